@@ -1,0 +1,27 @@
+"""zh-en translation on CPUs: the base model against quantised, fused and distilled variants."""
+
+from pytest_infperf import CTranslate2, Onnx, Suite, Torch, Translation
+
+BASE = "models/marian-zh-en-base"
+DISTILLED = "models/marian-zh-en-distilled"
+
+suite = Suite(
+    "translation",
+    task=Translation(source="data/test.zho", reference="data/test.eng", beams=1),
+    model=BASE,
+    baseline="torch",
+    threads="best",
+    variants=[
+        Torch(),
+        Torch(int8="dynamic"),
+        Torch(dtype="bfloat16"),
+        Onnx(),
+        Onnx(fused=True),
+        Onnx(int8="dynamic"),
+        Onnx(fused=True, int8="dynamic"),
+        CTranslate2(),
+        CTranslate2(int8=True),
+        Torch(model=DISTILLED, id="distilled"),
+        Onnx(model=DISTILLED, fused=True, int8="dynamic", id="distilled-fastest"),
+    ],
+)
