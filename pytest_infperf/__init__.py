@@ -1,0 +1,48 @@
+"""The public names, each imported when it is first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_infperf.backends.ctranslate2 import CTranslate2
+    from pytest_infperf.backends.fake import Fake, Slowed
+    from pytest_infperf.backends.onnx import Onnx
+    from pytest_infperf.backends.torch import Torch
+    from pytest_infperf.errors import BuildError, GateBroken, UserError, WorkerError
+    from pytest_infperf.record import Measure, Record
+    from pytest_infperf.run import Run
+    from pytest_infperf.suite import Backend, Codec, Metric, Runner, Samples, Suite, Task
+    from pytest_infperf.tasks.echo import Echo
+    from pytest_infperf.tasks.translation import Translation
+    from pytest_infperf.variant import Result, Variant
+
+_HOMES = {
+    "pytest_infperf.backends.ctranslate2": ("CTranslate2",),
+    "pytest_infperf.backends.fake": ("Fake", "Slowed"),
+    "pytest_infperf.backends.onnx": ("Onnx",),
+    "pytest_infperf.backends.torch": ("Torch",),
+    "pytest_infperf.errors": ("BuildError", "GateBroken", "UserError", "WorkerError"),
+    "pytest_infperf.record": ("Measure", "Record"),
+    "pytest_infperf.run": ("Run",),
+    "pytest_infperf.suite": (
+        "Backend", "Codec", "Metric", "Runner", "Samples", "Suite", "Task",
+    ),
+    "pytest_infperf.tasks.echo": ("Echo",),
+    "pytest_infperf.tasks.translation": ("Translation",),
+    "pytest_infperf.variant": ("Result", "Variant"),
+}  # fmt: skip
+
+__all__ = [
+    "Backend", "BuildError", "CTranslate2", "Codec", "Echo", "Fake", "GateBroken", "Measure",
+    "Metric", "Onnx", "Record", "Result", "Run", "Runner", "Samples", "Slowed", "Suite", "Task",
+    "Torch", "Translation", "UserError", "Variant", "WorkerError",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

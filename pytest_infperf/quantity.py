@@ -1,0 +1,141 @@
+"""Quantities as people write and read them: "300 ms", "54.2 MB", "1.31x", "98.5 %".
+
+Limits are read from thresholds.toml and measures are printed in the same notation, so that a
+number copied from a report is a valid limit. Prefixes are SI's (1 MB = 1e6 bytes) and IEC's
+(1 MiB = 2**20 bytes).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+
+_ONE, _PERCENT = Decimal(1), Decimal("0.01")
+_SCALES: Mapping[str, Mapping[str, Decimal]] = {
+    "s": {
+        "ns": Decimal("1e-9"),
+        "us": Decimal("1e-6"),
+        "µs": Decimal("1e-6"),
+        "ms": Decimal("1e-3"),
+        "s": _ONE,
+        "min": Decimal(60),
+        "h": Decimal(3600),
+    },
+    "bytes": {
+        "B": _ONE,
+        "kB": Decimal(10**3),
+        "KB": Decimal(10**3),
+        "MB": Decimal(10**6),
+        "GB": Decimal(10**9),
+        "TB": Decimal(10**12),
+        "KiB": Decimal(2**10),
+        "MiB": Decimal(2**20),
+        "GiB": Decimal(2**30),
+        "TiB": Decimal(2**40),
+    },
+    "samples/s": {"": _ONE, "samples/s": _ONE},
+    "ratio": {"": _ONE, "x": _ONE, "%": _PERCENT},
+    "fraction": {"": _ONE, "%": _PERCENT},
+    "points": {"": _ONE, "point": _ONE, "points": _ONE},
+}
+_EXAMPLES: Mapping[str, str] = {
+    "s": '"300 ms" or "2 s"',
+    "bytes": '"900 MB" or "1 GiB"',
+    "samples/s": '120 or "120 samples/s"',
+    "ratio": '1.5 or "1.5x"',
+    "fraction": '0.05 or "5 %"',
+    "points": '22.5 or "22.5 points"',
+}
+_CAN_BE_NEGATIVE = frozenset({"fraction", "points"})
+"""Differences of quality can be; a time, a size, a rate and a ratio of them can't."""
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)"
+    r"\s*(?P<unit>[^\d\s.,].*)?",
+    re.ASCII,
+)
+_SHOWN: Mapping[str, tuple[tuple[float, str], ...]] = {
+    "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")),
+    "bytes": ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+}
+_BASE: Mapping[str, str] = {"s": "s", "bytes": "B"}
+
+
+def parse_quantity(value: object, unit: str) -> float:
+    """The value in the measure's unit; ValueError says how to write what can't be read."""
+    number, suffix = _split(value, unit)
+    scale = _SCALES[unit].get(suffix)
+    if scale is None:
+        raise ValueError(_unfitting_unit(value, number, suffix, unit))
+    quantity = float(number * scale)
+    if not _is_finite(quantity):
+        raise ValueError(f"{value!r} is no finite number; write {_EXAMPLES[unit]}")
+    if quantity < 0 and unit not in _CAN_BE_NEGATIVE:
+        raise ValueError(f"{value!r} is negative; write {_EXAMPLES[unit]}")
+    if unit == "fraction" and not suffix and abs(quantity) > 1:
+        raise ValueError(f'{value!r} is more than the whole; write "{number} %" for per cent')
+    return quantity
+
+
+def _split(value: object, unit: str) -> tuple[Decimal, str]:
+    if isinstance(value, str):
+        found = _QUANTITY.fullmatch(value.strip())
+        if found is None:
+            raise ValueError(f"{value!r} is no number with a unit; write {_EXAMPLES[unit]}")
+        return Decimal(found["number"].replace(",", "")), found["unit"] or ""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        raise ValueError(f"{value!r} is no finite number; write {_EXAMPLES[unit]}")
+    return Decimal(repr(value)), ""
+
+
+def _is_finite(value: float) -> bool:
+    """False for whole numbers beyond floating point too, on which math.isfinite stumbles."""
+    return abs(value) <= sys.float_info.max
+
+
+def _unfitting_unit(value: object, number: Decimal, suffix: str, unit: str) -> str:
+    fitting = [name for name in _SCALES[unit] if name]
+    if suffix:
+        return f"{value!r}: {suffix!r} does not fit here; units that do: {', '.join(fitting)}"
+    shown = {"s": ("ms", "s"), "bytes": ("MB", "GB")}[unit]
+    ways = " or ".join(f'"{number} {name}"' for name in shown)
+    return f"{value!r} has no unit; write {ways} (units: {', '.join(fitting)})"
+
+
+def format_value(value: float, unit: str, extra_digits: int = 0) -> str:
+    """The value with its unit, to three significant figures or the unit's usual decimals.
+
+    More digits are for telling apart two values that would read the same.
+    """
+    if not math.isfinite(value):
+        return f"{value:g}"
+    if unit == "ratio":
+        return f"{_fixed(value, 2 + extra_digits)}x"
+    if unit == "points":
+        return _fixed(value, 2 + extra_digits)
+    if unit == "fraction":
+        percent = 100 * value
+        return f"{_fixed(percent, (1 if abs(percent) >= 10 else 2) + extra_digits)} %"
+    if unit == "samples/s":
+        return f"{_significant(value, 3 + extra_digits)} samples/s"
+    figures = 3 + extra_digits
+    for scale, name in _SHOWN[unit]:
+        if abs(float(f"{value / scale:.{figures}g}")) >= 1:
+            return f"{_significant(value / scale, figures)} {name}"
+    scale, name = _SHOWN[unit][-1] if value else (1.0, _BASE[unit])
+    return f"{_significant(value / scale, figures)} {name}"
+
+
+def _fixed(value: float, decimals: int) -> str:
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def _significant(value: float, figures: int) -> str:
+    """Without an exponent and without trailing zeros; no digit before the point is dropped."""
+    if not value:
+        return "0"
+    whole = math.floor(math.log10(abs(value))) + 1
+    text = f"{value:,.{max(0, figures - whole)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

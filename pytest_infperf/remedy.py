@@ -1,0 +1,82 @@
+"""What to do about a gate that did not pass, in the words of someone who has to do it.
+
+A failed gate wants the variant mended or the limit moved; an undecided one wants more measuring,
+and these sentences say how much: the interval shrinks with the square root of the time.
+"""
+
+from __future__ import annotations
+
+import math
+
+from pytest_infperf.measure.catalogue import MeasureKind
+from pytest_infperf.quantity import format_value
+from pytest_infperf.record import Measure
+
+_RESERVE = 1.1
+"""The estimate is a rough one: a little more time than it says."""
+_LONGEST_S = 3600.0
+_MORE_BUDGET = "raise --infperf-budget, or budget_s in thresholds.toml, accordingly"
+_MORE_SAMPLES = "run over the whole test set with --infperf-full; --infperf-budget has no say here"
+
+
+def after_fail(kind: MeasureKind, source: str) -> str:
+    return f"{_mending(kind)}; if it is meant to be so, move the limit at {source}"
+
+
+def _mending(kind: MeasureKind) -> str:
+    if kind.method == "quality":
+        return "compare the outputs with the baseline's, or optimise less (quantise fewer layers)"
+    if kind.name == "size":
+        return "quantise or distil the model, or drop what the artifact need not hold"
+    if kind.method == "footprint":
+        return "load a smaller or quantised model, or use fewer threads and smaller batches"
+    if kind.name == "load_time":
+        return "load a smaller artifact, or one that is optimised before it is saved"
+    return "find what is slow with `infperf doctor`: threads, fusing, the int8 instructions"
+
+
+def more_time(
+    kind: MeasureKind,
+    quantity: Measure,
+    bounds: tuple[float, float],
+    limit: float,
+    seconds: float,
+) -> str:
+    """For an interval that holds the limit."""
+    from pytest_infperf.stats.sequential import pairs_to_decide
+
+    if kind.method == "quality":
+        return "run with --infperf-full: scored on the whole test set, it is known"
+    way = _MORE_SAMPLES if kind.method == "throughput" else _MORE_BUDGET
+    if not all(map(math.isfinite, bounds)):
+        return _longer(2 * seconds, seconds, "at least", way)
+    needed = pairs_to_decide(quantity.value, *bounds, limit, quantity.n)
+    return _on_the_limit() if needed is None else _scaled(needed, quantity.n, seconds, way)
+
+
+def more_queries(over: int, n: int, p: float, confidence: float, seconds: float) -> str:
+    """For a percentile with neither few nor many enough queries over the limit."""
+    from pytest_infperf.stats.quantile import queries_to_decide
+
+    needed = queries_to_decide(over, n, p, confidence)
+    return _on_the_limit() if needed is None else _scaled(needed, n, seconds, _MORE_BUDGET)
+
+
+def _scaled(needed: int, n: int, seconds: float, way: str) -> str:
+    total = seconds * needed / n * _RESERVE
+    return _on_the_limit() if total > _LONGEST_S else _longer(total, seconds, "about", way)
+
+
+def _longer(total: float, seconds: float, about: str, way: str) -> str:
+    if not seconds:
+        return f"measure for longer: {way}"
+    more = format_value(math.ceil(total - seconds), "s")
+    factor = math.ceil(10 * total / seconds) / 10
+    return f"{about} {more} more would decide, {factor:g} times as long as now: {way}"
+
+
+def _on_the_limit() -> str:
+    return (
+        "the value lies so near the limit that no reasonable --infperf-budget or budget_s would "
+        'decide: move the limit, or set inconclusive = "warn"'
+    )

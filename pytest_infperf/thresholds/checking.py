@@ -1,0 +1,106 @@
+"""What a suite's section asks for, held against what the suite has and its tests measure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pytest_infperf.measure.catalogue import Catalogue, Method
+from pytest_infperf.thresholds.problems import Findings, Place, nearest, quoted
+from pytest_infperf.thresholds.resolving import is_relative, resolve
+from pytest_infperf.thresholds.sections import Limits, Policy, SuiteSection
+
+FASTEST_QUERY_S = 10e-6
+"""No query of a model is answered sooner: a budget that needs faster ones is too small."""
+
+
+@dataclass(frozen=True)
+class SuiteFacts:
+    """What a collected suite has, as far as gates can be wrong about it."""
+
+    variants: Sequence[str]
+    catalogue: Catalogue
+    measured_by: Collection[Method]
+    """The methods of `variant` that the suite's tests call."""
+    baseline: str | None
+    """Named outside of the file: by the suite or an option."""
+
+
+def check_suite(
+    name: str, section: SuiteSection, facts: SuiteFacts, policy: Policy, findings: Findings
+) -> None:
+    suite = Place((name,))
+    if section.baseline is not None and section.baseline not in facts.variants:
+        findings.add(
+            suite.at("baseline"),
+            f"no such variant: {quoted(section.baseline)}",
+            nearest(section.baseline, facts.variants),
+        )
+    for variant in section.variants:
+        if variant not in facts.variants:
+            place = suite.within("variants", variant)
+            findings.add(place, "no such variant", nearest(variant, facts.variants))
+    baseline = facts.baseline if section.baseline is None else section.baseline
+    gates = _GateChecker(suite, facts, policy, baseline, findings)
+    for path, table in section.tables():
+        for measure, limits in table.items():
+            gates.check(suite.within(*path).at(measure), limits)
+
+
+@dataclass(frozen=True)
+class _GateChecker:
+    suite: Place
+    facts: SuiteFacts
+    policy: Policy
+    baseline: str | None
+    findings: Findings
+
+    def check(self, place: Place, written: Limits) -> None:
+        resolved = resolve(written, self.facts.catalogue, place, self.findings)
+        if resolved is None:
+            return
+        kind, limits = resolved
+        if kind.method not in self.facts.measured_by:
+            self.findings.add(
+                place,
+                f"no test of this suite measures it: none calls variant.{kind.method}()",
+                f"Add a test that calls variant.{kind.method}().check().",
+            )
+        if kind.percentile is not None:
+            self._check_budget(place, kind.percentile)
+        if self.baseline is None:
+            for limit in limits:
+                if is_relative(limit.kind, kind):
+                    self.findings.add(
+                        place.at(limit.kind),
+                        "there is no baseline to compare with",
+                        f"Name one: baseline = {self._first_variant()} below {self.suite}.",
+                    )
+
+    def _check_budget(self, place: Place, percentile: float) -> None:
+        confidence, budget_s = self.policy.confidence, self.policy.budget_s
+        most_queries = budget_s / FASTEST_QUERY_S
+        # With fewer than log(2) queries expected over it, not even a confidence of half is reached.
+        if percentile <= 0 or (1 - percentile) * most_queries < math.log(2):
+            self.findings.add(
+                place,
+                f"no run within the budget of {budget_s:g} s can resolve it",
+                f"Raise budget_s below {self.suite}, or gate a percentile nearer to the middle.",
+            )
+            return
+        from pytest_infperf.stats.quantile import queries_needed
+
+        queries = queries_needed(percentile, confidence)
+        if queries > most_queries:
+            needed_s = math.ceil(queries * FASTEST_QUERY_S)
+            self.findings.add(
+                place,
+                f"takes at least {queries} queries at confidence {confidence}, more than a "
+                f"model answers in the budget of {budget_s:g} s",
+                f"Set budget_s = {needed_s} or more below {self.suite}, "
+                "or gate a lower percentile.",
+            )
+
+    def _first_variant(self) -> str:
+        return quoted(next(iter(self.facts.variants), "ID"))

@@ -1,0 +1,70 @@
+"""A gate as it is written -> the measure it is about and its limits in that measure's unit."""
+
+from __future__ import annotations
+
+import json
+
+from pytest_infperf.gate import Limit
+from pytest_infperf.measure.catalogue import Catalogue, LimitKind, MeasureKind
+from pytest_infperf.quantity import parse_quantity
+from pytest_infperf.thresholds.problems import Findings, Place, described, nearest
+from pytest_infperf.thresholds.sections import Bound, Limits, crossed_limits
+
+
+def resolve(
+    limits: Limits, catalogue: Catalogue, place: Place, findings: Findings
+) -> tuple[MeasureKind, list[Limit]] | None:
+    """The gate at `place`; what is wrong with it is added to the findings and left out."""
+    measure = place.key[-1]
+    kind = catalogue.get(measure)
+    if kind is None:
+        findings.add(place, "no such measure", nearest(measure, catalogue.names()))
+        return None
+    resolved = []
+    for limit_kind, bound in limits.items():
+        if limit_kind not in kind.limits:
+            findings.add(
+                place.at(limit_kind),
+                f"{measure} has no such limit, only {' and '.join(kind.limits)}",
+                _instead(limit_kind, kind),
+            )
+            continue
+        try:
+            value = parse_quantity(bound, unit_of(limit_kind, kind))
+        except ValueError as error:
+            # Its messages end in what to write, after a semicolon.
+            message, _, advice = str(error).rpartition("; ")
+            findings.add(place.at(limit_kind), message, f"{advice[:1].upper()}{advice[1:]}.")
+        else:
+            resolved.append(Limit(limit_kind, value, as_written(limit_kind, bound)))
+    for low, high in crossed_limits({limit.kind: limit.value for limit in resolved}):
+        findings.add(
+            place.at(low),
+            f"{described(limits[low])} is over {high} = {described(limits[high])}",
+            f"Lower {low} or raise {high}.",
+        )
+    return kind, resolved
+
+
+def is_relative(limit: LimitKind, kind: MeasureKind) -> bool:
+    """Whether it takes a baseline to judge it."""
+    return kind.name == "speedup" or limit not in ("min", "max")
+
+
+def unit_of(limit: LimitKind, kind: MeasureKind) -> str:
+    return "ratio" if limit.endswith("_ratio") else kind.unit
+
+
+def as_written(limit: LimitKind, bound: Bound) -> str:
+    return f"{limit} = {json.dumps(bound, ensure_ascii=False)}"
+
+
+def _instead(limit: LimitKind, kind: MeasureKind) -> str:
+    if kind.name == "speedup":
+        return "A speedup is already against the baseline: use min."
+    if kind.name.startswith("latency_"):
+        return "To compare it with the baseline, set the gate speedup = { min = ... }."
+    others = [other for other in kind.limits if is_relative(other, kind)]
+    if others:
+        return f"Use {' or '.join(others)}."
+    return f"Use {' or '.join(kind.limits)}."

@@ -1,0 +1,133 @@
+"""Percentiles and the early stopping rule, against their definitions and against simulation."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from pytest_infperf.stats.quantile import (
+    order_statistic_interval,
+    percentile,
+    percentile_decision,
+    queries_needed,
+    queries_to_decide,
+)
+
+times = st.lists(st.floats(0.001, 10), min_size=1, max_size=200)
+shares = st.sampled_from([0.5, 0.75, 0.9, 0.95, 0.99, 0.999])
+
+
+@given(times, shares)
+def test_percentile_is_the_smallest_time_that_covers_its_share(t: list[float], p: float) -> None:
+    value = percentile(t, p)
+    assert value in t
+    assert sum(x <= value for x in t) >= p * len(t) - 1e-9
+    assert sum(x < value for x in t) < p * len(t)
+
+
+@pytest.mark.parametrize(
+    ("p", "n", "rank"), [(0.5, 1, 1), (0.5, 2, 1), (0.9, 10, 9), (0.07, 100, 7), (0.99, 100, 99)]
+)
+def test_percentile_takes_the_nearest_rank(p: float, n: int, rank: int) -> None:
+    assert percentile([float(i) for i in range(n, 0, -1)], p) == rank
+
+
+@given(times, shares, st.floats(0.5, 0.999))
+def test_interval_holds_the_percentile(t: list[float], p: float, confidence: float) -> None:
+    low, high = order_statistic_interval(t, p, confidence)
+    assert low is None or low <= percentile(t, p)
+    assert high is None or high >= percentile(t, p)
+
+
+def test_interval_takes_the_binomial_ranks() -> None:
+    """Of 100 values, ranks 40 and 61 bound the median at 95 % (Conover, table of the sign test)."""
+    assert order_statistic_interval([float(i) for i in range(1, 101)], 0.5, 0.95) == (40.0, 61.0)
+
+
+def test_interval_has_no_bound_where_no_query_can_be_one() -> None:
+    seen = [float(i) for i in range(100)]
+    low, high = order_statistic_interval(seen, 0.99, 0.99)
+    assert low is not None
+    assert high is None
+    assert order_statistic_interval(seen[:3], 0.5, 0.99) == (None, None)
+    assert order_statistic_interval([], 0.5, 0.99) == (None, None)
+
+
+def test_interval_covers_the_true_percentile() -> None:
+    draws = np.random.default_rng(90).lognormal(0, 0.5, size=(2000, 200))
+    truth = stats.lognorm(0.5).ppf(0.9)
+    covered = 0
+    for draw in draws:
+        low, high = order_statistic_interval(draw, 0.9, 0.95)
+        covered += (low is None or low <= truth) and (high is None or truth <= high)
+    assert 0.94 <= covered / 2000 <= 0.985
+
+
+@pytest.mark.parametrize(
+    ("p", "confidence", "queries"), [(0.99, 0.99, 459), (0.9, 0.99, 44), (0.5, 0.99, 7)]
+)
+def test_queries_needed(p: float, confidence: float, queries: int) -> None:
+    assert queries_needed(p, confidence) == queries
+
+
+@given(st.floats(0.05, 0.995), st.floats(0.5, 0.999))
+def test_queries_needed_is_where_the_decision_turns(p: float, confidence: float) -> None:
+    n = queries_needed(p, confidence)
+    assert percentile_decision(0, n, p, confidence) is True
+    assert n == 1 or percentile_decision(0, n - 1, p, confidence) is None
+
+
+@given(st.integers(1, 3000), shares, st.floats(0.6, 0.999), st.data())
+def test_decision_is_the_binomial_rule_on_both_sides(
+    n: int, p: float, confidence: float, data: st.DataObject
+) -> None:
+    over = data.draw(st.integers(0, n))
+    few = stats.binom.cdf(over, n, 1 - p)
+    many = stats.binom.sf(over - 1, n, 1 - p)
+    decision = percentile_decision(over, n, p, confidence)
+    if not any(math.isclose(tail, 1 - confidence, rel_tol=1e-6) for tail in (few, many)):
+        expected = True if few < 1 - confidence else False if many < 1 - confidence else None
+        assert decision is expected
+
+
+def test_decisions_go_from_under_to_over_as_more_queries_are_slow() -> None:
+    decisions = [percentile_decision(over, 500, 0.9, 0.99) for over in range(501)]
+    assert decisions[0] is True
+    assert decisions[50] is None
+    assert decisions[500] is False
+    turns = sum(a is not b for a, b in pairwise(decisions))
+    assert turns == 2
+
+
+@pytest.mark.parametrize(("share_over", "wrong"), [(0.1001, True), (0.0999, False)])
+def test_wrong_decisions_next_to_the_limit_are_rarer_than_the_error(
+    share_over: float, wrong: bool
+) -> None:
+    over = np.random.default_rng(1).binomial(460, share_over, size=5000)
+    mistakes = sum(percentile_decision(int(t), 460, 0.9, 0.99) is wrong for t in over)
+    assert mistakes / 5000 <= 0.01
+
+
+@given(st.integers(1, 400), shares, st.data())
+def test_foreseen_queries_decide_at_the_same_share(n: int, p: float, data: st.DataObject) -> None:
+    over = data.draw(st.integers(0, n))
+    queries = queries_to_decide(over, n, p, 0.99)
+    if queries is None:
+        assert over / n == pytest.approx(1 - p, rel=0.02)
+    else:
+        assert queries >= n
+        assert percentile_decision(round(over / n * queries), queries, p, 0.99) is not None
+
+
+def test_no_number_of_queries_decides_on_the_limit() -> None:
+    assert queries_to_decide(10, 100, 0.9, 0.99) is None
+
+
+def test_without_a_slow_query_the_foreseen_number_is_the_needed_one() -> None:
+    assert queries_to_decide(0, 44, 0.99, 0.99) == 459
