@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_infperf.report.remaining import Remaining
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_nothing_is_said_before_there_is_something_to_guess_from(clock: Clock) -> None:
+    remaining = Remaining(clock, 10, budget_s=None)
+    clock.now = 7
+    assert remaining.seconds() is None
+    assert remaining.words() == ""
+
+
+def test_a_budget_gives_the_first_guess(clock: Clock) -> None:
+    assert Remaining(clock, 10, budget_s=20).seconds() == 200
+
+
+def test_what_tests_took_outweighs_the_budget(clock: Clock) -> None:
+    remaining = Remaining(clock, 100, budget_s=20)
+    for _ in range(50):
+        clock.now += 2
+        remaining.advance()
+    assert remaining.seconds() == pytest.approx(50 * 120 / 51)
+
+
+def test_the_mean_of_the_tests_that_are_done(clock: Clock) -> None:
+    remaining = Remaining(clock, 4, budget_s=None)
+    clock.now = 30
+    remaining.advance()
+    clock.now = 40
+    remaining.advance()
+    assert remaining.seconds() == 40
+    clock.now = 45
+    assert remaining.seconds() == 35
+
+
+def test_a_test_that_drags_on_never_makes_the_rest_negative(clock: Clock) -> None:
+    remaining = Remaining(clock, 2, budget_s=None)
+    clock.now = 10
+    remaining.advance()
+    clock.now = 500
+    assert remaining.seconds() == 0
+    remaining.advance()
+    assert remaining.seconds() == 0
+    remaining.advance()
+    assert remaining.seconds() == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (3, "under 10 s left"),
+        (12, "about 10 s left"),
+        (63, "about 65 s left"),
+        (150, "about 2 min left"),
+        (3600, "about 60 min left"),
+        (8000, "about 2 h 13 min left"),
+    ],
+)
+def test_words(clock: Clock, seconds: float, words: str) -> None:
+    assert Remaining(clock, 1, budget_s=seconds).words() == words

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+
+import pytest
+from rich.cells import cell_len
+from rich.text import Text
+
+from pytest_infperf.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.report.spelling import shows_unicode
+from pytest_infperf.report.terminal import render
+
+
+def lines_of(run: RunRecord, width: int) -> list[str]:
+    return render(run, width, colour=False).splitlines()
+
+
+def row_of(lines: list[str], variant: str) -> str:
+    return next(line for line in lines if line.split(" ")[0] == variant)
+
+
+def text_of(run: RunRecord, width: int) -> str:
+    """Without line breaks, which fall where they fall."""
+    return " ".join(render(run, width, colour=False).split())
+
+
+@pytest.mark.parametrize("width", range(36, 220, 7))
+def test_nothing_is_wider_than_the_terminal(translation: RunRecord, width: int) -> None:
+    assert max(map(cell_len, lines_of(translation, width))) <= width
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_every_variant_has_one_whole_row(translation: RunRecord, width: int) -> None:
+    lines = lines_of(translation, width)
+    for record in translation.records:
+        row = row_of(lines, record.variant)
+        speedup = record.measures.get("speedup")
+        assert not speedup or f"{speedup.value:.2f}x" in row
+
+
+def test_a_wide_terminal_shows_everything(translation: RunRecord) -> None:
+    lines = lines_of(translation, 200)
+    headers = re.split(r"\s{2,}", lines[2])
+    assert headers == [
+        "variant", "threads", "speed-up", "p50", "p99", "samples/s", "BLEU (diff.)", "size",
+        "memory", "verdict",
+    ]  # fmt: skip
+    row = row_of(lines, "distilled")
+    assert re.split(r"\s{2,}", row) == [
+        "distilled", "1", "2.30x [2.27, 2.33]", "36.2 ms", "83.6 ms", "52.5", "25.30 (-0.90)",
+        "121 MB", "531 MB", "pass",
+    ]  # fmt: skip
+    assert "no room" not in "".join(lines)
+
+
+def test_80_columns_keep_what_matters_most_and_name_the_rest(translation: RunRecord) -> None:
+    lines = lines_of(translation, 80)
+    assert lines[2].split() == [
+        "variant", "thr", "speed-up", "p50", "p99", "BLEU", "(diff.)", "verdict",
+    ]  # fmt: skip
+    assert "7.33x ±0.11" in row_of(lines, "ctranslate2-int8")
+    assert "(no room for throughput, size, memory: use more columns)" in lines
+
+
+def test_the_order_of_hiding_is_declared(translation: RunRecord) -> None:
+    hidden = []
+    for width in range(130, 35, -1):
+        found = re.search(r"no room for (.*?): use", text_of(translation, width))
+        names = found[1].split(", ") if found else []
+        hidden += [name for name in names if name not in hidden]
+    assert hidden == ["memory", "size", "throughput", "p99", "p50", "BLEU", "threads"]
+
+
+def test_the_margin_of_a_short_interval_is_rounded_away_from_certainty() -> None:
+    record = Record("s", "v", {"speedup": Measure(1.2, "ratio", 1.1951, 1.2021)})
+    other = Record("s", "w" * 20, {"speedup": Measure(1.2, "ratio", 1.1999, 1.2001)})
+    lines = lines_of(RunRecord({}, None, [record, other]), 45)
+    assert "1.20x ±0.01" in row_of(lines, "v")
+    assert "1.20x ±0.01" in row_of(lines, "w" * 20)
+
+
+def test_the_title_says_what_the_numbers_rest_on(translation: RunRecord) -> None:
+    assert lines_of(translation, 100)[:2] == [
+        "translation · 11 variants · baseline torch · 99 % confidence · 400 samples",
+        "on c7i.large, Intel(R) Xeon(R) Platinum 8488C, 1 core with 2 threads",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ({}, "on unknown CPU"),
+        ({"cpu_model": "X", "logical_cores": 8, "physical_cores": 8}, "on X, 8 cores"),
+        ({"cpu_model": "X", "logical_cores": 8, "affinity": [0, 1]}, "on X, 8 cores, 2 usable"),
+        (
+            {"cpu_model": "X", "logical_cores": 8, "affinity": [0, 1], "cgroup_cpu_cores": 1.5},
+            "on X, 8 cores, 1.5 usable",
+        ),
+    ],
+)
+def test_the_host_in_words(host: dict[str, object], told: str) -> None:
+    assert lines_of(RunRecord(host, None, [Record("s", "v")]), 80)[1] == told
+
+
+def test_the_baseline_is_marked_in_its_row(translation: RunRecord) -> None:
+    row = row_of(lines_of(translation, 80), "torch")
+    assert row.startswith("torch (baseline)")
+    assert "1.00x" in row
+    # A short mark where the long one would cost a column.
+    translation.records[0] = dataclasses.replace(translation.records[0], variant="torch-eager-fp32")
+    assert "torch-eager-fp32 *" in render(translation, 80, colour=False)
+
+
+def test_broken_gates_stand_below_failed_first_then_undecided_then_errors(
+    translation: RunRecord,
+) -> None:
+    words = [line.split()[0] for line in lines_of(translation, 80) if line[:1].isupper()]
+    assert words == ["FAIL", "INCONCLUSIVE", "ERROR"]
+    lines = lines_of(translation, 300)
+    told = lines.index(
+        "FAIL translation[onnx-int8] speedup 1.31x [1.29, 1.33] is below the limit of 1.50x "
+        "(24 pairs) (thresholds.toml:12)"
+    )
+    assert lines[told + 1].startswith("    find what is slow with `infperf doctor`")
+
+
+def test_a_variant_without_measures_shows_dashes_and_its_reason(translation: RunRecord) -> None:
+    lines = lines_of(translation, 200)
+    assert row_of(lines, "ctranslate2").split() == ["ctranslate2", *"--------", "error"]
+    told = lines.index(
+        "ERROR translation[ctranslate2] the worker of ctranslate2 was ended by signal 9 (SIGKILL): "
+        "likely out of memory"
+    )
+    assert lines[told + 1 : told + 3] == ["    Its last words:", "    loading model.bin"]
+
+
+def test_long_last_words_keep_their_end() -> None:
+    error = "\n".join(["it died", *(f"frame {number}" for number in range(50)), "MemoryError"])
+    lines = lines_of(RunRecord({}, None, [Record("s", "v", errors=[error])]), 80)
+    assert lines[-8:][0] == "ERROR s[v] it died"
+    assert lines[-7] == "    ... (45 more lines)"
+    assert lines[-1] == "    MemoryError"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "errors", "word"),
+    [
+        (["pass", "pass"], [], "pass"),
+        (["pass", "inconclusive"], [], "inconclusive"),
+        (["pass", "inconclusive", "fail"], [], "FAIL"),
+        (["pass"], ["throughput could not be measured"], "error"),
+        (["fail"], ["throughput could not be measured"], "FAIL"),
+        ([], [], "-"),
+    ],
+)
+def test_the_verdict_of_a_row_is_its_worst(
+    verdicts: list[str], errors: list[str], word: str
+) -> None:
+    gates = [GateRecord("size", "max = 1", Verdict(v), "why") for v in verdicts]
+    run = RunRecord({}, None, [Record("s", "v", gates=gates, errors=errors)])
+    assert row_of(lines_of(run, 100), "v").split()[-1] == word
+
+
+def test_colour_only_repeats_what_words_say(translation: RunRecord) -> None:
+    coloured = render(translation, 80, colour=True)
+    assert "\x1b[1;31mFAIL" in coloured
+    plain = "\n".join(line.rstrip() for line in Text.from_ansi(coloured).plain.splitlines())
+    assert plain == render(translation, 80, colour=False)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_ascii_where_the_encoding_has_no_more(translation: RunRecord, width: int) -> None:
+    translation.records[1] = dataclasses.replace(
+        translation.records[1], variant="größe-日本", errors=["„kaputt” …"]
+    )
+    report = render(translation, width, colour=False, unicode=False)
+    assert report.isascii()
+    assert max(map(len, report.splitlines())) <= width
+    assert "gro?e-??" in report
+    assert '"kaputt" ...' in report
+
+
+def test_which_streams_show_unicode() -> None:
+    def stream(encoding: str) -> io.TextIOWrapper:
+        return io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+
+    assert shows_unicode(stream("utf-8"))
+    assert not shows_unicode(stream("ascii"))
+    assert not shows_unicode(stream("latin-1"))
+    assert not shows_unicode(io.StringIO())
+
+
+def test_an_absurdly_long_id_goes_on_below_and_loses_nothing(translation: RunRecord) -> None:
+    long = "onnx-" + "x" * 90
+    translation.records[2] = dataclasses.replace(translation.records[2], variant=long)
+    lines = lines_of(translation, 80)
+    assert max(map(cell_len, lines)) <= 80
+    start = next(i for i, line in enumerate(lines) if line.startswith("onnx-xxx"))
+    assert "".join(line.split(" ")[0] for line in lines[start : start + 3]) == long
+    assert "1.62x" in lines[start]
+
+
+def test_wide_characters_keep_the_columns_straight(translation: RunRecord) -> None:
+    translation.records[1] = dataclasses.replace(translation.records[1], variant="量子化-int8")
+    lines = lines_of(translation, 200)
+    ends = {cell_len(line[: line.index(" pass")]) for line in lines if line.endswith(" pass")}
+    assert len(ends) == 1
+
+
+def test_another_suite_another_table_with_its_own_metric(translation: RunRecord) -> None:
+    speech = Record(
+        "speech",
+        "whisper",
+        {"wer": Measure(0.0521, "fraction")},
+        evidence={
+            "quality_metric": "wer",
+            "differences": {"wer": {"value": 0.0012, "unit": "fraction"}},
+        },
+    )
+    lines = lines_of(RunRecord({}, None, [*translation.records, speech]), 120)
+    start = lines.index("speech · 1 variant")
+    assert lines[start - 1] == ""
+    assert "WER (diff.)" in lines[start + 2]
+    assert "5.21 % (+0.12 %)" in lines[start + 4]
+    assert "BLEU" not in "\n".join(lines[start:])
+
+
+def test_a_suite_without_quality_has_no_column_for_it() -> None:
+    record = Record("s", "v", {"latency_p50": Measure(0.001, "s")})
+    lines = lines_of(RunRecord({}, None, [record]), 200)
+    assert "diff." not in lines[2]
+    assert "1 ms" in row_of(lines, "v")
+
+
+def test_a_run_without_records_says_nothing() -> None:
+    assert render(RunRecord({}, None), 80, colour=True) == ""
+
+
+def test_the_environment_has_no_say(
+    translation: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = render(translation, 150, colour=True)
+    for name, value in {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "20", "LINES": "5"}.items():
+        monkeypatch.setenv(name, value)
+    assert render(translation, 150, colour=True) == expected
