@@ -1,0 +1,59 @@
+"""Quality: the task's metrics on the outputs of a run, and their paired difference to the baseline.
+
+The interval is a percentile bootstrap over samples, the same resamples for both (Koehn 2004,
+"Statistical significance tests for machine translation evaluation").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_infperf.gate import Measured
+from pytest_infperf.measure.throughput import SetRun
+from pytest_infperf.record import Measure
+from pytest_infperf.stats import bootstrap
+from pytest_infperf.suite import Metric
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How outputs are scored: the same for every variant of a suite."""
+
+    metrics: Sequence[Metric]
+    references: Sequence[Any]
+    confidence: float
+    seed: int
+    whole_set: bool
+
+    def quality(self, run: SetRun, baseline: SetRun | None) -> Measured:
+        """Scores of a run; with a baseline's on the same samples, differences and agreement."""
+        references = [self.references[i] for i in run.numbers]
+        n = len(references)
+        measures: dict[str, Measure] = {}
+        differences: dict[str, Measure] = {}
+        for metric in self.metrics:
+            statistics = metric.statistics(run.outputs, references)
+            low, high = bootstrap.interval(statistics, metric.score, self.confidence, self.seed)
+            value = metric.score(statistics.sum(axis=0))
+            measures[metric.name] = Measure(value, metric.unit, low, high, n)
+            if baseline:
+                difference, low, high = bootstrap.paired_difference(
+                    statistics,
+                    metric.statistics(baseline.outputs, references),
+                    metric.score,
+                    self.confidence,
+                    self.seed,
+                )
+                differences[metric.name] = Measure(difference, metric.unit, low, high, n)
+        if baseline:
+            same = sum(a == b for a, b in zip(run.outputs, baseline.outputs, strict=True))
+            measures["agreement"] = Measure(same / n, "fraction", n=n)
+        return Measured(
+            measures,
+            differences=differences,
+            confidence=self.confidence,
+            seconds=sum(run.batch_s),
+            whole_set=self.whole_set,
+        )

@@ -1,0 +1,106 @@
+"""Speed-up: pairs of blocks, baseline and variant on the same inputs in random order.
+
+For pair i, d = ln(variant's time / baseline's). The estimate is Hodges and Lehmann's, the interval
+inverts Wilcoxon's signed-rank test (see `stats.ratio`); speed-up is exp(-d).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import ceil, exp, log
+from time import perf_counter
+
+from pytest_infperf.gate import Measured
+from pytest_infperf.measure.blocks import LEAST_BLOCK_NS, SecondChances
+from pytest_infperf.record import Measure
+from pytest_infperf.stats import ratio, sequential
+from pytest_infperf.worker.messages import BlockDone
+from pytest_infperf.worker.serving import ServedVariant
+
+_FIRST_LOOK = 12
+_LEAST_INPUTS = 3
+"""Each block warms up with one query more: with fewer, the warm-up would be half the time."""
+_MOST_INPUTS = 64
+
+
+@dataclass
+class Pairs:
+    """Pairs as they were measured."""
+
+    baseline: ServedVariant
+    variant: ServedVariant
+    draw: Iterator[int]
+    rng: random.Random
+    log_ratios: list[float] = field(default_factory=list)
+    chances: SecondChances = field(default_factory=SecondChances)
+    seconds: float = 0.0
+    inputs: int = 1
+    """Inputs of a block: so many that the slower side's lasts long enough when run once."""
+
+    def measure(self) -> None:
+        """One more pair."""
+        start = perf_counter()
+        numbers = [next(self.draw) for _ in range(self.inputs)]
+        queries = [[i] for i in numbers]
+        variant_first = self.rng.random() < 0.5
+        if variant_first:
+            variant = self.variant.run(queries, least_ns=LEAST_BLOCK_NS)
+        baseline = self.baseline.run(queries, least_ns=LEAST_BLOCK_NS)
+        if not variant_first:
+            variant = self.variant.run(queries, least_ns=LEAST_BLOCK_NS)
+        if self.chances.take(baseline, variant):
+            self.log_ratios.append(log(_mean_ns(variant) / _mean_ns(baseline)))
+        self.seconds += perf_counter() - start
+
+    def fit_inputs(self) -> None:
+        """Choose the number of inputs of a block, from a pair that is not counted."""
+        number = next(self.draw)
+        slowest = max(
+            _mean_ns(side.run([[number]], least_ns=LEAST_BLOCK_NS))
+            for side in (self.baseline, self.variant)
+        )
+        self.inputs = min(_MOST_INPUTS, max(_LEAST_INPUTS, ceil(LEAST_BLOCK_NS / slowest)))
+
+    def judged_at(self, confidence: float) -> Measured:
+        low, high = ratio.signed_rank_interval(self.log_ratios, confidence)
+        speedup = Measure(
+            exp(-ratio.hodges_lehmann(self.log_ratios)),
+            "ratio",
+            low=exp(-high),
+            high=exp(-low) if low > float("-inf") else None,
+            n=len(self.log_ratios),
+        )
+        return Measured({"speedup": speedup}, confidence=confidence, seconds=self.seconds)
+
+
+def measure_speedup(
+    baseline: ServedVariant,
+    variant: ServedVariant,
+    draw: Iterator[int],
+    *,
+    budget_s: float,
+    confidence: float,
+    seed: int,
+    decided: Callable[[Measured], bool],
+) -> tuple[Measured, Pairs]:
+    """Looks at the gates after 12, 24, 48 ... pairs, each with its share of the error."""
+    pairs = Pairs(baseline, variant, draw, random.Random(seed))
+    pairs.fit_inputs()
+    while len(pairs.log_ratios) < _FIRST_LOOK:
+        pairs.measure()
+    most = max(_FIRST_LOOK, int(_FIRST_LOOK * budget_s / pairs.seconds))
+    looks = sequential.looks(_FIRST_LOOK, most)
+    share = sequential.look_confidence(confidence, len(looks))
+    for look in looks:
+        while len(pairs.log_ratios) < look and pairs.seconds < budget_s:
+            pairs.measure()
+        measured = pairs.judged_at(share)
+        if decided(measured) or pairs.seconds >= budget_s:
+            break
+    return measured, pairs
+
+
+def _mean_ns(block: BlockDone) -> float:
+    return sum(block.query_ns) / len(block.query_ns)

@@ -1,0 +1,51 @@
+"""Throughput: the quality set in batches, one after the other; its outputs are what is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_infperf.gate import Measured
+from pytest_infperf.record import Measure
+from pytest_infperf.stats import bootstrap
+from pytest_infperf.worker.serving import ServedVariant
+
+
+@dataclass(frozen=True)
+class SetRun:
+    """One variant's run over the quality set."""
+
+    numbers: Sequence[int]
+    outputs: Sequence[Any]
+    """Of the samples in `numbers`, in that order."""
+    batch_samples: Sequence[int]
+    batch_s: Sequence[float]
+
+
+def run_set(
+    served: ServedVariant,
+    numbers: Sequence[int],
+    batch: int,
+    said: Callable[[float], None] = lambda share: None,
+) -> SetRun:
+    """Batches in the order of `numbers`; `said` hears the share that is done."""
+    batches = [numbers[i : i + batch] for i in range(0, len(numbers), batch)]
+    outputs: list[Any] = []
+    seconds = []
+    for done, query in enumerate(batches):
+        block = served.run([query], outputs=True, warm_up=done == 0)
+        assert block.outputs
+        outputs += block.outputs[0]
+        seconds.append(block.query_ns[0] / 1e9)
+        said((done + 1) / len(batches))
+    return SetRun(numbers, outputs, [len(query) for query in batches], seconds)
+
+
+def throughput(run: SetRun, confidence: float, seed: int) -> Measured:
+    """Samples a second over the whole run, with a bootstrap interval over its batches."""
+    samples = [float(count) for count in run.batch_samples]
+    low, high = bootstrap.ratio_of_sums(samples, run.batch_s, confidence, seed)
+    seconds = sum(run.batch_s)
+    value = Measure(sum(samples) / seconds, "samples/s", low, high, len(run.numbers))
+    return Measured({"throughput": value}, confidence=confidence, seconds=seconds)

@@ -1,0 +1,32 @@
+"""sacrebleu's metrics as functions of summed per-sentence statistics.
+
+sacrebleu's own significance tests (`sacrebleu/significance.py`) resample these statistics too,
+through the same two methods, which every metric of it must define.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class SacrebleuMetric:
+    unit = "points"
+    higher_is_better = True
+
+    def __init__(self, name: str, metric: Any) -> None:
+        self.name = name
+        self._metric = metric
+
+    def statistics(self, outputs: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
+        rows = self._metric._extract_corpus_statistics(list(outputs), [list(references)])
+        return np.asarray(rows, dtype=np.float64)
+
+    def score(self, totals: NDArray[np.float64]) -> float:
+        return float(self._metric._compute_score_from_stats([round(t) for t in totals]).score)
+
+    def signature(self) -> str:
+        return str(self._metric.get_signature())

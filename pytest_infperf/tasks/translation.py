@@ -1,0 +1,108 @@
+"""Translation: text in, text out, with the SentencePiece models and vocabulary of Marian models."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.suite import Codec, Decoding, Metric, Samples, Task
+
+_LANGUAGE_CODE = re.compile(r">>.+?<<")
+
+
+@dataclass(frozen=True)
+class Translation(Task):
+    """Line i of `reference` translates line i of `source`, both UTF-8."""
+
+    _: KW_ONLY
+    source: str
+    reference: str
+    beams: int = 1
+    """1 decodes greedily."""
+    max_new_tokens: int = 64
+    metrics: Sequence[Metric | str] = ("bleu", "chrf")
+    sample_size: int = 400
+    """Sentences that are translated and scored, drawn with a seed; --infperf-full takes all."""
+
+    @property
+    def decoding(self) -> Decoding:
+        return {"beams": self.beams, "max_new_tokens": self.max_new_tokens}
+
+    def samples(self, folder: Path) -> Samples:
+        inputs = _lines(folder / self.source)
+        references = _lines(folder / self.reference)
+        if len(inputs) != len(references):
+            raise UserError(
+                f"{folder / self.source} has {len(inputs):,} lines and {folder / self.reference} "
+                f"{len(references):,}: line i of one must translate line i of the other"
+            )
+        return Samples(inputs, references)
+
+    def codec(self, model: Path) -> Codec:
+        return MarianCodec(model)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the test data {path}: {error}") from error
+
+
+class MarianCodec:
+    """What transformers' MarianTokenizer does, without its Python work per piece.
+
+    Features are token ids, a list a sentence that ends in </s>; results are token ids too.
+    The tests hold it against MarianTokenizer.
+    """
+
+    def __init__(self, model: Path) -> None:
+        from sentencepiece import SentencePieceProcessor
+
+        needed = ("source.spm", "target.spm", "vocab.json", "tokenizer_config.json")
+        if missing := [name for name in needed if not (model / name).is_file()]:
+            raise UserError(
+                f"{model} has no {', '.join(missing)}: Translation reads Marian models "
+                "(such as Helsinki-NLP/opus-mt-zh-en)"
+            )
+        settings = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
+        self._source = SentencePieceProcessor(model_file=str(model / "source.spm"))
+        self._target = SentencePieceProcessor(model_file=str(model / "target.spm"))
+        self._ids: dict[str, int] = json.loads((model / "vocab.json").read_text("utf-8"))
+        shared = not settings.get("separate_vocabs", False)
+        target_ids = (
+            self._ids if shared else json.loads((model / "target_vocab.json").read_text("utf-8"))
+        )
+        special = [settings.get(key, default) for key, default in _SPECIAL_TOKENS.items()]
+        self._pieces = {i: piece for piece, i in target_ids.items() if piece not in special}
+        self._unknown = self._ids[special[0]]
+        self._end = self._ids[special[1]]
+        self._longest = int(settings.get("model_max_length") or 512)
+
+    def encode(self, inputs: Sequence[str]) -> list[list[int]]:
+        return [self._encode(text) for text in inputs]
+
+    def _encode(self, text: str) -> list[int]:
+        code = _LANGUAGE_CODE.match(text)
+        pieces = self._source.encode(text[code.end() :] if code else text, out_type=str)
+        if code:
+            pieces.insert(0, code.group())
+        ids, unknown = self._ids, self._unknown
+        return [*[ids.get(piece, unknown) for piece in pieces[: self._longest - 1]], self._end]
+
+    def decode(self, results: Sequence[Sequence[int]]) -> list[Any]:
+        pieces = self._pieces
+        return [
+            self._target.decode_pieces([pieces[i] for i in ids if i in pieces])
+            .replace("▁", " ")
+            .strip()
+            for ids in results
+        ]
+
+
+_SPECIAL_TOKENS = {"unk_token": "<unk>", "eos_token": "</s>", "pad_token": "<pad>"}

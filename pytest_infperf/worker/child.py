@@ -1,0 +1,141 @@
+"""The worker's side: loads one variant and runs blocks of queries, timed around each query.
+
+Nothing here knows of limits, intervals or reports: a worker measures, the run judges.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from time import perf_counter_ns, process_time_ns
+from typing import BinaryIO
+
+from pytest_infperf import naming
+from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.errors import UserError
+from pytest_infperf.suite import Codec, Runner
+from pytest_infperf.worker import clocks, messages
+
+
+class Serving:
+    """A loaded variant with the suite's samples."""
+
+    def __init__(self, load: messages.Load) -> None:
+        if load.cpus is not None:
+            os.sched_setaffinity(0, load.cpus)
+        suite = SuiteAddress(**load.suite).load()
+        backend = naming.restore(load.backend)
+        self._inputs = suite.task.samples(suite.folder).inputs
+        self._codec: Codec = suite.task.codec(Path(load.model))
+        self._runner: Runner = backend.load(Path(load.artifact), suite.task, load.threads)
+
+    def loaded(self) -> messages.Loaded:
+        return messages.Loaded(
+            threads=self._runner.threads,
+            decoding=dict(self._runner.decoding),
+            memory_bytes=clocks.peak_memory_bytes(),
+        )
+
+    def run(self, block: messages.Block) -> messages.BlockDone:
+        queries = [[self._inputs[i] for i in query] for query in block.queries]
+        if block.warm_up:
+            self._query(queries[0])
+        outputs: list[list[object]] = []
+        query_ns: list[int] = []
+        model_ns: list[int] = []
+        query = self._query
+        gc.collect()
+        gc.disable()
+        busy = clocks.host_busy_ns()
+        cpu = process_time_ns()
+        begin = perf_counter_ns()
+        enough = begin + block.least_ns
+        while True:
+            for inputs in queries:
+                start, ready, done, end, output = query(inputs)
+                query_ns.append(end - start)
+                model_ns.append(done - ready)
+                if block.outputs:
+                    outputs.append(output)
+            if perf_counter_ns() >= enough:
+                break
+        wall = perf_counter_ns() - begin
+        own = process_time_ns() - cpu
+        busy_after = clocks.host_busy_ns()
+        gc.enable()
+        foreign = None if busy is None or busy_after is None else max(0, busy_after - busy - own)
+        return messages.BlockDone(
+            query_ns, model_ns, wall, own, foreign, outputs if block.outputs else None
+        )
+
+    def _query(self, inputs: list[object]) -> tuple[int, int, int, int, list[object]]:
+        start = perf_counter_ns()
+        features = self._codec.encode(inputs)
+        ready = perf_counter_ns()
+        results = self._runner.infer(features)
+        done = perf_counter_ns()
+        outputs = self._codec.decode(results)
+        return start, ready, done, perf_counter_ns(), outputs
+
+
+def build(request: messages.Build) -> messages.Built:
+    suite = SuiteAddress(**request.suite).load()
+    backend = naming.restore(request.backend)
+    source = None if request.source is None else Path(request.source)
+    evidence = backend.build(Path(request.model), suite.task, Path(request.folder), source)
+    return messages.Built(evidence)
+
+
+def main() -> None:
+    _die_with_parent()
+    requests, replies = _own_pipes()
+    serving: Serving | None = None
+    for line in requests:
+        request = messages.decode(line)
+        reply: messages.Message
+        try:
+            if isinstance(request, messages.Build):
+                reply = build(request)
+            elif isinstance(request, messages.Load):
+                serving = Serving(request)
+                reply = serving.loaded()
+            elif isinstance(request, messages.Block) and serving:
+                reply = serving.run(request)
+            elif isinstance(request, messages.AskMemory):
+                reply = messages.Memory(clocks.peak_memory_bytes())
+            else:
+                raise ValueError(f"a worker cannot answer {type(request).__name__} now")
+        except Exception as error:
+            if not isinstance(error, UserError):
+                traceback.print_exc()
+            reply = messages.Failed(
+                type(error).__name__, str(error), mendable=isinstance(error, UserError)
+            )
+        replies.write(messages.encode(reply))
+        replies.flush()
+
+
+def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Keep stdin and stdout for messages, and let what libraries print go to stderr."""
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def _die_with_parent() -> None:
+    """A frozen worker cannot see its pipe close; on Linux the kernel ends it with its parent."""
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_pdeathsig = 1  # linux/prctl.h
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

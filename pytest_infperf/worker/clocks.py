@@ -1,0 +1,46 @@
+"""The clocks of a worker: its own CPU time, and what others took from the host meanwhile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+
+_STAT = Path("/proc/stat")
+_IDLE_FIELDS = (3, 4)  # idle, iowait: proc(5)
+_GUEST_FIELDS = 8  # guest time is part of user time already
+
+
+def host_busy_ns() -> int | None:
+    """CPU time that all processes and the hypervisor (steal) took since boot; None off Linux.
+
+    The kernel counts in ticks, mostly of 10 ms on each core.
+    """
+    try:
+        with _STAT.open("rb") as stat:
+            ticks = [int(field) for field in stat.readline().split()[1:]]
+    except OSError:
+        return None
+    busy = sum(t for i, t in enumerate(ticks[:_GUEST_FIELDS]) if i not in _IDLE_FIELDS)
+    return busy * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process and its children each held at once, added up.
+
+    VmHWM where there is one: ru_maxrss survives exec and can hold the parent's.
+    """
+    process = psutil.Process()
+    family = [process, *process.children(recursive=True)]
+    return sum(_high_water_bytes(member) for member in family)
+
+
+def _high_water_bytes(process: psutil.Process) -> int:
+    try:
+        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return int(process.memory_info().rss)

@@ -1,0 +1,115 @@
+"""What a test run and a worker say to each other: one JSON object a line, over pipes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load a built artifact and say how it is set up (`Loaded`)."""
+
+    suite: dict[str, str]
+    """root and module of the suite's address."""
+    backend: dict[str, Any]
+    model: str
+    artifact: str
+    threads: int | None
+    cpus: Sequence[int] | None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    threads: int
+    decoding: dict[str, Any]
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Build:
+    """Build an artifact into an empty folder and give the evidence of it (`Built`)."""
+
+    suite: dict[str, str]
+    backend: dict[str, Any]
+    model: str
+    source: str | None
+    """The artifact that this one is built from."""
+    folder: str
+
+
+@dataclass(frozen=True)
+class Built:
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Run queries back to back (`BlockDone`): each a batch of sample numbers.
+
+    The first query is run once more before, and not counted: it warms up. All queries are
+    repeated in turn until the block lasts `least_ns`.
+    """
+
+    queries: Sequence[Sequence[int]]
+    least_ns: int = 0
+    warm_up: bool = True
+    outputs: bool = False
+
+
+@dataclass(frozen=True)
+class BlockDone:
+    query_ns: list[int]
+    model_ns: list[int]
+    """The part of each query inside the model."""
+    wall_ns: int
+    cpu_ns: int
+    """Of the worker's process, all threads."""
+    foreign_cpu_ns: int | None
+    """CPU time that others took on this host meanwhile, steal included; None: cannot be read."""
+    outputs: list[list[Any]] | None
+
+
+@dataclass(frozen=True)
+class AskMemory:
+    """How much memory did you hold at most (`Memory`)?"""
+
+
+@dataclass(frozen=True)
+class Memory:
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The request failed with an exception; the worker is still there."""
+
+    kind: str
+    message: str
+    mendable: bool
+    """True for what the user can mend (UserError): shown without a traceback."""
+
+
+Message = Load | Loaded | Build | Built | Block | BlockDone | AskMemory | Memory | Failed
+
+_TYPES: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (Load, Loaded, Build, Built, Block, BlockDone, AskMemory, Memory, Failed)
+}
+
+
+def encode(message: Message) -> bytes:
+    return json.dumps({"is": type(message).__name__, **asdict(message)}).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """Raises ValueError for what is no message."""
+    try:
+        values = json.loads(line)
+        kind = _TYPES[values.pop("is")]
+        message: Message = kind(**values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a message: {line[:200]!r}") from error
+    return message

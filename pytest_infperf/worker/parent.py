@@ -1,0 +1,140 @@
+"""The run's side of a worker: starts, asks, freezes and ends the process."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TypeVar
+
+from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.worker import messages
+
+Reply = TypeVar("Reply", bound=messages.Message)
+
+_LAST_WORDS_BYTES = 3000
+
+
+class WorkerProcess:
+    """A process that answers messages. Frozen between questions once `freeze` was called."""
+
+    def __init__(self, name: str, timeout_s: float) -> None:
+        self.name = name
+        self._timeout_s = timeout_s
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pytest_infperf.worker.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            start_new_session=True,  # Ctrl-C reaches the run, which then ends its workers
+        )
+        self._unread = b""
+
+    def ask(self, request: messages.Message, kind: type[Reply]) -> Reply:
+        """The worker's answer. Raises WorkerError, or UserError for what the user can mend."""
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(messages.encode(request))
+            self._process.stdin.flush()
+        except OSError:
+            raise self._died() from None
+        line = self._read_line()
+        try:
+            reply = messages.decode(line)
+        except ValueError as error:
+            self.close()
+            raise WorkerError(f"the worker of {self.name} answered nonsense: {error}") from error
+        if isinstance(reply, messages.Failed):
+            if reply.mendable:
+                raise UserError(reply.message)
+            raise WorkerError(
+                f"the worker of {self.name} failed: {reply.kind}: {reply.message}"
+                f"{self._last_words()}"
+            )
+        if not isinstance(reply, kind):
+            self.close()
+            raise WorkerError(
+                f"the worker of {self.name} answered {type(reply).__name__} "
+                f"where {kind.__name__} was due"
+            )
+        return reply
+
+    def _read_line(self) -> bytes:
+        assert self._process.stdout
+        deadline = perf_counter() + self._timeout_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._unread:
+                if not selector.select(max(0.0, deadline - perf_counter())):
+                    words = self._last_words()
+                    self.close()
+                    raise WorkerError(
+                        f"the worker of {self.name} did not answer within {self._timeout_s:g} s "
+                        f"and was ended (--infperf-timeout){words}"
+                    )
+                chunk = os.read(self._process.stdout.fileno(), 1 << 20)
+                if not chunk:
+                    raise self._died()
+                self._unread += chunk
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
+
+    def _died(self) -> WorkerError:
+        code = self._process.wait()
+        how = f"ended with exit code {code}"
+        if code < 0:
+            how = f"was killed by {signal.Signals(-code).name}"
+        if code == -signal.SIGKILL:
+            how += " (often the out-of-memory killer: see `dmesg`)"
+        words = self._last_words()
+        self.close()
+        return WorkerError(f"the worker of {self.name} {how}{words}")
+
+    def _last_words(self) -> str:
+        self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, self._stderr.tell() - _LAST_WORDS_BYTES))
+        words = self._stderr.read().decode(errors="replace").strip()
+        return f"\nIts last words:\n{words}" if words else "\nIt left no words."
+
+    def freeze(self) -> None:
+        """Stop the process where it is: an idle thread pool spins and takes a core."""
+        self._signal(signal.SIGSTOP)
+
+    @contextmanager
+    def thawed(self) -> Iterator[None]:
+        """The process runs inside, and is frozen again after."""
+        self._signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            if self.alive:
+                self.freeze()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the worker and its children: it leads a process group of its own."""
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            raise self._died() from None
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        if self.alive:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream and not stream.closed:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    continue

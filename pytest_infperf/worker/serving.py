@@ -1,0 +1,103 @@
+"""A variant being served by a worker: started, asked for blocks, frozen in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+
+from pytest_infperf import naming
+from pytest_infperf.artifacts import Artifact
+from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.suite import Backend
+from pytest_infperf.worker import messages
+from pytest_infperf.worker.parent import WorkerProcess
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a worker is to serve or to build."""
+
+    suite: SuiteAddress
+    backend: Backend
+    model: Path
+    timeout_s: float
+
+    @property
+    def name(self) -> str:
+        return self.backend.variant_id
+
+
+def build(assignment: Assignment, folder: Path, source: Path | None) -> dict[str, object]:
+    """Build an artifact in a process of its own; returns its evidence."""
+    process = WorkerProcess(assignment.name, assignment.timeout_s)
+    try:
+        request = messages.Build(
+            suite=asdict(assignment.suite),
+            backend=naming.describe(assignment.backend),
+            model=str(assignment.model),
+            source=None if source is None else str(source),
+            folder=str(folder),
+        )
+        return process.ask(request, messages.Built).evidence
+    finally:
+        process.close()
+
+
+class ServedVariant:
+    """A frozen worker that has loaded a variant and answered its first query."""
+
+    def __init__(self, assignment: Assignment, artifact: Artifact, threads: int | None) -> None:
+        self.backend = assignment.backend
+        self.artifact = artifact
+        start = perf_counter()
+        self._process = WorkerProcess(assignment.name, assignment.timeout_s)
+        try:
+            self.loaded = self._process.ask(
+                messages.Load(
+                    suite=asdict(assignment.suite),
+                    backend=naming.describe(assignment.backend),
+                    model=str(assignment.model),
+                    artifact=str(artifact.folder),
+                    threads=threads,
+                    cpus=assignment.backend.cpus,
+                ),
+                messages.Loaded,
+            )
+            self.load_s = perf_counter() - start
+            """From the start of the process, imports included, to its readiness."""
+            first = messages.Block(queries=[[0]], warm_up=False)
+            self.first_query_s = self._process.ask(first, messages.BlockDone).query_ns[0] / 1e9
+            self._process.freeze()
+        except BaseException:
+            self._process.close()
+            raise
+
+    @property
+    def variant_id(self) -> str:
+        return self.backend.variant_id
+
+    @property
+    def alive(self) -> bool:
+        return self._process.alive
+
+    def run(
+        self,
+        queries: Sequence[Sequence[int]],
+        *,
+        least_ns: int = 0,
+        outputs: bool = False,
+        warm_up: bool = True,
+    ) -> messages.BlockDone:
+        """One block, the worker awake for as long as it lasts."""
+        block = messages.Block(queries, least_ns, warm_up, outputs)
+        with self._process.thawed():
+            return self._process.ask(block, messages.BlockDone)
+
+    def peak_memory_bytes(self) -> int:
+        with self._process.thawed():
+            return self._process.ask(messages.AskMemory(), messages.Memory).peak_bytes
+
+    def close(self) -> None:
+        self._process.close()
