@@ -1,0 +1,95 @@
+"""CTranslate2: its own converter, its own fused kernels and decode loop, fp32 or int8."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pytest_infperf.backends import ctranslate2_marian
+from pytest_infperf.errors import BuildError
+from pytest_infperf.suite import Backend, Decoding, Runner, Task
+
+
+@dataclass(frozen=True)
+class CTranslate2(Backend):
+    _: KW_ONLY
+    int8: bool = False
+
+    requires: ClassVar[tuple[str, ...]] = (
+        "ctranslate2", "torch", "transformers", "sentencepiece",
+    )  # fmt: skip
+    extra: ClassVar[str | None] = "ctranslate2"
+
+    @property
+    def default_id(self) -> str:
+        return "ctranslate2-int8" if self.int8 else "ctranslate2"
+
+    @property
+    def _compute_type(self) -> str:
+        return "int8" if self.int8 else "float32"
+
+    def build(self, model: Path, task: Task, folder: Path, source: Path | None) -> dict[str, Any]:
+        from ctranslate2.converters import TransformersConverter
+        from transformers import AutoModelForSeq2SeqLM
+
+        from_zero = ctranslate2_marian.starts_from_zero(
+            AutoModelForSeq2SeqLM.from_pretrained(model)
+        )
+        if not from_zero:
+            ctranslate2_marian.keep_padding_token()
+        converter = TransformersConverter(str(model))
+        try:
+            converter.convert(str(folder), quantization=self._compute_type, force=True)
+        except ValueError as error:
+            raise BuildError(f"CTranslate2 cannot convert {model.name}: {error}") from error
+        return {
+            "quantization": self._compute_type,
+            "decoder_starts_from": "zero" if from_zero else "padding token",
+        }
+
+    def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
+        import ctranslate2
+
+        translator = ctranslate2.Translator(
+            str(artifact),
+            device="cpu",
+            compute_type=self._compute_type,
+            intra_threads=0 if threads is None else threads,
+        )
+        vocabulary = json.loads((artifact / "shared_vocabulary.json").read_text("utf-8"))
+        return CTranslate2Generate(translator, vocabulary, task.decoding, threads)
+
+
+class CTranslate2Generate:
+    """Token ids in and out, through the tokens that CTranslate2 speaks in."""
+
+    def __init__(
+        self, translator: Any, vocabulary: list[str], decoding: Decoding, threads: int | None
+    ) -> None:
+        self._translator = translator
+        self._tokens = vocabulary
+        self._ids = {token: i for i, token in enumerate(vocabulary)}
+        self.decoding = decoding
+        self.threads = threads or _default_threads()
+        self._options = {
+            "beam_size": decoding["beams"],
+            "max_decoding_length": decoding["max_new_tokens"],
+            "max_batch_size": 0,
+        }
+
+    def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
+        tokens = self._tokens
+        sentences = [[tokens[i] for i in row] for row in features]
+        results = self._translator.translate_batch(sentences, **self._options)
+        ids = self._ids
+        return [[ids[token] for token in result.hypotheses[0]] for result in results]
+
+
+def _default_threads() -> int:
+    """CTranslate2's own default: all cores, at most 4 (its documentation, `intra_threads`)."""
+    import os
+
+    return min(4, len(os.sched_getaffinity(0)))

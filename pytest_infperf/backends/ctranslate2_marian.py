@@ -1,0 +1,39 @@
+"""Marian models whose decoder starts from the padding token's own embedding, in CTranslate2.
+
+CTranslate2's converter takes for granted that this embedding is zero, as it is in Marian's own
+models, and drops the token. A model trained in transformers with tied embeddings has learnt it:
+converted that way, it starts from another state and says something else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def starts_from_zero(model: Any) -> bool:
+    """Whether the decoder's start embedding is zero: then CTranslate2's own loader is right."""
+    start = model.config.decoder_start_token_id
+    return not bool(model.get_input_embeddings().weight[start].any())
+
+
+def keep_padding_token() -> None:
+    """Let this process convert Marian models with their padding token, which is never generated."""
+    from ctranslate2.converters import transformers
+
+    class PaddedMarianLoader(transformers.BartLoader):  # type: ignore[misc]  # untyped base
+        @property
+        def architecture_name(self) -> str:
+            return "MarianMTModel"
+
+        def get_model_spec(self, model: Any) -> Any:
+            model.config.normalize_before = False
+            model.config.normalize_embedding = False
+            model.final_logits_bias[0, model.config.pad_token_id] = float("-inf")
+            return super().get_model_spec(model)
+
+        def set_config(self, config: Any, model: Any, tokenizer: Any) -> None:
+            config.eos_token = tokenizer.eos_token
+            config.unk_token = tokenizer.unk_token
+            config.decoder_start_token = tokenizer.pad_token
+
+    transformers.register_loader("MarianConfig")(PaddedMarianLoader)

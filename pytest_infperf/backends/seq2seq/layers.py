@@ -1,0 +1,113 @@
+"""The layers of a Marian transformer, written in onnxruntime's fused operators.
+
+Residual and norm stay two operators, Sum and LayerNormalization: onnxruntime's CPU kernel of
+SkipLayerNormalization took four times as long as both on ten tokens, and it is what the runtime
+makes of an Add there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.backends.seq2seq.graph import GraphBuilder
+from pytest_infperf.backends.seq2seq.weights import POSITIONS, Weights
+
+FUSED = "com.microsoft"
+_OPSET = 18
+_ACTIVATIONS = ("swish", "silu", "gelu", "relu")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The numbers of a Marian configuration that the graphs depend on."""
+
+    width: int
+    encoder_layers: int
+    encoder_heads: int
+    decoder_layers: int
+    decoder_heads: int
+    embedding_scale: float
+    activation: str
+
+    @classmethod
+    def from_config(cls, folder: Path) -> Shape:
+        config = json.loads((folder / "config.json").read_text())
+        if config.get("model_type") != "marian":
+            raise ValueError(
+                f"{folder}: fusing knows the model type marian, not"
+                f" {config.get('model_type')!r}; use the unfused variant of this model"
+            )
+        activation = config["activation_function"]
+        if activation not in _ACTIVATIONS:
+            raise ValueError(
+                f"{folder}: fusing knows the activations {', '.join(_ACTIVATIONS)}, not"
+                f" {activation!r}; use the unfused variant of this model"
+            )
+        return cls(
+            width=config["d_model"],
+            encoder_layers=config["encoder_layers"],
+            encoder_heads=config["encoder_attention_heads"],
+            decoder_layers=config["decoder_layers"],
+            decoder_heads=config["decoder_attention_heads"],
+            embedding_scale=config["d_model"] ** 0.5 if config["scale_embedding"] else 1.0,
+            activation=activation,
+        )
+
+
+class Layers(GraphBuilder):
+    """The layers of a transformer, each a few fused operators."""
+
+    def __init__(self, weights: Weights, shape: Shape) -> None:
+        super().__init__()
+        self._weights = weights
+        self._shape = shape
+        self._epsilon = weights.epsilon()
+
+    def fused(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        return self.node(operator, *inputs, domain=FUSED, **attributes)
+
+    def array(self, value: Any) -> str:
+        return self.constant(value, "float32")
+
+    def embed(self, ids: str) -> str:
+        table = self._weights.token_table() * self._shape.embedding_scale
+        return self.node("Gather", self.array(table), ids)
+
+    def position_table(self) -> str:
+        return self.constant(self._weights.positions(), "float32", name=POSITIONS)
+
+    def linear(self, values: str, matrix: Any, bias: Any) -> str:
+        return self.node("Add", self.node("MatMul", values, self.array(matrix)), self.array(bias))
+
+    def project_and_normalise(self, values: str, skipped: str, linear: str, norm: str) -> str:
+        """The end of each half of a layer: a projection, the residual and the norm."""
+        projected = self.linear(values, *self._weights.linear(linear))
+        scale, shift = map(self.array, self._weights.norm(norm))
+        total = self.node("Sum", skipped, projected)
+        return self.node("LayerNormalization", total, scale, shift, epsilon=self._epsilon)
+
+    def feed_forward(self, values: str, layer: str) -> str:
+        matrix, bias = self._weights.linear(f"{layer}.fc1")
+        activation = self._shape.activation
+        if activation == "gelu":
+            product = self.node("MatMul", values, self.array(matrix))
+            inner = self.fused("BiasGelu", product, self.array(bias))
+        elif activation == "relu":
+            inner = self.node("Relu", self.linear(values, matrix, bias))
+        else:
+            inner = self.fused("QuickGelu", self.linear(values, matrix, bias), alpha=1.0)
+        return self.project_and_normalise(
+            inner, values, f"{layer}.fc2", f"{layer}.final_layer_norm"
+        )
+
+    def model(self, inputs: list[Any], outputs: list[Any]) -> Any:
+        from onnx import helper
+
+        graph = helper.make_graph(
+            self.nodes, "fused", inputs, outputs, self.initializers(self.nodes)
+        )
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(FUSED, 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=8)
