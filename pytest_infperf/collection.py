@@ -1,0 +1,152 @@
+"""From collected tests to what is measured: suites, their order, and thresholds that fit them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import get_args
+
+from pytest_infperf.benchmark_table import Replay
+from pytest_infperf.discovery import sibling_suites, suite_beside
+from pytest_infperf.errors import UserError
+from pytest_infperf.measure.catalogue import Method
+from pytest_infperf.options import Settings
+from pytest_infperf.run import CollectedSuite
+from pytest_infperf.suite import Backend, Metric, Suite
+from pytest_infperf.thresholds import SuiteFacts, Thresholds
+
+_METHODS: tuple[Method, ...] = get_args(Method)
+
+
+@dataclass(frozen=True)
+class Additions:
+    """What hooks add to a suite."""
+
+    variants: Callable[[Suite], Sequence[Backend]]
+    metrics: Callable[[Suite], Sequence[Metric]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the `variant` of one test stands for."""
+
+    collected: CollectedSuite
+    variant_id: str
+    replay: Replay = field(default_factory=Replay)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.collected.suite.name, self.variant_id
+
+
+@dataclass
+class Collection:
+    """The suites that lie beside the collected tests."""
+
+    settings: Settings
+    thresholds: Thresholds
+    additions: Additions
+    suites: dict[Path, CollectedSuite] = field(default_factory=dict)
+    """By their folder."""
+    measured_by: dict[str, set[Method]] = field(default_factory=dict)
+
+    def places(self, test_file: Path, declared: Iterable[str]) -> list[Place]:
+        """A place for each chosen variant of the suite beside a test file, the baseline first.
+
+        `declared` are methods that the test's marker says it calls; the others are seen in the
+        file. Raises UserError when there is no suite that can be loaded.
+        """
+        collected = self._suite_beside(test_file)
+        suite = collected.suite
+        called = self.measured_by.setdefault(suite.name, set())
+        called |= _methods_called(test_file) | {m for m in _METHODS if m in set(declared)}
+        ids = [variant.variant_id for variant in suite.variants]
+        chosen = [i for i in ids if fnmatchcase(i, self.settings.variants)]
+        return [
+            Place(collected, i) for i in sorted(chosen, key=lambda i: i != collected.baseline_id)
+        ]
+
+    def _suite_beside(self, test_file: Path) -> CollectedSuite:
+        if known := self.suites.get(test_file.parent):
+            return known
+        address = suite_beside(test_file, self.settings.root)
+        suite = address.load()
+        suite = suite.with_variants(self.additions.variants(suite))
+        for other in self.suites.values():
+            if other.suite.name == suite.name:
+                raise UserError(
+                    f"two suites are called {suite.name!r}: {other.suite.folder} and "
+                    f"{suite.folder}; thresholds and records need names of their own"
+                )
+        collected = CollectedSuite(
+            suite, address, self._baseline(suite), tuple(self.additions.metrics(suite))
+        )
+        self.suites[test_file.parent] = collected
+        return collected
+
+    def _baseline(self, suite: Suite) -> str | None:
+        ids = [variant.variant_id for variant in suite.variants]
+        asked = self.settings.baseline
+        named = self.thresholds.baseline(suite.name) or suite.baseline
+        return asked if asked in ids else named if named in ids else None
+
+    def check(self) -> None:
+        """Raise UserError for options and thresholds that do not fit what was collected."""
+        suites = [collected.suite for collected in self.suites.values()]
+        ids = [variant.variant_id for suite in suites for variant in suite.variants]
+        if not ids:
+            return
+        asked = self.settings.baseline
+        if asked is not None and asked not in ids:
+            near = get_close_matches(asked, ids, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ids)}"
+            raise UserError(f"--infperf-baseline: no suite has a variant {asked!r}; {hint}")
+        if not any(fnmatchcase(i, self.settings.variants) for i in ids):
+            raise UserError(
+                f"--infperf-variants: {self.settings.variants!r} matches none of {', '.join(ids)}"
+            )
+        facts = {
+            collected.suite.name: SuiteFacts(
+                variants=[variant.variant_id for variant in collected.suite.variants],
+                catalogue=collected.catalogue,
+                measured_by=self.measured_by[collected.suite.name],
+                baseline=collected.suite.baseline or asked,
+            )
+            for collected in self.suites.values()
+        }
+        self.thresholds.check(facts, set().union(*map(sibling_suites, self.suites)))
+
+
+def grouped(places: Sequence[Place | None]) -> list[int]:
+    """An order of tests in which each variant's stand together, suites one after the other.
+
+    Tests that measure nothing (None) keep their positions; the others share theirs out anew.
+    """
+    slots = [i for i, place in enumerate(places) if place]
+    first_seen: dict[tuple[str, str], int] = {}
+    suites: dict[str, int] = {}
+    for i in slots:
+        place = places[i]
+        assert place
+        first_seen.setdefault(place.key, len(first_seen))
+        suites.setdefault(place.collected.suite.name, len(suites))
+
+    def rank(i: int) -> tuple[int, int, int]:
+        place = places[i]
+        assert place
+        return suites[place.collected.suite.name], first_seen[place.key], i
+
+    order = list(range(len(places)))
+    for slot, i in zip(slots, sorted(slots, key=rank), strict=True):
+        order[slot] = i
+    return order
+
+
+def _methods_called(test_file: Path) -> set[Method]:
+    tree = ast.parse(test_file.read_text("utf-8"))
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return {method for method in _METHODS if method in names}

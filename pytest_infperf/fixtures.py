@@ -1,0 +1,44 @@
+"""The fixtures of a test: `infperf`, the run, and `variant`, one variant of the suite beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_infperf.options import enabled
+
+if TYPE_CHECKING:
+    from pytest_infperf.run import Run
+    from pytest_infperf.variant import Variant
+
+RUN = pytest.StashKey["Run"]()
+
+
+@pytest.fixture
+def infperf(request: pytest.FixtureRequest) -> Run:
+    """The run: its settings, its host's fingerprint, its thresholds and records."""
+    if not enabled(request.config):
+        pytest.skip("inference is measured with --infperf only")
+    return request.config.stash[RUN]
+
+
+@pytest.fixture
+def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
+    """A variant of the suite whose suite.py lies beside the test, served by its worker."""
+    from pytest_infperf.benchmark_table import BenchmarkTable
+    from pytest_infperf.collection import Place
+    from pytest_infperf.errors import UserError, WorkerError
+
+    place: Place | None = getattr(request, "param", None)
+    if place is None:
+        pytest.fail(
+            f"{request.path} uses the `variant` fixture, but there is no suite.py beside it",
+            pytrace=False,
+        )
+    with_benchmark = request.config.pluginmanager.hasplugin("benchmark")
+    table = BenchmarkTable(request, place.replay, available=with_benchmark)
+    try:
+        return infperf.variant(place.collected, place.variant_id, table)
+    except (UserError, WorkerError) as failure:
+        pytest.fail(str(failure), pytrace=False)

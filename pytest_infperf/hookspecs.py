@@ -1,0 +1,50 @@
+"""What others can add to a run. Their packages implement these as pytest plugins.
+
+A backend, a task and a metric are classes that follow `pytest_infperf.Backend`, `.Task` and
+`.Metric`; a suite can name them without any hook. The hooks add to suites that stand already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from pytest_infperf.suite import Backend, Metric, Suite
+
+
+@pytest.hookspec
+def pytest_infperf_variants(suite: Suite) -> Sequence[Backend]:
+    """Variants to measure beside those of a suite, such as those of a backend of one's own.
+
+    .. code-block:: python
+
+        def pytest_infperf_variants(suite):
+            return [Acme(id="acme-int8")] if suite.name == "translation" else []
+    """
+    raise AssertionError("a specification is not called")
+
+
+@pytest.hookspec
+def pytest_infperf_metrics(suite: Suite) -> Sequence[Metric]:
+    """Quality metrics to score beside those of a suite's task.
+
+    .. code-block:: python
+
+        def pytest_infperf_metrics(suite):
+            return [LengthRatio()] if suite.name == "translation" else []
+    """
+    raise AssertionError("a specification is not called")
+
+
+@pytest.hookspec
+def pytest_infperf_host_facts() -> dict[str, Any]:
+    """Facts about this host, of JSON's types, that its fingerprint does not have.
+
+    .. code-block:: python
+
+        def pytest_infperf_host_facts():
+            return {"rack": os.environ["RACK"]}
+    """
+    raise AssertionError("a specification is not called")

@@ -1,0 +1,33 @@
+"""The records of a run as they come in, also from other processes, kept on disk all the time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf import record_file
+from pytest_infperf.record import Record, RunRecord
+
+
+class Ledger:
+    """Writes the run's file anew with each record: an interrupted run keeps what it measured."""
+
+    def __init__(self, path: Path | None, host: dict[str, Any], revision: dict[str, Any] | None):
+        self._path = path
+        self._run = RunRecord(host=host, revision=revision)
+        self._places: dict[tuple[str, str], int] = {}
+
+    def enter(self, record: Record) -> None:
+        """A new record, or a fuller one of the same suite and variant."""
+        key = record.suite, record.variant
+        if key in self._places:
+            self._run.records[self._places[key]] = record
+        else:
+            self._places[key] = len(self._run.records)
+            self._run.records.append(record)
+        if self._path:
+            record_file.write(self._path, self._run)
+
+    @property
+    def run(self) -> RunRecord:
+        return self._run

@@ -1,0 +1,141 @@
+"""pytest's hooks, each delegating in a few lines. Nothing heavy is imported without --infperf."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_infperf import options
+from pytest_infperf.fixtures import RUN, infperf, variant
+
+if TYPE_CHECKING:
+    from pytest_infperf.collection import Place
+
+__all__ = ["infperf", "variant"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.add(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    from pytest_infperf import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "infperf(calls): measures inference; added to every test that uses `variant`. `calls` "
+        "names the methods (latency, throughput, quality, footprint) that a test calls in "
+        "another file than its own.",
+    )
+    if options.enabled(config):
+        config.pluginmanager.register(Measuring(config), "infperf-measuring")
+
+
+class Measuring:
+    """The hooks of a run that measures."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        from pytest_infperf import distributed, progress_line, session
+        from pytest_infperf.errors import UserError
+
+        try:
+            distributed.one_at_a_time(config)
+            self.session = session.Session(
+                options.Settings.from_pytest(config),
+                progress_line.on_terminal(config),
+                config.hook,
+                keeps_records=not distributed.is_worker(config),
+            )
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from error
+        config.stash[RUN] = self.session.run
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        from pytest_infperf.errors import UserError
+
+        if "variant" not in metafunc.fixturenames:
+            return
+        marker = metafunc.definition.get_closest_marker("infperf")
+        try:
+            places = self.session.collection.places(
+                metafunc.definition.path, marker.kwargs.get("calls", ()) if marker else ()
+            )
+        except UserError as error:
+            raise pytest.Collector.CollectError(str(error)) from error
+        ids = [place.variant_id for place in places]
+        metafunc.parametrize("variant", places, ids=ids, indirect=True)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        from pytest_infperf.errors import UserError
+
+        places = [_place(item) for item in items]
+        try:
+            order = self.session.arrange(places)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from error
+        for item, place in zip(items, places, strict=True):
+            if place:
+                item.add_marker(pytest.mark.infperf)
+                item.add_marker(pytest.mark.xdist_group("infperf"))
+                item.add_marker(
+                    pytest.mark.benchmark(
+                        timer=place.replay.clock, group=place.collected.suite.name
+                    )
+                )
+        items[:] = [items[i] for i in order]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if place := _place(item):
+            raised = call.excinfo.value if call.excinfo else None
+            # Attributes of a report travel with it from xdist's workers.
+            vars(report)["infperf_record"] = self.session.reported(place, raised)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self) -> None:
+        self.session.progress.hide()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.session.progress.hide()
+        document: dict[str, Any] | None = getattr(report, "infperf_record", None)
+        if document is not None:
+            self.session.enter(document)
+            if report.when == "teardown":
+                self.session.progress.advance()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        self.session.close()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        from pytest_infperf.report.spelling import shows_unicode
+
+        writer = terminalreporter._tw
+        summary = self.session.summary(
+            writer.fullwidth, writer.hasmarkup, shows_unicode(writer._file)
+        )
+        if summary:
+            terminalreporter.section("inference", sep="=")
+            terminalreporter.write_line(summary)
+        for notice in self.session.notices:
+            terminalreporter.write_line(f"note: {notice}")
+
+
+def _place(item: pytest.Item) -> Place | None:
+    from pytest_infperf.collection import Place
+
+    callspec = getattr(item, "callspec", None)
+    place = callspec.params.get("variant") if callspec else None
+    return place if isinstance(place, Place) else None
