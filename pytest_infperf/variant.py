@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +14,7 @@ from pytest_infperf.gate import Gate, Measured, judge
 from pytest_infperf.measure.blocks import endless_draw
 from pytest_infperf.measure.catalogue import Method
 from pytest_infperf.measure.latency import measure_latency
-from pytest_infperf.measure.speedup import measure_speedup
+from pytest_infperf.measure.speedup import ServedPairs, measure_speedup
 from pytest_infperf.measure.throughput import throughput
 from pytest_infperf.record import Measure, Record, Verdict
 from pytest_infperf.suite_run import SuiteRun
@@ -116,13 +117,13 @@ class Variant:
         if run.baseline_id is not None and not self.is_baseline:
             run.said(self.id, f"measuring against {run.baseline_id}")
             baseline, variant = run.beside_baseline(self.id)
-            speedup, pairs = measure_speedup(
-                baseline,
-                variant,
-                endless_draw(run.numbers, seed + 1),
+            pairs = ServedPairs(
+                baseline, variant, endless_draw(run.numbers, seed + 1), random.Random(seed)
+            )
+            speedup = measure_speedup(
+                pairs,
                 budget_s=max(self.budget_s - times.seconds, self.budget_s / 2),
                 confidence=confidence,
-                seed=seed,
                 decided=_all_decided(of_speedup) if of_speedup else _enough_pairs,
             )
             evidence["contaminated_pairs"] = asdict(pairs.chances)

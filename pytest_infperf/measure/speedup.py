@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import ceil, exp, log
 from time import perf_counter
+from typing import Protocol
 
 from pytest_infperf.gate import Measured
 from pytest_infperf.measure.blocks import LEAST_BLOCK_NS, SecondChances
@@ -25,9 +26,19 @@ _LEAST_INPUTS = 3
 _MOST_INPUTS = 64
 
 
+class Pairs(Protocol):
+    """Pairs so far, and a way to one more."""
+
+    log_ratios: list[float]
+    seconds: float
+
+    def measure(self) -> None:
+        """One more pair, unless it was disturbed; either way its seconds count."""
+
+
 @dataclass
-class Pairs:
-    """Pairs as they were measured."""
+class ServedPairs:
+    """Pairs of blocks run by two workers in random order."""
 
     baseline: ServedVariant
     variant: ServedVariant
@@ -36,11 +47,12 @@ class Pairs:
     log_ratios: list[float] = field(default_factory=list)
     chances: SecondChances = field(default_factory=SecondChances)
     seconds: float = 0.0
-    inputs: int = 1
+    inputs: int = 0
     """Inputs of a block: so many that the slower side's lasts long enough when run once."""
 
     def measure(self) -> None:
-        """One more pair."""
+        if not self.inputs:
+            self.inputs = self._fitting_inputs()
         start = perf_counter()
         numbers = [next(self.draw) for _ in range(self.inputs)]
         queries = [[i] for i in numbers]
@@ -54,40 +66,24 @@ class Pairs:
             self.log_ratios.append(log(_mean_ns(variant) / _mean_ns(baseline)))
         self.seconds += perf_counter() - start
 
-    def fit_inputs(self) -> None:
-        """Choose the number of inputs of a block, from a pair that is not counted."""
+    def _fitting_inputs(self) -> int:
+        """From a pair that is not counted."""
         number = next(self.draw)
         slowest = max(
             _mean_ns(side.run([[number]], least_ns=LEAST_BLOCK_NS))
             for side in (self.baseline, self.variant)
         )
-        self.inputs = min(_MOST_INPUTS, max(_LEAST_INPUTS, ceil(LEAST_BLOCK_NS / slowest)))
-
-    def judged_at(self, confidence: float) -> Measured:
-        low, high = ratio.signed_rank_interval(self.log_ratios, confidence)
-        speedup = Measure(
-            exp(-ratio.hodges_lehmann(self.log_ratios)),
-            "ratio",
-            low=exp(-high),
-            high=exp(-low) if low > float("-inf") else None,
-            n=len(self.log_ratios),
-        )
-        return Measured({"speedup": speedup}, confidence=confidence, seconds=self.seconds)
+        return min(_MOST_INPUTS, max(_LEAST_INPUTS, ceil(LEAST_BLOCK_NS / slowest)))
 
 
 def measure_speedup(
-    baseline: ServedVariant,
-    variant: ServedVariant,
-    draw: Iterator[int],
+    pairs: Pairs,
     *,
     budget_s: float,
     confidence: float,
-    seed: int,
     decided: Callable[[Measured], bool],
-) -> tuple[Measured, Pairs]:
+) -> Measured:
     """Looks at the gates after 12, 24, 48 ... pairs, each with its share of the error."""
-    pairs = Pairs(baseline, variant, draw, random.Random(seed))
-    pairs.fit_inputs()
     while len(pairs.log_ratios) < _FIRST_LOOK:
         pairs.measure()
     most = max(_FIRST_LOOK, int(_FIRST_LOOK * budget_s / pairs.seconds))
@@ -96,10 +92,22 @@ def measure_speedup(
     for look in looks:
         while len(pairs.log_ratios) < look and pairs.seconds < budget_s:
             pairs.measure()
-        measured = pairs.judged_at(share)
+        measured = _judged_at(pairs, share)
         if decided(measured) or pairs.seconds >= budget_s:
             break
-    return measured, pairs
+    return measured
+
+
+def _judged_at(pairs: Pairs, confidence: float) -> Measured:
+    low, high = ratio.signed_rank_interval(pairs.log_ratios, confidence)
+    speedup = Measure(
+        exp(-ratio.hodges_lehmann(pairs.log_ratios)),
+        "ratio",
+        low=exp(-high),
+        high=exp(-low) if low > float("-inf") else None,
+        n=len(pairs.log_ratios),
+    )
+    return Measured({"speedup": speedup}, confidence=confidence, seconds=pairs.seconds)
 
 
 def _mean_ns(block: BlockDone) -> float:

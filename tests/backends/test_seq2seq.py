@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_infperf.backends import seq2seq
+from pytest_infperf.errors import BuildError
 
 MAX_NEW_TOKENS = 12
 PAD = START = 49
@@ -70,7 +71,7 @@ def marian(tmp_path_factory: pytest.TempPathFactory) -> Marian:
     from transformers import MarianConfig, MarianMTModel
 
     torch.manual_seed(51)
-    config = MarianConfig(
+    config = MarianConfig(  # type: ignore[no-untyped-call]
         vocab_size=50,
         d_model=16,
         encoder_layers=2,
@@ -88,7 +89,8 @@ def marian(tmp_path_factory: pytest.TempPathFactory) -> Marian:
         forced_eos_token_id=EOS,
         decoder_start_token_id=START,
     )
-    model = MarianMTModel(config).eval()
+    model = MarianMTModel(config)
+    model.train(False)
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.2)
@@ -235,13 +237,18 @@ def test_settings_that_the_graph_would_not_follow_are_refused(
     folder = tmp_path / "model"
     shutil.copytree(marian.folder, folder)
     rewrite(folder / "generation_config.json", **{setting: value})
-    with pytest.raises(ValueError, match=setting):
+    with pytest.raises(BuildError, match=setting):
         seq2seq.GreedyDecoding.from_config(folder, MAX_NEW_TOKENS)
+
+
+def test_more_tokens_than_positions_are_refused(marian: Marian) -> None:
+    with pytest.raises(BuildError, match="lower max_new_tokens"):
+        seq2seq.GreedyDecoding.from_config(marian.folder, 33)
 
 
 def test_export_refuses_a_model_without_a_decoder(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(ValueError, match="a bert is not an encoder-decoder"):
+    with pytest.raises(BuildError, match="a bert is not an encoder-decoder"):
         seq2seq.export(tmp_path, tmp_path / "exported")
 
 
@@ -249,13 +256,13 @@ def test_fuse_refuses_another_architecture(marian: Marian, tmp_path: Path) -> No
     folder = tmp_path / "exported"
     shutil.copytree(marian.exported, folder)
     rewrite(folder / "config.json", model_type="t5")
-    with pytest.raises(ValueError, match="not 't5'; use the unfused variant"):
+    with pytest.raises(BuildError, match="not 't5'; use the unfused variant"):
         seq2seq.fuse(folder)
 
 
 def test_compose_names_what_is_missing(tmp_path: Path) -> None:
     decoding = seq2seq.GreedyDecoding(START, EOS, PAD, (), None, MAX_NEW_TOKENS)
-    with pytest.raises(FileNotFoundError, match="encoder_model"):
+    with pytest.raises(BuildError, match="encoder_model"):
         seq2seq.compose(tmp_path, decoding)
 
 

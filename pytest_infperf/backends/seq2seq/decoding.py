@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_infperf.errors import BuildError
+
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "begin_suppress_tokens": (None,),
     "encoder_no_repeat_ngram_size": (None, 0),
@@ -39,15 +41,21 @@ class GreedyDecoding:
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 2:
-            raise ValueError(f"max_new_tokens is {self.max_new_tokens}: give at least 2")
+            raise BuildError(f"max_new_tokens is {self.max_new_tokens}: give at least 2")
 
     @classmethod
     def from_config(cls, model: Path, max_new_tokens: int) -> GreedyDecoding:
         """Read what `generate` would read; refuse settings that the graph would not follow."""
         settings = _generation_settings(model)
+        positions = json.loads((model / "config.json").read_text()).get("max_position_embeddings")
+        if positions is not None and max_new_tokens > positions:
+            raise BuildError(
+                f"{model}: max_new_tokens is {max_new_tokens} and the model has {positions}"
+                " positions; lower max_new_tokens"
+            )
         for name, neutral in _NEUTRAL.items():
             if settings.get(name) not in neutral:
-                raise ValueError(
+                raise BuildError(
                     f"{model}: greedy decoding in the graph does not know {name}"
                     f" = {settings[name]!r}; remove it from generation_config.json"
                 )
@@ -67,7 +75,7 @@ def _generation_settings(model: Path) -> dict[str, Any]:
         if (model / name).is_file():
             settings: dict[str, Any] = json.loads((model / name).read_text())
             return settings
-    raise FileNotFoundError(f"{model}: neither generation_config.json nor config.json is there")
+    raise BuildError(f"{model}: neither generation_config.json nor config.json is there")
 
 
 def _single(settings: Mapping[str, Any], name: str, model: Path) -> int:
@@ -75,7 +83,7 @@ def _single(settings: Mapping[str, Any], name: str, model: Path) -> int:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, int):
-        raise ValueError(
+        raise BuildError(
             f"{model}: {name} is {value!r}; greedy decoding in the graph needs one"
             " token id there, in generation_config.json"
         )
@@ -85,7 +93,7 @@ def _single(settings: Mapping[str, Any], name: str, model: Path) -> int:
 def _suppressed(settings: Mapping[str, Any], eos_id: int, model: Path) -> tuple[int, ...]:
     words = [word for word in settings.get("bad_words_ids") or [] if word != [eos_id]]
     if any(len(word) != 1 for word in words):
-        raise ValueError(
+        raise BuildError(
             f"{model}: bad_words_ids holds a word of several tokens; greedy decoding in the"
             " graph suppresses single tokens only: remove it from generation_config.json"
         )

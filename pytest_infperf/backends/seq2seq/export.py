@@ -10,6 +10,8 @@ import json
 import warnings
 from pathlib import Path
 
+from pytest_infperf.errors import BuildError
+
 ENCODER = "encoder_model.onnx"
 FIRST_STEP = "decoder_model.onnx"
 NEXT_STEP = "decoder_with_past_model.onnx"
@@ -19,7 +21,7 @@ def export(model: Path, folder: Path) -> None:
     """Write the fp32 graphs of the model in `model` and its configuration to `folder`."""
     config = json.loads((model / "config.json").read_text())
     if not config.get("is_encoder_decoder"):
-        raise ValueError(
+        raise BuildError(
             f"{model}: a {config.get('model_type', 'model without a type')} is not an"
             " encoder-decoder model; give one with is_encoder_decoder in its config.json,"
             " such as a MarianMT model"

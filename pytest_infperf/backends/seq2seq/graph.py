@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pytest_infperf.errors import BuildError
+
 
 class GraphBuilder:
     """Nodes in order, and the constants they use; a subgraph's constants live in its parent."""
@@ -93,7 +95,7 @@ class GraphBuilder:
                 names[node.output[0]] = self.keep(_value_of(node))
                 continue
             if any(attribute.HasField("g") for attribute in node.attribute):
-                raise ValueError(f"{node.name}: a subgraph in an exported graph is not supported")
+                raise BuildError(f"{node.name}: a subgraph in an exported graph is not supported")
             copy = NodeProto()
             copy.CopyFrom(node)
             copy.name = f"{prefix}/{node.name}"

@@ -18,6 +18,7 @@ from typing import Any
 from pytest_infperf.backends.seq2seq.decoding import GreedyDecoding
 from pytest_infperf.backends.seq2seq.export import ENCODER, FIRST_STEP, NEXT_STEP
 from pytest_infperf.backends.seq2seq.graph import GraphBuilder
+from pytest_infperf.errors import BuildError
 
 MODEL = "model.onnx"
 
@@ -33,7 +34,7 @@ def compose(folder: Path, decoding: GreedyDecoding) -> Path:
     }
     missing = {ENCODER, NEXT_STEP} - parts.keys()
     if missing:
-        raise FileNotFoundError(f"{folder}: {', '.join(sorted(missing))} missing; export first")
+        raise BuildError(f"{folder}: {', '.join(sorted(missing))} missing; export first")
     builder = GraphBuilder()
     sequences = _decode(builder, {name: part.graph for name, part in parts.items()}, decoding)
     opsets: dict[str, int] = {"com.microsoft": 1}
@@ -156,7 +157,7 @@ def _suppress(builder: GraphBuilder, logits: str, tokens: tuple[int, ...]) -> No
     [node] = [node for node in builder.nodes if logits in node.output]
     biases = [name for name in node.input if name in builder.constants]
     if node.op_type != "Add" or not biases:
-        raise ValueError(
+        raise BuildError(
             "the exported logits have no bias to suppress tokens in; export a model with"
             " final_logits_bias, such as a MarianMT model"
         )

@@ -1,8 +1,7 @@
 """The layers of a Marian transformer, written in onnxruntime's fused operators.
 
-Residual and norm stay two operators, Sum and LayerNormalization: onnxruntime's CPU kernel of
-SkipLayerNormalization took four times as long as both on ten tokens, and it is what the runtime
-makes of an Add there.
+Residual and norm are two operators, Sum and LayerNormalization: SkipLayerNormalization takes
+several times as long as both on a CPU, and the runtime would make one of an Add.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any
 
 from pytest_infperf.backends.seq2seq.graph import GraphBuilder
 from pytest_infperf.backends.seq2seq.weights import POSITIONS, Weights
+from pytest_infperf.errors import BuildError
 
 FUSED = "com.microsoft"
 _OPSET = 18
@@ -36,13 +36,13 @@ class Shape:
     def from_config(cls, folder: Path) -> Shape:
         config = json.loads((folder / "config.json").read_text())
         if config.get("model_type") != "marian":
-            raise ValueError(
+            raise BuildError(
                 f"{folder}: fusing knows the model type marian, not"
                 f" {config.get('model_type')!r}; use the unfused variant of this model"
             )
         activation = config["activation_function"]
         if activation not in _ACTIVATIONS:
-            raise ValueError(
+            raise BuildError(
                 f"{folder}: fusing knows the activations {', '.join(_ACTIVATIONS)}, not"
                 f" {activation!r}; use the unfused variant of this model"
             )

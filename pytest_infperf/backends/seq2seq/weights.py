@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_infperf.errors import BuildError
+
 POSITIONS = "embed_positions"
 
 
@@ -93,8 +95,8 @@ class Weights:
         raise _unlike_marian(f"has no MatMul before the Add of *{suffix}")
 
 
-def _unlike_marian(what: str) -> ValueError:
-    return ValueError(
+def _unlike_marian(what: str) -> BuildError:
+    return BuildError(
         f"fusing knows MarianMT as optimum exports it, and this graph {what};"
         " use the unfused variant of this model"
     )
