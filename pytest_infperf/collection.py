@@ -14,8 +14,8 @@ from pytest_infperf.benchmark_table import Replay
 from pytest_infperf.discovery import sibling_suites, suite_beside
 from pytest_infperf.errors import UserError
 from pytest_infperf.measure.catalogue import Method
-from pytest_infperf.options import Settings
 from pytest_infperf.run import CollectedSuite
+from pytest_infperf.settings import Settings
 from pytest_infperf.suite import Backend, Metric, Suite
 from pytest_infperf.thresholds import SuiteFacts, Thresholds
 

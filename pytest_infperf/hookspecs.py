@@ -6,12 +6,14 @@ A backend, a task and a metric are classes that follow `pytest_infperf.Backend`,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_infperf.suite import Backend, Metric, Suite
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_infperf.suite import Backend, Metric, Suite
 
 
 @pytest.hookspec

@@ -43,11 +43,12 @@ class Measuring:
     def __init__(self, config: pytest.Config) -> None:
         from pytest_infperf import distributed, progress_line, session
         from pytest_infperf.errors import UserError
+        from pytest_infperf.settings import Settings
 
         try:
             distributed.one_at_a_time(config)
             self.session = session.Session(
-                options.Settings.from_pytest(config),
+                Settings.from_pytest(config),
                 progress_line.on_terminal(config),
                 config.hook,
                 keeps_records=not distributed.is_worker(config),

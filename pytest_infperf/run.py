@@ -14,8 +14,8 @@ from pytest_infperf.host.cpu import instruction_sets
 from pytest_infperf.host.fingerprint import fingerprint, host_names
 from pytest_infperf.measure.catalogue import Catalogue, quality_kind
 from pytest_infperf.metrics import metric
-from pytest_infperf.options import Settings
 from pytest_infperf.record import Record
+from pytest_infperf.settings import Settings
 from pytest_infperf.suite import Metric, Suite
 from pytest_infperf.suite_run import SuiteRun
 from pytest_infperf.thresholds import Thresholds

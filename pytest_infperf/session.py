@@ -10,12 +10,12 @@ from pytest_infperf import record_file
 from pytest_infperf.collection import Additions, Collection, Place, grouped
 from pytest_infperf.errors import GateBroken, UserError
 from pytest_infperf.ledger import Ledger
-from pytest_infperf.options import Settings
 from pytest_infperf.record import RunRecord
 from pytest_infperf.report.progress import Progress
 from pytest_infperf.report.terminal import render
 from pytest_infperf.revision import revision
 from pytest_infperf.run import Run
+from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Thresholds, parse
 
 

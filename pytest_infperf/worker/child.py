@@ -30,13 +30,13 @@ class Serving:
         suite = SuiteAddress(**load.suite).load()
         backend = naming.restore(load.backend)
         self._inputs = suite.task.samples(suite.folder).inputs
-        self._codec: Codec = suite.task.codec(Path(load.model))
-        self._runner: Runner = backend.load(Path(load.artifact), suite.task, load.threads)
+        self.codec: Codec = suite.task.codec(Path(load.model))
+        self.runner: Runner = backend.load(Path(load.artifact), suite.task, load.threads)
 
     def loaded(self) -> messages.Loaded:
         return messages.Loaded(
-            threads=self._runner.threads,
-            decoding=dict(self._runner.decoding),
+            threads=self.runner.threads,
+            decoding=dict(self.runner.decoding),
             memory_bytes=clocks.peak_memory_bytes(),
         )
 
@@ -74,11 +74,11 @@ class Serving:
 
     def _query(self, inputs: list[object]) -> tuple[int, int, int, int, list[object]]:
         start = perf_counter_ns()
-        features = self._codec.encode(inputs)
+        features = self.codec.encode(inputs)
         ready = perf_counter_ns()
-        results = self._runner.infer(features)
+        results = self.runner.infer(features)
         done = perf_counter_ns()
-        outputs = self._codec.decode(results)
+        outputs = self.codec.decode(results)
         return start, ready, done, perf_counter_ns(), outputs
 
 

@@ -1,0 +1,37 @@
+"""`python -m bench [NAME ...]`: run the benchmarks and hold each number against its limit.
+
+Exits with 1 when a limit is not met. Limits are those of docs/method.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+
+from bench import plain_pytest, verdicts, worker_overhead
+from bench.finding import Finding
+
+BENCHMARKS: dict[str, Callable[[], Iterable[Finding]]] = {
+    "plain-pytest": plain_pytest.findings,
+    "worker-overhead": worker_overhead.findings,
+    "verdicts": verdicts.findings,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    names = parser.parse_args().names or list(BENCHMARKS)
+    if unknown := set(names) - BENCHMARKS.keys():
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    kept = True
+    for name in names:
+        for finding in BENCHMARKS[name]():
+            print(finding, flush=True)
+            kept &= finding.kept
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""How often the verdict on a paired ratio is right: A/A, and a real slowdown of 5 %.
+
+Real runs of two workers with the same artifact, and of one whose every query takes 5 % longer, each
+with new processes and a full budget. Then the rule is replayed on them and on runs drawn from what
+they recorded: a stretch of each real run's pairs, in the order in which they came.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import stdev
+
+from bench.finding import Finding
+from pytest_infperf.artifacts import ArtifactCache
+from pytest_infperf.backends.fake import Slowed
+from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.gate import Gate, Limit, Measured, judge
+from pytest_infperf.host.cpu import instruction_sets
+from pytest_infperf.measure.blocks import endless_draw, quality_sample
+from pytest_infperf.measure.catalogue import Catalogue
+from pytest_infperf.measure.speedup import ServedPairs, measure_speedup
+from pytest_infperf.record import Verdict
+from pytest_infperf.suite import Backend
+from pytest_infperf.suite_run import SuiteRun
+from pytest_infperf.thresholds import Policy
+
+ROOT = Path(__file__).parents[1]
+SUITE = SuiteAddress(str(ROOT), "suites.translation.suite")
+VARIANT = "distilled-fastest"
+BUDGET_S = 10.0
+MARGIN = 0.02
+SLOWDOWN = 0.05
+CONFIDENCE = 0.99
+REAL_RUNS = 20
+SIMULATED_RUNS = 200
+
+
+@dataclass
+class Recorded:
+    """Pairs of a run that was measured before, played back."""
+
+    source: list[float]
+    seconds_each: float
+    log_ratios: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def measure(self) -> None:
+        self.log_ratios.append(self.source[len(self.log_ratios) % len(self.source)])
+        self.seconds += self.seconds_each
+
+
+@dataclass(frozen=True)
+class RealRun:
+    log_ratios: list[float]
+    seconds: float
+    estimate: float
+
+    def replayed(self, start: int = 0) -> Recorded:
+        turned = [*self.log_ratios[start:], *self.log_ratios[:start]]
+        return Recorded(turned, self.seconds / len(self.log_ratios))
+
+
+def findings() -> Iterator[Finding]:
+    same = _real_runs(0.0)
+    yield Finding(
+        "A/A: standard deviation of the ratio in 10 s",
+        100 * stdev(run.estimate for run in same),
+        "%",
+        limit=0.5,
+        how=f"{REAL_RUNS} runs of {VARIANT} against itself, each in new processes",
+    )
+    for kind, verdicts in _verdicts(same):
+        yield Finding(
+            f"A/A: false verdicts, 2 % margin, {kind}",
+            100 * sum(v is Verdict.FAIL for v, _ in verdicts) / len(verdicts),
+            "%",
+            limit=1,
+            how=_described(verdicts),
+        )
+    slowed = _real_runs(SLOWDOWN)
+    for kind, verdicts in _verdicts(slowed):
+        yield Finding(
+            f"a 5 % slowdown is found against a 2 % margin, {kind}",
+            100 * sum(v is Verdict.FAIL for v, _ in verdicts) / len(verdicts),
+            "%",
+            limit=99,
+            at_least=True,
+            how=_described(verdicts),
+        )
+
+
+def _real_runs(slowdown: float) -> list[RealRun]:
+    """Pairs over the whole budget, so that other ways of stopping can be replayed on them."""
+    suite = SUITE.load()
+    same = suite.variant(VARIANT)
+    other: Backend = Slowed(same, by=slowdown, model=same.model, threads=same.threads, id="other")
+    runs = []
+    for seed in range(REAL_RUNS):
+        suite_run = SuiteRun(
+            suite=suite.with_variants([other]),
+            address=SUITE,
+            baseline_id=VARIANT,
+            policy=Policy(),
+            artifacts=ArtifactCache(ROOT / ".infperf_cache", instruction_sets(), print),
+            seed=seed,
+            full=False,
+            threads_asked=1,
+            timeout_s=300,
+            selected=["other"],
+            said=lambda variant, what: None,
+        )
+        numbers = quality_sample(len(suite_run.samples.inputs), 400, seed)
+        try:
+            baseline, variant = suite_run.beside_baseline("other")
+            pairs = ServedPairs(baseline, variant, endless_draw(numbers, seed), random.Random(seed))
+            measured = measure_speedup(
+                pairs, budget_s=BUDGET_S, confidence=CONFIDENCE, decided=lambda measured: False
+            )
+        finally:
+            suite_run.close()
+        runs.append(RealRun(pairs.log_ratios, pairs.seconds, measured.measures["speedup"].value))
+    return runs
+
+
+def _verdicts(runs: list[RealRun]) -> Iterator[tuple[str, list[tuple[Verdict, float]]]]:
+    yield f"{len(runs)} real runs", [_verdict(run.replayed()) for run in runs]
+    rng = random.Random(0)
+    simulated = []
+    for i in range(SIMULATED_RUNS):
+        run = runs[i % len(runs)]
+        simulated.append(_verdict(run.replayed(rng.randrange(len(run.log_ratios)))))
+    yield f"{SIMULATED_RUNS} simulated runs", simulated
+
+
+def _verdict(pairs: Recorded) -> tuple[Verdict, float]:
+    """The verdict on `speedup >= 1 / (1 + margin)`, and the seconds it took."""
+    kind = Catalogue().get("speedup")
+    assert kind
+    limit = Limit("min", 1 / (1 + MARGIN), f"min = {1 / (1 + MARGIN):.4f}")
+    gate = Gate(kind, limit, "bench", CONFIDENCE, "fail")
+
+    def decided(measured: Measured) -> bool:
+        return judge(gate, measured).verdict is not Verdict.INCONCLUSIVE
+
+    measured = measure_speedup(pairs, budget_s=BUDGET_S, confidence=CONFIDENCE, decided=decided)
+    return judge(gate, measured).verdict, pairs.seconds
+
+
+def _described(verdicts: list[tuple[Verdict, float]]) -> str:
+    counts = {kind: sum(v is kind for v, _ in verdicts) for kind in Verdict}
+    times = sorted(seconds for _, seconds in verdicts)
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    return f"{told}; decided after {times[len(times) // 2]:.1f} s, at most {times[-1]:.1f} s"

@@ -1,0 +1,61 @@
+"""What the worker adds to a query: the null system's recorded time less what its calls take."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from time import perf_counter_ns
+
+from bench.finding import Finding
+from pytest_infperf import naming
+from pytest_infperf.backends.fake import Fake
+from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.worker import messages
+from pytest_infperf.worker.child import Serving
+
+BLOCKS = 200
+QUERIES = 500
+_SUITE = """
+from pytest_infperf import Echo, Fake, Suite
+suite = Suite("null", task=Echo(), model="model", variants=[Fake()])
+"""
+
+
+def findings() -> Iterator[Finding]:
+    with tempfile.TemporaryDirectory() as root:
+        Path(root, "null_suite.py").write_text(_SUITE)
+        serving = Serving(
+            messages.Load(
+                suite=asdict(SuiteAddress(root, "null_suite")),
+                backend=naming.describe(Fake()),
+                model=root,
+                artifact=root,
+                threads=1,
+                cpus=None,
+            )
+        )
+        block = messages.Block(queries=[[i % 100] for i in range(QUERIES)])
+        more = []
+        for _ in range(BLOCKS):
+            recorded = sum(serving.run(block).query_ns) / QUERIES
+            more.append(recorded - _bare_ns(serving))
+    yield Finding(
+        "overhead within the timed window of a query",
+        median(more) / 1e3,
+        "us",
+        limit=1,
+        how=f"median of {BLOCKS} interleaved blocks of {QUERIES} queries of the null system",
+    )
+
+
+def _bare_ns(serving: Serving) -> float:
+    """The null system's own calls, timed from outside of a loop over them."""
+    encode, infer, decode = serving.codec.encode, serving.runner.infer, serving.codec.decode
+    inputs = ["sample"]
+    start = perf_counter_ns()
+    for _ in range(QUERIES):
+        decode(infer(encode(inputs)))
+    return (perf_counter_ns() - start) / QUERIES
