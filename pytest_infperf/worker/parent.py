@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C reaches the run, which then ends its workers
         )
         self._unread = b""
+        self._words = ""
 
     def ask(self, request: messages.Message, kind: type[Reply]) -> Reply:
         """The worker's answer. Raises WorkerError, or UserError for what the user can mend."""
@@ -98,10 +99,11 @@ class WorkerProcess:
         return WorkerError(f"the worker of {self.name} {how}{words}")
 
     def _last_words(self) -> str:
-        self._stderr.seek(0, os.SEEK_END)
-        self._stderr.seek(max(0, self._stderr.tell() - _LAST_WORDS_BYTES))
-        words = self._stderr.read().decode(errors="replace").strip()
-        return f"\nIts last words:\n{words}" if words else "\nIt left no words."
+        if not self._stderr.closed:
+            self._stderr.seek(0, os.SEEK_END)
+            self._stderr.seek(max(0, self._stderr.tell() - _LAST_WORDS_BYTES))
+            self._words = self._stderr.read().decode(errors="replace").strip()
+        return f"\nIts last words:\n{self._words}" if self._words else "\nIt left no words."
 
     def freeze(self) -> None:
         """Stop the process where it is: an idle thread pool spins and takes a core."""
@@ -132,9 +134,8 @@ class WorkerProcess:
         if self.alive:
             self._signal(signal.SIGKILL)
             self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream and not stream.closed:
-                try:
+        self._last_words()
+        for stream in (self._process.stdin, self._process.stdout, self._stderr):
+            if stream:
+                with suppress(BrokenPipeError):
                     stream.close()
-                except BrokenPipeError:
-                    continue

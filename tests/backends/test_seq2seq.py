@@ -67,6 +67,10 @@ class Marian:
 @pytest.fixture(scope="module")
 def marian(tmp_path_factory: pytest.TempPathFactory) -> Marian:
     """A model whose rows of BATCH end at different times, one of them at the length limit."""
+    return make_marian(tmp_path_factory.mktemp("marian"))
+
+
+def make_marian(root: Path, activation: str = "swish") -> Marian:
     import torch
     from transformers import MarianConfig, MarianMTModel
 
@@ -81,7 +85,7 @@ def marian(tmp_path_factory: pytest.TempPathFactory) -> Marian:
         encoder_ffn_dim=32,
         decoder_ffn_dim=32,
         max_position_embeddings=32,
-        activation_function="swish",
+        activation_function=activation,
         scale_embedding=True,
         init_std=0.4,
         pad_token_id=PAD,
@@ -97,9 +101,8 @@ def marian(tmp_path_factory: pytest.TempPathFactory) -> Marian:
     model.final_logits_bias.normal_(std=0.5)
     model.final_logits_bias[0, EOS] += 1.5
     model.generation_config.bad_words_ids = [[token] for token in SUPPRESSED]
-    folder = tmp_path_factory.mktemp("marian")
+    folder, exported = root / "model", root / "exported"
     model.save_pretrained(folder)
-    exported = tmp_path_factory.mktemp("exported")
     seq2seq.export(folder, exported)
     return Marian(model, folder, exported)
 
@@ -173,6 +176,13 @@ def test_without_forced_end_rows_are_cut_as_in_transformers(
     finally:
         config.forced_eos_token_id = EOS
     assert decode(unforced.build(variant, tmp_path / variant), BATCH) == want
+
+
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+def test_fused_activations_are_those_of_the_model(tmp_path: Path, activation: str) -> None:
+    marian = make_marian(tmp_path, activation)
+    graph = marian.build("onnx-fused", tmp_path / "onnx-fused")
+    assert decode(graph, BATCH) == marian.generate(BATCH)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
