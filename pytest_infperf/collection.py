@@ -114,7 +114,8 @@ class Collection:
                 variants=[variant.variant_id for variant in collected.suite.variants],
                 catalogue=collected.catalogue,
                 measured_by=self.measured_by[collected.suite.name],
-                baseline=collected.suite.baseline or asked,
+                baseline=collected.baseline_id,
+                budget_s=self.settings.budget_s,
             )
             for collected in self.suites.values()
         }

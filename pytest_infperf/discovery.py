@@ -36,15 +36,23 @@ class SuiteAddress:
         return suite.at(Path(str(module.__file__)).parent)
 
 
+def has_suite_beside(test_file: Path) -> bool:
+    return _suite_file(test_file).is_file()
+
+
 def suite_beside(test_file: Path, root: Path) -> SuiteAddress:
     """The address of the suite.py in the folder of a test file."""
-    path = test_file.parent / "suite.py"
-    if not path.is_file():
+    path = _suite_file(test_file)
+    if not has_suite_beside(test_file):
         raise UserError(
             f"{test_file} uses the `variant` fixture, but there is no suite.py beside it"
         )
     start = root if path.is_relative_to(root) else path.parent
     return SuiteAddress(str(start), ".".join(path.relative_to(start).with_suffix("").parts))
+
+
+def _suite_file(test_file: Path) -> Path:
+    return test_file.parent / "suite.py"
 
 
 def sibling_suites(folder: Path) -> set[str]:

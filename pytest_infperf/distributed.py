@@ -14,17 +14,14 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def one_at_a_time(config: pytest.Config) -> None:
-    """Make xdist keep the group of measuring tests together.
+def refuse_what_disturbs(config: pytest.Config) -> None:
+    """Raise UserError for a distribution that measures two variants at once.
 
-    Raises UserError for a distribution that cannot: two variants measured at once disturb
-    each other.
+    The others are scheduled by `xdist_schedule`.
     """
-    if is_worker(config) or not getattr(config.option, "numprocesses", None):
+    if is_worker(config) or not getattr(config.option, "tx", None):
         return
-    if config.option.dist == "load":
-        config.option.dist = "loadgroup"
-    if config.option.dist not in ("loadgroup", "no"):
+    if config.option.dist not in ("load", "loadgroup", "no"):
         raise UserError(
             f"--infperf cannot measure with --dist {config.option.dist}: tests that measure must "
             "run one at a time on one worker. Use --dist loadgroup, or leave -n out"

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 RUN = pytest.StashKey["Run"]()
 
 
+def takes_variant(test: object) -> bool:
+    """Whether a test's `variant` is this plugin's: not a parameter or a fixture of its own."""
+    found = getattr(getattr(test, "_fixtureinfo", None), "name2fixturedefs", {})
+    for definition in reversed(found.get("variant", ())):
+        if definition.func.__module__ == __name__:
+            return True
+        if "variant" not in definition.argnames:  # unlike one that builds on ours
+            return False
+    return False
+
+
 @pytest.fixture
 def infperf(request: pytest.FixtureRequest) -> Run:
     """The run: its settings, its host's fingerprint, its thresholds and records."""

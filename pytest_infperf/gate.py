@@ -18,6 +18,9 @@ from pytest_infperf.quantity import format_value
 from pytest_infperf.record import GateRecord, Measure, Verdict
 from pytest_infperf.remedy import after_fail, more_queries, more_time
 
+_ESTIMATED = frozenset({"speedup", "cpu_time", "latency_mean", "model_time_p50"})
+"""Of the measures of latency, those that are no percentile with a rule of its own, and vary."""
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -120,7 +123,7 @@ def _is_estimated(kind: MeasureKind, measure: Measure) -> bool:
     """Whether it varies; then a missing bound is one that so little measuring cannot give."""
     if measure.low is not None or measure.high is not None:
         return True
-    return kind.name in ("speedup", "cpu_time") or kind.method in ("throughput", "quality")
+    return kind.name in _ESTIMATED or kind.method in ("throughput", "quality")
 
 
 def _negated(difference: Measure) -> Measure:
@@ -250,6 +253,10 @@ def _count(kind: MeasureKind, quantity: Measure) -> str:
     return f" ({quantity.n:,} {noun})"
 
 
+def _without_times_sign(text: str, unit: str) -> str:
+    return text.removesuffix("x") if unit == "ratio" else text
+
+
 def _texts(quantity: Measure, limit: float) -> tuple[str, str, str]:
     """Value, interval and limit, with as many digits as tell each of them from the limit."""
     bounds = [bound for bound in (quantity.low, quantity.high) if bound is not None]
@@ -267,7 +274,7 @@ def _texts(quantity: Measure, limit: float) -> tuple[str, str, str]:
     interval = ""
     if bounds:
         low, high = (
-            "no bound" if bound is None else text(bound).removesuffix("x")
+            "no bound" if bound is None else _without_times_sign(text(bound), quantity.unit)
             for bound in (quantity.low, quantity.high)
         )
         interval = f" [{low}, {high}]"

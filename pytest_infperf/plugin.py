@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_infperf import options
-from pytest_infperf.fixtures import RUN, infperf, variant
+from pytest_infperf.fixtures import RUN, infperf, takes_variant, variant
 
 if TYPE_CHECKING:
     from pytest_infperf.collection import Place
@@ -37,16 +37,22 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Measuring(config), "infperf-measuring")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if takes_variant(item):
+        item.add_marker(pytest.mark.infperf)
+
+
 class Measuring:
     """The hooks of a run that measures."""
 
     def __init__(self, config: pytest.Config) -> None:
+        self.config = config
         from pytest_infperf import distributed, progress_line, session
         from pytest_infperf.errors import UserError
         from pytest_infperf.settings import Settings
 
         try:
-            distributed.one_at_a_time(config)
+            distributed.refuse_what_disturbs(config)
             self.session = session.Session(
                 Settings.from_pytest(config),
                 progress_line.on_terminal(config),
@@ -60,7 +66,7 @@ class Measuring:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         from pytest_infperf.errors import UserError
 
-        if "variant" not in metafunc.fixturenames:
+        if not takes_variant(metafunc.definition):
             return
         marker = metafunc.definition.get_closest_marker("infperf")
         try:
@@ -72,24 +78,35 @@ class Measuring:
         ids = [place.variant_id for place in places]
         metafunc.parametrize("variant", places, ids=ids, indirect=True)
 
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        from pytest_infperf import benchmark_table
+
+        place = _place(item)
+        if place and self.config.pluginmanager.hasplugin("benchmark"):
+            group = place.collected.suite.name
+            item.add_marker(pytest.mark.benchmark(timer=place.replay.clock, group=group))
+            benchmark_table.announce(item)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        from pytest_infperf.xdist_schedule import OneWorkerMeasures
+
+        return OneWorkerMeasures(config, log)
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        from pytest_infperf import distributed
         from pytest_infperf.errors import UserError
 
-        places = [_place(item) for item in items]
         try:
-            order = self.session.arrange(places)
+            order = self.session.arrange([_place(item) for item in items])
         except UserError as error:
-            raise pytest.UsageError(str(error)) from error
-        for item, place in zip(items, places, strict=True):
-            if place:
-                item.add_marker(pytest.mark.infperf)
-                item.add_marker(pytest.mark.xdist_group("infperf"))
-                item.add_marker(
-                    pytest.mark.benchmark(
-                        timer=place.replay.clock, group=place.collected.suite.name
-                    )
-                )
+            if not distributed.is_worker(self.config):
+                raise pytest.UsageError(str(error)) from error
+            # In a worker of xdist that would be a crash; an error of collection is passed on.
+            report = pytest.CollectReport("infperf", "failed", str(error), None)
+            self.config.hook.pytest_collectreport(report=report)
+            order = []
         items[:] = [items[i] for i in order]
 
     @pytest.hookimpl(wrapper=True)

@@ -2,7 +2,8 @@
 
 Limits are read from thresholds.toml and measures are printed in the same notation, so that a
 number copied from a report is a valid limit. Prefixes are SI's (1 MB = 1e6 bytes) and IEC's
-(1 MiB = 2**20 bytes).
+(1 MiB = 2**20 bytes). A unit that is not known here, of a metric of someone's own, takes plain
+numbers and may stand behind them.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ _EXAMPLES: Mapping[str, str] = {
     "fraction": '0.05 or "5 %"',
     "points": '22.5 or "22.5 points"',
 }
-_CAN_BE_NEGATIVE = frozenset({"fraction", "points"})
-"""Differences of quality can be; a time, a size, a rate and a ratio of them can't."""
+_NEVER_NEGATIVE = frozenset({"s", "bytes", "samples/s", "ratio"})
+"""A time, a size, a rate and a ratio of them; differences of quality can be."""
 _QUANTITY = re.compile(
     r"(?P<number>[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)"
     r"\s*(?P<unit>[^\d\s.,].*)?",
@@ -66,14 +67,14 @@ _BASE: Mapping[str, str] = {"s": "s", "bytes": "B"}
 def parse_quantity(value: object, unit: str) -> float:
     """The value in the measure's unit; ValueError says how to write what can't be read."""
     number, suffix = _split(value, unit)
-    scale = _SCALES[unit].get(suffix)
+    scale = _scales(unit).get(suffix)
     if scale is None:
         raise ValueError(_unfitting_unit(value, number, suffix, unit))
     quantity = float(number * scale)
     if not _is_finite(quantity):
-        raise ValueError(f"{value!r} is no finite number; write {_EXAMPLES[unit]}")
-    if quantity < 0 and unit not in _CAN_BE_NEGATIVE:
-        raise ValueError(f"{value!r} is negative; write {_EXAMPLES[unit]}")
+        raise ValueError(f"{value!r} is no finite number; write {_example(unit)}")
+    if quantity < 0 and unit in _NEVER_NEGATIVE:
+        raise ValueError(f"{value!r} is negative; write {_example(unit)}")
     if unit == "fraction" and not suffix and abs(quantity) > 1:
         raise ValueError(f'{value!r} is more than the whole; write "{number} %" for per cent')
     return quantity
@@ -83,11 +84,19 @@ def _split(value: object, unit: str) -> tuple[Decimal, str]:
     if isinstance(value, str):
         found = _QUANTITY.fullmatch(value.strip())
         if found is None:
-            raise ValueError(f"{value!r} is no number with a unit; write {_EXAMPLES[unit]}")
+            raise ValueError(f"{value!r} is no number with a unit; write {_example(unit)}")
         return Decimal(found["number"].replace(",", "")), found["unit"] or ""
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-        raise ValueError(f"{value!r} is no finite number; write {_EXAMPLES[unit]}")
+        raise ValueError(f"{value!r} is no finite number; write {_example(unit)}")
     return Decimal(repr(value)), ""
+
+
+def _scales(unit: str) -> Mapping[str, Decimal]:
+    return _SCALES.get(unit, {"": _ONE, unit: _ONE})
+
+
+def _example(unit: str) -> str:
+    return _EXAMPLES.get(unit) or (f'2.5 or "2.5 {unit}"' if unit else "2.5")
 
 
 def _is_finite(value: float) -> bool:
@@ -96,7 +105,9 @@ def _is_finite(value: float) -> bool:
 
 
 def _unfitting_unit(value: object, number: Decimal, suffix: str, unit: str) -> str:
-    fitting = [name for name in _SCALES[unit] if name]
+    fitting = [name for name in _scales(unit) if name]
+    if suffix and not fitting:
+        return f"{value!r}: {suffix!r} does not fit here; write {number}"
     if suffix:
         return f"{value!r}: {suffix!r} does not fit here; units that do: {', '.join(fitting)}"
     shown = {"s": ("ms", "s"), "bytes": ("MB", "GB")}[unit]
@@ -118,9 +129,9 @@ def format_value(value: float, unit: str, extra_digits: int = 0) -> str:
     if unit == "fraction":
         percent = 100 * value
         return f"{_fixed(percent, (1 if abs(percent) >= 10 else 2) + extra_digits)} %"
-    if unit == "samples/s":
-        return f"{_significant(value, 3 + extra_digits)} samples/s"
     figures = 3 + extra_digits
+    if unit not in _SHOWN:
+        return f"{_significant(value, figures)} {unit}".rstrip()
     for scale, name in _SHOWN[unit]:
         if abs(float(f"{value / scale:.{figures}g}")) >= 1:
             return f"{_significant(value / scale, figures)} {name}"

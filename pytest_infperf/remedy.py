@@ -32,7 +32,10 @@ def _mending(kind: MeasureKind) -> str:
         return "load a smaller or quantised model, or use fewer threads and smaller batches"
     if kind.name == "load_time":
         return "load a smaller artifact, or one that is optimised before it is saved"
-    return "find what is slow with `infperf doctor`: threads, fusing, the int8 instructions"
+    return (
+        "search the number of threads (--infperf-threads best), fuse the graph, and quantise to "
+        "int8 only where the CPU has instructions for it (VNNI, AMX, i8mm)"
+    )
 
 
 def more_time(

@@ -51,7 +51,8 @@ class Result:
         return self._part(measure).measures[measure]
 
     def _part(self, measure: str) -> Measured:
-        return next(part for part in self.parts if measure in part.measures)
+        """The part with the measure; an empty one leaves its gates inconclusive."""
+        return next((part for part in self.parts if measure in part.measures), Measured())
 
     def check(self) -> Result:
         """Raise GateBroken for the limits of this suite and variant that are not kept."""

@@ -19,6 +19,8 @@ class MeasureKind:
     method: Method
     """The method of the `variant` fixture that produces it."""
     limits: tuple[LimitKind, ...] = ("min", "max")
+    against_baseline: bool = False
+    """What it says is about variant and baseline together: the baseline itself has none."""
 
     @property
     def percentile(self) -> float | None:
@@ -44,9 +46,9 @@ _FIXED = (
     _latency("load_time"),
     _latency("model_time_p50"),
     _latency("cpu_time"),
-    MeasureKind("speedup", "ratio", True, "latency"),
+    MeasureKind("speedup", "ratio", True, "latency", against_baseline=True),
     MeasureKind("throughput", "samples/s", True, "throughput", _AGAINST_BASELINE),
-    MeasureKind("agreement", "fraction", True, "quality"),
+    MeasureKind("agreement", "fraction", True, "quality", against_baseline=True),
     MeasureKind("size", "bytes", False, "footprint", _AGAINST_BASELINE),
     MeasureKind("peak_memory", "bytes", False, "footprint", _AGAINST_BASELINE),
     MeasureKind("loaded_memory", "bytes", False, "footprint", _AGAINST_BASELINE),

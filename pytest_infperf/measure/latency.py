@@ -50,16 +50,17 @@ class Queries:
         self, served: ServedVariant, percentiles: Iterable[str], confidence: float, seed: int
     ) -> Measured:
         times = [ns / 1e9 for ns in self.query_ns]
+        model_times = [ns / 1e9 for ns in self.model_ns]
         n = len(times)
+        mean_bounds = bootstrap.mean(times, confidence, seed)
+        model_bounds = quantile.order_statistic_interval(model_times, 0.5, confidence)
         measures = {
-            "latency_mean": Measure(sum(times) / n, "s", n=n),
+            "latency_mean": Measure(sum(times) / n, "s", *mean_bounds, n),
             "latency_min": Measure(min(times), "s", n=n),
             "latency_max": Measure(max(times), "s", n=n),
             "latency_first": Measure(served.first_query_s, "s"),
             "load_time": Measure(served.load_s, "s"),
-            "model_time_p50": Measure(
-                quantile.percentile([ns / 1e9 for ns in self.model_ns], 0.5), "s", n=n
-            ),
+            "model_time_p50": Measure(quantile.percentile(model_times, 0.5), "s", *model_bounds, n),
         }
         for name in {*REPORTED_PERCENTILES, *percentiles}:
             p = float(name.removeprefix("latency_p")) / 100

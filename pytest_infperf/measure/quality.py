@@ -1,7 +1,7 @@
 """Quality: the task's metrics on the outputs of a run, and their paired difference to the baseline.
 
-The interval is a percentile bootstrap over samples, the same resamples for both (Koehn 2004,
-"Statistical significance tests for machine translation evaluation").
+The interval of a score is a percentile bootstrap over samples, the same resamples for both (Koehn
+2004, "Statistical significance tests for machine translation evaluation").
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pytest_infperf.gate import Measured
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.record import Measure
 from pytest_infperf.stats import bootstrap
+from pytest_infperf.stats.proportion import clopper_pearson
 from pytest_infperf.suite import Metric
 
 
@@ -49,7 +50,8 @@ class Scoring:
                 differences[metric.name] = Measure(difference, metric.unit, low, high, n)
         if baseline:
             same = sum(a == b for a, b in zip(run.outputs, baseline.outputs, strict=True))
-            measures["agreement"] = Measure(same / n, "fraction", n=n)
+            low, high = clopper_pearson(same, n, self.confidence)
+            measures["agreement"] = Measure(same / n, "fraction", low, high, n)
         return Measured(
             measures,
             differences=differences,

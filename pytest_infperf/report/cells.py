@@ -73,13 +73,13 @@ def speedup_with_margin(record: Record) -> Cell:
     return format_value(found.value, found.unit), tail
 
 
-def quality(metric: str, *, with_difference: bool) -> Write:
+def quality(metric: str) -> Write:
     def write(record: Record) -> Cell:
         found = record.measures.get(metric)
         if found is None:
             return NOTHING
         text = format_value(found.value, found.unit)
-        difference = _difference(record, metric) if with_difference else None
+        difference = _difference(record, metric)
         if difference is None:
             return text, ""
         sign = "+" if difference >= 0 else ""

@@ -1,7 +1,7 @@
-"""The columns of the results table, and which of them a narrow terminal goes without.
+"""The columns of the results, and how a narrow terminal shares them out among several tables.
 
-Room is made in a declared order, least important first. Nothing is ever cut inside a number: a
-column is there whole, in its short form, or not at all and named below the table.
+Room is made in a declared order, least important first. Nothing is ever cut inside a number, and
+nothing is left out: a column for which the first table has no room stands in one below it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ class Column:
     short_header: str = ""
     short_write: Write | None = None
     numeric: bool = True
-    name: str = ""
-    """What it is called where its header is not seen; the key when empty."""
 
     def shortened(self) -> Column:
         return replace(
@@ -57,53 +55,61 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    columns: Sequence[Column]
-    hidden: Sequence[str]
-    """The columns for which there was no room."""
+    tables: Sequence[Sequence[Column]]
+    """Each begins with the variant's id."""
     id_width: int
     """Ids that are longer continue on the next line."""
 
 
-TO_MAKE_ROOM: Sequence[tuple[Literal["shorten", "hide"], str]] = (
+TO_MAKE_ROOM: Sequence[tuple[Literal["shorten", "move"], str]] = (
     ("shorten", "threads"),
     ("shorten", "variant"),
-    ("hide", "memory"),
-    ("hide", "size"),
-    ("hide", "throughput"),
+    ("move", "memory"),
+    ("move", "size"),
+    ("move", "throughput"),
     ("shorten", "speed-up"),
     ("shorten", "verdict"),
-    ("hide", "p99"),
-    ("shorten", "quality"),
-    ("hide", "p50"),
-    ("hide", "quality"),
-    ("hide", "threads"),
+    ("move", "p99"),
+    ("move", "p50"),
+    ("move", "quality"),
+    ("move", "threads"),
+    ("move", "verdict"),
 )
-"""Variant, speed-up and verdict always stay: without them the table would be no answer."""
+"""In the first table. The speed-up always stays in it, and the verdict leaves it last."""
 
 
 def fit(records: Sequence[Record], width: int, spell: Spell) -> Layout:
-    """The columns for which there is room, each in the longest form that fits."""
+    """The first table with all for which it has room, and as few below it as the rest takes."""
     widest_id = max(LEAST_FOR_IDS, width // 2)
-    shown = {column.key: column for column in _columns(records)}
-    hidden: list[str] = []
+    columns = {column.key: column for column in _columns(records)}
+    first = list(columns)
 
     def width_of(key: str) -> int:
-        natural = shown[key].width(records, spell)
+        natural = columns[key].width(records, spell)
         return min(natural, widest_id) if key == "variant" else natural
 
-    def needed() -> int:
-        return sum(map(width_of, shown)) + GAP * (len(shown) - 1)
+    def fits(keys: Sequence[str]) -> bool:
+        return sum(map(width_of, keys)) + GAP * (len(keys) - 1) <= width
 
     for action, key in TO_MAKE_ROOM:
-        if needed() <= width:
+        if fits(first):
             break
-        if key not in shown:
+        if key not in columns:
             continue
-        if action == "hide":
-            hidden.append(shown.pop(key).name or key)
-        elif (shorter := shown[key].shortened()).width(records, spell) < width_of(key):
-            shown[key] = shorter
-    return Layout(tuple(shown.values()), hidden[::-1], width_of("variant"))
+        if action == "move":
+            first.remove(key)
+        elif (shorter := columns[key].shortened()).width(records, spell) < width_of(key):
+            columns[key] = shorter
+    below: list[list[str]] = []
+    moved = [key for key in columns if key not in first]
+    for key in sorted(moved, key=lambda key: key != "verdict"):
+        table = next((table for table in below if fits([*table, key])), None)
+        if table is None:
+            table = ["variant"]
+            below.append(table)
+        table.append(key)
+    tables = [[columns[key] for key in table] for table in (first, *below)]
+    return Layout(tables, width_of("variant"))
 
 
 def _padded(texts: Sequence[str], right: bool = False) -> list[str]:
@@ -146,14 +152,4 @@ def _quality(records: Sequence[Record]) -> list[Column]:
     if metric is None:
         return []
     header = METRIC_HEADERS.get(metric, metric)
-    alone = cells.quality(metric, with_difference=False)
-    return [
-        Column(
-            "quality",
-            f"{header} (diff.)",
-            cells.quality(metric, with_difference=True),
-            short_header=header,
-            short_write=alone,
-            name=header,
-        )
-    ]
+    return [Column("quality", f"{header} (diff.)", cells.quality(metric))]

@@ -1,4 +1,4 @@
-"""The end of a run on the terminal: a table a suite, what is broken, and what to do about it."""
+"""The end of a run on the terminal: tables of each suite, what is broken, and what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_infperf.record import Record, RunRecord, Verdict
+from pytest_infperf.record import GateRecord, Record, RunRecord, Verdict
 from pytest_infperf.report import cells
 from pytest_infperf.report.columns import Spell, fit
 from pytest_infperf.report.spelling import in_ascii, printable
@@ -45,7 +45,7 @@ def render(run: RunRecord, width: int, colour: bool, unicode: bool = True) -> st
             console.print()
         _wrapped(console, spell(_title(name, records)), style="bold")
         _wrapped(console, spell(f"on {_host(run.host)}"), style="bold")
-        _table(console, records, spell, "─" if unicode else "-")
+        _tables(console, records, spell, "─" if unicode else "-")
         for word, headline, remarks in (*_broken(records), *_errors(records)):
             console.print()
             _wrapped(console, f"{word} {spell(headline)}", hanging=INDENT, styled=word)
@@ -97,31 +97,30 @@ def _cores(host: Mapping[str, Any]) -> str | None:
     return f"{text}, {usable:g} usable" if usable and usable < (logical or cores) else text
 
 
-def _table(console: Console, records: Sequence[Record], spell: Spell, rule: str) -> None:
+def _tables(console: Console, records: Sequence[Record], spell: Spell, rule: str) -> None:
     layout = fit(records, console.width, spell)
+    for number, columns in enumerate(layout.tables):
+        if number:
+            console.print()
+        table = _empty_table(rule)
+        written = [column.texts(records, spell) for column in columns]
+        for column, (header, *_) in zip(columns, written, strict=True):
+            is_id = column.key == "variant"
+            width = layout.id_width if is_id else cell_len(header)
+            table.add_column(header, width=width, no_wrap=not is_id, overflow="fold")
+        for row in zip(*(texts for _, *texts in written), strict=True):
+            table.add_row(*(Text(cell, STYLES.get(cell.strip(), "")) for cell in row))
+        console.print(table)
+
+
+def _empty_table(rule: str) -> Table:
     blank = "    \n"
-    table = Table(
+    return Table(
         box=Box(f"{blank * 2} {rule * 2} \n{blank * 5}", ascii=rule.isascii()),
         show_edge=False,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    written = []
-    for column in layout.columns:
-        header, *texts = column.texts(records, spell)
-        is_id = column.key == "variant"
-        width = layout.id_width if is_id else cell_len(header)
-        table.add_column(header, width=width, no_wrap=not is_id, overflow="fold")
-        written.append(texts)
-    for row in zip(*written, strict=True):
-        table.add_row(*(Text(cell, STYLES.get(cell.strip(), "")) for cell in row))
-    console.print(table)
-    if layout.hidden:
-        _wrapped(
-            console,
-            spell(f"(no room for {', '.join(layout.hidden)}: use more columns)"),
-            style="dim",
-        )
 
 
 def _broken(records: Sequence[Record]) -> Iterator[tuple[str, str, Sequence[str]]]:
@@ -132,7 +131,13 @@ def _broken(records: Sequence[Record]) -> Iterator[tuple[str, str, Sequence[str]
                 if gate.verdict is verdict:
                     source = f" ({gate.source})" if gate.source else ""
                     headline = f"{record.suite}[{record.variant}] {gate.why}{source}"
-                    yield verdict.name, headline, [gate.remedy] if gate.remedy else []
+                    remarks = [gate.remedy, *_doubts(record, gate)]
+                    yield verdict.name, headline, [remark for remark in remarks if remark]
+
+
+def _doubts(record: Record, gate: GateRecord) -> Sequence[str]:
+    """What its backend saw when building: why the variant may be no faster."""
+    return record.evidence.get("doubts", []) if gate.measure == "speedup" else []
 
 
 def _errors(records: Sequence[Record]) -> Iterator[tuple[str, str, Sequence[str]]]:

@@ -24,6 +24,7 @@ Bounds = tuple[float | None, float | None]
 
 _RATIO_RESAMPLES = 10_000
 _COUNTS_AT_ONCE = 4_000_000
+_MOST_RUNS = 500
 
 
 def interval(
@@ -59,6 +60,17 @@ def ratio_of_sums(
     """Bounds of a throughput: the samples of all batches over their seconds."""
     batches = np.column_stack([numerators, denominators]).astype(np.float64)
     return interval(batches, lambda sums: sums[0] / sums[1], confidence, seed, _RATIO_RESAMPLES)
+
+
+def mean(values: Sequence[float], confidence: float, seed: int) -> Bounds:
+    """Bounds of the mean of values in the order in which they were measured.
+
+    Many are resampled in runs of neighbours: it takes no longer than for few, and a burst of slow
+    ones stays together.
+    """
+    runs = np.array_split(np.asarray(values, dtype=np.float64), min(len(values), _MOST_RUNS))
+    sums, lengths = [float(run.sum()) for run in runs], [float(len(run)) for run in runs]
+    return ratio_of_sums(sums, lengths, confidence, seed)
 
 
 def _resampled_totals(statistics: Statistics, seed: int, resamples: int) -> Statistics:

@@ -19,6 +19,9 @@ _ROUNDING = 1e-9
 """Keeps 0.07 x 100 at rank 7 in floating point."""
 _GROWTH = 1.05
 _MOST_QUERIES = 10_000_000
+"""Beyond it nobody measures, and the binomial distribution is not computed exactly."""
+_MOST_STEPS_OFF = 2
+"""By how much rounding can bring the logarithms' answer below the binomial distribution's."""
 
 
 def percentile(times: Sequence[float], p: float) -> float:
@@ -57,9 +60,12 @@ def percentile_decision(over: int, n: int, p: float, confidence: float) -> bool 
 def queries_needed(p: float, confidence: float) -> int:
     """The smallest number of queries that passes with none of them over the limit."""
     n = max(1, math.floor(math.log(1 - confidence) / math.log(p)))
-    while percentile_decision(0, n, p, confidence) is None:
-        n += 1
-    return n
+    if n > _MOST_QUERIES:
+        return n + 1
+    for queries in range(n, n + _MOST_STEPS_OFF):
+        if percentile_decision(0, queries, p, confidence) is not None:
+            return queries
+    return n + _MOST_STEPS_OFF
 
 
 def queries_to_decide(over: int, n: int, p: float, confidence: float) -> int | None:

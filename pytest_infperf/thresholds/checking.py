@@ -25,6 +25,8 @@ class SuiteFacts:
     """The methods of `variant` that the suite's tests call."""
     baseline: str | None
     """Named outside of the file: by the suite or an option."""
+    budget_s: float | None = None
+    """Of --infperf-budget, which overrides the file's."""
 
 
 def check_suite(
@@ -79,14 +81,14 @@ class _GateChecker:
                     )
 
     def _check_budget(self, place: Place, percentile: float) -> None:
-        confidence, budget_s = self.policy.confidence, self.policy.budget_s
+        confidence, budget_s = self.policy.confidence, self._budget_s
         most_queries = budget_s / FASTEST_QUERY_S
         # With fewer than log(2) queries expected over it, not even a confidence of half is reached.
-        if percentile <= 0 or (1 - percentile) * most_queries < math.log(2):
+        if not 0 < percentile < 1 or (1 - percentile) * most_queries < math.log(2):
             self.findings.add(
                 place,
                 f"no run within the budget of {budget_s:g} s can resolve it",
-                f"Raise budget_s below {self.suite}, or gate a percentile nearer to the middle.",
+                f"Raise {self._budget_setting()}, or gate a percentile nearer to the middle.",
             )
             return
         from pytest_infperf.stats.quantile import queries_needed
@@ -98,9 +100,19 @@ class _GateChecker:
                 place,
                 f"takes at least {queries} queries at confidence {confidence}, more than a "
                 f"model answers in the budget of {budget_s:g} s",
-                f"Set budget_s = {needed_s} or more below {self.suite}, "
+                f"Set {self._budget_setting(f' = {needed_s} or more')}, "
                 "or gate a lower percentile.",
             )
+
+    @property
+    def _budget_s(self) -> float:
+        return self.facts.budget_s or self.policy.budget_s
+
+    def _budget_setting(self, value: str = "") -> str:
+        """The place where the budget is set, with what to set it to."""
+        if self.facts.budget_s:
+            return f"--infperf-budget{value}"
+        return f"budget_s{value} below {self.suite}"
 
     def _first_variant(self) -> str:
         return quoted(next(iter(self.facts.variants), "ID"))

@@ -48,7 +48,7 @@ def resolve(
 
 def is_relative(limit: LimitKind, kind: MeasureKind) -> bool:
     """Whether it takes a baseline to judge it."""
-    return kind.name == "speedup" or limit not in ("min", "max")
+    return kind.against_baseline or limit not in ("min", "max")
 
 
 def unit_of(limit: LimitKind, kind: MeasureKind) -> str:
