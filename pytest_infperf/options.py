@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-_VALUES = {
+VALUES = {
     "thresholds": ("PATH", "the limits to enforce (default: thresholds.toml beside the ini file)"),
     "json": ("PATH", "write every measure, gate and verdict to PATH"),
     "budget": ("SECONDS", "measuring time of one test of one variant, instead of the file's"),
@@ -30,7 +30,7 @@ def add(parser: pytest.Parser) -> None:
     )
     parser.addini("infperf", "like --infperf", type="bool", default=False)
     parser.addini("infperf_full", "like --infperf-full", type="bool", default=False)
-    for name, (metavar, text) in _VALUES.items():
+    for name, (metavar, text) in VALUES.items():
         group.addoption(f"--infperf-{name}", metavar=metavar, default=None, help=text)
         parser.addini(f"infperf_{name}", f"like --infperf-{name}: {text}")
 

@@ -1,0 +1,67 @@
+"""The examples in README and docs/ work as they stand there."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_infperf import options, thresholds
+from pytest_infperf.measure.catalogue import Catalogue, quality_kind
+from pytest_infperf.thresholds import SuiteFacts
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+METRICS = Catalogue((quality_kind("bleu", "points", True), quality_kind("chrf", "points", True)))
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for found in BLOCK.finditer(page.read_text("utf-8")):
+            if found["language"] == language:
+                yield page.name, found["text"]
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("toml"))
+def test_thresholds_fit_the_translation_suite(page: str, text: str) -> None:
+    sys.path.insert(0, str(ROOT))
+    from suites.translation.suite import suite
+
+    facts = SuiteFacts(
+        variants=[variant.variant_id for variant in suite.variants],
+        catalogue=METRICS,
+        measured_by=("latency", "throughput", "quality", "footprint"),
+        baseline=suite.baseline,
+    )
+    parsed = thresholds.parse(text, page)
+    parsed.check({"translation": facts}, {"translation"})
+    assert parsed.suites["translation"].gates
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("python"))
+def test_python_examples_make_a_suite_that_runs(
+    page: str, text: str, pytester: pytest.Pytester
+) -> None:
+    pytester.makeini("[pytest]")
+    pytester.mkdir("shouting")
+    (pytester.path / "shouting" / "model").mkdir()
+    (pytester.path / "shouting" / "suite.py").write_text(text)
+    (pytester.path / "shouting" / "test_it.py").write_text(
+        "def test_quality(variant):\n    variant.quality().check()\n"
+    )
+    pytester.runpytest_subprocess("--infperf").assert_outcomes(passed=2)
+
+
+def test_every_option_is_described_in_the_readme() -> None:
+    readme = PAGES[0].read_text("utf-8")
+    names = ["--infperf", "--infperf-full", *(f"--infperf-{name}" for name in options.VALUES)]
+    assert [name for name in names if f"`{name}" not in readme] == []
+
+
+def test_every_measure_is_described() -> None:
+    page = (ROOT / "docs" / "thresholds.md").read_text("utf-8")
+    assert [name for name in METRICS.names() if name not in page] == []
