@@ -65,10 +65,11 @@ class Onnx(Backend):
                 )
         if self.int8:
             evidence["quantization"] = seq2seq.quantize(work)
-        decoding = seq2seq.GreedyDecoding.from_config(model, int(task.decoding["max_new_tokens"]))
-        seq2seq.compose(work, decoding).rename(folder / _MODEL)
+        generation = seq2seq.Generation.from_config(model, task.decoding)
+        seq2seq.compose(work, generation).rename(folder / _MODEL)
         shutil.rmtree(work)
-        (folder / _SETTINGS).write_text(json.dumps({"pad_id": decoding.pad_id}))
+        settings = {"pad_id": generation.pad_id, "decoding": generation.decoding}
+        (folder / _SETTINGS).write_text(json.dumps(settings))
         return evidence
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
@@ -81,7 +82,7 @@ class Onnx(Backend):
             artifact / _MODEL, options, providers=["CPUExecutionProvider"]
         )
         settings = json.loads((artifact / _SETTINGS).read_text())
-        return OnnxGenerate(session, settings["pad_id"], task.decoding, threads)
+        return OnnxGenerate(session, settings["pad_id"], settings["decoding"], threads)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
         from pytest_infperf.host.cpu import instruction_sets

@@ -77,6 +77,7 @@ class TorchGenerate:
         self.threads = threads
         self._pad = model.config.pad_token_id
         self._options = {
+            "do_sample": False,
             "num_beams": decoding["beams"],
             "max_new_tokens": decoding["max_new_tokens"],
             "max_length": None,

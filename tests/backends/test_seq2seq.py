@@ -16,6 +16,7 @@ from pytest_infperf.backends import seq2seq
 from pytest_infperf.errors import BuildError
 
 MAX_NEW_TOKENS = 12
+DECODING = {"beams": 1, "max_new_tokens": MAX_NEW_TOKENS}
 PAD = START = 49
 EOS = 0
 SUPPRESSED = (44, PAD)
@@ -41,27 +42,31 @@ class Marian:
     folder: Path
     exported: Path
 
-    def generate(self, rows: Rows, max_new_tokens: int = MAX_NEW_TOKENS) -> Rows:
+    def generate(self, rows: Rows, max_new_tokens: int = MAX_NEW_TOKENS, beams: int = 1) -> Rows:
         import torch
 
         ids = torch.tensor(rows)
         generated: Rows = self.model.generate(
             input_ids=ids,
             attention_mask=(ids != PAD).long(),
-            num_beams=1,
+            num_beams=beams,
             do_sample=False,
             max_new_tokens=max_new_tokens,
         ).tolist()
         return generated
 
-    def build(self, variant: str, folder: Path, max_new_tokens: int = MAX_NEW_TOKENS) -> Path:
+    def build(
+        self, variant: str, folder: Path, max_new_tokens: int = MAX_NEW_TOKENS, beams: int = 1
+    ) -> Path:
         shutil.copytree(self.exported, folder)
         if "fused" in variant:
             seq2seq.fuse(folder)
         if "int8" in variant:
             seq2seq.quantize(folder)
-        decoding = seq2seq.GreedyDecoding.from_config(self.folder, max_new_tokens)
-        return seq2seq.compose(folder, decoding)
+        generation = seq2seq.Generation.from_config(
+            self.folder, {"beams": beams, "max_new_tokens": max_new_tokens}
+        )
+        return seq2seq.compose(folder, generation)
 
 
 @pytest.fixture(scope="module")
@@ -248,12 +253,12 @@ def test_settings_that_the_graph_would_not_follow_are_refused(
     shutil.copytree(marian.folder, folder)
     rewrite(folder / "generation_config.json", **{setting: value})
     with pytest.raises(BuildError, match=setting):
-        seq2seq.GreedyDecoding.from_config(folder, MAX_NEW_TOKENS)
+        seq2seq.Generation.from_config(folder, DECODING)
 
 
 def test_more_tokens_than_positions_are_refused(marian: Marian) -> None:
     with pytest.raises(BuildError, match="lower max_new_tokens"):
-        seq2seq.GreedyDecoding.from_config(marian.folder, 33)
+        seq2seq.Generation.from_config(marian.folder, DECODING | {"max_new_tokens": 33})
 
 
 def test_export_refuses_a_model_without_a_decoder(tmp_path: Path) -> None:
@@ -271,9 +276,9 @@ def test_fuse_refuses_another_architecture(marian: Marian, tmp_path: Path) -> No
 
 
 def test_compose_names_what_is_missing(tmp_path: Path) -> None:
-    decoding = seq2seq.GreedyDecoding(START, EOS, PAD, (), None, MAX_NEW_TOKENS)
+    generation = seq2seq.Generation(START, EOS, PAD, (), None, MAX_NEW_TOKENS, vocabulary=50)
     with pytest.raises(BuildError, match="encoder_model"):
-        seq2seq.compose(tmp_path, decoding)
+        seq2seq.compose(tmp_path, generation)
 
 
 def test_importing_imports_nothing_heavy() -> None:

@@ -4,10 +4,10 @@ Build one in a folder: `export`, then `fuse` and `quantize` if the variant asks 
 `compose`. Nothing heavy is imported before one of them runs.
 """
 
-from pytest_infperf.backends.seq2seq.decoding import GreedyDecoding
+from pytest_infperf.backends.seq2seq.compose import compose
 from pytest_infperf.backends.seq2seq.export import export
 from pytest_infperf.backends.seq2seq.fuse import fuse
-from pytest_infperf.backends.seq2seq.greedy import compose
+from pytest_infperf.backends.seq2seq.generation import Generation
 from pytest_infperf.backends.seq2seq.quantize import quantize
 
-__all__ = ["GreedyDecoding", "compose", "export", "fuse", "quantize"]
+__all__ = ["Generation", "compose", "export", "fuse", "quantize"]

@@ -1,4 +1,4 @@
-"""Reads what greedy decoding has to obey from a model's configuration.
+"""Reads what decoding has to obey from a model's configuration, greedy or with beams.
 
 Settings that `generate` follows and a composed graph does not are refused by name, because a
 variant that decodes differently from its baseline cannot be compared with it.
@@ -10,27 +10,39 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pytest_infperf.errors import BuildError
+from pytest_infperf.suite import Decoding
 
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "begin_suppress_tokens": (None,),
+    "do_sample": (None, False),
     "encoder_no_repeat_ngram_size": (None, 0),
     "encoder_repetition_penalty": (None, 1.0),
     "exponential_decay_length_penalty": (None,),
     "forced_bos_token_id": (None,),
+    "guidance_scale": (None, 1),
+    "max_time": (None,),
     "min_length": (None, 0),
     "min_new_tokens": (None, 0),
     "no_repeat_ngram_size": (None, 0),
     "repetition_penalty": (None, 1.0),
     "sequence_bias": (None,),
+    "stop_strings": (None,),
+}
+_NEUTRAL_TO_BEAMS: Mapping[str, tuple[Any, ...]] = {
+    "constraints": (None,),
+    "diversity_penalty": (None, 0.0),
+    "force_words_ids": (None,),
+    "num_beam_groups": (None, 1),
+    "renormalize_logits": (None, False),
 }
 
 
 @dataclass(frozen=True)
-class GreedyDecoding:
-    """What decides which tokens greedy decoding picks, apart from the logits."""
+class Generation:
+    """What decides which tokens are picked, apart from the logits."""
 
     start_id: int
     eos_id: int
@@ -38,35 +50,74 @@ class GreedyDecoding:
     suppressed: tuple[int, ...]
     forced_eos_id: int | None
     max_new_tokens: int
+    vocabulary: int
+    beams: int = 1
+    length_penalty: float = 1.0
+    early_stopping: bool | Literal["never"] = False
 
     def __post_init__(self) -> None:
+        if self.beams < 1:
+            raise BuildError(f"beams is {self.beams}: give at least 1, which decodes greedily")
+        choices = self.vocabulary - len(self.suppressed)
+        if 2 * self.beams > choices:
+            raise BuildError(
+                f"{self.beams} beams choose from {2 * self.beams} tokens, and the vocabulary has"
+                f" {choices}; lower beams"
+            )
         if self.max_new_tokens < 2:
             raise BuildError(f"max_new_tokens is {self.max_new_tokens}: give at least 2")
 
+    @property
+    def decoding(self) -> Decoding:
+        """What a task asked for, as it is done."""
+        return {"beams": self.beams, "max_new_tokens": self.max_new_tokens}
+
     @classmethod
-    def from_config(cls, model: Path, max_new_tokens: int) -> GreedyDecoding:
+    def from_config(cls, model: Path, decoding: Decoding) -> Generation:
         """Read what `generate` would read; refuse settings that the graph would not follow."""
+        if unknown := decoding.keys() - {"beams", "max_new_tokens"}:
+            raise BuildError(
+                f"decoding in the graph knows beams and max_new_tokens, not"
+                f" {', '.join(sorted(unknown))}; take that out of the task's decoding"
+            )
+        beams, max_new_tokens = int(decoding["beams"]), int(decoding["max_new_tokens"])
         settings = _generation_settings(model)
-        positions = json.loads((model / "config.json").read_text()).get("max_position_embeddings")
+        config = json.loads((model / "config.json").read_text())
+        positions = config.get("max_position_embeddings")
         if positions is not None and max_new_tokens > positions:
             raise BuildError(
                 f"{model}: max_new_tokens is {max_new_tokens} and the model has {positions}"
                 " positions; lower max_new_tokens"
             )
-        for name, neutral in _NEUTRAL.items():
+        neutral_values = {**_NEUTRAL, **(_NEUTRAL_TO_BEAMS if beams > 1 else {})}
+        for name, neutral in neutral_values.items():
             if settings.get(name) not in neutral:
                 raise BuildError(
-                    f"{model}: greedy decoding in the graph does not know {name}"
+                    f"{model}: decoding in the graph does not know {name}"
                     f" = {settings[name]!r}; remove it from generation_config.json"
                 )
         eos_id = _single(settings, "eos_token_id", model)
+        forced = settings.get("forced_eos_token_id")
+        early_stopping = settings.get("early_stopping") or False
+        if early_stopping not in (True, False, "never"):
+            raise BuildError(
+                f"{model}: early_stopping is {early_stopping!r}; give true, false or"
+                ' "never" in generation_config.json'
+            )
+        length_penalty = settings.get("length_penalty")
         return cls(
+            beams=beams,
+            max_new_tokens=max_new_tokens,
             start_id=_single(settings, "decoder_start_token_id", model),
             eos_id=eos_id,
             pad_id=_single(settings, "pad_token_id", model),
             suppressed=_suppressed(settings, eos_id, model),
-            forced_eos_id=settings.get("forced_eos_token_id"),
-            max_new_tokens=max_new_tokens,
+            forced_eos_id=(
+                None if forced is None else _single(settings, "forced_eos_token_id", model)
+            ),
+            vocabulary=config.get("decoder_vocab_size") or config["vocab_size"],
+            length_penalty=1.0 if length_penalty is None else float(length_penalty),
+            early_stopping=early_stopping,
         )
 
 
@@ -84,7 +135,7 @@ def _single(settings: Mapping[str, Any], name: str, model: Path) -> int:
         value = value[0]
     if not isinstance(value, int):
         raise BuildError(
-            f"{model}: {name} is {value!r}; greedy decoding in the graph needs one"
+            f"{model}: {name} is {value!r}; decoding in the graph needs one"
             " token id there, in generation_config.json"
         )
     return value
@@ -94,7 +145,7 @@ def _suppressed(settings: Mapping[str, Any], eos_id: int, model: Path) -> tuple[
     words = [word for word in settings.get("bad_words_ids") or [] if word != [eos_id]]
     if any(len(word) != 1 for word in words):
         raise BuildError(
-            f"{model}: bad_words_ids holds a word of several tokens; greedy decoding in the"
+            f"{model}: bad_words_ids holds a word of several tokens; decoding in the"
             " graph suppresses single tokens only: remove it from generation_config.json"
         )
     tokens = {word[0] for word in words} | set(settings.get("suppress_tokens") or [])
