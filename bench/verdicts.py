@@ -17,10 +17,11 @@ from bench.finding import Finding
 from pytest_infperf.artifacts import ArtifactCache
 from pytest_infperf.backends.fake import Slowed
 from pytest_infperf.discovery import SuiteAddress
-from pytest_infperf.gate import Gate, Limit, Measured, judge
+from pytest_infperf.gate import Gate, Limit, judge
 from pytest_infperf.host.cpu import instruction_sets
 from pytest_infperf.measure.blocks import endless_draw, quality_sample
 from pytest_infperf.measure.catalogue import Catalogue
+from pytest_infperf.measure.measured import Measured
 from pytest_infperf.measure.speedup import ServedPairs, measure_speedup
 from pytest_infperf.record import Verdict
 from pytest_infperf.suite import Backend

@@ -52,7 +52,7 @@ class ArtifactCache:
             "decoding": dict(decoding),
             "source": self.key(source, model, decoding) if source else None,
             "code": _code_digest(type(backend)),
-            "libraries": installed_versions(backend.requires),
+            "libraries": installed_versions(type(backend)),
             "instruction_sets": self._instruction_sets,
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
@@ -85,7 +85,7 @@ class ArtifactCache:
             return None
         try:
             return _verified(folder)
-        except (OSError, ValueError, KeyError, TypeError) as damage:
+        except (OSError, ValueError) as damage:
             self._notice(f"the artifact {folder.name} is damaged ({damage}) and is built again")
             shutil.rmtree(folder)
             return None
@@ -107,28 +107,35 @@ class ArtifactCache:
             shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def installed_versions(distributions: tuple[str, ...]) -> dict[str, str]:
-    """Raises UserError for a distribution that is not installed."""
+def installed_versions(backend: type[Backend]) -> dict[str, str]:
+    """Of what a backend requires. Raises UserError for a distribution that is not installed."""
     found = {}
-    for name in distributions:
+    for name in backend.requires:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
-            raise UserError(f"{name} is not installed") from None
+            needed = f'"pytest-infperf[{backend.extra}]"' if backend.extra else name
+            raise UserError(
+                f"{backend.__name__} needs {name}, which is not installed: pip install {needed}"
+            ) from None
     return found
 
 
 def _verified(folder: Path) -> Artifact:
-    manifest = json.loads((folder / _MANIFEST).read_text())
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text())
+        files, evidence = dict(manifest["files"]), dict(manifest["evidence"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{_MANIFEST} cannot be read") from error
     size = 0
-    for name, digest in manifest["files"].items():
+    for name, digest in files.items():
         path = folder / name
         if not path.is_file():
             raise ValueError(f"{name} is missing")
         if _file_digest(path) != digest:
             raise ValueError(f"{name} has changed")
         size += path.stat().st_size
-    return Artifact(folder, manifest["evidence"], size)
+    return Artifact(folder, evidence, size)
 
 
 def _file_digest(path: Path) -> str:

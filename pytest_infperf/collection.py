@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from pytest_infperf.benchmark_table import Replay
-from pytest_infperf.discovery import sibling_suites, suite_beside
+from pytest_infperf.discovery import no_two_alike, sibling_suites, suite_beside
 from pytest_infperf.errors import UserError
 from pytest_infperf.measure.catalogue import Method
 from pytest_infperf.run import CollectedSuite
@@ -53,17 +54,24 @@ class Collection:
     suites: dict[Path, CollectedSuite] = field(default_factory=dict)
     """By their folder."""
     measured_by: dict[str, set[Method]] = field(default_factory=dict)
+    _whole: bool = True
+    """No suite failed to load."""
 
-    def places(self, test_file: Path, declared: Iterable[str]) -> list[Place]:
+    def places(self, test_file: Path, marker: Mapping[str, Any]) -> list[Place]:
         """A place for each chosen variant of the suite beside a test file, the baseline first.
 
-        `declared` are methods that the test's marker says it calls; the others are seen in the
-        file. Raises UserError when there is no suite that can be loaded.
+        `marker` has the arguments of the test's marker: `calls` names methods that it calls; the
+        others are seen in the folder's files. Raises UserError when there is no suite that can be
+        loaded.
         """
-        collected = self._suite_beside(test_file)
+        try:
+            collected = self._suite_beside(test_file)
+        except Exception:
+            self._whole = False
+            raise
         suite = collected.suite
-        called = self.measured_by.setdefault(suite.name, set())
-        called |= _methods_called(test_file) | {m for m in _METHODS if m in set(declared)}
+        called = self.measured_by.setdefault(suite.name, _methods_called(test_file.parent))
+        called |= _declared(marker, test_file)
         ids = [variant.variant_id for variant in suite.variants]
         chosen = [i for i in ids if fnmatchcase(i, self.settings.variants)]
         return [
@@ -76,6 +84,7 @@ class Collection:
         address = suite_beside(test_file, self.settings.root)
         suite = address.load()
         suite = suite.with_variants(self.additions.variants(suite))
+        no_two_alike(suite, f"{suite.folder / 'suite.py'} with what plugins add")
         for other in self.suites.values():
             if other.suite.name == suite.name:
                 raise UserError(
@@ -98,7 +107,7 @@ class Collection:
         """Raise UserError for options and thresholds that do not fit what was collected."""
         suites = [collected.suite for collected in self.suites.values()]
         ids = [variant.variant_id for suite in suites for variant in suite.variants]
-        if not ids:
+        if not ids or not self._whole:  # pytest shows the errors of suites that failed to load
             return
         asked = self.settings.baseline
         if asked is not None and asked not in ids:
@@ -147,7 +156,30 @@ def grouped(places: Sequence[Place | None]) -> list[int]:
     return order
 
 
-def _methods_called(test_file: Path) -> set[Method]:
-    tree = ast.parse(test_file.read_text("utf-8"))
-    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+def _methods_called(folder: Path) -> set[Method]:
+    """By all files of a suite's folder, of which maybe only one was collected."""
+    nodes = chain.from_iterable(ast.walk(_parsed(path)) for path in folder.glob("*.py"))
+    names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     return {method for method in _METHODS if method in names}
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes())
+    except SyntaxError:  # Python says so if the file is one of the run
+        return ast.Module([], [])
+
+
+def _declared(marker: Mapping[str, Any], test_file: Path) -> set[Method]:
+    """The methods that a marker names. Raises UserError for any other word in it."""
+    calls = marker.get("calls", ())
+    calls = [calls] if isinstance(calls, str) else list(calls)
+    for words, known in ((marker, ("calls",)), (calls, _METHODS)):
+        for word in words:
+            if word not in known:
+                near = get_close_matches(str(word), known, 1)
+                raise UserError(
+                    f"{test_file}: the marker infperf does not know {word!r}; "
+                    + (f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}")
+                )
+    return {method for method in _METHODS if method in calls}

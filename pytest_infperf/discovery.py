@@ -27,13 +27,18 @@ class SuiteAddress:
         suite = getattr(module, "suite", None)
         if not isinstance(suite, Suite):
             raise UserError(f"{module.__file__} must define `suite = Suite(...)`")
-        ids = [variant.variant_id for variant in suite.variants]
-        if twice := {i for i in ids if ids.count(i) > 1}:
-            raise UserError(
-                f"{module.__file__}: more than one variant is called {', '.join(sorted(twice))}; "
-                "give one of them an id of its own: Torch(..., id=...)"
-            )
+        no_two_alike(suite, str(module.__file__))
         return suite.at(Path(str(module.__file__)).parent)
+
+
+def no_two_alike(suite: Suite, where: str) -> None:
+    """Raises UserError when two variants have one id."""
+    ids = [variant.variant_id for variant in suite.variants]
+    if twice := {i for i in ids if ids.count(i) > 1}:
+        raise UserError(
+            f"{where}: more than one variant is called {', '.join(sorted(twice))}; "
+            "give one of them an id of its own: Torch(..., id=...)"
+        )
 
 
 def has_suite_beside(test_file: Path) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
 
@@ -26,3 +27,15 @@ def refuse_what_disturbs(config: pytest.Config) -> None:
             f"--infperf cannot measure with --dist {config.option.dist}: tests that measure must "
             "run one at a time on one worker. Use --dist loadgroup, or leave -n out"
         )
+
+
+def pass_on(notices: Sequence[str], config: pytest.Config) -> None:
+    """From a worker to the controller, at the worker's end."""
+    if is_worker(config):
+        output: dict[str, Any] = vars(config)["workeroutput"]
+        output["infperf_notices"] = list(notices)
+
+
+def passed_on(node: object) -> list[str]:
+    """What a worker passed on, seen from the controller; nothing when it crashed."""
+    return list(getattr(node, "workeroutput", {}).get("infperf_notices", ()))

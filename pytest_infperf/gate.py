@@ -9,11 +9,11 @@ functions of the normal mean and standard deviation).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from pytest_infperf.measure.catalogue import LimitKind, MeasureKind
+from pytest_infperf.measure.measured import Measured
 from pytest_infperf.quantity import format_value
 from pytest_infperf.record import GateRecord, Measure, Verdict
 from pytest_infperf.remedy import after_fail, more_queries, more_time
@@ -43,25 +43,6 @@ class Gate:
     @property
     def measure(self) -> str:
         return self.kind.name
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What one method of a variant found: the values that gates judge."""
-
-    measures: Mapping[str, Measure] = field(default_factory=dict)
-    baseline: Mapping[str, Measure] = field(default_factory=dict)
-    """The baseline's measures, for ratios of things that do not vary."""
-    differences: Mapping[str, Measure] = field(default_factory=dict)
-    """Quality, variant minus baseline, with the paired interval."""
-    times_s: Sequence[float] = ()
-    """Latencies of single queries, for percentiles against a limit."""
-    confidence: float = 0.99
-    """Of this look: what is left of the suite's after sharing it among the possible looks."""
-    seconds: float = 0.0
-    """Measuring time behind these values."""
-    whole_set: bool = False
-    """Scored on the whole test set: its quality is known, not estimated."""
 
 
 @dataclass(frozen=True)
@@ -253,10 +234,6 @@ def _count(kind: MeasureKind, quantity: Measure) -> str:
     return f" ({quantity.n:,} {noun})"
 
 
-def _without_times_sign(text: str, unit: str) -> str:
-    return text.removesuffix("x") if unit == "ratio" else text
-
-
 def _texts(quantity: Measure, limit: float) -> tuple[str, str, str]:
     """Value, interval and limit, with as many digits as tell each of them from the limit."""
     bounds = [bound for bound in (quantity.low, quantity.high) if bound is not None]
@@ -279,3 +256,7 @@ def _texts(quantity: Measure, limit: float) -> tuple[str, str, str]:
         )
         interval = f" [{low}, {high}]"
     return text(quantity.value), interval, text(limit)
+
+
+def _without_times_sign(text: str, unit: str) -> str:
+    return text.removesuffix("x") if unit == "ratio" else text

@@ -22,8 +22,10 @@ def pytest_infperf_variants(suite: Suite) -> Sequence[Backend]:
 
     .. code-block:: python
 
+        from acme_inference import Acme
+
         def pytest_infperf_variants(suite):
-            return [Acme(id="acme-int8")] if suite.name == "translation" else []
+            return [Acme(int8=True)] if suite.name == "translation" else []
     """
     raise AssertionError("a specification is not called")
 
@@ -33,6 +35,8 @@ def pytest_infperf_metrics(suite: Suite) -> Sequence[Metric]:
     """Quality metrics to score beside those of a suite's task.
 
     .. code-block:: python
+
+        from acme_inference import LengthRatio
 
         def pytest_infperf_metrics(suite):
             return [LengthRatio()] if suite.name == "translation" else []
@@ -46,7 +50,9 @@ def pytest_infperf_host_facts() -> dict[str, Any]:
 
     .. code-block:: python
 
+        import os
+
         def pytest_infperf_host_facts():
-            return {"rack": os.environ["RACK"]}
+            return {"rack": os.environ.get("RACK")}
     """
     raise AssertionError("a specification is not called")

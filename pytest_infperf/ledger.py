@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_infperf import record_file
 from pytest_infperf.record import Record, RunRecord
+from pytest_infperf.record_file import RecordError
 
 
 class Ledger:
@@ -16,6 +17,10 @@ class Ledger:
         self._path = path
         self._run = RunRecord(host=host, revision=revision)
         self._places: dict[tuple[str, str], int] = {}
+        self.unwritten: RecordError | None = None
+        """Why the file does not hold all records, such as a full disk."""
+        if path:
+            record_file.check_writable(path)
 
     def enter(self, record: Record) -> None:
         """A new record, or a fuller one of the same suite and variant."""
@@ -26,7 +31,11 @@ class Ledger:
             self._places[key] = len(self._run.records)
             self._run.records.append(record)
         if self._path:
-            record_file.write(self._path, self._run)
+            try:
+                record_file.write(self._path, self._run)
+                self.unwritten = None
+            except RecordError as error:
+                self.unwritten = error
 
     @property
     def run(self) -> RunRecord:

@@ -46,11 +46,11 @@ class Measuring:
     """The hooks of a run that measures."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self.config = config
         from pytest_infperf import distributed, progress_line, session
         from pytest_infperf.errors import UserError
         from pytest_infperf.settings import Settings
 
+        self.config = config
         try:
             distributed.refuse_what_disturbs(config)
             self.session = session.Session(
@@ -71,7 +71,7 @@ class Measuring:
         marker = metafunc.definition.get_closest_marker("infperf")
         try:
             places = self.session.collection.places(
-                metafunc.definition.path, marker.kwargs.get("calls", ()) if marker else ()
+                metafunc.definition.path, marker.kwargs if marker else {}
             )
         except UserError as error:
             raise pytest.Collector.CollectError(str(error)) from error
@@ -134,8 +134,19 @@ class Measuring:
                 self.session.progress.advance()
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        from pytest_infperf import distributed
+
         self.session.close()
+        distributed.pass_on(self.session.notices, self.config)
+        if self.session.incomplete and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object) -> None:
+        from pytest_infperf import distributed
+
+        self.session.notices += distributed.passed_on(node)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         from pytest_infperf.report.spelling import shows_unicode

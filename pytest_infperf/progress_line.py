@@ -29,6 +29,8 @@ def on_terminal(config: pytest.Config) -> Progress:
     except (OSError, io.UnsupportedOperation):
         return progress_for(sys.stderr, quiet=True, interactive=False)
 
+    config.add_cleanup(stream.close)
+
     def writer() -> Any:
         return manager.getplugin("terminalreporter")._tw
 

@@ -61,6 +61,12 @@ class Record:
     errors: list[str] = field(default_factory=list)
     """Why something of this variant could not be measured."""
 
+    def keep(self, outcome: GateRecord) -> None:
+        """The outcome of a gate, in place of an earlier one of the same."""
+        same = (outcome.measure, outcome.limit)
+        self.gates = [gate for gate in self.gates if (gate.measure, gate.limit) != same]
+        self.gates.append(outcome)
+
 
 @dataclass
 class RunRecord:

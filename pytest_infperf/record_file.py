@@ -11,7 +11,8 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from numbers import Integral, Real
 from pathlib import Path
@@ -43,15 +44,30 @@ class RecordError(UserError):
 def write(path: Path, run: RunRecord) -> None:
     """Write the record whole or not at all: an earlier file stays until the new one is safe."""
     text = json.dumps(to_document(run), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with _room_beside(path) as temporary:
+        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
+
+def check_writable(path: Path) -> None:
+    """Raise RecordError where `write` would, before a run has measured for nothing."""
+    with _room_beside(path) as temporary:
+        temporary.touch(exist_ok=False)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+
+@contextmanager
+def _room_beside(path: Path) -> Iterator[Path]:
+    """The name of a temporary file in the same folder; raises RecordError for an OSError."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
+            yield temporary
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

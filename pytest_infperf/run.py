@@ -106,11 +106,6 @@ class Run:
             table,
         )
 
-    @property
-    def guessed_budget_s(self) -> float:
-        """How long a test may measure for, before any has."""
-        return self.settings.budget_s or self.thresholds.policy("").budget_s
-
     def record(self, suite: str, variant_id: str) -> Record:
         return self.records.setdefault((suite, variant_id), Record(suite, variant_id))
 

@@ -47,7 +47,9 @@ class Session:
             chosen = self.run.selected.setdefault(place.collected.suite.name, [])
             if place.variant_id not in chosen:
                 chosen.append(place.variant_id)
-        self.progress.start(sum(place is not None for place in places), self.run.guessed_budget_s)
+        measuring = [place for place in places if place]
+        tests_of_one = sum(place.key == measuring[0].key for place in measuring) if measuring else 1
+        self.progress.start(len(measuring), guess_after=tests_of_one)
         return grouped(places)
 
     def reported(self, place: Place, raised: BaseException | None) -> dict[str, Any]:
@@ -71,6 +73,13 @@ class Session:
         self.progress.close()
         for record in self.run.records.values():
             self._ledger.enter(record)
+        if self._ledger.unwritten:
+            self.notices.append(str(self._ledger.unwritten))
+
+    @property
+    def incomplete(self) -> bool:
+        """The run's file could not be written."""
+        return self._ledger.unwritten is not None
 
     def summary(self, width: int, colour: bool, unicode: bool) -> str:
         return render(self._ledger.run, width, colour, unicode)

@@ -20,7 +20,7 @@ from pytest_infperf.measure.throughput import SetRun, run_set
 from pytest_infperf.metrics import metric
 from pytest_infperf.suite import Backend, Metric, Samples, Suite, Threads
 from pytest_infperf.thresholds import Policy
-from pytest_infperf.worker import serving
+from pytest_infperf.worker.building import Builders
 from pytest_infperf.worker.serving import Assignment, ServedVariant
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -29,7 +29,7 @@ Said = Callable[[str, str], None]
 """Hears which variant is at which phase."""
 
 
-@dataclass
+@dataclass(repr=False)
 class SuiteRun:
     """Keeps at most two workers: the baseline's, and that of the variant whose turn it is."""
 
@@ -51,6 +51,7 @@ class SuiteRun:
     _served: dict[str, ServedVariant] = field(default_factory=dict)
     _set_runs: dict[tuple[str, int], SetRun] = field(default_factory=dict)
     _failures: dict[str, UserError | WorkerError] = field(default_factory=dict)
+    _builders: Builders = field(default_factory=Builders)
 
     @cached_property
     def samples(self) -> Samples:
@@ -162,11 +163,16 @@ class SuiteRun:
                 variant_id: pool.submit(self._obtain, self.suite.variant(variant_id))
                 for variant_id in wanted
             }
-            for variant_id, result in pending.items():
-                try:
-                    built[variant_id] = result.result()
-                except (UserError, WorkerError) as failure:
-                    self._failures[variant_id] = failure
+            try:
+                for variant_id, result in pending.items():
+                    try:
+                        built[variant_id] = result.result()
+                    except (UserError, WorkerError) as failure:
+                        self._failures[variant_id] = failure
+            except BaseException:  # Ctrl-C: the pool would wait for builds that take minutes
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._builders.end()
+                raise
         return built
 
     def _obtain(self, backend: Backend) -> Artifact:
@@ -175,7 +181,7 @@ class SuiteRun:
         def build(part: Backend, folder: Path, source: Path | None) -> dict[str, Any]:
             self.said(backend.variant_id, f"building {part.default_id}")
             assignment = Assignment(self.address, part, model, self.timeout_s)
-            return serving.build(assignment, folder, source)
+            return self._builders.build(assignment, folder, source)
 
         return self.artifacts.obtain(backend, model, self.suite.task.decoding, build)
 

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 from pytest_infperf import errors
 from pytest_infperf.errors import GateBroken, InconclusiveGate
-from pytest_infperf.gate import Gate, Measured, judge
+from pytest_infperf.gate import Gate, judge
 from pytest_infperf.measure.blocks import endless_draw
 from pytest_infperf.measure.catalogue import Method
 from pytest_infperf.measure.latency import measure_latency
+from pytest_infperf.measure.measured import Measured
 from pytest_infperf.measure.speedup import ServedPairs, measure_speedup
 from pytest_infperf.measure.throughput import throughput
 from pytest_infperf.record import Measure, Record, Verdict
@@ -60,7 +61,7 @@ class Result:
         broken = []
         for gate in self.gates:
             outcome = judge(gate, self._part(gate.measure))
-            self.record.gates.append(outcome)
+            self.record.keep(outcome)
             line = f"{name} {outcome.why}\n  limit: {outcome.limit} ({outcome.source})"
             line += f"\n  {outcome.remedy}" if outcome.remedy else ""
             if outcome.verdict is Verdict.FAIL:
@@ -103,19 +104,21 @@ class Variant:
         of_times = [gate for gate in gates if gate.measure != "speedup"]
         of_speedup = [gate for gate in gates if gate.measure == "speedup"]
         run, seed, confidence = self.run, self.run.seed, self.run.policy.confidence
+        compared = run.baseline_id is not None and not self.is_baseline
         run.said(self.id, "measuring latency")
         times, queries = measure_latency(
             self.served,
             endless_draw(run.numbers, seed),
             percentiles=[gate.measure for gate in of_times if gate.kind.percentile],
-            budget_s=self.budget_s / 2 if of_times and of_speedup else self.budget_s,
+            budget_s=self.budget_s / 2 if compared else self.budget_s,
             confidence=confidence,
             seed=seed,
             decided=_all_decided(of_times),
         )
-        evidence = {"contaminated_blocks": asdict(queries.chances)}
+        self.record.measures.update(times.measures)
+        self.record.evidence["contaminated_blocks"] = asdict(queries.chances)
         parts = [times]
-        if run.baseline_id is not None and not self.is_baseline:
+        if compared:
             run.said(self.id, f"measuring against {run.baseline_id}")
             baseline, variant = run.beside_baseline(self.id)
             pairs = ServedPairs(
@@ -123,13 +126,12 @@ class Variant:
             )
             speedup = measure_speedup(
                 pairs,
-                budget_s=max(self.budget_s - times.seconds, self.budget_s / 2),
+                budget_s=self.budget_s - times.seconds,
                 confidence=confidence,
                 decided=_all_decided(of_speedup) if of_speedup else _enough_pairs,
             )
-            evidence["contaminated_pairs"] = asdict(pairs.chances)
+            self.record.evidence["contaminated_pairs"] = asdict(pairs.chances)
             parts.append(speedup)
-        self.record.evidence.update(evidence)
         self.table.show(times.times_s)
         return self._result(parts, gates)
 

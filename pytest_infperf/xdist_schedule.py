@@ -13,13 +13,13 @@ from xdist.scheduler import LoadGroupScheduling
 from pytest_infperf.discovery import has_suite_beside
 
 
-class OneWorkerMeasures(LoadGroupScheduling):
+class OneWorkerMeasures(LoadGroupScheduling):  # type: ignore[misc]  # untyped base
     """Tests beside a suite.py make one group; the others are shared out as usual."""
 
     def _split_scope(self, nodeid: str) -> str:
         if _beside_suite(self.config.rootpath / nodeid.partition("::")[0]):
             return "infperf"
-        return super()._split_scope(nodeid)
+        return str(super()._split_scope(nodeid))
 
 
 @cache

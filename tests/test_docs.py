@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def blocks(language: str) -> Iterator[tuple[str, str]]:
                 yield page.name, found["text"]
 
 
-@pytest.mark.parametrize(("page", "text"), blocks("toml"))
+@pytest.mark.parametrize(("page", "text"), list(blocks("toml")))
 def test_thresholds_fit_the_translation_suite(page: str, text: str) -> None:
     sys.path.insert(0, str(ROOT))
     from suites.translation.suite import suite
@@ -42,10 +43,24 @@ def test_thresholds_fit_the_translation_suite(page: str, text: str) -> None:
     assert parsed.suites["translation"].gates
 
 
-@pytest.mark.parametrize(("page", "text"), blocks("python"))
-def test_python_examples_make_a_suite_that_runs(
-    page: str, text: str, pytester: pytest.Pytester
-) -> None:
+def test_the_readme_shows_a_part_of_the_shipped_suite() -> None:
+    sys.path.insert(0, str(ROOT))
+    from suites.translation.suite import suite as shipped
+
+    (text,) = [text for page, text in blocks("python") if page == "README.md"]
+    names: dict[str, Any] = {}
+    exec(text, names)
+    shown = names["suite"]
+    assert (shown.task, shown.model, shown.threads) == (
+        shipped.task,
+        shipped.model,
+        shipped.threads,
+    )
+    assert set(shown.variants) < set(shipped.variants)
+
+
+def test_the_backend_of_the_docs_runs(pytester: pytest.Pytester) -> None:
+    (text,) = [text for page, text in blocks("python") if page == "extending.md"]
     pytester.makeini("[pytest]")
     pytester.mkdir("shouting")
     (pytester.path / "shouting" / "model").mkdir()

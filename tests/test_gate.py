@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_infperf.gate import Gate, Limit, Measured, judge
+from pytest_infperf.gate import Gate, Limit, judge
 from pytest_infperf.measure.catalogue import Catalogue, LimitKind, quality_kind
+from pytest_infperf.measure.measured import Measured
 from pytest_infperf.quantity import parse_quantity
 from pytest_infperf.record import GateRecord, Measure, Verdict
 
@@ -99,7 +100,8 @@ def test_the_reason_says_value_interval_limit_and_count() -> None:
         limit="min = 1.5",
         verdict=Verdict.FAIL,
         why="speedup 1.31x [1.28, 1.35] is below the limit of 1.50x (24 pairs)",
-        remedy="find what is slow with `infperf doctor`: threads, fusing, the int8 instructions; "
+        remedy="search the number of threads (--infperf-threads best), fuse the graph, and "
+        "quantise to int8 only where the CPU has instructions for it (VNNI, AMX, i8mm); "
         "if it is meant to be so, move the limit at thresholds.toml:12",
         source="thresholds.toml:12",
     )
@@ -312,6 +314,32 @@ def test_what_was_not_measured_never_passes(broken: Gate, measured: Measured, mi
     judged = judge(broken, measured)
     assert judged.verdict is Verdict.INCONCLUSIVE
     assert judged.why.startswith(f"{missing} was not measured")
+
+
+@pytest.mark.parametrize("name", ["latency_mean", "model_time_p50", "agreement"])
+def test_a_measure_that_varies_is_not_judged_by_its_value_alone(name: str) -> None:
+    kind = CATALOGUE.get(name)
+    assert kind is not None
+
+    def verdict(low: float | None, high: float | None) -> Verdict:
+        limit = Limit("max", 0.8, "max = 0.8")
+        measured = Measured({name: Measure(0.7, kind.unit, low, high, 9)})
+        return judge(Gate(kind, limit, "thresholds.toml:7", 0.99, "fail"), measured).verdict
+
+    assert verdict(0.65, 0.75) is Verdict.PASS
+    assert verdict(0.6, 0.9) is Verdict.INCONCLUSIVE
+    assert verdict(None, None) is Verdict.INCONCLUSIVE
+
+
+def test_a_metric_with_a_unit_of_its_own_is_judged_in_it() -> None:
+    kind = quality_kind("width", "px", False)
+    measured = Measured({"width": Measure(12.5, "px", 12.1, 12.9, 40)})
+    judged = judge(
+        Gate(kind, Limit("max", 12, "max = 12"), "thresholds.toml:7", 0.99, "fail"), measured
+    )
+    assert judged.why == (
+        "width 12.5 px [12.1 px, 12.9 px] is above the limit of 12 px (40 samples)"
+    )
 
 
 @pytest.mark.parametrize("name", [*CATALOGUE.names(), "latency_p99.9"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_infperf.quantity import format_value, parse_quantity
 
-UNITS = ("s", "bytes", "samples/s", "ratio", "fraction", "points")
+UNITS = ("s", "bytes", "samples/s", "ratio", "fraction", "points", "dB")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,42 @@ def test_what_cannot_be_read_is_refused_with_the_way_to_write_it(
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         parse_quantity(value, unit)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "quantity"),
+    [(2.5, "dB", 2.5), ("2.5", "dB", 2.5), ("-2.5 dB", "dB", -2.5), (7, "", 7.0), ("7", "", 7.0)],
+)
+def test_a_unit_that_is_not_known_takes_plain_numbers(
+    value: object, unit: str, quantity: float
+) -> None:
+    assert parse_quantity(value, unit) == quantity
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "message"),
+    [
+        ("3 ms", "dB", "'ms' does not fit here; units that do: dB"),
+        ("3 ms", "", "'ms' does not fit here; write 3"),
+        ("loud", "dB", 'is no number with a unit; write 2.5 or "2.5 dB"'),
+        ("loud", "", "is no number with a unit; write 2.5"),
+        (math.inf, "dB", 'is no finite number; write 2.5 or "2.5 dB"'),
+    ],
+)
+def test_a_unit_that_is_not_known_refuses_others(value: object, unit: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parse_quantity(value, unit)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(12.345, "dB", "12.3 dB"), (-1234.5, "px", "-1,234 px"), (0.5, "", "0.5"), (0, "dB", "0 dB")],
+)
+def test_a_unit_that_is_not_known_stands_behind_the_number(
+    value: float, unit: str, text: str
+) -> None:
+    assert format_value(value, unit) == text
+    assert parse_quantity(text, unit) == pytest.approx(value, rel=0.005)
 
 
 @given(st.text(), st.sampled_from(UNITS))

@@ -376,7 +376,7 @@ MISTAKES = {
     in_gates('"latency_p99.9999" = { max = "1 s" }'): (
         '5: [translation.gates] "latency_p99.9999": takes at least 4605168 queries at confidence '
         "0.99, more than a model answers in the budget of 20 s. "
-        "Set budget_s = 47 or more below [translation], or gate a lower percentile."
+        "Raise budget_s below [translation] to 47 or more, or gate a lower percentile."
     ),
     in_gates('"latency_p99.99999999999999999" = { max = "1 s" }'): (
         '5: [translation.gates] "latency_p99.99999999999999999": no run within the budget of 20 s '
@@ -399,6 +399,7 @@ def test_a_mistake_is_named_with_its_line_and_its_remedy(text: str, message: str
         ("wer = { max_rise = 0.1 }", "wer.max_rise"),
         ("size = { max_ratio = 0.5 }", "size.max_ratio"),
         ("throughput = { min_ratio = 0.5 }", "throughput.min_ratio"),
+        ("agreement = { min = 0.9 }", "agreement.min"),
     ],
 )
 def test_a_comparison_takes_a_baseline(gate: str, limit: str) -> None:
@@ -432,6 +433,24 @@ def test_a_budget_for_the_percentile_makes_it_right() -> None:
     gate = '"latency_p99.9999" = { max = "1 s" }'
     text = in_gates(gate).replace("baseline", "budget_s = 47\nbaseline")
     read(text).check({"translation": FACTS}, [])
+
+
+def test_an_option_s_budget_counts_instead_of_the_file_s() -> None:
+    text = in_gates('"latency_p99.9999" = { max = "1 s" }')
+    read(text).check({"translation": replace(FACTS, budget_s=47)}, [])
+    generous = text.replace("baseline", "budget_s = 1000\nbaseline")
+    assert problems_of(generous, replace(FACTS, budget_s=20)) == (
+        '6: [translation.gates] "latency_p99.9999": takes at least 4605168 queries at confidence '
+        "0.99, more than a model answers in the budget of 20 s. "
+        "Raise --infperf-budget to 47 or more, or gate a lower percentile."
+    )
+    assert "Raise --infperf-budget, or" in problems_of(generous, replace(FACTS, budget_s=1e-3))
+
+
+def test_the_baseline_has_no_agreement_with_itself() -> None:
+    text = in_gates("agreement = { min = 0.9 }")
+    assert gates_of(text, "torch") == {}
+    assert list(gates_of(text, "onnx")) == ["agreement min = 0.9"]
 
 
 def test_all_problems_are_reported_together_in_the_order_of_their_lines() -> None:

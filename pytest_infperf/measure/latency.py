@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from math import ceil
 from time import perf_counter
 
-from pytest_infperf.gate import Measured
+from pytest_infperf import errors
 from pytest_infperf.measure.blocks import SecondChances
 from pytest_infperf.measure.catalogue import REPORTED_PERCENTILES
+from pytest_infperf.measure.measured import Measured
 from pytest_infperf.record import Measure
 from pytest_infperf.stats import bootstrap, quantile, sequential
 from pytest_infperf.worker.serving import ServedVariant
+
+__tracebackhide__ = errors.meant_for_the_user
 
 _BLOCK_S = 0.1
 _LEAST_QUERIES = 60

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_infperf.gate import Measured
+from pytest_infperf.measure.measured import Measured
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.record import Measure
 from pytest_infperf.stats import bootstrap

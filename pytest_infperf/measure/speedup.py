@@ -13,12 +13,15 @@ from math import ceil, exp, log
 from time import perf_counter
 from typing import Protocol
 
-from pytest_infperf.gate import Measured
+from pytest_infperf import errors
 from pytest_infperf.measure.blocks import LEAST_BLOCK_NS, SecondChances
+from pytest_infperf.measure.measured import Measured
 from pytest_infperf.record import Measure
 from pytest_infperf.stats import ratio, sequential
 from pytest_infperf.worker.messages import BlockDone
 from pytest_infperf.worker.serving import ServedVariant
+
+__tracebackhide__ = errors.meant_for_the_user
 
 _FIRST_LOOK = 12
 _LEAST_INPUTS = 3

@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_infperf.gate import Measured
+from pytest_infperf import errors
+from pytest_infperf.measure.measured import Measured
 from pytest_infperf.record import Measure
 from pytest_infperf.stats import bootstrap
 from pytest_infperf.worker.serving import ServedVariant
+
+__tracebackhide__ = errors.meant_for_the_user
 
 
 @dataclass(frozen=True)

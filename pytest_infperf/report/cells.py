@@ -69,7 +69,7 @@ def speedup_with_margin(record: Record) -> Cell:
     tail = ""
     if found.low is not None and found.high is not None:
         side = max(found.high - found.value, found.value - found.low)
-        tail = "±" + _bare_ratio(max(0.01, math.ceil(side * 100) / 100))
+        tail = "±" + _bare_ratio(max(0.01, math.ceil(round(100 * side, 6)) / 100))
     return format_value(found.value, found.unit), tail
 
 

@@ -77,11 +77,18 @@ TO_MAKE_ROOM: Sequence[tuple[Literal["shorten", "move"], str]] = (
 )
 """In the first table. The speed-up always stays in it, and the verdict leaves it last."""
 
+ALWAYS = ("variant", "speed-up", "verdict")
+"""Shown even where nothing was measured."""
+
 
 def fit(records: Sequence[Record], width: int, spell: Spell) -> Layout:
     """The first table with all for which it has room, and as few below it as the rest takes."""
     widest_id = max(LEAST_FOR_IDS, width // 2)
-    columns = {column.key: column for column in _columns(records)}
+    columns = {
+        column.key: column
+        for column in _columns(records)
+        if column.key in ALWAYS or any(column.write(record) != cells.NOTHING for record in records)
+    }
     first = list(columns)
 
     def width_of(key: str) -> int:

@@ -33,12 +33,12 @@ class Progress:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
-        self._remaining = Remaining(clock, 0, None)
+        self._remaining = Remaining(clock, 0)
         self._phase = ""
 
-    def start(self, total_tests: int, budget_s: float | None = None) -> None:
-        """`budget_s`: what one test may measure for, the first guess of how long it takes."""
-        self._remaining = Remaining(self._clock, total_tests, budget_s)
+    def start(self, total_tests: int, guess_after: int = 1) -> None:
+        """How long is left shows when `guess_after` tests are done."""
+        self._remaining = Remaining(self._clock, total_tests, guess_after)
 
     def phase(self, suite: str, variant: str, what: str) -> None:
         """Say that a variant is being built, searched, measured ...; again, and time goes on."""
@@ -74,17 +74,31 @@ class Progress:
 
 
 class PlainProgress(Progress):
-    """A line a phase, for logs: nothing is ever taken back."""
+    """A line a phase, for logs: nothing is ever taken back.
 
-    def __init__(self, write: Write, unicode: bool = True, clock: Clock = time.monotonic) -> None:
+    `column` tells where pytest's cursor stands: a line that it has begun is ended first.
+    """
+
+    def __init__(
+        self,
+        write: Write,
+        column: Callable[[], int] = lambda: 0,
+        unicode: bool = True,
+        clock: Clock = time.monotonic,
+    ) -> None:
         super().__init__(clock)
         self._write = write
+        self._column = column
         self._unicode = unicode
+        self._begun_at = 0
 
     def _show(self, changed: bool) -> None:
         if changed:
             line = f"infperf {self._line()}"
-            self._write((line if self._unicode else in_ascii(line)) + "\n")
+            begun = self._column()
+            new_line = "\n" if begun > self._begun_at else ""
+            self._begun_at = begun
+            self._write(new_line + (line if self._unicode else in_ascii(line)) + "\n")
 
 
 class LiveProgress(Progress):
@@ -154,4 +168,4 @@ def progress_for(
     unicode = shows_unicode(stream)
     if interactive:
         return LiveProgress(write or straight, width, column, unicode, clock)
-    return PlainProgress(write or straight, unicode, clock)
+    return PlainProgress(write or straight, column, unicode, clock)

@@ -10,16 +10,15 @@ SOON_S = 10
 class Remaining:
     """Counts tests and their times; `clock` tells seconds.
 
-    The first tests of a variant build it and search its threads, later ones do not, so the mean
-    overestimates at first and settles. A budget a test counts as one more test that is done, which
-    gives a guess from the start.
+    A run begins with building and with the slowest variant, the baseline as a rule, so the mean of
+    the first tests says little: nothing is guessed before `guess_after` tests are done.
     """
 
-    def __init__(self, clock: Callable[[], float], total: int, budget_s: float | None) -> None:
+    def __init__(self, clock: Callable[[], float], total: int, guess_after: int = 1) -> None:
         self._clock = clock
         self._began = clock()
         self._test_began = self._began
-        self._budget_s = budget_s
+        self._guess_after = guess_after
         self.total = total
         self.done = 0
 
@@ -29,12 +28,9 @@ class Remaining:
 
     def seconds(self) -> float | None:
         """None while there is nothing to guess from."""
-        spent, counted = self._test_began - self._began, self.done
-        if self._budget_s is not None:
-            spent, counted = spent + self._budget_s, counted + 1
-        if not counted:
+        if self.done < self._guess_after:
             return None
-        each = spent / counted
+        each = (self._test_began - self._began) / self.done
         left = max(0, self.total - self.done)
         in_this_test = min(self._clock() - self._test_began, each)
         return max(0.0, left * each - in_this_test)

@@ -88,7 +88,7 @@ class _GateChecker:
             self.findings.add(
                 place,
                 f"no run within the budget of {budget_s:g} s can resolve it",
-                f"Raise {self._budget_setting()}, or gate a percentile nearer to the middle.",
+                f"Raise {self._budget_setting}, or gate a percentile nearer to the middle.",
             )
             return
         from pytest_infperf.stats.quantile import queries_needed
@@ -100,19 +100,16 @@ class _GateChecker:
                 place,
                 f"takes at least {queries} queries at confidence {confidence}, more than a "
                 f"model answers in the budget of {budget_s:g} s",
-                f"Set {self._budget_setting(f' = {needed_s} or more')}, "
-                "or gate a lower percentile.",
+                f"Raise {self._budget_setting} to {needed_s} or more, or gate a lower percentile.",
             )
 
     @property
     def _budget_s(self) -> float:
         return self.facts.budget_s or self.policy.budget_s
 
-    def _budget_setting(self, value: str = "") -> str:
-        """The place where the budget is set, with what to set it to."""
-        if self.facts.budget_s:
-            return f"--infperf-budget{value}"
-        return f"budget_s{value} below {self.suite}"
+    @property
+    def _budget_setting(self) -> str:
+        return "--infperf-budget" if self.facts.budget_s else f"budget_s below {self.suite}"
 
     def _first_variant(self) -> str:
         return quoted(next(iter(self.facts.variants), "ID"))

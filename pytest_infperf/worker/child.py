@@ -67,6 +67,9 @@ class Serving:
         own = process_time_ns() - cpu
         busy_after = clocks.host_busy_ns()
         gc.enable()
+        for i, output in enumerate(outputs):
+            if len(output) != (samples := len(queries[i % len(queries)])):
+                raise ValueError(f"{len(output)} outputs of a query of {samples} samples")
         foreign = None if busy is None or busy_after is None else max(0, busy_after - busy - own)
         return messages.BlockDone(
             query_ns, model_ns, wall, own, foreign, outputs if block.outputs else None

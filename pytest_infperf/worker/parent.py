@@ -13,8 +13,11 @@ from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import TypeVar
 
+from pytest_infperf import errors
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.worker import messages
+
+__tracebackhide__ = errors.meant_for_the_user
 
 Reply = TypeVar("Reply", bound=messages.Message)
 
@@ -51,7 +54,7 @@ class WorkerProcess:
             reply = messages.decode(line)
         except ValueError as error:
             self.close()
-            raise WorkerError(f"the worker of {self.name} answered nonsense: {error}") from error
+            raise WorkerError(f"the worker of {self.name} answered nonsense: {error}") from None
         if isinstance(reply, messages.Failed):
             if reply.mendable:
                 raise UserError(reply.message)
@@ -130,9 +133,14 @@ class WorkerProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def close(self) -> None:
+    def kill(self) -> None:
+        """End the process, also while another thread waits for its answer."""
         if self.alive:
             self._signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        if self.alive:
+            self.kill()
             self._process.wait()
         self._last_words()
         for stream in (self._process.stdin, self._process.stdout, self._stderr):

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 
-from pytest_infperf import naming
+from pytest_infperf import errors, naming
 from pytest_infperf.artifacts import Artifact
 from pytest_infperf.discovery import SuiteAddress
 from pytest_infperf.suite import Backend
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
+
+__tracebackhide__ = errors.meant_for_the_user
 
 
 @dataclass(frozen=True)
@@ -27,22 +29,6 @@ class Assignment:
     @property
     def name(self) -> str:
         return self.backend.variant_id
-
-
-def build(assignment: Assignment, folder: Path, source: Path | None) -> dict[str, object]:
-    """Build an artifact in a process of its own; returns its evidence."""
-    process = WorkerProcess(assignment.name, assignment.timeout_s)
-    try:
-        request = messages.Build(
-            suite=asdict(assignment.suite),
-            backend=naming.describe(assignment.backend),
-            model=str(assignment.model),
-            source=None if source is None else str(source),
-            folder=str(folder),
-        )
-        return process.ask(request, messages.Built).evidence
-    finally:
-        process.close()
 
 
 class ServedVariant:

@@ -82,8 +82,9 @@ def translation() -> RunRecord:
             "speedup",
             Verdict.FAIL,
             "speedup 1.31x [1.29, 1.33] is below the limit of 1.50x (24 pairs)",
-            "find what is slow with `infperf doctor`: threads, fusing, the int8 instructions; if "
-            "it is meant to be so, move the limit at thresholds.toml:12",
+            "search the number of threads (--infperf-threads best), fuse the graph, and quantise "
+            "to int8 only where the CPU has instructions for it (VNNI, AMX, i8mm); if it is meant "
+            "to be so, move the limit at thresholds.toml:12",
             12,
         )
     )

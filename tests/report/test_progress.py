@@ -102,9 +102,11 @@ def test_hiding_twice_is_hiding_once(live: LiveProgress, screen: Screen) -> None
 
 def test_a_narrow_terminal_loses_the_end_and_wraps_nothing(screen: Screen, clock: Clock) -> None:
     live = LiveProgress(screen.write, lambda: 30, lambda: screen.column, clock=clock)
-    live.start(44, budget_s=20)
+    live.start(45)
+    clock.now += 20
+    live.advance()
     live.phase("translation", "onnx-fused-int8", "searching the best number of threads")
-    assert screen.shown == ["1/44 · about 15 min left · tra"[:29]]
+    assert screen.shown == ["2/45 · about 15 min left · tra"[:29]]
 
 
 def test_the_same_phase_is_drawn_only_now_and_then(clock: Clock) -> None:
@@ -118,12 +120,24 @@ def test_the_same_phase_is_drawn_only_now_and_then(clock: Clock) -> None:
 
 
 def test_time_goes_on_while_a_phase_lasts(live: LiveProgress, screen: Screen, clock: Clock) -> None:
-    live.start(5, budget_s=20)
+    live.start(6)
+    clock.now += 20
+    live.advance()
     live.phase("s", "v", "measuring latency")
     assert "about 2 min left" in screen.shown[0]
     clock.now += 12
     live.phase("s", "v", "measuring latency")
     assert "about 90 s left" in screen.shown[0]
+
+
+def test_a_log_ends_the_line_of_dots_that_grew_since(clock: Clock) -> None:
+    written: list[str] = []
+    dots = [0, 0, 4, 4]
+    plain = PlainProgress(written.append, column=lambda: dots.pop(0), clock=clock)
+    plain.start(2)
+    for what in ("building", "starting", "measuring latency", "measuring footprint"):
+        plain.phase("s", "v", what)
+    assert [line.startswith("\n") for line in written] == [False, False, True, False]
 
 
 def test_logs_get_one_whole_line_a_phase(clock: Clock) -> None:

@@ -18,26 +18,24 @@ def clock() -> Clock:
 
 
 def test_nothing_is_said_before_there_is_something_to_guess_from(clock: Clock) -> None:
-    remaining = Remaining(clock, 10, budget_s=None)
+    remaining = Remaining(clock, 10)
     clock.now = 7
     assert remaining.seconds() is None
     assert remaining.words() == ""
 
 
-def test_a_budget_gives_the_first_guess(clock: Clock) -> None:
-    assert Remaining(clock, 10, budget_s=20).seconds() == 200
-
-
-def test_what_tests_took_outweighs_the_budget(clock: Clock) -> None:
-    remaining = Remaining(clock, 100, budget_s=20)
-    for _ in range(50):
-        clock.now += 2
-        remaining.advance()
-    assert remaining.seconds() == pytest.approx(50 * 120 / 51)
+def test_the_first_tests_say_too_little(clock: Clock) -> None:
+    remaining = Remaining(clock, 4, guess_after=2)
+    clock.now = 30
+    remaining.advance()
+    assert remaining.seconds() is None
+    clock.now = 40
+    remaining.advance()
+    assert remaining.seconds() == 40
 
 
 def test_the_mean_of_the_tests_that_are_done(clock: Clock) -> None:
-    remaining = Remaining(clock, 4, budget_s=None)
+    remaining = Remaining(clock, 4)
     clock.now = 30
     remaining.advance()
     clock.now = 40
@@ -48,7 +46,7 @@ def test_the_mean_of_the_tests_that_are_done(clock: Clock) -> None:
 
 
 def test_a_test_that_drags_on_never_makes_the_rest_negative(clock: Clock) -> None:
-    remaining = Remaining(clock, 2, budget_s=None)
+    remaining = Remaining(clock, 2)
     clock.now = 10
     remaining.advance()
     clock.now = 500
@@ -71,4 +69,7 @@ def test_a_test_that_drags_on_never_makes_the_rest_negative(clock: Clock) -> Non
     ],
 )
 def test_words(clock: Clock, seconds: float, words: str) -> None:
-    assert Remaining(clock, 1, budget_s=seconds).words() == words
+    remaining = Remaining(clock, 2)
+    clock.now = seconds
+    remaining.advance()
+    assert remaining.words() == words

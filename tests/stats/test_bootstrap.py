@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pytest_infperf.stats.bootstrap import interval, paired_difference, ratio_of_sums
+from pytest_infperf.stats.bootstrap import interval, mean, paired_difference, ratio_of_sums
 
 Array = NDArray[np.float64]
 
@@ -124,3 +124,42 @@ def test_coverage_of_a_score_is_nominal() -> None:
         assert high is not None
         covered += low <= 0.75 <= high
     assert 0.86 <= covered / 400 <= 0.94
+
+
+@pytest.mark.parametrize("count", [60, 459, 5000])
+def test_the_interval_of_a_mean_has_the_width_of_its_standard_error(count: int) -> None:
+    values = np.random.default_rng(5).lognormal(0, 0.3, count)
+    low, high = mean(values.tolist(), 0.95, seed=1)
+    assert low is not None
+    assert high is not None
+    assert low < values.mean() < high
+    error = 1.96 * values.std(ddof=1) / math.sqrt(count)
+    assert (high - low) / 2 == pytest.approx(error, rel=0.1)
+
+
+def test_the_interval_of_a_mean_covers_the_truth() -> None:
+    draws = np.random.default_rng(6).lognormal(0, 0.3, size=(200, 600))
+    truth = math.exp(0.3**2 / 2)
+    covered = 0
+    for draw in draws:
+        low, high = mean(draw.tolist(), 0.9, seed=1)
+        covered += low is not None and high is not None and low <= truth <= high
+    assert 0.84 <= covered / 200 <= 0.96
+
+
+def test_a_burst_of_slow_queries_widens_the_interval_of_their_mean() -> None:
+    calm = [1.0] * 4000 + [2.0] * 1000
+    scattered = np.random.default_rng(7).permutation(calm).tolist()
+
+    def width(values: list[float]) -> float:
+        low, high = mean(values, 0.95, seed=1)
+        assert low is not None
+        assert high is not None
+        return high - low
+
+    assert width(calm) > 2 * width(scattered)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_mean_of_too_few_has_no_bounds(count: int) -> None:
+    assert mean([0.1] * count, 0.99, seed=1) == (None, None)

@@ -76,6 +76,12 @@ def test_queries_needed(p: float, confidence: float, queries: int) -> None:
     assert queries_needed(p, confidence) == queries
 
 
+@pytest.mark.parametrize("p", [0.99999, 0.9999999, 0.99999999999, 1 - 2**-53])
+def test_queries_needed_next_to_the_maximum(p: float) -> None:
+    needed = math.log(0.01) / math.log1p(-(1 - p))
+    assert queries_needed(p, 0.99) == pytest.approx(needed, abs=2, rel=1e-9)
+
+
 @given(st.floats(0.05, 0.995), st.floats(0.5, 0.999))
 def test_queries_needed_is_where_the_decision_turns(p: float, confidence: float) -> None:
     n = queries_needed(p, confidence)

@@ -1,0 +1,37 @@
+"""Projects to run the plugin in, and one run that many tests look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_project import Outcome, Project
+
+import pytest_infperf.session  # noqa: F401  (a run in this process would import it each time)
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("infperf-cache")
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, shared_cache: Path) -> Project:
+    """A project of one's own, to change and to measure."""
+    return Project(pytester.path, shared_cache, pytester)
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
+    """One run of everything, with a gate that one variant breaks: only to look at."""
+    project = Project(tmp_path_factory.mktemp("measured"), shared_cache)
+    project.thresholds(
+        """
+        [echo.gates]
+        accuracy = { min = 90 }
+        speedup = { min = 1.5 }
+        [echo.variants.fast]
+        size = { max_ratio = 1.1 }
+        """
+    )
+    return project.measure("--benchmark-json=benchmark.json", "-v")

@@ -1,0 +1,138 @@
+"""pytest-benchmark: latency tests stand in its table and files, and its options are honoured."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from small_project import VARIANTS, Outcome, Project
+
+
+def benchmarks(path: Any) -> dict[str, dict[str, Any]]:
+    return {entry["name"]: entry for entry in json.loads(path.read_text())["benchmarks"]}
+
+
+@pytest.fixture
+def entries(measured: Outcome) -> dict[str, dict[str, Any]]:
+    return benchmarks(measured.folder / "benchmark.json")
+
+
+def test_each_latency_test_and_no_other_is_an_entry(entries: dict[str, dict[str, Any]]) -> None:
+    assert set(entries) == {f"test_latency[{variant}]" for variant in VARIANTS}
+    assert {entry["group"] for entry in entries.values()} == {"echo"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_times_are_those_that_were_measured(
+    measured: Outcome, entries: dict[str, dict[str, Any]], variant: str
+) -> None:
+    stats = entries[f"test_latency[{variant}]"]["stats"]
+    measures = measured.record(variant)["measures"]
+    assert stats["rounds"] == measures["latency_mean"]["n"]
+    for theirs, ours in (("min", "min"), ("max", "max"), ("mean", "mean"), ("median", "p50")):
+        assert stats[theirs] == pytest.approx(measures[f"latency_{ours}"]["value"], rel=1e-2)
+
+
+def test_extra_info_has_what_other_tests_measured_too(
+    measured: Outcome, entries: dict[str, dict[str, Any]]
+) -> None:
+    info = entries["test_latency[wrong]"]["extra_info"]
+    record = measured.record("wrong")
+    assert info["measures"] == record["measures"]
+    assert info["measures"]["accuracy"]["value"] == 75
+    assert info["gates"] == record["gates"]
+    assert {gate["measure"]: gate["verdict"] for gate in info["gates"]} == {
+        "speedup": "pass",
+        "accuracy": "fail",
+    }
+    assert info["host"] == measured.document["host"]
+    assert (info["suite"], info["variant"]) == ("echo", "wrong")
+
+
+def test_the_table_shows_the_suite_as_a_group(measured: Outcome) -> None:
+    assert measured.text.count("benchmark 'echo': 3 tests") == 1
+
+
+def test_two_saved_runs_are_compared(project: Project) -> None:
+    project.only_tests_of("latency")
+    for _ in range(2):
+        project.measure("--benchmark-autosave", "--infperf-variants=fast").assert_outcomes(passed=1)
+    saved = sorted((project.folder / ".benchmarks").rglob("*.json"))
+    assert len(saved) == 2
+    assert project.pytester
+    result = project.pytester.run(sys.executable, "-m", "pytest_benchmark", "compare")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines_random(["*test_latency?fast? (0001*", "*test_latency?fast? (0002*"])
+
+
+def test_benchmark_skip_leaves_latency_out_and_measures_the_rest(project: Project) -> None:
+    project.only_tests_of("latency", "footprint")
+    result = project.measure("--benchmark-skip", "--infperf-variants=fast")
+    assert result.outcomes() == {"test_latency[fast]": "skipped", "test_footprint[fast]": "passed"}
+    assert "latency_p50" not in result.record("fast")["measures"]
+
+
+def test_benchmark_skip_starts_no_worker_for_what_it_skips(project: Project) -> None:
+    project.suite(
+        """
+        from pytest_infperf import Echo, Fake, Suite
+
+        class Unbuildable(Fake):
+            def build(self, *arguments):
+                raise RuntimeError("was built")
+
+        suite = Suite("echo", task=Echo(), model="../../model", variants=[Unbuildable()])
+        """
+    )
+    project.only_tests_of("latency")
+    project.measure("--benchmark-skip").assert_outcomes(skipped=1)
+
+
+def test_benchmark_only_runs_the_latency_tests(project: Project) -> None:
+    project.only_tests_of("latency", "footprint")
+    result = project.measure("--benchmark-only", "--infperf-variants=fast")
+    assert result.outcomes() == {"test_latency[fast]": "passed", "test_footprint[fast]": "skipped"}
+
+
+def test_benchmark_disable_measures_without_a_table(project: Project) -> None:
+    project.only_tests_of("latency")
+    result = project.measure("--benchmark-disable", "--infperf-variants=fast")
+    result.assert_outcomes(passed=1)
+    assert result.measure("fast", "latency_p50")["value"] > 0
+    assert "benchmark 'echo'" not in result.text
+
+
+def test_without_pytest_benchmark_everything_is_measured(project: Project) -> None:
+    project.only_tests_of("latency", "quality")
+    result = project.measure("-p", "no:benchmark", "--strict-markers", "--infperf-variants=fast")
+    result.assert_outcomes(passed=2)
+    assert result.measure("fast", "latency_p50")["value"] > 0
+
+
+def test_a_latency_that_a_helper_measures_is_shown_too(project: Project) -> None:
+    project.tests(
+        """
+        def measure(variant):
+            return variant.latency()
+
+        def test_fast_enough(variant):
+            measure(variant).check()
+        """
+    )
+    result = project.measure("--benchmark-json=benchmark.json", "--infperf-variants=fast")
+    result.assert_outcomes(passed=1)
+    assert set(benchmarks(project.folder / "benchmark.json")) == {"test_fast_enough[fast]"}
+
+
+def test_benchmarks_of_the_projects_own_are_left_alone(project: Project) -> None:
+    project.only_tests_of("footprint")
+    project.tests("def test_sum(benchmark): assert benchmark(sum, [1, 2]) == 3", "test_own.py")
+    result = project.measure(
+        "--benchmark-json=benchmark.json", "--benchmark-max-time=0.01", "--infperf-variants=fast"
+    )
+    result.assert_outcomes(passed=2)
+    (entry,) = benchmarks(project.folder / "benchmark.json").values()
+    assert entry["name"] == "test_sum"
+    assert 0 < entry["stats"]["mean"] < 1

@@ -1,0 +1,140 @@
+"""The cache of artifacts as a user meets it: kept, repaired, shared by runs, or not writable."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from small_project import VARIANTS, Project
+
+MANIFEST = "infperf-artifact.json"
+
+
+@pytest.fixture
+def own_cache(project: Project) -> Project:
+    """A project whose cache no other shares."""
+    project.write("pytest.ini", "[pytest]\n")
+    project.cache = project.folder / ".infperf_cache"
+    project.only_tests_of("footprint")
+    return project
+
+
+def artifacts(project: Project) -> list[Path]:
+    return sorted(path.parent for path in project.cache.glob(f"*/{MANIFEST}"))
+
+
+def test_artifacts_are_kept_in_a_folder_that_git_ignores(own_cache: Project) -> None:
+    own_cache.measure().assert_outcomes(passed=3)
+    assert len(artifacts(own_cache)) == len(VARIANTS)
+    assert (own_cache.cache / ".gitignore").read_text() == "*\n"
+    before = {path: path.stat().st_mtime_ns for path in artifacts(own_cache)}
+    again = own_cache.measure("-v")
+    again.assert_outcomes(passed=3)
+    assert {path: path.stat().st_mtime_ns for path in artifacts(own_cache)} == before
+    assert "building" not in again.text
+
+
+def test_damaged_artifacts_are_built_again_with_one_note_each(own_cache: Project) -> None:
+    own_cache.measure().assert_outcomes(passed=3)
+    changed, lost, garbled = artifacts(own_cache)
+    weights = bytearray((changed / "weights.bin").read_bytes())
+    weights[100] ^= 1
+    (changed / "weights.bin").write_bytes(weights)
+    (lost / "weights.bin").unlink()
+    (garbled / MANIFEST).write_text(json.dumps({"files": 3}))
+
+    result = own_cache.measure()
+    result.assert_outcomes(passed=3)
+    for artifact, what in (
+        (changed, "weights.bin has changed"),
+        (lost, "weights.bin is missing"),
+        (garbled, f"{MANIFEST} cannot be read"),
+    ):
+        (note,) = [line for line in result.outlines if artifact.name in line]
+        assert note.startswith(f"note: the artifact {artifact.name} is damaged ({what}")
+        assert note.endswith("and is built again")
+    assert result.measure("fast", "size")["value"] == 1000
+
+    again = own_cache.measure()
+    again.assert_outcomes(passed=3)
+    assert "is damaged" not in again.text
+
+
+def test_the_note_arrives_from_xdists_worker(own_cache: Project) -> None:
+    own_cache.measure("--infperf-variants=fast").assert_outcomes(passed=1)
+    for artifact in artifacts(own_cache):
+        (artifact / "weights.bin").unlink()
+    result = own_cache.measure("-n1", "--infperf-variants=fast")
+    result.assert_outcomes(passed=1)
+    assert result.text.count("is damaged (weights.bin is missing) and is built again") == 2
+
+
+def test_another_model_or_recipe_is_another_artifact(own_cache: Project) -> None:
+    own_cache.measure("--infperf-variants=fast")
+    first = set(artifacts(own_cache))
+    own_cache.write("model/weights.txt", "another model\n")
+    own_cache.measure("--infperf-variants=fast").assert_outcomes(passed=1)
+    second = set(artifacts(own_cache)) - first
+    assert len(second) == len(first)
+    suite = own_cache.folder / "suites/echo/suite.py"
+    suite.write_text(suite.read_text().replace("query_ms=0.2)", "query_ms=0.2, size_bytes=70)"))
+    result = own_cache.measure("--infperf-variants=fast")
+    assert result.measure("fast", "size")["value"] == 70
+
+
+@pytest.mark.parametrize("place", ["pytest.ini", "pytest.ini/below"])
+def test_a_cache_that_cannot_be_written_is_a_clear_error(own_cache: Project, place: str) -> None:
+    result = own_cache.measure(f"--infperf-cache={place}", "--infperf-variants=fast")
+    result.assert_outcomes(errors=1)
+    message = result.message("test_footprint[fast]")
+    assert f"cannot write the artifact cache {own_cache.folder / place}" in message
+    assert "--infperf-cache" in message
+    assert "Traceback" not in result.text
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_two_runs_at_once_build_once_and_both_pass(own_cache: Project) -> None:
+    own_cache.suite(
+        """
+        import time
+        from pathlib import Path
+        from pytest_infperf import Echo, Fake, Suite
+
+        class Logged(Fake):
+            def build(self, model, task, folder, source):
+                with Path("builds.txt").open("a") as builds:
+                    builds.write("built\\n")
+                time.sleep(0.7)
+                return super().build(model, task, folder, source)
+
+        suite = Suite("echo", task=Echo(), model="../../model", variants=[Logged()])
+        """
+    )
+    runs = [own_cache.start("--infperf-json", f"{name}.json") for name in ("left", "right")]
+    for outcome in [own_cache.finish(run) for run in runs]:
+        outcome.assert_outcomes(passed=1)
+        assert "is damaged" not in outcome.text
+    assert (own_cache.folder / "builds.txt").read_text() == "built\n"
+    assert len(artifacts(own_cache)) == 1
+    assert not list(own_cache.cache.glob("*.tmp"))
+
+
+def test_an_artifact_built_from_another_shares_it(own_cache: Project) -> None:
+    own_cache.suite(
+        """
+        from pytest_infperf import Echo, Fake, Slowed, Suite
+
+        plain = Fake(query_ms=0.1)
+        variants = [plain, Slowed(plain, by=1.0), Slowed(plain, by=2.0, id="slower")]
+        suite = Suite("echo", task=Echo(), model="../../model", variants=variants, baseline="fake")
+        """
+    )
+    result = own_cache.measure()
+    result.assert_outcomes(passed=3)
+    assert [path.name.rpartition("-")[0] for path in artifacts(own_cache)] == [
+        "fake",
+        "fake-slowed",
+        "fake-slowed",
+    ]
+    assert result.record("slower")["evidence"]["slowed_by"] == 2.0

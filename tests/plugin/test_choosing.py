@@ -1,0 +1,184 @@
+"""Which variants are measured, in which order, against which baseline, and what options take."""
+
+from __future__ import annotations
+
+import pytest
+from small_project import METHODS, VARIANTS, Outcome, Project
+
+USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
+
+
+def test_every_method_of_every_variant_is_a_test(measured: Outcome) -> None:
+    assert set(measured.outcomes()) == {f"test_{m}[{v}]" for m in METHODS for v in VARIANTS}
+
+
+def test_the_baseline_comes_first_and_each_variants_tests_stand_together(
+    measured: Outcome,
+) -> None:
+    assert list(measured.outcomes()) == [f"test_{m}[{v}]" for v in VARIANTS for m in METHODS]
+
+
+def test_tests_of_two_files_stand_together_too(project: Project) -> None:
+    project.only_tests_of("footprint")
+    project.tests(
+        "def test_more(variant): variant.footprint()\ndef test_none(): pass\n",
+        "suites/echo/test_more.py",
+    )
+    ids = project.collect("-q").outlines
+    order = [line.split("::")[1] for line in ids if "::" in line]
+    assert order == [
+        "test_footprint[slow]",
+        "test_more[slow]",
+        "test_footprint[fast]",
+        "test_more[fast]",
+        "test_footprint[wrong]",
+        "test_more[wrong]",
+        "test_none",
+    ]
+    assert not (project.folder / "infperf.json").exists()
+
+
+def test_ids_combine_with_parameters_of_the_tests_own(project: Project) -> None:
+    project.tests(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("batch", [1, 8])
+        class TestBatches:
+            def test_throughput(self, variant, batch):
+                assert variant.throughput(batch=batch)["throughput"].n == 40
+        """
+    )
+    result = project.measure("-k", "fast")
+    assert set(result.outcomes()) == {"test_throughput[fast-1]", "test_throughput[fast-8]"}
+    result.assert_outcomes(passed=2, deselected=4)
+
+
+def test_a_glob_chooses_variants_and_the_baseline_still_serves(project: Project) -> None:
+    project.only_tests_of("latency")
+    result = project.measure("--infperf-variants", "f*")
+    assert result.outcomes() == {"test_latency[fast]": "passed"}
+    assert result.measure("fast", "speedup")["value"] > 2
+    assert result.record("fast")["settings"]["baseline_id"] == "slow"
+
+
+def test_a_glob_that_matches_nothing_is_a_usage_error(project: Project) -> None:
+    result = project.collect("--infperf-variants", "onnx*")
+    assert result.ret == USAGE_ERROR
+    assert "--infperf-variants: 'onnx*' matches none of fast, slow, wrong" in result.words
+
+
+def test_another_baseline_can_be_named(project: Project) -> None:
+    project.only_tests_of("latency")
+    result = project.measure("--infperf-baseline", "fast")
+    assert next(iter(result.outcomes())) == "test_latency[fast]"
+    assert "speedup" not in result.record("fast")["measures"]
+    assert result.measure("slow", "speedup")["value"] < 0.5
+
+
+def test_an_unknown_baseline_is_a_usage_error_with_the_nearest_name(project: Project) -> None:
+    result = project.collect("--infperf-baseline", "slwo")
+    assert result.ret == USAGE_ERROR
+    assert "--infperf-baseline: no suite has a variant 'slwo'; did you mean slow?" in result.words
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("threads", "many", "'many' is not a whole number of at least 1 or \"best\""),
+        ("threads", "0", "'0' is not a whole number of at least 1 or \"best\""),
+        ("budget", "soon", "'soon' is not a number of seconds over 0"),
+        ("budget", "-1", "'-1' is not a number of seconds over 0"),
+        ("budget", "nan", "'nan' is not a number of seconds over 0"),
+        ("timeout", "inf", "'inf' is not a number of seconds over 0"),
+        ("seed", "1.5", "'1.5' is not a whole number of at least 0"),
+        ("thresholds", "missing.toml", "there is no file"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_a_usage_error(
+    pytester: pytest.Pytester, option: str, value: str, complaint: str
+) -> None:
+    result = pytester.runpytest_inprocess("--infperf", f"--infperf-{option}={value}")
+    assert result.ret == USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --infperf-{option}: *"])
+    assert complaint in result.stderr.str()
+
+
+def test_every_option_has_an_ini_key(project: Project) -> None:
+    project.only_tests_of("quality")
+    project.write("limits.toml", "schema = 1\n[echo.gates]\naccuracy = { min = 90 }\n")
+    project.write(
+        "pytest.ini",
+        f"""
+        [pytest]
+        addopts = --strict-config
+        infperf = true
+        infperf_full = true
+        infperf_thresholds = limits.toml
+        infperf_json = infperf.json
+        infperf_budget = 0.2
+        infperf_variants = wr*
+        infperf_baseline = fast
+        infperf_threads = 1
+        infperf_cache = {project.cache}
+        infperf_seed = 3
+        infperf_timeout = 50
+        """,
+    )
+    result = project.plain()
+    assert result.outcomes() == {"test_quality[wrong]": "failed"}
+    assert "limits.toml:3" in result.message("test_quality[wrong]")
+    settings = result.record("wrong")["settings"]
+    assert (settings["baseline_id"], settings["threads"], settings["seed"]) == ("fast", 1, 3)
+
+
+def test_the_command_line_has_the_last_word(project: Project) -> None:
+    project.only_tests_of("footprint")
+    with (project.folder / "pytest.ini").open("a") as ini:
+        ini.write("infperf_variants = nothing\n")
+    project.measure("--infperf-variants", "*t").assert_outcomes(passed=1)
+
+
+def test_a_test_without_a_suite_beside_it_cannot_be_collected(project: Project) -> None:
+    project.tests("def test_lost(variant): pass", "elsewhere/test_lost.py")
+    result = project.collect("elsewhere")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "there is no suite.py beside it" in result.words
+    assert "Traceback" not in result.text
+
+
+def test_a_suite_file_without_a_suite_is_named(project: Project) -> None:
+    project.suite("suites = []")
+    result = project.collect()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "suites/echo/suite.py must define `suite = Suite(...)`" in result.words
+
+
+def test_two_variants_of_one_name_are_named(project: Project) -> None:
+    project.suite(
+        """
+        from pytest_infperf import Echo, Fake, Suite
+        suite = Suite("echo", task=Echo(), model="../../model", variants=[Fake(), Fake(wrong=1)])
+        """
+    )
+    result = project.collect()
+    assert "more than one variant is called fake; give one of them an id of its own" in result.words
+
+
+def test_two_suites_of_one_name_are_named(project: Project) -> None:
+    for name in ("echo", "again"):
+        project.suite((project.folder / "suites/echo/suite.py").read_text(), f"suites/{name}")
+        project.tests("def test_it(variant): pass", f"suites/{name}/test_{name}.py")
+    result = project.collect()
+    assert "two suites are called 'echo'" in result.words
+    assert "names of their own" in result.words
+
+
+def test_a_suite_whose_import_fails_shows_why_and_nothing_else(project: Project) -> None:
+    project.thresholds("[translation.gates]\naccuracy = { min = 90 }\n")
+    project.suite("import a_package_that_nobody_has\n", "suites/translate")
+    project.tests("def test_it(variant): variant.quality()", "suites/translate/test_translate.py")
+    result = project.collect()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "No module named 'a_package_that_nobody_has'" in result.words
+    assert "no such suite" not in result.words

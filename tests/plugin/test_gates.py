@@ -1,0 +1,377 @@
+"""Limits of thresholds.toml in a run: what fails, with which words, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from small_project import METHODS, VARIANTS, Outcome, Project
+
+FAILED, USAGE_ERROR = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
+
+
+def test_exactly_the_test_of_the_broken_limit_fails(measured: Outcome) -> None:
+    failed = [test for test, outcome in measured.outcomes().items() if outcome != "passed"]
+    assert failed == ["test_quality[wrong]"]
+    measured.assert_outcomes(passed=len(METHODS) * len(VARIANTS) - 1, failed=1)
+    assert measured.ret == FAILED
+
+
+def test_junit_has_one_failure_and_no_error(measured: Outcome) -> None:
+    (suite,) = ElementTree.parse(measured.folder / "junit.xml").iter("testsuite")
+    assert (suite.attrib["failures"], suite.attrib["errors"]) == ("1", "0")
+
+
+def test_the_message_says_what_how_much_where_and_what_to_do(measured: Outcome) -> None:
+    message = measured.message("test_quality[wrong]")
+    assert "FAIL echo[wrong] accuracy 75.00 is below the limit of 90.00 (40 samples)" in message
+    assert "limit: min = 90 (thresholds.toml:3)" in message
+    assert "compare the outputs with the baseline's" in message
+    assert "move the limit at thresholds.toml:3" in message
+
+
+def test_the_message_points_at_the_users_line_and_at_no_other(measured: Outcome) -> None:
+    message = measured.message("test_quality[wrong]")
+    assert "suites/echo/test_echo.py:3: GateBroken" in message
+    assert "variant.quality(batch=4).check()" in message
+    assert "pytest_infperf/variant.py" not in message
+
+
+BROKEN = {
+    "speedup": (
+        "latency",
+        "speedup = { min = 50 }",
+        ["speedup", "x [", "is below the limit of 50", "pairs)"],
+    ),
+    "percentile": (
+        "latency",
+        'latency_p90 = { max = "50 us" }',
+        ["latency_p90: ", "queries took longer than 50 us, p90 is "],
+    ),
+    "size": ("footprint", 'size = { max = "1 kB" }', ["size 5 kB is above the limit of 1 kB"]),
+    "ratio": (
+        "footprint",
+        "size = { max_ratio = 2 }",
+        ["size 5.00x of the baseline's is above the limit of 2.00x"],
+    ),
+    "drop": (
+        "quality",
+        "accuracy = { max_drop = 1 }",
+        ["accuracy drop 25.00 against the baseline is above the limit of 1.00 (40 samples)"],
+    ),
+    "throughput": (
+        "throughput",
+        'throughput = { min = "1000000 samples/s" }',
+        ["throughput ", "samples/s [", "is below the limit of 1,000,000", "(40 samples)"],
+    ),
+}
+"""By variant: the method whose test fails, the limit, and what the message holds."""
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
+    """A run in which each variant breaks a limit of its own."""
+    project = Project(tmp_path_factory.mktemp("broken"), shared_cache)
+    fakes = [f'Fake(id="{name}", query_ms=0.1, wrong=0.5, size_bytes=5000)' for name in BROKEN]
+    project.suite(
+        f"""
+        from pytest_infperf import Echo, Fake, Suite
+
+        suite = Suite(
+            "echo",
+            task=Echo(count=40),
+            model="../../model",
+            baseline="base",
+            variants=[Fake(id="base", query_ms=0.3), {", ".join(fakes)}],
+        )
+        """
+    )
+    limits = [f"[echo.variants.{name}]\n{limit}\n" for name, (_, limit, _) in BROKEN.items()]
+    project.thresholds("".join(limits))
+    return project.measure(budget_s=0.2)
+
+
+@pytest.mark.parametrize("variant", BROKEN)
+def test_a_broken_limit_fails_the_test_that_measures_it(broken: Outcome, variant: str) -> None:
+    method, _, words = BROKEN[variant]
+    outcomes = {m: broken.outcomes()[f"test_{m}[{variant}]"] for m in METHODS}
+    assert outcomes == {m: "failed" if m == method else "passed" for m in METHODS}
+    message = broken.message(f"test_{method}[{variant}]")
+    line = 3 + 2 * list(BROKEN).index(variant)
+    for part in [f"FAIL echo[{variant}] {words[0]}", *words[1:], f"thresholds.toml:{line}"]:
+        assert part in message
+    (gate,) = broken.record(variant)["gates"]
+    assert (gate["verdict"], gate["source"]) == ("fail", f"thresholds.toml:{line}")
+
+
+def test_each_broken_limit_is_one_failed_test(broken: Outcome) -> None:
+    assert broken.ret == FAILED
+    broken.assert_outcomes(failed=len(BROKEN), passed=4 * (len(BROKEN) + 1) - len(BROKEN))
+
+
+def test_limits_that_are_kept_pass_and_are_in_the_record(project: Project) -> None:
+    project.thresholds(
+        """
+        [echo.gates]
+        accuracy = { min = 99.9, max_drop = 0.1 }
+        latency_p90 = { max = "1 s" }
+        peak_memory = { max = "10 GB" }
+        throughput = { min = 1 }
+        [echo.variants.fast]
+        speedup = { min = 1.2 }
+        size = { max_ratio = 1.0 }
+        """
+    )
+    result = project.measure("--infperf-variants", "fast")
+    result.assert_outcomes(passed=len(METHODS))
+    gates = result.record("fast")["gates"]
+    assert {gate["verdict"] for gate in gates} == {"pass"}
+    assert sorted(gate["measure"] for gate in gates) == [
+        "accuracy",
+        "accuracy",
+        "latency_p90",
+        "peak_memory",
+        "size",
+        "speedup",
+        "throughput",
+    ]
+    assert all("keeps to the limit" in gate["why"] or "queries" in gate["why"] for gate in gates)
+
+
+def test_two_broken_limits_of_one_test_are_one_failure_with_both(project: Project) -> None:
+    project.thresholds(
+        '[echo.variants.wrong]\nsize = { max = "1 kB" }\nloaded_memory = { max = "1 kB" }\n'
+    )
+    project.only_tests_of("footprint")
+    message = project.measure("--infperf-variants", "wrong").message("test_footprint[wrong]")
+    assert "FAIL echo[wrong] size 5 kB" in message
+    assert "FAIL echo[wrong] loaded_memory" in message
+
+
+EQUALS = """
+    from pytest_infperf import Echo, Fake, Suite
+
+    suite = Suite(
+        "echo",
+        task=Echo(count=400, sample_size=60),
+        model="../../model",
+        variants=[Fake(id="one", query_ms=1, wrong=0.8), Fake(id="two", query_ms=1, wrong=0.8)],
+        baseline="one",
+    )
+"""
+TRUE_ACCURACY = 100 * sum(sum(f"sample {i}".encode()) % 100 >= 80 for i in range(400)) / 400
+
+
+@pytest.fixture(scope="module")
+def undecided(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
+    """A run with limits at the truth, and one that wants more queries than it gets."""
+    project = Project(tmp_path_factory.mktemp("undecided"), shared_cache)
+    project.suite(EQUALS)
+    project.tests(
+        """
+        def test_latency(variant): variant.latency().check()
+        def test_quality(variant): variant.quality().check()
+        """
+    )
+    project.thresholds(
+        f"""
+        [echo.variants.two]
+        speedup = {{ min = 1.0 }}
+        accuracy = {{ min = {TRUE_ACCURACY} }}
+        latency_p99 = {{ max = "500 ms" }}
+        """
+    )
+    return project.measure("--infperf-variants=two", budget_s=0.2)
+
+
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        ("latency", ["speedup 1.0", "is too uncertain to tell from the limit of 1.0", "pairs)"]),
+        ("latency", ["latency_p99: 0 of ", "too few queries to tell", " more would decide"]),
+        ("quality", ["accuracy ", "is too uncertain to tell", "run with --infperf-full"]),
+    ],
+)
+def test_what_cannot_be_decided_is_inconclusive_and_says_what_would(
+    undecided: Outcome, test: str, words: list[str]
+) -> None:
+    message = undecided.message(f"test_{test}[two]")
+    assert f"INCONCLUSIVE echo[two] {words[0]}" in message
+    for part in words[1:]:
+        assert part in message
+    if test == "latency":
+        assert "--infperf-budget" in message
+    assert undecided.ret == FAILED
+
+
+def test_an_undecided_limit_is_so_in_the_record(undecided: Outcome) -> None:
+    gates = undecided.record("two")["gates"]
+    assert {gate["measure"] for gate in gates} == {"speedup", "accuracy", "latency_p99"}
+    assert {gate["verdict"] for gate in gates} == {"inconclusive"}
+
+
+def test_inconclusive_can_be_a_warning(project: Project) -> None:
+    project.suite(EQUALS)
+    project.tests("def test_quality(variant): variant.quality().check()")
+    project.thresholds(
+        f"""
+        [echo]
+        inconclusive = "warn"
+        [echo.gates]
+        accuracy = {{ min = {TRUE_ACCURACY} }}
+        """
+    )
+    result = project.measure("--infperf-variants", "one")
+    result.assert_outcomes(passed=1, warnings=1)
+    assert result.ret == pytest.ExitCode.OK
+    assert "InconclusiveGate: INCONCLUSIVE echo[one] accuracy" in result.words
+    assert result.record("one")["gates"][0]["verdict"] == "inconclusive"
+
+
+def test_the_whole_test_set_decides_what_a_sample_cannot(project: Project) -> None:
+    project.suite(EQUALS)
+    project.tests("def test_quality(variant): variant.quality().check()")
+    project.thresholds(f"[echo.gates]\naccuracy = {{ min = {TRUE_ACCURACY} }}\n")
+    result = project.measure("--infperf-variants=one", "--infperf-full")
+    result.assert_outcomes(passed=1)
+    assert result.measure("one", "accuracy")["n"] == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("[ecko.gates]\nspeedup = { min = 2 }", 2, 'no such suite. Did you mean "echo"?'),
+        ("[echo.variants.fats]\nspeedup = { min = 2 }", 2, 'no such variant. Did you mean "fast"?'),
+        ("[echo.gates]\nspeedupp = { min = 2 }", 3, 'no such measure. Did you mean "speedup"?'),
+        ("[echo.gates]\nspeedup = { mim = 2 }", 3, 'Did you mean "min"?'),
+        ('[echo.gates]\nsize = { max = "3 MV" }', 3, "MV"),
+        ('[echo]\nbaseline = "slo"', 3, 'no such variant: "slo". Did you mean "slow"?'),
+        ("[echo.gates]\nbleu = { min = 2 }", 3, "no such measure"),
+        ("[echo.gates]\nspeedup = 2", 3, "speedup"),
+    ],
+)
+def test_a_mistake_is_a_usage_error_with_its_line_and_the_nearest_name(
+    project: Project, text: str, line: int, message: str
+) -> None:
+    project.thresholds(text)
+    result = project.collect()
+    assert result.ret == USAGE_ERROR
+    assert f"ERROR: thresholds.toml:{line}: " in result.text
+    assert message in result.words
+    assert "Traceback" not in result.text
+
+
+def test_a_thresholds_file_elsewhere_is_named_in_messages(project: Project) -> None:
+    project.write("limits/cpu.toml", "schema = 1\n[echo.gates]\nsped = { min = 2 }\n")
+    result = project.collect("--infperf-thresholds", "limits/cpu.toml")
+    assert result.ret == USAGE_ERROR
+    assert "ERROR: limits/cpu.toml:3: [echo.gates] sped: no such measure" in result.text
+
+
+def test_a_gate_without_a_baseline_to_compare_with_is_a_usage_error(project: Project) -> None:
+    suite = project.folder / "suites/echo/suite.py"
+    suite.write_text(suite.read_text().replace('baseline="slow",', ""))
+    project.thresholds("[echo.gates]\nspeedup = { min = 2 }\n")
+    result = project.collect()
+    assert result.ret == USAGE_ERROR
+    assert "there is no baseline to compare with" in result.words
+
+
+def test_without_a_baseline_what_needs_none_is_measured(project: Project) -> None:
+    suite = project.folder / "suites/echo/suite.py"
+    suite.write_text(suite.read_text().replace('baseline="slow",', ""))
+    result = project.measure("--infperf-variants", "fast")
+    result.assert_outcomes(passed=len(METHODS))
+    assert "speedup" not in result.record("fast")["measures"]
+
+
+GATE_OF_SIZE = '[echo.gates]\nsize = { max = "1 GB" }\n'
+
+
+def test_a_gate_that_no_test_measures_is_a_usage_error(project: Project) -> None:
+    project.only_tests_of("latency")
+    project.thresholds(GATE_OF_SIZE)
+    result = project.collect()
+    assert result.ret == USAGE_ERROR
+    assert "no test of this suite measures it: none calls variant.footprint()" in result.words
+
+
+def test_the_marker_says_what_a_helper_elsewhere_calls(project: Project) -> None:
+    project.thresholds(GATE_OF_SIZE)
+    project.write("helper.py", "def measure(variant): variant.footprint().check()\n")
+    project.tests(
+        """
+        import pytest
+        from helper import measure
+
+        @pytest.mark.infperf(calls=["footprint"])
+        def test_size(variant):
+            measure(variant)
+        """
+    )
+    result = project.measure("--infperf-variants", "fast")
+    result.assert_outcomes(passed=1)
+    assert [gate["measure"] for gate in result.record("fast")["gates"]] == ["size"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (
+            'calls=["footprnt"]',
+            "the marker infperf does not know 'footprnt'; did you mean footprint?",
+        ),
+        ('call="footprint"', "the marker infperf does not know 'call'; did you mean calls?"),
+    ],
+)
+def test_a_word_that_the_marker_does_not_know_is_refused(
+    project: Project, arguments: str, complaint: str
+) -> None:
+    project.tests(
+        f"""
+        import pytest
+
+        @pytest.mark.infperf({arguments})
+        def test_size(variant): pass
+        """
+    )
+    result = project.collect()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert complaint in result.words
+
+
+def test_one_file_of_a_suite_can_be_run_alone(project: Project) -> None:
+    """The gates of its other files are no mistake then."""
+    project.thresholds(GATE_OF_SIZE)
+    project.only_tests_of("footprint")
+    project.tests("def test_it(variant): variant.quality().check()", "suites/echo/test_quality.py")
+    result = project.measure("suites/echo/test_quality.py", "--infperf-variants", "fast")
+    result.assert_outcomes(passed=1)
+
+
+def test_limits_of_a_host_replace_the_variants(project: Project) -> None:
+    project.environment["INFPERF_INSTANCE"] = "c7i.large"
+    project.only_tests_of("footprint")
+    project.thresholds(
+        """
+        [echo.variants.fast]
+        size = { max = "1 B" }
+        [echo.variants.fast.on."c7i.*"]
+        size = { max = "1 GB" }
+        [echo.variants.wrong]
+        size = { max = "1 B" }
+        [echo.variants.wrong.on."m7g.*"]
+        size = { max = "1 GB" }
+        """
+    )
+    result = project.measure("--infperf-variants", "[fw]*")
+    assert result.outcomes() == {
+        "test_footprint[fast]": "passed",
+        "test_footprint[wrong]": "failed",
+    }
+
+
+def test_a_gate_on_what_was_not_selected_is_no_mistake(project: Project) -> None:
+    project.thresholds("[echo.gates]\naccuracy = { min = 90 }\n")
+    project.measure("-k", "footprint and fast").assert_outcomes(passed=1, deselected=11)

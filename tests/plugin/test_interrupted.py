@@ -1,0 +1,161 @@
+"""Ctrl-C: workers and builders end, and what was measured before is on disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from small_project import Outcome, Project
+
+LONGEST_S = 20
+"""Long for a test, short beside what the builds and queries here would take."""
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + LONGEST_S
+    while not condition():
+        assert process.poll() is None, "the run ended by itself"
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        time.sleep(0.02)
+
+
+def interrupt(project: Project, process: subprocess.Popen[str]) -> Outcome:
+    """As a terminal does it: to the whole group in the foreground."""
+    start = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    outcome = project.finish(process)
+    assert time.monotonic() - start < LONGEST_S
+    return outcome
+
+
+@pytest.fixture
+def slow_project(project: Project) -> Iterator[Project]:
+    """Its second variant takes minutes to build or to answer, and says when it begins to."""
+    project.write("model/weights.txt", str(project.folder))  # artifacts of its own
+    project.suite(
+        """
+        import os
+        import time
+        from pathlib import Path
+        from pytest_infperf import Echo, Fake, Suite
+
+        class SlowToBuild(Fake):
+            def build(self, model, task, folder, source):
+                Path("begun").touch()
+                time.sleep(600)
+
+        class SlowToAnswer(Fake):
+            def load(self, artifact, task, threads):
+                runner = super().load(artifact, task, threads)
+                answered = []
+
+                def infer(features):
+                    if answered:
+                        Path("begun").touch()
+                        time.sleep(600)
+                    answered.append(1)
+                    return list(features)
+
+                runner.infer = infer
+                return runner
+
+        slow = {"build": SlowToBuild, "answer": SlowToAnswer}[os.environ["SLOW_TO"]]
+        suite = Suite(
+            "echo",
+            task=Echo(count=10),
+            model="../../model",
+            baseline="quick",
+            variants=[Fake(id="quick"), slow(id="slow")],
+        )
+        """
+    )
+    project.only_tests_of("footprint")
+    yield project
+    for worker in project.workers():
+        worker.kill()
+
+
+def test_while_measuring(slow_project: Project) -> None:
+    slow_project.environment["SLOW_TO"] = "answer"
+    process = slow_project.start()
+    wait_for((slow_project.folder / "begun").exists, process)
+    assert slow_project.workers()
+    outcome = interrupt(slow_project, process)
+    assert outcome.ret == pytest.ExitCode.INTERRUPTED
+    assert slow_project.workers() == []
+    assert outcome.measure("quick", "size")["value"] == 1000
+    assert outcome.record("slow")["measures"] == {}
+    assert "echo · 2 variants" in outcome.text
+    assert "INTERNALERROR" not in outcome.text
+
+
+def test_while_building(slow_project: Project) -> None:
+    slow_project.environment["SLOW_TO"] = "build"
+    process = slow_project.start()
+    wait_for((slow_project.folder / "begun").exists, process)
+    outcome = interrupt(slow_project, process)
+    assert outcome.ret == pytest.ExitCode.INTERRUPTED
+    assert slow_project.workers() == []
+    assert "INTERNALERROR" not in outcome.text
+    unfinished = [path for path in slow_project.cache.glob("*.tmp") if path.is_dir()]
+    assert unfinished == []
+
+
+def test_under_xdist(slow_project: Project) -> None:
+    slow_project.environment["SLOW_TO"] = "answer"
+    process = slow_project.start("-n1")
+    wait_for((slow_project.folder / "begun").exists, process)
+    outcome = interrupt(slow_project, process)
+    assert outcome.ret == pytest.ExitCode.INTERRUPTED
+    assert outcome.measure("quick", "size")["value"] == 1000
+    deadline = time.monotonic() + LONGEST_S  # xdist does not wait for its workers to end
+    while slow_project.workers() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert slow_project.workers() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_a_run_that_cannot_end_them(
+    slow_project: Project, number: signal.Signals
+) -> None:
+    slow_project.environment["SLOW_TO"] = "answer"
+    process = slow_project.start()
+    wait_for((slow_project.folder / "begun").exists, process)
+    process.send_signal(number)
+    outcome = slow_project.finish(process)
+    deadline = time.monotonic() + LONGEST_S
+    while slow_project.workers() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert slow_project.workers() == []
+    assert outcome.measure("quick", "size")["value"] == 1000
+
+
+def test_the_first_failure_can_end_the_run(project: Project) -> None:
+    project.thresholds('[echo.variants.slow]\nsize = { max = "1 B" }\n')
+    project.only_tests_of("footprint")
+    result = project.measure("-x")
+    result.assert_outcomes(failed=1)
+    assert result.record("slow")["gates"][0]["verdict"] == "fail"
+    assert project.workers() == []
+
+
+def test_a_test_that_leaves_the_run_keeps_what_it_measured(project: Project) -> None:
+    project.tests(
+        """
+        import pytest
+
+        def test_footprint(variant):
+            variant.footprint()
+            pytest.exit("enough", returncode=9)
+        """
+    )
+    result = project.measure()
+    assert result.ret == 9
+    assert Path(result.json_path).exists()
+    assert result.measure("slow", "size")["value"] == 1000
+    assert project.workers() == []

@@ -1,0 +1,108 @@
+"""A backend that goes wrong on demand; tests put this file into their project."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+import time
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf import BuildError, Fake
+
+
+@dataclass(frozen=True)
+class Troublesome(Fake):
+    """Goes wrong in some way (a function below) at build, at load, or at a query."""
+
+    _: KW_ONLY
+    way: str
+    at: str
+    queries_before: int = 0
+
+    def build(self, model: Path, task: Any, folder: Path, source: Path | None) -> dict[str, Any]:
+        evidence = super().build(model, task, folder, source)
+        self.go_wrong("build")
+        return evidence
+
+    def load(self, artifact: Path, task: Any, threads: int | None) -> Any:
+        self.go_wrong("load")
+        runner = super().load(artifact, task, threads)
+        infer, queries = runner.infer, 0
+
+        def infer_or_not(features: Any) -> Any:
+            nonlocal queries
+            queries += 1
+            if queries > self.queries_before:
+                self.go_wrong("infer")
+            return infer(features)
+
+        runner.infer = infer_or_not
+        return runner
+
+    def go_wrong(self, now: str) -> None:
+        if now == self.at:
+            globals()[self.way]()
+
+
+def say_last_words() -> None:
+    print("these were its last words", file=sys.stderr, flush=True)
+
+
+def be_killed() -> None:
+    say_last_words()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def crash() -> None:
+    say_last_words()
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def leave() -> None:
+    say_last_words()
+    os._exit(7)
+
+
+def leave_politely() -> None:
+    say_last_words()
+    raise SystemExit(5)
+
+
+def fail() -> None:
+    say_last_words()
+    raise ValueError("the weights are upside down")
+
+
+def import_what_is_missing() -> None:
+    import a_runtime_that_nobody_has  # type: ignore[import-not-found]  # noqa: F401
+
+
+def hang() -> None:
+    say_last_words()
+    time.sleep(600)
+
+
+def refuse() -> None:
+    raise BuildError("this graph has nothing to fuse")
+
+
+def say_nonsense(words: bytes = b"who is there?\n") -> None:
+    """Where the run expects a reply: to each pipe that this process can write to."""
+    for descriptor in range(3, 20):
+        try:
+            is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+        except OSError:
+            continue
+        if is_pipe:
+            try:
+                os.write(descriptor, words)
+            except OSError:
+                continue
+
+
+def answer_another_question() -> None:
+    say_nonsense(b'{"is": "Memory", "peak_bytes": 3}\n')
