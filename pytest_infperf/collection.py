@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pytest_infperf.benchmark_table import Replay
-from pytest_infperf.discovery import no_two_alike, sibling_suites, suite_beside
+from pytest_infperf.discovery import no_two_alike, suite_beside, suites_below
 from pytest_infperf.errors import UserError
 from pytest_infperf.measure.catalogue import Method
 from pytest_infperf.run import CollectedSuite
@@ -72,10 +72,10 @@ class Collection:
         suite = collected.suite
         called = self.measured_by.setdefault(suite.name, _methods_called(test_file.parent))
         called |= _declared(marker, test_file)
-        ids = [variant.variant_id for variant in suite.variants]
-        chosen = [i for i in ids if fnmatchcase(i, self.settings.variants)]
         return [
-            Place(collected, i) for i in sorted(chosen, key=lambda i: i != collected.baseline_id)
+            Place(collected, variant_id)
+            for variant_id in collected.measuring_order
+            if fnmatchcase(variant_id, self.settings.variants)
         ]
 
     def _suite_beside(self, test_file: Path) -> CollectedSuite:
@@ -128,27 +128,23 @@ class Collection:
             )
             for collected in self.suites.values()
         }
-        self.thresholds.check(facts, set().union(*map(sibling_suites, self.suites)))
+        self.thresholds.check(facts, suites_below(self.settings.root))
 
 
 def grouped(places: Sequence[Place | None]) -> list[int]:
-    """An order of tests in which each variant's stand together, suites one after the other.
+    """An order of tests: suite by suite, the baseline first, each variant's tests together.
 
     Tests that measure nothing (None) keep their positions; the others share theirs out anew.
     """
     slots = [i for i, place in enumerate(places) if place]
-    first_seen: dict[tuple[str, str], int] = {}
     suites: dict[str, int] = {}
-    for i in slots:
-        place = places[i]
-        assert place
-        first_seen.setdefault(place.key, len(first_seen))
-        suites.setdefault(place.collected.suite.name, len(suites))
 
     def rank(i: int) -> tuple[int, int, int]:
         place = places[i]
         assert place
-        return suites[place.collected.suite.name], first_seen[place.key], i
+        ids = place.collected.measuring_order
+        suite = suites.setdefault(place.collected.suite.name, len(suites))
+        return suite, ids.index(place.variant_id), i
 
     order = list(range(len(places)))
     for slot, i in zip(slots, sorted(slots, key=rank), strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -9,6 +11,8 @@ from pathlib import Path
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite import Suite
+
+_SUITE_FILE = "suite.py"
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,40 @@ def suite_beside(test_file: Path, root: Path) -> SuiteAddress:
             f"{test_file} uses the `variant` fixture, but there is no suite.py beside it"
         )
     start = root if path.is_relative_to(root) else path.parent
-    return SuiteAddress(str(start), ".".join(path.relative_to(start).with_suffix("").parts))
+    parts = path.relative_to(start).with_suffix("").parts
+    if dotted := [part for part in parts if "." in part]:
+        raise UserError(
+            f"{path}: workers import a suite by name, and {dotted[0]!r} has a dot in it; "
+            "rename the folder"
+        )
+    return SuiteAddress(str(start), ".".join(parts))
 
 
 def _suite_file(test_file: Path) -> Path:
-    return test_file.parent / "suite.py"
+    return test_file.parent / _SUITE_FILE
 
 
-def sibling_suites(folder: Path) -> set[str]:
-    """Names of the folders beside a suite's that hold suites as well."""
-    return {path.parent.name for path in folder.parent.glob("*/suite.py")}
+def suites_below(root: Path) -> set[str]:
+    """Names of the suites that a project has, read from their files without importing them."""
+    names = set()
+    for folder, inner, files in os.walk(root):
+        inner[:] = [name for name in inner if not _holds_no_suites(Path(folder, name))]
+        if _SUITE_FILE in files:
+            names |= _names_in(Path(folder, _SUITE_FILE))
+    return names
+
+
+def _holds_no_suites(folder: Path) -> bool:
+    return folder.name.startswith(".") or (folder / "pyvenv.cfg").exists()
+
+
+def _names_in(suite_file: Path) -> set[str]:
+    """What `Suite("name", ...)` is called with; the folder's name where that is no plain text."""
+    try:
+        calls = [n for n in ast.walk(ast.parse(suite_file.read_bytes())) if isinstance(n, ast.Call)]
+    except (OSError, SyntaxError):
+        calls = []
+    texts = {
+        call.args[0].value for call in calls if call.args and isinstance(call.args[0], ast.Constant)
+    }
+    return {text for text in texts if isinstance(text, str)} | {suite_file.parent.name}

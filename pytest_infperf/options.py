@@ -11,7 +11,7 @@ VALUES = {
     "thresholds": ("PATH", "the limits to enforce (default: thresholds.toml beside the ini file)"),
     "json": ("PATH", "write every measure, gate and verdict to PATH"),
     "budget": ("SECONDS", "measuring time of one test of one variant, instead of the file's"),
-    "variants": ("GLOB", "only the variants whose id matches GLOB, and the baseline"),
+    "variants": ("GLOB", "only the variants whose id matches GLOB, against the baseline"),
     "baseline": ("ID", "the variant that others are compared with"),
     "threads": ("N|best", "threads of every variant; best: a short search for each"),
     "cache": ("DIR", "where built variants are kept (default: .infperf_cache)"),

@@ -20,6 +20,7 @@ def on_terminal(config: pytest.Config) -> Progress:
     quiet = (
         distributed.is_worker(config)
         or manager.is_blocked("terminal")
+        or manager.is_blocked("terminalreporter")
         or config.option.verbose < 0
         or config.option.collectonly
     )

@@ -34,6 +34,12 @@ class CollectedSuite:
     more_metrics: tuple[Metric, ...] = ()
 
     @property
+    def measuring_order(self) -> list[str]:
+        """The ids of all variants, the baseline's first."""
+        ids = [variant.variant_id for variant in self.suite.variants]
+        return sorted(ids, key=lambda variant_id: variant_id != self.baseline_id)
+
+    @property
     def catalogue(self) -> Catalogue:
         metrics = [*map(metric, self.suite.task.metrics), *self.more_metrics]
         return Catalogue(tuple(quality_kind(m.name, m.unit, m.higher_is_better) for m in metrics))

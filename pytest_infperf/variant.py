@@ -17,7 +17,7 @@ from pytest_infperf.measure.latency import measure_latency
 from pytest_infperf.measure.measured import Measured
 from pytest_infperf.measure.speedup import ServedPairs, measure_speedup
 from pytest_infperf.measure.throughput import throughput
-from pytest_infperf.record import Measure, Record, Verdict
+from pytest_infperf.record import GateRecord, Measure, Record, Verdict
 from pytest_infperf.suite_run import SuiteRun
 from pytest_infperf.worker.serving import ServedVariant
 
@@ -57,22 +57,29 @@ class Result:
 
     def check(self) -> Result:
         """Raise GateBroken for the limits of this suite and variant that are not kept."""
-        name = f"{self.record.suite}[{self.record.variant}]"
-        broken = []
+        broken: list[str] = []
+        doubtful: list[str] = []
         for gate in self.gates:
             outcome = judge(gate, self._part(gate.measure))
             self.record.keep(outcome)
-            line = f"{name} {outcome.why}\n  limit: {outcome.limit} ({outcome.source})"
-            line += f"\n  {outcome.remedy}" if outcome.remedy else ""
             if outcome.verdict is Verdict.FAIL:
-                broken.append(f"FAIL {line}")
-            elif outcome.verdict is Verdict.INCONCLUSIVE and gate.inconclusive == "fail":
-                broken.append(f"INCONCLUSIVE {line}")
+                broken.append(self._told("FAIL", outcome))
             elif outcome.verdict is Verdict.INCONCLUSIVE:
-                warnings.warn(InconclusiveGate(f"INCONCLUSIVE {line}"), stacklevel=2)
+                told = self._told("INCONCLUSIVE", outcome)
+                (broken if gate.inconclusive == "fail" else doubtful).append(told)
         if broken:
-            raise GateBroken("\n".join(broken))
+            raise GateBroken("\n".join([*broken, *doubtful]))
+        if doubtful:
+            warnings.warn(InconclusiveGate("\n".join(doubtful)), stacklevel=2)
         return self
+
+    def _told(self, word: str, outcome: GateRecord) -> str:
+        lines = [
+            f"{word} {self.record.suite}[{self.record.variant}] {outcome.why}",
+            f"limit: {outcome.limit} ({outcome.source})",
+            *([outcome.remedy] if outcome.remedy else []),
+        ]
+        return "\n  ".join(lines)
 
 
 @dataclass(frozen=True, repr=False)

@@ -69,7 +69,7 @@ def test_two_saved_runs_are_compared(project: Project) -> None:
 
 def test_benchmark_skip_leaves_latency_out_and_measures_the_rest(project: Project) -> None:
     project.only_tests_of("latency", "footprint")
-    result = project.measure("--benchmark-skip", "--infperf-variants=fast")
+    result = project.measure_here("--benchmark-skip", "--infperf-variants=fast")
     assert result.outcomes() == {"test_latency[fast]": "skipped", "test_footprint[fast]": "passed"}
     assert "latency_p50" not in result.record("fast")["measures"]
 
@@ -87,18 +87,18 @@ def test_benchmark_skip_starts_no_worker_for_what_it_skips(project: Project) -> 
         """
     )
     project.only_tests_of("latency")
-    project.measure("--benchmark-skip").assert_outcomes(skipped=1)
+    project.measure_here("--benchmark-skip").assert_outcomes(skipped=1)
 
 
 def test_benchmark_only_runs_the_latency_tests(project: Project) -> None:
     project.only_tests_of("latency", "footprint")
-    result = project.measure("--benchmark-only", "--infperf-variants=fast")
+    result = project.measure_here("--benchmark-only", "--infperf-variants=fast")
     assert result.outcomes() == {"test_latency[fast]": "passed", "test_footprint[fast]": "skipped"}
 
 
 def test_benchmark_disable_measures_without_a_table(project: Project) -> None:
     project.only_tests_of("latency")
-    result = project.measure("--benchmark-disable", "--infperf-variants=fast")
+    result = project.measure_here("--benchmark-disable", "--infperf-variants=fast")
     result.assert_outcomes(passed=1)
     assert result.measure("fast", "latency_p50")["value"] > 0
     assert "benchmark 'echo'" not in result.text
@@ -121,7 +121,7 @@ def test_a_latency_that_a_helper_measures_is_shown_too(project: Project) -> None
             measure(variant).check()
         """
     )
-    result = project.measure("--benchmark-json=benchmark.json", "--infperf-variants=fast")
+    result = project.measure_here("--benchmark-json=benchmark.json", "--infperf-variants=fast")
     result.assert_outcomes(passed=1)
     assert set(benchmarks(project.folder / "benchmark.json")) == {"test_fast_enough[fast]"}
 
@@ -129,7 +129,7 @@ def test_a_latency_that_a_helper_measures_is_shown_too(project: Project) -> None
 def test_benchmarks_of_the_projects_own_are_left_alone(project: Project) -> None:
     project.only_tests_of("footprint")
     project.tests("def test_sum(benchmark): assert benchmark(sum, [1, 2]) == 3", "test_own.py")
-    result = project.measure(
+    result = project.measure_here(
         "--benchmark-json=benchmark.json", "--benchmark-max-time=0.01", "--infperf-variants=fast"
     )
     result.assert_outcomes(passed=2)

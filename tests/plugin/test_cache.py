@@ -25,18 +25,18 @@ def artifacts(project: Project) -> list[Path]:
 
 
 def test_artifacts_are_kept_in_a_folder_that_git_ignores(own_cache: Project) -> None:
-    own_cache.measure().assert_outcomes(passed=3)
+    own_cache.measure_here().assert_outcomes(passed=3)
     assert len(artifacts(own_cache)) == len(VARIANTS)
     assert (own_cache.cache / ".gitignore").read_text() == "*\n"
     before = {path: path.stat().st_mtime_ns for path in artifacts(own_cache)}
-    again = own_cache.measure("-v")
+    again = own_cache.measure_here("-v")
     again.assert_outcomes(passed=3)
     assert {path: path.stat().st_mtime_ns for path in artifacts(own_cache)} == before
     assert "building" not in again.text
 
 
 def test_damaged_artifacts_are_built_again_with_one_note_each(own_cache: Project) -> None:
-    own_cache.measure().assert_outcomes(passed=3)
+    own_cache.measure_here().assert_outcomes(passed=3)
     changed, lost, garbled = artifacts(own_cache)
     weights = bytearray((changed / "weights.bin").read_bytes())
     weights[100] ^= 1
@@ -56,13 +56,13 @@ def test_damaged_artifacts_are_built_again_with_one_note_each(own_cache: Project
         assert note.endswith("and is built again")
     assert result.measure("fast", "size")["value"] == 1000
 
-    again = own_cache.measure()
+    again = own_cache.measure_here()
     again.assert_outcomes(passed=3)
     assert "is damaged" not in again.text
 
 
 def test_the_note_arrives_from_xdists_worker(own_cache: Project) -> None:
-    own_cache.measure("--infperf-variants=fast").assert_outcomes(passed=1)
+    own_cache.measure_here("--infperf-variants=fast").assert_outcomes(passed=1)
     for artifact in artifacts(own_cache):
         (artifact / "weights.bin").unlink()
     result = own_cache.measure("-n1", "--infperf-variants=fast")
@@ -71,7 +71,7 @@ def test_the_note_arrives_from_xdists_worker(own_cache: Project) -> None:
 
 
 def test_another_model_or_recipe_is_another_artifact(own_cache: Project) -> None:
-    own_cache.measure("--infperf-variants=fast")
+    own_cache.measure_here("--infperf-variants=fast")
     first = set(artifacts(own_cache))
     own_cache.write("model/weights.txt", "another model\n")
     own_cache.measure("--infperf-variants=fast").assert_outcomes(passed=1)
@@ -85,7 +85,7 @@ def test_another_model_or_recipe_is_another_artifact(own_cache: Project) -> None
 
 @pytest.mark.parametrize("place", ["pytest.ini", "pytest.ini/below"])
 def test_a_cache_that_cannot_be_written_is_a_clear_error(own_cache: Project, place: str) -> None:
-    result = own_cache.measure(f"--infperf-cache={place}", "--infperf-variants=fast")
+    result = own_cache.measure_here(f"--infperf-cache={place}", "--infperf-variants=fast")
     result.assert_outcomes(errors=1)
     message = result.message("test_footprint[fast]")
     assert f"cannot write the artifact cache {own_cache.folder / place}" in message
@@ -130,7 +130,7 @@ def test_an_artifact_built_from_another_shares_it(own_cache: Project) -> None:
         suite = Suite("echo", task=Echo(), model="../../model", variants=variants, baseline="fake")
         """
     )
-    result = own_cache.measure()
+    result = own_cache.measure_here()
     result.assert_outcomes(passed=3)
     assert [path.name.rpartition("-")[0] for path in artifacts(own_cache)] == [
         "fake",

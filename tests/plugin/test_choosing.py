@@ -38,6 +38,19 @@ def test_tests_of_two_files_stand_together_too(project: Project) -> None:
     assert not (project.folder / "infperf.json").exists()
 
 
+def test_the_baseline_comes_first_also_when_only_some_of_its_tests_are_chosen(
+    project: Project,
+) -> None:
+    ids = project.collect("-q", "-k", "quality or (latency and fast)").outlines
+    order = [line.split("::")[1] for line in ids if "::" in line]
+    assert order == [
+        "test_quality[slow]",
+        "test_latency[fast]",
+        "test_quality[fast]",
+        "test_quality[wrong]",
+    ]
+
+
 def test_ids_combine_with_parameters_of_the_tests_own(project: Project) -> None:
     project.tests(
         """
@@ -49,14 +62,14 @@ def test_ids_combine_with_parameters_of_the_tests_own(project: Project) -> None:
                 assert variant.throughput(batch=batch)["throughput"].n == 40
         """
     )
-    result = project.measure("-k", "fast")
+    result = project.measure_here("-k", "fast")
     assert set(result.outcomes()) == {"test_throughput[fast-1]", "test_throughput[fast-8]"}
     result.assert_outcomes(passed=2, deselected=4)
 
 
 def test_a_glob_chooses_variants_and_the_baseline_still_serves(project: Project) -> None:
     project.only_tests_of("latency")
-    result = project.measure("--infperf-variants", "f*")
+    result = project.measure_here("--infperf-variants", "f*")
     assert result.outcomes() == {"test_latency[fast]": "passed"}
     assert result.measure("fast", "speedup")["value"] > 2
     assert result.record("fast")["settings"]["baseline_id"] == "slow"
@@ -70,7 +83,7 @@ def test_a_glob_that_matches_nothing_is_a_usage_error(project: Project) -> None:
 
 def test_another_baseline_can_be_named(project: Project) -> None:
     project.only_tests_of("latency")
-    result = project.measure("--infperf-baseline", "fast")
+    result = project.measure_here("--infperf-baseline", "fast")
     assert next(iter(result.outcomes())) == "test_latency[fast]"
     assert "speedup" not in result.record("fast")["measures"]
     assert result.measure("slow", "speedup")["value"] < 0.5
@@ -136,7 +149,7 @@ def test_the_command_line_has_the_last_word(project: Project) -> None:
     project.only_tests_of("footprint")
     with (project.folder / "pytest.ini").open("a") as ini:
         ini.write("infperf_variants = nothing\n")
-    project.measure("--infperf-variants", "*t").assert_outcomes(passed=1)
+    project.measure_here("--infperf-variants", "*t").assert_outcomes(passed=1)
 
 
 def test_a_test_without_a_suite_beside_it_cannot_be_collected(project: Project) -> None:

@@ -27,11 +27,11 @@ def outcome(project: Project) -> Outcome:
             task=Echo(count=10),
             model="../../model",
             baseline="greedy",
-            variants=[Beams(id="greedy"), Beams(id="four-beams", beams=4), Beams(id="alike")],
+            variants=[Beams(id="greedy"), Beams(id="four-beams", beams=4)],
         )
         """
     )
-    return project.measure(budget_s=0.1)
+    return project.measure_here(budget_s=0.1)
 
 
 def test_another_decoding_is_refused_where_it_would_be_compared(outcome: Outcome) -> None:

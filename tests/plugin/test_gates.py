@@ -89,14 +89,15 @@ def broken(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outc
     )
     limits = [f"[echo.variants.{name}]\n{limit}\n" for name, (_, limit, _) in BROKEN.items()]
     project.thresholds("".join(limits))
-    return project.measure(budget_s=0.2)
+    return project.measure("-k", "not latency or speedup or percentile", budget_s=0.2)
 
 
 @pytest.mark.parametrize("variant", BROKEN)
 def test_a_broken_limit_fails_the_test_that_measures_it(broken: Outcome, variant: str) -> None:
     method, _, words = BROKEN[variant]
-    outcomes = {m: broken.outcomes()[f"test_{m}[{variant}]"] for m in METHODS}
-    assert outcomes == {m: "failed" if m == method else "passed" for m in METHODS}
+    ran = {test: how for test, how in broken.outcomes().items() if f"[{variant}]" in test}
+    assert [test for test, how in ran.items() if how != "passed"] == [f"test_{method}[{variant}]"]
+    assert len(ran) >= 3
     message = broken.message(f"test_{method}[{variant}]")
     line = 3 + 2 * list(BROKEN).index(variant)
     for part in [f"FAIL echo[{variant}] {words[0]}", *words[1:], f"thresholds.toml:{line}"]:
@@ -107,7 +108,8 @@ def test_a_broken_limit_fails_the_test_that_measures_it(broken: Outcome, variant
 
 def test_each_broken_limit_is_one_failed_test(broken: Outcome) -> None:
     assert broken.ret == FAILED
-    broken.assert_outcomes(failed=len(BROKEN), passed=4 * (len(BROKEN) + 1) - len(BROKEN))
+    assert broken.parseoutcomes()["failed"] == len(BROKEN)
+    assert set(broken.outcomes().values()) == {"passed", "failed"}
 
 
 def test_limits_that_are_kept_pass_and_are_in_the_record(project: Project) -> None:
@@ -123,7 +125,7 @@ def test_limits_that_are_kept_pass_and_are_in_the_record(project: Project) -> No
         size = { max_ratio = 1.0 }
         """
     )
-    result = project.measure("--infperf-variants", "fast")
+    result = project.measure_here("--infperf-variants", "fast")
     result.assert_outcomes(passed=len(METHODS))
     gates = result.record("fast")["gates"]
     assert {gate["verdict"] for gate in gates} == {"pass"}
@@ -144,7 +146,7 @@ def test_two_broken_limits_of_one_test_are_one_failure_with_both(project: Projec
         '[echo.variants.wrong]\nsize = { max = "1 kB" }\nloaded_memory = { max = "1 kB" }\n'
     )
     project.only_tests_of("footprint")
-    message = project.measure("--infperf-variants", "wrong").message("test_footprint[wrong]")
+    message = project.measure_here("--infperf-variants", "wrong").message("test_footprint[wrong]")
     assert "FAIL echo[wrong] size 5 kB" in message
     assert "FAIL echo[wrong] loaded_memory" in message
 
@@ -188,7 +190,7 @@ def undecided(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> O
 @pytest.mark.parametrize(
     ("test", "words"),
     [
-        ("latency", ["speedup 1.0", "is too uncertain to tell from the limit of 1.0", "pairs)"]),
+        ("latency", ["speedup ", "is too uncertain to tell from the limit of 1.0", "pairs)"]),
         ("latency", ["latency_p99: 0 of ", "too few queries to tell", " more would decide"]),
         ("quality", ["accuracy ", "is too uncertain to tell", "run with --infperf-full"]),
     ],
@@ -233,7 +235,7 @@ def test_the_whole_test_set_decides_what_a_sample_cannot(project: Project) -> No
     project.suite(EQUALS)
     project.tests("def test_quality(variant): variant.quality().check()")
     project.thresholds(f"[echo.gates]\naccuracy = {{ min = {TRUE_ACCURACY} }}\n")
-    result = project.measure("--infperf-variants=one", "--infperf-full")
+    result = project.measure_here("--infperf-variants=one", "--infperf-full")
     result.assert_outcomes(passed=1)
     assert result.measure("one", "accuracy")["n"] == 400
 
@@ -281,7 +283,7 @@ def test_a_gate_without_a_baseline_to_compare_with_is_a_usage_error(project: Pro
 def test_without_a_baseline_what_needs_none_is_measured(project: Project) -> None:
     suite = project.folder / "suites/echo/suite.py"
     suite.write_text(suite.read_text().replace('baseline="slow",', ""))
-    result = project.measure("--infperf-variants", "fast")
+    result = project.measure_here("--infperf-variants", "fast")
     result.assert_outcomes(passed=len(METHODS))
     assert "speedup" not in result.record("fast")["measures"]
 
@@ -346,7 +348,7 @@ def test_one_file_of_a_suite_can_be_run_alone(project: Project) -> None:
     project.thresholds(GATE_OF_SIZE)
     project.only_tests_of("footprint")
     project.tests("def test_it(variant): variant.quality().check()", "suites/echo/test_quality.py")
-    result = project.measure("suites/echo/test_quality.py", "--infperf-variants", "fast")
+    result = project.measure_here("suites/echo/test_quality.py", "--infperf-variants", "fast")
     result.assert_outcomes(passed=1)
 
 
@@ -374,4 +376,4 @@ def test_limits_of_a_host_replace_the_variants(project: Project) -> None:
 
 def test_a_gate_on_what_was_not_selected_is_no_mistake(project: Project) -> None:
     project.thresholds("[echo.gates]\naccuracy = { min = 90 }\n")
-    project.measure("-k", "footprint and fast").assert_outcomes(passed=1, deselected=11)
+    project.measure_here("-k", "footprint and fast").assert_outcomes(passed=1, deselected=11)

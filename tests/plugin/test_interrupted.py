@@ -138,7 +138,7 @@ def test_workers_end_with_a_run_that_cannot_end_them(
 def test_the_first_failure_can_end_the_run(project: Project) -> None:
     project.thresholds('[echo.variants.slow]\nsize = { max = "1 B" }\n')
     project.only_tests_of("footprint")
-    result = project.measure("-x")
+    result = project.measure_here("-x")
     result.assert_outcomes(failed=1)
     assert result.record("slow")["gates"][0]["verdict"] == "fail"
     assert project.workers() == []
@@ -154,7 +154,7 @@ def test_a_test_that_leaves_the_run_keeps_what_it_measured(project: Project) -> 
             pytest.exit("enough", returncode=9)
         """
     )
-    result = project.measure()
+    result = project.measure_here()
     assert result.ret == 9
     assert Path(result.json_path).exists()
     assert result.measure("slow", "size")["value"] == 1000

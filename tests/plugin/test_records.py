@@ -135,14 +135,14 @@ def test_the_revision_of_the_users_repository_is_recorded(project: Project) -> N
     for command in (["init", "-q", "-b", "trunk"], ["add", "-A"], ["commit", "-qm", "first"]):
         assert project.pytester.run("git", *identity, *command).ret == 0
     project.only_tests_of("footprint")
-    revision = project.measure("--infperf-variants=fast").document["revision"]
+    revision = project.measure_here("--infperf-variants=fast").document["revision"]
     assert (revision["branch"], revision["dirty"]) == ("trunk", True)
     assert len(revision["commit"]) == 40
 
 
 def test_the_search_for_the_best_number_of_threads_is_evidence(project: Project) -> None:
     project.only_tests_of("footprint")
-    result = project.measure("--infperf-threads=best", "--infperf-variants=fast")
+    result = project.measure_here("--infperf-threads=best", "--infperf-variants=fast")
     record = result.record("fast")
     seen = record["evidence"]["thread_search_s"]
     cores = len(result.document["host"]["affinity"])
@@ -163,7 +163,7 @@ def test_the_seed_decides_which_samples_are_scored(project: Project) -> None:
     project.tests("def test_quality(variant): variant.quality()")
     scores = []
     for seed in (1, 1, 2):
-        result = project.measure(f"--infperf-seed={seed}")
+        result = project.measure_here(f"--infperf-seed={seed}")
         assert result.record("fake")["settings"]["seed"] == seed
         scores.append(result.measure("fake", "accuracy"))
     assert scores[0]["n"] == 50
@@ -190,7 +190,7 @@ def test_a_record_that_cannot_be_written_any_more_fails_the_run_and_shows_the_re
             Path("record").write_text("a file in the folder's place")
         """
     )
-    result = project.measure("--infperf-json=record/infperf.json", "--infperf-variants=fast")
+    result = project.measure_here("--infperf-json=record/infperf.json", "--infperf-variants=fast")
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert "record/infperf.json: the record was not written" in result.words
@@ -201,5 +201,5 @@ def test_a_record_that_cannot_be_written_any_more_fails_the_run_and_shows_the_re
 def test_a_file_of_an_earlier_run_is_replaced(project: Project) -> None:
     project.write("infperf.json", "from yesterday")
     project.only_tests_of("footprint")
-    assert len(project.measure("--infperf-variants=fast").document["records"]) == 1
+    assert len(project.measure_here("--infperf-variants=fast").document["records"]) == 1
     assert not list(project.folder.glob(".infperf.json*"))

@@ -69,7 +69,9 @@ def test_the_marker_is_registered_and_selects_with_and_without_infperf(project: 
     project.only_tests_of("footprint")
     result = project.measure("--strict-markers", "-m", "infperf")
     result.assert_outcomes(passed=3, deselected=1)
-    assert "@pytest.mark.infperf(calls)" in project.plain("--markers").text
+    assert project.pytester
+    markers = project.pytester.runpytest_inprocess("--markers")
+    markers.stdout.fnmatch_lines(["@pytest.mark.infperf(calls): measures inference*"])
 
 
 def test_the_infperf_fixture_alone_is_skipped_too(project: Project) -> None:
@@ -115,7 +117,7 @@ def test_a_variant_of_the_tests_own_is_left_alone(project: Project) -> None:
         "test_own.py",
     )
     project.plain("test_own.py").assert_outcomes(passed=3)
-    result = project.measure("test_own.py", "--strict-markers", "-m", "not infperf")
+    result = project.measure_here("test_own.py", "--strict-markers", "-m", "not infperf")
     result.assert_outcomes(passed=3)
 
 
@@ -132,4 +134,4 @@ def test_a_variant_fixture_that_builds_on_ours_is_measured(project: Project) -> 
             variant[0].footprint().check()
         """
     )
-    project.measure().assert_outcomes(passed=3)
+    project.measure_here().assert_outcomes(passed=3)

@@ -75,7 +75,7 @@ def test_tests_that_print_keep_their_output(quick: Project) -> None:
     assert "said by the test of slow" not in result.text
 
 
-@pytest.mark.parametrize("capture", ["-s", "--capture=sys", "--capture=fd", "--capture=tee-sys"])
+@pytest.mark.parametrize("capture", ["-s", "--capture=sys", "--capture=tee-sys"])
 def test_every_way_of_capturing_works(quick: Project, capture: str) -> None:
     quick.measure(capture, "--infperf-variants=fast").assert_outcomes(passed=1)
 
