@@ -32,6 +32,9 @@ class Serving:
         self._inputs = suite.task.samples(suite.folder).inputs
         self.codec: Codec = suite.task.codec(Path(load.model))
         self.runner: Runner = backend.load(Path(load.artifact), suite.task, load.threads)
+        # What is loaded stays: the collection before each block need not look through it again.
+        gc.collect()
+        gc.freeze()
 
     def loaded(self) -> messages.Loaded:
         return messages.Loaded(
