@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from pytest_infperf.metrics import metric
 from pytest_infperf.suite import Backend, Metric, Samples, Suite, Threads
 from pytest_infperf.thresholds import Policy
 from pytest_infperf.worker.building import Builders
-from pytest_infperf.worker.serving import Assignment, ServedVariant
+from pytest_infperf.worker.serving import Assignment, ServedVariant, usable_cores
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -122,7 +121,7 @@ class SuiteRun:
 
     @property
     def _cores(self) -> int:
-        return len(os.sched_getaffinity(0))
+        return len(usable_cores())
 
     def _make_room_for(self, variant_id: str) -> None:
         for other in [i for i in self._served if i not in (variant_id, self.baseline_id)]:

@@ -32,10 +32,10 @@ def search(start: Callable[[int], ServedVariant], cores: int, draw: Iterator[int
         for threads in candidates(cores):
             served[threads] = start(threads)
         times: dict[int, list[float]] = {threads: [] for threads in served}
-        for _ in range(_ROUNDS if len(served) > 1 else 0):
+        for turn in range(_ROUNDS if len(served) > 1 else 0):
             number = next(draw)
             for threads, candidate in served.items():
-                block = candidate.run([[number]], least_ns=LEAST_BLOCK_NS)
+                block = candidate.run([[number]], least_ns=LEAST_BLOCK_NS, turn=turn)
                 times[threads].append(sum(block.query_ns) / len(block.query_ns) / 1e9)
         seen = {threads: median(values) for threads, values in times.items() if values}
         best = min(seen, key=lambda threads: seen[threads]) if seen else cores

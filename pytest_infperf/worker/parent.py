@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import TypeVar
@@ -40,6 +40,7 @@ class WorkerProcess:
         )
         self._unread = b""
         self._words = ""
+        self._cores: set[int] | None = None
 
     def ask(self, request: messages.Message, kind: type[Reply]) -> Reply:
         """The worker's answer. Raises WorkerError, or UserError for what the user can mend."""
@@ -107,6 +108,15 @@ class WorkerProcess:
             self._stderr.seek(max(0, self._stderr.tell() - _LAST_WORDS_BYTES))
             self._words = self._stderr.read().decode(errors="replace").strip()
         return f"\nIts last words:\n{self._words}" if self._words else "\nIt left no words."
+
+    def place(self, cores: Collection[int]) -> None:
+        """Let all threads of the worker run on these cores and no others, where Linux can."""
+        if set(cores) == self._cores or not hasattr(os, "sched_setaffinity"):
+            return
+        for thread in os.listdir(f"/proc/{self._process.pid}/task"):
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread), cores)
+        self._cores = set(cores)
 
     def freeze(self) -> None:
         """Stop the process where it is: an idle thread pool spins and takes a core."""

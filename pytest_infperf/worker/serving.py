@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,13 @@ from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
 
 __tracebackhide__ = errors.meant_for_the_user
+
+
+def usable_cores() -> list[int]:
+    """The cores that this process, and so its workers, may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class ServedVariant:
     def __init__(self, assignment: Assignment, artifact: Artifact, threads: int | None) -> None:
         self.backend = assignment.backend
         self.artifact = artifact
+        self._cores = list(assignment.backend.cpus or usable_cores())
         start = perf_counter()
         self._process = WorkerProcess(assignment.name, assignment.timeout_s)
         try:
@@ -75,11 +84,21 @@ class ServedVariant:
         least_ns: int = 0,
         outputs: bool = False,
         warm_up: bool = True,
+        turn: int | None = None,
     ) -> messages.BlockDone:
-        """One block, the worker awake for as long as it lasts."""
+        """One block, the worker awake for as long as it lasts.
+
+        With a `turn` the worker gets as many cores as it has threads, others at each turn: cores of
+        a shared host differ in speed, and what is compared at one turn should share them.
+        """
         block = messages.Block(queries, least_ns, warm_up, outputs)
+        self._process.place(self._cores if turn is None else self._cores_at(turn))
         with self._process.thawed():
             return self._process.ask(block, messages.BlockDone)
+
+    def _cores_at(self, turn: int) -> list[int]:
+        cores, threads = self._cores, min(self.loaded.threads, len(self._cores))
+        return [cores[(turn + i) % len(cores)] for i in range(threads)]
 
     def peak_memory_bytes(self) -> int:
         with self._process.thawed():
