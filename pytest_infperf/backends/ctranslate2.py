@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytest_infperf.backends import ctranslate2_marian
+from pytest_infperf.backends import ctranslate2_marian, int8
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite import Backend, Decoding, Runner, Task
 
@@ -61,6 +61,9 @@ class CTranslate2(Backend):
         )
         vocabulary = json.loads((artifact / "shared_vocabulary.json").read_text("utf-8"))
         return CTranslate2Generate(translator, vocabulary, task.decoding, threads)
+
+    def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
+        return int8.doubts() if self.int8 else []
 
 
 class CTranslate2Generate:

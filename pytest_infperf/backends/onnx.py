@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pytest_infperf.backends import seq2seq
+from pytest_infperf.backends import int8, seq2seq
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite import Backend, Decoding, Runner, Task
 
@@ -85,12 +85,8 @@ class Onnx(Backend):
         return OnnxGenerate(session, settings["pad_id"], settings["decoding"], threads)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
-        from pytest_infperf.host.cpu import instruction_sets
-
-        known = set(instruction_sets())
-        if self.int8 and not known & {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm", "asimddp"}:
-            return ["this CPU has no int8 dot products (VNNI, AMX, i8mm): int8 may be slower"]
-        return []
+        unfused = ["its graph is not fused: fused=True"] if self.int8 and not self.fused else []
+        return [*int8.doubts(), *unfused] if self.int8 else []
 
 
 _MODEL = "model.onnx"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from pytest_infperf.backends import int8
 from pytest_infperf.suite import Backend, Decoding, Runner, Task
 
 
@@ -62,6 +63,9 @@ class Torch(Backend):
                 artifact, dtype=getattr(torch, self.dtype)
             )
         return TorchGenerate(model.eval(), task.decoding, torch.get_num_threads())
+
+    def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
+        return int8.doubts() if self.int8 else []
 
 
 _DTYPE_IDS = {"float32": "torch", "bfloat16": "torch-bf16"}
