@@ -21,7 +21,7 @@ _BLOCK_S = 0.1
 _LEAST_QUERIES = 60
 _ENOUGH_QUERIES = 459
 """What the 99th percentile needs at a confidence of 0.99."""
-_ENOUGH_S = 1.5
+_ENOUGH_S = 1.0
 
 
 @dataclass
