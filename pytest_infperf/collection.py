@@ -98,15 +98,14 @@ class Collection:
         return collected
 
     def _baseline(self, suite: Suite) -> str | None:
-        ids = [variant.variant_id for variant in suite.variants]
+        ids = suite.variant_ids
         asked = self.settings.baseline
         named = self.thresholds.baseline(suite.name) or suite.baseline
         return asked if asked in ids else named if named in ids else None
 
     def check(self) -> None:
         """Raise UserError for options and thresholds that do not fit what was collected."""
-        suites = [collected.suite for collected in self.suites.values()]
-        ids = [variant.variant_id for suite in suites for variant in suite.variants]
+        ids = [i for collected in self.suites.values() for i in collected.suite.variant_ids]
         if not ids or not self._whole:  # pytest shows the errors of suites that failed to load
             return
         asked = self.settings.baseline
@@ -120,7 +119,7 @@ class Collection:
             )
         facts = {
             collected.suite.name: SuiteFacts(
-                variants=[variant.variant_id for variant in collected.suite.variants],
+                variants=collected.suite.variant_ids,
                 catalogue=collected.catalogue,
                 measured_by=self.measured_by[collected.suite.name],
                 baseline=collected.baseline_id,

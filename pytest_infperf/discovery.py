@@ -37,7 +37,7 @@ class SuiteAddress:
 
 def no_two_alike(suite: Suite, where: str) -> None:
     """Raises UserError when two variants have one id."""
-    ids = [variant.variant_id for variant in suite.variants]
+    ids = suite.variant_ids
     if twice := {i for i in ids if ids.count(i) > 1}:
         raise UserError(
             f"{where}: more than one variant is called {', '.join(sorted(twice))}; "

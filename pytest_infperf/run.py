@@ -36,8 +36,7 @@ class CollectedSuite:
     @property
     def measuring_order(self) -> list[str]:
         """The ids of all variants, the baseline's first."""
-        ids = [variant.variant_id for variant in self.suite.variants]
-        return sorted(ids, key=lambda variant_id: variant_id != self.baseline_id)
+        return sorted(self.suite.variant_ids, key=lambda variant_id: variant_id != self.baseline_id)
 
     @property
     def catalogue(self) -> Catalogue:

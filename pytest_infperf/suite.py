@@ -173,6 +173,10 @@ class Suite:
     def with_variants(self, more: Sequence[Backend]) -> Suite:
         return replace(self, variants=(*self.variants, *more))
 
+    @property
+    def variant_ids(self) -> list[str]:
+        return [variant.variant_id for variant in self.variants]
+
     def variant(self, variant_id: str) -> Backend:
         return next(v for v in self.variants if v.variant_id == variant_id)
 
