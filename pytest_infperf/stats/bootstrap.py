@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from pytest_infperf.stats import quantile
+
 Statistics = NDArray[np.float64]
 """One row a sample, shape [n, k]."""
 Score = Callable[[NDArray[np.float64]], float]
@@ -23,6 +25,7 @@ Score = Callable[[NDArray[np.float64]], float]
 Bounds = tuple[float | None, float | None]
 
 _RATIO_RESAMPLES = 10_000
+_PERCENTILE_RESAMPLES = 1000
 _COUNTS_AT_ONCE = 4_000_000
 _MOST_RUNS = 500
 
@@ -71,6 +74,34 @@ def mean(values: Sequence[float], confidence: float, seed: int) -> Bounds:
     runs = np.array_split(np.asarray(values, dtype=np.float64), min(len(values), _MOST_RUNS))
     sums, lengths = [float(run.sum()) for run in runs], [float(len(run)) for run in runs]
     return ratio_of_sums(sums, lengths, confidence, seed)
+
+
+def percentile(values: Sequence[float], p: float, confidence: float, seed: int) -> Bounds:
+    """Bounds of a percentile of values in their order in time, which need not be independent.
+
+    Runs of neighbours are resampled, longer ones of longer series (Politis and Romano 1994, "The
+    Stationary Bootstrap": the cube root of the length). What so many independent values could not
+    bound, these do not either, and the wider of both intervals counts.
+    """
+    independent = quantile.order_statistic_interval(values, p, confidence)
+    n, length = len(values), max(1, round(len(values) ** (1 / 3)))
+    if n < 2:
+        return independent
+    run_of = np.minimum(np.arange(n) // length, n // length - 1)
+    order = np.argsort(values, kind="stable")
+    ordered, runs_in_order = np.asarray(values, dtype=np.float64)[order], run_of[order]
+    rng = np.random.default_rng(seed)
+    found = np.empty(_PERCENTILE_RESAMPLES)
+    for i in range(_PERCENTILE_RESAMPLES):
+        counts = _resample_counts(rng, 1, n // length)[0]
+        reached = np.cumsum(counts[runs_in_order])
+        found[i] = ordered[np.searchsorted(reached, p * reached[-1] - 1e-9)]
+    dependent = _bounds(found, n // length, confidence)
+    low, high = (
+        None if a is None or b is None else wider(a, b)
+        for a, b, wider in zip(independent, dependent, (min, max), strict=True)
+    )
+    return low, high
 
 
 def _resampled_totals(statistics: Statistics, seed: int, resamples: int) -> Statistics:

@@ -30,6 +30,11 @@ def percentile(times: Sequence[float], p: float) -> float:
     return float(np.partition(np.asarray(times, dtype=np.float64), rank - 1)[rank - 1])
 
 
+def distribution(times: Sequence[float]) -> list[float]:
+    """The percentiles 0 (the least), 1, 2 ... 100 (the most): shape [101]."""
+    return [percentile(times, i / 100) for i in range(101)]
+
+
 def order_statistic_interval(
     times: Sequence[float], p: float, confidence: float
 ) -> tuple[float | None, float | None]:
@@ -45,12 +50,15 @@ def order_statistic_interval(
     return low, high
 
 
-def percentile_decision(over: int, n: int, p: float, confidence: float) -> bool | None:
+def percentile_decision(
+    over: int, n: int, p: float, confidence: float, passing: float | None = None
+) -> bool | None:
     """True when the percentile is under the limit that `over` of n latencies exceed, else False.
 
-    None while neither is certain enough.
+    None while neither is certain enough. `passing` is the confidence that being under takes, where
+    it is another.
     """
-    if special.bdtr(over, n, 1 - p) <= 1 - confidence:
+    if special.bdtr(over, n, 1 - p) <= 1 - (confidence if passing is None else passing):
         return True
     if over and special.bdtrc(over - 1, n, 1 - p) <= 1 - confidence:
         return False

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import special
 
+from pytest_infperf.stats import bootstrap, quantile
 from pytest_infperf.stats.bootstrap import interval, mean, paired_difference, ratio_of_sums
 
 Array = NDArray[np.float64]
@@ -163,3 +165,41 @@ def test_a_burst_of_slow_queries_widens_the_interval_of_their_mean() -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_the_mean_of_too_few_has_no_bounds(count: int) -> None:
     assert mean([0.1] * count, 0.99, seed=1) == (None, None)
+
+
+def _autocorrelated(n: int, seed: int, memory: float) -> list[float]:
+    """Latencies of which each resembles the one before: an AR(1) process, exponentiated."""
+    draw = np.random.default_rng(seed).normal(size=n)
+    values = np.empty(n)
+    values[0] = draw[0]
+    for i in range(1, n):
+        values[i] = memory * values[i - 1] + np.sqrt(1 - memory**2) * draw[i]
+    return np.exp(values / 4).tolist()
+
+
+@pytest.mark.parametrize(("p", "least"), [(0.5, 0.85), (0.9, 0.85)])
+def test_a_percentile_of_neighbours_that_resemble_each_other_is_covered(
+    p: float, least: float
+) -> None:
+    truth = np.exp(special.ndtri(p) / 4)
+    inside = 0
+    for seed in range(60):
+        low, high = bootstrap.percentile(_autocorrelated(600, seed, 0.7), p, 0.95, seed)
+        assert low is not None
+        assert high is not None
+        inside += low <= truth <= high
+    assert inside / 60 >= least
+
+
+def test_independent_intervals_would_miss_it() -> None:
+    """The reason for resampling neighbours together: the plain interval is too narrow."""
+    series = [_autocorrelated(600, seed, 0.7) for seed in range(60)]
+    plain = [quantile.order_statistic_interval(values, 0.5, 0.95) for values in series]
+    assert sum(low <= 1.0 <= high for low, high in plain) / 60 < 0.8
+
+
+def test_a_percentile_of_too_few_values_has_no_upper_bound() -> None:
+    low, high = bootstrap.percentile([0.1] * 20, 0.99, 0.99, 0)
+    assert high is None
+    assert bootstrap.percentile([0.1], 0.5, 0.99, 0) == (None, None)
+    assert low is None or low <= 0.1

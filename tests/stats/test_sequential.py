@@ -10,8 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_infperf.stats.quantile import percentile_decision, queries_needed
 from pytest_infperf.stats.ratio import signed_rank_interval
-from pytest_infperf.stats.sequential import look_confidence, looks, pairs_to_decide
+from pytest_infperf.stats.sequential import (
+    look_confidence,
+    looks,
+    pairs_to_decide,
+    passing_confidences,
+)
 
 LOOKS = looks(12, 200)
 MARGIN = math.log(1.02)
@@ -106,3 +112,32 @@ def test_foreseen_pairs_are_about_those_that_decide() -> None:
     wider = np.random.default_rng(7).normal(0.01, 0.04, size=(100, 2 * needed))
     decided = sum(signed_rank_interval(more, 0.99)[1] <= MARGIN for more in wider)
     assert decided >= 70
+
+
+def needed_for_p99(confidence: float) -> int:
+    return queries_needed(0.99, confidence)
+
+
+def test_a_percentile_is_passed_at_a_look_of_its_own_that_spends_most_of_the_error() -> None:
+    found = passing_confidences([60, 120, 240, 480, 900], needed_for_p99, 0.95)
+    assert list(found) == [queries_needed(0.99, 0.96), 480, 900]
+    assert sum(1 - sure for sure in found.values()) == pytest.approx(0.05)
+
+
+def test_where_the_budget_ends_early_the_last_look_has_all_of_the_error() -> None:
+    assert passing_confidences([60, 120, 310], needed_for_p99, 0.95) == {310: 0.95}
+    assert passing_confidences([60, 120, 240], needed_for_p99, 0.95) == {}
+
+
+def test_a_percentile_over_its_limit_is_hardly_ever_passed() -> None:
+    """Each look is passed by none over the limit; the 99th percentile is just over it."""
+    found = passing_confidences([60, 120, 240, 480, 960], needed_for_p99, 0.95)
+    rng = np.random.default_rng(0)
+    over = rng.random((4000, 960)) < 0.01
+    passed = np.zeros(4000, dtype=bool)
+    for look, sure in found.items():
+        counts = over[:, :look].sum(axis=1)
+        passed |= np.array(
+            [percentile_decision(int(t), look, 0.99, 1.0, sure) is True for t in counts]
+        )
+    assert passed.mean() < 0.05

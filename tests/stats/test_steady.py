@@ -1,0 +1,42 @@
+"""Where a series is steady: known warm-ups and cool-downs are cut, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_infperf.stats.steady import steady
+
+
+def noise(n: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(1.0, 0.05, n)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_warm_up_is_cut(seed: int) -> None:
+    series = noise(1000, seed)
+    series[:100] += np.linspace(2, 0.2, 100)
+    start, end = steady(series)
+    assert 95 <= start <= 300
+    assert end >= 800
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_cool_down_is_cut(seed: int) -> None:
+    series = noise(1000, seed)
+    series[-100:] -= 0.5
+    _, end = steady(series)
+    assert 700 <= end <= 905
+
+
+def test_little_is_cut_of_what_is_steady() -> None:
+    kept = [end - start for start, end in (steady(noise(1000, seed)) for seed in range(50))]
+    assert np.mean(kept) > 900
+
+
+def test_never_more_than_half_from_either_side_and_nothing_of_few() -> None:
+    start, end = steady(np.linspace(100, 1, 1000))
+    assert start <= 505
+    assert end - start >= 240
+    assert steady([3.0, 1.0, 1.0]) == (0, 3)
+    assert steady([]) == (0, 0)
