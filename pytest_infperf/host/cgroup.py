@@ -37,7 +37,7 @@ def container(root: Path = ROOT, environment: Mapping[str, str] = os.environ) ->
 
 
 def _version_2(root: Path) -> Iterator[float | None]:
-    for controllers, group in _groups(root):
+    for controllers, group in groups(root):
         if controllers:
             continue
         for mount in ("sys/fs/cgroup", "sys/fs/cgroup/unified"):
@@ -47,7 +47,7 @@ def _version_2(root: Path) -> Iterator[float | None]:
 
 
 def _version_1(root: Path) -> Iterator[float | None]:
-    for controllers, group in _groups(root):
+    for controllers, group in groups(root):
         if "cpu" not in controllers.split(","):
             continue
         for mount in ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct"):
@@ -56,7 +56,7 @@ def _version_1(root: Path) -> Iterator[float | None]:
                 yield _cores(quota, read_text(folder / "cpu.cfs_period_us"))
 
 
-def _groups(root: Path) -> Iterator[tuple[str, str]]:
+def groups(root: Path) -> Iterator[tuple[str, str]]:
     """Controllers and path of each group that this process is in."""
     for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
         parts = line.split(":", 2)

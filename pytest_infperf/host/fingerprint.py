@@ -13,14 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_infperf.host import cgroup, cpu
+from pytest_infperf.host import cgroup, cpu, gpu
 from pytest_infperf.host.cpu import ROOT, instruction_sets, read_text
 
 __all__ = ["comparable", "fingerprint", "host_names", "instruction_sets"]
 
 T = TypeVar("T")
-
-INSTANCE_VARIABLE = "INFPERF_INSTANCE"
 
 THREAD_PREFIXES = (
     "ATEN_",
@@ -50,6 +48,7 @@ DECIDES_SPEED = (
     "turbo",
     "frequency_min_hz",
     "frequency_max_hz",
+    "gpus",
     "environment",
 )
 """Library versions and the kernel are left out: what they change is what a comparison is to show.
@@ -57,11 +56,14 @@ So is memory, which a model either fits into or does not."""
 
 
 def fingerprint(distributions: Sequence[str]) -> dict[str, Any]:
-    """The facts of this host and of this process's surroundings, of JSON's types."""
+    """The facts of this host and of this process's surroundings, of JSON's types.
+
+    The instance type is not among them: whoever can ask for it fills it in (`host.billing`).
+    """
     logical = _attempt(os.cpu_count)
     physical = _attempt(cpu.physical_cores)
     return {
-        "instance_type": os.environ.get(INSTANCE_VARIABLE) or None,
+        "instance_type": None,
         "architecture": platform.machine() or None,
         "cpu_model": _attempt(cpu.model),
         "cpu_vendor": _attempt(cpu.vendor),
@@ -75,6 +77,7 @@ def fingerprint(distributions: Sequence[str]) -> dict[str, Any]:
         "turbo": _attempt(cpu.turbo),
         "frequency_min_hz": _attempt(lambda: cpu.frequency_hz("min")),
         "frequency_max_hz": _attempt(lambda: cpu.frequency_hz("max")),
+        "gpus": _attempt(gpu.models),
         "steal_fraction": _attempt(steal_fraction),
         "memory_bytes": _attempt(_memory_bytes),
         "container": _attempt(cgroup.container),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_infperf.host import cgroup, cpu
+from pytest_infperf.host import cgroup, cpu, gpu
 from pytest_infperf.host import fingerprint as module
 from pytest_infperf.host.fingerprint import (
     DECIDES_SPEED,
@@ -49,12 +49,12 @@ def test_whatever_fails_is_null(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("model", "vendor", "physical_cores", "affinity", "governor", "turbo"):
         monkeypatch.setattr(cpu, name, fail)
     monkeypatch.setattr(cpu, "frequency_hz", fail)
+    monkeypatch.setattr(gpu, "models", fail)
     monkeypatch.setattr(cgroup, "quota_cores", fail)
     monkeypatch.setattr(cgroup, "container", fail)
     for name in ("instruction_sets", "steal_fraction", "_memory_bytes", "_operating_system"):
         monkeypatch.setattr(module, name, fail)
     monkeypatch.setattr(os, "cpu_count", fail)
-    monkeypatch.delenv("INFPERF_INSTANCE", raising=False)
     facts = fingerprint(["pytest"])
     known = {name for name, fact in facts.items() if fact is not None}
     assert known == {"architecture", "kernel", "python", "libraries", "environment"}
@@ -62,12 +62,10 @@ def test_whatever_fails_is_null(monkeypatch: pytest.MonkeyPatch) -> None:
     assert comparable(facts, facts) == []
 
 
-def test_names_for_globs_are_instance_then_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INFPERF_INSTANCE", "c7i.large")
+def test_names_for_globs_are_instance_then_model() -> None:
     facts = fingerprint([])
-    assert host_names(facts) == ["c7i.large", facts["cpu_model"]]
-    monkeypatch.setenv("INFPERF_INSTANCE", "")
-    assert host_names(fingerprint([])) == [facts["cpu_model"]]
+    assert host_names(facts) == [facts["cpu_model"]]
+    assert host_names({**facts, "instance_type": "c7i.large"}) == ["c7i.large", facts["cpu_model"]]
 
 
 def test_the_same_machine_on_another_day_is_comparable() -> None:

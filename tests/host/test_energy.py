@@ -1,0 +1,55 @@
+"""Energy counters in a made-up file system, and the estimate where there are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import sleep
+
+import pytest
+
+from pytest_infperf.host.energy import Meter, joules_between, read_joules
+
+
+def zone(root: Path, name: str, microjoules: int, wraps: int = 10**9) -> Path:
+    folder = root / "sys/class/powercap" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "energy_uj").write_text(f"{microjoules}\n")
+    (folder / "max_energy_range_uj").write_text(f"{wraps}\n")
+    return folder
+
+
+def test_packages_are_read_and_their_parts_are_not(tmp_path: Path) -> None:
+    zone(tmp_path, "intel-rapl:0", 5_000_000)
+    zone(tmp_path, "intel-rapl:0:0", 4_000_000)
+    zone(tmp_path, "intel-rapl:1", 7_000_000)
+    assert read_joules(tmp_path) == {"intel-rapl:0": (5.0, 1000.0), "intel-rapl:1": (7.0, 1000.0)}
+
+
+def test_a_counter_that_starts_again() -> None:
+    before = {"a": (990.0, 1000.0), "b": (1.0, 1000.0)}
+    after = {"a": (15.0, 1000.0), "b": (3.0, 1000.0)}
+    assert joules_between(before, after) == pytest.approx(27)
+
+
+def test_what_is_counted_is_not_estimated(tmp_path: Path) -> None:
+    zone(tmp_path, "intel-rapl:0", 5_000_000)
+    meter = Meter(tmp_path)
+    zone(tmp_path, "intel-rapl:0", 6_500_000)
+    energy = meter.read()
+    assert energy is not None
+    assert (energy.joules, energy.source, energy.estimated) == (1.5, "RAPL", False)
+
+
+def test_without_counters_it_is_estimated_and_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("codecarbon")
+    meter = Meter(tmp_path)
+    sleep(1.1)
+    energy = meter.read()
+    assert energy is not None
+    assert (energy.source, energy.estimated) == ("codecarbon", True)
+    assert energy.joules > 0
+
+
+def test_without_the_extra_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_infperf.host.energy.find_spec", lambda name: None)
+    assert Meter(tmp_path).read() is None
