@@ -1,0 +1,142 @@
+"""What changed between two runs, with intervals, and what two hosts leave to say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from saved import HOST, run_record
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.history import fail_on
+from pytest_infperf.history.comparison import Change, Comparison, compare
+from pytest_infperf.history.fail_on import Finding
+from pytest_infperf.history.store import SavedRun
+from pytest_infperf.record import Measure, RunRecord
+
+
+def saved(run: RunRecord) -> SavedRun:
+    return SavedRun(Path("run.json"), datetime(2026, 11, 1, tzinfo=UTC), run)
+
+
+def compared(before: RunRecord, after: RunRecord) -> Comparison:
+    return compare(saved(before), saved(after))
+
+
+def change(comparison: Comparison, measure: str, variant: str = "fast") -> Change:
+    (found,) = [c for c in comparison.changes if (c.variant, c.measure) == (variant, measure)]
+    return found
+
+
+def test_a_change_has_the_interval_of_both_sides() -> None:
+    found = change(compared(run_record(10), run_record(12)), "latency_p50")
+    assert found.basis == "values"
+    assert found.change
+    assert found.change.value == pytest.approx(0.2)
+    # Both sides spread by one per cent: together by about its square root of two.
+    assert found.change.low == pytest.approx(1.2 * (1 - 0.0142) - 1, abs=2e-3)
+    assert found.change.high == pytest.approx(1.2 * (1 + 0.0142) - 1, abs=2e-3)
+    assert found.is_clear
+
+
+def test_what_overlaps_is_not_clear() -> None:
+    found = change(compared(run_record(10, spread=0.2), run_record(11, spread=0.2)), "latency_p50")
+    assert not found.is_clear
+
+
+def test_quality_is_compared_in_points() -> None:
+    found = change(compared(run_record(bleu=30), run_record(bleu=29)), "bleu")
+    assert found.change
+    assert (found.change.value, found.change.unit) == (pytest.approx(-1), "points")
+    assert found.change.low == pytest.approx(-1 - 0.2 * 2**0.5)
+
+
+def test_on_the_same_samples_scores_are_known() -> None:
+    before, after = run_record(bleu=30), run_record(bleu=29)
+    for run in (before, after):
+        run.records[1].settings |= {"seed": 0, "samples": 400}
+    found = change(compared(before, after), "bleu").change
+    assert found
+    assert (found.low, found.high) == (found.value, found.value)
+
+
+def test_what_is_the_same_is_exactly_the_same() -> None:
+    found = change(compared(run_record(), run_record()), "size").change
+    assert found
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+
+
+def test_between_hosts_times_are_compared_as_ratios_to_the_baseline() -> None:
+    other = {**HOST, "cpu_model": "Model B"}
+    slower_host = run_record(30, baseline_ms=40, host=other)
+    comparison = compared(run_record(10, baseline_ms=20), slower_host)
+    assert comparison.differing_facts == ["cpu_model"]
+    found = change(comparison, "latency_p50")
+    assert found.basis == "ratios to the baseline"
+    assert found.change
+    assert found.change.value == pytest.approx(0.5), "from half of the baseline's to three quarters"
+    assert change(comparison, "latency_p50", "base").basis is None
+    assert change(comparison, "size").basis == "values"
+
+
+def test_what_only_one_run_has_is_listed() -> None:
+    before, after = run_record(), run_record()
+    after.records[1].measures["chrf"] = Measure(50, "points")
+    del after.records[0]
+    comparison = compared(before, after)
+    assert change(comparison, "latency_p50", "base").after is None
+    assert change(comparison, "chrf").before is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "after", "expected"),
+    [
+        ("latency_p50:5%", run_record(12), Finding.BROKEN),
+        ("latency_p50:25%", run_record(12), Finding.KEPT),
+        ("latency_p50:20%", run_record(12), Finding.UNCERTAIN),
+        ("latency_p50:-5%", run_record(8), Finding.BROKEN),
+        ("latency_p50:5%", run_record(8), Finding.KEPT),
+        ("latency_p50:1 ms", run_record(12), Finding.BROKEN),
+        ("latency_p50:3 ms", run_record(12), Finding.KEPT),
+        ("bleu:-0.5", run_record(bleu=29), Finding.BROKEN),
+        ("bleu:-2", run_record(bleu=29), Finding.KEPT),
+        ("bleu:-1%", run_record(bleu=29), Finding.BROKEN),
+        ("bleu:-0.5", run_record(bleu=31), Finding.KEPT),
+        ("size:+1%", run_record(), Finding.KEPT),
+    ],
+)
+def test_a_limit_is_judged_by_the_whole_interval(
+    limit: str, after: RunRecord, expected: Finding
+) -> None:
+    changes = [c for c in compared(run_record(10), after).changes if c.variant == "fast"]
+    (judged,) = fail_on.judge(changes, fail_on.parse(limit))
+    assert judged.finding is expected, fail_on.told(judged)
+
+
+def test_every_limit_of_the_list_is_judged_on_every_variant() -> None:
+    changes = compared(run_record(10), run_record(12)).changes
+    judged = list(fail_on.judge(changes, fail_on.parse("latency_p50:5%, bleu:-0.5")))
+    broken = [j.change.variant for j in judged if j.finding is Finding.BROKEN]
+    assert len(judged) == 4
+    assert broken == ["fast"]
+    assert "suite[fast] latency_p50 changed by +20.0 %, which is beyond it" in fail_on.told(
+        judged[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("latency_p50", "is no limit"),
+        ("latency_p50:", "is no limit"),
+        ("latency_p05:5%", "did you mean latency_p50?"),
+        ("latency_p50:5", "has no unit"),
+        ("bleu:much", "is no number"),
+    ],
+)
+def test_a_mistaken_limit_is_told(text: str, told: str) -> None:
+    changes = compared(run_record(), run_record()).changes
+    with pytest.raises(UserError) as raised:
+        list(fail_on.judge(changes, fail_on.parse(text)))
+    assert told in str(raised.value)
