@@ -1,0 +1,76 @@
+"""Servers of the fake backend, started as a user would: by the command, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+SUITE = """
+from pytest_infperf import Echo, Fake, Suite
+suite = Suite("echo", task=Echo(), model="model", variants=[
+    Fake(), Fake(id="slow", query_ms=200), Fake(id="threaded", threads=3)])
+"""
+PREDICT = "/v1/models/echo:predict"
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+@dataclass
+class Running:
+    url: str
+    process: subprocess.Popen[str]
+    errors: Path
+    """What it writes to stderr."""
+
+    def ask(self, data: object, path: str = PREDICT) -> Reply:
+        """`data` as JSON, or as it is when it is bytes."""
+        body = data if isinstance(data, bytes) else json.dumps(data).encode()
+        request = Request(self.url + path, body, {"content-type": "application/json"})
+        return self._opened(request)
+
+    def get(self, path: str) -> Reply:
+        return self._opened(Request(self.url + path))
+
+    def _opened(self, request: Request) -> Reply:
+        try:
+            with urlopen(request, timeout=30) as response:
+                return _reply(response.status, response.read(), response.headers)
+        except HTTPError as error:
+            return _reply(error.code, error.read(), error.headers)
+
+    def metric(self, line: str) -> float:
+        """The value of a series, by its name with its labels."""
+        for found in self.get("/metrics").body.splitlines():
+            if found.startswith(f"{line} "):
+                return float(found.rpartition(" ")[2])
+        return 0.0
+
+
+def _reply(status: int, raw: bytes, headers: Any) -> Reply:
+    named = {name.lower(): value for name, value in headers.items()}
+    is_json = named.get("content-type", "").startswith("application/json")
+    return Reply(status, json.loads(raw) if is_json else raw.decode(), named)
+
+
+Serve = Callable[..., Running]
+
+
+def serve_command(folder: Path, errors: Path, *options: str) -> subprocess.Popen[str]:
+    with errors.open("w") as file:
+        return subprocess.Popen(
+            [sys.executable, "-c", "import sys; from pytest_infperf.cli import main; main()",
+             "serve", str(folder), "--port", "0", *options],
+            cwd=folder, stdout=subprocess.PIPE, stderr=file, text=True,
+        )  # fmt: skip
