@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pytest_infperf.backends import ctranslate2_marian, int8
+from pytest_infperf.backends.architecture import own_code
 from pytest_infperf.errors import BuildError
-from pytest_infperf.suite import Backend, Decoding, Runner, Task
+from pytest_infperf.suite import Backend, Decoding, Material, Runner, Task
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,13 @@ class CTranslate2(Backend):
     def _compute_type(self) -> str:
         return "int8" if self.int8 else "float32"
 
-    def build(self, model: Path, task: Task, folder: Path, source: Path | None) -> dict[str, Any]:
+    def build(self, material: Material, folder: Path) -> dict[str, Any]:
         from ctranslate2.converters import TransformersConverter
         from transformers import AutoModelForSeq2SeqLM
 
+        model = material.model
+        if not material.task.generates or own_code(model):
+            raise BuildError("CTranslate2 runs models of transformers that generate text")
         from_zero = ctranslate2_marian.starts_from_zero(
             AutoModelForSeq2SeqLM.from_pretrained(model)
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-from pytest_infperf.suite import Backend, Decoding, Runner, Task
+from pytest_infperf.suite import Backend, Decoding, Material, Runner, Task
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Fake(Backend):
     def default_id(self) -> str:
         return "fake"
 
-    def build(self, model: Path, task: Task, folder: Path, source: Path | None) -> dict[str, Any]:
+    def build(self, material: Material, folder: Path) -> dict[str, Any]:
         (folder / "weights.bin").write_bytes(b"\0" * self.size_bytes)
         return {}
 
@@ -70,8 +70,12 @@ class Slowed(Backend):
     def built_from(self) -> Backend | None:
         return self.inner
 
-    def build(self, model: Path, task: Task, folder: Path, source: Path | None) -> dict[str, Any]:
-        (folder / "inner").symlink_to(source or "", target_is_directory=True)
+    @property
+    def calibrates(self) -> bool:
+        return self.inner.calibrates
+
+    def build(self, material: Material, folder: Path) -> dict[str, Any]:
+        (folder / "inner").symlink_to(material.source or "", target_is_directory=True)
         return {"slowed_by": self.by}
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:

@@ -1,4 +1,8 @@
-"""ONNX Runtime: one graph from token ids to decoded token ids; fused and quantised on demand."""
+"""ONNX Runtime, fused and quantised on demand.
+
+Models that generate are one graph from token ids to decoded token ids (`seq2seq`); the others
+answer in one pass (`onepass`).
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,16 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pytest_infperf.backends import int8, seq2seq
+from pytest_infperf.backends import int8, onepass, seq2seq
 from pytest_infperf.errors import BuildError
-from pytest_infperf.suite import Backend, Decoding, Runner, Task
+from pytest_infperf.suite import Backend, Decoding, Material, Runner, Task
 
 _REQUIRES = ("onnx", "onnxruntime", "optimum", "optimum-onnx", "torch", "transformers")
 
 
 @dataclass(frozen=True)
 class OnnxExport(Backend):
-    """What optimum exports: the artifact that the ONNX variants are built from."""
+    """What is exported: the artifact that the variants on ONNX are built from."""
 
     requires: ClassVar[tuple[str, ...]] = _REQUIRES
     extra: ClassVar[str | None] = "optimum"
@@ -27,8 +31,11 @@ class OnnxExport(Backend):
     def default_id(self) -> str:
         return "onnx-export"
 
-    def build(self, model: Path, task: Task, folder: Path, source: Path | None) -> dict[str, Any]:
-        seq2seq.export(model, folder)
+    def build(self, material: Material, folder: Path) -> dict[str, Any]:
+        if material.task.generates:
+            seq2seq.export(material.model, folder)
+        else:
+            onepass.export(material, folder)
         return {}
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
@@ -39,7 +46,8 @@ class OnnxExport(Backend):
 class Onnx(Backend):
     _: KW_ONLY
     fused: bool = False
-    int8: Literal["dynamic"] | None = None
+    int8: Literal["dynamic", "static"] | None = None
+    """Static: QDQ, calibrated on samples; for models that answer in one pass."""
 
     requires: ClassVar[tuple[str, ...]] = _REQUIRES
     extra: ClassVar[str | None] = "optimum"
@@ -48,29 +56,54 @@ class Onnx(Backend):
     def default_id(self) -> str:
         return "onnx" + ("-fused" if self.fused else "") + ("-int8" if self.int8 else "")
 
+    @property
+    def calibrates(self) -> bool:
+        return self.int8 == "static"
+
     def built_from(self) -> Backend | None:
         return OnnxExport()
 
-    def build(self, model: Path, task: Task, folder: Path, source: Path | None) -> dict[str, Any]:
-        assert source
+    def build(self, material: Material, folder: Path) -> dict[str, Any]:
+        assert material.source
+        if material.task.generates:
+            return self._build_generating(material, material.source, folder)
+        evidence: dict[str, Any] = {}
+        for path in material.source.iterdir():
+            if path.name.startswith(_MODEL) or path.name == "config.json":
+                shutil.copy(path, folder)
+        if self.fused:
+            evidence["fused_operators"] = self._proved(onepass.fuse(folder), material)
+        if self.int8 == "dynamic":
+            evidence["quantization"] = onepass.quantize_dynamically(folder)
+        elif self.int8 == "static":
+            evidence["quantization"] = onepass.quantize_statically(material, folder)
+        return evidence
+
+    def _build_generating(self, material: Material, source: Path, folder: Path) -> dict[str, Any]:
+        if self.int8 == "static":
+            raise BuildError('models that generate are quantised dynamically: int8="dynamic"')
         work = folder / "work"
         shutil.copytree(source, work)
         evidence: dict[str, Any] = {}
         if self.fused:
-            evidence["fused_operators"] = seq2seq.fuse(work)
-            if not any(evidence["fused_operators"].values()):
-                raise BuildError(
-                    f"no operator of {model.name} could be fused: the graph has no pattern that "
-                    "ONNX Runtime's optimiser knows. Take `fused=True` away, or use another export"
-                )
+            evidence["fused_operators"] = self._proved(seq2seq.fuse(work), material)
         if self.int8:
             evidence["quantization"] = seq2seq.quantize(work)
-        generation = seq2seq.Generation.from_config(model, task.decoding)
+        generation = seq2seq.Generation.from_config(material.model, material.task.decoding)
         seq2seq.compose(work, generation).rename(folder / _MODEL)
         shutil.rmtree(work)
         settings = {"pad_id": generation.pad_id, "decoding": generation.decoding}
         (folder / _SETTINGS).write_text(json.dumps(settings))
         return evidence
+
+    @staticmethod
+    def _proved(fused: dict[str, int], material: Material) -> dict[str, int]:
+        if not any(fused.values()):
+            raise BuildError(
+                f"no operator of {material.model.name} could be fused: the graph has no pattern "
+                "that ONNX Runtime's optimiser knows. Take `fused=True` away, or use another export"
+            )
+        return fused
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import onnxruntime
@@ -81,15 +114,18 @@ class Onnx(Backend):
         session = onnxruntime.InferenceSession(
             artifact / _MODEL, options, providers=["CPUExecutionProvider"]
         )
+        if not task.generates:
+            return OnnxForward(session, task.decoding, threads)
         settings = json.loads((artifact / _SETTINGS).read_text())
         return OnnxGenerate(session, settings["pad_id"], settings["decoding"], threads)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
-        unfused = ["its graph is not fused: fused=True"] if self.int8 and not self.fused else []
-        return [*int8.doubts(), *unfused] if self.int8 else []
+        if not self.int8:
+            return []
+        return [*int8.doubts(), *int8.doubts_of_graph(evidence, fused=self.fused)]
 
 
-_MODEL = "model.onnx"
+_MODEL = onepass.MODEL
 _SETTINGS = "decoding.json"
 
 
@@ -115,6 +151,21 @@ class OnnxGenerate:
         (sequences,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
         results: list[list[int]] = sequences.tolist()
         return results
+
+
+class OnnxForward:
+    """One pass through a graph: arrays by name in, its first output out."""
+
+    def __init__(self, session: Any, decoding: Decoding, threads: int | None) -> None:
+        self._session = session
+        self._names = [value.name for value in session.get_inputs()]
+        self._answer = [session.get_outputs()[0].name]
+        self.decoding = decoding
+        self.threads = threads or _default_threads()
+
+    def infer(self, features: Mapping[str, Any]) -> Any:
+        (answer,) = self._session.run(self._answer, {name: features[name] for name in self._names})
+        return answer
 
 
 def _default_threads() -> int:

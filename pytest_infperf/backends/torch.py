@@ -1,84 +1,104 @@
-"""PyTorch eager: fp32, bfloat16, or dynamic int8 of the Linear layers."""
+"""PyTorch eager: fp32, bfloat16, or int8 quantised dynamically or with calibration."""
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pytest_infperf.backends import int8
-from pytest_infperf.suite import Backend, Decoding, Runner, Task
+from pytest_infperf.backends import int8, torch_int8
+from pytest_infperf.backends.architecture import keep_code, open_module, own_code, save_module
+from pytest_infperf.suite import Backend, Decoding, Material, Runner, Task
+
+_NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+_QUANTIZED = "quantized.pt"
+_SCRIPTED = "scripted.pt"
 
 
 @dataclass(frozen=True)
 class Torch(Backend):
     _: KW_ONLY
-    int8: Literal["dynamic"] | None = None
+    int8: Literal["dynamic", "static"] | None = None
+    """Dynamic: Linear, LSTM and GRU layers; static: all that torch can, calibrated on samples."""
     dtype: Literal["float32", "bfloat16"] = "float32"
+    device: Literal["cpu", "cuda"] = "cpu"
 
     requires: ClassVar[tuple[str, ...]] = ("torch", "transformers", "sentencepiece")
     extra: ClassVar[str | None] = "torch"
 
     @property
     def default_id(self) -> str:
-        return "torch-int8" if self.int8 else _DTYPE_IDS[self.dtype]
+        kind = "-int8" if self.int8 else _DTYPE_SUFFIXES[self.dtype]
+        return ("torch" if self.device == "cpu" else self.device) + kind
 
-    def build(self, model: Path, task: Task, folder: Path, source: Path | None) -> dict[str, Any]:
+    @property
+    def calibrates(self) -> bool:
+        return self.int8 == "static"
+
+    def missing_hardware(self) -> str:
+        if self.device == "cuda" and not _NVIDIA_DRIVER.exists():
+            return "this host has no GPU with an NVIDIA driver"
+        return ""
+
+    def build(self, material: Material, folder: Path) -> dict[str, Any]:
         import torch
-        from transformers import AutoModelForSeq2SeqLM
 
-        loaded = AutoModelForSeq2SeqLM.from_pretrained(model, dtype=getattr(torch, self.dtype))
+        module = open_module(material.model, material.task.auto_class, self.dtype)
         if not self.int8:
-            loaded.save_pretrained(folder)
+            save_module(module, material.model, folder)
             return {}
-        with warnings.catch_warnings():
-            # torch names torchao as the successor; its int8 needs torch.compile to be fast.
-            warnings.simplefilter("ignore")
-            quantize: Any = torch.ao.quantization.quantize_dynamic
-            quantized = quantize(loaded.eval(), {torch.nn.Linear})
+        if self.int8 == "static":
+            scripted, evidence = torch_int8.static(module, material)
+            scripted.save(folder / _SCRIPTED)
+            return evidence
+        quantized, evidence = torch_int8.dynamic(module)
+        keep_code(material.model, folder)
         torch.save(quantized, folder / _QUANTIZED)
-        return {
-            "quantized_modules": sum(
-                isinstance(module, torch.ao.nn.quantized.dynamic.Linear)
-                for module in quantized.modules()
-            ),
-            "quantized_engine": torch.backends.quantized.engine,
-        }
+        return evidence
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import torch
-        from transformers import AutoModelForSeq2SeqLM
 
         if threads is not None:
             torch.set_num_threads(threads)
-        if self.int8:
+        module = self._opened(artifact, task)
+        module.to(self.device)
+        kind = TorchGenerate if task.generates else TorchForward
+        return kind(module, task.decoding, torch.get_num_threads(), self.device)
+
+    def _opened(self, artifact: Path, task: Task) -> Any:
+        import torch
+
+        if not self.int8:
+            return open_module(artifact, task.auto_class, self.dtype)
+        with warnings.catch_warnings():
+            # torch names torchao as the successor of all its int8.
+            warnings.simplefilter("ignore")
+            if self.int8 == "static":
+                load: Any = torch.jit.load
+                return load(artifact / _SCRIPTED)
+            own_code(artifact)
             # The file is of our own cache, and a whole module cannot be loaded as weights only.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                model = torch.load(artifact / _QUANTIZED, weights_only=False)
-        else:
-            model = AutoModelForSeq2SeqLM.from_pretrained(
-                artifact, dtype=getattr(torch, self.dtype)
-            )
-        return TorchGenerate(model.eval(), task.decoding, torch.get_num_threads())
+            return torch.load(artifact / _QUANTIZED, weights_only=False)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
-        return int8.doubts() if self.int8 else []
+        return [*int8.doubts(), *int8.doubts_of_modules(evidence)] if self.int8 else []
 
 
-_DTYPE_IDS = {"float32": "torch", "bfloat16": "torch-bf16"}
-_QUANTIZED = "quantized.pt"
+_DTYPE_SUFFIXES = {"float32": "", "bfloat16": "-bf16"}
 
 
 class TorchGenerate:
     """transformers' own `generate`, padded batches in, token ids out."""
 
-    def __init__(self, model: Any, decoding: Decoding, threads: int) -> None:
+    def __init__(self, model: Any, decoding: Decoding, threads: int, device: str) -> None:
         self._model = model
         self.decoding = decoding
         self.threads = threads
+        self._device = device
         self._pad = model.config.pad_token_id
         self._options = {
             "do_sample": False,
@@ -93,7 +113,49 @@ class TorchGenerate:
         longest = max(map(len, features))
         ids = torch.tensor([[*row, *[self._pad] * (longest - len(row))] for row in features])
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in features])
+        ids, mask = ids.to(self._device), mask.to(self._device)
         with torch.inference_mode():
             sequences = self._model.generate(input_ids=ids, attention_mask=mask, **self._options)
         results: list[list[int]] = sequences.tolist()
         return results
+
+
+def _input_names(module: Any) -> frozenset[str]:
+    if schema := getattr(module.forward, "schema", None):
+        return frozenset(argument.name for argument in schema.arguments)
+    return frozenset(inspect.signature(module.forward).parameters)
+
+
+class TorchForward:
+    """One pass through a module: arrays by name in, an array out.
+
+    Bringing results to the host waits for the device, so that the time of a query on a GPU is that
+    of its work.
+    """
+
+    def __init__(self, module: Any, decoding: Decoding, threads: int, device: str) -> None:
+        self._module = module
+        self.decoding = decoding
+        self.threads = threads
+        self._device = device
+        self._inputs = _input_names(module)
+        parameters = [p.dtype for p in module.parameters() if p.is_floating_point()]
+        self._dtype = parameters[0] if parameters else None
+
+    def infer(self, features: Mapping[str, Any]) -> Any:
+        import torch
+
+        tensors = {
+            name: self._tensor(values) for name, values in features.items() if name in self._inputs
+        }
+        with torch.inference_mode():
+            answer = self._module(**tensors)
+        return getattr(answer, "logits", answer).float().cpu().numpy()
+
+    def _tensor(self, values: Any) -> Any:
+        import torch
+
+        tensor = torch.from_numpy(values).to(self._device)
+        if self._dtype is not None and tensor.is_floating_point():
+            return tensor.to(self._dtype)
+        return tensor

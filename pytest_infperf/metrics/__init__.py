@@ -11,6 +11,9 @@ _SHIPPED = {
     "bleu": ("pytest_infperf.metrics.bleu", "Bleu"),
     "chrf": ("pytest_infperf.metrics.chrf", "ChrF"),
     "accuracy": ("pytest_infperf.metrics.accuracy", "Accuracy"),
+    "f1": ("pytest_infperf.metrics.f1", "F1"),
+    "wer": ("pytest_infperf.metrics.error_rate", "Wer"),
+    "cer": ("pytest_infperf.metrics.error_rate", "Cer"),
 }
 
 

@@ -7,17 +7,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite import Codec, Decoding, Metric, Samples, Task
 
+if TYPE_CHECKING:
+    from pytest_infperf.serve.payload import Payload
+
+_CHARACTERS_OF_A_PIECE = 4
+"""Of any language's text, at most, on the average of a long one."""
 _LANGUAGE_CODE = re.compile(r">>.+?<<")
 
 
 @dataclass(frozen=True)
 class Translation(Task):
     """Line i of `reference` translates line i of `source`, both UTF-8."""
+
+    generates: ClassVar[bool] = True
+    auto_class: ClassVar[str | None] = "AutoModelForSeq2SeqLM"
 
     _: KW_ONLY
     source: str
@@ -43,8 +51,21 @@ class Translation(Task):
             )
         return Samples(inputs, references)
 
+    def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
+        """Sentences joined until they surely have enough pieces; the codec cuts them."""
+        text = ""
+        while len(text) < _CHARACTERS_OF_A_PIECE * length:
+            text += inputs[number % len(inputs)]
+            number += 1
+        return text
+
     def codec(self, model: Path) -> Codec:
         return MarianCodec(model)
+
+    def payload(self, codec: Any) -> Payload:
+        from pytest_infperf.serve.payload import TextToText
+
+        return TextToText()
 
 
 def _lines(path: Path) -> list[str]:
@@ -84,18 +105,19 @@ class MarianCodec:
         self._end = self._ids[special[1]]
         self._longest = int(settings.get("model_max_length") or 512)
 
-    def encode(self, inputs: Sequence[str]) -> list[list[int]]:
-        return [self._encode(text) for text in inputs]
+    def encode(self, inputs: Sequence[str], length: int | None = None) -> list[list[int]]:
+        longest = self._longest if length is None else min(length, self._longest)
+        return [self._encode(text, longest) for text in inputs]
 
-    def _encode(self, text: str) -> list[int]:
+    def _encode(self, text: str, longest: int) -> list[int]:
         code = _LANGUAGE_CODE.match(text)
         pieces = self._source.encode(text[code.end() :] if code else text, out_type=str)
         if code:
             pieces.insert(0, code.group())
         ids, unknown = self._ids, self._unknown
-        return [*[ids.get(piece, unknown) for piece in pieces[: self._longest - 1]], self._end]
+        return [*[ids.get(piece, unknown) for piece in pieces[: longest - 1]], self._end]
 
-    def decode(self, results: Sequence[Sequence[int]]) -> list[Any]:
+    def decode(self, results: Sequence[Sequence[int]], features: Any) -> list[Any]:
         pieces = self._pieces
         return [
             self._target.decode_pieces([pieces[i] for i in ids if i in pieces])

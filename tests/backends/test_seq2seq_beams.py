@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from test_seq2seq import BATCH, EOS, MAX_NEW_TOKENS, Marian, decode, make_marian, rewrite, unpadded
 
-from pytest_infperf import Onnx, Torch, Translation
+from pytest_infperf import Material, Onnx, Torch, Translation
 from pytest_infperf.backends import seq2seq
 from pytest_infperf.errors import BuildError
 
@@ -159,9 +159,9 @@ def sentences() -> list[list[int]]:
 @pytest.fixture(scope="module")
 def wanted(tmp_path_factory: pytest.TempPathFactory, sentences: list[list[int]]) -> list[Any]:
     task, folder = student_task(4), tmp_path_factory.mktemp("torch")
-    Torch().build(STUDENT, task, folder, None)
+    Torch().build(Material(STUDENT, task, SHIPPED), folder)
     runner = Torch().load(folder, task, 1)
-    return task.codec(STUDENT).decode([runner.infer([row])[0] for row in sentences])
+    return task.codec(STUDENT).decode([runner.infer([row])[0] for row in sentences], sentences)
 
 
 @pytest.mark.parametrize(
@@ -183,18 +183,18 @@ def test_student_says_with_beams_what_transformers_says(
     least: int,
 ) -> None:
     task = student_task(4)
-    backend.build(STUDENT, task, tmp_path, student_export)
+    backend.build(Material(STUDENT, task, SHIPPED, student_export), tmp_path)
     runner = backend.load(tmp_path, task, 1)
     assert runner.decoding == task.decoding
     codec = task.codec(STUDENT)
-    singly = codec.decode([runner.infer([row])[0] for row in sentences])
-    together = codec.decode(runner.infer(sentences))
+    singly = codec.decode([runner.infer([row])[0] for row in sentences], sentences)
+    together = codec.decode(runner.infer(sentences), sentences)
     for texts in (singly, together):
         assert sum(ours == theirs for ours, theirs in zip(texts, wanted, strict=True)) >= least
 
 
 def test_runner_reports_the_beams_of_its_artifact(tmp_path: Path, student_export: Path) -> None:
-    Onnx().build(STUDENT, student_task(2), tmp_path, student_export)
+    Onnx().build(Material(STUDENT, student_task(2), SHIPPED, student_export), tmp_path)
     assert Onnx().load(tmp_path, student_task(1), 1).decoding["beams"] == 2
 
 

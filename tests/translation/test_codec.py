@@ -38,7 +38,7 @@ def test_every_source_sentence_is_encoded_alike(tokenizer: Any, codec: MarianCod
 def test_every_reference_is_decoded_alike(tokenizer: Any, codec: MarianCodec) -> None:
     references = list(TASK.samples(SUITE).references)
     ids = tokenizer(text_target=references)["input_ids"]
-    assert codec.decode(ids) == tokenizer.batch_decode(ids, skip_special_tokens=True)
+    assert codec.decode(ids, ids) == tokenizer.batch_decode(ids, skip_special_tokens=True)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_odd_text_is_encoded_alike_as_far_as_the_model_reads(
 
 def test_special_tokens_and_unknown_ids_say_nothing(codec: MarianCodec) -> None:
     (ids,) = codec.encode(["你好"])
-    assert codec.decode([[8000, *ids, 0, 8000, 999_999]]) == codec.decode([ids])
+    assert codec.decode([[8000, *ids, 0, 8000, 999_999]], [ids]) == codec.decode([ids], [ids])
 
 
 def test_a_folder_that_is_no_marian_model_is_refused(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf.artifacts import ArtifactCache
+from pytest_infperf.collected import CollectedSuite
 from pytest_infperf.discovery import SuiteAddress
-from pytest_infperf.host.cpu import instruction_sets
 from pytest_infperf.measure.blocks import endless_draw
-from pytest_infperf.measure.speedup import ServedPairs, measure_speedup
+from pytest_infperf.measure.paired import ServedPairs, measure_speedup
+from pytest_infperf.settings import Settings
 from pytest_infperf.suite_run import SuiteRun
 from pytest_infperf.thresholds import Policy
 
@@ -50,15 +51,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuiteRun]:
     )
     address = SuiteAddress(str(root), "student_suite")
     suite_run = SuiteRun(
-        suite=address.load(),
-        address=address,
-        baseline_id="torch",
-        policy=Policy(),
-        artifacts=ArtifactCache(root / "cache", instruction_sets(), notice=print),
-        seed=0,
-        full=False,
-        threads_asked=None,
-        timeout_s=300,
+        CollectedSuite(address.load(), address, "torch"),
+        Settings(root),
+        Policy(),
+        ArtifactCache(root / "cache", notice=print),
         selected=["torch", *EXACT, *ROUNDED],
         said=lambda variant, what: None,
     )

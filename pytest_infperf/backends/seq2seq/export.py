@@ -1,15 +1,18 @@
 """Exports an encoder-decoder model to ONNX with the weights it has in torch, in fp32.
 
 Optimum writes three graphs into the folder: the encoder, the decoder's first step and the
-decoder's later steps, which take the keys and values of the steps before them.
+decoder's later steps, which take the keys and values of the steps before them. A model with code of
+its own gives two modules to trace: its encoder, which also begins the past, and its step.
 """
 
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
+from typing import Any
 
+from pytest_infperf.backends import exporting
+from pytest_infperf.backends.architecture import open_module, own_code
 from pytest_infperf.errors import BuildError
 
 ENCODER = "encoder_model.onnx"
@@ -26,16 +29,48 @@ def export(model: Path, folder: Path) -> None:
             " encoder-decoder model; give one with is_encoder_decoder in its config.json,"
             " such as a MarianMT model"
         )
-    with warnings.catch_warnings():
-        # Tracing warns of every Python branch on a shape, of which Marian has many.
-        warnings.simplefilter("ignore")
-        from optimum.exporters.onnx import main_export
+    with exporting.branches_unheard():
+        if own_code(model):
+            _trace(open_module(model, None), folder)
+        else:
+            exporting.with_optimum(model, folder, "text2text-generation-with-past")
 
-        main_export(
-            str(model),
-            output=folder,
-            task="text2text-generation-with-past",
-            dtype="fp32",
-            no_post_process=True,
-            do_validation=False,
-        )
+
+_ROWS = 2
+_SOURCE = 5
+
+
+def _trace(module: Any, folder: Path) -> None:
+    """From `module.encoder_graph()` and `module.step_graph()`, which is asked for one token.
+
+    The encoder maps input_ids and attention_mask, shape [batch, source], to the hidden states and
+    the past; a step maps the token, hidden states, mask and past to logits, shape [batch, 1,
+    vocabulary], and the new past. Each part of the past has the batch first.
+    """
+    import torch
+
+    encoder, step = module.encoder_graph(), module.step_graph()
+    ids = torch.ones(_ROWS, _SOURCE, dtype=torch.int64)
+    with torch.no_grad():
+        hidden, *past = encoder(ids, ids)
+    names = [f"{i}" for i in range(len(past))]
+    source = {0: "batch", 1: "source"}
+    exporting.trace(
+        encoder,
+        (ids, ids),
+        folder / ENCODER,
+        {"input_ids": source, "attention_mask": source},
+        {"last_hidden_state": source, **{f"past_key_values.{i}": {0: "batch"} for i in names}},
+    )
+    exporting.trace(
+        step,
+        (ids[:, :1], hidden, ids, *past),
+        folder / NEXT_STEP,
+        {
+            "input_ids": {0: "batch"},
+            "encoder_hidden_states": source,
+            "encoder_attention_mask": source,
+            **{f"past_key_values.{i}": {0: "batch"} for i in names},
+        },
+        {"logits": {0: "batch"}, **{f"present.{i}": {0: "batch"} for i in names}},
+    )

@@ -7,17 +7,11 @@ batches; a head of 4 bits was a tenth faster and lost more than half a point of 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from pytest_infperf.backends.quantization import advice_unheard, needs_reduced_range
 from pytest_infperf.backends.seq2seq.export import ENCODER, FIRST_STEP, NEXT_STEP
 from pytest_infperf.backends.seq2seq.weights import POSITIONS
-from pytest_infperf.host.cpu import instruction_sets
-
-_X86 = {"avx2", "avx512f"}
-_X86_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 
 
 def quantize(folder: Path) -> dict[str, object]:
@@ -25,13 +19,11 @@ def quantize(folder: Path) -> dict[str, object]:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    known = set(instruction_sets())
-    # Without dot products, x86 adds pairs of products in 16 bits, which 8-bit weights overflow.
-    reduce_range = bool(known & _X86) and not known & _X86_DOT_PRODUCTS
+    reduce_range = needs_reduced_range()
     for path in (folder / name for name in (ENCODER, FIRST_STEP, NEXT_STEP)):
         if not path.is_file():
             continue
-        with _no_advice():
+        with advice_unheard():
             quantize_dynamic(
                 path,
                 path,
@@ -47,21 +39,6 @@ def quantize(folder: Path) -> dict[str, object]:
         "scales": "tensor",
         "reduce_range": reduce_range,
     }
-
-
-@contextmanager
-def _no_advice() -> Iterator[None]:
-    """Keep onnxruntime from advising its optimiser, which runs when a graph is loaded."""
-
-    def is_other(record: logging.LogRecord) -> bool:
-        return "pre-processing before quantization" not in record.getMessage()
-
-    root = logging.getLogger()
-    root.addFilter(is_other)
-    try:
-        yield
-    finally:
-        root.removeFilter(is_other)
 
 
 def _position_lookups(path: Path) -> list[str]:

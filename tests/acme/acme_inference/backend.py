@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytest_infperf import Backend, BuildError, Runner, Task
+from pytest_infperf import Backend, BuildError, Material, Runner, Task
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Acme(Backend):
     def built_from(self) -> Backend | None:
         return Acme() if self.int8 else None
 
-    def build(self, model: Path, task: Task, folder: Path, source: Path | None) -> dict[str, Any]:
-        if source:
-            entries = json.loads((source / "table.json").read_text())
+    def build(self, material: Material, folder: Path) -> dict[str, Any]:
+        if material.source:
+            entries = json.loads((material.source / "table.json").read_text())
             (folder / "table.bin").write_bytes(bytes(entries))
             return {"quantised_entries": len(entries)}
-        letters = model / "letters.txt"
+        letters = material.model / "letters.txt"
         if not letters.is_file():
-            raise BuildError(f"{model} is no model for Acme: it has no letters.txt")
+            raise BuildError(f"{material.model} is no model for Acme: it has no letters.txt")
         entries = [ord(letter) for letter in letters.read_text().strip()]
         (folder / "table.json").write_text(json.dumps(entries))
         return {"entries": len(entries)}

@@ -35,5 +35,5 @@ class MirroringCodec:
     def encode(self, inputs: Sequence[Any]) -> Any:
         return [text[::-1] for text in inputs]
 
-    def decode(self, results: Any) -> list[Any]:
+    def decode(self, results: Any, features: Any) -> list[Any]:
         return list(results)

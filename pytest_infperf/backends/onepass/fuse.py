@@ -1,0 +1,54 @@
+"""Fuses the operators of an exported graph with ONNX Runtime's optimisers.
+
+Encoders of the BERT family go through its transformer optimiser (onnxruntime.transformers), which
+knows their attention; any other graph through the runtime's own graph optimisations, written out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.backends.onepass.export import MODEL, config_of
+
+_FUSED_DOMAIN = "com.microsoft"
+_BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "electra", "camembert"}
+
+
+def fuse(folder: Path) -> dict[str, int]:
+    """Replace the graph in the folder; how often each fused operator stands in it."""
+    import onnx
+
+    config = config_of(folder)
+    path = folder / MODEL
+    if config.get("model_type") in _BERT_LIKE:
+        _fuse_transformer(path, config)
+    else:
+        _fuse_any(path)
+    graph = onnx.load(path).graph
+    return dict(Counter(n.op_type for n in graph.node if n.domain == _FUSED_DOMAIN))
+
+
+def _fuse_transformer(path: Path, config: dict[str, Any]) -> None:
+    from onnxruntime.transformers import optimizer
+
+    logging.getLogger("onnxruntime.transformers").setLevel(logging.ERROR)
+    heads = config.get("num_attention_heads") or config["n_heads"]
+    width = config.get("hidden_size") or config["dim"]
+    optimized = optimizer.optimize_model(
+        str(path), model_type="bert", num_heads=heads, hidden_size=width, opt_level=0
+    )
+    optimized.save_model_to_file(str(path))
+
+
+def _fuse_any(path: Path) -> None:
+    import onnxruntime
+
+    fused = path.with_suffix(".fused.onnx")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(fused)
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    fused.replace(path)

@@ -1,0 +1,96 @@
+"""Quantises a graph to int8: dynamically, or statically with calibrated activations (QDQ).
+
+Sources: onnxruntime's documentation, "Quantize ONNX models" (dynamic for transformers and
+recurrent networks, static for convolutions; `DefaultTensorType` for graphs with operators that
+shape inference doesn't know, as fused ones are; ReduceRange on x86 without VNNI).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.backends.onepass.export import MODEL
+from pytest_infperf.backends.quantization import advice_unheard, needs_reduced_range
+from pytest_infperf.suite import Material
+
+
+def quantize_dynamically(folder: Path) -> dict[str, Any]:
+    """Quantise the graph in place; the settings that were used, and what is in int8 now."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    path, reduced = folder / MODEL, needs_reduced_range()
+    with advice_unheard():
+        quantize_dynamic(
+            path,
+            path,
+            weight_type=QuantType.QInt8,
+            reduce_range=reduced,
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+        )
+    return {"method": "dynamic", "weights": "int8", "reduce_range": reduced, **_operators(path)}
+
+
+def quantize_statically(material: Material, folder: Path) -> dict[str, Any]:
+    """Likewise, with the ranges of activations that samples without their references show."""
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    path, reduced = folder / MODEL, needs_reduced_range()
+    queries = material.features()
+    prepared = path.with_suffix(".prepared.onnx")
+    quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+    with advice_unheard():
+        quantize_static(
+            prepared,
+            path,
+            _Calibration(queries, _input_names(prepared)),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            reduce_range=reduced,
+        )
+    prepared.unlink()
+    return {
+        "method": "static",
+        "weights": "int8",
+        "scales": "channel",
+        "reduce_range": reduced,
+        "calibration_queries": len(queries),
+        **_operators(path),
+    }
+
+
+class _Calibration:
+    """What onnxruntime's CalibrationDataReader is asked for."""
+
+    def __init__(self, queries: Sequence[Any], names: Sequence[str]) -> None:
+        self._queries = ({name: query[name] for name in names} for query in queries)
+
+    def get_next(self) -> dict[str, Any] | None:
+        return next(self._queries, None)
+
+
+def _input_names(path: Path) -> list[str]:
+    import onnx
+
+    return [value.name for value in onnx.load(path).graph.input]
+
+
+def _operators(path: Path) -> dict[str, Any]:
+    import onnx
+
+    counts = Counter(node.op_type for node in onnx.load(path).graph.node)
+    return {"operators": {name: n for name, n in counts.items() if _is_int8(name)}}
+
+
+def _is_int8(operator: str) -> bool:
+    return (
+        operator.startswith(("Dynamic", "QLinear", "QAttention"))
+        or "Integer" in operator
+        or (operator in ("QuantizeLinear", "DequantizeLinear"))
+    )

@@ -1,0 +1,79 @@
+"""int8 of torch's own: dynamic for layers of weights, static with calibrated activations."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from typing import Any
+
+from pytest_infperf.errors import BuildError
+from pytest_infperf.suite import Material
+
+_NO_LAYERS = ("PackedParameter", "LinearPackedParams", "ConvPackedParams", "Dropout")
+
+Built = tuple[Any, dict[str, Any]]
+"""The quantised module, and evidence of what was quantised."""
+
+
+def dynamic(module: Any) -> Built:
+    """Weights of Linear, LSTM and GRU layers in int8, activations quantised as they come."""
+    import torch
+
+    with warnings.catch_warnings():
+        # torch names torchao as the successor; its int8 needs torch.compile to be fast.
+        warnings.simplefilter("ignore")
+        quantize: Any = torch.ao.quantization.quantize_dynamic
+        quantized = quantize(module, {torch.nn.Linear, torch.nn.LSTM, torch.nn.GRU})
+    return quantized, _evidence(quantized, "dynamic")
+
+
+def static(module: Any, material: Material) -> Built:
+    """Weights and activations in int8, with the ranges that samples without their references show.
+
+    By torch's graph mode for its x86 kernels
+    (https://docs.pytorch.org/docs/stable/quantization.html, post-training static quantization).
+    """
+    import torch
+    from torch.ao.quantization import get_default_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+
+    queries = [
+        {name: torch.from_numpy(values) for name, values in features.items()}
+        for features in material.features()
+    ]
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        mapping = get_default_qconfig_mapping(torch.backends.quantized.engine)
+        prepared = prepare_fx(module, mapping, tuple(queries[0].values()))
+        for query in queries:
+            prepared(**query)
+        quantized = convert_fx(prepared)
+        for node in quantized.graph.nodes:
+            node.type = None  # written as text, it is a name that scripting doesn't know
+        quantized.recompile()
+        # Eager modules of fused layers cannot be unpickled; torch's documentation scripts them.
+        scripted = torch.jit.script(quantized)
+    return scripted, {
+        **_evidence(quantized, "static"),
+        "calibration_queries": len(queries),
+    }
+
+
+def _evidence(quantized: Any, method: str) -> dict[str, Any]:
+    import torch
+
+    kinds = Counter(
+        type(module).__name__
+        for module in quantized.modules()
+        if "quantized" in type(module).__module__
+        and not type(module).__name__.startswith(_NO_LAYERS)
+    )
+    if not kinds:
+        raise BuildError(
+            f"torch found no layer to quantise ({method}): it knows Linear, LSTM and GRU "
+            "dynamically, and convolutions too with calibration"
+        )
+    return {
+        "quantization": {"method": method, "engine": torch.backends.quantized.engine},
+        "quantized_modules": dict(kinds),
+    }

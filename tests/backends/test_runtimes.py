@@ -1,0 +1,111 @@
+"""What backends say of themselves before anything is built."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_infperf import BuildError, Material, Onnx, OpenVino, Torch, Translation
+from pytest_infperf.backends import int8, torch
+from pytest_infperf.blueprint import draw
+from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.suite import Backend
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("backend", "name"),
+    [
+        (Torch(), "torch"),
+        (Torch(int8="static"), "torch-int8"),
+        (Torch(device="cuda"), "cuda"),
+        (Torch(device="cuda", dtype="bfloat16"), "cuda-bf16"),
+        (Onnx(fused=True, int8="static"), "onnx-fused-int8"),
+        (OpenVino(int8=True), "openvino-int8"),
+    ],
+)
+def test_ids_tell_runtime_and_optimisation(backend: Backend, name: str) -> None:
+    assert backend.variant_id == name
+
+
+def test_a_gpu_is_missed_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = tmp_path / "version"
+    monkeypatch.setattr(torch, "_NVIDIA_DRIVER", driver)
+    assert "no GPU" in Torch(device="cuda").missing_hardware()
+    assert Torch().missing_hardware() == ""
+    driver.touch()
+    assert Torch(device="cuda").missing_hardware() == ""
+
+
+@pytest.mark.parametrize("backend", [OpenVino(), Onnx(int8="static")])
+def test_a_model_that_generates_is_refused_by_what_answers_in_one_pass(
+    tmp_path: Path, backend: Backend
+) -> None:
+    task = Translation(source="source", reference="reference")
+    material = Material(tmp_path / "model", task, tmp_path, tmp_path / "export")
+    with pytest.raises(BuildError, match="generate"):
+        backend.build(material, tmp_path)
+
+
+def test_a_calibrated_artifact_depends_on_the_samples(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "suites" / "vision", tmp_path / "vision", symlinks=True)
+    suite = SuiteAddress(str(ROOT), "suites.vision.suite").load()
+    model = tmp_path / "vision" / "models" / "mnist-softmax"
+    fewer = replace(suite, task=replace(suite.task, images="data/t10k-images-idx3-ubyte.gz"))
+    other = fewer.at(tmp_path / "vision")
+    data = tmp_path / "vision" / "data"
+    same = draw(other, Onnx(int8="static"), model).key
+    plain = draw(other, Onnx(), model).key
+    assert same == draw(suite, Onnx(int8="static"), model).key
+    turn_first_image(data / "t10k-images-idx3-ubyte.gz")
+    assert draw(other, Onnx(int8="static"), model).key != same
+    assert draw(other, Onnx(), model).key == plain
+
+
+def turn_first_image(path: Path) -> None:
+    import gzip
+
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    raw[16 : 16 + 784] = raw[16 : 16 + 784][::-1]
+    path.write_bytes(gzip.compress(bytes(raw)))
+
+
+@pytest.mark.parametrize(
+    ("operators", "word"),
+    [({"DynamicQuantizeLSTM": 3}, "LSTM"), ({"ConvInteger": 2}, "calibration")],
+)
+def test_int8_that_is_slow_is_explained_by_its_operators(
+    operators: dict[str, int], word: str
+) -> None:
+    found = int8.doubts_of_graph({"quantization": {"operators": operators}}, fused=True)
+    assert len(found) == 1
+    assert word in found[0]
+
+
+@pytest.mark.parametrize(
+    ("begin", "reports"),
+    [
+        ("import openvino", True),
+        ("from pytest_infperf.backends.openvino import _without_telemetry as its; its()", False),
+    ],
+)
+def test_openvino_reports_no_use_from_a_worker(begin: str, reports: bool, tmp_path: Path) -> None:
+    """Its own default is to fork the process and report; HOME has no decision of a user."""
+    ask = "import openvino_telemetry as t; print(t.Telemetry().consent)"
+    nobody = {"HOME": str(tmp_path), "PATH": "", "http_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{begin}\n{ask}"],
+        env={**nobody, "https_proxy": nobody["http_proxy"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == str(reports), done.stderr

@@ -1,0 +1,55 @@
+"""Scores as others compute them, and as sums over samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_infperf.metrics.error_rate import Cer, Wer
+from pytest_infperf.metrics.f1 import F1
+
+OUTPUTS = ["spam", "spam", "ham", "ham", "spam"]
+REFERENCES = ["spam", "ham", "ham", "spam", "spam"]
+
+
+def score(metric: object, outputs: list[str], references: list[str]) -> float:
+    return metric.score(metric.statistics(outputs, references).sum(axis=0))  # type: ignore[attr-defined]
+
+
+def test_f1_of_a_class() -> None:
+    # Precision 2/3, recall 2/3.
+    assert score(F1(positive="spam"), OUTPUTS, REFERENCES) == pytest.approx(100 * 2 / 3)
+
+
+def test_macro_f1_is_the_mean_over_classes() -> None:
+    # Of ham: precision 1/2, recall 1/2.
+    assert score(F1(), OUTPUTS, REFERENCES) == pytest.approx(100 * (2 / 3 + 1 / 2) / 2)
+
+
+def test_a_class_that_is_neither_said_nor_true_has_no_f1_to_divide_by() -> None:
+    assert score(F1(positive="eggs"), OUTPUTS, REFERENCES) == 0
+
+
+def test_word_errors_are_edits_over_reference_words() -> None:
+    outputs, references = ["one two", "three", "four five six"], ["one too", "three", "four six"]
+    assert score(Wer(), outputs, references) == pytest.approx(100 * 2 / 5)
+
+
+def test_error_rates_are_jiwers() -> None:
+    import jiwer
+
+    outputs, references = ["one tow", "", "nine nine"], ["one two", "zero", "nine"]
+    assert score(Wer(), outputs, references) == pytest.approx(100 * jiwer.wer(references, outputs))
+    assert score(Cer(), outputs, references) == pytest.approx(100 * jiwer.cer(references, outputs))
+
+
+@pytest.mark.parametrize("metric", [Wer(), Cer()])
+def test_a_perfect_hypothesis_has_no_errors(metric: Wer | Cer) -> None:
+    assert score(metric, REFERENCES, REFERENCES) == 0
+    assert not metric.higher_is_better
+
+
+def test_statistics_are_a_row_a_sample() -> None:
+    assert Wer().statistics(OUTPUTS, REFERENCES).shape == (5, 2)
+    assert F1().statistics(OUTPUTS, REFERENCES).shape == (5, 6)
+    assert F1().statistics(OUTPUTS, REFERENCES).dtype == np.float64
