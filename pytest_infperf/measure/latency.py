@@ -1,16 +1,23 @@
-"""Latency: single queries of one variant, on samples in random order, until the gates decide."""
+"""Latency: single queries of one variant, on samples in random order, until the gates decide.
+
+The real-time factor is the time of all queries over the duration of what was heard: below 1 a
+recogniser keeps up with who speaks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from math import ceil
 from time import perf_counter
 
 from pytest_infperf import errors
 from pytest_infperf.measure.blocks import SecondChances
-from pytest_infperf.measure.catalogue import REPORTED_PERCENTILES
+from pytest_infperf.measure.catalogue import percentile_of
 from pytest_infperf.measure.measured import Measured
+from pytest_infperf.measure.times import of_times
 from pytest_infperf.record import Measure
 from pytest_infperf.stats import bootstrap, quantile, sequential
 from pytest_infperf.worker.serving import ServedVariant
@@ -18,6 +25,9 @@ from pytest_infperf.worker.serving import ServedVariant
 __tracebackhide__ = errors.meant_for_the_user
 
 _BLOCK_S = 0.1
+_LONGEST_BLOCK_S = 0.5
+_LEAST_OF_A_BLOCK = 8
+"""Queries: each block warms up with one more."""
 _LEAST_QUERIES = 60
 _ENOUGH_QUERIES = 459
 """What the 99th percentile needs at a confidence of 0.99."""
@@ -30,6 +40,8 @@ class Queries:
 
     query_ns: list[int] = field(default_factory=list)
     model_ns: list[int] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    """The sample of each query."""
     cpu_s: list[float] = field(default_factory=list)
     """CPU seconds, a block each."""
     block_queries: list[float] = field(default_factory=list)
@@ -37,12 +49,15 @@ class Queries:
     seconds: float = 0.0
 
     def measure(self, served: ServedVariant, draw: Iterator[int]) -> None:
-        """One more block, of about a tenth of a second."""
+        """One more block, of about a tenth of a second, or longer where queries are slow."""
         start = perf_counter()
         mean_s = sum(self.query_ns) / len(self.query_ns) / 1e9 if self.query_ns else _BLOCK_S / 2
-        count = max(1, ceil(_BLOCK_S / mean_s))
-        block = served.run([[next(draw)] for _ in range(count)])
+        slow = min(_LEAST_OF_A_BLOCK, ceil(_LONGEST_BLOCK_S / mean_s))
+        count = max(slow, ceil(_BLOCK_S / mean_s))
+        numbers = [next(draw) for _ in range(count)]
+        block = served.run([[number] for number in numbers])
         if self.chances.take(block):
+            self.numbers += numbers
             self.query_ns += block.query_ns
             self.model_ns += block.model_ns
             self.cpu_s.append(block.cpu_ns / 1e9)
@@ -50,42 +65,51 @@ class Queries:
         self.seconds += perf_counter() - start
 
     def judged_at(
-        self, served: ServedVariant, percentiles: Iterable[str], confidence: float, seed: int
+        self,
+        served: ServedVariant,
+        percentiles: Iterable[str],
+        confidence: float,
+        seed: int,
+        duration_s: Callable[[int], float | None],
     ) -> Measured:
         times = [ns / 1e9 for ns in self.query_ns]
         model_times = [ns / 1e9 for ns in self.model_ns]
         n = len(times)
-        mean_bounds = bootstrap.mean(times, confidence, seed)
         model_bounds = quantile.order_statistic_interval(model_times, 0.5, confidence)
         measures = {
-            "latency_mean": Measure(sum(times) / n, "s", *mean_bounds, n),
-            "latency_min": Measure(min(times), "s", n=n),
-            "latency_max": Measure(max(times), "s", n=n),
+            **of_times(times, percentiles, confidence, seed),
             "latency_first": Measure(served.first_query_s, "s"),
             "load_time": Measure(served.load_s, "s"),
             "model_time_p50": Measure(quantile.percentile(model_times, 0.5), "s", *model_bounds, n),
         }
-        for name in {*REPORTED_PERCENTILES, *percentiles}:
-            p = float(name.removeprefix("latency_p")) / 100
-            low, high = quantile.order_statistic_interval(times, p, confidence)
-            measures[name] = Measure(quantile.percentile(times, p), "s", low, high, n)
         low, high = bootstrap.ratio_of_sums(self.cpu_s, self.block_queries, confidence, seed)
         cpu_s = sum(self.cpu_s) / sum(self.block_queries)
         measures["cpu_time"] = Measure(cpu_s, "s", low, high, n)
+        durations = [duration for number in self.numbers if (duration := duration_s(number))]
+        if len(durations) == n:
+            bounds = bootstrap.ratio_of_sums(times, durations, confidence, seed)
+            factor = sum(times) / sum(durations)
+            measures["real_time_factor"] = Measure(factor, "ratio", *bounds, n)
         return Measured(measures, times_s=times, confidence=confidence, seconds=self.seconds)
+
+
+def _needed(percentile: str, confidence: float) -> int:
+    return quantile.queries_needed(percentile_of(percentile), confidence)
 
 
 def measure_latency(
     served: ServedVariant,
     draw: Iterator[int],
+    duration_s: Callable[[int], float | None],
     *,
-    percentiles: Iterable[str],
+    percentiles: Sequence[str],
     budget_s: float,
     confidence: float,
     seed: int,
     decided: Callable[[Measured], bool],
 ) -> tuple[Measured, Queries]:
-    """`percentiles` are measures such as `latency_p75` beside those that are always reported.
+    """`duration_s` is that of a sample of sound; `percentiles` are measures such as `latency_p75`
+    beside those that are always reported.
 
     Looks at the gates after the first queries, then each time their number has doubled.
     """
@@ -97,13 +121,18 @@ def measure_latency(
         if queries.seconds >= budget_s:
             break
     first = len(queries.query_ns)
-    most = max(first, int(first * budget_s / queries.seconds))
-    looks = sequential.looks(first, most)
-    share = sequential.look_confidence(confidence, len(looks))
-    for look in looks:
+    looks, share = sequential.plan(first, queries.seconds, budget_s, confidence)
+    passing = {
+        name: sequential.passing_confidences(looks, partial(_needed, name), confidence)
+        for name in percentiles
+    }
+    for look in sorted({*looks, *chain.from_iterable(passing.values())}):
         while len(queries.query_ns) < look and queries.seconds < budget_s:
             queries.measure(served, draw)
-        measured = queries.judged_at(served, percentiles, share, seed)
+        measured = replace(
+            queries.judged_at(served, percentiles, share, seed, duration_s),
+            passing={name: sure.get(look, 1.0) for name, sure in passing.items() if sure},
+        )
         if decided(measured) or queries.seconds >= budget_s:
             break
     return measured, queries

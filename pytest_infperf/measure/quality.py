@@ -28,26 +28,40 @@ class Scoring:
     seed: int
     whole_set: bool
 
-    def quality(self, run: SetRun, baseline: SetRun | None) -> Measured:
-        """Scores of a run; with a baseline's on the same samples, differences and agreement."""
+    @property
+    def names(self) -> list[str]:
+        return [metric.name for metric in self.metrics]
+
+    def quality(
+        self,
+        run: SetRun,
+        baseline: SetRun | None,
+        before: SetRun | None = None,
+    ) -> Measured:
+        """Scores of a run; with a baseline's on the same samples, differences and agreement.
+
+        `before` is the same variant's run at another revision: with it, what changed since.
+        """
         references = [self.references[i] for i in run.numbers]
         n = len(references)
         measures: dict[str, Measure] = {}
         differences: dict[str, Measure] = {}
+        changes: dict[str, Measure] = {}
         for metric in self.metrics:
             statistics = metric.statistics(run.outputs, references)
             low, high = bootstrap.interval(statistics, metric.score, self.confidence, self.seed)
             value = metric.score(statistics.sum(axis=0))
             measures[metric.name] = Measure(value, metric.unit, low, high, n)
-            if baseline:
-                difference, low, high = bootstrap.paired_difference(
-                    statistics,
-                    metric.statistics(baseline.outputs, references),
-                    metric.score,
-                    self.confidence,
-                    self.seed,
-                )
-                differences[metric.name] = Measure(difference, metric.unit, low, high, n)
+            for other, found in ((baseline, differences), (before, changes)):
+                if other:
+                    difference, low, high = bootstrap.paired_difference(
+                        statistics,
+                        metric.statistics(other.outputs, references),
+                        metric.score,
+                        self.confidence,
+                        self.seed,
+                    )
+                    found[metric.name] = Measure(difference, metric.unit, low, high, n)
         if baseline:
             same = sum(a == b for a, b in zip(run.outputs, baseline.outputs, strict=True))
             low, high = clopper_pearson(same, n, self.confidence)
@@ -55,6 +69,7 @@ class Scoring:
         return Measured(
             measures,
             differences=differences,
+            changes=changes,
             confidence=self.confidence,
             seconds=sum(run.batch_s),
             whole_set=self.whole_set,

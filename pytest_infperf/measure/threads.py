@@ -9,7 +9,7 @@ from statistics import median
 from pytest_infperf.measure.blocks import LEAST_BLOCK_NS
 from pytest_infperf.worker.serving import ServedVariant
 
-_ROUNDS = 8
+_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,19 @@ def candidates(cores: int) -> list[int]:
     return [*powers, cores]
 
 
-def search(start: Callable[[int], ServedVariant], cores: int, draw: Iterator[int]) -> ThreadSearch:
-    """Start the variant with each count, run all in turns on the same inputs, keep the fastest."""
+def search(begin: Callable[[int], ServedVariant], cores: int, draw: Iterator[int]) -> ThreadSearch:
+    """Begin the variant with each count, run all in turns on the same inputs, keep the fastest.
+
+    They load side by side, and there are no more of them than cores.
+    """
     served: dict[int, ServedVariant] = {}
     try:
         for threads in candidates(cores):
-            served[threads] = start(threads)
+            served[threads] = begin(threads)
+        for candidate in served.values():
+            candidate.finish_loading()
+        for candidate in served.values():
+            candidate.answer_first_query()
         times: dict[int, list[float]] = {threads: [] for threads in served}
         for turn in range(_ROUNDS if len(served) > 1 else 0):
             number = next(draw)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_infperf import errors
@@ -24,6 +24,8 @@ class SetRun:
     """Of the samples in `numbers`, in that order."""
     batch_samples: Sequence[int]
     batch_s: Sequence[float]
+    shares: Mapping[str, int] = field(default_factory=dict)
+    """By kind of node, how many shares of the set were run there; empty when it was run here."""
 
 
 def run_set(

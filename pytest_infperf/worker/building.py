@@ -7,7 +7,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from pytest_infperf import naming
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
@@ -28,8 +27,9 @@ class Builders:
         try:
             request = messages.Build(
                 suite=asdict(assignment.suite),
-                backend=naming.describe(assignment.backend),
-                model=str(assignment.model),
+                backend=assignment.blueprint.backend,
+                model=assignment.blueprint.model,
+                data=str(assignment.data),
                 source=None if source is None else str(source),
                 folder=str(folder),
             )
@@ -43,7 +43,7 @@ class Builders:
         with self._lock:
             if self._ended:
                 raise WorkerError(f"the building of {assignment.name} was interrupted")
-            process = WorkerProcess(assignment.name, assignment.timeout_s)
+            process = WorkerProcess(assignment.name, assignment.checkout, assignment.timeout_s)
             self._running.add(process)
         return process
 

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
-import sys
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter_ns, process_time_ns
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pytest_infperf import naming
 from pytest_infperf.discovery import SuiteAddress
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite import Codec, Runner
+from pytest_infperf.processes import die_with_parent
+from pytest_infperf.suite import Codec, Material, Runner
 from pytest_infperf.worker import clocks, messages
+from pytest_infperf.worker.surveying import survey
 
 
 class Serving:
@@ -29,7 +31,8 @@ class Serving:
             os.sched_setaffinity(0, load.cpus)
         suite = SuiteAddress(**load.suite).load()
         backend = naming.restore(load.backend)
-        self._inputs = suite.task.samples(suite.folder).inputs
+        self._task = suite.task
+        self._samples = suite.task.samples(Path(load.data))
         self.codec: Codec = suite.task.codec(Path(load.model))
         self.runner: Runner = backend.load(Path(load.artifact), suite.task, load.threads)
         # What is loaded stays: the collection before each block need not look through it again.
@@ -41,16 +44,23 @@ class Serving:
             threads=self.runner.threads,
             decoding=dict(self.runner.decoding),
             memory_bytes=clocks.peak_memory_bytes(),
+            ready_ns=perf_counter_ns(),
         )
 
+    def inputs(self) -> messages.Inputs:
+        return messages.Inputs(self._samples.inputs_digest())
+
     def run(self, block: messages.Block) -> messages.BlockDone:
-        queries = [[self._inputs[i] for i in query] for query in block.queries]
+        queries = [[self._sample(i, block.length) for i in query] for query in block.queries]
+        encode: Any = self.codec.encode
+        if block.length is not None:
+            encode = partial(encode, length=block.length)
+        query = self._query
         if block.warm_up:
-            self._query(queries[0])
+            query(encode, queries[0])
         outputs: list[list[object]] = []
         query_ns: list[int] = []
         model_ns: list[int] = []
-        query = self._query
         gc.collect()
         gc.disable()
         busy = clocks.host_busy_ns()
@@ -59,7 +69,7 @@ class Serving:
         enough = begin + block.least_ns
         while True:
             for inputs in queries:
-                start, ready, done, end, output = query(inputs)
+                start, ready, done, end, output = query(encode, inputs)
                 query_ns.append(end - start)
                 model_ns.append(done - ready)
                 if block.outputs:
@@ -73,31 +83,42 @@ class Serving:
         for i, output in enumerate(outputs):
             if len(output) != (samples := len(queries[i % len(queries)])):
                 raise ValueError(f"{len(output)} outputs of a query of {samples} samples")
-        foreign = None if busy is None or busy_after is None else max(0, busy_after - busy - own)
+        foreign = None if busy is None or busy_after is None else busy_after - busy - own
         return messages.BlockDone(
             query_ns, model_ns, wall, own, foreign, outputs if block.outputs else None
         )
 
-    def _query(self, inputs: list[object]) -> tuple[int, int, int, int, list[object]]:
+    def _sample(self, number: int, length: int | None) -> object:
+        if length is None:
+            return self._samples.inputs[number]
+        return self._task.sized(self._samples.inputs, number, length)
+
+    def _query(
+        self, encode: Callable[[list[object]], Any], inputs: list[object]
+    ) -> tuple[int, int, int, int, list[object]]:
         start = perf_counter_ns()
-        features = self.codec.encode(inputs)
+        features = encode(inputs)
         ready = perf_counter_ns()
         results = self.runner.infer(features)
         done = perf_counter_ns()
-        outputs = self.codec.decode(results)
+        outputs = self.codec.decode(results, features)
         return start, ready, done, perf_counter_ns(), outputs
 
 
 def build(request: messages.Build) -> messages.Built:
     suite = SuiteAddress(**request.suite).load()
     backend = naming.restore(request.backend)
-    source = None if request.source is None else Path(request.source)
-    evidence = backend.build(Path(request.model), suite.task, Path(request.folder), source)
-    return messages.Built(evidence)
+    material = Material(
+        model=Path(request.model),
+        task=suite.task,
+        data=Path(request.data),
+        source=None if request.source is None else Path(request.source),
+    )
+    return messages.Built(backend.build(material, Path(request.folder)))
 
 
 def main() -> None:
-    _die_with_parent()
+    die_with_parent()
     requests, replies = _own_pipes()
     serving: Serving | None = None
     for line in requests:
@@ -111,6 +132,10 @@ def main() -> None:
                 reply = serving.loaded()
             elif isinstance(request, messages.Block) and serving:
                 reply = serving.run(request)
+            elif isinstance(request, messages.AskInputs) and serving:
+                reply = serving.inputs()
+            elif isinstance(request, messages.Survey):
+                reply = survey(request)
             elif isinstance(request, messages.AskMemory):
                 reply = messages.Memory(clocks.peak_memory_bytes())
             else:
@@ -132,15 +157,6 @@ def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     return requests, replies
-
-
-def _die_with_parent() -> None:
-    """A frozen worker cannot see its pipe close; on Linux the kernel ends it with its parent."""
-    if sys.platform == "linux":
-        import ctypes
-
-        pr_set_pdeathsig = 1  # linux/prctl.h
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 if __name__ == "__main__":

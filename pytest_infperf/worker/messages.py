@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,9 @@ class Load:
 
     suite: dict[str, str]
     """root and module of the suite's address."""
-    backend: dict[str, Any]
+    data: str
+    """The folder that the suite's samples are read from."""
+    backend: Mapping[str, Any]
     model: str
     artifact: str
     threads: int | None
@@ -26,6 +28,8 @@ class Loaded:
     threads: int
     decoding: dict[str, Any]
     memory_bytes: int
+    ready_ns: int
+    """When it was: of `perf_counter_ns`, which the processes of a host share."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,10 @@ class Build:
     """Build an artifact into an empty folder and give the evidence of it (`Built`)."""
 
     suite: dict[str, str]
-    backend: dict[str, Any]
+    backend: Mapping[str, Any]
     model: str
+    data: str
+    """The folder that the samples are read from."""
     source: str | None
     """The artifact that this one is built from."""
     folder: str
@@ -57,6 +63,8 @@ class Block:
     least_ns: int = 0
     warm_up: bool = True
     outputs: bool = False
+    length: int | None = None
+    """Of each sample, by `Task.sized`; None takes them as they are."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,39 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class AskInputs:
+    """What inputs do you have (`Inputs`)?"""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    digest: str
+    """Equal in two workers that were given the same inputs."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What does the suite hold in your checkout (`Surveyed`)?"""
+
+    suite: dict[str, str]
+    more_backends: Sequence[Mapping[str, Any]]
+    """Of variants that are added to the suite there too."""
+    models_beside: str
+    """The folder that a model is taken from which this checkout does not have."""
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    blueprints: Mapping[str, Mapping[str, Any]]
+    """By variant."""
+    unable: Mapping[str, str]
+    """By variant, why none could be drawn."""
+    metrics: Sequence[str]
+    borrowed_models: Sequence[str]
+    """Taken from the other folder."""
+
+
+@dataclass(frozen=True)
 class Failed:
     """The request failed with an exception; the worker is still there."""
 
@@ -92,12 +133,23 @@ class Failed:
     """True for what the user can mend (UserError): shown without a traceback."""
 
 
-Message = Load | Loaded | Build | Built | Block | BlockDone | AskMemory | Memory | Failed
+Message = (
+    Load
+    | Loaded
+    | Build
+    | Built
+    | Block
+    | BlockDone
+    | AskMemory
+    | Memory
+    | AskInputs
+    | Inputs
+    | Survey
+    | Surveyed
+    | Failed
+)
 
-_TYPES: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (Load, Loaded, Build, Built, Block, BlockDone, AskMemory, Memory, Failed)
-}
+_TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 def encode(message: Message) -> bytes:

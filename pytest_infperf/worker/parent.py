@@ -6,50 +6,55 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import TypeVar
 
 from pytest_infperf import errors
+from pytest_infperf.checkout import Checkout
 from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.processes import LastWords, how_it_ended
 from pytest_infperf.worker import messages
 
 __tracebackhide__ = errors.meant_for_the_user
 
 Reply = TypeVar("Reply", bound=messages.Message)
 
-_LAST_WORDS_BYTES = 3000
-
 
 class WorkerProcess:
     """A process that answers messages. Frozen between questions once `freeze` was called."""
 
-    def __init__(self, name: str, timeout_s: float) -> None:
+    def __init__(self, name: str, checkout: Checkout, timeout_s: float) -> None:
         self.name = name
         self._timeout_s = timeout_s
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
+        self._words = LastWords()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pytest_infperf.worker.child"],
+            [checkout.python, "-m", "pytest_infperf.worker.child"],
+            cwd=checkout.folder,
+            env=checkout.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._stderr,
+            stderr=self._words.file,
             start_new_session=True,  # Ctrl-C reaches the run, which then ends its workers
         )
         self._unread = b""
-        self._words = ""
         self._cores: set[int] | None = None
 
     def ask(self, request: messages.Message, kind: type[Reply]) -> Reply:
         """The worker's answer. Raises WorkerError, or UserError for what the user can mend."""
+        self.send(request)
+        return self.receive(kind)
+
+    def send(self, request: messages.Message) -> None:
         assert self._process.stdin
         try:
             self._process.stdin.write(messages.encode(request))
             self._process.stdin.flush()
         except OSError:
             raise self._died() from None
+
+    def receive(self, kind: type[Reply]) -> Reply:
         line = self._read_line()
         try:
             reply = messages.decode(line)
@@ -60,8 +65,7 @@ class WorkerProcess:
             if reply.mendable:
                 raise UserError(reply.message)
             raise WorkerError(
-                f"the worker of {self.name} failed: {reply.kind}: {reply.message}"
-                f"{self._last_words()}"
+                f"the worker of {self.name} failed: {reply.kind}: {reply.message}{self._words}"
             )
         if not isinstance(reply, kind):
             self.close()
@@ -78,11 +82,10 @@ class WorkerProcess:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._unread:
                 if not selector.select(max(0.0, deadline - perf_counter())):
-                    words = self._last_words()
                     self.close()
                     raise WorkerError(
                         f"the worker of {self.name} did not answer within {self._timeout_s:g} s "
-                        f"and was ended (--infperf-timeout){words}"
+                        f"and was ended (--infperf-timeout){self._words}"
                     )
                 chunk = os.read(self._process.stdout.fileno(), 1 << 20)
                 if not chunk:
@@ -92,22 +95,9 @@ class WorkerProcess:
         return line
 
     def _died(self) -> WorkerError:
-        code = self._process.wait()
-        how = f"ended with exit code {code}"
-        if code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
-        if code == -signal.SIGKILL:
-            how += " (often the out-of-memory killer: see `dmesg`)"
-        words = self._last_words()
+        how = how_it_ended(self._process.wait())
         self.close()
-        return WorkerError(f"the worker of {self.name} {how}{words}")
-
-    def _last_words(self) -> str:
-        if not self._stderr.closed:
-            self._stderr.seek(0, os.SEEK_END)
-            self._stderr.seek(max(0, self._stderr.tell() - _LAST_WORDS_BYTES))
-            self._words = self._stderr.read().decode(errors="replace").strip()
-        return f"\nIts last words:\n{self._words}" if self._words else "\nIt left no words."
+        return WorkerError(f"the worker of {self.name} {how}{self._words}")
 
     def place(self, cores: Collection[int]) -> None:
         """Let all threads of the worker run on these cores and no others, where Linux can."""
@@ -152,8 +142,8 @@ class WorkerProcess:
         if self.alive:
             self.kill()
             self._process.wait()
-        self._last_words()
-        for stream in (self._process.stdin, self._process.stdout, self._stderr):
+        self._words.close()
+        for stream in (self._process.stdin, self._process.stdout):
             if stream:
                 with suppress(BrokenPipeError):
                     stream.close()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter_ns
 
-from pytest_infperf import errors, naming
+from pytest_infperf import errors
 from pytest_infperf.artifacts import Artifact
+from pytest_infperf.blueprint import Blueprint
+from pytest_infperf.checkout import Checkout
 from pytest_infperf.discovery import SuiteAddress
-from pytest_infperf.suite import Backend
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
 
@@ -30,48 +32,77 @@ class Assignment:
     """What a worker is to serve or to build."""
 
     suite: SuiteAddress
-    backend: Backend
-    model: Path
+    blueprint: Blueprint
+    checkout: Checkout
+    data: Path
+    """The folder that the samples are read from."""
     timeout_s: float
 
     @property
     def name(self) -> str:
-        return self.backend.variant_id
+        revision = self.checkout.revision
+        return f"{self.blueprint.variant_id}{f' at {revision}' if revision else ''}"
 
 
 class ServedVariant:
-    """A frozen worker that has loaded a variant and answered its first query."""
+    """A frozen worker that has loaded a variant and answered its first query.
+
+    Several can be begun before any of them is waited for. Whoever begins one in a thread has to
+    outlive it: Linux ends a worker with the thread that started it.
+    """
+
+    loaded: messages.Loaded
+    load_s: float
+    """From the start of the process, imports included, to its readiness."""
+    first_query_s: float
 
     def __init__(self, assignment: Assignment, artifact: Artifact, threads: int | None) -> None:
-        self.backend = assignment.backend
+        """Begin to load."""
+        blueprint = assignment.blueprint
+        self.variant_id = blueprint.variant_id
         self.artifact = artifact
-        self._cores = list(assignment.backend.cpus or usable_cores())
-        start = perf_counter()
-        self._process = WorkerProcess(assignment.name, assignment.timeout_s)
-        try:
-            self.loaded = self._process.ask(
-                messages.Load(
-                    suite=asdict(assignment.suite),
-                    backend=naming.describe(assignment.backend),
-                    model=str(assignment.model),
-                    artifact=str(artifact.folder),
-                    threads=threads,
-                    cpus=assignment.backend.cpus,
-                ),
-                messages.Loaded,
-            )
-            self.load_s = perf_counter() - start
-            """From the start of the process, imports included, to its readiness."""
-            first = messages.Block(queries=[[0]], warm_up=False)
-            self.first_query_s = self._process.ask(first, messages.BlockDone).query_ns[0] / 1e9
+        self._cores = list(blueprint.cpus or usable_cores())
+        self._begun_ns = perf_counter_ns()
+        self._process = WorkerProcess(assignment.name, assignment.checkout, assignment.timeout_s)
+        request = messages.Load(
+            suite=asdict(assignment.suite),
+            data=str(assignment.data),
+            backend=blueprint.backend,
+            model=blueprint.model,
+            artifact=str(artifact.folder),
+            threads=threads,
+            cpus=blueprint.cpus,
+        )
+        with self._closed_on_failure():
+            self._process.send(request)
+
+    @classmethod
+    def ready(
+        cls, assignment: Assignment, artifact: Artifact, threads: int | None
+    ) -> ServedVariant:
+        served = cls(assignment, artifact, threads)
+        served.finish_loading()
+        served.answer_first_query()
+        return served
+
+    def finish_loading(self) -> None:
+        with self._closed_on_failure():
+            self.loaded = self._process.receive(messages.Loaded)
+            self.load_s = (self.loaded.ready_ns - self._begun_ns) / 1e9
             self._process.freeze()
+
+    def answer_first_query(self) -> None:
+        with self._closed_on_failure():
+            block = self.run([[0]], warm_up=False)
+            self.first_query_s = block.query_ns[0] / 1e9
+
+    @contextmanager
+    def _closed_on_failure(self) -> Iterator[None]:
+        try:
+            yield
         except BaseException:
             self._process.close()
             raise
-
-    @property
-    def variant_id(self) -> str:
-        return self.backend.variant_id
 
     @property
     def alive(self) -> bool:
@@ -85,13 +116,14 @@ class ServedVariant:
         outputs: bool = False,
         warm_up: bool = True,
         turn: int | None = None,
+        length: int | None = None,
     ) -> messages.BlockDone:
         """One block, the worker awake for as long as it lasts.
 
         With a `turn` the worker gets as many cores as it has threads, others at each turn: cores of
         a shared host differ in speed, and what is compared at one turn should share them.
         """
-        block = messages.Block(queries, least_ns, warm_up, outputs)
+        block = messages.Block(queries, least_ns, warm_up, outputs, length)
         self._process.place(self._cores if turn is None else self._cores_at(turn))
         with self._process.thawed():
             return self._process.ask(block, messages.BlockDone)
@@ -99,6 +131,10 @@ class ServedVariant:
     def _cores_at(self, turn: int) -> list[int]:
         cores, threads = self._cores, min(self.loaded.threads, len(self._cores))
         return [cores[(turn + i) % len(cores)] for i in range(threads)]
+
+    def inputs_digest(self) -> str:
+        with self._process.thawed():
+            return self._process.ask(messages.AskInputs(), messages.Inputs).digest
 
     def peak_memory_bytes(self) -> int:
         with self._process.thawed():

@@ -1,0 +1,120 @@
+"""How published studies measured, by name, so that their tables can be set beside ours.
+
+The tool's own latencies (`measure.latency`) have intervals and stop when they are sure; a protocol
+does what the study did, as often as it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from pytest_infperf import errors
+from pytest_infperf.measure.measured import Measured
+from pytest_infperf.points import at
+from pytest_infperf.record import Measure
+from pytest_infperf.stats import bootstrap, quantile
+from pytest_infperf.worker.serving import ServedVariant
+
+__tracebackhide__ = errors.meant_for_the_user
+
+_PERCENTILES = (0.5, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    name: str
+    source: str
+    """The study, and what it did."""
+    requests: int
+    """Of a run, one after the other, one sample each."""
+    runs: int
+    """What is reported is each statistic's mean over the runs."""
+    batches: int = 0
+    """Queries of a batch that give the throughput; none takes it from the requests."""
+    batch: int = 1
+    warm_up: int = 1
+
+
+_ALL = (
+    Protocol(
+        "jmeter-60x12",
+        requests=60,
+        runs=12,
+        source="BERT to DistilBERT to ONNX: a JMeter thread group of 60 requests, 12 times",
+    ),
+    Protocol(
+        "deepspeech2-300x100",
+        requests=300,
+        runs=1,
+        batches=100,
+        batch=8,
+        warm_up=10,
+        source="DeepSpeech2 with dynamic quantisation: 300 latency and 100 throughput trials",
+    ),
+)
+PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
+
+
+def measure_protocol(
+    protocol: Protocol,
+    served: ServedVariant,
+    draw: Iterator[int],
+    *,
+    confidence: float,
+    seed: int,
+    said: Callable[[float], None] = lambda share: None,
+) -> Measured:
+    """`said` hears the share that is done. Intervals are bootstraps over runs, or over the
+    requests of a single one."""
+    served.run([[next(draw)] for _ in range(protocol.warm_up)])
+    runs: list[list[float]] = []
+    for done in range(protocol.runs):
+        block = served.run([[next(draw)] for _ in range(protocol.requests)])
+        runs.append([ns / 1e9 for ns in block.query_ns])
+        said((done + 1) / protocol.runs)
+    measures = dict(_statistics(runs, confidence, seed))
+    if protocol.batches:
+        queries = [[next(draw) for _ in range(protocol.batch)] for _ in range(protocol.batches)]
+        seconds = [ns / 1e9 for ns in served.run(queries).query_ns]
+        bounds = bootstrap.ratio_of_sums(
+            [float(protocol.batch)] * len(seconds), seconds, confidence, seed
+        )
+        rate = protocol.batch * len(seconds) / sum(seconds)
+        measures["throughput"] = Measure(rate, "samples/s", *bounds, len(seconds))
+    return Measured(
+        {at(name, protocol.name): measure for name, measure in measures.items()},
+        times_s=[time for times in runs for time in times],
+        confidence=confidence,
+        seconds=sum(map(sum, runs)),
+    )
+
+
+def _statistics(
+    runs: Sequence[Sequence[float]], confidence: float, seed: int
+) -> Iterator[tuple[str, Measure]]:
+    yield "latency_mean", _mean_over(runs, fmean, confidence, seed)
+    yield "latency_min", _mean_over(runs, min, confidence, seed)
+    yield "latency_max", _mean_over(runs, max, confidence, seed)
+    for p in _PERCENTILES:
+
+        def percentile(times: Sequence[float], p: float = p) -> float:
+            return quantile.percentile(times, p)
+
+        yield f"latency_p{100 * p:g}", _mean_over(runs, percentile, confidence, seed)
+    counts, sums = [float(len(times)) for times in runs], [sum(times) for times in runs]
+    bounds = bootstrap.ratio_of_sums(counts, sums, confidence, seed)
+    n = sum(map(len, runs))
+    yield "throughput", Measure(n / sum(sums), "samples/s", *bounds, n)
+
+
+def _mean_over(
+    runs: Sequence[Sequence[float]],
+    statistic: Callable[[Sequence[float]], float],
+    confidence: float,
+    seed: int,
+) -> Measure:
+    values = [statistic(times) for times in runs]
+    low, high = bootstrap.mean(values, confidence, seed) if len(values) > 1 else (None, None)
+    return Measure(fmean(values), "s", low, high, sum(map(len, runs)))

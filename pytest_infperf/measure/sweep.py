@@ -1,0 +1,139 @@
+"""One parameter of queries over several values: every value is measured in each round, in turns.
+
+The growth of the time is the exponent b of t = a x^b over the whole range. Each round gives one
+slope of ln t over ln x by least squares; estimate and interval are those of the paired ratio (see
+`stats.ratio`): 1 is linear, 0 is constant.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil, isfinite, log
+from time import perf_counter
+
+from pytest_infperf import errors
+from pytest_infperf.measure.measured import Measured
+from pytest_infperf.measure.times import of_times
+from pytest_infperf.points import GROWTH, at, point
+from pytest_infperf.record import Measure
+from pytest_infperf.stats import ratio, sequential
+from pytest_infperf.suite import Sweep
+from pytest_infperf.worker.serving import ServedVariant
+
+__tracebackhide__ = errors.meant_for_the_user
+
+_BLOCK_NS = 20_000_000
+_FIRST_LOOK = 12
+"""Rounds: with fewer, no slope has an interval at a confidence of 0.99."""
+
+Decided = Callable[[Sequence[Measured]], bool]
+
+
+@dataclass
+class Point:
+    """One value of a sweep, and the queries that were measured at it."""
+
+    sweep: Sweep
+    value: int
+    served: ServedVariant
+    query_ns: list[int] = field(default_factory=list)
+    round_ns: list[float] = field(default_factory=list)
+    """Mean time of a query, a round each."""
+
+    @property
+    def name(self) -> str:
+        return point(self.sweep.parameter, self.value)
+
+    @property
+    def batch(self) -> int:
+        return self.value if self.sweep.parameter == "batch" else 1
+
+    def measure(self, draw: Iterator[int]) -> None:
+        """One block."""
+        mean_ns = self.round_ns[-1] if self.round_ns else _BLOCK_NS
+        queries = [
+            [next(draw) for _ in range(self.batch)]
+            for _ in range(max(1, ceil(_BLOCK_NS / mean_ns)))
+        ]
+        length = self.value if self.sweep.parameter == "length" else None
+        block = self.served.run(queries, length=length)
+        self.query_ns += block.query_ns
+        self.round_ns.append(sum(block.query_ns) / len(block.query_ns))
+
+    def measured(self, percentiles: Iterable[str], confidence: float, seed: int) -> Measured:
+        times = [ns / 1e9 for ns in self.query_ns]
+        values = of_times(times, percentiles, confidence, seed)
+        mean = values["latency_mean"]
+        values["throughput"] = Measure(
+            self.batch / mean.value,
+            "samples/s",
+            self.batch / mean.high if mean.high else None,
+            self.batch / mean.low if mean.low else None,
+            mean.n,
+        )
+        return Measured(
+            {at(name, self.name): measure for name, measure in values.items()},
+            times_s=times,
+            confidence=confidence,
+            seconds=sum(times),
+        )
+
+
+def measure_sweep(
+    points: Sequence[Point],
+    draw: Iterator[int],
+    *,
+    percentiles: Iterable[str],
+    budget_s: float,
+    confidence: float,
+    seed: int,
+    decided: Decided,
+) -> list[Measured]:
+    """A part for each point, and one for the growth.
+
+    `percentiles` are those asked for beside the reported ones. Looks at the gates after 12, 24, 48
+    ... rounds, each with its share of the error.
+    """
+    order, rng = list(points), random.Random(seed)
+    start = perf_counter()
+
+    def rounds_until(count: int) -> None:
+        while len(points[0].round_ns) < count and (
+            len(points[0].round_ns) < _FIRST_LOOK or perf_counter() - start < budget_s
+        ):
+            rng.shuffle(order)
+            for each in order:
+                each.measure(draw)
+
+    rounds_until(_FIRST_LOOK)
+    looks, share = sequential.plan(_FIRST_LOOK, perf_counter() - start, budget_s, confidence)
+    for look in looks:
+        rounds_until(look)
+        parts = [each.measured(percentiles, share, seed) for each in points]
+        parts.append(_growth(points, share, perf_counter() - start))
+        if decided(parts) or perf_counter() - start >= budget_s:
+            break
+    return parts
+
+
+def _growth(points: Sequence[Point], confidence: float, seconds: float) -> Measured:
+    x = [log(each.value) for each in points]
+    centre = sum(x) / len(x)
+    weights = [(value - centre) for value in x]
+    spread = sum(weight * weight for weight in weights)
+    slopes = [
+        sum(w * log(ns) for w, ns in zip(weights, times, strict=True)) / spread
+        for times in zip(*(each.round_ns for each in points), strict=True)
+    ]
+    low, high = ratio.signed_rank_interval(slopes, confidence)
+    measure = Measure(
+        ratio.hodges_lehmann(slopes),
+        "",
+        low if isfinite(low) else None,
+        high if isfinite(high) else None,
+        len(slopes),
+    )
+    name = at(GROWTH, points[0].sweep.parameter)
+    return Measured({name: measure}, confidence=confidence, seconds=seconds)

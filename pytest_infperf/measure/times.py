@@ -1,0 +1,27 @@
+"""What the times of single queries say: their mean, extremes and percentiles, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pytest_infperf.measure.catalogue import REPORTED_PERCENTILES, percentile_of
+from pytest_infperf.record import Measure
+from pytest_infperf.stats import bootstrap, quantile
+
+
+def of_times(
+    times_s: Sequence[float], percentiles: Iterable[str], confidence: float, seed: int
+) -> dict[str, Measure]:
+    """`percentiles` are measures such as `latency_p75` beside those that are always reported."""
+    n = len(times_s)
+    bounds = bootstrap.mean(times_s, confidence, seed)
+    measures = {
+        "latency_mean": Measure(sum(times_s) / n, "s", *bounds, n),
+        "latency_min": Measure(min(times_s), "s", n=n),
+        "latency_max": Measure(max(times_s), "s", n=n),
+    }
+    for name in {*REPORTED_PERCENTILES, *percentiles}:
+        p = percentile_of(name)
+        bounds = quantile.order_statistic_interval(times_s, p, confidence)
+        measures[name] = Measure(quantile.percentile(times_s, p), "s", *bounds, n)
+    return measures

@@ -1,0 +1,34 @@
+"""What a suite holds in this worker's checkout: the blueprints of its variants, and its metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_infperf import models, naming
+from pytest_infperf.blueprint import draw
+from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.errors import UserError
+from pytest_infperf.metrics import metric
+from pytest_infperf.worker import messages
+
+
+def survey(request: messages.Survey) -> messages.Surveyed:
+    suite = SuiteAddress(**request.suite).load()
+    ids = set(suite.variant_ids)
+    more = [naming.restore(description) for description in request.more_backends]
+    suite = suite.with_variants([backend for backend in more if backend.variant_id not in ids])
+    blueprints, unable = {}, {}
+    borrowed: list[str] = []
+    for backend in suite.variants:
+        name = suite.model_of(backend)
+        beside = Path(request.models_beside)
+        is_borrowed = not (suite.folder / name).is_dir() and (beside / name).is_dir()
+        if is_borrowed and name not in borrowed:
+            borrowed.append(name)
+        try:
+            model = models.locate(name, beside if is_borrowed else suite.folder)
+            blueprints[backend.variant_id] = draw(suite, backend, model).to_document()
+        except UserError as error:
+            unable[backend.variant_id] = str(error)
+    metrics = [metric(each).name for each in suite.task.metrics]
+    return messages.Surveyed(blueprints, unable, metrics, borrowed)
