@@ -41,6 +41,7 @@ _SCALES: Mapping[str, Mapping[str, Decimal]] = {
     "ratio": {"": _ONE, "x": _ONE, "%": _PERCENT},
     "fraction": {"": _ONE, "%": _PERCENT},
     "points": {"": _ONE, "point": _ONE, "points": _ONE},
+    "usd": {"": _ONE, "USD": _ONE, "usd": _ONE},
 }
 _EXAMPLES: Mapping[str, str] = {
     "s": '"300 ms" or "2 s"',
@@ -49,8 +50,9 @@ _EXAMPLES: Mapping[str, str] = {
     "ratio": '1.5 or "1.5x"',
     "fraction": '0.05 or "5 %"',
     "points": '22.5 or "22.5 points"',
+    "usd": '1.2 or "1.2 USD"',
 }
-_NEVER_NEGATIVE = frozenset({"s", "bytes", "samples/s", "ratio"})
+_NEVER_NEGATIVE = frozenset({"s", "bytes", "samples/s", "ratio", "usd"})
 """A time, a size, a rate and a ratio of them; differences of quality can be."""
 _QUANTITY = re.compile(
     r"(?P<number>[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)"
@@ -130,6 +132,8 @@ def format_value(value: float, unit: str, extra_digits: int = 0) -> str:
         percent = 100 * value
         return f"{_fixed(percent, (1 if abs(percent) >= 10 else 2) + extra_digits)} %"
     figures = 3 + extra_digits
+    if unit == "usd":
+        return f"{_significant(value, figures)} USD"
     if unit not in _SHOWN:
         return f"{_significant(value, figures)} {unit}".rstrip()
     for scale, name in _SHOWN[unit]:

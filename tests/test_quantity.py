@@ -180,7 +180,7 @@ def test_fractions_survive_printing_and_reading(value: float) -> None:
     assert parse_quantity(printed, "fraction") == pytest.approx(value, abs=0.00051)
 
 
-@given(st.floats(0, 1e15), st.sampled_from(UNITS))
+@given(st.floats(0, 1e12), st.sampled_from(UNITS))
 def test_what_was_printed_is_printed_the_same_again(value: float, unit: str) -> None:
     printed = format_value(value, unit)
     assert format_value(parse_quantity(printed, unit), unit) == printed

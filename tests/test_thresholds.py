@@ -295,14 +295,16 @@ MISTAKES = {
     ),
     in_gates("bleu = {}"): (
         "5: [translation.gates] bleu: a gate without a limit. "
-        "Give it one of min, max, max_drop, max_rise, min_ratio, max_ratio, or remove it."
+        "Give it one of min, max, max_drop, max_rise, min_ratio, max_ratio, "
+        "max_regression, or remove it."
     ),
     in_gates("bleu = { minimum = 1 }"): (
         '5: [translation.gates] bleu.minimum: no such limit. Did you mean "min"?'
     ),
     in_gates("bleu = { least = 1 }"): (
         "5: [translation.gates] bleu.least: no such limit. "
-        "Choose from: min, max, max_drop, max_rise, min_ratio, max_ratio."
+        "Choose from: min, max, max_drop, max_rise, min_ratio, max_ratio, "
+        "max_regression."
     ),
     in_gates("bleu = { min = true }"): (
         "5: [translation.gates] bleu.min: a limit is a number or a quantity in quotes, not true. "
@@ -352,7 +354,7 @@ MISTAKES = {
     ),
     in_gates("bleu = { max_rise = 1.1 }"): (
         "5: [translation.gates] bleu.max_rise: bleu has no such limit, only min and max and "
-        "max_drop. Use max_drop."
+        "max_drop and max_regression. Use max_drop."
     ),
     in_gates("size = { max_rise = 1.1 }"): (
         "5: [translation.gates] size.max_rise: size has no such limit, only min and max and "

@@ -2,7 +2,7 @@
 
 import tomllib
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import tomli_w
 from hypothesis import example, given, settings
@@ -14,9 +14,11 @@ from pytest_infperf.thresholds.sections import LIMIT_KINDS, Bound, crossed_limit
 from pytest_infperf.toml_lines import KeyPath, line_numbers
 
 CATALOGUE = Catalogue(
-    (quality_kind("bleu", "points", True), quality_kind("wer", "fraction", False))
+    (quality_kind("bleu", "points", True), quality_kind("wer", "fraction", False)),
+    {"length=16": "sweep", "length=512": "sweep", "jmeter-60x12": "protocol"},
+    ["length"],
 )
-METHODS: tuple[Method, ...] = ("latency", "throughput", "quality", "footprint")
+METHODS: tuple[Method, ...] = get_args(Method)
 Strategy = st.SearchStrategy[Any]
 VARIANTS = ("torch", "onnx")
 
@@ -56,6 +58,7 @@ anything = scalars | st.recursive(tables(names, scalars), partial(tables, names)
 numbers = st.integers(-10, 1000) | st.floats(-10, 1000)
 quantities = st.sampled_from(["300 ms", "1.5x", "900 MB", "5 %", "22 points", "7 stones"])
 suites = st.sampled_from(["translation", "speech", "tradition"])
+points = st.sampled_from([*CATALOGUE.points, "length=17", "length"])
 variants = st.sampled_from([*VARIANTS, "onx"])
 globs = st.sampled_from(["c7i.*", "*Xeon*", "[", "[!z-a]", "[]-"]) | names
 measures = st.sampled_from([*CATALOGUE.names(), "latency_p99.99", "latency_p٩", "latancy"])
@@ -70,7 +73,15 @@ def without_crossed(limits: dict[LimitKind, Bound]) -> dict[LimitKind, Bound]:
 
 limits = tables(st.sampled_from(LIMIT_KINDS), numbers | quantities).map(without_crossed)
 valid_gates = tables(
-    measures | names.filter(lambda name: name != "on"), limits.filter(bool), max_size=4
+    measures.filter(lambda name: "@" not in name)
+    | names.filter(lambda name: name != "on" and "@" not in name),
+    limits.filter(bool)
+    | st.builds(
+        lambda limits, points: {**limits, "at": points},
+        limits,
+        tables(points | names.filter(bool), limits.filter(bool)).filter(bool),
+    ),
+    max_size=4,
 )
 policies = {
     "confidence": st.floats(0.5, 1, exclude_min=True, exclude_max=True),

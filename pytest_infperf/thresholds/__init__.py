@@ -1,7 +1,7 @@
 """thresholds.toml -> gates: what variants must meet on this host, and every mistake in the file."""
 
 from pytest_infperf.thresholds.checking import SuiteFacts
-from pytest_infperf.thresholds.parsing import parse
+from pytest_infperf.thresholds.parsing import parse, read
 from pytest_infperf.thresholds.problems import Problem, ThresholdsError
 from pytest_infperf.thresholds.rendering import to_toml
 from pytest_infperf.thresholds.sections import Policy
@@ -14,5 +14,6 @@ __all__ = [
     "Thresholds",
     "ThresholdsError",
     "parse",
+    "read",
     "to_toml",
 ]

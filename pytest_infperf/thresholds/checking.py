@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_infperf.measure.catalogue import Catalogue, Method
 from pytest_infperf.thresholds.problems import Findings, Place, nearest, quoted
-from pytest_infperf.thresholds.resolving import is_relative, resolve
+from pytest_infperf.thresholds.resolving import resolve
 from pytest_infperf.thresholds.sections import Limits, Policy, SuiteSection
 
 FASTEST_QUERY_S = 10e-6
@@ -47,7 +47,7 @@ def check_suite(
     gates = _GateChecker(suite, facts, policy, baseline, findings)
     for path, table in section.tables():
         for measure, limits in table.items():
-            gates.check(suite.within(*path).at(measure), limits)
+            gates.check(suite.within(*path).of_measure(measure), measure, limits)
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class _GateChecker:
     baseline: str | None
     findings: Findings
 
-    def check(self, place: Place, written: Limits) -> None:
-        resolved = resolve(written, self.facts.catalogue, place, self.findings)
+    def check(self, place: Place, measure: str, written: Limits) -> None:
+        resolved = resolve(measure, written, self.facts.catalogue, place, self.findings)
         if resolved is None:
             return
         kind, limits = resolved
@@ -69,11 +69,11 @@ class _GateChecker:
                 f"no test of this suite measures it: none calls variant.{kind.method}()",
                 f"Add a test that calls variant.{kind.method}().check().",
             )
-        if kind.percentile is not None:
+        if kind.percentile is not None and kind.method != "load":
             self._check_budget(place, kind.percentile)
         if self.baseline is None:
             for limit in limits:
-                if is_relative(limit.kind, kind):
+                if kind.need_of(limit.kind) == "baseline":
                     self.findings.add(
                         place.at(limit.kind),
                         "there is no baseline to compare with",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
+from pytest_infperf.errors import UserError
 from pytest_infperf.thresholds.problems import (
     Findings,
     Place,
@@ -21,6 +23,15 @@ from pytest_infperf.toml_lines import KeyPath, line_numbers
 
 _WHERE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 _UNQUOTED_QUANTITY = re.compile(r"=\s*[\d.]+\s*[A-Za-z%$]")
+
+
+def read(path: Path, root: Path) -> Thresholds:
+    """The file at `path`, which messages name from `root`. Raises UserError where it is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    return parse(text, str(path.relative_to(root) if path.is_relative_to(root) else path))
 
 
 def parse(text: str, source: str) -> Thresholds:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.points import AT
 from pytest_infperf.toml_lines import KeyPath
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -31,6 +32,11 @@ class Place:
 
     def at(self, *keys: str) -> Place:
         return Place(self.table, (*self.key, *keys))
+
+    def of_measure(self, measure: str) -> Place:
+        """Where its limits stand: those at a point in a table of their own."""
+        base, _, point = measure.partition(AT)
+        return self.at(base, "at", point) if point else self.at(base)
 
     @property
     def path(self) -> KeyPath:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, cast, get_args
 
 from pytest_infperf.measure.catalogue import LimitKind
+from pytest_infperf.points import AT, at
 from pytest_infperf.thresholds.problems import (
     Findings,
     Place,
@@ -78,7 +79,26 @@ class Reader:
         return VariantSection(self._gates(table, place), on)
 
     def _gates(self, table: Table, place: Place) -> Gates:
-        return {key: self._limits(value, place.at(key)) for key, value in table.items()}
+        found = {}
+        for measure, value in table.items():
+            if AT in measure:
+                base, _, point = measure.partition(AT)
+                example = f"{shown_key(base)}.at.{shown_key(point)} = ..."
+                self._add(place.at(measure), "no measure has an @ in its name", f"Write {example}")
+                continue
+            points = value.get("at") if isinstance(value, dict) else None
+            if isinstance(points, dict):
+                there = place.at(measure, "at")
+                for point, limits in points.items():
+                    if not point:
+                        self._add(there, "a point without a name", 'Write at."length=512" = ...')
+                        continue
+                    found[at(measure, point)] = self._limits(limits, there.at(point))
+                value = {key: limit for key, limit in value.items() if key != "at"}
+                if not value and points:
+                    continue
+            found[measure] = self._limits(value, place.at(measure))
+        return found
 
     def _limits(self, value: object, place: Place) -> Limits:
         measure = shown_key(place.key[-1])
@@ -119,6 +139,12 @@ class Reader:
                 there,
                 f"a limit is a number or a quantity in quotes, not {described(bound)}",
                 f'Write {key} = 1.5 or {key} = "300 ms".',
+            )
+        elif key == "at":
+            self._add(
+                there,
+                f"must be a table of points, not {described(bound)}",
+                f'Write {shown_key(place.key[-1])}.at."length=512" = {{ max = ... }}.',
             )
         elif key.isdecimal() and isinstance(bound, dict):
             whole = quoted(f"{place.key[-1]}.{key}")

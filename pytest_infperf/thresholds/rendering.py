@@ -6,7 +6,8 @@ from typing import Any
 
 import tomli_w
 
-from pytest_infperf.thresholds.sections import SCHEMA, Limits
+from pytest_infperf.points import AT, base_of
+from pytest_infperf.thresholds.sections import SCHEMA, Gates, Limits
 from pytest_infperf.thresholds.selection import Thresholds
 
 
@@ -20,7 +21,7 @@ def to_toml(thresholds: Thresholds) -> str:
         blocks.append([_header(name), *_statements(baseline | suite.overrides.written())])
         for path, gates in suite.tables():
             if gates or path != ("gates",):
-                lines = [_gate(measure, limits) for measure, limits in gates.items()]
+                lines = [_gate(measure, gates) for measure in dict.fromkeys(map(base_of, gates))]
                 blocks.append([_header(name, *path), *lines])
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
@@ -32,9 +33,22 @@ def _header(*path: str) -> str:
     return tomli_w.dumps(table).strip()
 
 
-def _gate(measure: str, limits: Limits) -> str:
-    bounds = ", ".join(_statement(limit, bound) for limit, bound in limits.items())
-    return f"{_statement(measure, 0).removesuffix('0')}{{ {bounds} }}"
+def _gate(measure: str, gates: Gates) -> str:
+    """All limits of a measure, those at its points behind the others."""
+    bounds = [_statement(limit, bound) for limit, bound in gates.get(measure, {}).items()]
+    for name, limits in gates.items():
+        base, _, point = name.partition(AT)
+        if base == measure and point:
+            bounds.append(f"at.{_key(point)}{_inline(limits)}")
+    return f"{_key(measure)}{{ {', '.join(bounds)} }}"
+
+
+def _inline(limits: Limits) -> str:
+    return f"{{ {', '.join(_statement(limit, bound) for limit, bound in limits.items())} }}"
+
+
+def _key(name: str) -> str:
+    return _statement(name, 0).removesuffix("0")
 
 
 def _statements(values: dict[str, Any]) -> list[str]:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 
 from pytest_infperf.gate import Limit
-from pytest_infperf.measure.catalogue import Catalogue, LimitKind, MeasureKind
+from pytest_infperf.measure.catalogue import UNDER_LOAD, Catalogue, LimitKind, MeasureKind
+from pytest_infperf.points import AT, GROWTH, base_of
 from pytest_infperf.quantity import parse_quantity
 from pytest_infperf.thresholds.problems import Findings, Place, described, nearest
 from pytest_infperf.thresholds.sections import Bound, Limits, crossed_limits
 
 
 def resolve(
-    limits: Limits, catalogue: Catalogue, place: Place, findings: Findings
+    measure: str, limits: Limits, catalogue: Catalogue, place: Place, findings: Findings
 ) -> tuple[MeasureKind, list[Limit]] | None:
     """The gate at `place`; what is wrong with it is added to the findings and left out."""
-    measure = place.key[-1]
     kind = catalogue.get(measure)
     if kind is None:
-        findings.add(place, "no such measure", nearest(measure, catalogue.names()))
+        _report_unknown(measure, catalogue, place, findings)
         return None
     resolved = []
     for limit_kind, bound in limits.items():
@@ -46,9 +46,26 @@ def resolve(
     return kind, resolved
 
 
-def is_relative(limit: LimitKind, kind: MeasureKind) -> bool:
-    """Whether it takes a baseline to judge it."""
-    return kind.against_baseline or limit not in ("min", "max")
+def _report_unknown(measure: str, catalogue: Catalogue, place: Place, findings: Findings) -> None:
+    base, _, point = measure.partition(AT)
+    if base == GROWTH and not point:
+        sweeps = [name for name in catalogue.names() if name.startswith(f"{GROWTH}{AT}")]
+        remedy = "Give the suite a sweep: Suite(sweeps=[Sweep(...)])."
+        if sweeps:
+            remedy = f"Name one of its sweeps: growth.at.{sweeps[0].partition(AT)[2]} = ..."
+        findings.add(place, "growth of what", remedy)
+    elif base in UNDER_LOAD and not point:
+        remedy = "Give the suite one: Suite(loads=[ClosedLoop(4)])."
+        if catalogue.loads:
+            remedy = f"Name one of its loads: {base}.at.{json.dumps(catalogue.loads[0])} = ..."
+        findings.add(place, f"{base} under which load", remedy)
+    elif not point or (catalogue.get(base) is None and base not in UNDER_LOAD):
+        findings.add(place, "no such measure", nearest(base, map(base_of, catalogue.names())))
+    elif point in catalogue.points:
+        names = catalogue.measured_at(point)
+        findings.add(place, f"{base} is not measured at {point}", nearest(base, names))
+    else:
+        findings.add(place, "no such point", nearest(point, catalogue.points))
 
 
 def unit_of(limit: LimitKind, kind: MeasureKind) -> str:
@@ -64,7 +81,7 @@ def _instead(limit: LimitKind, kind: MeasureKind) -> str:
         return "A speedup is already against the baseline: use min."
     if kind.name.startswith("latency_"):
         return "To compare it with the baseline, set the gate speedup = { min = ... }."
-    others = [other for other in kind.limits if is_relative(other, kind)]
+    others = [other for other in kind.limits if kind.need_of(other) == "baseline"]
     if others:
         return f"Use {' or '.join(others)}."
     return f"Use {' or '.join(kind.limits)}."

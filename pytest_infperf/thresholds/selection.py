@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from pytest_infperf.gate import Gate
-from pytest_infperf.measure.catalogue import Catalogue
+from pytest_infperf.measure.catalogue import Catalogue, Need
 from pytest_infperf.thresholds.checking import SuiteFacts, check_suite
 from pytest_infperf.thresholds.problems import Findings, Place, line_of, nearest
-from pytest_infperf.thresholds.resolving import is_relative, resolve
+from pytest_infperf.thresholds.resolving import resolve
 from pytest_infperf.thresholds.sections import (
     Gates,
     Limits,
@@ -62,21 +62,24 @@ class Thresholds:
         catalogue: Catalogue,
         host_names: Sequence[str],
         baseline: str | None,
+        *,
+        lacks: Callable[[Need], bool] = lambda need: False,
     ) -> list[Gate]:
         """One gate a limit, of a suite that `check` has accepted.
 
         A table for the host overrides the variant's, which overrides the suite's, measure by
-        measure. The baseline has no gates against itself.
+        measure. The baseline has no gates against itself, and a gate sleeps when the run `lacks`
+        what it needs, such as another revision.
         """
         chosen: dict[str, tuple[Place, Limits]] = {}
         for place, gates in self._tables_for(suite, variant, host_names):
             for measure, written in gates.items():
-                chosen[measure] = place.at(measure), written
+                chosen[measure] = place.of_measure(measure), written
         policy = self.policy(suite)
         findings = Findings(self.source, self.lines)
         found = []
-        for place, written in chosen.values():
-            resolved = resolve(written, catalogue, place, findings)
+        for measure, (place, written) in chosen.items():
+            resolved = resolve(measure, written, catalogue, place, findings)
             if resolved is None:
                 continue
             kind, limits = resolved
@@ -84,7 +87,8 @@ class Thresholds:
             found += [
                 Gate(kind, limit, source, policy.confidence, policy.inconclusive)
                 for limit in limits
-                if variant != baseline or not is_relative(limit.kind, kind)
+                if (need := kind.need_of(limit.kind)) is None
+                or not (variant == baseline if need == "baseline" else lacks(need))
             ]
         findings.raise_if_any()
         return found
