@@ -22,6 +22,7 @@ VERDICT_WORDS = {
     Verdict.INCONCLUSIVE: "inconclusive",
 }
 ERROR_WORD = "error"
+SKIPPED_WORD = "skipped"
 RATE_UNIT = "samples/s"
 
 
@@ -46,10 +47,23 @@ def value_of(measure: str) -> Write:
     return write
 
 
-def rate(record: Record) -> Cell:
-    """Throughput without its unit, for a column whose header has it."""
-    text, _ = value_of("throughput")(record)
-    return text.removesuffix(f" {RATE_UNIT}"), ""
+def without_rate_unit(measure: str) -> Write:
+    """A throughput loses its unit, for a column whose header has it; all else is as it is."""
+
+    def write(record: Record) -> Cell:
+        text, _ = value_of(measure)(record)
+        return text.removesuffix(f" {RATE_UNIT}"), ""
+
+    return write
+
+
+rate = without_rate_unit("throughput")
+
+
+def cost(record: Record) -> Cell:
+    """Of a million requests, without its currency, for a column whose header has it."""
+    text, _ = value_of("cost_per_million")(record)
+    return text.removesuffix(" USD"), ""
 
 
 def speedup_with_interval(record: Record) -> Cell:
@@ -71,6 +85,40 @@ def speedup_with_margin(record: Record) -> Cell:
         side = max(found.high - found.value, found.value - found.low)
         tail = "±" + _bare_ratio(max(0.01, math.ceil(round(100 * side, 6)) / 100))
     return format_value(found.value, found.unit), tail
+
+
+def regression_with_interval(record: Record) -> Cell:
+    """By how much slower than at the other revision; with a minus it is faster."""
+    found = record.measures.get("regression")
+    if found is None:
+        return NOTHING
+    bounds = [_bare_percent(bound) for bound in (found.low, found.high)]
+    tail = f"[{bounds[0]}, {bounds[1]}]" if found.low or found.high else ""
+    return _signed_percent(found), tail
+
+
+def regression_with_margin(record: Record) -> Cell:
+    found = record.measures.get("regression")
+    if found is None:
+        return NOTHING
+    tail = ""
+    if found.low is not None and found.high is not None:
+        side = max(found.high - found.value, found.value - found.low)
+        tail = "±" + _bare_percent(math.ceil(round(1e4 * side, 6)) / 1e4)
+    return _signed_percent(found), tail
+
+
+def quality_change(metric: str) -> Write:
+    """Since the other revision."""
+
+    def write(record: Record) -> Cell:
+        found = record.evidence.get("against", {}).get("changes", {}).get(metric)
+        if found is None:
+            return NOTHING
+        sign = "+" if found["value"] >= 0 else ""
+        return f"{sign}{format_value(found['value'], found['unit'])}", ""
+
+    return write
 
 
 def quality(metric: str) -> Write:
@@ -95,6 +143,8 @@ def verdict(record: Record) -> Cell:
         return VERDICT_WORDS[Verdict.FAIL], ""
     if record.errors:
         return ERROR_WORD, ""
+    if record.evidence.get("skipped"):
+        return SKIPPED_WORD, ""
     for worst in (Verdict.INCONCLUSIVE, Verdict.PASS):
         if worst in found:
             return VERDICT_WORDS[worst], ""
@@ -104,6 +154,18 @@ def verdict(record: Record) -> Cell:
 def short_verdict(record: Record) -> Cell:
     word, _ = verdict(record)
     return ("inconcl.", "") if word == VERDICT_WORDS[Verdict.INCONCLUSIVE] else (word, "")
+
+
+def slower_than_baseline(record: Record) -> list[str]:
+    """Why it may be, by what its backend saw when building.
+
+    Nothing for one that is faster, or whose broken limit on speed-up says it already.
+    """
+    found = record.measures.get("speedup")
+    told = any(g.measure == "speedup" and g.verdict is not Verdict.PASS for g in record.gates)
+    if told or found is None or found.high is None or found.high >= 1:
+        return []
+    return list(record.evidence.get("doubts", []))
 
 
 def is_baseline(record: Record) -> bool:
@@ -121,6 +183,15 @@ def _without_speedup(record: Record) -> Cell:
 
 def _bare_ratio(value: float | None) -> str:
     return "?" if value is None else format_value(value, "ratio").removesuffix("x")
+
+
+def _signed_percent(measure: Measure) -> str:
+    sign = "+" if measure.value >= 0 else ""
+    return sign + format_value(measure.value, measure.unit)
+
+
+def _bare_percent(value: float | None) -> str:
+    return "?" if value is None else format_value(value, "fraction").removesuffix(" %")
 
 
 def _difference(record: Record, metric: str) -> float | None:

@@ -64,14 +64,18 @@ class Layout:
 TO_MAKE_ROOM: Sequence[tuple[Literal["shorten", "move"], str]] = (
     ("shorten", "threads"),
     ("shorten", "variant"),
+    ("move", "cost"),
     ("move", "memory"),
     ("move", "size"),
     ("move", "throughput"),
     ("shorten", "speed-up"),
+    ("shorten", "regression"),
     ("shorten", "verdict"),
     ("move", "p99"),
     ("move", "p50"),
     ("move", "quality"),
+    ("move", "quality change"),
+    ("move", "regression"),
     ("move", "threads"),
     ("move", "verdict"),
 )
@@ -86,7 +90,7 @@ def fit(records: Sequence[Record], width: int, spell: Spell) -> Layout:
     widest_id = max(LEAST_FOR_IDS, width // 2)
     columns = {
         column.key: column
-        for column in _columns(records)
+        for column in all_columns(records)
         if column.key in ALWAYS or any(column.write(record) != cells.NOTHING for record in records)
     }
     first = list(columns)
@@ -119,6 +123,24 @@ def fit(records: Sequence[Record], width: int, spell: Spell) -> Layout:
     return Layout(tables, width_of("variant"))
 
 
+def side_by_side(
+    columns: Sequence[Column], records: Sequence[Record], width: int, spell: Spell
+) -> Layout:
+    """All columns in their order, in as many tables as it takes; the first stands in each."""
+    ids, *others = columns
+    id_width = min(ids.width(records, spell), max(LEAST_FOR_IDS, width // 2))
+    tables: list[list[Column]] = [[ids]]
+    room = width - id_width
+    for column in others:
+        needed = GAP + column.width(records, spell)
+        if needed > room and len(tables[-1]) > 1:
+            tables.append([ids])
+            room = width - id_width
+        tables[-1].append(column)
+        room -= needed
+    return Layout(tables, id_width)
+
+
 def _padded(texts: Sequence[str], right: bool = False) -> list[str]:
     widest = max(map(cell_len, texts))
     spaces = [" " * (widest - cell_len(text)) for text in texts]
@@ -127,7 +149,7 @@ def _padded(texts: Sequence[str], right: bool = False) -> list[str]:
     ]
 
 
-def _columns(records: Sequence[Record]) -> list[Column]:
+def all_columns(records: Sequence[Record]) -> list[Column]:
     return [
         Column(
             "variant",
@@ -143,10 +165,17 @@ def _columns(records: Sequence[Record]) -> list[Column]:
             cells.speedup_with_interval,
             short_write=cells.speedup_with_margin,
         ),
+        Column(
+            "regression",
+            "regression",
+            cells.regression_with_interval,
+            short_write=cells.regression_with_margin,
+        ),
         Column("p50", "p50", cells.value_of("latency_p50")),
         Column("p99", "p99", cells.value_of("latency_p99")),
         Column("throughput", cells.RATE_UNIT, cells.rate),
         *_quality(records),
+        Column("cost", "USD/million", cells.cost),
         Column("size", "size", cells.value_of("size")),
         Column("memory", "memory", cells.value_of("peak_memory")),
         Column("verdict", "verdict", cells.verdict, short_write=cells.short_verdict, numeric=False),
@@ -159,4 +188,7 @@ def _quality(records: Sequence[Record]) -> list[Column]:
     if metric is None:
         return []
     header = METRIC_HEADERS.get(metric, metric)
-    return [Column("quality", f"{header} (diff.)", cells.quality(metric))]
+    return [
+        Column("quality", f"{header} (diff.)", cells.quality(metric)),
+        Column("quality change", f"{header} change", cells.quality_change(metric)),
+    ]

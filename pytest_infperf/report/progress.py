@@ -6,6 +6,7 @@ below pytest's and leaves the cursor where pytest had it whenever it hides.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from threading import Lock
@@ -17,6 +18,7 @@ from pytest_infperf.report.remaining import Remaining
 from pytest_infperf.report.spelling import in_ascii, printable, shows_unicode
 
 REDRAW_S = 0.2
+_SHARE = re.compile(r", \d+%$")
 ERASE_LINE = "\r\x1b[2K"
 UP = "\x1b[A"
 
@@ -43,9 +45,9 @@ class Progress:
     def phase(self, suite: str, variant: str, what: str) -> None:
         """Say that a variant is being built, searched, measured ...; again, and time goes on."""
         with self._lock:
-            phase = f"{suite}[{variant}] {what}"
-            changed, self._phase = phase != self._phase, phase
-            self._show(changed)
+            phase, before = f"{suite}[{variant}] {what}", self._phase
+            self._phase = phase
+            self._show(_without_share(phase) != _without_share(before))
 
     def advance(self) -> None:
         """A test is done."""
@@ -61,7 +63,7 @@ class Progress:
         self.hide()
 
     def _show(self, changed: bool) -> None:
-        """Show the phase; `changed` says that it is another than before."""
+        """Show the phase; `changed`: it is another than before, and not the same further on."""
 
     def _hide(self) -> None:
         """Take away what may not stay on the screen."""
@@ -71,6 +73,10 @@ class Progress:
         test = min(self._remaining.done + 1, self._remaining.total)
         parts = [f"{test}/{self._remaining.total}", self._remaining.words(), self._phase]
         return printable(" · ".join(part for part in parts if part))
+
+
+def _without_share(phase: str) -> str:
+    return _SHARE.sub("", phase)
 
 
 class PlainProgress(Progress):

@@ -15,8 +15,9 @@ from rich.text import Text
 
 from pytest_infperf.record import GateRecord, Record, RunRecord, Verdict
 from pytest_infperf.report import cells
-from pytest_infperf.report.columns import Spell, fit
+from pytest_infperf.report.columns import Layout, Spell, fit, side_by_side
 from pytest_infperf.report.spelling import in_ascii, printable
+from pytest_infperf.report.sweeps import measured_at, point_tables
 
 STYLES = {
     "pass": "green",
@@ -26,6 +27,7 @@ STYLES = {
     "INCONCLUSIVE": "bold yellow",
     "error": "magenta",
     "ERROR": "bold magenta",
+    "SLOWER": "yellow",
 }
 INDENT = "    "
 LINES_OF_A_REASON = 6
@@ -45,8 +47,20 @@ def render(run: RunRecord, width: int, colour: bool, unicode: bool = True) -> st
             console.print()
         _wrapped(console, spell(_title(name, records)), style="bold")
         _wrapped(console, spell(f"on {_host(run.host)}"), style="bold")
-        _tables(console, records, spell, "─" if unicode else "-")
-        for word, headline, remarks in (*_broken(records), *_errors(records)):
+        if run.against:
+            revision = f"{run.against['name']} ({run.against['commit'][:10]})"
+            _wrapped(console, spell(f"regression and change against {revision}"), style="bold")
+        rule = "─" if unicode else "-"
+        _tables(console, records, fit(records, console.width, spell), spell, rule)
+        for table in point_tables(records):
+            console.print()
+            _wrapped(console, spell(table.title), style="bold")
+            its = measured_at(records, table.columns)
+            layout = side_by_side(table.columns, its, console.width, spell)
+            _tables(console, its, layout, spell, rule)
+            for note in table.notes:
+                _wrapped(console, spell(note), hanging=INDENT)
+        for word, headline, remarks in (*_broken(records), *_errors(records), *_slower(records)):
             console.print()
             _wrapped(console, f"{word} {spell(headline)}", hanging=INDENT, styled=word)
             for remark in remarks:
@@ -80,7 +94,12 @@ def _shared(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _host(host: Mapping[str, Any]) -> str:
-    parts = [host.get("instance_type"), host.get("cpu_model") or "unknown CPU", _cores(host)]
+    parts = [
+        host.get("instance_type"),
+        host.get("cpu_model") or "unknown CPU",
+        _cores(host),
+        *(host.get("gpus") or ()),
+    ]
     return ", ".join(part for part in parts if part)
 
 
@@ -97,8 +116,9 @@ def _cores(host: Mapping[str, Any]) -> str | None:
     return f"{text}, {usable:g} usable" if usable and usable < (logical or cores) else text
 
 
-def _tables(console: Console, records: Sequence[Record], spell: Spell, rule: str) -> None:
-    layout = fit(records, console.width, spell)
+def _tables(
+    console: Console, records: Sequence[Record], layout: Layout, spell: Spell, rule: str
+) -> None:
     for number, columns in enumerate(layout.tables):
         if number:
             console.print()
@@ -138,6 +158,14 @@ def _broken(records: Sequence[Record]) -> Iterator[tuple[str, str, Sequence[str]
 def _doubts(record: Record, gate: GateRecord) -> Sequence[str]:
     """What its backend saw when building: why the variant may be no faster."""
     return record.evidence.get("doubts", []) if gate.measure == "speedup" else []
+
+
+def _slower(records: Sequence[Record]) -> Iterator[tuple[str, str, Sequence[str]]]:
+    for record in records:
+        if doubts := cells.slower_than_baseline(record):
+            speedup, _ = cells.value_of("speedup")(record)
+            headline = f"{record.suite}[{record.variant}] has {speedup} of the baseline's speed"
+            yield "SLOWER", headline, doubts
 
 
 def _errors(records: Sequence[Record]) -> Iterator[tuple[str, str, Sequence[str]]]:

@@ -120,6 +120,10 @@ def test_the_title_says_what_the_numbers_rest_on(translation: RunRecord) -> None
     [
         ({}, "on unknown CPU"),
         ({"cpu_model": "X", "logical_cores": 8, "physical_cores": 8}, "on X, 8 cores"),
+        (
+            {"cpu_model": "X", "logical_cores": 8, "gpus": ["NVIDIA A10G"]},
+            "on X, 8 cores, NVIDIA A10G",
+        ),
         ({"cpu_model": "X", "logical_cores": 8, "affinity": [0, 1]}, "on X, 8 cores, 2 usable"),
         (
             {"cpu_model": "X", "logical_cores": 8, "affinity": [0, 1], "cgroup_cpu_cores": 1.5},
@@ -289,3 +293,14 @@ def test_the_environment_has_no_say(
     for name, value in {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "20", "LINES": "5"}.items():
         monkeypatch.setenv(name, value)
     assert render(translation, 150, colour=True) == expected
+
+
+def test_int8_that_is_slower_is_explained_though_its_limits_are_kept() -> None:
+    slow = Record("speech", "onnx-int8", {"speedup": Measure(0.55, "ratio", 0.51, 0.6, 12)})
+    slow.evidence["doubts"] = ["its LSTMs are quantised dynamically"]
+    fast = Record("speech", "torch-int8", {"speedup": Measure(1.5, "ratio", 1.4, 1.6, 12)})
+    fast.evidence["doubts"] = ["this CPU has no int8 dot products"]
+    text = render(RunRecord({}, None, [slow, fast]), 100, colour=False)
+    assert "SLOWER speech[onnx-int8] has 0.55x of the baseline's speed" in text
+    assert "    its LSTMs are quantised dynamically" in text
+    assert "dot products" not in text

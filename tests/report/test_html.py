@@ -1,0 +1,160 @@
+"""The page: whole, safe, and the same in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pytest_infperf.record import RunRecord, Verdict
+from pytest_infperf.report import html, plots
+from pytest_infperf.report.plots import Course, Point
+
+HOSTILE = "<script>alert(1)</script>&\"'<img src=x onerror=alert(1)>"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+class Elements(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def elements(text: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Elements()
+    parser.feed(text)
+    return parser.tags
+
+
+@pytest.fixture
+def whole(translation: RunRecord) -> RunRecord:
+    """With latencies, a hostile variant, and one that could not be measured."""
+    for record in translation.records:
+        if p50 := record.measures.get("latency_p50"):
+            record.evidence["latency_percentiles_s"] = [
+                p50.value * (0.5 + i / 100) for i in range(101)
+            ]
+    translation.records[2].variant = HOSTILE
+    translation.records[2].evidence["note"] = HOSTILE
+    return translation
+
+
+@pytest.fixture
+def page(whole: RunRecord) -> str:
+    labels = [f"11-0{i}\nabc" for i in range(1, 9)]
+    course = Course(HOSTILE, labels, [1, 1, 1, 1, 2, 2, 2, 2.0], "s", [4])
+    return html.page(whole, {"translation": {"latency_p50": [course]}})
+
+
+def test_verdicts_come_first(page: str) -> None:
+    assert page.index("is below the limit of 1.50x") < page.index('id="suite-1"')
+    assert re.search(r'<span class="mark fail">fail</span> 1\b', page)
+    assert "thresholds.toml:12" in page
+
+
+def test_a_picture_each_for_speed_latency_quality_and_history(page: str) -> None:
+    titles = re.findall(r"<h3>(.*?)</h3>", page)
+    assert titles[:4] == [
+        "Speed-up over the baseline", "Latency distributions", "Speed and quality", "History",
+    ]  # fmt: skip
+    assert page.count('role="img"') == 4
+
+
+def test_text_of_others_is_text(page: str) -> None:
+    found = elements(page)
+    assert not [tag for tag, _ in found if tag in ("script", "img", "iframe", "link", "object")]
+    assert not [name for _, attributes in found for name in attributes if name.startswith("on")]
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
+    for tag, attributes in elements(page):
+        for name in ("src", "href", "xlink:href", "data", "action"):
+            target = attributes.get(name)
+            assert target is None or target.startswith("#"), f"{tag} {name}={target}"
+    assert "default-src 'none'" in page
+    assert not re.search(r"url\((?!#)", page)
+
+
+def test_ids_are_there_once_and_references_lead_somewhere(page: str) -> None:
+    found = elements(page)
+    ids = [attributes["id"] for _, attributes in found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = {a[k] for _, a in found for k in ("href", "xlink:href") if a.get(k)}
+    assert {str(t).removeprefix("#") for t in targets} <= set(ids)
+
+
+def test_cells_have_headers_that_a_screen_reader_can_name(page: str) -> None:
+    scopes = [a.get("scope") for tag, a in elements(page) if tag == "th"]
+    assert scopes
+    assert set(scopes) == {"col", "row"}
+
+
+def test_a_run_where_all_is_well_says_so(translation: RunRecord) -> None:
+    for record in translation.records:
+        record.errors.clear()
+        record.gates = [gate for gate in record.gates if gate.verdict is Verdict.PASS]
+    page = html.page(translation)
+    assert "Every limit is kept." in page
+    assert "<title>Inference: pass</title>" in page
+
+
+def test_a_run_without_measures_is_still_a_page() -> None:
+    assert "no limits were judged" in html.page(RunRecord({}, None))
+
+
+def test_the_front_is_what_no_other_beats() -> None:
+    points = [Point("slow", 9, 30), Point("best", 1, 30), Point("worse", 2, 29), Point("x", 1, 20)]
+    assert [p.name for p in plots.undominated(points)] == ["best"]
+    assert [p.name for p in plots.undominated(points, y_rises=False)] == ["x"]
+    both = [Point("fast", 1, 20), Point("good", 5, 30), Point("bad", 6, 25)]
+    assert [p.name for p in plots.undominated(both)] == ["fast", "good"]
+
+
+def test_lines_differ_without_colour() -> None:
+    styles = [style for style, _ in zip(plots._styles(), range(11), strict=False)]
+    assert len({(style["marker"], style["linestyle"]) for style in styles}) == 11
+
+
+def test_in_a_real_browser(page: str, tmp_path: Path) -> None:
+    """No errors on the console, no requests, and a picture that is not blank."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip("there is no Chromium")
+    path = tmp_path / "page.html"
+    path.write_text(page)
+    netlog = tmp_path / "net.json"
+    picture = tmp_path / "page.png"
+    done = subprocess.run(
+        [
+            browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            "--enable-logging=stderr", "--v=0", f"--log-net-log={netlog}",
+            f"--user-data-dir={tmp_path / 'profile'}", "--disable-background-networking",
+            "--disable-component-update", "--no-first-run", "--window-size=1200,3000",
+            f"--screenshot={picture}", path.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert picture.exists(), done.stderr
+    assert picture.stat().st_size > 20_000
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert console == []
+    hosts = (
+        set(re.findall(r'"url":\s*"(https?://[^"/]+)', netlog.read_text()))
+        if netlog.exists()
+        else set()
+    )
+    assert {h for h in hosts if "google" not in h and "gvt1" not in h} == set(), json.dumps(
+        sorted(hosts)
+    )
