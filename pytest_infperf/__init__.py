@@ -9,35 +9,74 @@ if TYPE_CHECKING:
     from pytest_infperf.backends.ctranslate2 import CTranslate2
     from pytest_infperf.backends.fake import Fake, Slowed
     from pytest_infperf.backends.onnx import Onnx
+    from pytest_infperf.backends.openvino import OpenVino
     from pytest_infperf.backends.torch import Torch
     from pytest_infperf.errors import BuildError, GateBroken, UserError, WorkerError
+    from pytest_infperf.load.shapes import (
+        ClosedLoop,
+        MultiStream,
+        Offline,
+        OpenLoop,
+        Server,
+        SingleStream,
+        Soak,
+    )
     from pytest_infperf.record import Measure, Record
     from pytest_infperf.run import Run
-    from pytest_infperf.suite import Backend, Codec, Metric, Runner, Samples, Suite, Task
+    from pytest_infperf.serve.payload import About, Answer, Payload
+    from pytest_infperf.serve.settings import Serving
+    from pytest_infperf.suite import (
+        ArrayCodec,
+        Backend,
+        Codec,
+        Material,
+        Metric,
+        Runner,
+        Samples,
+        Suite,
+        Sweep,
+        Task,
+    )
+    from pytest_infperf.tasks.classification import TextClassification
     from pytest_infperf.tasks.echo import Echo
+    from pytest_infperf.tasks.speech import SpeechRecognition
     from pytest_infperf.tasks.translation import Translation
+    from pytest_infperf.tasks.vision import ImageClassification
     from pytest_infperf.variant import Result, Variant
 
 _HOMES = {
     "pytest_infperf.backends.ctranslate2": ("CTranslate2",),
     "pytest_infperf.backends.fake": ("Fake", "Slowed"),
     "pytest_infperf.backends.onnx": ("Onnx",),
+    "pytest_infperf.backends.openvino": ("OpenVino",),
     "pytest_infperf.backends.torch": ("Torch",),
     "pytest_infperf.errors": ("BuildError", "GateBroken", "UserError", "WorkerError"),
+    "pytest_infperf.load.shapes": (
+        "ClosedLoop", "MultiStream", "Offline", "OpenLoop", "Server", "SingleStream", "Soak",
+    ),
     "pytest_infperf.record": ("Measure", "Record"),
     "pytest_infperf.run": ("Run",),
+    "pytest_infperf.serve.payload": ("About", "Answer", "Payload"),
+    "pytest_infperf.serve.settings": ("Serving",),
     "pytest_infperf.suite": (
-        "Backend", "Codec", "Metric", "Runner", "Samples", "Suite", "Task",
+        "ArrayCodec", "Backend", "Codec", "Material", "Metric", "Runner", "Samples", "Suite",
+        "Sweep", "Task",
     ),
+    "pytest_infperf.tasks.classification": ("TextClassification",),
     "pytest_infperf.tasks.echo": ("Echo",),
+    "pytest_infperf.tasks.speech": ("SpeechRecognition",),
     "pytest_infperf.tasks.translation": ("Translation",),
+    "pytest_infperf.tasks.vision": ("ImageClassification",),
     "pytest_infperf.variant": ("Result", "Variant"),
 }  # fmt: skip
 
 __all__ = [
-    "Backend", "BuildError", "CTranslate2", "Codec", "Echo", "Fake", "GateBroken", "Measure",
-    "Metric", "Onnx", "Record", "Result", "Run", "Runner", "Samples", "Slowed", "Suite", "Task",
-    "Torch", "Translation", "UserError", "Variant", "WorkerError",
+    "About", "Answer", "ArrayCodec", "Backend", "BuildError", "CTranslate2", "ClosedLoop", "Codec",
+    "Echo", "Fake", "GateBroken", "ImageClassification", "Material", "Measure", "Metric",
+    "MultiStream", "Offline", "Onnx", "OpenLoop", "OpenVino", "Payload", "Record", "Result", "Run",
+    "Runner", "Samples", "Server", "Serving", "SingleStream", "Slowed", "Soak",
+    "SpeechRecognition", "Suite", "Sweep", "Task", "TextClassification", "Torch", "Translation",
+    "UserError", "Variant", "WorkerError",
 ]  # fmt: skip
 
 

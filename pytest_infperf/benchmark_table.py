@@ -35,6 +35,11 @@ def announce(test: Any) -> None:
         test.fixturenames.append("benchmark")
 
 
+def saves(config: Any) -> bool:
+    """Whether pytest-benchmark will save this run in its storage."""
+    return any(config.getoption(f"benchmark_{name}", None) for name in ("save", "autosave"))
+
+
 class FixtureRequest(Protocol):
     """The part of pytest's that is used here."""
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pytest_infperf.benchmark_table import Replay
+from pytest_infperf.collected import CollectedSuite
 from pytest_infperf.discovery import no_two_alike, suite_beside, suites_below
 from pytest_infperf.errors import UserError
 from pytest_infperf.measure.catalogue import Method
-from pytest_infperf.run import CollectedSuite
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite import Backend, Metric, Suite
 from pytest_infperf.thresholds import SuiteFacts, Thresholds
@@ -38,6 +38,13 @@ class Place:
     collected: CollectedSuite
     variant_id: str
     replay: Replay = field(default_factory=Replay)
+    kind: str | None = None
+    """The kind of node that measures it; None: this host."""
+
+    @property
+    def id(self) -> str:
+        """In the test's id: the variant, and where it is measured if that is not here."""
+        return f"{self.variant_id}@{self.kind}" if self.kind else self.variant_id
 
     @property
     def key(self) -> tuple[str, str]:
@@ -83,7 +90,8 @@ class Collection:
             return known
         address = suite_beside(test_file, self.settings.root)
         suite = address.load()
-        suite = suite.with_variants(self.additions.variants(suite))
+        added = tuple(self.additions.variants(suite))
+        suite = suite.with_variants(added)
         no_two_alike(suite, f"{suite.folder / 'suite.py'} with what plugins add")
         for other in self.suites.values():
             if other.suite.name == suite.name:
@@ -92,7 +100,11 @@ class Collection:
                     f"{suite.folder}; thresholds and records need names of their own"
                 )
         collected = CollectedSuite(
-            suite, address, self._baseline(suite), tuple(self.additions.metrics(suite))
+            suite,
+            address,
+            self._baseline(suite),
+            more_metrics=tuple(self.additions.metrics(suite)),
+            more_variants=added,
         )
         self.suites[test_file.parent] = collected
         return collected

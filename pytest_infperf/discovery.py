@@ -12,7 +12,7 @@ from pathlib import Path
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite import Suite
 
-_SUITE_FILE = "suite.py"
+SUITE_FILE = "suite.py"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def suite_beside(test_file: Path, root: Path) -> SuiteAddress:
 
 
 def _suite_file(test_file: Path) -> Path:
-    return test_file.parent / _SUITE_FILE
+    return test_file.parent / SUITE_FILE
 
 
 def suites_below(root: Path) -> set[str]:
@@ -75,8 +75,8 @@ def suites_below(root: Path) -> set[str]:
     names = set()
     for folder, inner, files in os.walk(root):
         inner[:] = [name for name in inner if not _holds_no_suites(Path(folder, name))]
-        if _SUITE_FILE in files:
-            names |= _names_in(Path(folder, _SUITE_FILE))
+        if SUITE_FILE in files:
+            names |= _names_in(Path(folder, SUITE_FILE))
     return names
 
 
@@ -91,6 +91,13 @@ def _names_in(suite_file: Path) -> set[str]:
     except (OSError, SyntaxError):
         calls = []
     texts = {
-        call.args[0].value for call in calls if call.args and isinstance(call.args[0], ast.Constant)
+        call.args[0].value
+        for call in calls
+        if _called(call) == "Suite" and call.args and isinstance(call.args[0], ast.Constant)
     }
     return {text for text in texts if isinstance(text, str)} | {suite_file.parent.name}
+
+
+def _called(call: ast.Call) -> str:
+    """`Suite` of both `Suite(...)` and `pytest_infperf.Suite(...)`."""
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))

@@ -22,6 +22,11 @@ def refuse_what_disturbs(config: pytest.Config) -> None:
     """
     if is_worker(config) or not getattr(config.option, "tx", None):
         return
+    if config.getoption("infperf_ray") or config.getini("infperf_ray"):
+        raise UserError(
+            "--infperf-ray cannot be used with -n: a fleet's tests run on its nodes, one process "
+            "a node. Leave one of the two out"
+        )
     if config.option.dist not in ("load", "loadgroup", "no"):
         raise UserError(
             f"--infperf cannot measure with --dist {config.option.dist}: tests that measure must "

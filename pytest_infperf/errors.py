@@ -25,6 +25,18 @@ class InconclusiveGate(UserWarning):
     """A limit could not be judged, and the suite only wants to be told."""
 
 
+class AdvisoryGate(UserWarning):
+    """A limit that only advises is broken."""
+
+
 def meant_for_the_user(raised: Any) -> bool:
     """For `__tracebackhide__`: our frames tell the user nothing where the message says it all."""
     return isinstance(raised.value, (UserError, WorkerError, GateBroken))
+
+
+class HardwareMissing(UserError):
+    """This host lacks what a variant runs on, such as a GPU: its tests are skipped."""
+
+
+class NotForVariant(UserError):
+    """A suite has nothing to measure for this variant here: the test is skipped."""

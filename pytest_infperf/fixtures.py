@@ -39,7 +39,7 @@ def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
     """A variant of the suite whose suite.py lies beside the test, served by its worker."""
     from pytest_infperf.benchmark_table import BenchmarkTable
     from pytest_infperf.collection import Place
-    from pytest_infperf.errors import UserError, WorkerError
+    from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
 
     place: Place | None = getattr(request, "param", None)
     if place is None:
@@ -51,5 +51,7 @@ def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
     table = BenchmarkTable(request, place.replay, available=with_benchmark)
     try:
         return infperf.variant(place.collected, place.variant_id, table)
+    except HardwareMissing as lacking:
+        pytest.skip(str(lacking))
     except (UserError, WorkerError) as failure:
         pytest.fail(str(failure), pytrace=False)

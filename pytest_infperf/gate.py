@@ -1,9 +1,7 @@
 """Gates: a limit on a measure, and the verdict that measuring gives it.
 
 A verdict needs certainty: a whole interval on one side of the limit, or, for a percentile, too few
-or too many queries over it (MLPerf LoadGen's early stopping rule). Ratios of two independent
-intervals combine them on the log scale (Donner and Zou 2012, Closed-form confidence intervals for
-functions of the normal mean and standard deviation).
+or too many queries over it (MLPerf LoadGen's early stopping rule).
 """
 
 from __future__ import annotations
@@ -14,11 +12,27 @@ from typing import Literal
 
 from pytest_infperf.measure.catalogue import LimitKind, MeasureKind
 from pytest_infperf.measure.measured import Measured
+from pytest_infperf.points import GROWTH, base_of
 from pytest_infperf.quantity import format_value
 from pytest_infperf.record import GateRecord, Measure, Verdict
-from pytest_infperf.remedy import after_fail, more_queries, more_time
+from pytest_infperf.remedy import after_fail, another_generator, more_queries, more_time
 
-_ESTIMATED = frozenset({"speedup", "cpu_time", "latency_mean", "model_time_p50"})
+_PAIRED = frozenset({"speedup", "regression"})
+_ESTIMATED = frozenset(
+    {
+        *_PAIRED,
+        "trend",
+        "cpu_time",
+        "latency_mean",
+        "model_time_p50",
+        "real_time_factor",
+        "throughput",
+        "requests_per_hour",
+        "cpu_usage",
+        "memory_growth",
+        GROWTH,
+    }
+)
 """Of the measures of latency, those that are no percentile with a rule of its own, and vary."""
 
 
@@ -59,16 +73,19 @@ class _Judged:
 def judge(gate: Gate, measured: Measured) -> GateRecord:
     """The verdict on one limit, why, and what to do about it."""
     p = gate.kind.percentile
-    if p is not None:
+    if p is not None and gate.kind.method != "load":  # under load neighbours depend on each other
         return _judge_percentile(gate, p, measured)
     judged = _judged(gate, measured)
     if isinstance(judged, str):
-        return _not_measured(gate, judged)
+        return _not_measured(gate, judged, measured.missing.get(gate.measure))
     low, high = _bounds(judged.quantity, judged.exact)
     verdict = _verdict(low, high, gate.limit)
     remedy = ""
+    if verdict is Verdict.PASS and measured.doubt:
+        why = f"{_why(gate, judged, verdict)}, but {measured.doubt}"
+        return _record(gate, Verdict.INCONCLUSIVE, why, another_generator())
     if verdict is Verdict.FAIL:
-        remedy = after_fail(gate.kind, gate.source)
+        remedy = after_fail(gate.kind, gate.limit.kind, gate.source)
     elif verdict is Verdict.INCONCLUSIVE:
         remedy = more_time(
             gate.kind, judged.quantity, (low, high), gate.limit.value, measured.seconds
@@ -80,6 +97,12 @@ def _judged(gate: Gate, measured: Measured) -> _Judged | str:
     """What the limit bounds, or the words for what is missing."""
     name, kind = gate.measure, gate.kind
     known = measured.whole_set and kind.method == "quality"
+    if gate.limit.kind == "max_regression":
+        change = measured.changes.get(name)
+        if change is None:
+            return f"the change of {name} since the other revision"
+        worse = _negated(change) if kind.higher_is_better else change
+        return _Judged(worse, known, " loss", " against the other revision")
     if gate.limit.kind in ("max_drop", "max_rise"):
         difference = measured.differences.get(name)
         if difference is None:
@@ -104,7 +127,9 @@ def _is_estimated(kind: MeasureKind, measure: Measure) -> bool:
     """Whether it varies; then a missing bound is one that so little measuring cannot give."""
     if measure.low is not None or measure.high is not None:
         return True
-    return kind.name in _ESTIMATED or kind.method in ("throughput", "quality")
+    if kind.method == "load" and kind.percentile is not None:
+        return True
+    return base_of(kind.name) in _ESTIMATED or kind.method in ("throughput", "quality")
 
 
 def _negated(difference: Measure) -> Measure:
@@ -119,25 +144,23 @@ def _negated(difference: Measure) -> Measure:
 
 
 def _ratio(kind: MeasureKind, measure: Measure, baseline: Measure) -> _Judged:
-    estimated = _is_estimated(kind, measure) or _is_estimated(kind, baseline)
-    value = measure.value / baseline.value
-    low, high = _bounds(measure, not _is_estimated(kind, measure))
-    baseline_low, baseline_high = _bounds(baseline, not _is_estimated(kind, baseline))
-    down = math.hypot(_distance(low, measure.value), _distance(baseline_high, baseline.value))
-    up = math.hypot(_distance(high, measure.value), _distance(baseline_low, baseline.value))
+    from pytest_infperf.stats.independent import Estimate
+    from pytest_infperf.stats.independent import ratio as ratio_of
+
+    estimated = [_is_estimated(kind, side) for side in (measure, baseline)]
+    sides = (
+        Estimate(side.value, *_bounds(side, not varies))
+        for side, varies in zip((measure, baseline), estimated, strict=True)
+    )
+    found = ratio_of(*sides)
     ratio = Measure(
-        value,
+        found.value,
         "ratio",
-        value * math.exp(-down) if math.isfinite(down) else None,
-        value * math.exp(up) if math.isfinite(up) else None,
+        found.low or None,
+        found.high if math.isfinite(found.high) else None,
         min(measure.n, baseline.n),
     )
-    return _Judged(ratio, not estimated, "", " of the baseline's")
-
-
-def _distance(bound: float, value: float) -> float:
-    """How far a bound lies from its value on the log scale."""
-    return abs(math.log(bound / value)) if 0 < bound < math.inf else math.inf
+    return _Judged(ratio, not any(estimated), "", " of the baseline's")
 
 
 def _bounds(quantity: Measure, exact: bool) -> tuple[float, float]:
@@ -178,7 +201,8 @@ def _judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
     else:
         over = sum(time > limit.value for time in times)
         took = "took longer than"
-    under = percentile_decision(over, n, p, confidence)
+    passing = measured.passing.get(gate.measure)
+    under = percentile_decision(over, n, p, confidence, passing)
     if under is None:
         verdict = Verdict.INCONCLUSIVE
     else:
@@ -192,7 +216,7 @@ def _judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
     )
     remedy = ""
     if verdict is Verdict.FAIL:
-        remedy = after_fail(gate.kind, gate.source)
+        remedy = after_fail(gate.kind, gate.limit.kind, gate.source)
     elif verdict is Verdict.INCONCLUSIVE:
         why += ", too few queries to tell"
         remedy = more_queries(over, n, p, confidence, measured.seconds)
@@ -203,12 +227,14 @@ def _record(gate: Gate, verdict: Verdict, why: str, remedy: str) -> GateRecord:
     return GateRecord(gate.measure, gate.limit.text, verdict, why, remedy, gate.source)
 
 
-def _not_measured(gate: Gate, what: str) -> GateRecord:
+def _not_measured(gate: Gate, what: str, reason: str | None = None) -> GateRecord:
     return _record(
         gate,
         Verdict.INCONCLUSIVE,
         f"{what} was not measured, so the limit {gate.limit.text} has nothing to judge",
-        f"see the errors of this variant and of its baseline, or remove the limit at {gate.source}",
+        reason
+        or f"see the errors of this variant and of its baseline, or remove the limit at "
+        f"{gate.source}",
     )
 
 
@@ -229,8 +255,13 @@ def _why(gate: Gate, judged: _Judged, verdict: Verdict) -> str:
 def _count(kind: MeasureKind, quantity: Measure) -> str:
     if quantity.n < 2:
         return ""
-    nouns = {"latency": "queries", "throughput": "samples", "quality": "samples"}
-    noun = "pairs" if kind.name == "speedup" else nouns.get(kind.method, "readings")
+    nouns = {
+        "latency": "queries", "throughput": "samples", "quality": "samples", "load": "requests",
+    }  # fmt: skip
+    noun = "pairs" if kind.name in _PAIRED else nouns.get(kind.method, "readings")
+    noun = "windows" if base_of(kind.name) == "cpu_usage" else noun
+    noun = "rounds" if base_of(kind.name) == GROWTH else noun
+    noun = "earlier runs" if kind.needs == "a history" else noun
     return f" ({quantity.n:,} {noun})"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from pytest_infperf import record_file
 from pytest_infperf.record import Record, RunRecord
@@ -13,9 +12,9 @@ from pytest_infperf.record_file import RecordError
 class Ledger:
     """Writes the run's file anew with each record: an interrupted run keeps what it measured."""
 
-    def __init__(self, path: Path | None, host: dict[str, Any], revision: dict[str, Any] | None):
+    def __init__(self, path: Path | None, run: RunRecord) -> None:
         self._path = path
-        self._run = RunRecord(host=host, revision=revision)
+        self._run = run
         self._places: dict[tuple[str, str], int] = {}
         self.unwritten: RecordError | None = None
         """Why the file does not hold all records, such as a full disk."""

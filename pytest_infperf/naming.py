@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
 from typing import Any
@@ -22,7 +23,7 @@ def describe(backend: Backend) -> dict[str, Any]:
     }
 
 
-def restore(description: dict[str, Any]) -> Backend:
+def restore(description: Mapping[str, Any]) -> Backend:
     module, _, name = description["type"].partition(":")
     kind: type[Backend] = getattr(import_module(module), name)
     values = {name: _value(value) for name, value in description["fields"].items()}

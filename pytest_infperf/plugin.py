@@ -12,6 +12,7 @@ from pytest_infperf.fixtures import RUN, infperf, takes_variant, variant
 
 if TYPE_CHECKING:
     from pytest_infperf.collection import Place
+    from pytest_infperf.fleet.session import FleetSession
 
 __all__ = ["infperf", "variant"]
 
@@ -34,7 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "another file than its own.",
     )
     if options.enabled(config):
-        config.pluginmanager.register(Measuring(config), "infperf-measuring")
+        measuring = Measuring(config)
+        config.pluginmanager.register(measuring, "infperf-measuring")
+        if measuring.fleet:
+            config.pluginmanager.register(Replaying(config, measuring.fleet), "infperf-replaying")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -46,18 +50,22 @@ class Measuring:
     """The hooks of a run that measures."""
 
     def __init__(self, config: pytest.Config) -> None:
-        from pytest_infperf import distributed, progress_line, session
+        from pytest_infperf import distributed, fleet, progress_line, session
         from pytest_infperf.errors import UserError
         from pytest_infperf.settings import Settings
 
         self.config = config
         try:
             distributed.refuse_what_disturbs(config)
-            self.session = session.Session(
-                Settings.from_pytest(config),
-                progress_line.on_terminal(config),
+            settings = Settings.from_pytest(config)
+            progress = progress_line.on_terminal(config)
+            self.fleet = fleet.measuring_session(config, settings, progress)
+            self.session = self.fleet or session.Session(
+                settings,
+                progress,
                 config.hook,
                 keeps_records=not distributed.is_worker(config),
+                shared_sets=fleet.shared_sets(settings),
             )
         except UserError as error:
             raise pytest.UsageError(str(error)) from error
@@ -70,12 +78,10 @@ class Measuring:
             return
         marker = metafunc.definition.get_closest_marker("infperf")
         try:
-            places = self.session.collection.places(
-                metafunc.definition.path, marker.kwargs if marker else {}
-            )
+            places = self.session.places(metafunc.definition.path, marker.kwargs if marker else {})
         except UserError as error:
             raise pytest.Collector.CollectError(str(error)) from error
-        ids = [place.variant_id for place in places]
+        ids = [place.id for place in places]
         metafunc.parametrize("variant", places, ids=ids, indirect=True)
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
@@ -110,6 +116,15 @@ class Measuring:
         items[:] = [items[i] for i in order]
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, None, None]:
+        from pytest_infperf.errors import NotForVariant
+
+        try:
+            return (yield)
+        except NotForVariant as reason:
+            pytest.skip(str(reason))
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -117,7 +132,10 @@ class Measuring:
         if place := _place(item):
             raised = call.excinfo.value if call.excinfo else None
             # Attributes of a report travel with it from xdist's workers.
-            vars(report)["infperf_record"] = self.session.reported(place, raised)
+            document, news = self.session.reported(place, raised)
+            vars(report)["infperf_record"] = document
+            # The report of the teardown, which JUnit's file is made from, takes them from the item.
+            item.user_properties += news
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -133,14 +151,20 @@ class Measuring:
             if report.when == "teardown":
                 self.session.progress.advance()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        from pytest_infperf import distributed
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        from pytest_infperf import benchmark_table, distributed
+        from pytest_infperf.history.saving import one_at_a_time
 
         self.session.close()
+        if not distributed.is_worker(self.config):
+            self.session.write_reports()
         distributed.pass_on(self.session.notices, self.config)
         if self.session.incomplete and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        # Inside, pytest-benchmark saves the run.
+        with one_at_a_time(self.session.settings.storage, saves=benchmark_table.saves(self.config)):
+            return (yield)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
@@ -158,8 +182,39 @@ class Measuring:
         if summary:
             terminalreporter.section("inference", sep="=")
             terminalreporter.write_line(summary)
+        for line in self.session.workflow_commands():
+            terminalreporter.write_line(line)
         for notice in self.session.notices:
             terminalreporter.write_line(f"note: {notice}")
+
+
+class Replaying:
+    """The hooks of a run whose tests are run by nodes of a cluster: their reports are replayed."""
+
+    def __init__(self, config: pytest.Config, session: FleetSession) -> None:
+        self.config = config
+        self.session = session
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        from pytest_infperf.fleet.session import test_of
+
+        placed = [(item, place) for item in session.items if (place := _place(item))]
+        self.session.select(
+            [test_of(place, item.nodeid, vars(item)["callspec"].id) for item, place in placed]
+        )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        if not _place(item):
+            return None
+        hook = item.ihook
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for document in self.session.reports(item.nodeid):
+            its = {**document, "nodeid": item.nodeid, "location": item.location}
+            report = hook.pytest_report_from_serializable(config=self.config, data=its)
+            hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
 
 
 def _place(item: pytest.Item) -> Place | None:

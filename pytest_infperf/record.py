@@ -77,4 +77,8 @@ class RunRecord:
     host: dict[str, Any]
     revision: dict[str, Any] | None
     records: list[Record] = field(default_factory=list)
+    against: dict[str, Any] | None = None
+    """The revision that was measured beside it: its name and commit."""
+    when: str = ""
+    """When the run began: ISO 8601, UTC. Older files do not say."""
     schema: Literal[1] = 1

@@ -44,6 +44,11 @@ class RecordError(UserError):
 def write(path: Path, run: RunRecord) -> None:
     """Write the record whole or not at all: an earlier file stays until the new one is safe."""
     text = json.dumps(to_document(run), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, text)
+
+
+def write_text(path: Path, text: str) -> None:
+    """A file of a run, whole or not at all; raises RecordError with the remedy."""
     with _room_beside(path) as temporary:
         with temporary.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
@@ -105,6 +110,8 @@ def to_document(run: RunRecord) -> dict[str, Any]:
         "schema": run.schema,
         "host": _json(run.host),
         "revision": _json(run.revision),
+        "against": _json(run.against),
+        "when": run.when,
         "records": records,
     }
 

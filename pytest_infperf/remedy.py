@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 
-from pytest_infperf.measure.catalogue import MeasureKind
+from pytest_infperf.measure.catalogue import LimitKind, MeasureKind
+from pytest_infperf.points import GROWTH, base_of
 from pytest_infperf.quantity import format_value
 from pytest_infperf.record import Measure
 
@@ -17,13 +18,44 @@ _RESERVE = 1.1
 _LONGEST_S = 3600.0
 _MORE_BUDGET = "raise --infperf-budget, or budget_s in thresholds.toml, accordingly"
 _MORE_SAMPLES = "run over the whole test set with --infperf-full; --infperf-budget has no say here"
+_LONGER_LOAD = "let the load last longer: its `seconds` in the suite, or --infperf-full"
+_SLOW_SERVER = (
+    "serve a faster variant, with more workers where cores are free, or batch requests together "
+    "(Serving(batch=..., batch_window_ms=...)) where the runtime gains from it"
+)
+_UNDER_LOAD = {
+    "error_rate": (
+        "see the errors in the record's evidence: 429 is a full queue (Serving(queue=...)), 504 "
+        "the time limit (Serving(timeout_s=...)), and no answer a worker that died"
+    ),
+    "memory_growth": "see which requests leave memory behind: a soak of one kind of them each",
+    "peak_memory": "start fewer workers, or serve a smaller or quantised model",
+    "cpu_usage": "serve a faster variant, or with fewer threads",
+}
 
 
-def after_fail(kind: MeasureKind, source: str) -> str:
-    return f"{_mending(kind)}; if it is meant to be so, move the limit at {source}"
+def another_generator() -> str:
+    return (
+        "give the generator a core of its own, or several: ClosedLoop(..., generators=2); what "
+        "it saw may be its own delay"
+    )
 
 
-def _mending(kind: MeasureKind) -> str:
+def after_fail(kind: MeasureKind, limit: LimitKind, source: str) -> str:
+    return f"{_mending(kind, limit)}; if it is meant to be so, move the limit at {source}"
+
+
+def _mending(kind: MeasureKind, limit: LimitKind) -> str:
+    if kind.need_of(limit) == "another revision":
+        return "see what changed since that revision: git diff, or git bisect with this test"
+    if kind.need_of(limit) == "a history":
+        return "see when it began with `infperf history`, and measure it with --infperf-against"
+    if kind.need_of(limit) == "a price":
+        return "serve a faster variant, larger batches, or a cheaper instance type"
+    if kind.method == "load":
+        return _UNDER_LOAD.get(base_of(kind.name), _SLOW_SERVER)
+    if base_of(kind.name) == GROWTH:
+        return "see at which values the time rises, and which part of the model grows there"
     if kind.method == "quality":
         return "compare the outputs with the baseline's, or optimise less (quantise fewer layers)"
     if kind.name == "size":
@@ -50,7 +82,8 @@ def more_time(
 
     if kind.method == "quality":
         return "run with --infperf-full: scored on the whole test set, it is known"
-    way = _MORE_SAMPLES if kind.method == "throughput" else _MORE_BUDGET
+    ways = {"throughput": _MORE_SAMPLES, "load": _LONGER_LOAD}
+    way = ways.get(kind.method, _MORE_BUDGET)
     if not all(map(math.isfinite, bounds)):
         return _longer(2 * seconds, seconds, "at least", way)
     needed = pairs_to_decide(quantity.value, *bounds, limit, quantity.n)

@@ -4,44 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from pytest_infperf import errors
+from pytest_infperf import errors, worktree
 from pytest_infperf.artifacts import ArtifactCache
-from pytest_infperf.discovery import SuiteAddress
-from pytest_infperf.errors import UserError, WorkerError
-from pytest_infperf.host.cpu import instruction_sets
+from pytest_infperf.collected import CollectedSuite
+from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
+from pytest_infperf.history.past import Past
+from pytest_infperf.host.billing import billing
 from pytest_infperf.host.fingerprint import fingerprint, host_names
-from pytest_infperf.measure.catalogue import Catalogue, quality_kind
-from pytest_infperf.metrics import metric
+from pytest_infperf.measure.catalogue import Need
 from pytest_infperf.record import Record
 from pytest_infperf.settings import Settings
-from pytest_infperf.suite import Metric, Suite
-from pytest_infperf.suite_run import SuiteRun
+from pytest_infperf.suite_run import SetsElsewhere, SuiteRun
+from pytest_infperf.suite_there import Elsewhere
 from pytest_infperf.thresholds import Thresholds
 from pytest_infperf.variant import TimesTable, Variant
 
 __tracebackhide__ = errors.meant_for_the_user
-
-
-@dataclass(frozen=True)
-class CollectedSuite:
-    """A suite with what hooks add to it, and the variants whose tests were selected."""
-
-    suite: Suite
-    address: SuiteAddress
-    baseline_id: str | None
-    more_metrics: tuple[Metric, ...] = ()
-
-    @property
-    def measuring_order(self) -> list[str]:
-        """The ids of all variants, the baseline's first."""
-        return sorted(self.suite.variant_ids, key=lambda variant_id: variant_id != self.baseline_id)
-
-    @property
-    def catalogue(self) -> Catalogue:
-        metrics = [*map(metric, self.suite.task.metrics), *self.more_metrics]
-        return Catalogue(tuple(quality_kind(m.name, m.unit, m.higher_is_better) for m in metrics))
 
 
 @dataclass
@@ -53,37 +34,60 @@ class Run:
     notice: Callable[[str], None]
     """Hears what the user should know and that needs no stop."""
     more_host_facts: dict[str, Any] = field(default_factory=dict)
+    shared_sets: SetsElsewhere | None = None
     selected: dict[str, list[str]] = field(default_factory=dict)
     """By suite, the variants whose tests were selected."""
     published: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     """What other tools write to their files about a suite's variant: kept up with its record."""
     records: dict[tuple[str, str], Record] = field(default_factory=dict)
     _suite: SuiteRun | None = None
+    _noticed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.host = {**fingerprint(LIBRARIES), **self.more_host_facts}
-        self._artifacts = ArtifactCache(self.settings.cache, instruction_sets(), self.notice)
+        price = billing(
+            ask_metadata=self.settings.imds,
+            price_source=self.settings.prices,
+            root=self.settings.root,
+            notice=self.notice,
+        )
+        self.host = {**fingerprint(LIBRARIES), **price, **self.more_host_facts}
+        self._past = Past(self.settings.storage, self.host)
+        self._artifacts = ArtifactCache(self.settings.cache, self.notice)
+        self._elsewhere: Elsewhere | None = None
+        if self.settings.against:
+            commit = worktree.resolve(self.settings.root, self.settings.against)
+            self._elsewhere = Elsewhere(commit, self.settings, self.notice)
+
+    @property
+    def against(self) -> dict[str, Any] | None:
+        """The revision that is measured beside the working tree, for the record."""
+        commit = self._elsewhere.commit if self._elsewhere else None
+        return {"name": commit.name, "commit": commit.sha} if commit else None
 
     def variant(self, collected: CollectedSuite, variant_id: str, table: TimesTable) -> Variant:
         """Serve a variant; of another suite than before, the workers of that one end.
 
-        Raises UserError or WorkerError when the variant cannot be built or started; the record
-        says so.
+        Raises HardwareMissing where the host lacks what the variant runs on, and UserError or
+        WorkerError when it cannot be built or started; the record says so.
         """
         suite_run = self._enter(collected)
         record = self.record(collected.suite.name, variant_id)
+        policy, suite = suite_run.policy, collected.suite
+        backend = suite.variant(variant_id)
+        if lacking := backend.missing_hardware():
+            record.evidence["skipped"] = lacking
+            raise HardwareMissing(lacking)
         try:
             served = suite_run.served(variant_id)
         except (UserError, WorkerError) as failure:
             self.note_error(record, failure)
             raise
-        policy = suite_run.policy
         record.settings.update(
             threads=served.loaded.threads,
             decoding=served.loaded.decoding,
-            cpus=served.backend.cpus,
-            model=collected.suite.model_of(served.backend),
-            recipe=served.backend.recipe(),
+            cpus=backend.cpus,
+            model=suite.model_of(backend),
+            recipe=backend.recipe(),
             baseline=variant_id == collected.baseline_id,
             baseline_id=collected.baseline_id,
             confidence=policy.confidence,
@@ -93,12 +97,32 @@ class Run:
         record.evidence.update(served.artifact.evidence)
         if seen := suite_run.thread_searches.get(variant_id):
             record.evidence["thread_search_s"] = {str(count): s for count, s in seen.items()}
-        if doubts := served.backend.doubts(served.artifact.evidence):
+        if doubts := backend.doubts(served.artifact.evidence):
             record.evidence["doubts"] = doubts
+        rivalry = None
+        if there := suite_run.there:
+            rivalry = there.rivalry(variant_id)
+            record.evidence["against"] = {**there.described(), "only_here": rivalry is None}
         self.published.setdefault((record.suite, record.variant), []).append(table.extra_info)
+        past = partial(self._past.values, record.suite, variant_id)
+
+        def lacks(need: Need) -> bool:
+            if need == "another revision":
+                return rivalry is None
+            if need == "a history":
+                return not past("latency_p50")
+            if need == "a price" and "usd_per_hour" not in self.host:
+                self._notice_once(
+                    "cost_per_million is not judged: what this host costs is not known. Name its "
+                    "type with INFPERF_INSTANCE, and a table that has it with --infperf-prices"
+                )
+                return True
+            return False
+
         return Variant(
             suite_run,
             served,
+            rivalry,
             record,
             self.thresholds.gates_for(
                 collected.suite.name,
@@ -106,9 +130,12 @@ class Run:
                 collected.catalogue,
                 host_names(self.host),
                 collected.baseline_id,
+                lacks=lacks,
             ),
             self.settings.budget_s or policy.budget_s,
             table,
+            self.host.get("usd_per_hour"),
+            past,
         )
 
     def record(self, suite: str, variant_id: str) -> Record:
@@ -118,29 +145,37 @@ class Run:
         if str(failure) not in record.errors:
             record.errors.append(str(failure))
 
-    def close(self) -> None:
+    def _notice_once(self, text: str) -> None:
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self.notice(text)
+
+    def _leave(self) -> None:
         if self._suite:
             self._suite.close()
             self._suite = None
 
+    def close(self) -> None:
+        self._leave()
+        if self._elsewhere:
+            self._elsewhere.close()
+        if self.shared_sets:
+            self.shared_sets.close()
+
     def _enter(self, collected: CollectedSuite) -> SuiteRun:
         name = collected.suite.name
-        if self._suite and self._suite.suite.name == name:
+        if self._suite and self._suite.collected is collected:
             return self._suite
-        self.close()
+        self._leave()
         self._suite = SuiteRun(
-            suite=collected.suite,
-            address=collected.address,
-            baseline_id=collected.baseline_id,
-            policy=self.thresholds.policy(name),
-            artifacts=self._artifacts,
-            seed=self.settings.seed,
-            full=self.settings.full,
-            threads_asked=self.settings.threads,
-            timeout_s=self.settings.timeout_s,
+            collected,
+            self.settings,
+            self.thresholds.policy(name),
+            self._artifacts,
             selected=self.selected.get(name, []),
             said=lambda variant, what: self.phase(name, variant, what),
-            more_metrics=collected.more_metrics,
+            elsewhere=self._elsewhere,
+            shared_sets=self.shared_sets,
         )
         return self._suite
 

@@ -6,15 +6,27 @@ value: it opens no file and imports no runtime, so a test run and a worker can b
 
 from __future__ import annotations
 
+import hashlib
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.load.shapes import Load
+from pytest_infperf.points import point
+from pytest_infperf.serve.settings import Serving
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from pytest_infperf.serve.payload import Payload
+
+CALIBRATION_QUERIES = 200
 
 Threads = int | Literal["best"] | None
 """A number, "best" (a short interleaved search), or None for the runtime's own default."""
@@ -50,6 +62,14 @@ class Samples:
     inputs: Sequence[Any]
     references: Sequence[Any]
 
+    def inputs_digest(self) -> str:
+        """Equal for equal inputs in any process: each is hashed for itself, because equal ones
+        need not be the same object in both."""
+        digest = hashlib.sha256()
+        for sample in self.inputs:
+            digest.update(hashlib.sha256(pickle.dumps(sample)).digest())
+        return digest.hexdigest()
+
 
 class Codec(Protocol):
     """A task's way from samples to a model's features and from its results to outputs."""
@@ -57,8 +77,19 @@ class Codec(Protocol):
     def encode(self, inputs: Sequence[Any]) -> Any:
         """Features of one query."""
 
-    def decode(self, results: Any) -> list[Any]:
+    def decode(self, results: Any, features: Any) -> list[Any]:
         """Outputs of one query, one a sample, each of JSON's types."""
+
+
+class ArrayCodec(Codec, Protocol):
+    """Of a task whose models answer in one pass: features are arrays by name.
+
+    What `features` has beyond `axes` is for `decode` alone; results are one array, a row a sample.
+    """
+
+    axes: Mapping[str, Sequence[str | int]]
+    """By name of a model's input its axes: a size, or the name of what differs from query to
+    query, such as `{"image": ("batch", 1, 28, 28)}`."""
 
 
 class Task(ABC):
@@ -66,6 +97,11 @@ class Task(ABC):
 
     metrics: Sequence[Metric | str]
     sample_size: int
+
+    generates: ClassVar[bool] = False
+    """Models answer token by token; otherwise in one pass, and the codec is an ArrayCodec."""
+    auto_class: ClassVar[str | None] = None
+    """What opens models of this task, of transformers' Auto classes."""
 
     @property
     @abstractmethod
@@ -79,6 +115,50 @@ class Task(ABC):
     @abstractmethod
     def codec(self, model: Path) -> Codec:
         """Open what turns samples into features, from the model's own files."""
+
+    def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
+        """A sample of at least that length, made of the one of that number and those after it.
+
+        The codec's `encode(inputs, length)` cuts its features to the length, in whatever unit the
+        task counts (tokens, seconds). Raises UserError for a task without lengths.
+        """
+        raise UserError(f"{type(self).__name__} has no samples of a chosen length to sweep over")
+
+    def payload(self, codec: Codec) -> Payload:
+        """What a server of the task reads and writes. Raises UserError for a task without one."""
+        raise UserError(f"{type(self).__name__} says no payload that a server would read")
+
+    def duration_s(self, sample: Any) -> float | None:
+        """Seconds of sound or film in a sample, for the real-time factor; None without any."""
+        return None
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an artifact is made from."""
+
+    model: Path
+    """The folder of the model's files."""
+    task: Task
+    data: Path
+    """The folder that the task's samples are read from."""
+    source: Path | None = None
+    """The artifact of `Backend.built_from`."""
+
+    def codec(self) -> ArrayCodec:
+        """Of a model that answers in one pass."""
+        return cast(ArrayCodec, self.task.codec(self.model))
+
+    def features(self, count: int = CALIBRATION_QUERIES) -> list[dict[str, Any]]:
+        """What a model that answers in one pass is given by queries of one sample each.
+
+        Evenly from all samples: to calibrate a quantisation with, or to trace a model. No reference
+        is looked at.
+        """
+        inputs, codec = self.task.samples(self.data).inputs, self.codec()
+        step = max(1, len(inputs) // count)
+        queries = [codec.encode([inputs[i]]) for i in range(0, len(inputs), step)][:count]
+        return [{name: features[name] for name in codec.axes} for features in queries]
 
 
 class Runner(Protocol):
@@ -136,11 +216,20 @@ class Backend(ABC):
         """The backend whose artifact this one starts from, such as an export; None: the model."""
         return None
 
+    @property
+    def calibrates(self) -> bool:
+        """Whether the artifact also depends on the samples (`Material.features`)."""
+        return False
+
+    def missing_hardware(self) -> str:
+        """What this host lacks to run it; its tests are skipped with that reason."""
+        return ""
+
     @abstractmethod
-    def build(self, model: Path, task: Task, folder: Path, source: Path | None) -> dict[str, Any]:
+    def build(self, material: Material, folder: Path) -> dict[str, Any]:
         """Write the artifact into an empty folder; returns evidence of what was done.
 
-        `source` is the artifact of `built_from`. Raises BuildError when it cannot be made.
+        Raises BuildError when it cannot be made.
         """
 
     @abstractmethod
@@ -150,6 +239,30 @@ class Backend(ABC):
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
         """Reasons, seen when building, why this variant may be no faster than the baseline."""
         return []
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One parameter of queries over several values, all of them measured in turns."""
+
+    parameter: Literal["batch", "length", "threads"]
+    """Samples of a query; a sample's length, in the unit that its task counts; threads."""
+    values: Sequence[int]
+    variants: str = "*"
+    """A glob over the ids of the variants that it is measured for."""
+
+    def __post_init__(self) -> None:
+        ascending = all(a < b for a, b in pairwise(self.values))
+        if len(self.values) < 2 or self.values[0] < 1 or not ascending:
+            raise UserError(
+                f"Sweep({self.parameter!r}): {list(self.values)} are no two or more whole numbers "
+                "of at least 1, in ascending order"
+            )
+
+    @property
+    def points(self) -> list[str]:
+        """Such as `length=512`."""
+        return [point(self.parameter, value) for value in self.values]
 
 
 @dataclass(frozen=True)
@@ -164,6 +277,12 @@ class Suite:
     baseline: str | None = None
     """A variant's id; thresholds.toml and --infperf-baseline override it."""
     threads: Threads = None
+    sweeps: Sequence[Sweep] = ()
+    """What `variant.sweep` measures, by the name of its parameter."""
+    serving: Serving = field(default_factory=Serving)
+    """How `variant.load` and `infperf serve` serve its variants."""
+    loads: Sequence[Load] = ()
+    """What `variant.load` puts on a server, by name."""
     folder: Path = field(default=Path())
     """Where suite.py lies; set when the suite is found."""
 

@@ -2,74 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Protocol, TypeVar
 
 from pytest_infperf import errors, models
-from pytest_infperf.artifacts import Artifact, ArtifactCache
-from pytest_infperf.discovery import SuiteAddress
-from pytest_infperf.errors import UserError, WorkerError
-from pytest_infperf.measure import blocks, threads
+from pytest_infperf.artifacts import ArtifactCache
+from pytest_infperf.blueprint import Blueprint, draw
+from pytest_infperf.checkout import working_tree
+from pytest_infperf.collected import CollectedSuite
+from pytest_infperf.errors import UserError
+from pytest_infperf.load.shapes import Load
+from pytest_infperf.measure import blocks
 from pytest_infperf.measure.quality import Scoring
-from pytest_infperf.measure.throughput import SetRun, run_set
-from pytest_infperf.metrics import metric
-from pytest_infperf.suite import Backend, Metric, Samples, Suite, Threads
+from pytest_infperf.measure.sweep import Point
+from pytest_infperf.measure.throughput import SetRun
+from pytest_infperf.settings import Settings
+from pytest_infperf.suite import Samples, Suite, Sweep
+from pytest_infperf.suite_server import SuiteServer
+from pytest_infperf.suite_there import Elsewhere, SuiteThere
+from pytest_infperf.suite_workers import Said, SuiteWorkers
 from pytest_infperf.thresholds import Policy
-from pytest_infperf.worker.building import Builders
-from pytest_infperf.worker.serving import Assignment, ServedVariant, usable_cores
+from pytest_infperf.worker.serving import ServedVariant
 
 __tracebackhide__ = errors.meant_for_the_user
 
-Said = Callable[[str, str], None]
-"""Hears which variant is at which phase."""
+Named = TypeVar("Named", Load, Sweep)
+
+
+class SetsElsewhere(Protocol):
+    """Runs quality sets on other machines, in the very batches of `set_run`."""
+
+    def run(
+        self,
+        collected: CollectedSuite,
+        variant_id: str,
+        threads: int,
+        numbers: Sequence[int],
+        batch: int,
+        said: Callable[[str], None],
+    ) -> SetRun: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(repr=False)
 class SuiteRun:
-    """Keeps at most two workers: the baseline's, and that of the variant whose turn it is."""
+    """Keeps few workers: the baseline's, that of the variant whose turn it is, and its rival's."""
 
-    suite: Suite
-    address: SuiteAddress
-    baseline_id: str | None
+    collected: CollectedSuite
+    settings: Settings
     policy: Policy
     artifacts: ArtifactCache
-    seed: int
-    full: bool
-    threads_asked: Threads
-    """--infperf-threads; None leaves it to the suite."""
-    timeout_s: float
     selected: Sequence[str]
-    """The variants whose tests run: they are built ahead, side by side."""
+    """The variants whose tests run."""
     said: Said
-    more_metrics: Sequence[Metric] = ()
-    thread_searches: dict[str, dict[int, float]] = field(default_factory=dict)
-    _served: dict[str, ServedVariant] = field(default_factory=dict)
-    _set_runs: dict[tuple[str, int], SetRun] = field(default_factory=dict)
-    _failures: dict[str, UserError | WorkerError] = field(default_factory=dict)
-    _builders: Builders = field(default_factory=Builders)
+    elsewhere: Elsewhere | None = None
+    """Another revision to measure against."""
+    shared_sets: SetsElsewhere | None = None
+    """Who runs the quality sets that are scored, if that is not this host."""
+
+    @property
+    def suite(self) -> Suite:
+        return self.collected.suite
+
+    @property
+    def baseline_id(self) -> str | None:
+        return self.collected.baseline_id
+
+    @property
+    def seed(self) -> int:
+        return self.settings.seed
+
+    @property
+    def thread_searches(self) -> dict[str, dict[int, float]]:
+        return self._workers.thread_searches
 
     @cached_property
     def samples(self) -> Samples:
         return self.suite.task.samples(self.suite.folder)
 
     @cached_property
-    def metrics(self) -> list[Metric]:
-        return [*map(metric, self.suite.task.metrics), *self.more_metrics]
-
-    @cached_property
     def numbers(self) -> list[int]:
         """The samples that are measured and scored."""
-        size = None if self.full else self.suite.task.sample_size
+        size = None if self.settings.full else self.suite.task.sample_size
         return blocks.quality_sample(len(self.samples.inputs), size, self.seed)
 
     @cached_property
     def scoring(self) -> Scoring:
         return Scoring(
-            self.metrics,
+            self.collected.metrics,
             self.samples.references,
             self.policy.confidence,
             self.seed,
@@ -78,18 +102,11 @@ class SuiteRun:
 
     def served(self, variant_id: str) -> ServedVariant:
         """The variant's worker, started if need be; raises what its build or start raised."""
-        if known := self._failures.get(variant_id):
-            raise known
-        served = self._served.get(variant_id)
-        if served and served.alive:
-            return served
-        self._make_room_for(variant_id)
-        try:
-            self._served[variant_id] = self._start(self.suite.variant(variant_id))
-        except (UserError, WorkerError) as failure:
-            self._failures[variant_id] = failure
-            raise
-        return self._served[variant_id]
+        return self._workers.served(variant_id)
+
+    def renewed(self, variant_id: str) -> ServedVariant:
+        """A new process in place of the variant's, with as many threads."""
+        return self._workers.renewed(variant_id)
 
     def beside_baseline(self, variant_id: str) -> tuple[ServedVariant, ServedVariant]:
         """Baseline and variant, both served. Raises UserError when they do not decode alike."""
@@ -106,85 +123,105 @@ class SuiteRun:
 
     def set_run(self, variant_id: str, batch: int) -> SetRun:
         """The variant's run over the quality set in batches: once, for quality and throughput."""
-        if (variant_id, batch) not in self._set_runs:
-            served = self.served(variant_id)
-            self._set_runs[variant_id, batch] = run_set(
-                served,
-                self.numbers,
-                batch,
-                lambda share: self.said(variant_id, f"running the quality set, {share:.0%}"),
-            )
-        return self._set_runs[variant_id, batch]
+        return self._workers.set_run(variant_id, batch)
 
-    def model(self, backend: Backend) -> Path:
-        return models.locate(self.suite.model_of(backend), self.suite.folder)
-
-    @property
-    def _cores(self) -> int:
-        return len(usable_cores())
-
-    def _make_room_for(self, variant_id: str) -> None:
-        for other in [i for i in self._served if i not in (variant_id, self.baseline_id)]:
-            self._served.pop(other).close()
-
-    def _start(self, backend: Backend) -> ServedVariant:
-        artifact = self._artifact(backend)
-        assignment = self._assignment(backend)
-        asked = self.threads_asked or self.suite.threads_of(backend)
-        if asked != "best":
-            self.said(backend.variant_id, "starting")
-            return ServedVariant(assignment, artifact, asked)
-        self.said(backend.variant_id, "searching the best number of threads")
-        found = threads.search(
-            lambda count: ServedVariant(assignment, artifact, count),
-            self._cores if backend.cpus is None else len(backend.cpus),
-            blocks.endless_draw(self.numbers, self.seed),
+    def scored_set(self, variant_id: str, batch: int) -> SetRun:
+        """The run whose outputs are scored. Raises WorkerError when a part could not be done."""
+        if self.shared_sets is None:
+            return self.set_run(variant_id, batch)
+        return self.shared_sets.run(
+            self.collected,
+            variant_id,
+            self.served(variant_id).loaded.threads,
+            self.numbers,
+            batch,
+            lambda what: self.said(variant_id, what),
         )
-        self.thread_searches[backend.variant_id] = found.seen_s
-        return found.chosen
 
-    def _assignment(self, backend: Backend) -> Assignment:
-        return Assignment(self.address, backend, self.model(backend), self.timeout_s)
+    def duration_s(self, number: int) -> float | None:
+        return self.suite.task.duration_s(self.samples.inputs[number])
 
-    def _artifact(self, backend: Backend) -> Artifact:
-        try:
-            return self._built[backend.variant_id]
-        except KeyError:
-            raise self._failures[backend.variant_id] from None
+    def load(self, name: str) -> Load:
+        """Raises UserError when the suite has none of it."""
+        loads = {load.name: load for load in self.suite.loads}
+        return self._named(loads, name, "load", "loads=[ClosedLoop(4)]")
+
+    def sweep(self, parameter: str) -> Sweep:
+        """Raises UserError when the suite has none of it."""
+        sweeps: dict[str, Sweep] = {sweep.parameter: sweep for sweep in self.suite.sweeps}
+        return self._named(sweeps, parameter, "sweep of", "sweeps=[Sweep(...)]")
+
+    def _named(self, known: Mapping[str, Named], name: str, what: str, way: str) -> Named:
+        if name in known:
+            return known[name]
+        raise UserError(
+            f"the suite {self.suite.name} has no {what} {name!r}, only "
+            f"{', '.join(known) or 'none'}: Suite({way})"
+        )
 
     @cached_property
-    def _built(self) -> dict[str, Artifact]:
-        """The artifacts of all selected variants, those that are missing built side by side."""
-        wanted = dict.fromkeys([*([self.baseline_id] if self.baseline_id else []), *self.selected])
-        built: dict[str, Artifact] = {}
-        with ThreadPoolExecutor(max_workers=self._cores) as pool:
-            pending = {
-                variant_id: pool.submit(self._obtain, self.suite.variant(variant_id))
-                for variant_id in wanted
-            }
-            try:
-                for variant_id, result in pending.items():
-                    try:
-                        built[variant_id] = result.result()
-                    except (UserError, WorkerError) as failure:
-                        self._failures[variant_id] = failure
-            except BaseException:  # Ctrl-C: the pool would wait for builds that take minutes
-                pool.shutdown(wait=False, cancel_futures=True)
-                self._builders.end()
-                raise
-        return built
+    def server(self) -> SuiteServer:
+        """Of the variant whose turn it is."""
+        return SuiteServer(
+            self.suite,
+            self.collected.address,
+            working_tree(self.settings.root),
+            self.settings.timeout_s,
+            self._workers.artifact,
+            self._drawn,
+        )
 
-    def _obtain(self, backend: Backend) -> Artifact:
-        model = self.model(backend)
+    @contextmanager
+    def sweep_points(self, sweep: Sweep, variant_id: str) -> Iterator[list[Point]]:
+        """Each value with the worker that serves it; a sweep of threads has one for each."""
+        if sweep.parameter != "threads":
+            served = self.served(variant_id)
+            yield [Point(sweep, value, served) for value in sweep.values]
+            return
+        with ExitStack() as started:
+            yield [
+                Point(
+                    sweep,
+                    value,
+                    started.enter_context(closing(self._workers.started(variant_id, value))),
+                )
+                for value in sweep.values
+            ]
 
-        def build(part: Backend, folder: Path, source: Path | None) -> dict[str, Any]:
-            self.said(backend.variant_id, f"building {part.default_id}")
-            assignment = Assignment(self.address, part, model, self.timeout_s)
-            return self._builders.build(assignment, folder, source)
+    @cached_property
+    def there(self) -> SuiteThere | None:
+        """This suite at the other revision; None when there is no other to measure against."""
+        return self.elsewhere.suite(self.collected, self._workers) if self.elsewhere else None
 
-        return self.artifacts.obtain(backend, model, self.suite.task.decoding, build)
+    @cached_property
+    def _workers(self) -> SuiteWorkers:
+        return SuiteWorkers(
+            address=self.collected.address,
+            checkout=working_tree(self.settings.root),
+            data=self.suite.folder,
+            numbers=self.numbers,
+            seed=self.seed,
+            timeout_s=self.settings.timeout_s,
+            artifacts=self.artifacts,
+            blueprint=self._drawn,
+            threads=lambda blueprint: self.settings.threads or blueprint.threads,
+            wanted=self.selected,
+            kept=self.baseline_id,
+            said=self.said,
+        )
+
+    @cached_property
+    def _drawn(self) -> Callable[[str], Blueprint]:
+        return cache(self._blueprint)
+
+    def _blueprint(self, variant_id: str) -> Blueprint:
+        backend = self.suite.variant(variant_id)
+        model = models.locate(self.suite.model_of(backend), self.suite.folder)
+        return draw(self.suite, backend, model)
 
     def close(self) -> None:
-        for served in self._served.values():
-            served.close()
-        self._served.clear()
+        if "server" in vars(self):
+            self.server.close()
+        self._workers.close()
+        if self.elsewhere and "there" in vars(self) and self.there:
+            self.there.close()

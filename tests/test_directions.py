@@ -88,6 +88,11 @@ def test_only_the_modules_at_pytests_door_import_pytest() -> None:
         (("report",), ("session", "run", "suite_run", "plugin", "worker", "measure", "collection")),
         (("tasks", "metrics", "backends"), ("session", "run", "report", "gate", "thresholds")),
         (("suite", "record"), ("session", "run", "report", "gate", "thresholds", "worker")),
+        (("history",), ("session", "run", "plugin", "worker", "gate", "thresholds", "collection")),
+        (("measure", "gate", "thresholds", "record"), ("history", "cli", "github", "junit")),
+        (("session", "run", "suite_run", "measure", "report", "worker"), ("fleet",)),
+        (("fleet.dispatch", "fleet.tree", "fleet.kinds"), ("session", "run", "report", "plugin")),
+        (("deploy",), ("session", "run", "suite_run", "plugin", "worker", "measure", "report")),
         (("host",), ("session", "run", "report", "gate", "thresholds", "worker", "measure")),
     ],
 )
@@ -116,8 +121,9 @@ def test_no_module_imports_itself_through_others() -> None:
 
 def test_heavy_packages_are_imported_where_they_are_used() -> None:
     """Nothing that the plugin imports on top brings a runtime along."""
-    heavy = {"torch", "transformers", "onnxruntime", "onnx", "optimum", "ctranslate2", "scipy"}
-    for module in of("plugin", "options", "fixtures", "suite", "backends", "session"):
+    runtimes = {"torch", "transformers", "onnxruntime", "onnx", "optimum", "ctranslate2"}
+    heavy = runtimes | {"scipy", "ray"}
+    for module in of("plugin", "options", "fixtures", "suite", "backends", "session", "fleet"):
         on_top = {name.split(".")[0] for name in imported(module, deferred=False)}
         if ".seq2seq" not in module and "marian" not in module:
             assert not on_top & heavy, module

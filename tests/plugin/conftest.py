@@ -18,6 +18,12 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("infperf-cache")
 
 
+@pytest.fixture(autouse=True)
+def _no_worker_of_xdist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whose workers pytest-benchmark refuses to measure, also in a run of its own."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
 @pytest.fixture
 def project(pytester: pytest.Pytester, shared_cache: Path) -> Project:
     """A project of one's own, to change and to measure."""

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import psutil
 import pytest
+from other_plugins import LEFT_OUT
 
 SUITE = """
     from pytest_infperf import Echo, Fake, Suite
@@ -142,7 +143,7 @@ class Project:
         self.tests("\n".join(calls) + "\n")
 
     def command(self, *arguments: str | Path) -> list[str]:
-        start = [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest"]
+        start = [sys.executable, "-m", "pytest", *LEFT_OUT]
         return [*start, f"--junitxml={self.folder / 'junit.xml'}", *map(str, arguments)]
 
     def plain(self, *arguments: str | Path) -> Outcome:
@@ -204,7 +205,9 @@ class Project:
     def collect(self, *arguments: str) -> Outcome:
         """A run that ends before anything is measured: in this process, which is quicker."""
         assert self.pytester
-        result = self.pytester.runpytest_inprocess(*self.measuring(), "--collect-only", *arguments)
+        result = self.pytester.runpytest_inprocess(
+            *LEFT_OUT, *self.measuring(), "--collect-only", *arguments
+        )
         return self._outcome(result)
 
     def _outcome(self, result: pytest.RunResult) -> Outcome:

@@ -136,3 +136,15 @@ def test_benchmarks_of_the_projects_own_are_left_alone(project: Project) -> None
     (entry,) = benchmarks(project.folder / "benchmark.json").values()
     assert entry["name"] == "test_sum"
     assert 0 < entry["stats"]["mean"] < 1
+
+
+def test_runs_side_by_side_are_all_saved(project: Project) -> None:
+    project.only_tests_of("latency")
+    runs = [
+        project.start("--benchmark-autosave", "-k", "fast", f"--infperf-json=run{number}.json")
+        for number in range(3)
+    ]
+    for run in runs:
+        assert project.finish(run).ret == 0
+    saved = sorted((project.folder / ".benchmarks").glob("*/*.json"))
+    assert [path.name[:4] for path in saved] == ["0001", "0002", "0003"]

@@ -102,11 +102,11 @@ def test_two_runs_at_once_build_once_and_both_pass(own_cache: Project) -> None:
         from pytest_infperf import Echo, Fake, Suite
 
         class Logged(Fake):
-            def build(self, model, task, folder, source):
+            def build(self, material, folder):
                 with Path("builds.txt").open("a") as builds:
                     builds.write("built\\n")
                 time.sleep(0.7)
-                return super().build(model, task, folder, source)
+                return super().build(material, folder)
 
         suite = Suite("echo", task=Echo(), model="../../model", variants=[Logged()])
         """

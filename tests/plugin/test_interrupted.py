@@ -45,7 +45,7 @@ def slow_project(project: Project) -> Iterator[Project]:
         from pytest_infperf import Echo, Fake, Suite
 
         class SlowToBuild(Fake):
-            def build(self, model, task, folder, source):
+            def build(self, material, folder):
                 Path("begun").touch()
                 time.sleep(600)
 

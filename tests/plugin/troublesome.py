@@ -23,8 +23,8 @@ class Troublesome(Fake):
     at: str
     queries_before: int = 0
 
-    def build(self, model: Path, task: Any, folder: Path, source: Path | None) -> dict[str, Any]:
-        evidence = super().build(model, task, folder, source)
+    def build(self, material: Any, folder: Path) -> dict[str, Any]:
+        evidence = super().build(material, folder)
         self.go_wrong("build")
         return evidence
 

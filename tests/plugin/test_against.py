@@ -1,0 +1,239 @@
+"""--infperf-against: each variant beside what it was at another revision of a real repository."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_project import Outcome, Project
+
+SUITE = """
+    from pytest_infperf import Echo, Fake, Suite
+
+    suite = Suite(
+        "echo",
+        task=Echo(count=40{task}),
+        model="../../model",
+        variants=[{variants}],
+    )
+"""
+OLD = ('Fake(id="steady", query_ms=1)', 'Fake(id="slowed", query_ms=1)', 'Fake(id="gone")')
+NEW = (
+    'Fake(id="steady", query_ms=1)',
+    'Fake(id="slowed", query_ms=1.3, wrong=0.5)',
+    'Fake(id="new")',
+)
+LIMITS = """
+    [echo.gates]
+    regression = { max = "15 %" }
+    accuracy = { max_regression = 5 }
+"""
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    command = ["git", *identity, "-c", "protocol.file.allow=always", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def commit(project: Project, message: str = "a step") -> None:
+    if not (project.folder / ".git").exists():
+        git(project.folder, "init", "--quiet", "-b", "main")
+        project.write(".gitignore", "/junit.xml\n/infperf.json\n__pycache__\n")
+    git(project.folder, "add", "--all")
+    git(project.folder, "commit", "--quiet", "-m", message)
+
+
+def variants(project: Project, *backends: str, task: str = "") -> None:
+    project.suite(SUITE.format(variants=", ".join(backends), task=task))
+
+
+def one_variant(project: Project) -> None:
+    """Committed with one variant and one test, which is all that many a test needs."""
+    variants(project, 'Fake(id="only", query_ms=0.5)')
+    project.only_tests_of("latency")
+    project.thresholds('[echo.gates]\nregression = { max = "50 %" }\n')
+    commit(project)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
+    """A dirty tree with one slower and worse variant, measured against the commit before."""
+    project = Project(tmp_path_factory.mktemp("compared"), shared_cache)
+    project.only_tests_of("latency", "quality")
+    project.thresholds(LIMITS)
+    variants(project, *OLD, task=', metrics=("accuracy", "chrf")')
+    commit(project, "as it was")
+    variants(project, *NEW)
+    return project.measure("--infperf-against=HEAD", budget_s=1)
+
+
+def test_the_slower_variant_alone_breaks_the_limit(compared: Outcome) -> None:
+    failed = {name for name, outcome in compared.outcomes().items() if outcome == "failed"}
+    assert failed == {"test_latency[slowed]", "test_quality[slowed]"}, compared.text
+    assert compared.ret == 1
+    found = compared.measure("slowed", "regression")
+    assert found["unit"] == "fraction"
+    assert 0.2 < found["low"] <= found["value"] <= found["high"] < 0.45
+    assert "is above the limit of 15.0 %" in compared.message("test_latency[slowed]")
+    assert "git bisect" in compared.message("test_latency[slowed]")
+
+
+def test_the_steady_variant_passes(compared: Outcome) -> None:
+    found = compared.measure("steady", "regression")
+    assert found["high"] < 0.15
+    assert {gate["verdict"] for gate in compared.record("steady")["gates"]} == {"pass"}
+
+
+def test_quality_is_held_against_the_other_revision(compared: Outcome) -> None:
+    change = compared.record("slowed")["evidence"]["against"]["changes"]["accuracy"]
+    assert change["value"] == -25
+    message = compared.message("test_quality[slowed]")
+    assert "accuracy loss" in message
+    assert "against the other revision" in message
+    steady = compared.record("steady")["evidence"]["against"]["changes"]["accuracy"]
+    assert (steady["value"], steady["low"], steady["high"]) == (0, 0, 0)
+
+
+def test_what_only_one_side_has_is_listed(compared: Outcome) -> None:
+    assert "has gone, which the working tree has not" in compared.words
+    assert "has no new, so there is nothing to compare with" in compared.words
+    assert "scores chrf, which the working tree does not" in compared.words
+    there = compared.record("steady")["evidence"]["against"]
+    assert there["variants_only_there"] == ["gone"]
+    assert there["measures_only_there"] == ["chrf"]
+    new = compared.record("new")
+    assert new["evidence"]["against"]["only_here"] is True
+    assert new["gates"] == [], "a gate on a change has nothing to judge in a new variant"
+    assert compared.outcomes()["test_latency[new]"] == "passed"
+
+
+def test_the_revision_is_named(compared: Outcome) -> None:
+    head = git(compared.folder, "rev-parse", "HEAD")
+    assert compared.document["against"] == {"name": "HEAD", "commit": head}
+    assert f"against HEAD ({head[:10]})" in compared.words
+    assert compared.document["revision"]["dirty"] is True
+
+
+def test_nothing_is_left_in_the_repository(compared: Outcome, shared_cache: Path) -> None:
+    assert len(git(compared.folder, "worktree", "list").splitlines()) == 1
+    assert list((shared_cache / "revisions").iterdir()) == []
+
+
+def test_with_xdist_it_is_the_same(project: Project) -> None:
+    one_variant(project)
+    variants(project, 'Fake(id="only", query_ms=1)')
+    result = project.measure("--infperf-against=HEAD", "-n2", budget_s=0.5)
+    assert result.outcomes() == {"test_latency[only]": "failed"}
+    assert result.measure("only", "regression")["low"] > 0.5
+
+
+def test_without_the_option_such_a_gate_sleeps(project: Project) -> None:
+    one_variant(project)
+    result = project.measure_here(budget_s=0.1)
+    result.assert_outcomes(passed=1)
+    assert result.record("only")["gates"] == []
+    assert result.document["against"] is None
+
+
+def test_a_revision_that_cannot_be_built_says_why_and_the_rest_goes_on(project: Project) -> None:
+    project.only_tests_of("latency", "quality")
+    project.thresholds('[echo.gates]\nregression = { max = "50 %" }\naccuracy = { min = 90 }\n')
+    project.suite('raise ImportError("no module named ancient")')
+    commit(project)
+    variants(project, 'Fake(id="only")')
+    result = project.measure("--infperf-against=HEAD")
+    assert result.outcomes() == {"test_latency[only]": "failed", "test_quality[only]": "passed"}
+    assert "echo cannot be measured at HEAD" in result.words
+    assert "no module named ancient" in result.message("test_latency[only]")
+    assert "regression was not measured" in result.message("test_latency[only]")
+    assert result.measure("only", "latency_p50")["value"] > 0
+
+
+def test_a_suite_that_was_not_there_yet(project: Project) -> None:
+    project.write("README", "soon")
+    (project.folder / "suites/echo/suite.py").unlink()
+    commit(project)
+    one_variant(project)
+    result = project.measure("--infperf-against=HEAD~1")
+    result.assert_outcomes(passed=1)
+    assert "has no suite echo to compare with" in result.words
+
+
+def test_other_inputs_are_not_compared(project: Project) -> None:
+    one_variant(project)
+    project.suite(
+        SUITE.format(variants='Fake(id="only")', task="")
+        .replace(
+            "suite = Suite(",
+            """
+    from dataclasses import dataclass
+    from pytest_infperf.suite import Samples
+
+    @dataclass(frozen=True)
+    class Other(Echo):
+        def samples(self, folder):
+            return Samples(["other"] * 40, ["other"] * 40)
+
+    suite = Suite(""",
+        )
+        .replace("task=Echo", "task=Other")
+    )
+    result = project.measure("--infperf-against=HEAD")
+    assert result.outcomes() == {"test_latency[only]": "failed"}
+    assert "reads other inputs there" in result.message("test_latency[only]")
+
+
+def test_the_other_revision_imports_its_own_modules(project: Project) -> None:
+    """`pythonpath` leads each side to its own tree, or nothing would ever seem to change."""
+    ini = project.folder / "pytest.ini"
+    ini.write_text(ini.read_text() + "pythonpath = src\n")
+    project.write("src/pace.py", "QUERY_MS = 0.5\n")
+    project.suite(
+        "from pace import QUERY_MS\n"
+        + "\n".join(line[4:] for line in SUITE.splitlines()).format(
+            variants='Fake(id="only", query_ms=QUERY_MS)', task=""
+        )
+    )
+    project.only_tests_of("latency")
+    project.thresholds('[echo.gates]\nregression = { max = "50 %" }\n')
+    commit(project)
+    project.write("src/pace.py", "QUERY_MS = 1\n")
+    result = project.measure("--infperf-against=HEAD", budget_s=0.5)
+    assert result.outcomes() == {"test_latency[only]": "failed"}
+    assert result.measure("only", "regression")["low"] > 0.5
+
+
+def test_another_interpreter_runs_the_other_revision(project: Project, tmp_path: Path) -> None:
+    one_variant(project)
+    marker = tmp_path / "was-called"
+    python = project.write("other-python", f'#!/bin/sh\ntouch {marker}\nexec {sys.executable} "$@"')
+    python.chmod(0o755)
+    result = project.measure("--infperf-against=HEAD", f"--infperf-against-python={python}")
+    result.assert_outcomes(passed=1)
+    assert marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--infperf-against=mian"], "git knows no commit 'mian'; did you mean main?"),
+        (["--infperf-against=HEAD", "--infperf-against-python=none"], "no program that can be run"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_measured(
+    project: Project, options: list[str], told: str
+) -> None:
+    one_variant(project)
+    result = project.collect(*options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert told in result.words
+
+
+def test_without_a_repository(project: Project) -> None:
+    result = project.collect("--infperf-against=HEAD")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "is in no git repository" in result.words

@@ -1,0 +1,220 @@
+"""Loads in a run: servers are started, asked, watched, gated, and gone at the end."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from time import monotonic, sleep
+
+import psutil
+import pytest
+from small_project import Project
+
+SUITE = """
+    from pytest_infperf import ClosedLoop, Echo, Fake, OpenLoop, Server, Serving, SingleStream
+    from pytest_infperf import MultiStream, Offline, Suite
+
+    suite = Suite(
+        "echo",
+        task=Echo(count=40),
+        model="../../model",
+        baseline="slow",
+        variants=[Fake(id="slow", query_ms=20), Fake(id="fast", query_ms=1)],
+        serving=Serving(queue=16),
+        loads=[
+            ClosedLoop(2, seconds=1),
+            OpenLoop(20.0, seconds=1),
+            SingleStream(seconds=0.5),
+            MultiStream(seconds=0.5),
+            Offline(seconds=0.5),
+            Server(limit_s=0.2, trial_s=0.5, seconds=0.5, precision=0.5),
+        ],
+    )
+"""
+
+
+@pytest.fixture
+def loaded(project: Project) -> Project:
+    project.suite(SUITE)
+    return project
+
+
+def tests_of(project: Project, *names: str) -> None:
+    lines = [
+        f"def test_{i}(variant): variant.load({name!r}).check()" for i, name in enumerate(names)
+    ]
+    project.tests("\n".join(lines) + "\n")
+
+
+def test_users_who_wait_share_the_server(loaded: Project) -> None:
+    tests_of(loaded, "users=2", "SingleStream")
+    outcome = loaded.measure("--infperf-variants=slow")
+    outcome.assert_outcomes(passed=2)
+    record = outcome.record("slow")
+    measures = record["measures"]
+    # One query takes 20 ms of the processor, and two users wait for each other.
+    assert measures["latency_min@SingleStream"]["value"] >= 0.02
+    assert measures["latency_p50@users=2"]["value"] >= 0.03
+    assert 0 < measures["requests_per_hour@users=2"]["value"] <= 180_000
+    assert 0 < measures["cpu_usage@users=2"]["value"] < 1.5
+    assert measures["error_rate@users=2"]["value"] == 0
+    assert measures["peak_memory@users=2"]["value"] > 1e7
+    evidence = record["evidence"]["loads"]["users=2"]
+    assert evidence["answered"] == evidence["requests"]
+    assert 0 <= evidence["steady"]["first"] < evidence["steady"]["end"] <= evidence["answered"]
+    assert record["settings"]["serving"]["workers"] == 1
+
+
+def test_mlperfs_streams_send_many_samples_at_once(loaded: Project) -> None:
+    tests_of(loaded, "MultiStream", "Offline")
+    measures = loaded.measure("--infperf-variants=fast").record("fast")["measures"]
+    for load in ("MultiStream", "Offline"):
+        requests = measures[f"requests_per_hour@{load}"]["value"] / 3600
+        assert measures[f"throughput@{load}"]["value"] == pytest.approx(8 * requests)
+    # Eight samples of a millisecond each; four such requests wait at the server.
+    assert measures["latency_min@MultiStream"]["value"] >= 0.008
+    assert measures["latency_p50@Offline"]["value"] >= 0.024
+
+
+def test_an_open_loop_keeps_its_rate(loaded: Project) -> None:
+    tests_of(loaded, "rate=20")
+    outcome = loaded.measure("--infperf-variants=fast")
+    measures = outcome.record("fast")["measures"]
+    assert 5 <= outcome.record("fast")["evidence"]["loads"]["rate=20"]["requests"] <= 40
+    assert measures["latency_min@rate=20"]["value"] >= 0.001
+    assert measures["requests_per_hour@rate=20"]["value"] < 20 * 3600 * 3
+
+
+def test_the_highest_rate_that_keeps_the_limit(loaded: Project) -> None:
+    tests_of(loaded, "Server")
+    loaded.thresholds(
+        """
+        [defaults]
+        inconclusive = "warn"      # the generator may be late on a busy host
+        [echo.gates]
+        error_rate.at."Server" = { max = 0 }
+        [echo.variants.slow]
+        highest_rate.at."Server" = { min = 1000 }
+        """
+    )
+    outcome = loaded.measure()
+    assert outcome.outcomes() == {"test_0[slow]": "failed", "test_0[fast]": "passed"}
+    slow = outcome.record("slow")["measures"]["highest_rate@Server"]["value"]
+    assert 0 < slow < 100  # 50 a second fill it, and a short trial bears some more
+    assert outcome.record("fast")["measures"]["highest_rate@Server"]["value"] > slow
+    assert "highest_rate@Server" in outcome.message("test_0[slow]")
+    assert "serve a faster variant" in outcome.message("test_0[slow]")
+    assert "a server under load Server" in outcome.text
+
+
+def test_a_worker_that_is_killed_loses_what_was_in_it_and_the_report_says_so(
+    loaded: Project,
+) -> None:
+    loaded.suite(
+        SUITE.replace("Serving(queue=16)", "Serving(workers=2)").replace(
+            "ClosedLoop(2, seconds=1)", "ClosedLoop(4, seconds=4)"
+        )
+    )
+    tests_of(loaded, "users=4")
+    loaded.thresholds('[echo.gates]\nerror_rate.at."users=4" = { max = 0 }\n')
+    process = loaded.start("--infperf-variants=slow")
+    kill_a_worker_under_load(loaded)
+    outcome = loaded.finish(process)
+    record = outcome.record("slow")
+    evidence = record["evidence"]["loads"]["users=4"]
+    assert evidence["died_workers"] == 1
+    # Each of the four users has one request in flight at most.
+    assert 1 <= sum(evidence["errors"].values()) <= 4
+    assert evidence["answered"] > 20
+    assert "1 of its workers died and were started anew" in outcome.words
+    assert outcome.outcomes() == {"test_0[slow]": "failed"}
+
+
+def kill_a_worker_under_load(project: Project) -> None:
+    """The first one that has worked for a while."""
+    deadline = monotonic() + 60
+    while monotonic() < deadline:
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            with suppress(psutil.Error):
+                parent = process.parent()
+                if (
+                    process.info["cwd"] == str(project.folder)
+                    and parent
+                    and "pytest_infperf.serve" in parent.cmdline()
+                    and "resource_tracker" not in " ".join(process.info["cmdline"])
+                    and asked_by(process) > 1
+                ):
+                    process.kill()
+                    return
+        sleep(0.1)
+    raise AssertionError("there was no server under load")
+
+
+def asked_by(process: psutil.Process) -> int:
+    return sum(c.status == psutil.CONN_ESTABLISHED for c in process.net_connections())
+
+
+def test_a_variant_that_is_too_slow_alone_has_a_rate_of_nought(loaded: Project) -> None:
+    loaded.suite(SUITE.replace("limit_s=0.2", "limit_s=0.01"))
+    tests_of(loaded, "Server")
+    outcome = loaded.measure("--infperf-variants=slow")
+    outcome.assert_outcomes(passed=1)
+    highest = outcome.measure("slow", "highest_rate@Server")
+    assert (highest["value"], highest["low"]) == (0, 0)
+    assert highest["high"] > 0
+
+
+def test_no_server_outlives_the_run(loaded: Project) -> None:
+    tests_of(loaded, "SingleStream")
+    loaded.measure()
+    left = [
+        process
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if "pytest_infperf.serve" in (process.info["cmdline"] or ())
+        and process.info["cwd"] == str(loaded.folder)
+    ]
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        ("requests_per_hour = { min = 1 }", "requests_per_hour under which load"),
+        ('error_rate.at."users=3" = { max = 0 }', "no such point"),
+        ('growth.at."users=2" = { max = 1 }', "no such"),
+        ('size.at."users=2" = { max = "1 MB" }', "size is not measured at users=2"),
+    ],
+)
+def test_limits_that_no_load_measures(loaded: Project, gate: str, words: str) -> None:
+    tests_of(loaded, "users=2")
+    loaded.thresholds(f"[echo.gates]\n{gate}\n")
+    assert words in loaded.collect().words
+
+
+def test_a_load_that_the_suite_does_not_have(loaded: Project) -> None:
+    tests_of(loaded, "users=9")
+    outcome = loaded.measure("--infperf-variants=slow")
+    assert "the suite echo has no load 'users=9', only users=2, rate=20" in outcome.words
+
+
+def test_a_server_that_cannot_start_says_why(loaded: Project) -> None:
+    """The workers' children go on; only the server's environment is spoilt."""
+    loaded.write(
+        "suites/echo/broken.py",
+        """
+        from pytest_infperf import Echo
+
+        class Broken(Echo):
+            def payload(self, codec):
+                raise RuntimeError("no payload today")
+        """,
+    )
+    loaded.suite(
+        SUITE.replace(
+            "from pytest", "from suites.echo.broken import Broken\n    from pytest"
+        ).replace("task=Echo(", "task=Broken(")
+    )
+    tests_of(loaded, "SingleStream")
+    outcome = loaded.measure("--infperf-variants=slow")
+    outcome.assert_outcomes(failed=1)
+    assert "no payload today" in outcome.text
+    assert outcome.record("slow")["measures"] == {}

@@ -1,0 +1,140 @@
+"""What a run leaves beside its record: JUnit properties, a CI job's summary, a page, and costs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from small_project import Outcome, Project
+
+LIMITS = """
+    [echo.gates]
+    accuracy = { min = 90 }
+    cost_per_million = { max = 0.001 }
+    [echo.variants.fast.on."c7i.*"]
+    cost_per_million = { max = 1.5 }
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
+    """As in a job of GitHub's on an instance that is named, with a project below the workspace."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    folder = workspace / "service"
+    folder.mkdir()
+    project = Project(folder, shared_cache)
+    project.thresholds(LIMITS)
+    project.environment |= {
+        "INFPERF_INSTANCE": "c7i.large",
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_WORKSPACE": str(workspace),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+    }
+    return project.measure("--infperf-html=page.html", "-k", "fast or wrong")
+
+
+def properties(outcome: Outcome, test: str) -> dict[str, str]:
+    cases = ElementTree.parse(outcome.folder / "junit.xml").iter("testcase")
+    (case,) = [case for case in cases if case.attrib["name"] == test]
+    return {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
+
+
+def test_junit_has_what_each_test_measured(run: Outcome) -> None:
+    latency = properties(run, "test_latency[fast]")
+    value, unit = latency["infperf.latency_p50"].split()
+    assert float(value) == pytest.approx(run.measure("fast", "latency_p50")["value"], rel=1e-6)
+    assert unit == "s"
+    assert len(latency["infperf.speedup.interval"].split()) == 2
+    assert "infperf.throughput" not in latency, "another test measured it"
+    quality = properties(run, "test_quality[wrong]")
+    assert quality["infperf.gate.accuracy"] == "fail: min = 90"
+
+
+def test_the_summary_of_the_job_begins_with_what_is_broken(run: Outcome) -> None:
+    lines = (run.folder / "summary.md").read_text().splitlines()
+    assert lines[0] == "## Inference"
+    assert "**FAIL**" in lines[2]
+    assert "accuracy 75.00" in "\n".join(lines)
+    table = [line for line in lines if line.startswith("| fast ")]
+    assert len(table) == 1
+    assert "✅ pass" in table[0]
+
+
+def test_annotations_stand_at_the_limit(run: Outcome) -> None:
+    lines = [line for line in run.outlines if line.startswith("::error")]
+    accuracy = [line for line in lines if "accuracy" in line]
+    assert len(accuracy) == 1
+    assert accuracy[0].startswith(
+        "::error file=service/thresholds.toml,line=3,title=echo[wrong]::accuracy 75.00"
+    )
+
+
+def test_a_million_requests_cost_what_the_instance_costs(run: Outcome) -> None:
+    host = run.document["host"]
+    assert host["instance_type"] == "c7i.large"
+    throughput = run.measure("fast", "throughput")["value"]
+    cost = run.measure("fast", "cost_per_million")
+    assert cost["unit"] == "usd"
+    assert cost["value"] == pytest.approx(host["usd_per_hour"] / 3600 * 1e6 / throughput)
+    assert cost["low"] < cost["value"] < cost["high"]
+
+
+def test_a_limit_on_cost_can_be_for_an_instance_type(run: Outcome) -> None:
+    verdicts = {
+        variant: [g["verdict"] for g in run.record(variant)["gates"] if "cost" in g["measure"]]
+        for variant in ("fast", "wrong")
+    }
+    assert verdicts == {"fast": ["pass"], "wrong": ["fail"]}
+
+
+def test_the_page_is_written(run: Outcome) -> None:
+    page = (run.folder / "page.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "echo[wrong]" in page
+    assert page.count("<svg") >= 3
+
+
+def test_without_a_price_the_limit_sleeps(project: Project) -> None:
+    project.only_tests_of("throughput")
+    project.thresholds("[echo.gates]\ncost_per_million = { max = 0.001 }\n")
+    result = project.measure_here("--infperf-no-imds", "-k", "fast")
+    result.assert_outcomes(passed=1, deselected=2)
+    assert result.record("fast")["gates"] == []
+    assert "cost_per_million is not judged" in result.words
+
+
+def test_prices_that_cannot_be_read_are_told_before_measuring(project: Project) -> None:
+    result = project.collect("--infperf-prices=none.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--infperf-prices: cannot read" in result.words
+
+
+def test_a_page_that_could_not_be_written_is_told_before_measuring(project: Project) -> None:
+    result = project.collect("--infperf-html=pytest.ini/page.html")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "a part of that path is a file" in result.words
+
+
+def test_a_trend_advises_and_fails_nothing(project: Project) -> None:
+    """Four runs saved on this host say a tenth of today's time."""
+    project.only_tests_of("latency")
+    project.thresholds('[echo.variants.fast]\ntrend = { max = "20 %" }\n')
+    for _ in range(4):
+        project.measure_here("--benchmark-autosave", "-k", "fast", budget_s=0.1)
+    saved = sorted((project.folder / ".benchmarks").glob("*/*.json"))
+    assert len(saved) == 4
+    for number, path in enumerate(saved):
+        document = json.loads(path.read_text())
+        measure = document["benchmarks"][0]["extra_info"]["measures"]["latency_p50"]
+        measure["value"] *= 0.1 + number / 1000
+        path.write_text(json.dumps(document))
+    result = project.measure("-k", "fast")
+    result.assert_outcomes(passed=1, deselected=2, warnings=1)
+    assert "ADVICE echo[fast] trend" in result.words
+    assert "(4 earlier runs)" in result.words
+    record = result.record("fast")
+    assert "trend" in record["evidence"]["advice"]
+    assert record["measures"]["trend"]["low"] > 0.2
+    assert record["gates"] == []

@@ -1,0 +1,180 @@
+"""Sweeps and protocols in a run: what is measured, shown, gated and refused."""
+
+from __future__ import annotations
+
+import pytest
+from small_project import Project
+
+SUITE = """
+    from pytest_infperf import Echo, Fake, Suite, Sweep
+
+    suite = Suite(
+        "echo",
+        task=Echo(count=40),
+        model="../../model",
+        baseline="slow",
+        variants=[Fake(id="slow", query_ms=0.4), Fake(id="fast", query_ms=0.1)],
+        sweeps=[
+            Sweep("batch", (1, 2, 4, 8)),
+            Sweep("length", (10, 100), variants="fa*"),
+            Sweep("threads", (1, 2)),
+        ],
+    )
+"""
+
+
+@pytest.fixture
+def swept(project: Project) -> Project:
+    project.suite(SUITE)
+    project.tests('def test_batch(variant): variant.sweep("batch").check()\n')
+    return project
+
+
+def test_every_value_has_its_latencies_and_the_sweep_its_growth(swept: Project) -> None:
+    outcome = swept.measure_here()
+    outcome.assert_outcomes(passed=2)
+    measures = outcome.record("slow")["measures"]
+    for batch in (1, 2, 4, 8):
+        assert measures[f"latency_p50@batch={batch}"]["value"] == pytest.approx(
+            0.4e-3 * batch, rel=0.2
+        )
+        assert measures[f"throughput@batch={batch}"]["value"] == pytest.approx(2500, rel=0.2)
+    growth = measures["growth@batch"]
+    assert growth["low"] <= growth["value"] <= growth["high"]
+    assert growth["value"] == pytest.approx(1, abs=0.05)
+    assert growth["n"] >= 12
+
+
+def test_the_values_stand_side_by_side_on_the_terminal(swept: Project) -> None:
+    text = swept.measure_here().text
+    table = text[text.index("p50 by batch") :].splitlines()
+    assert table[1].split() == ["variant", "1", "2", "4", "8", "growth"]
+    assert table[3].startswith("slow *")
+    assert table[4].startswith("fast")
+
+
+def test_a_limit_at_a_point_and_one_on_growth_fail_their_test(swept: Project) -> None:
+    swept.thresholds(
+        """
+        [echo.gates]
+        latency_p50.at."batch=8" = { max = "2 ms" }
+        latency_p90 = { at."batch=1" = { max = "1 s" } }
+        growth.at.batch = { max = 0.5 }
+        """
+    )
+    swept.tests('def test_batch(variant): variant.sweep("batch").check()\n')
+    outcome = swept.measure_here(budget_s=2)
+    outcome.assert_outcomes(failed=2)
+    slow, fast = outcome.message("test_batch[slow]"), outcome.message("test_batch[fast]")
+    assert "FAIL echo[slow] latency_p50@batch=8: " in slow
+    assert "limit: max = 0.5 (thresholds.toml:5)" in fast
+    assert "latency_p50" not in fast
+    verdicts = {g["measure"]: g["verdict"] for g in outcome.record("slow")["gates"]}
+    assert verdicts == {
+        "latency_p50@batch=8": "fail",
+        "latency_p90@batch=1": "pass",
+        "growth@batch": "fail",
+    }
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        ('latency_p99.at."batch=9" = { max = "1 s" }', ["no such point", '"batch=8"']),
+        ('latency_p9x.at."batch=8" = { max = "1 s" }', ["no such measure", '"latency_p99"']),
+        ('size.at."batch=8" = { max = "1 MB" }', ["size is not measured at batch=8"]),
+        ("growth = { max = 1 }", ["growth of what", "growth.at.batch"]),
+        ("latency_p99.at = 3", ["must be a table of points, not 3"]),
+        ('latency_p50.at."jmeter-60x12" = { max = "1 s" }', ["none calls variant.protocol()"]),
+    ],
+)
+def test_a_mistake_in_a_point_is_named_at_collection(
+    swept: Project, gate: str, words: list[str]
+) -> None:
+    swept.thresholds(f"[echo.gates]\n{gate}\n")
+    outcome = swept.collect()
+    assert outcome.ret == pytest.ExitCode.USAGE_ERROR
+    assert "thresholds.toml:3" in outcome.words
+    for word in words:
+        assert word in outcome.words
+
+
+def test_a_sweep_of_lengths_is_measured_for_the_variants_that_it_names(swept: Project) -> None:
+    swept.tests('def test_length(variant): variant.sweep("length").check()\n')
+    outcome = swept.measure_here("-rs")
+    outcome.assert_outcomes(passed=1, skipped=1)
+    assert "the sweep of length is for the variants fa*" in outcome.words
+    assert "latency_p50@length=100" in outcome.record("fast")["measures"]
+    assert outcome.record("slow")["measures"] == {}
+    assert outcome.record("fast")["measures"]["growth@length"]["value"] == pytest.approx(0, abs=0.1)
+
+
+def test_a_sweep_of_threads_serves_each_number(swept: Project) -> None:
+    swept.tests('def test_threads(variant): variant.sweep("threads").check()\n')
+    outcome = swept.measure_here("--infperf-variants=fast")
+    outcome.assert_outcomes(passed=1)
+    assert {"latency_p50@threads=1", "latency_p50@threads=2"} <= {
+        *outcome.record("fast")["measures"]
+    }
+    assert swept.workers() == []
+
+
+def test_a_sweep_that_the_suite_does_not_have_is_named(swept: Project) -> None:
+    swept.tests('def test_x(variant): variant.sweep("lengths").check()\n')
+    outcome = swept.measure_here("--infperf-variants=fast")
+    outcome.assert_outcomes(failed=1)
+    message = outcome.message("test_x[fast]")
+    assert "has no sweep of 'lengths', only batch, length, threads" in message
+
+
+def test_a_protocol_reports_the_columns_of_its_study(swept: Project) -> None:
+    swept.tests('def test_study(variant): variant.protocol("jmeter-60x12").check()\n')
+    outcome = swept.measure_here()
+    outcome.assert_outcomes(passed=2)
+    mean = outcome.record("slow")["measures"]["latency_mean@jmeter-60x12"]
+    assert mean["n"] == 720
+    assert mean["value"] == pytest.approx(0.4e-3, rel=0.3)
+    text = outcome.text
+    assert "a JMeter thread group of 60 requests, 12 times" in outcome.words
+    table = text[text.index("protocol jmeter-60x12") :].splitlines()
+    assert table[1].split() == [
+        "variant", "requests", "average", "p90", "p99", "min", "max", "samples/s",
+    ]  # fmt: skip
+
+
+def test_an_unknown_protocol_is_named(swept: Project) -> None:
+    swept.tests('def test_study(variant): variant.protocol("jmeter").check()\n')
+    outcome = swept.measure_here("--infperf-variants=fast")
+    assert "no protocol 'jmeter'; there are jmeter-60x12" in outcome.message("test_study[fast]")
+
+
+@pytest.mark.parametrize("values", ["(4, 2)", "(1,)", "(0, 1)"])
+def test_values_that_are_no_sweep_are_refused(swept: Project, values: str) -> None:
+    swept.suite(SUITE.replace("(1, 2, 4, 8)", values))
+    outcome = swept.collect()
+    assert "ascending order" in outcome.words
+
+
+def test_a_variant_without_its_hardware_is_skipped_with_the_reason(project: Project) -> None:
+    project.suite(
+        """
+        from pytest_infperf import Echo, Fake, Suite
+
+        class OnQuantum(Fake):
+            def missing_hardware(self):
+                return "this host has no qubits"
+
+            def build(self, material, folder):
+                raise RuntimeError("was built")
+
+        suite = Suite(
+            "echo", task=Echo(), model="../../model", variants=[Fake(), OnQuantum(id="quantum")]
+        )
+        """
+    )
+    project.only_tests_of("latency")
+    outcome = project.measure("-rs")
+    outcome.assert_outcomes(passed=1, skipped=1)
+    assert "this host has no qubits" in outcome.text
+    assert outcome.record("quantum")["evidence"]["skipped"] == "this host has no qubits"
+    assert "skipped" in next(line for line in outcome.result.outlines if line[:7] == "quantum")
