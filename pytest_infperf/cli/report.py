@@ -1,0 +1,49 @@
+"""`infperf report A.json B.json ...`: records of several hosts in one table, and the cheapest."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from rich.console import Console
+
+from pytest_infperf import merged_tables
+from pytest_infperf.errors import UserError
+from pytest_infperf.history.store import read
+from pytest_infperf.host import prices
+from pytest_infperf.merged import merge
+from pytest_infperf.record_file import write_text
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="records, one or more a host")
+    parser.add_argument("--prices", metavar="PATH", help="default: the table that is shipped")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="PATH", help="also write the tables as Markdown"
+    )
+
+
+def run(arguments: Namespace) -> int:
+    table = prices.table(arguments.prices, Path.cwd())
+    runs = [read(Path(name)).run for name in arguments.files]
+    rows = merge(runs, table)
+    if not rows:
+        raise UserError("these files have no records")
+    console = Console(highlight=False, markup=False, emoji=False)
+    written: list[str] = []
+    for suite in dict.fromkeys(row.record.suite for row in rows):
+        its = [row for row in rows if row.record.suite == suite]
+        console.print(merged_tables.table(suite, its))
+        console.print(merged_tables.conclusion(its, table))
+        console.print()
+        written += [
+            f"### {suite}",
+            "",
+            *merged_tables.markdown(its),
+            "",
+            merged_tables.conclusion(its, table),
+            "",
+        ]
+    if arguments.markdown:
+        write_text(arguments.markdown, "\n".join(written))
+    return 0

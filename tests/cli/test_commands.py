@@ -1,0 +1,214 @@
+"""The commands as a user calls them, in a project with the fake backend."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from pytest_infperf import cli, record_file
+from pytest_infperf.measure.blocks import SecondChances
+from pytest_infperf.record import GateRecord, Measure, Record, RunRecord, Verdict
+
+SUITE = """
+from pytest_infperf import Echo, Fake, Suite
+
+suite = Suite(
+    "echo", task=Echo(count=40), model="model", baseline="slow",
+    variants=[Fake(id="slow", query_ms=1), Fake(id="fast", query_ms=0.2)],
+)
+"""
+TESTS = "def test_latency(variant):\n    variant.latency().check()\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path / "project"
+    (folder / "suites/echo/model").mkdir(parents=True)
+    (folder / "suites/echo/suite.py").write_text(SUITE)
+    (folder / "suites/echo/test_echo.py").write_text(TESTS)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    known = {*sys.modules}
+    yield folder
+    # A command in this process imported the suite; the next project has one of the same name.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "suites"]:
+        if name not in known:
+            del sys.modules[name]
+
+
+def infperf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-c",
+        "from pytest_infperf.cli import main; raise SystemExit(main())",
+    ]
+    return subprocess.run(
+        [*command, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "COLUMNS": "100"},
+        timeout=120,
+        check=False,
+    )
+
+
+def record(folder: Path, name: str, instance: str, p50_s: float, **measures: Measure) -> str:
+    """A file of --infperf-json with one variant that keeps its limit."""
+    found = Record(
+        "echo",
+        "fast",
+        {"latency_p50": Measure(p50_s, "s", p50_s * 0.99, p50_s * 1.01, 500), **measures},
+        [GateRecord("latency_p50", "max = 1", Verdict.PASS, "fine")],
+    )
+    host = {"instance_type": instance, "cpu_model": "X", "logical_cores": 2}
+    run = RunRecord(host, None, [found], when=f"2026-11-01T00:00:{len(name):02}+00:00")
+    record_file.write(folder / name, run)
+    return name
+
+
+@pytest.mark.parametrize("command", sorted(cli.COMMANDS))
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    assert cli.COMMANDS[command].split(",")[0][:30] in " ".join(capsys.readouterr().out.split())
+
+
+def test_compare_fails_for_what_is_beyond_a_limit(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = record(project, "a.json", "x", 0.010), record(project, "b.json", "x", 0.012)
+    assert cli.main(["compare", a, b, "--fail-on", "latency_p50:5%"]) == 1
+    out = capsys.readouterr().out
+    assert "FAIL echo[fast] latency_p50 changed by +20.0 %" in out
+    assert "The hosts are alike" in out
+    assert cli.main(["compare", a, b, "--fail-on", "latency_p50:25%"]) == 0
+    assert cli.main(["compare", b, a, "--fail-on", "latency_p50:5%"]) == 0
+
+
+def test_compare_says_what_two_hosts_leave_to_say(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = record(project, "a.json", "x", 0.010), record(project, "b.json", "y", 0.012)
+    assert cli.main(["compare", a, b, "--fail-on", "latency_p50:5%", "--strict"]) == 1
+    out = capsys.readouterr().out
+    assert "The hosts differ (instance_type)" in out
+    assert "NOT COMPARED echo[fast] latency_p50" in out
+
+
+def test_a_mistake_exits_with_two(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["compare", "1", "2"]) == 2
+    assert "infperf compare: there is no file 1, and no saved run in" in capsys.readouterr().err
+
+
+def test_history_finds_the_run_where_a_level_changed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [
+        record(project, f"{'x' * number}.json", "x", 0.010 * (1 + 0.2 * (number > 6)))
+        for number in range(1, 12)
+    ]
+    arguments = ["history", *files, "--plot", "plots"]
+    assert cli.main(arguments) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "CHANGE echo[fast] latency_p50 on x: +20.0 % since xxxxxxx.json" in out
+    assert "▁▁▁▁▁▁█████" in out
+    svg = (project / "plots/echo.svg").read_text()
+    assert svg.startswith("<svg role=")
+    assert cli.main([*arguments, "--fail-on-change"]) == 1
+
+
+def test_report_names_the_cheapest_that_meets_every_gate(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rates = {"c7i.large": 100.0, "c7g.large": 90.0, "own.box": 900.0}
+    files = [
+        record(project, f"{name}.json", name, 0.01, throughput=Measure(rate, "samples/s"))
+        for name, rate in rates.items()
+    ]
+    assert cli.main(["report", *files, "--markdown", "merged.md"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    prices = json.loads(
+        (Path(cli.__file__).parents[1] / "host/data/ec2-us-east-1.json").read_text()
+    )["instances"]
+    cost = {n: prices[n]["usd_per_hour"] / 3600 * 1e6 / r for n, r in rates.items() if n in prices}
+    best = min(cost, key=lambda name: cost[name])
+    assert f"cheapest that meets every gate: fast on {best}, {cost[best]:.3g} USD" in out
+    rows = [line for line in (project / "merged.md").read_text().splitlines() if "| fast " in line]
+    assert len(rows) == 3
+    assert "| - |" in next(row for row in rows if "own.box" in row), "a price nobody knows"
+
+
+def test_doctor_tells_what_it_saw_and_what_to_do(project: Path) -> None:
+    path = record(project, "a.json", "x", 0.01)
+    run = record_file.read(project / path)
+    run.records[0].evidence["doubts"] = ["its graph is not fused: fused=True"]
+    run.records[0].evidence["contaminated_blocks"] = asdict(SecondChances(measured=50, again=10))
+    record_file.write(project / path, run)
+    done = infperf(project, "doctor", path, "--strict")
+    assert done.returncode == 1, done.stderr
+    assert "echo[fast]: its graph is not fused" in done.stdout
+    assert "echo[fast]: 17% of its blocks were disturbed" in done.stdout
+    assert "  why: " in done.stdout
+    assert "  do:  " in done.stdout
+
+
+def test_calibrate_finds_the_limit_that_is_too_tight(project: Path) -> None:
+    (project / "thresholds.toml").write_text(
+        'schema = 1\n[echo.variants.fast]\nregression = { max = "0.000001 %" }\n'
+    )
+    arguments = ["calibrate", "suites/echo", "--variant", "fast", "--budget", "0.5", "--runs", "2"]
+    done = infperf(project, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "noise floor: ±" in done.stdout
+    assert "smallest slowdown" in done.stdout
+    assert 'thresholds.toml:3: max = "0.000001 %" for fast is tighter' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["calibrate", "nowhere"], "has no suite.py"),
+        (["calibrate", "suites/echo", "--variant", "x"], "echo has no x; it has slow, fast"),
+        (["calibrate", "suites/echo", "--runs", "1"], "at least 2"),
+        (["init"], "NAME is missing"),
+        (["init", "a-b", "--model", "m"], "cannot name a suite"),
+        (["init", "a", "--model", "m"], "--source is missing"),
+        (
+            ["init", "a", "--model", "no/such/model", "--source", "pytest.ini", "--reference",
+             "pytest.ini"],
+            "neither a folder here nor a hub id",
+        ),
+        (["history"], "there is no saved run"),
+        (["report", "none.json"], "can't be read"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_the_remedy(
+    project: Path,
+    arguments: list[str],
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert cli.main(arguments) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_init_refuses_to_overwrite(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["init", "echo", "--model", "suites/echo/model", "--source", "pytest.ini"]
+    assert cli.main([*arguments, "--reference", "pytest.ini", "--variants", "torch"]) == 2
+    assert "already there; overwrite with --force" in capsys.readouterr().err
+    assert (project / "suites/echo/suite.py").read_text() == SUITE
