@@ -1,0 +1,1 @@
+"""The design space of model serving: what each parameter does to response time and CPU usage."""

@@ -1,0 +1,101 @@
+"""`infperf explore` on the fake backend: tried, interrupted, gone on with, and shown."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_infperf.explore.store import read
+
+SUITE = """
+from pytest_infperf import Echo, Fake, Suite
+suite = Suite("echo", task=Echo(), model="model", variants=[Fake(query_ms=4)])
+"""
+COMMAND = [
+    sys.executable,
+    "-c",
+    "import sys; from pytest_infperf.cli import main; sys.exit(main())",
+]
+
+
+def written(folder: Path) -> Path:
+    (folder / "suite.py").write_text(SUITE)
+    (folder / "model").mkdir()
+    (folder / "model" / "config.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return written(tmp_path)
+
+
+def explore(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, "explore", ".", "--seconds", "0.5", *options],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with the outcomes of a whole design, and what was printed: only to look at."""
+    folder = tmp_path_factory.mktemp("explored")
+    written(folder)
+    done = explore(folder, "--users", "1,2", "--payload", "1,8", "--html", "space.html")
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_every_setting_is_tried_once_and_shown(explored: tuple[Path, str]) -> None:
+    folder, printed = explored
+    what, outcomes = read(folder / "explore.jsonl")
+    assert what["factors"] == {"users": [1, 2], "payload": [1, 8]}
+    assert len(outcomes) == 8
+    assert all(outcome.measured for outcome in outcomes)
+    assert "echo[fake]: 8 of 8 trials answered" in printed
+    assert "users with payload" in printed
+    page = (folder / "space.html").read_text()
+    assert "ART against users" in page
+    assert page.count("<svg") == 4
+
+
+def test_it_goes_on_where_it_was_interrupted(explored: tuple[Path, str], folder: Path) -> None:
+    """With six outcomes and the beginning of a seventh."""
+    path = folder / "explore.jsonl"
+    lines = (explored[0] / path.name).read_text().splitlines()
+    path.write_text("\n".join(lines[:7]) + "\n" + lines[7][:20])
+    done = explore(folder, "--users", "1,2", "--payload", "1,8")
+    assert done.stderr.count("infperf explore") == 2
+    assert "infperf explore 7/8" in done.stderr
+    first, *kept = path.read_text().splitlines()
+    assert json.loads(first) == json.loads(lines[0])
+    assert kept[:6] == lines[1:7]
+    outcomes = read(path)[1]
+    assert len(outcomes) == 8
+    again = explore(folder, "--users", "1,2", "--payload", "1,8")
+    assert "infperf explore" not in again.stderr  # nothing is tried twice
+    assert read(path)[1] == outcomes
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "name a parameter with two values or more: --users"),
+        (("--users", "1"), "users: two levels or more"),
+        (("--users", "1,1.5"), "--users 1,1.5: whole numbers"),
+        (("--users", "1,x"), "--users 1,x"),
+        (("--memory", "1,2"), "--memory 1,2"),
+        (("--users", "1,2", "--half"), "three factors or more"),
+        (("--users", "1,2", "--seconds", "0"), "--seconds over 0"),
+    ],
+)
+def test_what_cannot_be_explored(folder: Path, options: tuple[str, ...], words: str) -> None:
+    done = explore(folder, *options)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert not (folder / "explore.jsonl").exists()
