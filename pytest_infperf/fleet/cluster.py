@@ -1,0 +1,153 @@
+"""Ray's side: which nodes there are, an actor on each that works, and what becomes of them."""
+
+from __future__ import annotations
+
+import re
+import socket
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.fleet import kinds, tree
+from pytest_infperf.fleet.dispatch import Failed, Finished, Gone, News, Ready, Share
+from pytest_infperf.fleet.kinds import START, Kind
+from pytest_infperf.fleet.node import Delegate
+from pytest_infperf.fleet.tree import Tree
+
+CONNECT_LIMIT_S = 10.0
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ERROR = re.compile(r"[\w.]+(Error|Exception)\b")
+
+
+class RayCluster:
+    """The delegates of a run on a Ray cluster: `dispatch.Delegates`."""
+
+    def __init__(self, address: str) -> None:
+        """Raises UserError when there is no Ray, no cluster at that address, or no kind in it."""
+        self._ray = _ray()
+        try:
+            _check_that_somebody_listens(address)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._ray.init(
+                    address=address,
+                    log_to_driver=False,
+                    logging_level="error",
+                    namespace="pytest-infperf",
+                )
+        except Exception as error:  # of many types, by the kind of address
+            reason = str(error).strip().partition("\n")[0]
+            raise UserError(
+                f"--infperf-ray: no Ray cluster answers at {address}: {reason}. `ray status` on "
+                "its head says whether it runs; a laptop reaches it by ray://HEAD:10001"
+            ) from error
+        self.kinds: dict[str, Kind] = kinds.kinds(self._ray.nodes())
+        if not self.kinds:
+            self.close()
+            raise UserError(
+                "--infperf-ray: no node of this cluster names its instance type; start nodes with "
+                f"a resource for it: {START}"
+            )
+        self._shipment: tuple[str, list[Any]] | None = None
+        self._actors: dict[str, Any] = {}
+        self._pending: dict[Any, tuple[str, str | None]] = {}
+        """By what Ray will answer, the delegate and the share that it works on."""
+
+    def ship(self, working_tree: Tree) -> str:
+        """Put the tree where all nodes can get it, before any delegate is hired; its digest."""
+        with tempfile.TemporaryDirectory(prefix="infperf-ship-") as folder:
+            packed = Path(folder, "tree.tar")
+            digest = tree.pack(working_tree, packed)
+            self._shipment = digest, [self._ray.put(part) for part in tree.parts(packed)]
+        return digest
+
+    def nodes(self) -> Mapping[str, int]:
+        return kinds.alive(self._ray.nodes(), self.kinds)
+
+    def hire(self, kind: str) -> str:
+        assert self._shipment, "the tree is shipped first"
+        digest, parts = self._shipment
+        known = self.kinds[kind]
+        name = f"{kind}-{uuid4().hex[:8]}"
+        actor = self._ray.remote(RayDelegate).options(
+            num_cpus=0, resources={known.resource: known.amount}, max_restarts=0
+        )
+        self._actors[name] = actor.remote(kind, digest, parts)
+        self._pending[self._actors[name].ready.remote()] = name, None
+        return name
+
+    def give(self, delegate: str, share: Share) -> None:
+        self._pending[self._actors[delegate].do.remote(share.work)] = delegate, share.id
+
+    def news(self, timeout_s: float) -> Sequence[News]:
+        waited = list(self._pending)
+        answered, _ = self._ray.wait(waited, num_returns=1, timeout=timeout_s)
+        return [self._opened(answer) for answer in answered]
+
+    def release(self, delegate: str) -> None:
+        self._pending = {ref: its for ref, its in self._pending.items() if its[0] != delegate}
+        if actor := self._actors.pop(delegate, None):
+            self._ray.kill(actor)
+
+    def close(self) -> None:
+        """Leave the cluster, which ends what still runs there for this run."""
+        self._ray.shutdown()
+
+    def _opened(self, answer: Any) -> News:
+        delegate, share_id = self._pending.pop(answer)
+        errors = self._ray.exceptions
+        try:
+            result = self._ray.get(answer)
+        except errors.RayTaskError as error:
+            if share_id is not None:
+                return Failed(delegate, share_id, _told(error))
+            return Gone(delegate, _told(error))
+        except errors.RayError as error:
+            return Gone(delegate, _told(error))
+        return Ready(delegate) if share_id is None else Finished(delegate, share_id, result)
+
+
+class RayDelegate(Delegate):
+    """The actor: asks for the tree's parts where the node does not have the tree."""
+
+    def __init__(self, kind: str, digest: str, shipped: Sequence[Any]) -> None:
+        node_id = _ray().get_runtime_context().get_node_id()
+        super().__init__(kind, node_id, digest, partial(_parts, shipped))
+
+
+def _parts(shipped: Sequence[Any]) -> Iterator[bytes]:
+    for part in shipped:
+        yield _ray().get(part)
+
+
+def _told(error: Exception) -> str:
+    """Of Ray's long messages the error that ended a delegate, or else what died."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, Exception):
+        return f"{type(cause).__name__}: {cause}"
+    lines = [line.strip() for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()]
+    if lines and _ERROR.match(lines[-1]):
+        return lines[-1]
+    return next((line for line in lines if "died" in line), type(error).__name__)
+
+
+def _check_that_somebody_listens(address: str) -> None:
+    """Ray itself would try for minutes. Raises OSError."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_LIMIT_S).close()
+
+
+def _ray() -> Any:
+    try:
+        return import_module("ray")
+    except ImportError as error:
+        raise UserError(
+            '--infperf-ray needs Ray: pip install "pytest-infperf[ray]", here and on all nodes'
+        ) from error

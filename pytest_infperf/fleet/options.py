@@ -1,0 +1,59 @@
+"""The options that a node's pytest is given: what was asked of this run, but for its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_infperf import options
+from pytest_infperf.errors import UserError
+
+if TYPE_CHECKING:
+    import pytest
+
+_OF_THIS_RUN = {"json", "html", "cache", "against", "against_python", "ray"}
+_PATHS = {"thresholds", "prices"}
+
+
+def options_there(config: pytest.Config) -> list[str]:
+    """Raises UserError for a file that lies outside the project and so is not shipped.
+
+    What the ini file says is not repeated, for it is shipped.
+    """
+    return list(_options(config))
+
+
+def _options(config: pytest.Config) -> Iterator[str]:
+    yield from ("--infperf", "--rootdir=.")
+    if config.inipath:
+        yield from ("-c", _below_root("-c", config.inipath, config.rootpath))
+    for flag in ("full", "no_imds"):
+        if config.getoption(f"infperf_{flag}"):
+            yield f"--infperf-{flag.replace('_', '-')}"
+    for name in sorted(options.VALUES.keys() - _OF_THIS_RUN):
+        value = config.getoption(f"infperf_{name}")
+        if value is None:
+            continue
+        flag = f"--infperf-{name.replace('_', '-')}"
+        if name in _PATHS and value != "aws":
+            value = _below_root(flag, config.rootpath / value, config.rootpath)
+        yield f"{flag}={value}"
+    # Named empty, since the ini file that is shipped may name them too.
+    for name in sorted(_OF_THIS_RUN - {"cache"}):
+        yield f"--infperf-{name.replace('_', '-')}="
+    for setting in config.option.override_ini or ():
+        yield from ("-o", setting)
+    for name in config.option.plugins:
+        yield from ("-p", name)
+    for warning in config.option.pythonwarnings or ():
+        yield from ("-W", warning)
+    if config.option.maxfail:
+        yield f"--maxfail={config.option.maxfail}"
+    yield f"--tb={config.option.tbstyle}"
+
+
+def _below_root(option: str, path: Path, root: Path) -> str:
+    if not path.is_relative_to(root):
+        raise UserError(f"{option}: {path} lies outside {root}, and only what is below is shipped")
+    return str(path.relative_to(root))

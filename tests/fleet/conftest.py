@@ -1,0 +1,45 @@
+"""The cluster that the tests of the fleet share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from local_cluster import HEALTH, KINDS, SMALL, LocalCluster, Project, shell, small
+
+# A run in this process forgets what it imported, and numpy must not be imported twice.
+for module in ("pytest_infperf.fleet.session", "pytest_infperf.metrics.accuracy", "scipy.stats"):
+    import_module(module)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """Two kinds with two nodes each. The head, which no run survives, is of the second."""
+    folder = tmp_path_factory.mktemp("nodes")
+    with shell(folder):
+        ray = import_module("ray.cluster_utils").Cluster(
+            initialize_head=True,
+            head_node_args={
+                "resources": {f"instance:{KINDS[1]}": 1},
+                "_system_config": HEALTH,
+                **SMALL,
+            },
+        )
+    local = LocalCluster(ray, folder)
+    for kind in (KINDS * 2)[:-1]:
+        local.add(kind)
+    ray.wait_for_nodes()
+    yield local
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("infperf-cache")
+
+
+@pytest.fixture
+def project(tmp_path: Path, shared_cache: Path) -> Project:
+    return small(tmp_path, shared_cache)

@@ -1,0 +1,71 @@
+"""A Ray cluster of several nodes on this host, and projects that are measured on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "plugin"))
+
+from small_project import Project  # noqa: E402 (found by the line above)
+
+KINDS = ("a.large", "b.large")
+HEALTH = {
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 300,
+    "health_check_failure_threshold": 3,
+}
+"""A lost node is found in a second, not in fifteen."""
+SMALL = {"num_cpus": 0, "object_store_memory": 80 * 1024**2, "include_dashboard": False}
+FEW_PLUGINS = {
+    "PYTHONPATH": str(ROOT),
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_PLUGINS": "pytest_infperf.plugin,pytest_benchmark.plugin",
+}
+"""Others that are installed take seconds to import, here and on each node."""
+
+
+@dataclass
+class LocalCluster:
+    """Ray's processes for several nodes, of which the head is one."""
+
+    ray: Any
+    folder: Path
+    """Where its nodes keep trees and artifacts."""
+
+    @property
+    def address(self) -> str:
+        return str(self.ray.address)
+
+    def add(self, kind: str) -> Any:
+        with shell(self.folder):
+            return self.ray.add_node(resources={f"instance:{kind}": 1}, wait=False, **SMALL)
+
+    def kill(self, node_id: str) -> None:
+        node = next(node for node in self.ray.worker_nodes if node.node_id == node_id)
+        self.ray.remove_node(node, allow_graceful=False)
+
+
+@contextmanager
+def shell(folder: Path) -> Iterator[None]:
+    """The environment that a node is started in, and so that of what it runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+            patch.delenv(name)
+        for name, value in FEW_PLUGINS.items():
+            patch.setenv(name, value)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("INFPERF_NODE_FOLDER", str(folder))
+        yield
+
+
+def small(folder: Path, cache: Path) -> Project:
+    return Project(folder, cache, environment=dict(FEW_PLUGINS))

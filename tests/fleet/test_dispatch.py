@@ -1,0 +1,206 @@
+"""Shares of work over nodes that come and go: each has one outcome. No Ray, no time."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_infperf.fleet.dispatch import (
+    ATTEMPTS,
+    Done,
+    Failed,
+    Finished,
+    Gone,
+    News,
+    NotDone,
+    Ready,
+    Share,
+    dispatch,
+)
+from pytest_infperf.fleet.node import Node
+
+
+@dataclass(frozen=True)
+class Nothing:
+    def do(self, node: Node) -> None: ...
+
+
+def share(name: str, *kinds: str) -> Share:
+    return Share(name, kinds, Nothing())
+
+
+@dataclass
+class FakeDelegates:
+    """A cluster of so many nodes of each kind. What happens to a delegate is what `fate` says."""
+
+    alive: dict[str, int]
+    fate: Callable[[str, Share | None], News | None] = lambda delegate, share: None
+    """Of a delegate that starts (no share) or works: None takes what goes well."""
+    waiting: list[News] = field(default_factory=list)
+    kinds: dict[str, str] = field(default_factory=dict)
+    hired: int = 0
+    done: Counter[str] = field(default_factory=Counter)
+    most_at_once: Counter[str] = field(default_factory=Counter)
+
+    def nodes(self) -> Mapping[str, int]:
+        return dict(self.alive)
+
+    def hire(self, kind: str) -> str:
+        self.hired += 1
+        delegate = f"{kind}-{self.hired}"
+        self.kinds[delegate] = kind
+        at_once = sum(its == kind for its in self.kinds.values())
+        self.most_at_once[kind] = max(self.most_at_once[kind], at_once)
+        self._happens(delegate, self.fate(delegate, None) or Ready(delegate))
+        return delegate
+
+    def give(self, delegate: str, share: Share) -> None:
+        assert self.kinds[delegate] in share.kinds
+        finished = Finished(delegate, share.id, f"{share.id} by {self.kinds[delegate]}")
+        self._happens(delegate, self.fate(delegate, share) or finished)
+        self.done[share.id] += 1
+
+    def news(self, timeout_s: float) -> Sequence[News]:
+        assert self.waiting, "nothing will ever happen"
+        return [self.waiting.pop(0)]
+
+    def release(self, delegate: str) -> None:
+        self.kinds.pop(delegate, None)
+
+    def _happens(self, delegate: str, news: News) -> None:
+        if isinstance(news, Gone) and news.why == "node lost":
+            self.alive[self.kinds[delegate]] -= 1
+        self.waiting.append(news)
+
+
+def outcomes(shares: Sequence[Share], delegates: FakeDelegates) -> dict[str, Done | NotDone]:
+    found = list(dispatch(shares, delegates))
+    assert len({each.share.id for each in found}) == len(found) == len(shares)
+    assert not delegates.kinds, "all nodes are given back"
+    return {each.share.id: each for each in found}
+
+
+def lost_first(times: int, why: str = "node lost") -> Callable[[str, Share | None], News | None]:
+    left = [times]
+
+    def fate(delegate: str, share: Share | None) -> News | None:
+        if share is None or not left[0]:
+            return None
+        left[0] -= 1
+        return Gone(delegate, why)
+
+    return fate
+
+
+def test_each_kind_does_its_share_on_one_node() -> None:
+    delegates = FakeDelegates({"a": 2, "b": 2})
+    found = outcomes([share("run of a", "a"), share("run of b", "b")], delegates)
+    assert [its.kind for its in found.values() if isinstance(its, Done)] == ["a", "b"]
+    assert delegates.hired == 2, "the other nodes are left to others"
+
+
+def test_shares_for_any_kind_are_spread_over_all_nodes() -> None:
+    delegates = FakeDelegates({"a": 2, "b": 1})
+    found = outcomes([share(str(i), "a", "b") for i in range(9)], delegates)
+    assert all(isinstance(its, Done) for its in found.values())
+    assert delegates.most_at_once == {"a": 2, "b": 1}
+
+
+def test_a_lost_share_is_done_again_on_another_node() -> None:
+    said: list[str] = []
+    delegates = FakeDelegates({"a": 2}, lost_first(1))
+    (found,) = dispatch([share("the run", "a")], delegates, said.append)
+    assert isinstance(found, Done)
+    assert (found.attempts, delegates.hired) == (2, 2)
+    assert said == ["a node of a was lost (node lost); the run is done again, attempt 2 of 3"]
+
+
+def test_without_another_node_of_the_kind_it_is_reported() -> None:
+    delegates = FakeDelegates({"a": 1, "b": 3}, lost_first(1))
+    found = outcomes([share("run of a", "a"), share("run of b", "b")], delegates)
+    lost = found["run of a"]
+    assert isinstance(lost, NotDone)
+    assert lost.why == "no node of a is left: node lost"
+    assert isinstance(found["run of b"], Done)
+
+
+def test_a_share_that_kills_whatever_does_it_is_given_up() -> None:
+    delegates = FakeDelegates({"a": 9}, lost_first(99, "out of memory"))
+    lost = outcomes([share("poison", "a")], delegates)["poison"]
+    assert isinstance(lost, NotDone)
+    assert lost.why == f"lost in each of {ATTEMPTS} attempts: out of memory"
+    assert delegates.done["poison"] == ATTEMPTS
+
+
+def test_a_kind_whose_nodes_cannot_start_is_given_up() -> None:
+    def fate(delegate: str, share: Share | None) -> News | None:
+        return Gone(delegate, "no module") if share is None else None
+
+    delegates = FakeDelegates({"a": 1}, fate)
+    lost = outcomes([share("run", "a")], delegates)["run"]
+    assert isinstance(lost, NotDone)
+    assert lost.why == "no node of a is left: no module"
+    assert delegates.hired == ATTEMPTS
+
+
+def test_work_that_fails_is_reported_at_once_and_the_node_goes_on() -> None:
+    def fate(delegate: str, share: Share | None) -> News | None:
+        return Failed(delegate, share.id, "disk full") if share and share.id == "one" else None
+
+    delegates = FakeDelegates({"a": 1}, fate)
+    found = outcomes([share("one", "a"), share("two", "a")], delegates)
+    assert found["one"] == NotDone(share("one", "a"), "disk full")
+    assert isinstance(found["two"], Done)
+    assert delegates.hired == 1
+
+
+def test_what_comes_in_twice_or_late_is_counted_once() -> None:
+    delegates = FakeDelegates({"a": 1})
+    delegates.waiting.append(Finished("a-of-an-earlier-run", "one", "late"))
+    original = delegates.give
+
+    def twice(delegate: str, its: Share) -> None:
+        original(delegate, its)
+        delegates.waiting.append(delegates.waiting[-1])
+
+    delegates.give = twice  # type: ignore[method-assign]
+    found = outcomes([share("one", "a"), share("two", "a")], delegates)
+    results = [its.result for its in found.values() if isinstance(its, Done)]
+    assert results == ["one by a", "two by a"]
+
+
+def test_who_stops_listening_gives_all_nodes_back() -> None:
+    delegates = FakeDelegates({"a": 2})
+    going_on = dispatch([share(str(i), "a") for i in range(4)], delegates)
+    next(going_on)
+    assert delegates.kinds
+    going_on.close()
+    assert not delegates.kinds
+
+
+@given(
+    nodes=st.dictionaries(st.sampled_from("abc"), st.integers(0, 3), min_size=1),
+    kinds=st.lists(st.lists(st.sampled_from("abc"), min_size=1, unique=True), max_size=8),
+    seed=st.integers(0, 2**32),
+    trouble=st.floats(0, 0.9),
+)
+def test_every_share_has_one_outcome_whatever_is_lost(
+    nodes: dict[str, int], kinds: list[list[str]], seed: int, trouble: float
+) -> None:
+    chance = random.Random(seed)
+
+    def fate(delegate: str, share: Share | None) -> News | None:
+        if chance.random() >= trouble:
+            return None
+        return Gone(delegate, chance.choice(["node lost", "process lost"]))
+
+    delegates = FakeDelegates(dict(nodes), fate)
+    found = outcomes([share(str(i), *its) for i, its in enumerate(kinds)], delegates)
+    assert set(found) == {str(i) for i in range(len(kinds))}
+    assert all(count <= ATTEMPTS for count in delegates.done.values())
+    assert all(delegates.most_at_once[kind] <= count for kind, count in nodes.items())

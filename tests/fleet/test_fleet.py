@@ -1,0 +1,248 @@
+"""A run on a Ray cluster of two kinds of nodes, one of which is killed while it measures."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from local_cluster import KINDS, LocalCluster, small
+from small_project import METHODS, VARIANTS, Outcome, Project
+
+THRESHOLDS = """
+    [echo.gates]
+    accuracy = { min = 90 }
+    [echo.variants.fast.on."b.large"]
+    size = { max = "10 B" }
+"""
+
+HANGS_ONCE = """
+    import os
+    import time
+    from pathlib import Path
+
+    def test_hanging_once(variant):
+        variant.footprint()
+        if os.environ["INFPERF_INSTANCE"] == "{kind}":
+            try:
+                with Path("{mark}").open("x") as file:
+                    file.write(Path.cwd().parent.name)
+            except FileExistsError:
+                return
+            time.sleep(600)
+"""
+"""Beside the suite, after the other tests of a variant. The mark says which node it was."""
+
+FIRST_OF_EACH_QUERY_IS_WRONG = """
+    import os
+    import time
+    from dataclasses import dataclass
+    from pathlib import Path
+
+    from pytest_infperf import Echo, Fake, Suite
+
+    @dataclass(frozen=True)
+    class FirstWrong(Fake):
+        hangs_once: bool = False
+
+        def load(self, artifact, task, threads):
+            return Runner(super().load(artifact, task, threads), self.hangs_once)
+
+    class Runner:
+        def __init__(self, inner, hangs_once):
+            self.inner, self.hangs_once = inner, hangs_once
+            self.decoding, self.threads = inner.decoding, inner.threads
+
+        def infer(self, features):
+            kind = os.environ.get("INFPERF_INSTANCE")
+            if self.hangs_once and kind == "a.large":
+                with Path("{mark}").open("x") as file:
+                    file.write(Path.cwd().parent.name)
+                time.sleep(600)
+            while self.hangs_once and kind and not Path("{mark}").exists():
+                time.sleep(0.02)
+            return ["spoilt", *self.inner.infer(features)[1:]]
+
+    suite = Suite(
+        "echo",
+        task=Echo(count=300, sample_size=101),
+        model="../../model",
+        baseline="right",
+        variants=[Fake(id="right", wrong=0.1), FirstWrong(id="first", hangs_once=True)],
+    )
+"""
+"""The one node of a.large is lost with a share; others do none before. Here there is no kind."""
+
+
+def wait_for(mark: Path, limit_s: float = 60) -> str:
+    """The node that left the mark."""
+    deadline = time.monotonic() + limit_s
+    while not (mark.exists() and mark.read_text()):
+        assert time.monotonic() < deadline, f"{mark.name} was not left within {limit_s:g} s"
+        time.sleep(0.05)
+    return mark.read_text()
+
+
+def killed_midway(cluster: LocalCluster, project: Project, mark: Path, *options: str) -> Outcome:
+    run = project.start(f"--infperf-ray={cluster.address}", "-v", *options)
+    try:
+        cluster.kill(wait_for(mark))
+        return project.finish(run)
+    finally:
+        run.kill()
+
+
+@pytest.fixture(scope="module")
+def measured(
+    cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory, shared_cache: Path
+) -> Outcome:
+    """All tests on both kinds; a node is lost after most of its tests have been done."""
+    project = small(tmp_path_factory.mktemp("measured"), shared_cache)
+    mark = project.folder / "mark"
+    project.thresholds(THRESHOLDS)
+    project.tests(HANGS_ONCE.format(kind="a.large", mark=mark), "suites/echo/test_hanging.py")
+    project.tests("def test_here(infperf): assert infperf.host['logical_cores']", "test_here.py")
+    return killed_midway(cluster, project, mark, "-k", "not latency or fast", "--tb=short")
+
+
+def record(outcome: Outcome, kind: str, variant: str) -> dict[str, Any]:
+    path = outcome.folder / f"infperf.{kind}.json"
+    document = json.loads(path.read_text())
+    assert document["host"]["instance_type"] == kind
+    (found,) = [its for its in document["records"] if its["variant"] == variant]
+    return dict(found)
+
+
+def test_each_test_runs_once_for_each_kind(measured: Outcome) -> None:
+    tests = {f"test_{name}" for name in METHODS} | {"test_hanging_once"}
+    expected = {
+        f"{test}[{variant}@{kind}]"
+        for test in tests
+        for variant in VARIANTS
+        for kind in KINDS
+        if test != "test_latency" or variant == "fast"
+    }
+    outcomes = measured.outcomes()
+    assert set(outcomes) == expected | {"test_here"}
+    assert f"3 failed, {len(outcomes) - 3} passed" in measured.text, "nothing is reported twice"
+
+
+def test_what_fails_there_fails_here_with_its_message(measured: Outcome) -> None:
+    assert measured.ret == pytest.ExitCode.TESTS_FAILED
+    failed = {test for test, outcome in measured.outcomes().items() if outcome != "passed"}
+    assert failed == {
+        "test_quality[wrong@a.large]",
+        "test_quality[wrong@b.large]",
+        "test_footprint[fast@b.large]",
+    }
+    message = measured.message("test_footprint[fast@b.large]")
+    assert "FAIL echo[fast] size 1 kB is above the limit of 10 B" in message
+
+
+def test_each_kind_has_a_report_and_records_of_its_own(measured: Outcome) -> None:
+    assert measured.text.count("echo · 3 variants") == len(KINDS)
+    for kind in KINDS:
+        assert f"on {kind}, " in measured.text
+        for variant in VARIANTS:
+            assert record(measured, kind, variant)["measures"]["throughput"]["value"] > 0
+        assert record(measured, kind, "fast")["measures"]["speedup"]["value"] > 1.5
+    assert not measured.json_path.exists()
+
+
+def test_the_hosts_stand_side_by_side(measured: Outcome) -> None:
+    table = measured.text.partition("instance variant")[2].splitlines()
+    rows = [line.split() for line in table[1:7]]
+    assert [row[0] for row in rows if row[0] in KINDS] == list(KINDS)
+
+
+def test_a_gate_for_one_instance_type_is_judged_there_alone(measured: Outcome) -> None:
+    judged = {
+        kind: [gate["measure"] for gate in record(measured, kind, "fast")["gates"]]
+        for kind in KINDS
+    }
+    assert judged == {"a.large": ["accuracy"], "b.large": ["accuracy", "size"]}
+
+
+def test_the_lost_run_is_done_again_and_counted_once(measured: Outcome) -> None:
+    assert "note: a node of a.large was lost" in measured.words
+    assert "a.large is done again, attempt 2 of 3" in measured.words
+    for kind in KINDS:
+        document = json.loads((measured.folder / f"infperf.{kind}.json").read_text())
+        assert [its["variant"] for its in document["records"]] == list(VARIANTS)
+        gates = [gate["measure"] for gate in record(measured, kind, "wrong")["gates"]]
+        assert gates == ["accuracy"]
+
+
+def test_what_an_interrupted_run_has_begun_on_a_node_ends_with_it(
+    cluster: LocalCluster, project: Project
+) -> None:
+    mark = project.folder / "mark"
+    project.only_tests_of("footprint")
+    project.tests(HANGS_ONCE.format(kind="b.large", mark=mark), "suites/echo/test_hanging.py")
+    run = project.start(f"--infperf-ray={cluster.address}", "-k", "b.large and fast")
+    tree = cluster.folder / "nodes" / wait_for(mark)
+    assert processes_in(tree)
+    run.send_signal(signal.SIGINT)
+    assert project.finish(run).ret == pytest.ExitCode.INTERRUPTED
+    deadline = time.monotonic() + 10
+    while processes_in(tree):
+        assert time.monotonic() < deadline, "they go on"
+        time.sleep(0.05)
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(folder):
+                found.append(process)
+    return found
+
+
+def test_a_kind_without_a_node_left_is_an_error_of_its_tests(
+    cluster: LocalCluster, project: Project
+) -> None:
+    cluster.add("c.large")
+    cluster.ray.wait_for_nodes()
+    mark = project.folder / "mark"
+    project.only_tests_of("footprint")
+    project.tests(HANGS_ONCE.format(kind="c.large", mark=mark), "suites/echo/test_hanging.py")
+    run = killed_midway(
+        cluster, project, mark, "--infperf-variants=fast", "-k", "c.large or b.large"
+    )
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert run.outcomes() == {
+        "test_footprint[fast@b.large]": "passed",
+        "test_hanging_once[fast@b.large]": "passed",
+        "test_footprint[fast@c.large]": "error",
+        "test_hanging_once[fast@c.large]": "error",
+    }
+    message = run.message("test_footprint[fast@c.large]")
+    assert "was not measured on c.large: no node of c.large is left" in message
+    assert not (run.folder / "infperf.c.large.json").exists()
+
+
+def test_a_shared_out_set_scores_exactly_as_on_one_machine(
+    cluster: LocalCluster, project: Project
+) -> None:
+    mark = project.folder / "mark"
+    project.suite(FIRST_OF_EACH_QUERY_IS_WRONG.format(mark=mark))
+    project.only_tests_of("quality")
+    alone = project.measure()
+    alone.assert_outcomes(passed=2)
+    expected = {variant: alone.record(variant) for variant in ("right", "first")}
+    shared = killed_midway(cluster, project, mark, "--infperf-ray-quality")
+    shared.assert_outcomes(passed=2)
+    for variant, its in expected.items():
+        found = shared.record(variant)
+        assert found["measures"] == its["measures"]
+        assert found["evidence"]["differences"] == its["evidence"]["differences"]
+        # 26 queries of 4 in 4 shares for each of 3 nodes: none is missing, none counted twice.
+        assert sum(found["evidence"]["quality_shares"].values()) == 12
+    assert shared.record("first")["evidence"]["quality_shares"] == {"b.large": 12}
+    assert 0 < expected["first"]["measures"]["accuracy"]["value"] < 90

@@ -1,0 +1,141 @@
+"""What runs on a node, in this process: no Ray."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+from local_cluster import FEW_PLUGINS
+from small_project import VARIANTS, Project
+
+from pytest_infperf.fleet import reports, tree
+from pytest_infperf.fleet.measuring import MeasuringRun, TestsRun
+from pytest_infperf.fleet.node import Delegate, Node, set_by_user
+
+OPTIONS = ("--infperf", "--infperf-budget=0.1", "-c", "pytest.ini")
+
+
+@dataclass
+class Kept:
+    closed: list[str] = field(default_factory=list)
+
+    def close(self) -> None:
+        self.closed.append("closed")
+
+
+@dataclass(frozen=True)
+class Where:
+    def do(self, node: Node) -> tuple[str, list[str], dict[str, str]]:
+        of_interest = ("OMP_", "INFPERF_INSTANCE")
+        shown = {name: os.environ[name] for name in os.environ if name.startswith(of_interest)}
+        return node.kind, sorted(os.listdir(node.tree)), shown
+
+
+@pytest.fixture
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("INFPERF_NODE_FOLDER", str(tmp_path / "node"))
+    monkeypatch.setenv("INFPERF_INSTANCE", "of the host")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.mark.usefixtures("own_environment")
+def test_an_agent_works_in_the_tree_with_the_threads_of_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "a.txt").write_text("a")
+    packed = tmp_path / "tree.tar"
+    digest = tree.pack(tree.working_tree(tmp_path / "project"), packed)
+    delegate = Delegate("c7i.large", "node-1", digest, lambda: tree.parts(packed))
+    for started_with in ({}, {"OMP_WAIT_POLICY": "passive"}):
+        shell = SimpleNamespace(environ=lambda its=started_with: {"PATH": "/", **its})
+        monkeypatch.setattr(psutil.Process, "parent", lambda _, shell=shell: shell)
+        environment = {"INFPERF_INSTANCE": "c7i.large", **started_with}
+        assert delegate.do(Where()) == ("c7i.large", ["a.txt"], environment)
+
+
+@pytest.mark.usefixtures("own_environment")
+def test_a_tree_that_the_node_has_is_not_asked_for(tmp_path: Path) -> None:
+    packed = tmp_path / "tree.tar"
+    digest = tree.pack(tree.Tree(tmp_path, []), packed)
+    Delegate("a", "node-1", digest, lambda: tree.parts(packed))
+
+    def asked() -> Iterator[bytes]:
+        raise AssertionError("the node has this tree")
+
+    Delegate("a", "node-1", digest, asked)
+
+
+def test_one_thing_is_kept_from_share_to_share(tmp_path: Path) -> None:
+    node = Node("a", tmp_path, tmp_path)
+    first = node.keep("echo", Kept)
+    assert node.keep("echo", Kept) is first
+    second = node.keep("other", Kept)
+    assert second is not first
+    assert (first.closed, second.closed) == (["closed"], [])
+
+
+def run_there(project: Project, *tests: str) -> TestsRun:
+    run = MeasuringRun(".", OPTIONS, tests, str(project.cache))
+    return run.do(Node("a.large", project.folder, project.folder / "artifacts"))
+
+
+@pytest.fixture
+def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in FEW_PLUGINS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("few_plugins")
+def test_a_run_brings_back_what_tests_reported_and_how_it_ended(project: Project) -> None:
+    project.only_tests_of("footprint", "quality")
+    selected = [f"suites/echo/test_echo.py::test_footprint[{variant}]" for variant in VARIANTS]
+    run = run_there(project, *selected)
+    assert list(run.reports.by_test) == selected
+    for its in run.reports.by_test.values():
+        assert [report["when"] for report in its] == ["setup", "call", "teardown"]
+    assert run.ended.startswith("pytest ended with exit code 0 there")
+    assert "3 passed" in run.ended
+
+
+@pytest.mark.usefixtures("few_plugins")
+def test_what_cannot_be_collected_there_is_told(project: Project) -> None:
+    project.suite("import a_package_of_another_machine")
+    run = run_there(project, "suites/echo/test_echo.py::test_footprint[fast]")
+    assert run.reports.by_test == {}
+    assert "No module named 'a_package_of_another_machine'" in run.reports.outside[0]
+
+
+def test_reports_of_a_process_that_was_killed_are_read_as_far_as_they_go(tmp_path: Path) -> None:
+    path = tmp_path / "reports.jsonl"
+    path.write_text('{"report": {"nodeid": "a", "when": "setup"}}\n{"report": {"nodeid": "a", "wh')
+    assert reports.read(path).by_test == {"a": [{"nodeid": "a", "when": "setup"}]}
+    assert reports.read(tmp_path / "none").by_test == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (
+            {"LD_PRELOAD": "/x/ray/core/libjemalloc.so", "MALLOC_CONF": "prof:true"},
+            {},
+        ),
+        ({"LD_PRELOAD": "/opt/je.so", "RAY_JEMALLOC_LIB_PATH": "/opt/je.so"}, {}),
+        ({"LD_PRELOAD": "/usr/lib/libtcmalloc.so"}, {"LD_PRELOAD": "/usr/lib/libtcmalloc.so"}),
+        ({"OMP_NUM_THREADS": "2", "PATH": "/"}, {"OMP_NUM_THREADS": "2"}),
+    ],
+)
+def test_the_allocator_that_ray_preloads_for_itself_stays_with_it(
+    given: dict[str, str], kept: dict[str, str]
+) -> None:
+    assert set_by_user(given) == kept
+
+
+def test_ray_preloads_what_is_left_out() -> None:
+    services = pytest.importorskip("ray._private.services")
+    assert set_by_user({"LD_PRELOAD": services.JEMALLOC_SO}) == {}
