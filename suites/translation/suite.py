@@ -1,9 +1,13 @@
-"""zh-en translation on CPUs: the base model against quantised, fused and distilled variants."""
+"""zh-en translation on CPUs: the base model against quantised, fused and distilled variants.
 
-from pytest_infperf import CTranslate2, Onnx, Suite, Torch, Translation
+And RNN translation on the same data, of which the response time grows with the input's length.
+"""
+
+from pytest_infperf import CTranslate2, Onnx, Suite, Sweep, Torch, Translation
 
 BASE = "models/marian-zh-en-base"
 DISTILLED = "models/marian-zh-en-distilled"
+RNN = "models/rnn-zh-en"
 
 suite = Suite(
     "translation",
@@ -23,5 +27,10 @@ suite = Suite(
         CTranslate2(int8=True),
         Torch(model=DISTILLED, id="distilled"),
         Onnx(model=DISTILLED, fused=True, int8="dynamic", id="distilled-fastest"),
+        Torch(model=RNN, id="rnn"),
+        Torch(model=RNN, int8="dynamic", id="rnn-int8"),
+        Onnx(model=RNN, id="rnn-onnx"),
+        Onnx(model=RNN, int8="dynamic", id="rnn-onnx-int8"),
     ],
+    sweeps=[Sweep("length", (1, 16, 128, 1171), variants="rnn*")],
 )

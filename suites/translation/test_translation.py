@@ -15,3 +15,7 @@ def test_throughput(variant):
 
 def test_footprint(variant):
     variant.footprint().check()
+
+
+def test_input_lengths(variant):
+    variant.sweep("length").check()

@@ -1,0 +1,18 @@
+"""Servers of translation against the gates of thresholds.toml."""
+
+import pytest
+
+
+@pytest.mark.parametrize("users", [1, 4])
+def test_closed_loop(variant, users):
+    variant.load(f"users={users}").check()
+
+
+def test_highest_rate(variant):
+    variant.load("Server").check()
+
+
+def test_soak(variant, infperf):
+    if not infperf.settings.full:
+        pytest.skip("an hour at 80 % of the highest rate takes an hour: --infperf-full")
+    variant.load("soak").check()

@@ -1,0 +1,32 @@
+"""Every variant of speech recognition against the gates of thresholds.toml.
+
+One utterance a query, as it comes in from a microphone.
+"""
+
+import pytest
+
+
+def test_quality(variant):
+    variant.quality(batch=1).check()
+
+
+def test_latency(variant):
+    variant.latency().check()
+
+
+def test_throughput(variant):
+    variant.throughput(batch=1).check()
+
+
+def test_footprint(variant):
+    variant.footprint(batch=1).check()
+
+
+def test_study_protocol(variant, infperf):
+    if not infperf.settings.full:
+        pytest.skip("the study's 300 and 100 trials of every variant take minutes: --infperf-full")
+    variant.protocol("deepspeech2-300x100").check()
+
+
+def test_utterance_lengths(variant):
+    variant.sweep("length").check()
