@@ -1,0 +1,242 @@
+"""Does a conversation hide a solicitation? BERT on the SMS Spam Collection, and its student."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recipes.training import Budget, arguments, fit, transformers
+
+DATA = "SMSSpamCollection of the UCI repository: a message a line, `ham` or `spam`, a tab, its text"
+LABELS = {0: "clean", 1: "solicitation"}
+_VOCABULARY = 4000
+_TEST_SHARE = 0.2
+_TOKENS_A_BATCH = 16384
+_LENGTHS = (48, 96, 192, 384, 512)
+_PAD, _UNKNOWN, _CLS, _SEP = 0, 1, 2, 3
+_TEMPERATURE = 2.0
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Token ids of messages without solicitation, and of those with one."""
+
+    clean: Sequence[Sequence[int]]
+    solicitation: Sequence[Sequence[int]]
+
+
+def read(data: Path, seed: int) -> list[tuple[str, bool]]:
+    """The training split by message: text, and whether it is a solicitation."""
+    rows = [
+        line.split("\t", 1)
+        for line in (data / "SMSSpamCollection").read_text("utf-8").splitlines()
+        if "\t" in line
+    ]
+    random.Random(seed).shuffle(rows)
+    kept = rows[int(_TEST_SHARE * len(rows)) :]
+    return [(text, label == "spam") for label, text in kept]
+
+
+def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
+    from tokenizers import BertWordPieceTokenizer
+
+    tokenizer = BertWordPieceTokenizer(lowercase=True)
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer.train_from_iterator(texts, vocabulary, special_tokens=special, show_progress=False)
+    return tokenizer
+
+
+def encoded(rows: Sequence[tuple[str, bool]], tokenizer: Any) -> Messages:
+    ids = [(tokenizer.encode(t, add_special_tokens=False).ids, spam) for t, spam in rows]
+    return Messages([i for i, spam in ids if not spam], [i for i, spam in ids if spam])
+
+
+def conversation(rng: random.Random, messages: Messages, longest: int) -> tuple[list[int], int]:
+    """Messages joined until no other fits, in half of the cases with a solicitation among them."""
+    label = int(rng.random() < 0.5)
+    hidden = list(rng.choice(messages.solicitation))[: longest - 2] if label else []
+    room = longest - 2 - len(hidden)
+    parts: list[Sequence[int]] = []
+    while len(message := rng.choice(messages.clean)) <= room:
+        parts.append(message)
+        room -= len(message)
+    if label:
+        parts.insert(rng.randint(0, len(parts)), hidden)
+    parts = parts or [rng.choice(messages.clean)[: longest - 2]]
+    return [_CLS, *(token for part in parts for token in part), _SEP], label
+
+
+def batches(messages: Messages, *, seed: int, tokens: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Token ids [batch, longest] and labels: short conversations at first, then all lengths."""
+    rng = random.Random(seed)
+    step = 0
+    while True:
+        known = min(len(_LENGTHS), 1 + step // 200)
+        longest = _LENGTHS[rng.randrange(known)]
+        made = [
+            conversation(rng, messages, rng.randint(max(16, longest // 2), longest))
+            for _ in range(max(2, tokens // longest))
+        ]
+        ids = torch.full((len(made), longest), _PAD)
+        for row, (text, _) in enumerate(made):
+            ids[row, : len(text)] = torch.tensor(text)
+        yield ids, torch.tensor([label for _, label in made])
+        step += 1
+
+
+def losses(
+    model: nn.Module,
+    teacher: nn.Module | None,
+    source: Iterator[tuple[Tensor, Tensor]],
+    device: str,
+) -> Iterator[Callable[[], Tensor]]:
+    """Cross entropy with smoothed labels; with a teacher, mostly its softened answers (Hinton,
+    Vinyals and Dean 2015)."""
+    for ids_here, labels_here in source:
+        ids, labels = ids_here.to(device), labels_here.to(device)
+        mask = (ids != _PAD).long()
+        dropped = (torch.rand(ids.shape, device=device) < 0.03) & (ids > 4)
+        ids = torch.where(dropped, _UNKNOWN, ids)
+
+        def loss(x: Tensor = ids, m: Tensor = mask, y: Tensor = labels) -> Tensor:
+            logits = model(input_ids=x, attention_mask=m).logits
+            hard = functional.cross_entropy(logits, y, label_smoothing=0.05)
+            if teacher is None:
+                return hard
+            with torch.no_grad():
+                wanted = teacher(input_ids=x, attention_mask=m).logits
+            soft = functional.kl_div(
+                functional.log_softmax(logits / _TEMPERATURE, -1),
+                functional.softmax(wanted / _TEMPERATURE, -1),
+                reduction="batchmean",
+            )
+            return 0.3 * hard + 0.7 * _TEMPERATURE**2 * soft
+
+        yield loss
+
+
+def bert(vocabulary: int, width: int = 256, layers: int = 6) -> Any:
+    made = transformers()
+    return made.BertForSequenceClassification(
+        made.BertConfig(
+            vocab_size=vocabulary,
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=max(1, width // 64),
+            intermediate_size=4 * width,
+            pad_token_id=_PAD,
+            id2label=LABELS,
+            label2id={label: i for i, label in LABELS.items()},
+        )
+    )
+
+
+def distilbert(teacher: Any, layers: int = 3) -> Any:
+    """With every other layer of the teacher, as DistilBERT begins (Sanh et al. 2019)."""
+    made = transformers()
+    config = teacher.config
+    student = made.DistilBertForSequenceClassification(
+        made.DistilBertConfig(
+            vocab_size=config.vocab_size,
+            dim=config.hidden_size,
+            n_layers=layers,
+            n_heads=config.num_attention_heads,
+            hidden_dim=config.intermediate_size,
+            pad_token_id=_PAD,
+            id2label=LABELS,
+            label2id={label: i for i, label in LABELS.items()},
+        )
+    )
+    weights = teacher.state_dict()
+    names = {f"distilbert.embeddings.{part}": f"bert.embeddings.{part}" for part in _EMBEDDINGS}
+    for layer in range(layers):
+        for ours, theirs in _LAYER.items():
+            names[f"distilbert.transformer.layer.{layer}.{ours}"] = (
+                f"bert.encoder.layer.{2 * layer + 1}.{theirs}"
+            )
+    begun = {
+        f"{ours}.{kind}": weights[f"{theirs}.{kind}"]
+        for ours, theirs in names.items()
+        for kind in ("weight", "bias")
+        if f"{theirs}.{kind}" in weights
+    }
+    student.load_state_dict(begun, strict=False)
+    return student
+
+
+_EMBEDDINGS = ("word_embeddings", "position_embeddings", "LayerNorm")
+_LAYER = {
+    "attention.q_lin": "attention.self.query",
+    "attention.k_lin": "attention.self.key",
+    "attention.v_lin": "attention.self.value",
+    "attention.out_lin": "attention.output.dense",
+    "sa_layer_norm": "attention.output.LayerNorm",
+    "ffn.lin1": "intermediate.dense",
+    "ffn.lin2": "output.dense",
+    "output_layer_norm": "output.LayerNorm",
+}
+
+
+def write(model: Any, tokenizer: Any, folder: Path) -> None:
+    made = transformers()
+    model.half().cpu().save_pretrained(folder)
+    fast = made.BertTokenizerFast(tokenizer_object=tokenizer._tokenizer, model_max_length=512)
+    fast.save_pretrained(folder)
+
+
+def train(
+    data: Path,
+    out: Path,
+    budget: Budget,
+    device: str,
+    *,
+    seed: int = 0,
+    vocabulary: int = _VOCABULARY,
+    width: int = 256,
+    layers: int = 6,
+    tokens: int = _TOKENS_A_BATCH,
+) -> dict[str, list[float]]:
+    """Teacher and student; the losses of each."""
+    rows = read(data, seed)
+    tokenizer = train_tokenizer([text for text, _ in rows], vocabulary)
+    messages = encoded(rows, tokenizer)
+    teacher = bert(tokenizer.get_vocab_size(), width, layers).to(device)
+    source = batches(messages, seed=seed + 1, tokens=tokens)
+    seen = {
+        "bert": fit(
+            teacher,
+            losses(teacher, None, source, device),
+            budget,
+            peak=4e-4,
+            warm_up=300,
+            name="bert-solicitation",
+        )
+    }
+    student = distilbert(teacher, layers // 2).to(device)
+    seen["distilbert"] = fit(
+        student,
+        losses(student, teacher, source, device),
+        budget.share(0.6),
+        peak=3e-4,
+        warm_up=300,
+        name="distilbert-solicitation",
+    )
+    write(teacher, tokenizer, out / "bert-solicitation")
+    write(student, tokenizer, out / "distilbert-solicitation")
+    return seen
+
+
+def main() -> None:
+    given = arguments(__doc__ or "", DATA, seconds=150)
+    train(given.data, given.out, given.budget, given.device, seed=given.seed)
+
+
+if __name__ == "__main__":
+    main()

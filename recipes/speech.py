@@ -1,0 +1,116 @@
+"""DeepSpeech2 on strings of one to seven spoken digits, at changed speed and with noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pytest_infperf.backends.architecture import own_code
+from pytest_infperf.tasks.speech import (
+    DIGITS,
+    Recording,
+    SpectrogramCodec,
+    recordings_by_speaker,
+)
+from recipes.training import ROOT, Budget, arguments, config_of, fit, write_folder
+
+SHIPPED = ROOT / "suites" / "speech" / "models" / "deepspeech2-digits"
+DATA = (
+    "the recordings of the Free Spoken Digit Dataset as wav files, {digit}_{speaker}_{index}.wav, "
+    "without those of index 0 to 4, which are the test set"
+)
+_RATE = 8000
+_BATCH = 48
+_MOST_DIGITS = 7
+
+
+def utterance(recordings: Sequence[Recording], count: int, rng: Any) -> tuple[Any, str]:
+    """Recordings at changed speed and loudness, with pauses and noise, and their words."""
+    words, parts = [], []
+    for _ in range(count):
+        digit, samples = recordings[rng.integers(len(recordings))]
+        words.append(DIGITS[digit])
+        length = int(len(samples) / rng.uniform(0.88, 1.12))
+        places = np.linspace(0, len(samples) - 1, length)
+        stretched = np.interp(places, np.arange(len(samples)), samples)
+        parts += [stretched * rng.uniform(0.5, 1.5), np.zeros(int(rng.uniform(0.02, 0.2) * _RATE))]
+    joined = np.concatenate(parts[:-1])
+    noise = rng.normal(0, rng.uniform(0.0005, 0.01), len(joined))
+    return (joined + noise).astype(np.float32), " ".join(words)
+
+
+def losses(
+    model: nn.Module,
+    codec: SpectrogramCodec,
+    speakers: dict[str, list[Recording]],
+    alphabet: str,
+    *,
+    seed: int,
+    device: str,
+    batch: int,
+) -> Iterator[Callable[[], Tensor]]:
+    """Strings of one digit at first, and of one more every few hundred steps."""
+    rng = np.random.default_rng(seed)
+    names = sorted(speakers)
+    ctc = nn.CTCLoss(zero_infinity=True)
+    letters = {letter: i for i, letter in enumerate(alphabet)}
+    step = 0
+    while True:
+        most = min(_MOST_DIGITS, 1 + step // 300)
+        count = int(rng.integers(1, most + 1))
+        made = [
+            utterance(speakers[names[rng.integers(len(names))]], count, rng) for _ in range(batch)
+        ]
+        features = codec.encode([samples for samples, _ in made])
+        spectrogram = torch.from_numpy(features["spectrogram"]).to(device)
+        _mask_bins(spectrogram, rng)
+        steps = torch.tensor([(frames + 1) // 2 for frames in features["frames"]])
+        target = torch.tensor([letters[c] for _, text in made for c in text], device=device)
+        lengths = torch.tensor([len(text) for _, text in made])
+
+        def loss(
+            x: Tensor = spectrogram, y: Tensor = target, n: Tensor = steps, m: Tensor = lengths
+        ) -> Tensor:
+            probabilities = model(x).float().transpose(0, 1)
+            answer: Tensor = ctc(probabilities, y, n.clamp(max=len(probabilities)), m)
+            return answer
+
+        yield loss
+        step += 1
+
+
+def _mask_bins(spectrogram: Tensor, rng: Any) -> None:
+    """Two bands of frequencies are left out (SpecAugment, Park et al. 2019)."""
+    for _ in range(2):
+        start = int(rng.integers(0, 71))
+        spectrogram[:, start : start + int(rng.integers(0, 11))] = 0
+
+
+def train(
+    data: Path, out: Path, budget: Budget, device: str, *, seed: int = 0, batch: int = _BATCH
+) -> list[float]:
+    code, config = own_code(SHIPPED), config_of(SHIPPED)
+    assert code
+    model = code.DeepSpeech2(config, dropout=0.2).to(device)
+    codec = SpectrogramCodec(SHIPPED)
+    speakers = recordings_by_speaker(data, _RATE)
+    batches = losses(
+        model, codec, speakers, config["alphabet"], seed=seed, device=device, batch=batch
+    )
+    seen = fit(model, batches, budget, peak=1e-3, warm_up=200, name="deepspeech2-digits")
+    write_folder(model, out / "deepspeech2-digits", SHIPPED, config)
+    return seen
+
+
+def main() -> None:
+    given = arguments(__doc__ or "", DATA, seconds=150)
+    train(given.data, given.out, given.budget, given.device, seed=given.seed)
+
+
+if __name__ == "__main__":
+    main()

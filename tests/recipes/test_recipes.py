@@ -1,0 +1,145 @@
+"""Each recipe trains for some steps on little data, and what it writes can be opened and asked."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytest_infperf.backends.architecture import open_module
+from pytest_infperf.tasks.classification import TextCodec
+from pytest_infperf.tasks.speech import SpectrogramCodec
+from pytest_infperf.tasks.translation import MarianCodec
+from pytest_infperf.tasks.vision import ImageCodec
+from recipes import check, classification, rnn, speech, training, translation, vision
+from recipes.training import ROOT, Budget
+
+SUITES = ROOT / "suites"
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    training.seed(0)
+
+
+def falls(losses: Sequence[float]) -> bool:
+    """The mean of the last quarter is under that of the first."""
+    quarter = max(1, len(losses) // 4)
+    assert all(map(math.isfinite, losses))
+    return sum(losses[-quarter:]) < sum(losses[:quarter])
+
+
+def answer(folder: Path, auto_class: str | None, features: dict[str, object]) -> object:
+    import torch
+
+    module = open_module(folder, auto_class)
+    with torch.inference_mode():
+        found = module(**{n: torch.from_numpy(v) for n, v in features.items() if n != "frames"})
+    return getattr(found, "logits", found)
+
+
+def test_vision(tmp_path: Path) -> None:
+    data = SUITES / "vision" / "data"
+    for name in ("images-idx3", "labels-idx1"):
+        shutil.copy(data / f"t10k-{name}-ubyte.gz", tmp_path / f"train-{name}-ubyte.gz")
+    for name, steps in (("mnist-softmax", 40), ("mnist-inception", 4)):
+        assert falls(vision.train(name, tmp_path, tmp_path / "out", Budget(steps=steps), "cpu"))
+        folder = tmp_path / "out" / name
+        image = np.zeros((28, 28), "u1")
+        assert answer(folder, None, ImageCodec(folder).encode([image])).shape == (1, 10)  # type: ignore[attr-defined]
+
+
+def test_speech(tmp_path: Path) -> None:
+    data = SUITES / "speech" / "data" / "fsdd-test"
+    losses = speech.train(data, tmp_path, Budget(steps=10), "cpu", batch=6)
+    assert falls(losses)
+    folder = tmp_path / "deepspeech2-digits"
+    features = SpectrogramCodec(folder).encode([np.zeros(8000, np.float32)])
+    assert answer(folder, None, features).shape == (1, 51, 17)  # type: ignore[attr-defined]
+
+
+def test_classification(tmp_path: Path) -> None:
+    words = ["call me later", "win a prize now", "ok see you", "urgent free cash claim today"]
+    lines = [f"{'spam' if i % 2 else 'ham'}\t{words[i % 4]} {i}" for i in range(80)]
+    (tmp_path / "SMSSpamCollection").write_text("\n".join(lines))
+    losses = classification.train(
+        tmp_path, tmp_path, Budget(steps=200), "cpu", vocabulary=120, width=64, layers=2, tokens=400
+    )
+    assert falls(losses["bert"])
+    assert falls(losses["distilbert"])
+    for name in ("bert-solicitation", "distilbert-solicitation"):
+        features = TextCodec(tmp_path / name, 64).encode(["win now"])
+        found = answer(tmp_path / name, "AutoModelForSequenceClassification", features)
+        assert found.shape == (1, 2)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def sentences(tmp_path: Path) -> Path:
+    data = SUITES / "translation" / "data"
+    for ours, theirs in (("zh", "zho"), ("en", "eng")):
+        lines = (data / f"test.{theirs}").read_text("utf-8").splitlines()[:4000:50]
+        (tmp_path / f"train.{ours}").write_text("\n".join(lines), "utf-8")
+    shutil.copy(SUITES / "translation" / "models" / "rnn-zh-en" / "source.spm", tmp_path)
+    return tmp_path
+
+
+def test_translation(sentences: Path) -> None:
+    losses = translation.train(
+        sentences, sentences, Budget(steps=30), "cpu", width=64, layers=2, tokens=200
+    )
+    assert falls(losses["base"])
+    for name in ("marian-zh-en-base", "marian-zh-en-distilled"):
+        ids = MarianCodec(sentences / name).encode(["你好。"])
+        model = open_module(sentences / name, "AutoModelForSeq2SeqLM")
+        assert model.config.vocab_size == 8001
+        assert max(ids[0]) < 8001
+
+
+def test_rnn(sentences: Path) -> None:
+    import torch
+
+    assert falls(rnn.train(sentences, sentences, Budget(steps=8), "cpu", hidden=32, tokens=200))
+    folder = sentences / "rnn-zh-en"
+    ids = torch.tensor(MarianCodec(folder).encode(["你好。"]))
+    model = open_module(folder, None)
+    found = model.generate(ids, torch.ones_like(ids), max_new_tokens=5)
+    assert found.shape[0] == 1
+    assert found.shape[1] <= 6
+
+
+def test_a_budget_of_seconds_ends(tmp_path: Path) -> None:
+    for name, values in (("images-idx3", (64, 28, 28)), ("labels-idx1", (64,))):
+        head = bytes([0, 0, 8, len(values)]) + b"".join(n.to_bytes(4, "big") for n in values)
+        packed = gzip.compress(head + bytes(math.prod(values)))
+        (tmp_path / f"train-{name}-ubyte.gz").write_bytes(packed)
+    seen = vision.train("mnist-softmax", tmp_path, tmp_path, Budget(seconds=0.3), "cpu")
+    assert seen
+
+
+def test_the_shipped_weights_are_those_of_their_cards() -> None:
+    assert list(check.differences()) == []
+
+
+def test_what_differs_is_named(tmp_path: Path) -> None:
+    name = "suites/vision/models/mnist-softmax/model.safetensors"
+    folder = (tmp_path / name).parent
+    shutil.copytree((ROOT / name).parent, folder)
+    hashes = tmp_path / "weights.sha256"
+    hashes.write_text(f"{'0' * 64}  {name}\n{'0' * 64}  suites/gone.safetensors\n")
+    card = (folder / "README.md").read_text("utf-8")
+    (folder / "README.md").write_text(card.replace("7.9 k parameters", "9 k parameters"))
+    assert list(check.differences(tmp_path, hashes)) == [
+        f"{name} is not what weights.sha256 says",
+        "suites/gone.safetensors is missing",
+        "suites/vision/models/mnist-softmax/README.md says 9 k parameters, and 7,850 are in its "
+        "files",
+    ]
