@@ -9,13 +9,23 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import plain_pytest, verdicts, worker_overhead
+from bench import (
+    killed_worker,
+    load_generators,
+    plain_pytest,
+    regression,
+    verdicts,
+    worker_overhead,
+)
 from bench.finding import Finding
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "plain-pytest": plain_pytest.findings,
     "worker-overhead": worker_overhead.findings,
     "verdicts": verdicts.findings,
+    "regression": regression.findings,
+    "load-generators": load_generators.findings,
+    "killed-worker": killed_worker.findings,
 }
 
 

@@ -8,24 +8,23 @@ they recorded: a stretch of each real run's pairs, in the order in which they ca
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import stdev
 
 from bench.finding import Finding
-from pytest_infperf.artifacts import ArtifactCache
 from pytest_infperf.backends.fake import Slowed
+from pytest_infperf.calibration import rival_runs
+from pytest_infperf.collected import CollectedSuite
 from pytest_infperf.discovery import SuiteAddress
 from pytest_infperf.gate import Gate, Limit, judge
-from pytest_infperf.host.cpu import instruction_sets
-from pytest_infperf.measure.blocks import endless_draw, quality_sample
 from pytest_infperf.measure.catalogue import Catalogue
 from pytest_infperf.measure.measured import Measured
-from pytest_infperf.measure.speedup import ServedPairs, measure_speedup
+from pytest_infperf.measure.paired import measure_speedup
 from pytest_infperf.record import Verdict
+from pytest_infperf.settings import Settings
 from pytest_infperf.suite import Backend
-from pytest_infperf.suite_run import SuiteRun
 from pytest_infperf.thresholds import Policy
 
 ROOT = Path(__file__).parents[1]
@@ -52,10 +51,13 @@ class Recorded:
         self.log_ratios.append(self.source[len(self.log_ratios) % len(self.source)])
         self.seconds += self.seconds_each
 
+    def renew(self, left_s: float) -> None:
+        """Its seconds are in those of the pairs."""
+
 
 @dataclass(frozen=True)
 class RealRun:
-    log_ratios: list[float]
+    log_ratios: Sequence[float]
     seconds: float
     estimate: float
 
@@ -98,32 +100,17 @@ def _real_runs(slowdown: float) -> list[RealRun]:
     suite = SUITE.load()
     same = suite.variant(VARIANT)
     other: Backend = Slowed(same, by=slowdown, model=same.model, threads=same.threads, id="other")
-    runs = []
-    for seed in range(REAL_RUNS):
-        suite_run = SuiteRun(
-            suite=suite.with_variants([other]),
-            address=SUITE,
-            baseline_id=VARIANT,
-            policy=Policy(),
-            artifacts=ArtifactCache(ROOT / ".infperf_cache", instruction_sets(), print),
-            seed=seed,
-            full=False,
-            threads_asked=1,
-            timeout_s=300,
-            selected=["other"],
-            said=lambda variant, what: None,
-        )
-        numbers = quality_sample(len(suite_run.samples.inputs), 400, seed)
-        try:
-            baseline, variant = suite_run.beside_baseline("other")
-            pairs = ServedPairs(baseline, variant, endless_draw(numbers, seed), random.Random(seed))
-            measured = measure_speedup(
-                pairs, budget_s=BUDGET_S, confidence=CONFIDENCE, decided=lambda measured: False
-            )
-        finally:
-            suite_run.close()
-        runs.append(RealRun(pairs.log_ratios, pairs.seconds, measured.measures["speedup"].value))
-    return runs
+    settings = Settings(ROOT, threads=1, cache=ROOT / ".infperf_cache")
+    runs = rival_runs(
+        CollectedSuite(suite, SUITE, VARIANT),
+        other,
+        VARIANT,
+        settings,
+        Policy(),
+        BUDGET_S,
+        REAL_RUNS,
+    )
+    return [RealRun(run.log_ratios, run.seconds, 1 / (1 + run.offset)) for run in runs]
 
 
 def _verdicts(runs: list[RealRun]) -> Iterator[tuple[str, list[tuple[Verdict, float]]]]:
