@@ -6,12 +6,15 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from other_plugins import LEFT_OUT
 
 from pytest_infperf import options, thresholds
-from pytest_infperf.measure.catalogue import Catalogue, quality_kind
+from pytest_infperf.collected import CollectedSuite
+from pytest_infperf.discovery import suite_beside
+from pytest_infperf.measure.catalogue import UNDER_LOAD, Catalogue, Method, quality_kind
 from pytest_infperf.thresholds import SuiteFacts
 
 ROOT = Path(__file__).parents[1]
@@ -28,19 +31,22 @@ def blocks(language: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("page", "text"), list(blocks("toml")))
-def test_thresholds_fit_the_translation_suite(page: str, text: str) -> None:
-    sys.path.insert(0, str(ROOT))
-    from suites.translation.suite import suite
-
-    facts = SuiteFacts(
-        variants=[variant.variant_id for variant in suite.variants],
-        catalogue=METRICS,
-        measured_by=("latency", "throughput", "quality", "footprint"),
-        baseline=suite.baseline,
-    )
+def test_thresholds_fit_the_shipped_suites(page: str, text: str) -> None:
     parsed = thresholds.parse(text, page)
-    parsed.check({"translation": facts}, {"translation"})
-    assert parsed.suites["translation"].gates
+    parsed.check({name: facts_of(name) for name in parsed.suites}, [])
+    assert any(gates for section in parsed.suites.values() for _, gates in section.tables())
+
+
+def facts_of(name: str) -> SuiteFacts:
+    addresses = [suite_beside(path, ROOT) for path in ROOT.glob("suites/**/suite.py")]
+    [address] = [address for address in addresses if address.load().name == name]
+    collected = CollectedSuite(address.load(), address, None)
+    return SuiteFacts(
+        variants=collected.suite.variant_ids,
+        catalogue=collected.catalogue,
+        measured_by=get_args(Method),
+        baseline=collected.suite.baseline,
+    )
 
 
 def test_the_readme_shows_a_part_of_the_shipped_suite() -> None:
@@ -68,15 +74,31 @@ def test_the_backend_of_the_docs_runs(pytester: pytest.Pytester) -> None:
     (pytester.path / "shouting" / "test_it.py").write_text(
         "def test_quality(variant):\n    variant.quality().check()\n"
     )
-    pytester.runpytest_subprocess("--infperf").assert_outcomes(passed=2)
+    pytester.runpytest_subprocess(*LEFT_OUT, "--infperf").assert_outcomes(passed=2)
+
+
+def test_the_loads_of_the_docs_run(pytester: pytest.Pytester) -> None:
+    suite, tests = [text for page, text in blocks("python") if page == "serving.md"]
+    pytester.makeini("[pytest]")
+    pytester.mkdir("served")
+    (pytester.path / "served" / "model").mkdir()
+    (pytester.path / "served" / "suite.py").write_text(suite.replace("=10", "=1"))
+    (pytester.path / "served" / "test_echo.py").write_text(tests)
+    pytester.runpytest_subprocess(*LEFT_OUT, "--infperf", "-k", "users").assert_outcomes(passed=1)
 
 
 def test_every_option_is_described_in_the_readme() -> None:
     readme = PAGES[0].read_text("utf-8")
-    names = ["--infperf", "--infperf-full", *(f"--infperf-{name}" for name in options.VALUES)]
+    names = [
+        "--infperf",
+        "--infperf-full",
+        "--infperf-ray-quality",
+        *(f"--infperf-{name.replace('_', '-')}" for name in options.VALUES),
+    ]
     assert [name for name in names if f"`{name}" not in readme] == []
 
 
 def test_every_measure_is_described() -> None:
     page = (ROOT / "docs" / "thresholds.md").read_text("utf-8")
-    assert [name for name in METRICS.names() if name not in page] == []
+    names = (*METRICS.names(), *UNDER_LOAD)
+    assert [name for name in names if name not in page] == []
