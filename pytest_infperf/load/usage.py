@@ -39,15 +39,18 @@ class Usage:
 
     def cores_by_event(self, first_sent_s: float, last_done_s: float) -> float:
         """Average CPU usage from the first request to the last response, in cores."""
-        seconds = last_done_s - first_sent_s
-        return (self._cpu_at(last_done_s) - self._cpu_at(first_sent_s)) / seconds
+        return self.cpu_between(first_sent_s, last_done_s) / (last_done_s - first_sent_s)
 
     def cores_by_window(self, first_sent_s: float, last_done_s: float) -> list[float]:
         """The same of each whole window of a second between them."""
         starts = [
             first_sent_s + i * WINDOW_S for i in range(int((last_done_s - first_sent_s) / WINDOW_S))
         ]
-        return [(self._cpu_at(s + WINDOW_S) - self._cpu_at(s)) / WINDOW_S for s in starts]
+        return [self.cpu_between(start, start + WINDOW_S) / WINDOW_S for start in starts]
+
+    def cpu_between(self, begin_s: float, end_s: float) -> float:
+        """Processor seconds of the server between two moments of the monotonic clock."""
+        return self._cpu_at(end_s) - self._cpu_at(begin_s)
 
     @property
     def peak_memory_bytes(self) -> int:

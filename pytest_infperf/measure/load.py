@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from statistics import fmean, median
 from typing import Any
@@ -29,6 +29,7 @@ from pytest_infperf.load.shapes import (
     Server,
     Soak,
 )
+from pytest_infperf.load.timeline import timeline
 from pytest_infperf.load.traffic import Reply, Traffic
 from pytest_infperf.load.usage import WINDOW_S, Usage, watched
 from pytest_infperf.measure.catalogue import REPORTED_PERCENTILES, percentile_of
@@ -335,12 +336,14 @@ def _evidence(run: Run, found: Found | None, doubt: str) -> dict[str, Any]:
     failed = Counter(r.error or f"HTTP {r.status}" for r in run.replies if not r.ok)
     (first, end), windows = run.steady, run.windows
     trials = found.trials if found else {}
+    over_time = timeline(run.replies, run.usage, run.first_sent_s, run.last_done_s)
     return {
         "requests": len(run.replies),
         "answered": len(run.answered),
         "errors": dict(failed),
         "dropped": run.traffic.dropped,
         "seconds": run.seconds,
+        "timeline": [asdict(window) for window in over_time],
         "steady": {"first": first, "end": end, "of": len(run.answered)},
         "service_mean_s": fmean(reply.service_s for reply in run.kept),
         "generator_busy": [generator.busy for generator in run.traffic.generators],

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_infperf.points import GROWTH, at, base_of, parameter_and_value, point, point_of
 from pytest_infperf.quantity import format_value
@@ -122,10 +123,21 @@ def _notes(records: Sequence[Record], load: str) -> Iterator[str]:
                 f"{record.variant}: {died} of its workers died and were started anew; "
                 f"{lost} of {evidence['requests']} requests failed"
             )
+        windows = evidence.get("timeline", ())
+        if slow := [window for window in windows if window["slow_host"]]:
+            yield (
+                f"{record.variant}: the host was slower by a quarter or more in {len(slow)} of "
+                f"{len(windows)} windows of {slow[0]['seconds']:.3g} s, with "
+                f"{_errors(slow)} of {_errors(windows)} errors"
+            )
         if spoilt := evidence.get("spoilt_runs"):
             yield f"{record.variant}: measured {len(spoilt) + 1} times, for {spoilt[-1]} before"
         if doubt := evidence.get("doubt"):
             yield f"{record.variant}: in doubt, for {doubt}"
+
+
+def _errors(windows: Sequence[Mapping[str, Any]]) -> int:
+    return sum(window["errors"] for window in windows)
 
 
 def loads(records: Sequence[Record]) -> list[str]:
