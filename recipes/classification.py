@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recipes.training import Budget, arguments, fit, transformers
+from recipes.training import ROOT, Budget, arguments, fit, transformers
 
 DATA = "SMSSpamCollection of the UCI repository: a message a line, `ham` or `spam`, a tab, its text"
+TEST_SET = ROOT / "suites" / "classification" / "data" / "test.jsonl"
 LABELS = {0: "clean", 1: "solicitation"}
 _VOCABULARY = 4000
-_TEST_SHARE = 0.2
 _TOKENS_A_BATCH = 16384
 _LENGTHS = (48, 96, 192, 384, 512)
 _PAD, _UNKNOWN, _CLS, _SEP = 0, 1, 2, 3
@@ -32,16 +33,13 @@ class Messages:
     solicitation: Sequence[Sequence[int]]
 
 
-def read(data: Path, seed: int) -> list[tuple[str, bool]]:
-    """The training split by message: text, and whether it is a solicitation."""
-    rows = [
-        line.split("\t", 1)
-        for line in (data / "SMSSpamCollection").read_text("utf-8").splitlines()
-        if "\t" in line
-    ]
-    random.Random(seed).shuffle(rows)
-    kept = rows[int(_TEST_SHARE * len(rows)) :]
-    return [(text, label == "spam") for label, text in kept]
+def read(data: Path) -> list[tuple[str, bool]]:
+    """By message text and whether it is a solicitation, without those of the test set."""
+    conversations = TEST_SET.read_text("utf-8").splitlines()
+    tested = "\n".join(json.loads(line)["text"] for line in conversations)
+    lines = (data / "SMSSpamCollection").read_text("utf-8").splitlines()
+    rows = [line.split("\t", 1) for line in lines if "\t" in line]
+    return [(text, label == "spam") for label, text in rows if text.strip() not in tested]
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
@@ -204,7 +202,7 @@ def train(
     tokens: int = _TOKENS_A_BATCH,
 ) -> dict[str, list[float]]:
     """Teacher and student; the losses of each."""
-    rows = read(data, seed)
+    rows = read(data)
     tokenizer = train_tokenizer([text for text, _ in rows], vocabulary)
     messages = encoded(rows, tokenizer)
     teacher = bert(tokenizer.get_vocab_size(), width, layers).to(device)

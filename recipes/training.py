@@ -78,34 +78,45 @@ def fit(
 ) -> list[float]:
     """Train with AdamW, a warm-up and half a cosine; the loss of each step.
 
-    Each item of `losses` computes the loss of one batch. The warm-up takes a tenth of the steps at
-    most.
+    Each item of `losses` computes the loss of one batch, on a GPU in mixed precision. The warm-up
+    takes a tenth of the steps at most.
     """
     if budget.steps is not None:
         warm_up = min(warm_up, max(1, budget.steps // 10))
     parameters = [p for p in module.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, peak, betas=betas, weight_decay=weight_decay)
-    seen: list[float] = []
-    start = told = monotonic()
+    device = parameters[0].device.type
+    optimiser = torch.optim.AdamW(
+        parameters, peak, betas=betas, weight_decay=weight_decay, fused=device == "cuda"
+    )
+    seen: list[Tensor] = []
+    start = told = 0.0
     module.train()
     for step, loss_of_batch in enumerate(losses):
+        if not step:  # what is made ready for the first batch is no training
+            start = told = monotonic()
         done = _done(budget, monotonic() - start, step)
         if done >= 1:
             break
         for group in optimiser.param_groups:
             group["lr"] = peak * _schedule(done, step, warm_up)
-        loss = loss_of_batch()
+        with mixed_precision(device):
+            loss = loss_of_batch()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         after_step(step)
-        seen.append(float(loss.detach()))
+        seen.append(loss.detach())  # as a tensor: to read it waits for the device
         if monotonic() - told > 20:
             told = monotonic()
-            print(f"{name}: step {step}, loss {seen[-1]:.3f}, {done:.0%}", flush=True)
+            print(f"{name}: step {step}, loss {float(seen[-1]):.3f}, {done:.0%}", flush=True)
     module.eval()
-    return seen
+    return [float(loss) for loss in seen]
+
+
+def mixed_precision(device: str) -> torch.autocast:
+    """Matrices in bfloat16 on a GPU; nothing changes on a CPU."""
+    return torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda"))
 
 
 def _done(budget: Budget, seconds: float, steps: int) -> float:
@@ -124,18 +135,17 @@ class Average:
     """A moving average of the weights, which translates better than the last ones do."""
 
     def __init__(self, module: nn.Module) -> None:
-        self._module = module
-        self._kept = [p.detach().clone() for p in module.parameters()]
+        self._trained = [p.detach() for p in module.parameters()]
+        self._kept = [p.clone() for p in self._trained]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         share = min(0.998, (step + 1) / (step + 10))
-        for kept, now in zip(self._kept, self._module.parameters(), strict=True):
-            kept.lerp_(now, 1 - share)
+        torch._foreach_lerp_(self._kept, self._trained, 1 - share)
 
     @torch.no_grad()
     def apply(self) -> None:
-        for kept, now in zip(self._kept, self._module.parameters(), strict=True):
+        for kept, now in zip(self._kept, self._trained, strict=True):
             now.copy_(kept)
 
 

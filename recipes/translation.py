@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recipes.training import ROOT, Average, Budget, arguments, fit, transformers
+from recipes.training import ROOT, Average, Budget, arguments, fit, mixed_precision, transformers
 
 SHIPPED = ROOT / "suites" / "translation" / "models" / "marian-zh-en-base"
 DATA = (
@@ -28,6 +28,9 @@ _LENGTHS = (12, 16, 24, 32, 48)
 _TOKENS_A_BATCH = 20_000
 _SAMPLED = 0.3
 """Alpha of subword regularisation (Kudo 2018): every other pass sees other segmentations."""
+_SEGMENTATIONS = 8
+"""The plain one, and those that are sampled."""
+_SENTENCES_AT_ONCE = 512
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -87,36 +90,52 @@ def read(data: Path) -> Pairs:
     return list(zip(*sides, strict=True))
 
 
-def padded(rows: Sequence[Sequence[int]], pad: int, device: str) -> Tensor:
-    longest = max(map(len, rows))
+def padded(
+    rows: Sequence[Sequence[int]], pad: int, device: str, length: int | None = None
+) -> Tensor:
+    """Token ids [row, `length`], or as long as the longest row."""
+    longest = length or max(map(len, rows))
     return torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], device=device)
 
 
 def batches(
     pairs: Pairs, words: Vocabulary, device: str, *, tokens: int = _TOKENS_A_BATCH
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs of similar length together, in random order, pass after pass."""
+    """Pairs of similar length together, in random order, pass after pass.
+
+    They lie on the device before the first batch, so that no step waits for its segmentation.
+    """
+    ahead = [_by_length(pairs, words, device, sampled=i > 0) for i in range(_SEGMENTATIONS)]
     for number in count():
-        sampled = number % 2 == 1
-        sources = words.encode([source for source, _ in pairs], sampled=sampled)
-        targets = words.encode([target for _, target in pairs], sampled=sampled)
-        by_length: dict[int, list[int]] = {}
-        for i, (source, target) in enumerate(zip(sources, targets, strict=True)):
-            needed = max(len(source), len(target))
-            fitting = next((length for length in _LENGTHS if needed <= length), None)
-            if fitting:
-                by_length.setdefault(fitting, []).append(i)
         chosen = []
-        for length, its in by_length.items():
-            random.shuffle(its)
-            size = max(1, tokens // length)
-            chosen += [its[i : i + size] for i in range(0, len(its), size)]
+        for sources, targets in ahead[0] if number % 2 == 0 else random.choice(ahead):
+            order = torch.randperm(len(sources), device=device)
+            size = max(1, tokens // sources.shape[1])
+            chosen += [(sources, targets, its) for its in torch.split(order, size)]
         random.shuffle(chosen)
-        for its in chosen:
-            yield (
-                padded([sources[i] for i in its], words.pad, device),
-                padded([targets[i] for i in its], words.pad, device),
-            )
+        for sources, targets, its in chosen:
+            yield sources[its], targets[its]
+
+
+def _by_length(
+    pairs: Pairs, words: Vocabulary, device: str, *, sampled: bool
+) -> list[tuple[Tensor, Tensor]]:
+    """Token ids of both sides [pair, length], for each length; longer pairs are left out."""
+    sources = words.encode([source for source, _ in pairs], sampled=sampled)
+    targets = words.encode([target for _, target in pairs], sampled=sampled)
+    chosen: dict[int, list[int]] = {length: [] for length in _LENGTHS}
+    for i, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        needed = max(len(source), len(target))
+        if fitting := next((length for length in _LENGTHS if needed <= length), None):
+            chosen[fitting].append(i)
+    return [
+        (
+            padded([sources[i] for i in its], words.pad, device, length),
+            padded([targets[i] for i in its], words.pad, device, length),
+        )
+        for length, its in chosen.items()
+        if its
+    ]
 
 
 def losses(
@@ -202,12 +221,16 @@ def translated(model: Any, texts: Sequence[str], words: Vocabulary, device: str)
     """The teacher's own translations, which the student learns (Kim and Rush 2016)."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     found = [""] * len(texts)
-    for start in range(0, len(order), 256):
-        its = order[start : start + 256]
+    for start in range(0, len(order), _SENTENCES_AT_ONCE):
+        its = order[start : start + _SENTENCES_AT_ONCE]
         ids = padded(words.encode([texts[i] for i in its]), words.pad, device)
-        rows = model.generate(
-            input_ids=ids, attention_mask=(ids != words.pad).long(), num_beams=2, max_new_tokens=64
-        )
+        with mixed_precision(device):
+            rows = model.generate(
+                input_ids=ids,
+                attention_mask=(ids != words.pad).long(),
+                num_beams=2,
+                max_new_tokens=64,
+            )
         for i, text in zip(its, words.decode(rows.tolist()), strict=True):
             found[i] = text
     return found

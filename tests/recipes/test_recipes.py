@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import math
 import shutil
 from collections.abc import Sequence
@@ -80,6 +81,13 @@ def test_classification(tmp_path: Path) -> None:
         features = TextCodec(tmp_path / name, 64).encode(["win now"])
         found = answer(tmp_path / name, "AutoModelForSequenceClassification", features)
         assert found.shape == (1, 2)  # type: ignore[attr-defined]
+
+
+def test_messages_of_the_test_set_are_not_trained_on(tmp_path: Path) -> None:
+    conversation = json.loads(classification.TEST_SET.read_text("utf-8").splitlines()[0])["text"]
+    lines = [f"ham\t{conversation[:60].strip()}", "ham\tsee you at the quarry, Wilhelmina"]
+    (tmp_path / "SMSSpamCollection").write_text("\n".join(lines))
+    assert classification.read(tmp_path) == [("see you at the quarry, Wilhelmina", False)]
 
 
 @pytest.fixture
