@@ -232,7 +232,7 @@ def train(
 
 
 def main() -> None:
-    given = arguments(__doc__ or "", DATA, seconds=150)
+    given = arguments(__doc__ or "", DATA, seconds=240)
     train(given.data, given.out, given.budget, given.device, seed=given.seed)
 
 

@@ -58,7 +58,7 @@ def train(
 
 
 def main() -> None:
-    given = arguments(__doc__ or "", DATA, seconds=120)
+    given = arguments(__doc__ or "", DATA, seconds=240)
     train(given.data, given.out, given.budget, given.device)
 
 

@@ -301,7 +301,7 @@ def train(
 
 
 def main() -> None:
-    given = arguments(__doc__ or "", DATA, seconds=230)
+    given = arguments(__doc__ or "", DATA, seconds=400)
     train(given.data, given.out, given.budget, given.device)
 
 

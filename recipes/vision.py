@@ -56,7 +56,7 @@ def train(name: str, data: Path, out: Path, budget: Budget, device: str) -> list
 
 
 def main() -> None:
-    given = arguments(__doc__ or "", DATA, seconds=60)
+    given = arguments(__doc__ or "", DATA, seconds=75)
     train("mnist-softmax", given.data, given.out, given.budget.share(0.25), given.device)
     train("mnist-inception", given.data, given.out, given.budget, given.device)
 
