@@ -102,7 +102,9 @@ def unpacked(digest: str, received: Iterable[bytes], folder: Path) -> Path:
         raise ValueError(f"the tree arrived as {seen.hexdigest()} and was sent as {digest}")
     unfinished.mkdir()
     with tarfile.open(packed) as archive:
-        archive.extractall(unfinished, filter="data")
+        # Python before 3.11.4 has no filters, and does not look at the attribute.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(unfinished)
     packed.unlink()
     unfinished.rename(tree)
     return tree
