@@ -12,13 +12,12 @@ from rich.table import Table
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
 from pytest_infperf.explore.design import Factor, trials
-from pytest_infperf.explore.effects import on_cpu_usage, on_response_time
 from pytest_infperf.explore.running import FACTORS, Explorer
 from pytest_infperf.explore.store import Outcome, Store
 from pytest_infperf.host.control_group import Unwritable, limited
 from pytest_infperf.quantity import parse_quantity
 from pytest_infperf.record_file import write_text
-from pytest_infperf.report.html.design_space import effect_table, page
+from pytest_infperf.report.html.design_space import EffectTable, effect_tables, page
 
 _LIMITED = ("cpu", "memory")
 
@@ -73,10 +72,11 @@ def run(arguments: Namespace) -> int:
         suite_run.close()
     keys = {trial.key for trial in planned}
     outcomes = [outcome for outcome in store.outcomes if outcome.key in keys]
-    _show(f"{suite_run.suite.name}[{variant_id}]", factors, outcomes, arguments.confidence)
+    name = f"{suite_run.suite.name}[{variant_id}]"
+    tables = effect_tables(factors, outcomes, arguments.confidence)
+    _show(name, outcomes, tables)
     if arguments.html:
-        title = f"{suite_run.suite.name}[{variant_id}]"
-        write_text(arguments.html, page(title, factors, outcomes, arguments.confidence))
+        write_text(arguments.html, page(name, factors, outcomes, tables))
         print(f"page: {arguments.html}")
     return 0
 
@@ -111,15 +111,11 @@ def _settable(factors: list[Factor]) -> list[Factor]:
     return factors
 
 
-def _show(name: str, factors: list[Factor], outcomes: list[Outcome], confidence: float) -> None:
+def _show(name: str, outcomes: list[Outcome], tables: list[EffectTable]) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     measured = [outcome for outcome in outcomes if outcome.measured]
     console.print(f"{name}: {len(measured)} of {len(outcomes)} trials answered")
-    for title, fit in (
-        ("average response time (ART)", on_response_time(factors, outcomes, confidence)),
-        ("average CPU usage (ACU), in cores", on_cpu_usage(factors, outcomes, confidence)),
-    ):
-        found = effect_table(title, fit, factors, confidence)
+    for found in tables:
         console.print()
         console.print(f"{found.title}: {found.note}", soft_wrap=True)
         table = Table(box=None, pad_edge=False, header_style="bold")

@@ -33,18 +33,17 @@ _RESPONSES: dict[str, tuple[str, Callable[[Outcome], float | None]]] = {
 
 
 def page(
-    title: str, factors: Sequence[Factor], outcomes: Sequence[Outcome], confidence: float
+    title: str,
+    factors: Sequence[Factor],
+    outcomes: Sequence[Outcome],
+    tables: Sequence[EffectTable],
 ) -> str:
-    fits = {
-        "Average response time (ART)": on_response_time(factors, outcomes, confidence),
-        "Average CPU usage (ACU), in cores": on_cpu_usage(factors, outcomes, confidence),
-    }
     return str(
         template("design_space.html.j2").render(
             title=title,
             answered=sum(outcome.measured for outcome in outcomes),
             tried=len(outcomes),
-            tables=[effect_table(name, fit, factors, confidence) for name, fit in fits.items()],
+            tables=tables,
             figures=_figures(factors, outcomes),
             failures=[
                 (outcome.key.partition(":")[2], outcome.failure or outcome.doubt)
@@ -55,7 +54,18 @@ def page(
     )
 
 
-def effect_table(
+def effect_tables(
+    factors: Sequence[Factor], outcomes: Sequence[Outcome], confidence: float
+) -> list[EffectTable]:
+    """On response time and on CPU usage."""
+    fits = {
+        "average response time (ART)": on_response_time(factors, outcomes, confidence),
+        "average CPU usage (ACU), in cores": on_cpu_usage(factors, outcomes, confidence),
+    }
+    return [_effect_table(title, fit, factors, confidence) for title, fit in fits.items()]
+
+
+def _effect_table(
     title: str, fit: Fit | None, factors: Sequence[Factor], confidence: float
 ) -> EffectTable:
     """Parameter, its range, effect and interval; marked where the interval holds no effect."""
