@@ -6,7 +6,7 @@ nothing is left out: a column for which the first table has no room stands in on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -88,11 +88,7 @@ ALWAYS = ("variant", "speed-up", "verdict")
 def fit(records: Sequence[Record], width: int, spell: Spell) -> Layout:
     """The first table with all for which it has room, and as few below it as the rest takes."""
     widest_id = max(LEAST_FOR_IDS, width // 2)
-    columns = {
-        column.key: column
-        for column in all_columns(records)
-        if column.key in ALWAYS or any(column.write(record) != cells.NOTHING for record in records)
-    }
+    columns = {column.key: column for column in filled_columns(records, ALWAYS)}
     first = list(columns)
 
     def width_of(key: str) -> int:
@@ -149,7 +145,16 @@ def _padded(texts: Sequence[str], right: bool = False) -> list[str]:
     ]
 
 
-def all_columns(records: Sequence[Record]) -> list[Column]:
+def filled_columns(records: Sequence[Record], always: Collection[str] = ()) -> list[Column]:
+    """Those in which any of the records has something, and those with a key of `always`."""
+    return [
+        column
+        for column in _all_columns(records)
+        if column.key in always or any(column.write(record) != cells.NOTHING for record in records)
+    ]
+
+
+def _all_columns(records: Sequence[Record]) -> list[Column]:
     return [
         Column(
             "variant",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_infperf.record import Record, RunRecord, Verdict
-from pytest_infperf.report import cells
-from pytest_infperf.report.columns import all_columns
+from pytest_infperf.report.columns import filled_columns
 from pytest_infperf.report.spelling import printable
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]()#+!|~"} | {"<": "&lt;", "&": "&amp;"})
@@ -31,11 +30,7 @@ def summary(run: RunRecord) -> str:
 
 
 def table(records: Sequence[Record]) -> list[str]:
-    columns = [
-        column
-        for column in all_columns(records)
-        if any(column.write(record) != cells.NOTHING for record in records)
-    ]
+    columns = filled_columns(records)
     rows = ["| " + " | ".join(text(column.header) for column in columns) + " |"]
     rows.append("|" + "|".join("---:" if column.numeric else "---" for column in columns) + "|")
     for record in records:

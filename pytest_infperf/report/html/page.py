@@ -14,7 +14,7 @@ from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.quantity import format_value
 from pytest_infperf.record import GateRecord, Measure, Record, RunRecord, Verdict
 from pytest_infperf.report import cells, plots
-from pytest_infperf.report.columns import METRIC_HEADERS, all_columns
+from pytest_infperf.report.columns import METRIC_HEADERS, filled_columns
 from pytest_infperf.report.html.templates import template
 from pytest_infperf.report.plots import Course, Point
 from pytest_infperf.report.sweeps import measured_at, point_tables, series, swept
@@ -121,11 +121,7 @@ def _troubles(records: Sequence[Record]) -> list[Trouble]:
 
 def _suite(name: str, run: RunRecord, history: Mapping[str, Sequence[Course]]) -> SuitePart:
     records = [record for record in run.records if record.suite == name]
-    columns = [
-        column
-        for column in all_columns(records)
-        if any(column.write(record) != cells.NOTHING for record in records)
-    ]
+    columns = filled_columns(records)
     # A wide table scrolls: the verdict must be seen without it.
     columns.sort(key=lambda column: {"variant": 0, "verdict": 1}.get(column.key, 2))
     details = [
