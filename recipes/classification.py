@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,7 @@ _LAYER = {
 
 def write(model: Any, tokenizer: Any, folder: Path) -> None:
     made = transformers()
-    model.half().cpu().save_pretrained(folder)
+    deepcopy(model).half().cpu().save_pretrained(folder)
     fast = made.BertTokenizerFast(tokenizer_object=tokenizer._tokenizer, model_max_length=512)
     fast.save_pretrained(folder)
 
@@ -217,6 +218,7 @@ def train(
             name="bert-solicitation",
         )
     }
+    write(teacher, tokenizer, out / "bert-solicitation")
     student = distilbert(teacher, layers // 2).to(device)
     seen["distilbert"] = fit(
         student,
@@ -226,7 +228,6 @@ def train(
         warm_up=300,
         name="distilbert-solicitation",
     )
-    write(teacher, tokenizer, out / "bert-solicitation")
     write(student, tokenizer, out / "distilbert-solicitation")
     return seen
 

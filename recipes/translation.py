@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -251,7 +252,7 @@ def warm_started(student: Any, teacher: Any) -> Any:
 
 
 def write(model: Any, words: Vocabulary, folder: Path) -> None:
-    model.half().cpu().save_pretrained(folder)
+    deepcopy(model).half().cpu().save_pretrained(folder)
     write_vocabulary(words, folder)
 
 
@@ -287,10 +288,10 @@ def train(
             teacher, pairs, words, budget, device, peak=1.2e-3, smoothing=0.1, name=name, **how
         )
     }
+    write(teacher, words, out / name)
     taught = translated(teacher, [source for source, _ in pairs], words, device)
     both = [*pairs, *zip((source for source, _ in pairs), taught, strict=True)]
     student = warm_started(marian(words, max(1, layers // 2), 1, width, 0.1), teacher).to(device)
-    write(teacher, words, out / name)
     name = "marian-zh-en-distilled"
     half = budget.share(0.5)
     seen["distilled"] = fitted(
