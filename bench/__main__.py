@@ -15,6 +15,7 @@ from bench import (
     plain_pytest,
     regression,
     verdicts,
+    warm_up,
     worker_overhead,
 )
 from bench.finding import Finding
@@ -22,6 +23,7 @@ from bench.finding import Finding
 BENCHMARKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "plain-pytest": plain_pytest.findings,
     "worker-overhead": worker_overhead.findings,
+    "warm-up": warm_up.findings,
     "verdicts": verdicts.findings,
     "regression": regression.findings,
     "load-generators": load_generators.findings,

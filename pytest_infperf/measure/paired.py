@@ -26,7 +26,7 @@ __tracebackhide__ = errors.meant_for_the_user
 
 FIRST_LOOK = 12
 _LEAST_INPUTS = 3
-"""Each block warms up with one query more: with fewer, the warm-up would be half the time."""
+"""The ratio differs from input to input: a pair of fewer would say less than it costs."""
 _MOST_INPUTS = 64
 _SLICE_NS = 4_000_000
 """What disturbs a shared host comes in bursts of any length, so that two short times side by side

@@ -55,8 +55,8 @@ class Built:
 class Block:
     """Run queries back to back (`BlockDone`): each a batch of sample numbers.
 
-    The first query is run once more before, and not counted: it warms up. All queries are
-    repeated in turn until the block lasts `least_ns`.
+    A query of the suite's shortest sample, in as large a batch as the first, warms up and is not
+    counted. All queries are repeated in turn until the block lasts `least_ns`.
     """
 
     queries: Sequence[Sequence[int]]

@@ -1,0 +1,74 @@
+"""What a worker runs before it counts: the suite's shortest sample, once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from pytest_infperf import naming
+from pytest_infperf.backends.fake import Fake
+from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.suite import Decoding
+from pytest_infperf.worker import messages
+from pytest_infperf.worker.child import Serving
+
+SUITE = """
+from pytest_infperf import Echo, Fake, Suite
+suite = Suite("warmed", task=Echo(), model="model", variants=[Fake()])
+"""
+
+
+class Heard:
+    """Answers like the fake, and keeps what it was asked."""
+
+    threads = 1
+
+    def __init__(self) -> None:
+        self.queries: list[list[str]] = []
+        self.decoding: Decoding = {}
+
+    def infer(self, features: Sequence[str]) -> list[str]:
+        self.queries.append(list(features))
+        return list(features)
+
+
+@pytest.fixture
+def heard(serving: Serving) -> Heard:
+    serving.runner = heard = Heard()
+    return heard
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Serving:
+    (tmp_path / "warmed_suite.py").write_text(SUITE)
+    load = messages.Load(
+        suite=asdict(SuiteAddress(str(tmp_path), "warmed_suite")),
+        data=str(tmp_path),
+        backend=naming.describe(Fake()),
+        model=str(tmp_path),
+        artifact=str(tmp_path),
+        threads=1,
+        cpus=None,
+    )
+    return Serving(load)
+
+
+def test_the_shortest_sample_warms_a_block_up(serving: Serving, heard: Heard) -> None:
+    done = serving.run(messages.Block([[150], [17]]))
+    assert heard.queries == [["sample 0"], ["sample 150"], ["sample 17"]]
+    assert len(done.query_ns) == 2
+
+
+def test_in_as_large_a_batch_and_at_its_own_length(serving: Serving, heard: Heard) -> None:
+    serving.run(messages.Block([[150, 17]], length=10_000))
+    warm_up, query = heard.queries
+    assert warm_up == ["sample 0", "sample 0"]
+    assert [len(text) for text in query] == [10_000, 10_000]
+
+
+def test_a_block_may_run_cold(serving: Serving, heard: Heard) -> None:
+    serving.run(messages.Block([[150]], warm_up=False))
+    assert heard.queries == [["sample 150"]]
