@@ -6,7 +6,7 @@ import os
 import selectors
 import signal
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import TypeVar
@@ -39,7 +39,7 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C reaches the run, which then ends its workers
         )
         self._unread = b""
-        self._cores: set[int] | None = None
+        self._placement: tuple[int, ...] | None = None
 
     def ask(self, request: messages.Message, kind: type[Reply]) -> Reply:
         """The worker's answer. Raises WorkerError, or UserError for what the user can mend."""
@@ -99,14 +99,20 @@ class WorkerProcess:
         self.close()
         return WorkerError(f"the worker of {self.name} {how}{self._words}")
 
-    def place(self, cores: Collection[int]) -> None:
-        """Let all threads of the worker run on these cores and no others, where Linux can."""
-        if set(cores) == self._cores or not hasattr(os, "sched_setaffinity"):
+    def place(self, cores: Sequence[int], *, first_leads: bool) -> None:
+        """Let all threads of the worker run on these cores and no others, where Linux can.
+
+        With `first_leads` the thread that answers runs on the first of them alone.
+        """
+        if (placement := (*cores, first_leads)) == self._placement or not hasattr(
+            os, "sched_setaffinity"
+        ):
             return
         for thread in os.listdir(f"/proc/{self._process.pid}/task"):
+            leads = first_leads and int(thread) == self._process.pid
             with suppress(ProcessLookupError):
-                os.sched_setaffinity(int(thread), cores)
-        self._cores = set(cores)
+                os.sched_setaffinity(int(thread), cores[:1] if leads else cores)
+        self._placement = placement
 
     def freeze(self) -> None:
         """Stop the process where it is: an idle thread pool spins and takes a core."""

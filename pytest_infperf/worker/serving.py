@@ -120,11 +120,13 @@ class ServedVariant:
     ) -> messages.BlockDone:
         """One block, the worker awake for as long as it lasts.
 
-        With a `turn` the worker gets as many cores as it has threads, others at each turn: cores of
-        a shared host differ in speed, and what is compared at one turn should share them.
+        With a `turn` the worker gets as many cores as it has threads, others at each turn, and
+        answers on the first of them: cores of a shared host differ in speed, and what is compared
+        at one turn should share them, each for the same part of its work.
         """
         block = messages.Block(queries, least_ns, warm_up, outputs, length)
-        self._process.place(self._cores if turn is None else self._cores_at(turn))
+        cores = self._cores if turn is None else self._cores_at(turn)
+        self._process.place(cores, first_leads=turn is not None)
         with self._process.thawed():
             return self._process.ask(block, messages.BlockDone)
 
