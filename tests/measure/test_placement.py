@@ -1,0 +1,68 @@
+"""Where the threads of a worker may run: seen in a process that has two of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+import pytest
+
+from pytest_infperf.checkout import Checkout
+from pytest_infperf.worker.parent import WorkerProcess
+
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+WITH_A_POOL = """
+import threading, time
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+time.sleep(60)
+"""
+
+pytestmark = pytest.mark.skipif(len(CORES) < 2, reason="needs two cores, and Linux")
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[WorkerProcess]:
+    package = tmp_path / "pytest_infperf" / "worker"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    (package / "child.py").write_text(WITH_A_POOL)
+    checkout = Checkout(tmp_path, (str(tmp_path),), Path(sys.executable))
+    worker = WorkerProcess("pool", checkout, timeout_s=10)
+    yield worker
+    worker.close()
+
+
+def cores_of_threads() -> tuple[set[int], set[int]]:
+    """Of the thread that answers, and of the other."""
+    (process,) = psutil.Process().children()
+    end = monotonic() + 10
+    while process.num_threads() < 2 and monotonic() < end:
+        sleep(0.01)
+    (other,) = {thread.id for thread in process.threads()} - {process.pid}
+    return os.sched_getaffinity(process.pid), os.sched_getaffinity(other)
+
+
+def test_the_first_core_leads(worker: WorkerProcess) -> None:
+    cores_of_threads()
+    second_first = [CORES[1], CORES[0]]
+    worker.place(second_first, first_leads=True)
+    assert cores_of_threads() == ({CORES[1]}, set(second_first))
+
+
+def test_another_turn_leads_elsewhere(worker: WorkerProcess) -> None:
+    cores_of_threads()
+    worker.place(CORES[:2], first_leads=True)
+    worker.place(CORES[1::-1], first_leads=True)
+    assert cores_of_threads() == ({CORES[1]}, set(CORES[:2]))
+
+
+def test_no_turn_leaves_all_threads_on_all_cores(worker: WorkerProcess) -> None:
+    cores_of_threads()
+    worker.place(CORES[:2], first_leads=True)
+    worker.place(CORES[:2], first_leads=False)
+    assert cores_of_threads() == (set(CORES[:2]), set(CORES[:2]))
