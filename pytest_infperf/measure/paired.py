@@ -34,7 +34,7 @@ differ no less than two long ones: the more often the sides take turns, the less
 turn costs 1 to 2 ms in waking and warming up."""
 
 _PAIRS_A_TURN = FIRST_LOOK // 2
-"""On the same cores: to change them costs a small model's next block a hundredth or two."""
+"""On the same cores: to change them costs the next block of a small model some of its time."""
 
 _RENEWED_AFTER = 24
 """Pairs: what is undecided by then is decided by what two processes of the same code differ by for
@@ -74,8 +74,6 @@ class ServedPairs:
     log_ratios: list[float] = field(default_factory=list)
     chances: SecondChances = field(default_factory=SecondChances)
     seconds: float = 0.0
-    measured: int = 0
-    """Pairs, those that do not count too."""
     shape: _Shape | None = None
 
     def measure(self) -> None:
@@ -84,12 +82,11 @@ class ServedPairs:
         queries = [[next(self.draw)] for _ in range(self.shape.inputs)]
         sides = {"variant": self.variant, "baseline": self.baseline}
         slices: dict[str, list[BlockDone]] = {name: [] for name in sides}
-        turn = self.measured // _PAIRS_A_TURN
+        turn = (self.chances.measured + self.chances.again) // _PAIRS_A_TURN
         for _ in range(self.shape.slices):
             for name in self.rng.sample(list(sides), 2):
                 done = sides[name].run(queries, least_ns=self.shape.slice_ns, turn=turn)
                 slices[name].append(done)
-        self.measured += 1
         variant, baseline = (_joined(slices[name]) for name in sides)
         if self.chances.take(baseline, variant):
             ours, theirs = (
