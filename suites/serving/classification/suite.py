@@ -23,7 +23,7 @@ suite = Suite(
     serving=Serving(payloads=[ListingPayload()]),
     loads=[
         ClosedLoop(1, seconds=4, full_seconds=60),
-        ClosedLoop(4, seconds=4),
+        ClosedLoop(2, seconds=4),
         Server(limit_s=0.25, trial_s=2, seconds=5, precision=0.2, full_seconds=60),
         Soak(limit_s=0.25, trial_s=2, seconds=5, precision=0.2),
     ],
