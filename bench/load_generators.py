@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -101,15 +101,17 @@ def _fixed_rate(target: Target, body: str) -> Iterator[Finding]:
 
     slow, fast = NOBODY_WAITS * full, MANY_WAIT * full
     rounds = at(slow, 1)
-    later = [ours.mean_s - hey.mean_s for ours, hey in zip(*rounds.values(), strict=True)]
-    low, high = (1e3 * (bound or 0.0) for bound in bootstrap.mean(later, _CONFIDENCE, 0))
+    later_ms = [
+        1e3 * (ours.mean_s - hey.mean_s)
+        for ours, hey in zip(rounds["ours"], rounds["hey"], strict=True)
+    ]
     hey_ms = 1e3 * fmean(seen.mean_s for seen in rounds["hey"])
     yield Finding(
         f"{slow:.0f} requests/s: our mean latency over hey's, which sends and reads without Python",
-        1e3 * fmean(later),
+        fmean(later_ms),
         "ms",
         limit=_PYTHON_MS,
-        how=f"[{low:.2f}, {high:.2f}] over {hey_ms:.1f}, {ROUNDS} rounds in turns",
+        how=f"[{_interval(later_ms)}] over {hey_ms:.1f}, {ROUNDS} rounds in turns",
     )
     rounds = at(fast, CONNECTIONS)
     yield Finding(
@@ -130,15 +132,19 @@ def _agreement(rounds: Mapping[str, list[Seen]]) -> Iterator[Finding]:
                 of(theirs) / of(ours)
                 for theirs, ours in zip(rounds[name], rounds["ours"], strict=True)
             ]
-            bounds = bootstrap.mean(ratios, _CONFIDENCE, 0)
-            interval = ", ".join("?" if b is None else f"{b:.3f}" for b in bounds)
             yield Finding(
                 f"closed loop of {CONNECTIONS}: {name}'s {quantity} against ours, off by",
                 100 * abs(fmean(ratios) - 1),
                 "%",
                 limit=100 * _FURTHEST,
-                how=f"ratio {fmean(ratios):.3f} [{interval}], {ROUNDS} rounds in turns",
+                how=f"ratio {fmean(ratios):.3f} [{_interval(ratios)}], {ROUNDS} rounds in turns",
             )
+
+
+def _interval(values: Sequence[float]) -> str:
+    """Of their mean."""
+    bounds = bootstrap.mean(values, _CONFIDENCE, 0)
+    return ", ".join("?" if bound is None else f"{bound:.3f}" for bound in bounds)
 
 
 def _rounds(each: Mapping[str, Callable[[], Seen]]) -> dict[str, list[Seen]]:
