@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from recipes.training import ROOT, Budget, arguments, fit, transformers
 
@@ -22,6 +24,7 @@ LABELS = {0: "clean", 1: "solicitation"}
 _VOCABULARY = 4000
 _TOKENS_A_BATCH = 16384
 _LENGTHS = (48, 96, 192, 384, 512)
+_MOST_WORKERS = 12
 _PAD, _UNKNOWN, _CLS, _SEP = 0, 1, 2, 3
 _TEMPERATURE = 2.0
 
@@ -72,8 +75,13 @@ def conversation(rng: random.Random, messages: Messages, longest: int) -> tuple[
     return [_CLS, *(token for part in parts for token in part), _SEP], label
 
 
-def batches(messages: Messages, *, seed: int, tokens: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Token ids [batch, longest] and labels: short conversations at first, then all lengths."""
+def batches(
+    messages: Messages, *, seed: int, tokens: int, beside: int = 1
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Token ids [batch, longest] and labels: short conversations at first, then all lengths.
+
+    Each is a step of the training, or one of `beside` where as many processes make them in turns.
+    """
     rng = random.Random(seed)
     step = 0
     while True:
@@ -87,7 +95,33 @@ def batches(messages: Messages, *, seed: int, tokens: int) -> Iterator[tuple[Ten
         for row, (text, _) in enumerate(made):
             ids[row, : len(text)] = torch.tensor(text)
         yield ids, torch.tensor([label for _, label in made])
-        step += 1
+        step += beside
+
+
+class _Stream(IterableDataset[tuple[Tensor, Tensor]]):
+    """Batches of one worker process, each with conversations of its own."""
+
+    def __init__(self, messages: Messages, seed: int, tokens: int) -> None:
+        self._messages, self._seed, self._tokens = messages, seed, tokens
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        worker = get_worker_info()
+        number, of = (worker.id, worker.num_workers) if worker else (0, 1)
+        seed = self._seed + number
+        return batches(self._messages, seed=seed, tokens=self._tokens, beside=of)
+
+
+def workers(device: str) -> int:
+    """Processes that make batches beside the training: a GPU would wait for one."""
+    return min(_MOST_WORKERS, os.cpu_count() or 1) if device.startswith("cuda") else 0
+
+
+def loader(
+    messages: Messages, *, seed: int, tokens: int, device: str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """`batches` of all worker processes in turns, or of this one."""
+    stream = _Stream(messages, seed, tokens)
+    return iter(DataLoader(stream, batch_size=None, num_workers=workers(device)))
 
 
 def losses(
@@ -207,7 +241,7 @@ def train(
     tokenizer = train_tokenizer([text for text, _ in rows], vocabulary)
     messages = encoded(rows, tokenizer)
     teacher = bert(tokenizer.get_vocab_size(), width, layers).to(device)
-    source = batches(messages, seed=seed + 1, tokens=tokens)
+    source = loader(messages, seed=seed + 1, tokens=tokens, device=device)
     seen = {
         "bert": fit(
             teacher,

@@ -90,6 +90,16 @@ def test_messages_of_the_test_set_are_not_trained_on(tmp_path: Path) -> None:
     assert classification.read(tmp_path) == [("see you at the quarry, Wilhelmina", False)]
 
 
+def test_for_a_gpu_processes_make_conversations_of_their_own_in_turns() -> None:
+    messages = classification.Messages([range(5, 9), range(9, 16)], [range(20, 24)])
+    made = classification.loader(messages, seed=3, tokens=400, device="cuda")
+    workers = classification.workers("cuda")
+    for number in range(workers):
+        own = classification.batches(messages, seed=3 + number, tokens=400, beside=workers)
+        for found, wanted in zip(next(made), next(own), strict=True):
+            assert found.tolist() == wanted.tolist()
+
+
 @pytest.fixture
 def sentences(tmp_path: Path) -> Path:
     data = SUITES / "translation" / "data"

@@ -62,9 +62,15 @@ class RnnAttention(nn.Module):
             outputs, batch_first=True, total_length=longest + _MOST_PADDING
         )
         outputs = outputs[:, :longest]
-        # [layers x directions, batch, hidden / 2]: both directions of a layer side by side.
-        last = last.reshape(self.layers, 2, -1, last.shape[-1]).permute(2, 0, 1, 3)
-        return outputs, torch.tanh(self.bridge(last.reshape(-1, self.layers, outputs.shape[-1])))
+        return outputs, self._first_state(last)
+
+    def _first_state(self, last: Tensor) -> Tensor:
+        """Of the decoder [batch, layers, hidden]: both directions of a layer side by side.
+
+        The encoder's last ones are [layers x directions, batch, hidden / 2].
+        """
+        directions = last.reshape(self.layers, 2, -1, last.shape[-1]).permute(2, 0, 1, 3)
+        return torch.tanh(self.bridge(directions.flatten(2)))
 
     def decode(
         self, tokens: Tensor, hidden: Tensor, mask: Tensor, state: Tensor
@@ -81,8 +87,9 @@ class RnnAttention(nn.Module):
         return logits, state.transpose(0, 1)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, target_ids: Tensor) -> Tensor:
-        """Logits of each token of the target, for training."""
-        hidden, state = self.encode(input_ids, attention_mask)
+        """Logits of each token of the target, for training: the whole batch is read to its end."""
+        hidden, last = self.encoder(self.drop(self.embed(input_ids)))
+        state = self._first_state(last)
         return self.decode(target_ids, hidden, attention_mask, state)[0]
 
     @torch.inference_mode()
