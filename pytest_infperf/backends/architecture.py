@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -49,10 +50,23 @@ def open_module(folder: Path, auto_class: str | None, dtype: str = "float32") ->
             f"{folder} has no {MODELING}: a model of this task needs one, with load(folder) that "
             "gives a torch.nn.Module"
         )
-    import transformers
+    kind = getattr(transformers(), auto_class)
+    return kind.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
 
-    opened = getattr(transformers, auto_class).from_pretrained(folder, dtype=getattr(torch, dtype))
-    return opened.eval()
+
+def transformers() -> ModuleType:
+    """The library, which needs scikit-learn for a speculative decoding that nothing here asks for.
+
+    It imports what is installed, and that would be a seventh of the time that a worker starts in.
+    """
+    hides = "sklearn" not in sys.modules
+    if hides:
+        sys.modules["sklearn"] = None  # type: ignore[assignment]
+    try:
+        return import_module("transformers")
+    finally:
+        if hides:
+            del sys.modules["sklearn"]
 
 
 def save_module(module: Any, model: Path, folder: Path) -> None:

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pytest_infperf.backends import int8, torch_int8
-from pytest_infperf.backends.architecture import keep_code, open_module, own_code, save_module
+from pytest_infperf.backends.architecture import (
+    keep_code,
+    open_module,
+    own_code,
+    save_module,
+    transformers,
+)
 from pytest_infperf.suite import Backend, Decoding, Material, Runner, Task
 
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
@@ -80,7 +86,8 @@ class Torch(Backend):
             if self.int8 == "static":
                 load: Any = torch.jit.load
                 return load(artifact / _SCRIPTED)
-            own_code(artifact)
+            if not own_code(artifact):
+                transformers()
             # The file is of our own cache, and a whole module cannot be loaded as weights only.
             return torch.load(artifact / _QUANTIZED, weights_only=False)
 
