@@ -11,7 +11,6 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from statistics import NormalDist, median, variance
 
 from pytest_infperf.artifacts import ArtifactCache
@@ -24,7 +23,6 @@ from pytest_infperf.stats import ratio, sequential
 from pytest_infperf.suite import Backend
 from pytest_infperf.suite_run import SuiteRun
 from pytest_infperf.thresholds import Policy, Thresholds
-from pytest_infperf.worker.serving import ServedVariant
 
 _TWIN = "calibration-twin"
 _FOUND_SURELY = 2.0
@@ -142,20 +140,13 @@ def rival_runs(
         try:
             baseline, variant = suite_run.beside_baseline(_TWIN)
             draw = endless_draw(suite_run.numbers, seed)
-            pairs = ServedPairs(
-                baseline, variant, draw, random.Random(seed), partial(_both_anew, suite_run)
-            )
+            pairs = ServedPairs(baseline, variant, draw, random.Random(seed))
             measure_regression(
                 pairs, budget_s=budget_s, confidence=policy.confidence, decided=lambda _: False
             )
         finally:
             suite_run.close()
         yield AARun(pairs.log_ratios, pairs.seconds)
-
-
-def _both_anew(suite_run: SuiteRun) -> tuple[ServedVariant, ServedVariant]:
-    assert suite_run.baseline_id
-    return suite_run.renewed(suite_run.baseline_id), suite_run.renewed(_TWIN)
 
 
 def too_tight(

@@ -104,10 +104,6 @@ class SuiteRun:
         """The variant's worker, started if need be; raises what its build or start raised."""
         return self._workers.served(variant_id)
 
-    def renewed(self, variant_id: str) -> ServedVariant:
-        """A new process in place of the variant's, with as many threads."""
-        return self._workers.renewed(variant_id)
-
     def beside_baseline(self, variant_id: str) -> tuple[ServedVariant, ServedVariant]:
         """Baseline and variant, both served. Raises UserError when they do not decode alike."""
         if self.baseline_id is None:

@@ -85,10 +85,6 @@ class Rivalry:
         self._check()
         return self.there.workers.served(self.variant_id)
 
-    def renewed(self) -> ServedVariant:
-        """A new process in place of the one that was served."""
-        return self.there.workers.renewed(self.variant_id)
-
     def set_run(self, batch: int) -> SetRun:
         self._check()
         return self.there.workers.set_run(self.variant_id, batch)

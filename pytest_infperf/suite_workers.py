@@ -68,13 +68,6 @@ class SuiteWorkers:
             raise
         return self._served[variant_id]
 
-    def renewed(self, variant_id: str) -> ServedVariant:
-        """A new process in place of the variant's, with as many threads."""
-        threads = self.served(variant_id).loaded.threads
-        self._served.pop(variant_id).close()
-        self._served[variant_id] = self.started(variant_id, threads)
-        return self._served[variant_id]
-
     def started(self, variant_id: str, threads: int | None) -> ServedVariant:
         """A worker of its own with that many threads; whoever asked closes it."""
         assignment = self._assignment(self.blueprint(variant_id))

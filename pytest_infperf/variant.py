@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import Any, Protocol
 
 from pytest_infperf import errors
@@ -173,15 +172,14 @@ class Variant:
         if compared:
             run.said(self.id, f"measuring against {run.baseline_id}")
             baseline, _ = run.beside_baseline(self.id)
-            renewed = partial(run.renewed, baseline.variant_id)
-            pairs = self._pairs_with(baseline, renewed, seed + 1)
+            pairs = self._pairs_with(baseline, seed + 1)
             speedup = measure_speedup(
                 pairs,
                 budget_s=left_s if self.rivalry is None else left_s / 2,
                 confidence=confidence,
                 decided=_decided("speedup", gates),
             )
-            self.record.evidence["contaminated_pairs"] = asdict(pairs.chances)
+            self.record.evidence |= _evidence(pairs)
             parts.append(speedup)
             left_s -= speedup.seconds
         if self.rivalry:
@@ -196,25 +194,19 @@ class Variant:
             rival = rivalry.served()
         except (UserError, WorkerError) as failure:
             return Measured(missing={"regression": _noted(self.record, failure)})
-        pairs = self._pairs_with(rival, rivalry.renewed, self.run.seed + 2)
+        pairs = self._pairs_with(rival, self.run.seed + 2)
         regression = measure_regression(
             pairs,
             budget_s=budget_s,
             confidence=self.run.policy.confidence,
             decided=_decided("regression", gates),
         )
-        self.record.evidence["against"]["contaminated_pairs"] = asdict(pairs.chances)
+        self.record.evidence["against"] |= _evidence(pairs)
         return regression
 
-    def _pairs_with(
-        self, other: ServedVariant, renewed: Callable[[], ServedVariant], seed: int
-    ) -> ServedPairs:
-        def new_workers() -> tuple[ServedVariant, ServedVariant]:
-            return renewed(), self.run.renewed(self.id)
-
+    def _pairs_with(self, other: ServedVariant, seed: int) -> ServedPairs:
         draw = endless_draw(self.run.numbers, seed)
-        ours = self.run.served(self.id)
-        return ServedPairs(other, ours, draw, random.Random(self.run.seed), new_workers)
+        return ServedPairs(other, self.run.served(self.id), draw, random.Random(self.run.seed))
 
     def throughput(self, batch: int = 32) -> Result:
         """Samples a second over the quality set in batches."""
@@ -379,6 +371,10 @@ def _decided(measure: str, gates: Sequence[Gate]) -> Callable[[Measured], bool]:
     if its := [gate for gate in gates if gate.measure == measure]:
         return _all_decided(its)
     return lambda measured: measured.measures[measure].n >= _UNGATED_PAIRS
+
+
+def _evidence(pairs: ServedPairs) -> dict[str, Any]:
+    return {"contaminated_pairs": asdict(pairs.chances), "processes_compared": pairs.processes}
 
 
 def _noted(record: Record, failure: Exception) -> str:

@@ -36,17 +36,14 @@ turn costs 1 to 2 ms in waking and warming up."""
 _PAIRS_A_TURN = FIRST_LOOK // 2
 """On the same cores: to change them costs the next block of a small model some of its time."""
 
-_RENEWED_AFTER = 24
+_RENEWED_AFTER = FIRST_LOOK
 """Pairs: what is undecided by then is decided by what two processes of the same code differ by for
 as long as they live. New ones share that out."""
-_RESTART_SHARE = 0.3
+_RENEWAL_SHARE = 0.5
+"""Of the time that the pairs took since, and of what is left."""
 
 Decided = Callable[[Measured], bool]
 """Whether enough is known for every gate."""
-
-
-NewWorkers = Callable[[], tuple[ServedVariant, ServedVariant]]
-"""Starts baseline and variant anew."""
 
 
 class Pairs(Protocol):
@@ -59,7 +56,7 @@ class Pairs(Protocol):
         """One more pair, unless it was disturbed; either way its seconds count."""
 
     def renew(self, left_s: float) -> None:
-        """Start both sides anew if that is worth its part of the seconds that are left."""
+        """Start both sides anew if it is time, and worth its part of the seconds that are left."""
 
 
 @dataclass
@@ -70,11 +67,16 @@ class ServedPairs:
     variant: ServedVariant
     draw: Iterator[int]
     rng: random.Random
-    new_workers: NewWorkers | None = None
     log_ratios: list[float] = field(default_factory=list)
     chances: SecondChances = field(default_factory=SecondChances)
     seconds: float = 0.0
     shape: _Shape | None = None
+    processes: int = 1
+    """Of each side, one after the other."""
+    started: _Start = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = _Start(0, 0.0, max(self.baseline.load_s, self.variant.load_s))
 
     def measure(self) -> None:
         self.shape = self.shape or self._fitting_shape()
@@ -96,12 +98,20 @@ class ServedPairs:
         self.seconds += perf_counter() - start
 
     def renew(self, left_s: float) -> None:
-        restart_s = self.baseline.load_s + self.variant.load_s
-        if self.new_workers is None or restart_s > _RESTART_SHARE * left_s:
+        pairs = len(self.log_ratios) - self.started.pairs
+        worth_s = _RENEWAL_SHARE * min(self.seconds - self.started.seconds, left_s)
+        if pairs < _RENEWED_AFTER or self.started.took_s > worth_s:
             return
         start = perf_counter()
-        self.baseline, self.variant = self.new_workers()
-        self.seconds += perf_counter() - start
+        sides = (self.baseline, self.variant)
+        for side in sides:
+            side.begin_anew()
+        for side in sides:
+            side.finish_anew()
+        took_s = perf_counter() - start
+        self.seconds += took_s
+        self.started = _Start(len(self.log_ratios), self.seconds, took_s)
+        self.processes += 1
 
     def _fitting_shape(self) -> _Shape:
         """From a pair that is not counted."""
@@ -113,6 +123,16 @@ class ServedPairs:
         inputs = min(_MOST_INPUTS, max(_LEAST_INPUTS, ceil(_SLICE_NS / slowest)))
         slices = max(1, round(LEAST_BLOCK_NS / (inputs * slowest)))
         return _Shape(inputs, slices, LEAST_BLOCK_NS // slices)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Of both sides' processes, side by side."""
+
+    pairs: int
+    """Counted before it, as the seconds are."""
+    seconds: float
+    took_s: float
 
 
 @dataclass(frozen=True)
@@ -158,6 +178,7 @@ def _looked_at(
     looks, share = sequential.plan(FIRST_LOOK, pairs.seconds, budget_s, confidence)
     for look in looks:
         while len(pairs.log_ratios) < look and pairs.seconds < budget_s:
+            pairs.renew(budget_s - pairs.seconds)
             pairs.measure()
         estimate = of_log_ratio(ratio.hodges_lehmann(pairs.log_ratios))
         bounds = ratio.signed_rank_interval(pairs.log_ratios, share)
@@ -168,8 +189,6 @@ def _looked_at(
         measured = Measured({name: measure}, confidence=share, seconds=pairs.seconds)
         if decided(measured) or pairs.seconds >= budget_s:
             break
-        if look >= _RENEWED_AFTER:
-            pairs.renew(budget_s - pairs.seconds)
     return measured
 
 

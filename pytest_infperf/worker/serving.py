@@ -62,19 +62,9 @@ class ServedVariant:
         self.variant_id = blueprint.variant_id
         self.artifact = artifact
         self._cores = list(blueprint.cpus or usable_cores())
+        self._assignment = assignment
         self._begun_ns = perf_counter_ns()
-        self._process = WorkerProcess(assignment.name, assignment.checkout, assignment.timeout_s)
-        request = messages.Load(
-            suite=asdict(assignment.suite),
-            data=str(assignment.data),
-            backend=blueprint.backend,
-            model=blueprint.model,
-            artifact=str(artifact.folder),
-            threads=threads,
-            cpus=blueprint.cpus,
-        )
-        with self._closed_on_failure():
-            self._process.send(request)
+        self._begin(threads)
 
     @classmethod
     def ready(
@@ -84,6 +74,21 @@ class ServedVariant:
         served.finish_loading()
         served.answer_first_query()
         return served
+
+    def _begin(self, threads: int | None) -> None:
+        given = self._assignment
+        self._process = WorkerProcess(given.name, given.checkout, given.timeout_s)
+        request = messages.Load(
+            suite=asdict(given.suite),
+            data=str(given.data),
+            backend=given.blueprint.backend,
+            model=given.blueprint.model,
+            artifact=str(self.artifact.folder),
+            threads=threads,
+            cpus=given.blueprint.cpus,
+        )
+        with self._closed_on_failure():
+            self._process.send(request)
 
     def finish_loading(self) -> None:
         with self._closed_on_failure():
@@ -95,6 +100,20 @@ class ServedVariant:
         with self._closed_on_failure():
             block = self.run([[0]], warm_up=False)
             self.first_query_s = block.query_ns[0] / 1e9
+
+    def begin_anew(self) -> None:
+        """End the process and begin another in its place, with as many threads.
+
+        How long the first one took to load and to answer stays as it was.
+        """
+        self._process.close()
+        self._begin(self.loaded.threads)
+
+    def finish_anew(self) -> None:
+        with self._closed_on_failure():
+            self._process.receive(messages.Loaded)
+            self._process.freeze()
+        self.run([[0]], warm_up=False)
 
     @contextmanager
     def _closed_on_failure(self) -> Iterator[None]:

@@ -115,6 +115,7 @@ def test_evidence_says_what_was_seen(measured: Outcome) -> None:
     assert evidence["differences"]["accuracy"]["value"] == -25
     assert set(evidence["contaminated_pairs"]) == {"measured", "again"}
     assert evidence["contaminated_pairs"]["measured"] >= 12
+    assert evidence["processes_compared"] == 1
 
 
 def test_the_host_is_described(measured: Outcome) -> None:

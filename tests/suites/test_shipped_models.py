@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from psutil import Process
 
 from pytest_infperf.artifacts import ArtifactCache
 from pytest_infperf.collected import CollectedSuite
@@ -100,3 +101,20 @@ def test_attention_is_fused_in_each_layer(
 ) -> None:
     evidence = runs["classification"].served(variant_id).artifact.evidence
     assert evidence["fused_operators"]["Attention"] == attentions
+
+
+def test_a_process_begun_anew_answers_as_the_first_did(runs: dict[str, SuiteRun]) -> None:
+    served = runs["vision"].served("softmax-onnx")
+    queries = [[number] for number in range(8)]
+
+    def seen() -> tuple[set[int], object, float, int]:
+        processes = {child.pid for child in Process().children()}
+        outputs = served.run(queries, outputs=True).outputs
+        return processes, outputs, served.load_s, served.loaded.threads
+
+    before = seen()
+    served.begin_anew()
+    served.finish_anew()
+    after = seen()
+    assert before[1:] == after[1:]
+    assert len(before[0] - after[0]) == len(after[0] - before[0]) == 1

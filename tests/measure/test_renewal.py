@@ -1,0 +1,77 @@
+"""What processes of the same code differ by is shared out: both sides are started anew."""
+
+from __future__ import annotations
+
+import random
+from itertools import count
+from typing import Any, cast
+
+import pytest
+
+from pytest_infperf.measure import paired
+from pytest_infperf.measure.paired import ServedPairs, measure_speedup
+from pytest_infperf.worker.messages import BlockDone
+
+BUDGET_S = 60.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Side:
+    """Answers each query in a millisecond, and counts its processes."""
+
+    def __init__(self, clock: Clock, load_s: float) -> None:
+        self.clock, self.load_s = clock, load_s
+        self.processes = 1
+
+    def run(self, queries: list[list[int]], *, least_ns: int, turn: int = 0) -> BlockDone:
+        times = [1_000_000] * max(len(queries), least_ns // 1_000_000)
+        self.clock.now_s += sum(times) / 1e9
+        return BlockDone(times, times, sum(times), sum(times), 0, None)
+
+    def begin_anew(self) -> None:
+        self.processes += 1
+
+    def finish_anew(self) -> None:
+        self.clock.now_s += self.load_s
+
+
+def processes(monkeypatch: pytest.MonkeyPatch, load_s: float, pairs: int) -> set[int]:
+    clock = Clock()
+    monkeypatch.setattr(paired, "perf_counter", clock)
+    baseline, variant = Side(clock, load_s), Side(clock, 0.0)
+    served = ServedPairs(cast(Any, baseline), cast(Any, variant), count(), random.Random(0))
+    measured = measure_speedup(
+        served,
+        budget_s=BUDGET_S,
+        confidence=0.99,
+        decided=lambda _: len(served.log_ratios) >= pairs,
+    )
+    assert measured.measures["speedup"].n == pairs
+    assert measured.seconds <= BUDGET_S
+    return {baseline.processes, variant.processes, served.processes}
+
+
+def test_a_clear_case_needs_one_process_of_each_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert processes(monkeypatch, load_s=0.1, pairs=12) == {1}
+
+
+def test_both_sides_are_started_anew_every_12_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert processes(monkeypatch, load_s=0.1, pairs=96) == {8}
+
+
+def test_a_start_waits_until_it_takes_half_of_the_time_of_its_pairs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pair takes 40 ms here, so that 45 of them and no 12 are worth a start of 0.9 s."""
+    assert processes(monkeypatch, load_s=0.9, pairs=96) == {3}
+
+
+def test_what_takes_longer_to_start_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert processes(monkeypatch, load_s=5.0, pairs=96) == {1}
