@@ -103,7 +103,7 @@ class ServedPairs:
         if pairs < _RENEWED_AFTER or self.started.took_s > worth_s:
             return
         start = perf_counter()
-        sides = (self.baseline, self.variant)
+        sides = self.rng.sample((self.baseline, self.variant), 2)
         for side in sides:
             side.begin_anew()
         for side in sides:
