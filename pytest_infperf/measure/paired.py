@@ -104,10 +104,15 @@ class ServedPairs:
             return
         start = perf_counter()
         sides = self.rng.sample((self.baseline, self.variant), 2)
-        for side in sides:
-            side.begin_anew()
-        for side in sides:
-            side.finish_anew()
+        try:
+            for side in sides:
+                side.begin_anew()
+            for side in sides:
+                side.finish_anew()
+        except BaseException:  # whoever uses the other next would get its answer to the start
+            for side in sides:
+                side.close()
+            raise
         took_s = perf_counter() - start
         self.seconds += took_s
         self.started = _Start(len(self.log_ratios), self.seconds, took_s)

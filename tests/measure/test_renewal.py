@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from pytest_infperf.errors import WorkerError
 from pytest_infperf.measure import paired
 from pytest_infperf.measure.paired import ServedPairs, measure_speedup
 from pytest_infperf.worker.messages import BlockDone
@@ -29,6 +30,7 @@ class Side:
     def __init__(self, clock: Clock, load_s: float) -> None:
         self.clock, self.load_s = clock, load_s
         self.processes = 1
+        self.fails = self.closed = False
 
     def run(self, queries: list[list[int]], *, least_ns: int, turn: int = 0) -> BlockDone:
         times = [1_000_000] * max(len(queries), least_ns // 1_000_000)
@@ -40,6 +42,11 @@ class Side:
 
     def finish_anew(self) -> None:
         self.clock.now_s += self.load_s
+        if self.fails:
+            raise WorkerError("killed by SIGKILL")
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def processes(monkeypatch: pytest.MonkeyPatch, load_s: float, pairs: int) -> set[int]:
@@ -75,3 +82,19 @@ def test_a_start_waits_until_it_takes_half_of_the_time_of_its_pairs(
 
 def test_what_takes_longer_to_start_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert processes(monkeypatch, load_s=5.0, pairs=96) == {1}
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_where_one_side_cannot_start_anew_both_are_ended(
+    monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """The other may not have been waited for yet, and is asked again by the next test."""
+    clock = Clock()
+    monkeypatch.setattr(paired, "perf_counter", clock)
+    sides = [Side(clock, 0.1), Side(clock, 0.1)]
+    sides[failing].fails = True
+    served = ServedPairs(*cast(Any, sides), count(), random.Random(0))
+    with pytest.raises(WorkerError):
+        measure_speedup(served, budget_s=BUDGET_S, confidence=0.99, decided=lambda _: False)
+    assert all(side.closed for side in sides)
+    assert len(served.log_ratios) == 12
