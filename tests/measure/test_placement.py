@@ -16,8 +16,11 @@ from pytest_infperf.worker.parent import WorkerProcess
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 WITH_A_POOL = """
-import threading, time
+import os, threading, time
 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+with open("starting", "w") as file:
+    file.write(str(os.getpid()))
+os.rename("starting", "has a pool")
 time.sleep(60)
 """
 
@@ -37,32 +40,32 @@ def worker(tmp_path: Path) -> Iterator[WorkerProcess]:
     worker.close()
 
 
-def cores_of_threads() -> tuple[set[int], set[int]]:
+def cores_of_threads(folder: Path) -> tuple[set[int], set[int]]:
     """Of the thread that answers, and of the other."""
-    (process,) = psutil.Process().children()
-    end = monotonic() + 10
-    while process.num_threads() < 2 and monotonic() < end:
+    told, end = folder / "has a pool", monotonic() + 10
+    while not told.exists() and monotonic() < end:
         sleep(0.01)
+    process = psutil.Process(int(told.read_text()))
     (other,) = {thread.id for thread in process.threads()} - {process.pid}
     return os.sched_getaffinity(process.pid), os.sched_getaffinity(other)
 
 
-def test_the_first_core_leads(worker: WorkerProcess) -> None:
-    cores_of_threads()
+def test_the_first_core_leads(worker: WorkerProcess, tmp_path: Path) -> None:
+    cores_of_threads(tmp_path)
     second_first = [CORES[1], CORES[0]]
     worker.place(second_first, first_leads=True)
-    assert cores_of_threads() == ({CORES[1]}, set(second_first))
+    assert cores_of_threads(tmp_path) == ({CORES[1]}, set(second_first))
 
 
-def test_another_turn_leads_elsewhere(worker: WorkerProcess) -> None:
-    cores_of_threads()
+def test_another_turn_leads_elsewhere(worker: WorkerProcess, tmp_path: Path) -> None:
+    cores_of_threads(tmp_path)
     worker.place(CORES[:2], first_leads=True)
     worker.place(CORES[1::-1], first_leads=True)
-    assert cores_of_threads() == ({CORES[1]}, set(CORES[:2]))
+    assert cores_of_threads(tmp_path) == ({CORES[1]}, set(CORES[:2]))
 
 
-def test_no_turn_leaves_all_threads_on_all_cores(worker: WorkerProcess) -> None:
-    cores_of_threads()
+def test_no_turn_leaves_all_threads_on_all_cores(worker: WorkerProcess, tmp_path: Path) -> None:
+    cores_of_threads(tmp_path)
     worker.place(CORES[:2], first_leads=True)
     worker.place(CORES[:2], first_leads=False)
-    assert cores_of_threads() == (set(CORES[:2]), set(CORES[:2]))
+    assert cores_of_threads(tmp_path) == (set(CORES[:2]), set(CORES[:2]))
