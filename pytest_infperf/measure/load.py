@@ -56,8 +56,9 @@ _LEAST_REQUESTS = 30
 """Of a trial."""
 _LONGEST = 2
 """Times as long as it should be a slow rate lasts at most, for the sake of its requests."""
-_ROOM = 2
-"""Times the fewest answers that bound a percentile: with just those, one that is slow undoes it."""
+_ROOM = 4
+"""Times the fewest answers that bound a percentile: what is not steady at either end is cut, and
+that can be three quarters of them."""
 _REPEATS = 2
 _CONFIRMATIONS = 5
 _CONFIRMED_S = 60.0

@@ -140,7 +140,7 @@ def test_a_run_that_its_generator_spoilt_is_repeated(loading) -> None:  # type: 
     [
         ([], 20.0),
         ([0.5], 20.0),  # 6 answers bound it
-        ([0.5, 0.975], 29.2),  # 146 do, at 10 a second, twice over
+        ([0.5, 0.975], 58.4),  # 146 do, at 10 a second, four times over
         ([0.99], 60.0),  # 368 do: as long as the budget
     ],
 )
