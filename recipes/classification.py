@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from recipes.training import ROOT, Budget, arguments, fit, transformers
+from pytest_infperf.backends.architecture import transformers
+from recipes.training import ROOT, Budget, arguments, fit
 
 DATA = "SMSSpamCollection of the UCI repository: a message a line, `ham` or `spam`, a tab, its text"
 TEST_SET = ROOT / "suites" / "classification" / "data" / "test.jsonl"

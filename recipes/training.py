@@ -8,7 +8,6 @@ import random
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -51,11 +50,6 @@ def arguments(purpose: str, data: str, seconds: float) -> Namespace:
     given.budget = Budget(None if given.steps else given.seconds, given.steps)
     seed(given.seed)
     return given
-
-
-def transformers() -> Any:
-    """The library, whose classes have no types."""
-    return import_module("transformers")
 
 
 def seed(number: int) -> None:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recipes.training import ROOT, Average, Budget, arguments, fit, mixed_precision, transformers
+from pytest_infperf.backends.architecture import transformers
+from recipes.training import ROOT, Average, Budget, arguments, fit, mixed_precision
 
 SHIPPED = ROOT / "suites" / "translation" / "models" / "marian-zh-en-base"
 DATA = (

@@ -91,10 +91,8 @@ class ServedVariant:
             self._process.send(request)
 
     def finish_loading(self) -> None:
-        with self._closed_on_failure():
-            self.loaded = self._process.receive(messages.Loaded)
-            self.load_s = (self.loaded.ready_ns - self._begun_ns) / 1e9
-            self._process.freeze()
+        self.loaded = self._once_loaded()
+        self.load_s = (self.loaded.ready_ns - self._begun_ns) / 1e9
 
     def answer_first_query(self) -> None:
         with self._closed_on_failure():
@@ -110,10 +108,15 @@ class ServedVariant:
         self._begin(self.loaded.threads)
 
     def finish_anew(self) -> None:
+        self._once_loaded()
         with self._closed_on_failure():
-            self._process.receive(messages.Loaded)
+            self.run([[0]], warm_up=False)
+
+    def _once_loaded(self) -> messages.Loaded:
+        with self._closed_on_failure():
+            loaded = self._process.receive(messages.Loaded)
             self._process.freeze()
-        self.run([[0]], warm_up=False)
+        return loaded
 
     @contextmanager
     def _closed_on_failure(self) -> Iterator[None]:
