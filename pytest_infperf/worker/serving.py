@@ -95,9 +95,7 @@ class ServedVariant:
         self.load_s = (self.loaded.ready_ns - self._begun_ns) / 1e9
 
     def answer_first_query(self) -> None:
-        with self._closed_on_failure():
-            block = self.run([[0]], warm_up=False)
-            self.first_query_s = block.query_ns[0] / 1e9
+        self.first_query_s = self._first_answer().query_ns[0] / 1e9
 
     def begin_anew(self) -> None:
         """End the process and begin another in its place, with as many threads.
@@ -109,14 +107,17 @@ class ServedVariant:
 
     def finish_anew(self) -> None:
         self._once_loaded()
-        with self._closed_on_failure():
-            self.run([[0]], warm_up=False)
+        self._first_answer()
 
     def _once_loaded(self) -> messages.Loaded:
         with self._closed_on_failure():
             loaded = self._process.receive(messages.Loaded)
             self._process.freeze()
         return loaded
+
+    def _first_answer(self) -> messages.BlockDone:
+        with self._closed_on_failure():
+            return self.run([[0]], warm_up=False)
 
     @contextmanager
     def _closed_on_failure(self) -> Iterator[None]:
