@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -60,7 +61,7 @@ def streams(
 
 def closed_loop(target: Target, load: ClosedLoop, seconds: float) -> Traffic:
     """Locust's users, for whole seconds."""
-    workers = ["--processes", str(load.generators)] if load.generators > 1 else []
+    workers = _workers_of_their_own(load.generators) if load.generators > 1 else []
     command = [
         sys.executable, "-m", "locust", "-f", str(_LOCUST_FILE), "--headless", "--only-summary",
         "--users", str(load.users), "--spawn-rate", f"{load.spawn_rate or load.users:g}",
@@ -68,6 +69,14 @@ def closed_loop(target: Target, load: ClosedLoop, seconds: float) -> Traffic:
         "--host", target.url, "--exit-code-on-error", "0", "--skip-log-setup", *workers,
     ]  # fmt: skip
     return _sent(target, seconds, {}, command, load.generators)
+
+
+def _workers_of_their_own(number: int) -> list[str]:
+    """Their master has a port to itself: with Locust's default, runs at once would share it."""
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = str(free.getsockname()[1])
+    return ["--processes", str(number), "--master-bind-port", port, "--master-port", port]
 
 
 def _sent(
@@ -92,16 +101,21 @@ def _sent(
             ),
             **how,  # type: ignore[arg-type]
         )
-        _run(command, plan, target.cpus, _STARTING_S + seconds + 2 * target.timeout_s)
-        return traffic.read(_files(folder, processes), target.samples)
+        ending_s = _STARTING_S + seconds + 2 * target.timeout_s
+        with closing(LastWords()) as words:
+            _run(command, plan, target.cpus, ending_s, words)
+            files = _files(folder, processes, _WRITING_S + target.timeout_s, words)
+        return traffic.read(files, target.samples)
 
 
-def _files(folder: Path, processes: int) -> list[Path]:
-    """What each process of the generator wrote; Locust's workers may end after their master.
+def _files(folder: Path, processes: int, timeout_s: float, words: LastWords) -> list[Path]:
+    """What each process of the generator wrote.
+
+    Locust's workers may end after their master, by the time that a last answer may take.
 
     Raises WorkerError when one wrote nothing, for its requests were sent and would not count.
     """
-    until = monotonic() + _WRITING_S
+    until = monotonic() + timeout_s
     while True:
         files = [path for path in folder.glob("replies*") if path.suffix != ".tmp"]
         if len(files) >= processes:
@@ -109,13 +123,18 @@ def _files(folder: Path, processes: int) -> list[Path]:
         if monotonic() > until:
             raise WorkerError(
                 f"{processes - len(files)} of {processes} processes of the load generator left no "
-                "record of what they sent"
+                f"record of what they sent{words}"
             )
         sleep(_POLL_S)
 
 
-def _run(command: Sequence[str], plan: Plan, cpus: Sequence[int] | None, timeout_s: float) -> None:
-    words = LastWords()
+def _run(
+    command: Sequence[str],
+    plan: Plan,
+    cpus: Sequence[int] | None,
+    timeout_s: float,
+    words: LastWords,
+) -> None:
     process = subprocess.Popen(
         command,
         env={**os.environ, **plan.to_environment()},
@@ -136,4 +155,3 @@ def _run(command: Sequence[str], plan: Plan, cpus: Sequence[int] | None, timeout
         if process.poll() is None:
             process.terminate()
             process.wait()
-        words.close()

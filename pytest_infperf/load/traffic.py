@@ -76,7 +76,7 @@ class Log:
     def write(self, generator: Generator, dropped: int = 0) -> None:
         lines = [json.dumps(list(asdict(reply).values())) for reply in self.replies]
         lines.append(json.dumps({**asdict(generator), "dropped": dropped}))
-        unfinished = self.path.with_suffix(".tmp")
+        unfinished = self.path.with_name(f"{self.path.name}.tmp")
         unfinished.write_text("\n".join(lines) + "\n")
         unfinished.replace(self.path)
 

@@ -6,6 +6,8 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
@@ -16,9 +18,12 @@ from aiohttp import web
 
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.load import generators as generators_module
+from pytest_infperf.load import traffic
 from pytest_infperf.load.generators import Target, closed_loop, open_loop, streams
 from pytest_infperf.load.open_loop import arrivals
 from pytest_infperf.load.shapes import ClosedLoop, OpenLoop, Server, SingleStream
+from pytest_infperf.load.traffic import Generator, Log
+from pytest_infperf.processes import LastWords
 
 
 @dataclass
@@ -128,11 +133,11 @@ def test_refusals_and_silence_are_no_answers(server: SlowServer) -> None:
 
 
 def test_what_has_no_answer_in_time_is_an_error(server: SlowServer) -> None:
-    server.seconds = 5.0
+    server.seconds = 1.5
     target = Target(server.url, "/predict", [b"{}"], 1, 0.3, None)
     [reply] = streams(target, 60.0, requests=1).replies
     assert (reply.status, reply.error) == (0, "TimeoutError")
-    assert 0.3 <= reply.latency_s < 2
+    assert 0.3 <= reply.latency_s < 1.4
 
 
 @pytest.mark.parametrize("generators", [1, 2])
@@ -148,6 +153,14 @@ def test_locusts_users_each_wait_for_their_answer(server: SlowServer, generators
     steady = [reply.latency_s for reply in traffic.replies[20:-8]]
     assert median(steady) == pytest.approx(0.04, rel=0.5)
     assert all(reply.ok for reply in traffic.replies)
+
+
+def test_locusts_masters_at_once_keep_their_workers(server: SlowServer) -> None:
+    load = ClosedLoop(2, generators=2)
+    with ThreadPoolExecutor() as threads:
+        runs = [threads.submit(closed_loop, server.target(), load, 1.0) for _ in range(2)]
+    assert [len(run.result().generators) for run in runs] == [2, 2]
+    assert all(run.result().replies for run in runs)
 
 
 def test_names_of_loads() -> None:
@@ -170,12 +183,28 @@ def test_loads_that_cannot_be(load: object, word: str) -> None:
         load()  # type: ignore[operator]
 
 
-def test_a_process_that_left_no_record_is_missed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_left_no_record_is_missed(tmp_path: Path) -> None:
     (tmp_path / "replies.12").touch()
     (tmp_path / "replies.13.tmp").touch()
-    monkeypatch.setattr(generators_module, "_WRITING_S", 0.0)
-    assert generators_module._files(tmp_path, 1) == [tmp_path / "replies.12"]
-    with pytest.raises(WorkerError, match="1 of 2 processes of the load generator left no record"):
-        generators_module._files(tmp_path, 2)
+    with closing(LastWords()) as words:
+        words.file.write(b"no such file")
+        assert generators_module._files(tmp_path, 1, 0.0, words) == [tmp_path / "replies.12"]
+        with pytest.raises(WorkerError, match=r"(?s)1 of 2 processes.*left no record.*no such file"):
+            generators_module._files(tmp_path, 2, 0.0, words)
+
+
+def test_processes_that_write_at_once_do_not_share_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = Log(tmp_path / "replies.12"), Log(tmp_path / "replies.13")
+    replace = Path.replace
+
+    def meanwhile(path: Path, target: Path) -> Path:
+        monkeypatch.undo()
+        other.write(Generator(2.0, 4.0))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    one.write(Generator(1.0, 4.0))
+    seen = [traffic.read([log.path], 1).generators for log in (one, other)]
+    assert seen == [[Generator(1.0, 4.0)], [Generator(2.0, 4.0)]]
