@@ -133,11 +133,11 @@ def test_refusals_and_silence_are_no_answers(server: SlowServer) -> None:
 
 
 def test_what_has_no_answer_in_time_is_an_error(server: SlowServer) -> None:
-    server.seconds = 1.5
+    server.seconds = 2.5
     target = Target(server.url, "/predict", [b"{}"], 1, 0.3, None)
     [reply] = streams(target, 60.0, requests=1).replies
     assert (reply.status, reply.error) == (0, "TimeoutError")
-    assert 0.3 <= reply.latency_s < 1.4
+    assert 0.3 <= reply.latency_s < 2
 
 
 @pytest.mark.parametrize("generators", [1, 2])
@@ -186,10 +186,11 @@ def test_loads_that_cannot_be(load: object, word: str) -> None:
 def test_a_process_that_left_no_record_is_missed(tmp_path: Path) -> None:
     (tmp_path / "replies.12").touch()
     (tmp_path / "replies.13.tmp").touch()
+    missed = "1 of 2 processes of the load generator left no record of what they sent"
     with closing(LastWords()) as words:
         words.file.write(b"no such file")
         assert generators_module._files(tmp_path, 1, 0.0, words) == [tmp_path / "replies.12"]
-        with pytest.raises(WorkerError, match=r"(?s)1 of 2.*left no record.*no such file"):
+        with pytest.raises(WorkerError, match=f"{missed}\nIts last words:\nno such file"):
             generators_module._files(tmp_path, 2, 0.0, words)
 
 
