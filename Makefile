@@ -11,7 +11,7 @@ infperf: $(VENV)/suites.installed  ## measure and gate the reference suites
 
 # The longest files first, so that neither of two workers waits for the other at the end.
 test: $(VENV)/dev.installed  ## run the tests of the plugin, two files at a time
-	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder tests/suites tests/translation tests $(ARGS)
+	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder tests/suites tests/backends tests $(ARGS)
 
 lint: $(VENV)/dev.installed  ## style and types
 	$(RUN) ruff check .

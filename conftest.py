@@ -1,1 +1,1 @@
-"""Makes this folder the start of import names: `suites.translation.suite`, here and in workers."""
+"""The folder from which `suites.translation.suite` is imported, in tests and in workers."""

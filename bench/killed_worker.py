@@ -13,9 +13,9 @@ import psutil
 
 from bench.finding import Finding
 from pytest_infperf.cli.suite_folder import one_variant
-from pytest_infperf.load import generators
-from pytest_infperf.load.usage import watched
 from pytest_infperf.measure.blocks import endless_draw
+from pytest_infperf.serving.load import generators
+from pytest_infperf.serving.load.usage import watched
 
 SUITE = Path("suites/serving/translation")
 VARIANT = "onnx-fused-int8"

@@ -23,12 +23,12 @@ from statistics import fmean
 
 from bench.finding import Finding
 from pytest_infperf.cli.suite_folder import one_variant
-from pytest_infperf.load import generators
-from pytest_infperf.load.generators import Target
-from pytest_infperf.load.shapes import ClosedLoop
-from pytest_infperf.load.traffic import Traffic
 from pytest_infperf.measure.blocks import endless_draw
+from pytest_infperf.serving.load import generators
+from pytest_infperf.serving.load.generators import Target
+from pytest_infperf.serving.load.traffic import Traffic
 from pytest_infperf.stats import bootstrap
+from pytest_infperf.suite.loads import ClosedLoop
 
 SUITE = Path("suites/serving/translation")
 VARIANT = "onnx-fused-int8"

@@ -15,16 +15,16 @@ from statistics import stdev
 
 from bench.finding import Finding
 from pytest_infperf.backends.fake import Slowed
-from pytest_infperf.calibration import rival_runs
-from pytest_infperf.collected import CollectedSuite
-from pytest_infperf.discovery import SuiteAddress
-from pytest_infperf.gate import Gate, Limit, judge
-from pytest_infperf.measure.catalogue import Catalogue
-from pytest_infperf.measure.measured import Measured
+from pytest_infperf.gates.judge import Gate, Limit, judge
 from pytest_infperf.measure.paired import measure_speedup
-from pytest_infperf.record import Verdict
+from pytest_infperf.records.catalogue import Catalogue
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.record import Verdict
+from pytest_infperf.run.calibration import rival_runs
+from pytest_infperf.run.collected import CollectedSuite
 from pytest_infperf.settings import Settings
-from pytest_infperf.suite import Backend
+from pytest_infperf.suite.discovery import SuiteAddress
+from pytest_infperf.suite.suite import Backend
 from pytest_infperf.thresholds import Policy
 
 ROOT = Path(__file__).parents[1]

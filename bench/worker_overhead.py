@@ -10,9 +10,9 @@ from statistics import median
 from time import perf_counter_ns
 
 from bench.finding import Finding
-from pytest_infperf import naming
 from pytest_infperf.backends.fake import Fake
-from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.suite import naming
+from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.child import Serving
 

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from pytest_infperf.backends.openvino import OpenVino
     from pytest_infperf.backends.torch import Torch
     from pytest_infperf.errors import BuildError, GateBroken, UserError, WorkerError
-    from pytest_infperf.load.shapes import (
+    from pytest_infperf.records.record import Measure, Record
+    from pytest_infperf.run.run import Run
+    from pytest_infperf.run.variant import Result, Variant
+    from pytest_infperf.serving.server.payload import About, Answer, Payload
+    from pytest_infperf.serving.server.settings import Serving
+    from pytest_infperf.suite.loads import (
         ClosedLoop,
         MultiStream,
         Offline,
@@ -21,11 +26,7 @@ if TYPE_CHECKING:
         SingleStream,
         Soak,
     )
-    from pytest_infperf.record import Measure, Record
-    from pytest_infperf.run import Run
-    from pytest_infperf.serve.payload import About, Answer, Payload
-    from pytest_infperf.serve.settings import Serving
-    from pytest_infperf.suite import (
+    from pytest_infperf.suite.suite import (
         ArrayCodec,
         Backend,
         Codec,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from pytest_infperf.tasks.speech import SpeechRecognition
     from pytest_infperf.tasks.translation import Translation
     from pytest_infperf.tasks.vision import ImageClassification
-    from pytest_infperf.variant import Result, Variant
 
 _HOMES = {
     "pytest_infperf.backends.ctranslate2": ("CTranslate2",),
@@ -51,14 +51,14 @@ _HOMES = {
     "pytest_infperf.backends.openvino": ("OpenVino",),
     "pytest_infperf.backends.torch": ("Torch",),
     "pytest_infperf.errors": ("BuildError", "GateBroken", "UserError", "WorkerError"),
-    "pytest_infperf.load.shapes": (
+    "pytest_infperf.suite.loads": (
         "ClosedLoop", "MultiStream", "Offline", "OpenLoop", "Server", "SingleStream", "Soak",
     ),
-    "pytest_infperf.record": ("Measure", "Record"),
-    "pytest_infperf.run": ("Run",),
-    "pytest_infperf.serve.payload": ("About", "Answer", "Payload"),
-    "pytest_infperf.serve.settings": ("Serving",),
-    "pytest_infperf.suite": (
+    "pytest_infperf.records.record": ("Measure", "Record"),
+    "pytest_infperf.run.run": ("Run",),
+    "pytest_infperf.serving.server.payload": ("About", "Answer", "Payload"),
+    "pytest_infperf.serving.server.settings": ("Serving",),
+    "pytest_infperf.suite.suite": (
         "ArrayCodec", "Backend", "Codec", "Material", "Metric", "Runner", "Samples", "Suite",
         "Sweep", "Task",
     ),
@@ -67,7 +67,7 @@ _HOMES = {
     "pytest_infperf.tasks.speech": ("SpeechRecognition",),
     "pytest_infperf.tasks.translation": ("Translation",),
     "pytest_infperf.tasks.vision": ("ImageClassification",),
-    "pytest_infperf.variant": ("Result", "Variant"),
+    "pytest_infperf.run.variant": ("Result", "Variant"),
 }  # fmt: skip
 
 __all__ = [

@@ -9,8 +9,8 @@ import pytest
 from pytest_infperf.options import enabled
 
 if TYPE_CHECKING:
-    from pytest_infperf.run import Run
-    from pytest_infperf.variant import Variant
+    from pytest_infperf.run.run import Run
+    from pytest_infperf.run.variant import Variant
 
 RUN = pytest.StashKey["Run"]()
 
@@ -37,9 +37,9 @@ def infperf(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture
 def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
     """A variant of the suite whose suite.py lies beside the test, served by its worker."""
-    from pytest_infperf.benchmark_table import BenchmarkTable
-    from pytest_infperf.collection import Place
     from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
+    from pytest_infperf.session.benchmark_table import BenchmarkTable
+    from pytest_infperf.session.collection import Place
 
     place: Place | None = getattr(request, "param", None)
     if place is None:

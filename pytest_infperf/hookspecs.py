@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_infperf.suite import Backend, Metric, Suite
+    from pytest_infperf.suite.suite import Backend, Metric, Suite
 
 
 @pytest.hookspec

@@ -11,8 +11,8 @@ from pytest_infperf import options
 from pytest_infperf.fixtures import RUN, infperf, takes_variant, variant
 
 if TYPE_CHECKING:
-    from pytest_infperf.collection import Place
     from pytest_infperf.fleet.session import FleetSession
+    from pytest_infperf.session.collection import Place
 
 __all__ = ["infperf", "variant"]
 
@@ -50,8 +50,10 @@ class Measuring:
     """The hooks of a run that measures."""
 
     def __init__(self, config: pytest.Config) -> None:
-        from pytest_infperf import distributed, fleet, progress_line, session
+        from pytest_infperf import fleet
         from pytest_infperf.errors import UserError
+        from pytest_infperf.session import progress_line, session
+        from pytest_infperf.session import xdist as distributed
         from pytest_infperf.settings import Settings
 
         self.config = config
@@ -85,7 +87,7 @@ class Measuring:
         metafunc.parametrize("variant", places, ids=ids, indirect=True)
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        from pytest_infperf import benchmark_table
+        from pytest_infperf.session import benchmark_table
 
         place = _place(item)
         if place and self.config.pluginmanager.hasplugin("benchmark"):
@@ -95,14 +97,14 @@ class Measuring:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        from pytest_infperf.xdist_schedule import OneWorkerMeasures
+        from pytest_infperf.session.xdist_schedule import OneWorkerMeasures
 
         return OneWorkerMeasures(config, log)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        from pytest_infperf import distributed
         from pytest_infperf.errors import UserError
+        from pytest_infperf.session import xdist as distributed
 
         try:
             order = self.session.arrange([_place(item) for item in items])
@@ -153,8 +155,9 @@ class Measuring:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        from pytest_infperf import benchmark_table, distributed
         from pytest_infperf.history.saving import one_at_a_time
+        from pytest_infperf.session import benchmark_table
+        from pytest_infperf.session import xdist as distributed
 
         self.session.close()
         if not distributed.is_worker(self.config):
@@ -168,7 +171,7 @@ class Measuring:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
-        from pytest_infperf import distributed
+        from pytest_infperf.session import xdist as distributed
 
         self.session.notices += distributed.passed_on(node)
 
@@ -218,7 +221,7 @@ class Replaying:
 
 
 def _place(item: pytest.Item) -> Place | None:
-    from pytest_infperf.collection import Place
+    from pytest_infperf.session.collection import Place
 
     callspec = getattr(item, "callspec", None)
     place = callspec.params.get("variant") if callspec else None

@@ -1,4 +1,4 @@
-"""The direction of data: which module may import which, and which ones may know pytest."""
+"""The direction of data: which room of the package may import which, and which may know pytest."""
 
 from __future__ import annotations
 
@@ -12,6 +12,60 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "pytest_infperf"
 NAME = PACKAGE.name
 
+ROOMS: dict[str, str] = {
+    "errors": "",
+    "options": "",
+    "hookspecs": "",
+    "stats": "",
+    "settings": "errors",
+    "records": "errors",
+    "repository": "errors",
+    "host": "errors records",
+    "suite": "errors records",
+    "cost": "errors host records",
+    "gates": "records stats",
+    "thresholds": "errors gates records stats",
+    "metrics": "errors suite",
+    "tasks": "errors suite",
+    "artifacts": "errors host suite",
+    "backends": "artifacts errors host suite",
+    "worker": "artifacts errors host metrics repository suite",
+    "measure": "errors records stats suite worker",
+    "history": "errors host records stats",
+    "serving": "cost host records",
+    "serving.server": "errors host repository suite",
+    "serving.load": "cost errors host records stats suite",
+    "serving.deploy": "cost errors serving",
+    "run": (
+        "artifacts cost errors gates history host measure metrics records repository "
+        "serving.load serving.server settings stats suite thresholds worker"
+    ),
+    "explore": (
+        "errors host measure records report report.html run serving.load serving.server stats"
+    ),
+    "report": "history records report.tables",
+    "report.tables": "cost records report",
+    "report.html": "errors host records report report.tables serving",
+    "session": "errors records report report.html repository run settings suite thresholds",
+    "fleet": (
+        "artifacts cost errors host measure options records report report.html report.tables "
+        "repository run session settings suite worker"
+    ),
+    "fixtures": "errors options session",
+    "plugin": "errors fixtures fleet history hookspecs options report session settings",
+    "cli": (
+        "artifacts cost errors explore history host metrics records report report.tables "
+        "repository run serving serving.deploy serving.server settings suite thresholds worker"
+    ),
+}
+"""Each room with the rooms that it may import from. A room is a module at the root or a folder; a
+new module falls under the row of its folder."""
+
+ROOT_MODULES = {"__init__", "plugin", "hookspecs", "fixtures", "options", "settings", "errors"}
+"""What pytest and the user meet; everything else has a folder."""
+
+KNOW_PYTEST = {"plugin", "options", "fixtures", "hookspecs"}
+
 
 def dotted(path: Path) -> str:
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
@@ -19,7 +73,13 @@ def dotted(path: Path) -> str:
 
 
 MODULES = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-BELOW = len(NAME) + 1
+
+
+def room_of(module: str) -> str:
+    """The longest name in ROOMS that a module lies in; the name of the package for its face."""
+    inner = module.removeprefix(NAME).removeprefix(".")
+    found = [room for room in ROOMS if inner == room or inner.startswith(f"{room}.")]
+    return max(found, key=len, default=inner or "__init__")
 
 
 def statements(nodes: list[ast.stmt], *, deferred: bool) -> Iterator[ast.stmt]:
@@ -49,69 +109,36 @@ def imported(module: str, *, deferred: bool = True) -> set[str]:
     return found
 
 
-def reached(module: str) -> set[str]:
-    """All modules of the package that a module needs, directly or through others."""
-    seen: set[str] = set()
-    open_ends = {module}
-    while open_ends:
-        new = {name for end in open_ends for name in imported(end)} & MODULES.keys()
-        open_ends = new - seen
-        seen |= new
-    return seen
+def test_only_the_modules_that_pytest_and_users_meet_stand_at_the_root() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == ROOT_MODULES
 
 
-def of(*places: str) -> set[str]:
-    """The modules at these places of the package: a module, or a folder with all below it."""
-    full = tuple(f"{NAME}.{place}" for place in places)
-    found = {m for m in MODULES if m in full or m.startswith(tuple(f"{f}." for f in full))}
-    missing = [f for f in full if not any(m == f or m.startswith(f"{f}.") for m in found)]
-    assert not missing, f"there is no {missing}: mend this test"
-    return found
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_room_may(module: str) -> None:
+    room = room_of(module)
+    if room == "__init__":
+        return
+    allowed = {room, *ROOMS[room].split()}
+    for name in imported(module) & MODULES.keys():
+        assert room_of(name) in allowed, f"{module} imports {name}: {room} may not import it"
 
 
-def test_only_the_modules_at_pytests_door_import_pytest() -> None:
-    allowed = of("plugin", "options", "fixtures", "hookspecs")
-    importing = {
-        module
-        for module in MODULES
-        if any(name.split(".")[0] in ("pytest", "_pytest") for name in imported(module))
-    }
-    assert importing <= allowed
+def test_the_table_names_rooms_that_exist_and_imports_that_are_made() -> None:
+    made: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for module in MODULES:
+        if (room := room_of(module)) in made:
+            made[room] |= {room_of(name) for name in imported(module) & MODULES.keys()} - {room}
+    assert made == {room: set(allowed.split()) for room, allowed in ROOMS.items()}
 
 
-@pytest.mark.parametrize(
-    ("places", "forbidden"),
-    [
-        (("gate", "thresholds"), ("report", "run", "session", "suite_run", "ledger", "plugin")),
-        (("measure",), ("report", "session", "run", "plugin", "ledger", "collection")),
-        (("worker.child",), ("gate", "thresholds", "report", "session", "run", "measure", "stats")),
-        (("report",), ("session", "run", "suite_run", "plugin", "worker", "measure", "collection")),
-        (("tasks", "metrics", "backends"), ("session", "run", "report", "gate", "thresholds")),
-        (("suite", "record"), ("session", "run", "report", "gate", "thresholds", "worker")),
-        (("history",), ("session", "run", "plugin", "worker", "gate", "thresholds", "collection")),
-        (("measure", "gate", "thresholds", "record"), ("history", "cli", "github", "junit")),
-        (("session", "run", "suite_run", "measure", "report", "worker"), ("fleet",)),
-        (("fleet.dispatch", "fleet.tree", "fleet.kinds"), ("session", "run", "report", "plugin")),
-        (("deploy",), ("session", "run", "suite_run", "plugin", "worker", "measure", "report")),
-        (("host",), ("session", "run", "report", "gate", "thresholds", "worker", "measure")),
-    ],
-)
-def test_data_flows_one_way(places: tuple[str, ...], forbidden: tuple[str, ...]) -> None:
-    for module in of(*places):
-        assert not reached(module) & of(*forbidden), module
+def test_rooms_do_not_import_each_other() -> None:
+    try:
+        TopologicalSorter({room: allowed.split() for room, allowed in ROOMS.items()}).prepare()
+    except CycleError as error:
+        pytest.fail(f"rooms import each other: {' <- '.join(error.args[1])}")
 
 
-def test_neither_gates_nor_thresholds_know_a_history() -> None:
-    for module in of("gate", "thresholds"):
-        assert not [name for name in reached(module) if name.startswith(f"{NAME}.history")]
-
-
-def test_statistics_are_functions_of_numbers_alone() -> None:
-    for module in of("stats"):
-        assert reached(module) <= of("stats"), module
-
-
-def test_no_module_imports_itself_through_others() -> None:
+def test_modules_do_not_import_each_other() -> None:
     graph = {module: imported(module, deferred=False) & MODULES.keys() for module in MODULES}
     try:
         TopologicalSorter(graph).prepare()
@@ -119,19 +146,30 @@ def test_no_module_imports_itself_through_others() -> None:
         pytest.fail(f"modules import each other: {' <- '.join(error.args[1])}")
 
 
-def test_heavy_packages_are_imported_where_they_are_used() -> None:
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_modules_at_pytests_door_import_pytest(module: str) -> None:
+    packages = {name.split(".")[0] for name in imported(module)}
+    assert room_of(module) in KNOW_PYTEST or not packages & {"pytest", "_pytest"}
+
+
+@pytest.mark.parametrize(
+    "room", ["plugin", "options", "fixtures", "suite", "backends", "session", "fleet"]
+)
+def test_heavy_packages_are_imported_where_they_are_used(room: str) -> None:
     """Nothing that the plugin imports on top brings a runtime along."""
     runtimes = {"torch", "transformers", "onnxruntime", "onnx", "optimum", "ctranslate2"}
     heavy = runtimes | {"scipy", "ray"}
-    for module in of("plugin", "options", "fixtures", "suite", "backends", "session", "fleet"):
+    for module in (module for module in MODULES if room_of(module) == room):
         on_top = {name.split(".")[0] for name in imported(module, deferred=False)}
         if ".seq2seq" not in module and "marian" not in module:
             assert not on_top & heavy, module
 
 
 def test_this_reads_imports_as_it_should() -> None:
-    assert f"{NAME}.session" in imported(f"{NAME}.plugin")
-    assert f"{NAME}.session" not in imported(f"{NAME}.plugin", deferred=False)
-    assert f"{NAME}.collection" in imported(f"{NAME}.plugin")
-    assert "pytest" not in imported(f"{NAME}.distributed")
-    assert f"{NAME}.worker.messages" in reached(f"{NAME}.worker.child")
+    plugin = f"{NAME}.plugin"
+    assert f"{NAME}.session.session" in imported(plugin)
+    assert f"{NAME}.session.session" not in imported(plugin, deferred=False)
+    assert "pytest" not in imported(f"{NAME}.session.xdist")
+    assert room_of(f"{NAME}.serving.load.plan") == "serving.load"
+    assert room_of(f"{NAME}.serving.capacity") == "serving"
+    assert room_of(NAME) == "__init__"

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from other_plugins import LEFT_OUT
 
 from pytest_infperf import options, thresholds
-from pytest_infperf.collected import CollectedSuite
-from pytest_infperf.discovery import suite_beside
-from pytest_infperf.measure.catalogue import UNDER_LOAD, Catalogue, Method, quality_kind
+from pytest_infperf.records.catalogue import UNDER_LOAD, Catalogue, Method, quality_kind
+from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.suite.discovery import suite_beside
 from pytest_infperf.thresholds import SuiteFacts
+from tests.other_plugins import LEFT_OUT
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

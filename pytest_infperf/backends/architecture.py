@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pytest_infperf.blueprint import file_digest
+from pytest_infperf.artifacts.blueprint import file_digest
 from pytest_infperf.errors import BuildError
 
 MODELING = "modeling.py"

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-from pytest_infperf.suite import Backend, Decoding, Material, Runner, Task
+from pytest_infperf.suite.suite import Backend, Decoding, Material, Runner, Task
 
 
 @dataclass(frozen=True)

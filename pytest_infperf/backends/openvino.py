@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pytest_infperf.backends import int8, onepass
 from pytest_infperf.backends.onnx import OnnxExport
 from pytest_infperf.errors import BuildError, UserError
-from pytest_infperf.suite import Backend, Decoding, Material, Runner, Task
+from pytest_infperf.suite.suite import Backend, Decoding, Material, Runner, Task
 
 _MODEL = "model.xml"
 

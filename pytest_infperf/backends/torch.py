@@ -17,7 +17,7 @@ from pytest_infperf.backends.architecture import (
     save_module,
     transformers,
 )
-from pytest_infperf.suite import Backend, Decoding, Material, Runner, Task
+from pytest_infperf.suite.suite import Backend, Decoding, Material, Runner, Task
 
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 _QUANTIZED = "quantized.pt"

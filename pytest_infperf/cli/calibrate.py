@@ -7,11 +7,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pytest_infperf.calibration import NoiseFloor, TightLimit, calibrate, collected_suite, too_tight
 from pytest_infperf.cli.suite_folder import address_of
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.fingerprint import fingerprint, host_names
-from pytest_infperf.quantity import format_value
+from pytest_infperf.records.quantity import format_value
+from pytest_infperf.run.calibration import (
+    NoiseFloor,
+    TightLimit,
+    calibrate,
+    collected_suite,
+    too_tight,
+)
 from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Policy, Thresholds, read
 

@@ -14,14 +14,14 @@ from textwrap import indent
 from rich.console import Console
 from rich.table import Table
 
-from pytest_infperf import revision
 from pytest_infperf.cli.suite_folder import address_of
-from pytest_infperf.deploy.ec2 import Deployed, Ec2
-from pytest_infperf.deploy.plan import VOLUME_GIB, Plan, Source
-from pytest_infperf.deploy.user_data import script
+from pytest_infperf.cost import prices
+from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
-from pytest_infperf.host import prices
-from pytest_infperf.host.prices import Price
+from pytest_infperf.repository import revision
+from pytest_infperf.serving.deploy.ec2 import Deployed, Ec2
+from pytest_infperf.serving.deploy.plan import VOLUME_GIB, Plan, Source
+from pytest_infperf.serving.deploy.user_data import script
 
 
 def configure(parser: ArgumentParser) -> None:

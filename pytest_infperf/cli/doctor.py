@@ -12,8 +12,8 @@ from rich.console import Console
 from pytest_infperf.history.store import read
 from pytest_infperf.host import doctor
 from pytest_infperf.host.doctor import Advice
-from pytest_infperf.record import Record, RunRecord
-from pytest_infperf.run import LIBRARIES
+from pytest_infperf.records.record import Record, RunRecord
+from pytest_infperf.run.run import LIBRARIES
 
 _MANY_CONTAMINATED = 0.1
 """Of all blocks: a sixth are measured again at most (`SecondChances`)."""

@@ -12,12 +12,12 @@ from rich.table import Table
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
 from pytest_infperf.explore.design import Factor, trials
+from pytest_infperf.explore.page import EffectTable, effect_tables, page
 from pytest_infperf.explore.running import FACTORS, Explorer
 from pytest_infperf.explore.store import Outcome, Store
 from pytest_infperf.host.control_group import Unwritable, limited
-from pytest_infperf.quantity import parse_quantity
-from pytest_infperf.record_file import write_text
-from pytest_infperf.report.html.design_space import EffectTable, effect_tables, page
+from pytest_infperf.records.file import write_text
+from pytest_infperf.records.quantity import parse_quantity
 
 _LIMITED = ("cpu", "memory")
 

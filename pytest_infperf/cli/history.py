@@ -14,7 +14,7 @@ from rich.text import Text
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.series import DEFAULT_MEASURES, Series, Shift, series_of
 from pytest_infperf.history.store import DEFAULT_STORAGE, SavedRun, Store, read
-from pytest_infperf.quantity import format_value
+from pytest_infperf.records.quantity import format_value
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN_RUNS = 24
@@ -124,8 +124,8 @@ def _told(series: Series, shift: Shift) -> str:
 def _plot(
     suite: str, found: Sequence[Series], shifts: dict[int, list[Shift]], folder: Path
 ) -> Path:
-    from pytest_infperf.history.courses import panels
     from pytest_infperf.report import plots
+    from pytest_infperf.report.courses import panels
 
     its = [(series, shifts[id(series)]) for series in found if series.suite == suite]
     path = folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', suite)}.svg"

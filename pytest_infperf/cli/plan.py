@@ -12,11 +12,11 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from pytest_infperf.capacity import Aim, Fleet, by_cost, sites
+from pytest_infperf.cost import prices
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.store import read
-from pytest_infperf.host import prices
-from pytest_infperf.quantity import format_value
+from pytest_infperf.records.quantity import format_value
+from pytest_infperf.serving.capacity import Aim, Fleet, by_cost, sites
 
 _RATE = re.compile(r"(?P<number>[\d.,]+)\s*/\s*(?P<unit>s|min|h|day)")
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86_400}

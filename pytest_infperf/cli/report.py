@@ -7,12 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pytest_infperf import merged_tables
+from pytest_infperf.cost import prices
+from pytest_infperf.cost.merged import merge
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.store import read
-from pytest_infperf.host import prices
-from pytest_infperf.merged import merge
-from pytest_infperf.record_file import write_text
+from pytest_infperf.records.file import write_text
+from pytest_infperf.report.tables import merged as merged_tables
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_infperf.artifacts import ArtifactCache
-from pytest_infperf.collected import CollectedSuite
-from pytest_infperf.discovery import SUITE_FILE, SuiteAddress, suite_beside
+from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.errors import UserError
+from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
-from pytest_infperf.suite_run import SuiteRun
+from pytest_infperf.suite.discovery import SUITE_FILE, SuiteAddress, suite_beside
 from pytest_infperf.thresholds import Policy
 
 

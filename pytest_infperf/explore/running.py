@@ -13,13 +13,13 @@ from pytest_infperf.errors import WorkerError
 from pytest_infperf.explore.design import Setting, Trial
 from pytest_infperf.explore.store import Outcome
 from pytest_infperf.host.control_group import ControlGroup, limited
-from pytest_infperf.load.generators import Target, streams
-from pytest_infperf.load.usage import watched
 from pytest_infperf.measure.blocks import endless_draw
-from pytest_infperf.measure.load import Run
-from pytest_infperf.serve.process import ServerProcess
+from pytest_infperf.run.suite_run import SuiteRun
+from pytest_infperf.serving.load.generators import Target, streams
+from pytest_infperf.serving.load.measure import Run
+from pytest_infperf.serving.load.usage import watched
+from pytest_infperf.serving.server.process import ServerProcess
 from pytest_infperf.stats import quantile
-from pytest_infperf.suite_run import SuiteRun
 
 __tracebackhide__ = errors.meant_for_the_user
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from pytest_infperf.fleet import reports
 from pytest_infperf.fleet.node import Node
 from pytest_infperf.fleet.reports import Reports
-from pytest_infperf.processes import LastWords, how_it_ended
+from pytest_infperf.host.processes import LastWords, how_it_ended
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pytest_infperf.processes import die_with_parent
+from pytest_infperf.host.processes import die_with_parent
 
 if TYPE_CHECKING:
     import pytest

@@ -12,8 +12,8 @@ from typing import Any
 
 from rich.console import Console
 
-from pytest_infperf import merged_tables, record_file
-from pytest_infperf.collection import Place
+from pytest_infperf.cost import prices
+from pytest_infperf.cost.merged import merge
 from pytest_infperf.errors import UserError
 from pytest_infperf.fleet import reports
 from pytest_infperf.fleet.cluster import RayCluster
@@ -21,13 +21,14 @@ from pytest_infperf.fleet.dispatch import Done, NotDone, Share, dispatch
 from pytest_infperf.fleet.measuring import MeasuringRun, TestsRun
 from pytest_infperf.fleet.reports import Report, Reports
 from pytest_infperf.fleet.tree import Tree, model_folders, working_tree
-from pytest_infperf.host import prices
-from pytest_infperf.ledger import Ledger
-from pytest_infperf.merged import merge
-from pytest_infperf.record import RunRecord
+from pytest_infperf.records import file as record_file
+from pytest_infperf.records.ledger import Ledger
+from pytest_infperf.records.record import RunRecord
 from pytest_infperf.report.progress import Progress
-from pytest_infperf.revision import revision
-from pytest_infperf.session import Session
+from pytest_infperf.report.tables import merged as merged_tables
+from pytest_infperf.repository.revision import revision
+from pytest_infperf.session.collection import Place
+from pytest_infperf.session.session import Session
 from pytest_infperf.settings import Settings
 
 

@@ -14,19 +14,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf import naming
-from pytest_infperf.artifacts import ArtifactCache
-from pytest_infperf.blueprint import Blueprint
-from pytest_infperf.checkout import Checkout, working_tree
-from pytest_infperf.collected import CollectedSuite
-from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.artifacts.blueprint import Blueprint
+from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.fleet import tree
 from pytest_infperf.fleet.dispatch import Delegates, Done, Share, dispatch
 from pytest_infperf.fleet.node import Node
 from pytest_infperf.measure.throughput import SetRun, run_set
+from pytest_infperf.repository.checkout import Checkout, working_tree
+from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.run.suite_workers import SuiteWorkers
 from pytest_infperf.settings import Settings
-from pytest_infperf.suite_workers import SuiteWorkers
+from pytest_infperf.suite import naming
+from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
 

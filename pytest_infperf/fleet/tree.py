@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from pytest_infperf import git
-from pytest_infperf.blueprint import file_digest
+from pytest_infperf.artifacts.blueprint import file_digest
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite import Suite
+from pytest_infperf.repository import git
+from pytest_infperf.suite.suite import Suite
 
 PART_BYTES = 16 * 1024**2
 """Of a packed tree: small beside a node's object store."""

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pytest_infperf.history.store import SavedRun
 from pytest_infperf.host.fingerprint import comparable
-from pytest_infperf.record import Measure, Record
+from pytest_infperf.records.record import Measure, Record
 from pytest_infperf.stats import independent
 from pytest_infperf.stats.independent import Estimate
 

@@ -16,10 +16,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf import record_file
 from pytest_infperf.errors import UserError
-from pytest_infperf.record import RunRecord
-from pytest_infperf.record_file import RecordError
+from pytest_infperf.records import file as record_file
+from pytest_infperf.records.file import RecordError
+from pytest_infperf.records.record import RunRecord
 
 DEFAULT_STORAGE = "file://./.benchmarks"
 """pytest-benchmark's own default."""

@@ -15,10 +15,10 @@ from time import perf_counter
 
 from pytest_infperf import errors
 from pytest_infperf.measure.blocks import SecondChances
-from pytest_infperf.measure.catalogue import percentile_of
-from pytest_infperf.measure.measured import Measured
 from pytest_infperf.measure.times import of_times
-from pytest_infperf.record import Measure
+from pytest_infperf.records.catalogue import percentile_of
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap, quantile, sequential
 from pytest_infperf.worker.serving import ServedVariant
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_infperf.measure.measured import Measured
 from pytest_infperf.measure.throughput import SetRun
-from pytest_infperf.record import Measure
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap
 from pytest_infperf.stats.proportion import clopper_pearson
-from pytest_infperf.suite import Metric
+from pytest_infperf.suite.suite import Metric
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from math import ceil, isfinite, log
 from time import perf_counter
 
 from pytest_infperf import errors
-from pytest_infperf.measure.measured import Measured
 from pytest_infperf.measure.times import of_times
-from pytest_infperf.points import GROWTH, at, point
-from pytest_infperf.record import Measure
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.points import GROWTH, at, point
+from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import ratio, sequential
-from pytest_infperf.suite import Sweep
+from pytest_infperf.suite.suite import Sweep
 from pytest_infperf.worker.serving import ServedVariant
 
 __tracebackhide__ = errors.meant_for_the_user

@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 from statistics import median, stdev
 
-from pytest_infperf.measure.measured import Measured
-from pytest_infperf.record import Measure
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.record import Measure
 
 LEAST_RUNS = 3
 """With fewer, how much runs differ is not known."""

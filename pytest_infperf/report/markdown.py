@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_infperf.record import Record, RunRecord, Verdict
-from pytest_infperf.report.columns import filled_columns
+from pytest_infperf.records.record import Record, RunRecord, Verdict
 from pytest_infperf.report.spelling import printable
+from pytest_infperf.report.tables.columns import filled_columns
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]()#+!|~"} | {"<": "&lt;", "&": "&amp;"})
 _MARKS = {"pass": "✅ pass", "FAIL": "❌ **FAIL**", "error": "💥 error"}

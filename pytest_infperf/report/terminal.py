@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_infperf.record import GateRecord, Record, RunRecord, Verdict
-from pytest_infperf.report import cells
-from pytest_infperf.report.columns import Layout, Spell, fit, side_by_side
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 from pytest_infperf.report.spelling import in_ascii, printable
-from pytest_infperf.report.sweeps import measured_at, point_tables
+from pytest_infperf.report.tables import cells
+from pytest_infperf.report.tables.columns import Layout, Spell, fit, side_by_side
+from pytest_infperf.report.tables.sweeps import measured_at, point_tables
 
 STYLES = {
     "pass": "green",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pytest_infperf.measure.catalogue import Catalogue, Method
+from pytest_infperf.records.catalogue import Catalogue, Method
 from pytest_infperf.thresholds.problems import Findings, Place, nearest, quoted
 from pytest_infperf.thresholds.resolving import resolve
 from pytest_infperf.thresholds.sections import Limits, Policy, SuiteSection

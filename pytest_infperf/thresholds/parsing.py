@@ -19,7 +19,7 @@ from pytest_infperf.thresholds.problems import (
 from pytest_infperf.thresholds.reading import Reader
 from pytest_infperf.thresholds.sections import POLICY_KEYS, SCHEMA, PolicyOverrides, SuiteSection
 from pytest_infperf.thresholds.selection import Thresholds
-from pytest_infperf.toml_lines import KeyPath, line_numbers
+from pytest_infperf.thresholds.toml_lines import KeyPath, line_numbers
 
 _WHERE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 _UNQUOTED_QUANTITY = re.compile(r"=\s*[\d.]+\s*[A-Za-z%$]")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.points import AT
-from pytest_infperf.toml_lines import KeyPath
+from pytest_infperf.records.points import AT
+from pytest_infperf.thresholds.toml_lines import KeyPath
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_SHOWN = 60

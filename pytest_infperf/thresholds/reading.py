@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, cast, get_args
 
-from pytest_infperf.measure.catalogue import LimitKind
-from pytest_infperf.points import AT, at
+from pytest_infperf.records.catalogue import LimitKind
+from pytest_infperf.records.points import AT, at
 from pytest_infperf.thresholds.problems import (
     Findings,
     Place,

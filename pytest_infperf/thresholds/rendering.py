@@ -6,7 +6,7 @@ from typing import Any
 
 import tomli_w
 
-from pytest_infperf.points import AT, base_of
+from pytest_infperf.records.points import AT, base_of
 from pytest_infperf.thresholds.sections import SCHEMA, Gates, Limits
 from pytest_infperf.thresholds.selection import Thresholds
 

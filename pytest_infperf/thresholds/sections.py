@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
-from pytest_infperf.measure.catalogue import LimitKind
+from pytest_infperf.records.catalogue import LimitKind
 
 Inconclusive = Literal["fail", "warn"]
 

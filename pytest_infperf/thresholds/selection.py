@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from pytest_infperf.gate import Gate
-from pytest_infperf.measure.catalogue import Catalogue, Need
+from pytest_infperf.gates.judge import Gate
+from pytest_infperf.records.catalogue import Catalogue, Need
 from pytest_infperf.thresholds.checking import SuiteFacts, check_suite
 from pytest_infperf.thresholds.problems import Findings, Place, line_of, nearest
 from pytest_infperf.thresholds.resolving import resolve
@@ -18,7 +18,7 @@ from pytest_infperf.thresholds.sections import (
     PolicyOverrides,
     SuiteSection,
 )
-from pytest_infperf.toml_lines import KeyPath
+from pytest_infperf.thresholds.toml_lines import KeyPath
 
 
 @dataclass(frozen=True)

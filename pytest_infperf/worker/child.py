@@ -15,11 +15,11 @@ from pathlib import Path
 from time import perf_counter_ns, process_time_ns
 from typing import Any, BinaryIO
 
-from pytest_infperf import naming
-from pytest_infperf.discovery import SuiteAddress
 from pytest_infperf.errors import UserError
-from pytest_infperf.processes import die_with_parent
-from pytest_infperf.suite import Codec, Material, Runner
+from pytest_infperf.host.processes import die_with_parent
+from pytest_infperf.suite import naming
+from pytest_infperf.suite.discovery import SuiteAddress
+from pytest_infperf.suite.suite import Codec, Material, Runner
 from pytest_infperf.worker import clocks, messages
 from pytest_infperf.worker.surveying import survey
 

@@ -12,9 +12,9 @@ from time import perf_counter
 from typing import TypeVar
 
 from pytest_infperf import errors
-from pytest_infperf.checkout import Checkout
 from pytest_infperf.errors import UserError, WorkerError
-from pytest_infperf.processes import LastWords, how_it_ended
+from pytest_infperf.host.processes import LastWords, how_it_ended
+from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.worker import messages
 
 __tracebackhide__ = errors.meant_for_the_user

@@ -10,10 +10,10 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from pytest_infperf import errors
-from pytest_infperf.artifacts import Artifact
-from pytest_infperf.blueprint import Blueprint
-from pytest_infperf.checkout import Checkout
-from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.artifacts.blueprint import Blueprint
+from pytest_infperf.artifacts.cache import Artifact
+from pytest_infperf.repository.checkout import Checkout
+from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
 

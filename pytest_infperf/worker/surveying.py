@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_infperf import models, naming
-from pytest_infperf.blueprint import draw
-from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.artifacts import models
+from pytest_infperf.artifacts.blueprint import draw
 from pytest_infperf.errors import UserError
 from pytest_infperf.metrics import metric
+from pytest_infperf.suite import naming
+from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker import messages
 
 

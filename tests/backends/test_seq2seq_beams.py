@@ -10,11 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_seq2seq import BATCH, EOS, MAX_NEW_TOKENS, Marian, decode, make_marian, rewrite, unpadded
 
 from pytest_infperf import Material, Onnx, Torch, Translation
 from pytest_infperf.backends import seq2seq
 from pytest_infperf.errors import BuildError
+from tests.backends.test_seq2seq import (
+    BATCH,
+    EOS,
+    MAX_NEW_TOKENS,
+    Marian,
+    decode,
+    make_marian,
+    rewrite,
+    unpadded,
+)
 
 SHIPPED = Path(__file__).parents[2] / "suites" / "translation"
 STUDENT = SHIPPED / "models" / "marian-zh-en-distilled"

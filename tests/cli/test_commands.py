@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_infperf import cli, record_file
+from pytest_infperf import cli
 from pytest_infperf.measure.blocks import SecondChances
-from pytest_infperf.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records import file as record_file
+from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
 
 SUITE = """
 from pytest_infperf import Echo, Fake, Suite
@@ -141,7 +142,7 @@ def test_report_names_the_cheapest_that_meets_every_gate(
     assert cli.main(["report", *files, "--markdown", "merged.md"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     prices = json.loads(
-        (Path(cli.__file__).parents[1] / "host/data/ec2-us-east-1.json").read_text()
+        (Path(cli.__file__).parents[1] / "cost/data/ec2-us-east-1.json").read_text()
     )["instances"]
     cost = {n: prices[n]["usd_per_hour"] / 3600 * 1e6 / r for n, r in rates.items() if n in prices}
     best = min(cost, key=lambda name: cost[name])

@@ -7,7 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from local_cluster import HEALTH, KINDS, SMALL, LocalCluster, Project, shell, small
+
+from tests.fleet.local_cluster import HEALTH, KINDS, SMALL, LocalCluster, Project, shell, small
 
 # A run in this process forgets what it imported, and numpy must not be imported twice.
 for module in ("pytest_infperf.fleet.session", "pytest_infperf.metrics.accuracy", "scipy.stats"):

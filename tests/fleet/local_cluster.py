@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "plugin"))
+from tests.plugin.small_project import Project
 
-from small_project import Project  # noqa: E402 (found by the line above)
+ROOT = Path(__file__).parents[2]
 
 KINDS = ("a.large", "b.large")
 HEALTH = {

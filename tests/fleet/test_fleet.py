@@ -11,8 +11,9 @@ from typing import Any
 
 import psutil
 import pytest
-from local_cluster import KINDS, LocalCluster, small
-from small_project import METHODS, VARIANTS, Outcome, Project
+
+from tests.fleet.local_cluster import KINDS, LocalCluster, small
+from tests.plugin.small_project import METHODS, VARIANTS, Outcome, Project
 
 THRESHOLDS = """
     [echo.gates]

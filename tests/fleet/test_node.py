@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from local_cluster import FEW_PLUGINS
-from small_project import VARIANTS, Project
 
 from pytest_infperf.fleet import reports, tree
 from pytest_infperf.fleet.measuring import MeasuringRun, TestsRun
 from pytest_infperf.fleet.node import Delegate, Node, set_by_user
+from tests.fleet.local_cluster import FEW_PLUGINS
+from tests.plugin.small_project import VARIANTS, Project
 
 OPTIONS = ("--infperf", "--infperf-budget=0.1", "-c", "pytest.ini")
 

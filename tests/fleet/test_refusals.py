@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_project import Project
+
+from tests.plugin.small_project import Project
 
 NOBODY = "--infperf-ray=127.0.0.1:1"
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf import record_file
-from pytest_infperf.record import Measure, Record, RunRecord
+from pytest_infperf.records import file as record_file
+from pytest_infperf.records.record import Measure, Record, RunRecord
 
 HOST: dict[str, Any] = {
     "cpu_model": "Model A",

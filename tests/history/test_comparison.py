@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from saved import HOST, run_record
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.history import fail_on
 from pytest_infperf.history.comparison import Change, Comparison, compare
 from pytest_infperf.history.fail_on import Finding
 from pytest_infperf.history.store import SavedRun
-from pytest_infperf.record import Measure, RunRecord
+from pytest_infperf.records.record import Measure, RunRecord
+from tests.history.saved import HOST, run_record
 
 
 def saved(run: RunRecord) -> SavedRun:

@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from saved import run_record, write_benchmark_file
 
-from pytest_infperf import record_file
 from pytest_infperf.errors import UserError
 from pytest_infperf.history import store
 from pytest_infperf.history.store import Store
+from pytest_infperf.records import file as record_file
+from tests.history.saved import run_record, write_benchmark_file
 
 
 @pytest.fixture

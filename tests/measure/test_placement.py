@@ -11,7 +11,7 @@ from time import monotonic, sleep
 import psutil
 import pytest
 
-from pytest_infperf.checkout import Checkout
+from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.worker.parent import WorkerProcess
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_infperf import naming
 from pytest_infperf.backends.fake import Fake
-from pytest_infperf.discovery import SuiteAddress
-from pytest_infperf.suite import Decoding
+from pytest_infperf.suite import naming
+from pytest_infperf.suite.discovery import SuiteAddress
+from pytest_infperf.suite.suite import Decoding
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.child import Serving
 

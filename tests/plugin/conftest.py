@@ -6,10 +6,11 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from small_project import Outcome, Project
+
+from tests.plugin.small_project import Outcome, Project
 
 # A run in this process forgets what it imported, and numpy must not be imported twice.
-for name in ("pytest_infperf.session", "pytest_infperf.metrics.accuracy", "scipy.stats"):
+for name in ("pytest_infperf.session.session", "pytest_infperf.metrics.accuracy", "scipy.stats"):
     import_module(name)
 
 

@@ -16,7 +16,8 @@ from xml.etree import ElementTree
 
 import psutil
 import pytest
-from other_plugins import LEFT_OUT
+
+from tests.other_plugins import LEFT_OUT
 
 SUITE = """
     from pytest_infperf import Echo, Fake, Suite

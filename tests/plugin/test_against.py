@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_project import Outcome, Project
+
+from tests.plugin.small_project import Outcome, Project
 
 SUITE = """
     from pytest_infperf import Echo, Fake, Suite
@@ -171,7 +172,7 @@ def test_other_inputs_are_not_compared(project: Project) -> None:
             "suite = Suite(",
             """
     from dataclasses import dataclass
-    from pytest_infperf.suite import Samples
+    from pytest_infperf.suite.suite import Samples
 
     @dataclass(frozen=True)
     class Other(Echo):

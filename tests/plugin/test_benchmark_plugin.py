@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 import pytest
-from small_project import VARIANTS, Outcome, Project
+
+from tests.plugin.small_project import VARIANTS, Outcome, Project
 
 
 def benchmarks(path: Any) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from small_project import VARIANTS, Project
+
+from tests.plugin.small_project import VARIANTS, Project
 
 MANIFEST = "infperf-artifact.json"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from small_project import METHODS, VARIANTS, Outcome, Project
+
+from tests.plugin.small_project import METHODS, VARIANTS, Outcome, Project
 
 USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from small_project import Project
 
 from pytest_infperf import hookspecs
+from tests.plugin.small_project import Project
 
 ACME = Path(__file__).parents[1] / "acme"
 LETTERS = "abcdefghijklmnopqrstuvwxyz 0123456789"

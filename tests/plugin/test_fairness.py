@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from small_project import Outcome, Project
+
+from tests.plugin.small_project import Outcome, Project
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from small_project import Outcome, Project
+
+from tests.plugin.small_project import Outcome, Project
 
 LONGEST_S = 20
 """Long for a test, short beside what the builds and queries here would take."""

@@ -7,7 +7,8 @@ from time import monotonic, sleep
 
 import psutil
 import pytest
-from small_project import Project
+
+from tests.plugin.small_project import Project
 
 SUITE = """
     from pytest_infperf import ClosedLoop, Echo, Fake, OpenLoop, Server, Serving, SingleStream
@@ -139,7 +140,7 @@ def kill_a_worker_under_load(project: Project) -> None:
                 if (
                     process.info["cwd"] == str(project.folder)
                     and parent
-                    and "pytest_infperf.serve" in parent.cmdline()
+                    and "pytest_infperf.serving.server" in parent.cmdline()
                     and "resource_tracker" not in " ".join(process.info["cmdline"])
                     and asked_by(process) > 1
                 ):
@@ -169,7 +170,7 @@ def test_no_server_outlives_the_run(loaded: Project) -> None:
     left = [
         process
         for process in psutil.process_iter(["cmdline", "cwd"])
-        if "pytest_infperf.serve" in (process.info["cmdline"] or ())
+        if "pytest_infperf.serving.server" in (process.info["cmdline"] or ())
         and process.info["cwd"] == str(loaded.folder)
     ]
     assert left == []

@@ -7,7 +7,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from small_project import Outcome, Project
+
+from tests.plugin.small_project import Outcome, Project
 
 LIMITS = """
     [echo.gates]

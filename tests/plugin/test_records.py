@@ -7,11 +7,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from small_project import VARIANTS, Outcome, Project
 
 import pytest_infperf
+from tests.plugin.small_project import VARIANTS, Outcome, Project
 
-SCHEMA = Path(pytest_infperf.__file__).with_name("record.schema.json")
+SCHEMA = Path(pytest_infperf.__file__).parent / "records/record.schema.json"
 
 
 def test_the_file_is_valid_by_the_shipped_schema(measured: Outcome) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from small_project import Project
+
+from tests.plugin.small_project import Project
 
 SUITE = """
     from pytest_infperf import Echo, Fake, Suite, Sweep

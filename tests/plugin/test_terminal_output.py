@@ -9,7 +9,8 @@ import subprocess
 from contextlib import suppress
 
 import pytest
-from small_project import VARIANTS, Outcome, Project
+
+from tests.plugin.small_project import VARIANTS, Outcome, Project
 
 PROGRESS = re.compile(r"infperf \d+/\d+ · .*echo\[\w+\] ")
 

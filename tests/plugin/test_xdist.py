@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from small_project import METHODS, VARIANTS, Outcome, Project
 
-from pytest_infperf.xdist_schedule import OneWorkerMeasures
+from pytest_infperf.session.xdist_schedule import OneWorkerMeasures
+from tests.plugin.small_project import METHODS, VARIANTS, Outcome, Project
 
 RAN = re.compile(r"\[(gw\d)\].* (?:PASSED|FAILED) (\S+)")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_infperf.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
 
 HOST: dict[str, Any] = {
     "instance_type": "c7i.large",

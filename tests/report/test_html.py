@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_infperf.record import RunRecord, Verdict
+from pytest_infperf.records.record import RunRecord, Verdict
 from pytest_infperf.report import html, plots
 from pytest_infperf.report.plots import Course, Point
 

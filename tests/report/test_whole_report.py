@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_infperf.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
 from pytest_infperf.report.terminal import render
 
 SETTINGS = {"threads": 1, "baseline_id": "torch", "confidence": 0.99, "samples": 400}

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from other_plugins import LEFT_OUT
+
+from tests.other_plugins import LEFT_OUT
 
 ROOT = Path(__file__).parents[2]
 

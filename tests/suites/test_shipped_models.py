@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from psutil import Process
 
-from pytest_infperf.artifacts import ArtifactCache
-from pytest_infperf.collected import CollectedSuite
-from pytest_infperf.discovery import SuiteAddress
+from pytest_infperf.artifacts.cache import ArtifactCache
+from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
-from pytest_infperf.suite_run import SuiteRun
+from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.thresholds import Policy
 
 ROOT = Path(__file__).parents[2]

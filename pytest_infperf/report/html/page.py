@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from pytest_infperf.capacity import Aim, Fleet, sites
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.fingerprint import host_names
-from pytest_infperf.quantity import format_value
-from pytest_infperf.record import GateRecord, Measure, Record, RunRecord, Verdict
-from pytest_infperf.report import cells, plots
-from pytest_infperf.report.columns import METRIC_HEADERS, filled_columns
+from pytest_infperf.records.quantity import format_value
+from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.report import plots
 from pytest_infperf.report.html.templates import template
 from pytest_infperf.report.plots import Course, Point
-from pytest_infperf.report.sweeps import measured_at, point_tables, series, swept
+from pytest_infperf.report.tables import cells
+from pytest_infperf.report.tables.columns import METRIC_HEADERS, filled_columns
+from pytest_infperf.report.tables.sweeps import measured_at, point_tables, series, swept
+from pytest_infperf.serving.capacity import Aim, Fleet, sites
 
 _NEEDED = ("jinja2", "matplotlib")
 _RATES = (10, 100, 1000)

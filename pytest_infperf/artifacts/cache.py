@@ -1,0 +1,100 @@
+"""The cache of built variants: built once, whole or not at all, checked when used again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from filelock import FileLock
+
+from pytest_infperf.artifacts.blueprint import Blueprint, file_digest
+from pytest_infperf.errors import UserError
+
+_MANIFEST = "infperf-artifact.json"
+
+Builder = Callable[[Blueprint, Path, Path | None], dict[str, Any]]
+"""Writes an artifact into the first folder, from the one in the second; gives evidence."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    folder: Path
+    evidence: dict[str, Any]
+    size_bytes: int
+
+
+class ArtifactCache:
+    """A folder of artifacts, one a key; safe under runs at once through a lock a key."""
+
+    def __init__(self, root: Path, notice: Callable[[str], None]) -> None:
+        self._root = root
+        self._notice = notice
+
+    def obtain(self, blueprint: Blueprint, build: Builder) -> Artifact:
+        """The artifact, built first if it is not there. Raises what `build` raises."""
+        folder = self._root / f"{blueprint.default_id}-{blueprint.key}"
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            (self._root / ".gitignore").write_text("*\n")
+            with FileLock(self._root / f"{folder.name}.lock"):
+                if found := self._find(folder):
+                    return found
+                start_from = blueprint.source
+                source = self.obtain(start_from, build).folder if start_from else None
+                self._build(folder, lambda into: build(blueprint, into, source))
+                return _verified(folder)
+        except OSError as error:
+            raise UserError(
+                f"cannot write the artifact cache {self._root}: {error.strerror or error}. "
+                "Make room or choose another folder with --infperf-cache"
+            ) from error
+
+    def _find(self, folder: Path) -> Artifact | None:
+        """The artifact if it is there and whole; a damaged one is removed, with a notice."""
+        if not folder.exists():
+            return None
+        try:
+            return _verified(folder)
+        except (OSError, ValueError) as damage:
+            self._notice(f"the artifact {folder.name} is damaged ({damage}) and is built again")
+            shutil.rmtree(folder)
+            return None
+
+    def _build(self, folder: Path, build: Callable[[Path], dict[str, Any]]) -> None:
+        unfinished = self._root / f"{folder.name}.{uuid4().hex[:8]}.tmp"
+        unfinished.mkdir()
+        try:
+            evidence = build(unfinished)
+            files = {
+                str(path.relative_to(unfinished)): file_digest(path)
+                for path in sorted(unfinished.rglob("*"))
+                if path.is_file()
+            }
+            manifest = {"schema": 1, "evidence": evidence, "files": files}
+            (unfinished / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+            os.replace(unfinished, folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _verified(folder: Path) -> Artifact:
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text())
+        files, evidence = dict(manifest["files"]), dict(manifest["evidence"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{_MANIFEST} cannot be read") from error
+    size = 0
+    for name, digest in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise ValueError(f"{name} is missing")
+        if file_digest(path) != digest:
+            raise ValueError(f"{name} has changed")
+        size += path.stat().st_size
+    return Artifact(folder, evidence, size)

@@ -1,0 +1,54 @@
+"""Records of several hosts side by side, each with its cost on the host that it was measured on.
+
+Nothing is projected from one instance type to another: a type that was not measured has no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_infperf.cost.per_million import cost_per_million
+from pytest_infperf.cost.prices import Price, PriceTable
+from pytest_infperf.host.fingerprint import host_names
+from pytest_infperf.records.record import Measure, Record, RunRecord, Verdict
+
+
+@dataclass(frozen=True)
+class Row:
+    host: str
+    record: Record
+    cost: Measure | None
+    price_source: str = ""
+
+    @property
+    def meets_every_gate(self) -> bool:
+        """A variant without any gate meets none."""
+        verdicts = {gate.verdict for gate in self.record.gates}
+        return verdicts == {Verdict.PASS} and not self.record.errors
+
+
+def merge(runs: Sequence[RunRecord], table: PriceTable) -> list[Row]:
+    """In the order given; of the same variant on the same host the last."""
+    rows: dict[tuple[str, str, str], Row] = {}
+    for run in runs:
+        host = next(iter(host_names(run.host)), "unknown host")
+        for record in run.records:
+            rows[record.suite, host, record.variant] = _row(host, record, run, table)
+    return list(rows.values())
+
+
+def cheapest(rows: Sequence[Row]) -> Row | None:
+    able = [row for row in rows if row.cost and row.meets_every_gate]
+    return min(able, key=lambda row: row.cost.value if row.cost else 0.0, default=None)
+
+
+def _row(host: str, record: Record, run: RunRecord, table: PriceTable) -> Row:
+    """The cost is the run's own; an older run gets it from its throughput and today's table."""
+    if found := record.measures.get("cost_per_million"):
+        return Row(host, record, found, str(run.host.get("price_source") or ""))
+    throughput, kind = record.measures.get("throughput"), run.host.get("instance_type")
+    price = table.price(kind, run.host.get("region")) if kind else ""
+    if throughput is None or not isinstance(price, Price):
+        return Row(host, record, None)
+    return Row(host, record, cost_per_million(throughput, price.usd_per_hour), price.source)

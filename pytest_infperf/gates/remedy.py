@@ -1,0 +1,118 @@
+"""What to do about a gate that did not pass, in the words of someone who has to do it.
+
+A failed gate wants the variant mended or the limit moved; an undecided one wants more measuring,
+and these sentences say how much: the interval shrinks with the square root of the time.
+"""
+
+from __future__ import annotations
+
+import math
+
+from pytest_infperf.records.catalogue import LimitKind, MeasureKind
+from pytest_infperf.records.points import GROWTH, base_of
+from pytest_infperf.records.quantity import format_value
+from pytest_infperf.records.record import Measure
+
+_RESERVE = 1.1
+"""The estimate is a rough one: a little more time than it says."""
+_LONGEST_S = 3600.0
+_MORE_BUDGET = "raise --infperf-budget, or budget_s in thresholds.toml, accordingly"
+_MORE_SAMPLES = "run over the whole test set with --infperf-full; --infperf-budget has no say here"
+_LONGER_LOAD = "let the load last longer: its `seconds` in the suite, or --infperf-full"
+_SLOW_SERVER = (
+    "serve a faster variant, with more workers where cores are free, or batch requests together "
+    "(Serving(batch=..., batch_window_ms=...)) where the runtime gains from it"
+)
+_UNDER_LOAD = {
+    "error_rate": (
+        "see the errors in the record's evidence: 429 is a full queue (Serving(queue=...)), 504 "
+        "the time limit (Serving(timeout_s=...)), and no answer a worker that died"
+    ),
+    "memory_growth": "see which requests leave memory behind: a soak of one kind of them each",
+    "peak_memory": "start fewer workers, or serve a smaller or quantised model",
+    "cpu_usage": "serve a faster variant, or with fewer threads",
+}
+
+
+def another_generator() -> str:
+    return (
+        "give the generator a core of its own, or several: ClosedLoop(..., generators=2); what "
+        "it saw may be its own delay"
+    )
+
+
+def after_fail(kind: MeasureKind, limit: LimitKind, source: str) -> str:
+    return f"{_mending(kind, limit)}; if it is meant to be so, move the limit at {source}"
+
+
+def _mending(kind: MeasureKind, limit: LimitKind) -> str:
+    if kind.need_of(limit) == "another revision":
+        return "see what changed since that revision: git diff, or git bisect with this test"
+    if kind.need_of(limit) == "a history":
+        return "see when it began with `infperf history`, and measure it with --infperf-against"
+    if kind.need_of(limit) == "a price":
+        return "serve a faster variant, larger batches, or a cheaper instance type"
+    if kind.method == "load":
+        return _UNDER_LOAD.get(base_of(kind.name), _SLOW_SERVER)
+    if base_of(kind.name) == GROWTH:
+        return "see at which values the time rises, and which part of the model grows there"
+    if kind.method == "quality":
+        return "compare the outputs with the baseline's, or optimise less (quantise fewer layers)"
+    if kind.name == "size":
+        return "quantise or distil the model, or drop what the artifact need not hold"
+    if kind.method == "footprint":
+        return "load a smaller or quantised model, or use fewer threads and smaller batches"
+    if kind.name == "load_time":
+        return "load a smaller artifact, or one that is optimised before it is saved"
+    return (
+        "search the number of threads (--infperf-threads best), fuse the graph, and quantise to "
+        "int8 only where the CPU has instructions for it (VNNI, AMX, i8mm)"
+    )
+
+
+def more_time(
+    kind: MeasureKind,
+    quantity: Measure,
+    bounds: tuple[float, float],
+    limit: float,
+    seconds: float,
+) -> str:
+    """For an interval that holds the limit."""
+    from pytest_infperf.stats.sequential import pairs_to_decide
+
+    if kind.method == "quality":
+        return "run with --infperf-full: scored on the whole test set, it is known"
+    ways = {"throughput": _MORE_SAMPLES, "load": _LONGER_LOAD}
+    way = ways.get(kind.method, _MORE_BUDGET)
+    if not all(map(math.isfinite, bounds)):
+        return _longer(2 * seconds, seconds, "at least", way)
+    needed = pairs_to_decide(quantity.value, *bounds, limit, quantity.n)
+    return _on_the_limit() if needed is None else _scaled(needed, quantity.n, seconds, way)
+
+
+def more_queries(over: int, n: int, p: float, confidence: float, seconds: float) -> str:
+    """For a percentile with neither few nor many enough queries over the limit."""
+    from pytest_infperf.stats.quantile import queries_to_decide
+
+    needed = queries_to_decide(over, n, p, confidence)
+    return _on_the_limit() if needed is None else _scaled(needed, n, seconds, _MORE_BUDGET)
+
+
+def _scaled(needed: int, n: int, seconds: float, way: str) -> str:
+    total = seconds * needed / n * _RESERVE
+    return _on_the_limit() if total > _LONGEST_S else _longer(total, seconds, "about", way)
+
+
+def _longer(total: float, seconds: float, about: str, way: str) -> str:
+    if not seconds:
+        return f"measure for longer: {way}"
+    more = format_value(math.ceil(total - seconds), "s")
+    factor = math.ceil(10 * total / seconds) / 10
+    return f"{about} {more} more would decide, {factor:g} times as long as now: {way}"
+
+
+def _on_the_limit() -> str:
+    return (
+        "the value lies so near the limit that no reasonable --infperf-budget or budget_s would "
+        'decide: move the limit, or set inconclusive = "warn"'
+    )

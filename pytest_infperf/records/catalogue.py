@@ -1,0 +1,180 @@
+"""The measures that every suite has: their names, units, directions, and what produces them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_infperf.records.points import AT, GROWTH, at, base_of
+
+Unit = Literal[
+    "s", "bytes", "samples/s", "ratio", "fraction", "points", "usd", "",
+    "requests/s", "requests/h", "cores", "J", "MB/h",
+]  # fmt: skip
+Need = Literal["baseline", "another revision", "a price", "a history"]
+Method = Literal["latency", "throughput", "quality", "footprint", "sweep", "protocol", "load"]
+LimitKind = Literal[
+    "min", "max", "max_drop", "max_rise", "min_ratio", "max_ratio", "max_regression"
+]
+
+
+@dataclass(frozen=True)
+class MeasureKind:
+    name: str
+    unit: str
+    higher_is_better: bool
+    method: Method
+    """The method of the `variant` fixture that produces it."""
+    limits: tuple[LimitKind, ...] = ("min", "max")
+    needs: Need | None = None
+    """What it takes beside the variant itself; the baseline has nothing that needs a baseline."""
+    advisory: bool = False
+    """A broken limit warns, and fails no test."""
+
+    def need_of(self, limit: LimitKind) -> Need | None:
+        """What it takes to judge such a limit."""
+        if limit == "max_regression":
+            return "another revision"
+        return "baseline" if limit in _TO_BASELINE else self.needs
+
+    @property
+    def percentile(self) -> float | None:
+        """0.9 for `latency_p90`, None for what is no percentile."""
+        base = base_of(self.name)
+        return percentile_of(base) if PERCENTILE.fullmatch(base) else None
+
+
+PERCENTILE = re.compile(r"latency_p(?P<percent>\d{1,2}(?:\.\d+)?)")
+
+REPORTED_PERCENTILES = ("latency_p50", "latency_p90", "latency_p95", "latency_p99")
+
+AT_POINTS = (*REPORTED_PERCENTILES, "latency_mean", "latency_min", "latency_max", "throughput")
+"""What is measured at each point; of a sweep its growth too."""
+
+UNDER_LOAD = (
+    "requests_per_hour",
+    "error_rate",
+    "cpu_usage",
+    "peak_memory",
+    "memory_growth",
+    "energy_per_request",
+    "estimated_energy_per_request",
+    "cost_per_million",
+    "highest_rate",
+)
+"""What a load is measured by beside them; the highest rate only of the scenario Server, and the
+growth of memory only of loads that last a minute."""
+
+_TO_BASELINE: tuple[LimitKind, ...] = ("max_drop", "max_rise", "min_ratio", "max_ratio")
+_AGAINST_BASELINE: tuple[LimitKind, ...] = ("min", "max", "min_ratio", "max_ratio")
+
+
+def percentile_of(name: str) -> float:
+    """0.9 for `latency_p90`. Raises ValueError for what is no percentile."""
+    found = PERCENTILE.fullmatch(name)
+    if found is None:
+        raise ValueError(f"{name} is no percentile")
+    return float(found["percent"]) / 100
+
+
+def _latency(name: str) -> MeasureKind:
+    return MeasureKind(name, "s", False, "latency")
+
+
+_FIXED = (
+    *map(_latency, REPORTED_PERCENTILES),
+    *map(_latency, ("latency_mean", "latency_min", "latency_max", "latency_first")),
+    _latency("load_time"),
+    _latency("model_time_p50"),
+    _latency("cpu_time"),
+    MeasureKind("real_time_factor", "ratio", False, "latency"),
+    MeasureKind("speedup", "ratio", True, "latency", needs="baseline"),
+    MeasureKind("regression", "fraction", False, "latency", ("max",), needs="another revision"),
+    MeasureKind("trend", "fraction", False, "latency", ("max",), needs="a history", advisory=True),
+    MeasureKind("throughput", "samples/s", True, "throughput", _AGAINST_BASELINE),
+    MeasureKind("cost_per_million", "usd", False, "throughput", needs="a price"),
+    MeasureKind("agreement", "fraction", True, "quality", needs="baseline"),
+    MeasureKind("size", "bytes", False, "footprint", _AGAINST_BASELINE),
+    MeasureKind("fused_operators", "", True, "footprint"),
+    MeasureKind("peak_memory", "bytes", False, "footprint", _AGAINST_BASELINE),
+    MeasureKind("loaded_memory", "bytes", False, "footprint", _AGAINST_BASELINE),
+)
+
+_OF_SERVERS = (
+    MeasureKind("requests_per_hour", "requests/h", True, "load"),
+    MeasureKind("error_rate", "fraction", False, "load"),
+    MeasureKind("cpu_usage", "cores", False, "load"),
+    MeasureKind("memory_growth", "MB/h", False, "load"),
+    MeasureKind("energy_per_request", "J", False, "load"),
+    MeasureKind("estimated_energy_per_request", "J", False, "load"),
+    MeasureKind("highest_rate", "requests/s", True, "load"),
+)
+"""Only under a load, never alone."""
+
+
+def quality_kind(name: str, unit: str, higher_is_better: bool) -> MeasureKind:
+    """The kind of a task's metric, also held against the baseline's and another revision's."""
+    against: LimitKind = "max_drop" if higher_is_better else "max_rise"
+    return MeasureKind(
+        name, unit, higher_is_better, "quality", ("min", "max", against, "max_regression")
+    )
+
+
+class Catalogue:
+    """The measures of one suite: those that every suite has and its task's metrics.
+
+    `points` are those of its sweeps and of all protocols, each with the method that measures it;
+    `sweeps` are the parameters of the sweeps.
+    """
+
+    def __init__(
+        self,
+        metrics: tuple[MeasureKind, ...] = (),
+        points: Mapping[str, Method] | None = None,
+        sweeps: Sequence[str] = (),
+    ) -> None:
+        self._kinds = {kind.name: kind for kind in (*_FIXED, *metrics)}
+        self._of_servers = {kind.name: kind for kind in _OF_SERVERS}
+        self._points = points or {}
+        self._growths = [at(GROWTH, parameter) for parameter in sweeps]
+
+    def names(self) -> tuple[str, ...]:
+        return (*self._kinds, *self._growths)
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        return tuple(self._points)
+
+    @property
+    def loads(self) -> tuple[str, ...]:
+        return tuple(point for point, method in self._points.items() if method == "load")
+
+    def measured_at(self, point: str) -> tuple[str, ...]:
+        """What has a value at a point, beside percentiles of latency."""
+        return (*AT_POINTS, *UNDER_LOAD) if self._points.get(point) == "load" else AT_POINTS
+
+    def get(self, name: str) -> MeasureKind | None:
+        """The kind of that name; any `latency_p..` percentile between 0 and 100 has one.
+
+        `growth` alone is that of the suite's only sweep.
+        """
+        if name == GROWTH and len(self._growths) == 1:
+            name = self._growths[0]
+        if name in self._growths:
+            return MeasureKind(name, "", False, "sweep")
+        base, _, point = name.partition(AT)
+        kind = self._kinds.get(base)
+        found = PERCENTILE.fullmatch(base)
+        if kind is None and found and float(found["percent"]) > 0:
+            kind = _latency(base)
+        if not point:
+            return kind
+        kind = kind or self._of_servers.get(base)
+        if not kind or point not in self._points:
+            return None
+        if not (found or base in self.measured_at(point)):
+            return None
+        method = self._points[point]
+        return MeasureKind(name, kind.unit, kind.higher_is_better, method, needs=kind.needs)

@@ -1,0 +1,204 @@
+"""Records on disk: the file that `--infperf-json` writes, its JSON Schema, and reading it again.
+
+`python -m pytest_infperf.records.file` prints the schema that is kept as record.schema.json.
+Pydantic takes a tenth of a second to import, so this module is imported where a file is at hand.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.records.record import Record, RunRecord
+
+_RUN = TypeAdapter(RunRecord)
+_SHOWN_FAULTS = 5
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space, or write the record elsewhere",
+    errno.EDQUOT: "the disk quota is used up: free some space, or write the record elsewhere",
+    errno.EROFS: "the disk is read-only: write the record elsewhere",
+    errno.EACCES: "you may not write there: name a folder of yours",
+    errno.EPERM: "you may not write there: name a folder of yours",
+    errno.EISDIR: "that is a folder: name a file in it",
+    errno.ENOTDIR: "a part of that path is a file: name a folder",
+    errno.EEXIST: "a part of that path is a file: name a folder",
+}
+
+
+class RecordError(UserError):
+    """A record could not be written or read; the message has the path and the remedy."""
+
+
+def write(path: Path, run: RunRecord) -> None:
+    """Write the record whole or not at all: an earlier file stays until the new one is safe."""
+    text = json.dumps(to_document(run), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, text)
+
+
+def write_text(path: Path, text: str) -> None:
+    """A file of a run, whole or not at all; raises RecordError with the remedy."""
+    with _room_beside(path) as temporary:
+        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
+
+def check_writable(path: Path) -> None:
+    """Raise RecordError where `write` would, before a run has measured for nothing."""
+    with _room_beside(path) as temporary:
+        temporary.touch(exist_ok=False)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+
+@contextmanager
+def _room_beside(path: Path) -> Iterator[Path]:
+    """The name of a temporary file in the same folder; raises RecordError for an OSError."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "write the record elsewhere")
+        reason = error.strerror or str(error)
+        raise RecordError(f"{path}: the record was not written ({reason}); {remedy}") from error
+
+
+def read(path: Path) -> RunRecord:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RecordError(f"{path}: the record can't be read ({reason})") from error
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}: this is no record: it isn't UTF-8 text") from error
+    try:
+        return from_document(json.loads(text, parse_constant=_refuse_constant))
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise RecordError(f"{path}: this is no record: {error.msg} at {where}") from error
+    except (ValueError, RecursionError, RecordError) as error:
+        raise RecordError(f"{path}: this is no record: {error}") from error
+
+
+def to_document(run: RunRecord) -> dict[str, Any]:
+    """The record in JSON's types, as it is written.
+
+    JSON has no infinity and nothing that is no number. A bound that isn't finite bounds nothing
+    and becomes null; a measure whose value isn't finite measured nothing, so it is left out and
+    its record says so, because the rest of the run is worth keeping.
+    """
+    records = [_json(_without_non_finite(record)) for record in run.records]
+    return {
+        "schema": run.schema,
+        "host": _json(run.host),
+        "revision": _json(run.revision),
+        "against": _json(run.against),
+        "when": run.when,
+        "records": records,
+    }
+
+
+def from_document(document: object) -> RunRecord:
+    """The record of a document in JSON's types; `RecordError` says where it isn't one."""
+    version = document.get("schema") if isinstance(document, dict) else None
+    if version is None:
+        raise RecordError('there is no "schema" at its top')
+    if type(version) is not int or version != 1:
+        raise RecordError(
+            f"its schema is {version!r} and this version of pytest-infperf reads 1; "
+            "read it with the version that wrote it, or measure again"
+        )
+    try:
+        return _RUN.validate_json(json.dumps(document), strict=True)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        told = [f"{_place(fault['loc'])}: {fault['msg']}" for fault in faults[:_SHOWN_FAULTS]]
+        if len(faults) > _SHOWN_FAULTS:
+            told.append(f"and {len(faults) - _SHOWN_FAULTS} more")
+        raise RecordError("; ".join(told)) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """What record.schema.json holds."""
+    schema = _RUN.json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "required": ["schema", "host", "revision", "records"],
+    }
+
+
+def _without_non_finite(record: Record) -> Record:
+    lost = {
+        name: measure.value
+        for name, measure in record.measures.items()
+        if not math.isfinite(measure.value)
+    }
+    if not lost:
+        return record
+    kept = {name: found for name, found in record.measures.items() if name not in lost}
+    told = [f"{name} came out as {value} and is left out" for name, value in lost.items()]
+    return Record(
+        suite=record.suite,
+        variant=record.variant,
+        measures=kept,
+        gates=record.gates,
+        settings=record.settings,
+        evidence=record.evidence,
+        errors=[*record.errors, *told],
+    )
+
+
+def _json(value: object) -> Any:
+    """The value in JSON's types; what has no such type is written as Python prints it."""
+    match value:
+        case None | bool():
+            return value
+        case str():
+            # A worker's last words may hold bytes that are no text.
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        case Integral():
+            return int(value)
+        case Real():
+            return float(value) if math.isfinite(value) else None
+        case Mapping():
+            return {str(_json(key)): _json(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_json(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
+    if hasattr(value, "tolist"):  # an array's way to Python's own types
+        return _json(value.tolist())
+    return _json(str(value))
+
+
+def _place(parts: tuple[int | str, ...]) -> str:
+    """Such as records[3].measures.size."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.removeprefix(".") or "the file"
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"it holds {name}, which JSON does not have")
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))

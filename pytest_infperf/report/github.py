@@ -1,0 +1,59 @@
+"""GitHub Actions: the job's summary, and annotations at the lines of thresholds.toml.
+
+Workflow commands and their escapes: GitHub Docs, Workflow commands for GitHub Actions; the file of
+GITHUB_STEP_SUMMARY takes 1 MiB of Markdown a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pytest_infperf.records.record import RunRecord, Verdict
+from pytest_infperf.report import markdown
+
+_SUMMARY_BYTES = 1024**2
+_COMMANDS = {Verdict.FAIL: "error", Verdict.INCONCLUSIVE: "warning"}
+
+
+def write_summary(run: RunRecord, environment: Mapping[str, str]) -> str | None:
+    """Appends to the job's summary where there is one; why it could not, else None."""
+    path = environment.get("GITHUB_STEP_SUMMARY")
+    if not path or not (summary := markdown.summary(run)):
+        return None
+    room = _SUMMARY_BYTES - (Path(path).stat().st_size if Path(path).exists() else 0)
+    if len(summary.encode()) > room:
+        summary = "Inference: the results are too long for this summary; see the job's log.\n"
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(summary)
+    except OSError as error:
+        return f"the job's summary was not written: {path}: {error.strerror or error}"
+    return None
+
+
+def workflow_commands(run: RunRecord, root: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """A command a broken gate, at the line of its limit; none outside GitHub Actions."""
+    if environment.get("GITHUB_ACTIONS") != "true":
+        return
+    workspace = Path(environment.get("GITHUB_WORKSPACE") or root)
+    for record in run.records:
+        title = _property(f"{record.suite}[{record.variant}]")
+        for gate in record.gates:
+            if command := _COMMANDS.get(gate.verdict):
+                file, _, line = gate.source.rpartition(":")
+                path = root / file
+                name = path.relative_to(workspace) if path.is_relative_to(workspace) else path
+                where = f"file={_property(str(name))},line={line}," if line.isdecimal() else ""
+                told = _data(f"{gate.why} {gate.remedy}".strip())
+                yield f"::{command} {where}title={title}::{told}"
+        for error in record.errors:
+            yield f"::error title={title}::{_data(error)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

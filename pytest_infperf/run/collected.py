@@ -1,0 +1,41 @@
+"""A suite as it was collected: with what hooks add to it, and the baseline of this run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from pytest_infperf.measure.protocols import PROTOCOLS
+from pytest_infperf.metrics import metric
+from pytest_infperf.records.catalogue import Catalogue, Method, quality_kind
+from pytest_infperf.suite.discovery import SuiteAddress
+from pytest_infperf.suite.suite import Backend, Metric, Suite
+
+
+@dataclass(frozen=True)
+class CollectedSuite:
+    suite: Suite
+    address: SuiteAddress
+    baseline_id: str | None
+    more_metrics: tuple[Metric, ...] = ()
+    more_variants: tuple[Backend, ...] = ()
+    """Those of the suite's variants that hooks added."""
+
+    @property
+    def measuring_order(self) -> list[str]:
+        """The ids of all variants, the baseline's first."""
+        return sorted(self.suite.variant_ids, key=lambda variant_id: variant_id != self.baseline_id)
+
+    @cached_property
+    def metrics(self) -> list[Metric]:
+        """The task's, then those that hooks add."""
+        return [*map(metric, self.suite.task.metrics), *self.more_metrics]
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        kinds = (quality_kind(m.name, m.unit, m.higher_is_better) for m in self.metrics)
+        points: dict[str, Method] = dict.fromkeys(PROTOCOLS, "protocol")
+        for sweep in self.suite.sweeps:
+            points.update(dict.fromkeys(sweep.points, "sweep"))
+        points.update({load.name: "load" for load in self.suite.loads})
+        return Catalogue(tuple(kinds), points, [sweep.parameter for sweep in self.suite.sweeps])

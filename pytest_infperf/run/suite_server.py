@@ -1,0 +1,118 @@
+"""The server of a suite's variant, one at a time, and the requests that it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from pytest_infperf import errors
+from pytest_infperf.artifacts.blueprint import Blueprint
+from pytest_infperf.artifacts.cache import Artifact
+from pytest_infperf.repository.checkout import Checkout
+from pytest_infperf.serving.load.generators import Target
+from pytest_infperf.serving.server.payload import Payload
+from pytest_infperf.serving.server.process import ServerProcess
+from pytest_infperf.serving.server.settings import Deployment, Serving
+from pytest_infperf.suite.discovery import SuiteAddress
+from pytest_infperf.suite.suite import Samples, Suite
+from pytest_infperf.worker.serving import usable_cores
+
+__tracebackhide__ = errors.meant_for_the_user
+
+_BODIES = 200
+"""Different requests; they are sent in turn."""
+_PATIENCE_S = 5.0
+"""That a client waits beyond the server's own time limit."""
+
+
+@dataclass(frozen=True)
+class Cores:
+    """Who runs where: apart, as long as there are two cores."""
+
+    server: Sequence[int]
+    generator: Sequence[int]
+
+    @classmethod
+    def apart(cls, cores: Sequence[int]) -> Cores:
+        if len(cores) < 2:
+            return cls.shared(cores)
+        return cls(cores[:-1], cores[-1:])
+
+    @classmethod
+    def shared(cls, cores: Sequence[int]) -> Cores:
+        return cls(cores, cores)
+
+
+@dataclass(repr=False)
+class SuiteServer:
+    suite: Suite
+    address: SuiteAddress
+    checkout: Checkout
+    timeout_s: float
+    artifact: Callable[[str], Artifact]
+    """Of a variant. Raises what its build raised."""
+    blueprint: Callable[[str], Blueprint]
+    cores: Cores = field(default_factory=lambda: Cores.apart(usable_cores()))
+    _running: ServerProcess | None = field(init=False, default=None)
+
+    def running(self, variant_id: str) -> ServerProcess:
+        """The variant's server as the suite has it, started if need be; that of another ends."""
+        running = self._running
+        if running and running.alive and running.deployment.variant == variant_id:
+            return running
+        self.close()
+        deployment = self.deployment(variant_id, self.suite.serving)
+        self._running = self.started(deployment)
+        return self._running
+
+    def started(
+        self, deployment: Deployment, doomed: Callable[[], bool] = lambda: False
+    ) -> ServerProcess:
+        """A server of its own; whoever asked closes it. `doomed` says that it never gets ready."""
+        return ServerProcess(deployment, self.checkout, self.timeout_s, doomed)
+
+    def deployment(self, variant_id: str, serving: Serving) -> Deployment:
+        """As many threads as the variant says, or an equal share of the server's cores."""
+        blueprint, artifact = self.blueprint(variant_id), self.artifact(variant_id)
+        share = max(1, len(self.cores.server) // serving.workers)
+        threads = blueprint.threads if isinstance(blueprint.threads, int) else share
+        return Deployment(
+            suite=asdict(self.address),
+            variant=variant_id,
+            backend=blueprint.backend,
+            model=blueprint.model,
+            artifact=str(artifact.folder),
+            threads=threads,
+            serving=serving.limits(),
+            cpus=blueprint.cpus or self.cores.server,
+            log=False,
+        )
+
+    def target(
+        self, server: ServerProcess, samples: Samples, draw: Iterator[int], size: int = 1
+    ) -> Target:
+        """Requests of `size` samples each, in the task's own form."""
+        payload = self._payload(server.deployment)
+        bodies = []
+        for _ in range(min(_BODIES, max(1, len(samples.inputs) // size))):
+            its = [samples.inputs[i] for i in islice(draw, size)]
+            bodies.append(payload.ask(its).model_dump_json().encode())
+        return Target(
+            server.url,
+            payload.path(self.suite.name),
+            bodies,
+            size,
+            server.deployment.limits.timeout_s + _PATIENCE_S,
+            self.cores.generator,
+        )
+
+    def _payload(self, deployment: Deployment) -> Payload:
+        task = self.suite.task
+        return task.payload(task.codec(Path(deployment.model)))
+
+    def close(self) -> None:
+        if self._running:
+            self._running.close()
+            self._running = None

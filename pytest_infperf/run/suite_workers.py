@@ -1,0 +1,152 @@
+"""The workers of a suite in one checkout: built ahead, started when needed, few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf import errors
+from pytest_infperf.artifacts.blueprint import Blueprint
+from pytest_infperf.artifacts.cache import Artifact, ArtifactCache
+from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.measure import blocks, threads
+from pytest_infperf.measure.throughput import SetRun, run_set
+from pytest_infperf.repository.checkout import Checkout
+from pytest_infperf.suite.discovery import SuiteAddress
+from pytest_infperf.suite.suite import Threads
+from pytest_infperf.worker.building import Builders
+from pytest_infperf.worker.serving import Assignment, ServedVariant, usable_cores
+
+__tracebackhide__ = errors.meant_for_the_user
+
+Said = Callable[[str, str], None]
+"""Hears which variant is at which phase."""
+
+
+@dataclass(repr=False)
+class SuiteWorkers:
+    address: SuiteAddress
+    checkout: Checkout
+    data: Path
+    """The folder that all samples are read from, those of another checkout too."""
+    numbers: Sequence[int]
+    """The samples that are measured and scored."""
+    seed: int
+    timeout_s: float
+    artifacts: ArtifactCache
+    blueprint: Callable[[str], Blueprint]
+    """Of a variant. Raises UserError when it cannot be drawn."""
+    threads: Callable[[Blueprint], Threads]
+    """How many a variant is started with."""
+    wanted: Sequence[str]
+    """The variants that will be asked for: they are built ahead, side by side."""
+    kept: str | None
+    """The variant whose worker stays while those of others come and go."""
+    said: Said
+    thread_searches: dict[str, dict[int, float]] = field(init=False, default_factory=dict)
+    _served: dict[str, ServedVariant] = field(init=False, default_factory=dict)
+    _set_runs: dict[tuple[str, int], SetRun] = field(init=False, default_factory=dict)
+    _failures: dict[str, UserError | WorkerError] = field(init=False, default_factory=dict)
+    _builders: Builders = field(init=False, default_factory=Builders)
+
+    def served(self, variant_id: str) -> ServedVariant:
+        """The variant's worker, started if need be; raises what its build or start raised."""
+        if known := self._failures.get(variant_id):
+            raise known
+        served = self._served.get(variant_id)
+        if served and served.alive:
+            return served
+        self._make_room_for(variant_id)
+        try:
+            self._served[variant_id] = self._start(variant_id)
+        except (UserError, WorkerError) as failure:
+            self._failures[variant_id] = failure
+            raise
+        return self._served[variant_id]
+
+    def started(self, variant_id: str, threads: int | None) -> ServedVariant:
+        """A worker of its own with that many threads; whoever asked closes it."""
+        assignment = self._assignment(self.blueprint(variant_id))
+        return ServedVariant.ready(assignment, self.artifact(variant_id), threads)
+
+    def set_run(self, variant_id: str, batch: int) -> SetRun:
+        """The variant's run over the quality set in batches: once, for quality and throughput."""
+        if (variant_id, batch) not in self._set_runs:
+            served = self.served(variant_id)
+            self._set_runs[variant_id, batch] = run_set(
+                served,
+                self.numbers,
+                batch,
+                lambda share: self._say(variant_id, f"running the quality set, {share:.0%}"),
+            )
+        return self._set_runs[variant_id, batch]
+
+    def close(self) -> None:
+        for served in self._served.values():
+            served.close()
+        self._served.clear()
+
+    def _say(self, variant_id: str, what: str) -> None:
+        revision = self.checkout.revision
+        self.said(variant_id, f"{what} at {revision}" if revision else what)
+
+    def _make_room_for(self, variant_id: str) -> None:
+        for other in [i for i in self._served if i not in (variant_id, self.kept)]:
+            self._served.pop(other).close()
+
+    def _start(self, variant_id: str) -> ServedVariant:
+        artifact = self.artifact(variant_id)
+        blueprint = self.blueprint(variant_id)
+        asked = self.threads(blueprint)
+        if asked != "best":
+            self._say(variant_id, "starting")
+            return self.started(variant_id, asked)
+        self._say(variant_id, "searching the best number of threads")
+        assignment = self._assignment(blueprint)
+        found = threads.search(
+            lambda count: ServedVariant(assignment, artifact, count),
+            len(blueprint.cpus or usable_cores()),
+            blocks.endless_draw(self.numbers, self.seed),
+        )
+        self.thread_searches[variant_id] = found.seen_s
+        return found.chosen
+
+    def _assignment(self, blueprint: Blueprint) -> Assignment:
+        return Assignment(self.address, blueprint, self.checkout, self.data, self.timeout_s)
+
+    def artifact(self, variant_id: str) -> Artifact:
+        """Of one of the wanted variants. Raises what its build raised."""
+        try:
+            return self._built[variant_id]
+        except KeyError:
+            raise self._failures[variant_id] from None
+
+    @cached_property
+    def _built(self) -> dict[str, Artifact]:
+        """The artifacts of all wanted variants, those that are missing built side by side."""
+        wanted = dict.fromkeys([*([self.kept] if self.kept else []), *self.wanted])
+        built: dict[str, Artifact] = {}
+        with ThreadPoolExecutor(max_workers=len(usable_cores())) as pool:
+            pending = {variant_id: pool.submit(self._obtain, variant_id) for variant_id in wanted}
+            try:
+                for variant_id, result in pending.items():
+                    try:
+                        built[variant_id] = result.result()
+                    except (UserError, WorkerError) as failure:
+                        self._failures[variant_id] = failure
+            except BaseException:  # Ctrl-C: the pool would wait for builds that take minutes
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._builders.end()
+                raise
+        return built
+
+    def _obtain(self, variant_id: str) -> Artifact:
+        def build(part: Blueprint, folder: Path, source: Path | None) -> dict[str, Any]:
+            self._say(variant_id, f"building {part.default_id}")
+            return self._builders.build(self._assignment(part), folder, source)
+
+        return self.artifacts.obtain(self.blueprint(variant_id), build)

@@ -1,0 +1,391 @@
+"""What the `variant` fixture gives a test: methods that measure, with results to check."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+from pytest_infperf import errors
+from pytest_infperf.cost.per_million import cost_per_million
+from pytest_infperf.errors import (
+    AdvisoryGate,
+    GateBroken,
+    InconclusiveGate,
+    NotForVariant,
+    UserError,
+    WorkerError,
+)
+from pytest_infperf.gates.judge import Gate, judge
+from pytest_infperf.measure.blocks import endless_draw
+from pytest_infperf.measure.latency import measure_latency
+from pytest_infperf.measure.paired import ServedPairs, measure_regression, measure_speedup
+from pytest_infperf.measure.protocols import PROTOCOLS, measure_protocol
+from pytest_infperf.measure.sweep import measure_sweep
+from pytest_infperf.measure.throughput import SetRun, throughput
+from pytest_infperf.measure.trend import measure_trend
+from pytest_infperf.records.catalogue import Method
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.points import at, base_of, point_of
+from pytest_infperf.records.record import GateRecord, Measure, Record, Verdict
+from pytest_infperf.run.other_revision import Rivalry
+from pytest_infperf.run.suite_run import SuiteRun
+from pytest_infperf.serving.load.measure import Loading
+from pytest_infperf.stats import quantile
+from pytest_infperf.worker.serving import ServedVariant
+
+__tracebackhide__ = errors.meant_for_the_user
+
+_UNGATED_PAIRS = 24
+_AFTER_TIMES = frozenset({"speedup", "regression", "trend"})
+"""Measures of `latency()` that its single queries alone do not give."""
+
+
+class TimesTable(Protocol):
+    """Where latencies are shown beside other benchmarks: pytest-benchmark's table."""
+
+    extra_info: dict[str, Any]
+    """What its files hold beside the times."""
+
+    def expect(self) -> None:
+        """Before measuring: latencies will come."""
+
+    def show(self, times_s: Sequence[float]) -> None:
+        """After measuring: seconds, a query each."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a method measured; `check` holds it against the gates."""
+
+    parts: Sequence[Measured]
+    gates: Sequence[Gate]
+    record: Record
+
+    def __getitem__(self, measure: str) -> Measure:
+        return self._part(measure).measures[measure]
+
+    def _part(self, measure: str) -> Measured:
+        """The part with the measure, or that knows why it is missing; an empty one otherwise."""
+        return next(
+            (part for part in self.parts if measure in part.measures or measure in part.missing),
+            Measured(),
+        )
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether more measuring would change no verdict."""
+        return all(
+            judge(gate, self._part(gate.measure)).verdict is not Verdict.INCONCLUSIVE
+            for gate in self.gates
+        )
+
+    def check(self) -> Result:
+        """Raise GateBroken for the limits of this suite and variant that are not kept."""
+        broken: list[str] = []
+        doubtful: list[str] = []
+        for gate in self.gates:
+            outcome = judge(gate, self._part(gate.measure))
+            if gate.kind.advisory:
+                if outcome.verdict is Verdict.FAIL:
+                    self.record.evidence["advice"] = f"{outcome.why} ({outcome.source})"
+                    warnings.warn(AdvisoryGate(self._told("ADVICE", outcome)), stacklevel=2)
+                continue
+            self.record.keep(outcome)
+            if outcome.verdict is Verdict.FAIL:
+                broken.append(self._told("FAIL", outcome))
+            elif outcome.verdict is Verdict.INCONCLUSIVE:
+                told = self._told("INCONCLUSIVE", outcome)
+                (broken if gate.inconclusive == "fail" else doubtful).append(told)
+        if broken:
+            raise GateBroken("\n".join([*broken, *doubtful]))
+        if doubtful:
+            warnings.warn(InconclusiveGate("\n".join(doubtful)), stacklevel=2)
+        return self
+
+    def _told(self, word: str, outcome: GateRecord) -> str:
+        lines = [
+            f"{word} {self.record.suite}[{self.record.variant}] {outcome.why}",
+            f"limit: {outcome.limit} ({outcome.source})",
+            *([outcome.remedy] if outcome.remedy else []),
+        ]
+        return "\n  ".join(lines)
+
+
+@dataclass(frozen=True, repr=False)
+class Variant:
+    """One variant of a suite on this host."""
+
+    run: SuiteRun
+    served: ServedVariant
+    rivalry: Rivalry | None
+    """With the same variant at another revision, where there is one."""
+    record: Record
+    gates: Sequence[Gate]
+    budget_s: float
+    table: TimesTable
+    usd_per_hour: float | None
+    """What this host costs, where that is known."""
+    past: Callable[[str], Sequence[float]]
+    """A measure's values in earlier runs on hosts like this."""
+
+    def __repr__(self) -> str:
+        return f"<variant {self.record.suite}[{self.id}]>"
+
+    @property
+    def id(self) -> str:
+        return self.served.variant_id
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.id == self.run.baseline_id
+
+    def latency(self) -> Result:
+        """Latency of single queries, and the paired speed-up over the baseline."""
+        self.table.expect()
+        gates = self._gates("latency")
+        of_times = [gate for gate in gates if gate.measure not in _AFTER_TIMES]
+        run, seed, confidence = self.run, self.run.seed, self.run.policy.confidence
+        compared = run.baseline_id is not None and not self.is_baseline
+        parts_to_come = 1 + compared + (self.rivalry is not None)
+        run.said(self.id, "measuring latency")
+        times, queries = measure_latency(
+            self.served,
+            endless_draw(run.numbers, seed),
+            run.duration_s,
+            percentiles=[gate.measure for gate in of_times if gate.kind.percentile],
+            budget_s=self.budget_s / parts_to_come,
+            confidence=confidence,
+            seed=seed,
+            decided=_all_decided(of_times),
+        )
+        self.record.measures.update(times.measures)
+        self.record.evidence["latency_percentiles_s"] = quantile.distribution(times.times_s)
+        self.record.evidence["contaminated_blocks"] = asdict(queries.chances)
+        parts, left_s = [times], self.budget_s - times.seconds
+        if any(gate.measure == "trend" for gate in gates):
+            now = times.measures["latency_p50"]
+            parts.append(measure_trend(now, self.past("latency_p50"), confidence))
+        if compared:
+            run.said(self.id, f"measuring against {run.baseline_id}")
+            baseline, _ = run.beside_baseline(self.id)
+            pairs = self._pairs_with(baseline, seed + 1)
+            speedup = measure_speedup(
+                pairs,
+                budget_s=left_s if self.rivalry is None else left_s / 2,
+                confidence=confidence,
+                decided=_decided("speedup", gates),
+            )
+            self.record.evidence |= _evidence(pairs)
+            parts.append(speedup)
+            left_s -= speedup.seconds
+        if self.rivalry:
+            parts.append(self._regression(self.rivalry, gates, left_s))
+        self.table.show(times.times_s)
+        return self._result(parts, gates)
+
+    def _regression(self, rivalry: Rivalry, gates: Sequence[Gate], budget_s: float) -> Measured:
+        """The paired change of the query's time since the other revision."""
+        self.run.said(self.id, f"measuring against {rivalry.commit}")
+        try:
+            rival = rivalry.served()
+        except (UserError, WorkerError) as failure:
+            return Measured(missing={"regression": _noted(self.record, failure)})
+        pairs = self._pairs_with(rival, self.run.seed + 2)
+        regression = measure_regression(
+            pairs,
+            budget_s=budget_s,
+            confidence=self.run.policy.confidence,
+            decided=_decided("regression", gates),
+        )
+        self.record.evidence["against"] |= _evidence(pairs)
+        return regression
+
+    def _pairs_with(self, other: ServedVariant, seed: int) -> ServedPairs:
+        draw = endless_draw(self.run.numbers, seed)
+        return ServedPairs(other, self.run.served(self.id), draw, random.Random(self.run.seed))
+
+    def throughput(self, batch: int = 32) -> Result:
+        """Samples a second over the quality set in batches."""
+        run = self.run
+
+        def measured(variant_id: str) -> Measured:
+            return throughput(run.set_run(variant_id, batch), run.policy.confidence, run.seed)
+
+        gates = self._gates("throughput")
+        ours = self._with_cost(measured(self.id))
+        if any(_against_baseline(gate) for gate in gates) and run.baseline_id:
+            ours = _beside(ours, measured(run.baseline_id))
+        self.record.settings["batch"] = batch
+        return self._result([ours], gates)
+
+    def _with_cost(self, measured: Measured) -> Measured:
+        if self.usd_per_hour is None:
+            return measured
+        cost = cost_per_million(measured.measures["throughput"], self.usd_per_hour)
+        return replace(measured, measures={**measured.measures, "cost_per_million": cost})
+
+    def quality(self, batch: int = 32) -> Result:
+        """The task's metrics on the outputs of the run that throughput measures."""
+        run = self.run
+        ours = run.scored_set(self.id, batch)
+        theirs = None
+        if run.baseline_id is not None and not self.is_baseline:
+            run.beside_baseline(self.id)
+            theirs = run.scored_set(run.baseline_id, batch)
+        before: SetRun | None = None
+        missing: dict[str, str] = {}
+        if self.rivalry:
+            try:
+                before = self.rivalry.set_run(batch)
+            except (UserError, WorkerError) as failure:
+                missing = dict.fromkeys(run.scoring.names, _noted(self.record, failure))
+        measured = replace(run.scoring.quality(ours, theirs, before), missing=missing)
+        if ours.shares:
+            self.record.evidence["quality_shares"] = dict(ours.shares)
+        self.record.evidence["quality_metric"] = run.collected.metrics[0].name
+        self.record.evidence["signatures"] = {m.name: m.signature() for m in run.collected.metrics}
+        self.record.evidence["differences"] = {
+            name: asdict(difference) for name, difference in measured.differences.items()
+        }
+        if self.rivalry:
+            self.record.evidence["against"]["changes"] = {
+                name: asdict(change) for name, change in measured.changes.items()
+            }
+        return self._result([measured], self._gates("quality"))
+
+    def sweep(self, parameter: str) -> Result:
+        """The suite's sweep of that parameter: latency and throughput at each value, and growth.
+
+        Raises NotForVariant where the sweep is for others, and UserError when the suite has none.
+        """
+        run, sweep = self.run, self.run.sweep(parameter)
+        if not fnmatchcase(self.id, sweep.variants):
+            raise NotForVariant(f"the sweep of {parameter} is for the variants {sweep.variants}")
+        own = {*sweep.points, parameter}
+        gates = [gate for gate in self._gates("sweep") if point_of(gate.measure) in own]
+        run.said(self.id, f"sweeping {parameter}")
+        with run.sweep_points(sweep, self.id) as points:
+            parts = measure_sweep(
+                points,
+                endless_draw(run.numbers, run.seed + 3),
+                percentiles=[base_of(g.measure) for g in gates if g.kind.percentile],
+                budget_s=self.budget_s,
+                confidence=run.policy.confidence,
+                seed=run.seed,
+                decided=lambda parts: Result(parts, gates, self.record).is_decided,
+            )
+        return self._result(parts, gates)
+
+    def protocol(self, name: str) -> Result:
+        """What a published study measured, as it did: see `measure.protocols`."""
+        if name not in PROTOCOLS:
+            raise UserError(f"no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
+        run = self.run
+        measured = measure_protocol(
+            PROTOCOLS[name],
+            self.served,
+            endless_draw(run.numbers, run.seed + 4),
+            confidence=run.policy.confidence,
+            seed=run.seed,
+            said=lambda share: run.said(self.id, f"following {name}, {share:.0%}"),
+        )
+        self.record.evidence.setdefault("protocols", {})[name] = PROTOCOLS[name].source
+        gates = [gate for gate in self._gates("protocol") if point_of(gate.measure) == name]
+        return self._result([measured], gates)
+
+    def load(self, name: str) -> Result:
+        """One of the suite's loads on a server of the variant: see `load.shapes`.
+
+        Its seconds, or with --infperf-full those that the study had.
+        """
+        run, load = self.run, self.run.load(name)
+        gates = [gate for gate in self._gates("load") if point_of(gate.measure) == load.name]
+        run.said(self.id, f"starting a server for {name}")
+        server = run.server.running(self.id)
+        draw = endless_draw(run.numbers, run.seed + 5)
+        found = self.record.measures.get(at("highest_rate", "Server"))
+        loading = Loading(
+            run.server.target(server, run.samples, draw, load.samples),
+            server.process,
+            run.policy.confidence,
+            [p for gate in gates if (p := gate.kind.percentile) is not None],
+            self.budget_s,
+            run.seed,
+            self.usd_per_hour,
+            found.value if found else None,
+            said=lambda what: run.said(self.id, f"under load {name} {what}".rstrip()),
+        )
+        under_load = loading.measure(load, load.lasts_s(run.settings.full))
+        cores = run.server.cores
+        self.record.settings["serving"] = {
+            **run.suite.serving.limits(),
+            "threads": server.deployment.threads,
+            "server_cpus": list(cores.server),
+            "generator_cpus": list(cores.generator),
+        }
+        self.record.evidence.setdefault("loads", {})[name] = under_load.evidence
+        return self._result([under_load.measured], gates)
+
+    def footprint(self, batch: int = 32) -> Result:
+        """Bytes of the artifact, and the worker's memory after load and after running a batch."""
+        ours = self._footprint(self.served, batch)
+        run = self.run
+        gates = self._gates("footprint")
+        if any(_against_baseline(gate) for gate in gates) and run.baseline_id:
+            ours = _beside(ours, self._footprint(run.served(run.baseline_id), batch))
+        return self._result([ours], gates)
+
+    def _footprint(self, served: ServedVariant, batch: int) -> Measured:
+        served.run([self.run.numbers[:batch]], warm_up=False)
+        fused = served.artifact.evidence.get("fused_operators", {})
+        return Measured(
+            {
+                "size": Measure(served.artifact.size_bytes, "bytes"),
+                "fused_operators": Measure(sum(fused.values()), ""),
+                "loaded_memory": Measure(served.loaded.memory_bytes, "bytes"),
+                "peak_memory": Measure(served.peak_memory_bytes(), "bytes"),
+            }
+        )
+
+    def _gates(self, method: Method) -> list[Gate]:
+        return [gate for gate in self.gates if gate.kind.method == method]
+
+    def _result(self, parts: Sequence[Measured], gates: Sequence[Gate]) -> Result:
+        for part in parts:
+            self.record.measures.update(part.measures)
+        return Result(parts, gates, self.record)
+
+
+def _all_decided(gates: Sequence[Gate]) -> Callable[[Measured], bool]:
+    return lambda measured: all(
+        judge(gate, measured).verdict is not Verdict.INCONCLUSIVE for gate in gates
+    )
+
+
+def _decided(measure: str, gates: Sequence[Gate]) -> Callable[[Measured], bool]:
+    """Whether a paired ratio is known well enough for its gates, or well enough to be shown."""
+    if its := [gate for gate in gates if gate.measure == measure]:
+        return _all_decided(its)
+    return lambda measured: measured.measures[measure].n >= _UNGATED_PAIRS
+
+
+def _evidence(pairs: ServedPairs) -> dict[str, Any]:
+    return {"contaminated_pairs": asdict(pairs.chances), "processes_compared": pairs.processes}
+
+
+def _noted(record: Record, failure: Exception) -> str:
+    """Why there is nothing to compare with at the other revision, also kept in the record."""
+    record.evidence["against"]["unable"] = str(failure)
+    return str(failure)
+
+
+def _against_baseline(gate: Gate) -> bool:
+    return gate.limit.kind in ("min_ratio", "max_ratio")
+
+
+def _beside(ours: Measured, baseline: Measured) -> Measured:
+    return replace(ours, baseline=baseline.measures)

@@ -1,0 +1,91 @@
+"""The script that an instance runs when it first starts: it installs, then starts a service."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from shlex import quote
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.serving.deploy.plan import Plan
+
+LIMIT_BYTES = 16_384
+"""Of EC2."""
+_TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+_SCRIPT = """\
+#!/bin/bash
+# Serves {variant} of {folder}. What it says is in /var/log/cloud-init-output.log.
+set -euo pipefail
+export TMPDIR=/var/tmp  # /tmp is in memory, and PyTorch is large
+dnf install --assumeyes git python3.11 python3.11-pip
+useradd --system --user-group --home-dir /var/cache/infperf --shell /sbin/nologin infperf
+git clone --no-checkout {repository} /opt/infperf
+cd /opt/infperf
+git checkout --detach origin/{revision} || git checkout --detach {revision}
+python3.11 -m venv /opt/venv
+if grep --quiet --no-messages '^name = "pytest-infperf"$' pyproject.toml; then
+  package={own_package} constraints=constraints.txt
+else
+  package={package} constraints=/dev/null
+fi
+# PyTorch first: a range may bring its CUDA build along.
+torch=$(grep '^torch==' "$constraints" || echo torch)
+/opt/venv/bin/pip install --no-cache-dir --index-url {torch_index} "$torch"
+/opt/venv/bin/pip install --no-cache-dir --constraint "$constraints" "$package"
+cat > /etc/systemd/system/infperf.service <<'UNIT'
+{unit}UNIT
+systemctl daemon-reload
+systemctl enable --now infperf.service
+"""
+_UNIT = """\
+[Unit]
+Description=infperf serve {folder} --variant {variant}
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+User=infperf
+WorkingDirectory=/opt/infperf
+Environment=HOME=/var/cache/infperf PYTHONDONTWRITEBYTECODE=1
+CacheDirectory=infperf
+ExecStart=/opt/venv/bin/infperf serve {folder} --variant {variant} --host {host} --port {port} \
+--cache /var/cache/infperf
+Restart=on-failure
+RestartSec=5
+NoNewPrivileges=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectHome=yes
+ProtectSystem=strict
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def unit(plan: Plan) -> str:
+    """The systemd unit. Its values need no quotes: `Plan` and `Source` take plain words alone."""
+    return _UNIT.format(
+        folder=plan.source.folder,
+        variant=plan.variant,
+        host="::" if ":" in (plan.allow or "") else "0.0.0.0",
+        port=plan.port,
+    )
+
+
+def script(plan: Plan) -> str:
+    """The user data, as text. Raises UserError where it is longer than EC2 takes."""
+    extras = ",".join(plan.extras)
+    release = version("pytest-infperf")
+    text = _SCRIPT.format(
+        folder=plan.source.folder,
+        variant=plan.variant,
+        repository=quote(plan.source.repository),
+        revision=quote(plan.source.revision),
+        own_package=quote(f".[{extras}]"),
+        package=quote(f"pytest-infperf[{extras}]=={release}"),
+        torch_index=_TORCH_INDEX,
+        unit=unit(plan),
+    )
+    if (size := len(text.encode())) > LIMIT_BYTES:
+        raise UserError(f"the user data has {size:,} bytes, and EC2 takes {LIMIT_BYTES:,}")
+    return text

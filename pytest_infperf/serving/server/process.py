@@ -1,0 +1,104 @@
+"""A server as a test sees it: started, ready, load put on it, ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic, sleep
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+
+from pytest_infperf import errors
+from pytest_infperf.errors import WorkerError
+from pytest_infperf.host.processes import LastWords, how_it_ended
+from pytest_infperf.repository.checkout import Checkout
+from pytest_infperf.serving.server.settings import ENVIRONMENT, Deployment
+
+__tracebackhide__ = errors.meant_for_the_user
+
+_POLL_S = 0.05
+_READY_METRIC = b"infperf_ready_workers "
+
+
+class ServerProcess:
+    """The server of a deployment, on a port of its own, with all its workers ready."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        checkout: Checkout,
+        timeout_s: float,
+        doomed: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Raises WorkerError when it does not get ready in time, or is `doomed` not to."""
+        self.deployment = deployment
+        self.name = deployment.variant
+        self._words = LastWords()
+        self._process = subprocess.Popen(
+            [checkout.python, "-m", "pytest_infperf.serving.server"],
+            cwd=checkout.folder,
+            env={**checkout.environment(), ENVIRONMENT: deployment.to_json()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._words.file,
+            start_new_session=True,
+        )
+        try:
+            self._wait(monotonic() + timeout_s, doomed)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.deployment.host}:{self._port}"
+
+    @property
+    def process(self) -> psutil.Process:
+        return psutil.Process(self._process.pid)
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ready_workers(self) -> int:
+        with suppress(URLError, OSError), urlopen(f"{self.url}/metrics", timeout=5) as response:
+            for line in response:
+                if line.startswith(_READY_METRIC):
+                    return round(float(line.removeprefix(_READY_METRIC)))
+        return 0
+
+    def _wait(self, deadline: float, doomed: Callable[[], bool]) -> None:
+        assert self._process.stdout
+        line = self._process.stdout.readline()  # it comes at once, or the process ends
+        if not line:
+            raise self._died()
+        self._port = int(line)
+        while self.ready_workers() < self.deployment.limits.workers:
+            if not self.alive:
+                raise self._died()
+            if monotonic() > deadline or doomed():
+                raise WorkerError(
+                    f"the server of {self.name} was not ready in time (--infperf-timeout)"
+                    f"{self._words}"
+                )
+            sleep(_POLL_S)
+
+    def _died(self) -> WorkerError:
+        how = how_it_ended(self._process.wait())
+        return WorkerError(f"the server of {self.name} {how}{self._words}")
+
+    def close(self) -> None:
+        """End it and its workers at once."""
+        if self.alive:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._words.close()

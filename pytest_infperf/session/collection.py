@@ -1,0 +1,192 @@
+"""From collected tests to what is measured: suites, their order, and thresholds that fit them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from itertools import chain
+from pathlib import Path
+from typing import Any, get_args
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.records.catalogue import Method
+from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.session.benchmark_table import Replay
+from pytest_infperf.settings import Settings
+from pytest_infperf.suite.discovery import no_two_alike, suite_beside, suites_below
+from pytest_infperf.suite.suite import Backend, Metric, Suite
+from pytest_infperf.thresholds import SuiteFacts, Thresholds
+
+_METHODS: tuple[Method, ...] = get_args(Method)
+
+
+@dataclass(frozen=True)
+class Additions:
+    """What hooks add to a suite."""
+
+    variants: Callable[[Suite], Sequence[Backend]]
+    metrics: Callable[[Suite], Sequence[Metric]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the `variant` of one test stands for."""
+
+    collected: CollectedSuite
+    variant_id: str
+    replay: Replay = field(default_factory=Replay)
+    kind: str | None = None
+    """The kind of node that measures it; None: this host."""
+
+    @property
+    def id(self) -> str:
+        """In the test's id: the variant, and where it is measured if that is not here."""
+        return f"{self.variant_id}@{self.kind}" if self.kind else self.variant_id
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.collected.suite.name, self.variant_id
+
+
+@dataclass
+class Collection:
+    """The suites that lie beside the collected tests."""
+
+    settings: Settings
+    thresholds: Thresholds
+    additions: Additions
+    suites: dict[Path, CollectedSuite] = field(default_factory=dict)
+    """By their folder."""
+    measured_by: dict[str, set[Method]] = field(default_factory=dict)
+    _whole: bool = True
+    """No suite failed to load."""
+
+    def places(self, test_file: Path, marker: Mapping[str, Any]) -> list[Place]:
+        """A place for each chosen variant of the suite beside a test file, the baseline first.
+
+        `marker` has the arguments of the test's marker: `calls` names methods that it calls; the
+        others are seen in the folder's files. Raises UserError when there is no suite that can be
+        loaded.
+        """
+        try:
+            collected = self._suite_beside(test_file)
+        except Exception:
+            self._whole = False
+            raise
+        suite = collected.suite
+        called = self.measured_by.setdefault(suite.name, _methods_called(test_file.parent))
+        called |= _declared(marker, test_file)
+        return [
+            Place(collected, variant_id)
+            for variant_id in collected.measuring_order
+            if fnmatchcase(variant_id, self.settings.variants)
+        ]
+
+    def _suite_beside(self, test_file: Path) -> CollectedSuite:
+        if known := self.suites.get(test_file.parent):
+            return known
+        address = suite_beside(test_file, self.settings.root)
+        suite = address.load()
+        added = tuple(self.additions.variants(suite))
+        suite = suite.with_variants(added)
+        no_two_alike(suite, f"{suite.folder / 'suite.py'} with what plugins add")
+        for other in self.suites.values():
+            if other.suite.name == suite.name:
+                raise UserError(
+                    f"two suites are called {suite.name!r}: {other.suite.folder} and "
+                    f"{suite.folder}; thresholds and records need names of their own"
+                )
+        collected = CollectedSuite(
+            suite,
+            address,
+            self._baseline(suite),
+            more_metrics=tuple(self.additions.metrics(suite)),
+            more_variants=added,
+        )
+        self.suites[test_file.parent] = collected
+        return collected
+
+    def _baseline(self, suite: Suite) -> str | None:
+        ids = suite.variant_ids
+        asked = self.settings.baseline
+        named = self.thresholds.baseline(suite.name) or suite.baseline
+        return asked if asked in ids else named if named in ids else None
+
+    def check(self) -> None:
+        """Raise UserError for options and thresholds that do not fit what was collected."""
+        ids = [i for collected in self.suites.values() for i in collected.suite.variant_ids]
+        if not ids or not self._whole:  # pytest shows the errors of suites that failed to load
+            return
+        asked = self.settings.baseline
+        if asked is not None and asked not in ids:
+            near = get_close_matches(asked, ids, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ids)}"
+            raise UserError(f"--infperf-baseline: no suite has a variant {asked!r}; {hint}")
+        if not any(fnmatchcase(i, self.settings.variants) for i in ids):
+            raise UserError(
+                f"--infperf-variants: {self.settings.variants!r} matches none of {', '.join(ids)}"
+            )
+        facts = {
+            collected.suite.name: SuiteFacts(
+                variants=collected.suite.variant_ids,
+                catalogue=collected.catalogue,
+                measured_by=self.measured_by[collected.suite.name],
+                baseline=collected.baseline_id,
+                budget_s=self.settings.budget_s,
+            )
+            for collected in self.suites.values()
+        }
+        self.thresholds.check(facts, suites_below(self.settings.root))
+
+
+def grouped(places: Sequence[Place | None]) -> list[int]:
+    """An order of tests: suite by suite, the baseline first, each variant's tests together.
+
+    Tests that measure nothing (None) keep their positions; the others share theirs out anew.
+    """
+    slots = [i for i, place in enumerate(places) if place]
+    suites: dict[str, int] = {}
+
+    def rank(i: int) -> tuple[int, int, int]:
+        place = places[i]
+        assert place
+        ids = place.collected.measuring_order
+        suite = suites.setdefault(place.collected.suite.name, len(suites))
+        return suite, ids.index(place.variant_id), i
+
+    order = list(range(len(places)))
+    for slot, i in zip(slots, sorted(slots, key=rank), strict=True):
+        order[slot] = i
+    return order
+
+
+def _methods_called(folder: Path) -> set[Method]:
+    """By all files of a suite's folder, of which maybe only one was collected."""
+    nodes = chain.from_iterable(ast.walk(_parsed(path)) for path in folder.glob("*.py"))
+    names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return {method for method in _METHODS if method in names}
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes())
+    except SyntaxError:  # Python says so if the file is one of the run
+        return ast.Module([], [])
+
+
+def _declared(marker: Mapping[str, Any], test_file: Path) -> set[Method]:
+    """The methods that a marker names. Raises UserError for any other word in it."""
+    calls = marker.get("calls", ())
+    calls = [calls] if isinstance(calls, str) else list(calls)
+    for words, known in ((marker, ("calls",)), (calls, _METHODS)):
+        for word in words:
+            if word not in known:
+                near = get_close_matches(str(word), known, 1)
+                raise UserError(
+                    f"{test_file}: the marker infperf does not know {word!r}; "
+                    + (f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}")
+                )
+    return {method for method in _METHODS if method in calls}

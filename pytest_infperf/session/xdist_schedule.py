@@ -1,0 +1,27 @@
+"""A schedule for pytest-xdist that runs all tests of the suites on one worker, in their order.
+
+xdist's own groups want a mark on each test and change its node id, so that it cannot be copied.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from xdist.scheduler import LoadGroupScheduling
+
+from pytest_infperf.suite.discovery import has_suite_beside
+
+
+class OneWorkerMeasures(LoadGroupScheduling):  # type: ignore[misc]  # untyped base
+    """Tests beside a suite.py make one group; the others are shared out as usual."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if _beside_suite(self.config.rootpath / nodeid.partition("::")[0]):
+            return "infperf"
+        return str(super()._split_scope(nodeid))
+
+
+@cache
+def _beside_suite(test_file: Path) -> bool:
+    return has_suite_beside(test_file)

@@ -1,0 +1,103 @@
+"""Finding a suite: `suite.py` beside the tests, imported by a name that a worker can use too."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.suite.suite import Suite
+
+SUITE_FILE = "suite.py"
+
+
+@dataclass(frozen=True)
+class SuiteAddress:
+    """What a process of any checkout needs to load a suite by name."""
+
+    root: str
+    """The folder that the module's name starts from."""
+    module: str
+    """Such as `suites.translation.suite`."""
+
+    def load(self) -> Suite:
+        if self.root not in sys.path:
+            sys.path.insert(0, self.root)
+        module = import_module(self.module)
+        suite = getattr(module, "suite", None)
+        if not isinstance(suite, Suite):
+            raise UserError(f"{module.__file__} must define `suite = Suite(...)`")
+        no_two_alike(suite, str(module.__file__))
+        return suite.at(Path(str(module.__file__)).parent)
+
+
+def no_two_alike(suite: Suite, where: str) -> None:
+    """Raises UserError when two variants have one id."""
+    ids = suite.variant_ids
+    if twice := {i for i in ids if ids.count(i) > 1}:
+        raise UserError(
+            f"{where}: more than one variant is called {', '.join(sorted(twice))}; "
+            "give one of them an id of its own: Torch(..., id=...)"
+        )
+
+
+def has_suite_beside(test_file: Path) -> bool:
+    return _suite_file(test_file).is_file()
+
+
+def suite_beside(test_file: Path, root: Path) -> SuiteAddress:
+    """The address of the suite.py in the folder of a test file."""
+    path = _suite_file(test_file)
+    if not has_suite_beside(test_file):
+        raise UserError(
+            f"{test_file} uses the `variant` fixture, but there is no suite.py beside it"
+        )
+    start = root if path.is_relative_to(root) else path.parent
+    parts = path.relative_to(start).with_suffix("").parts
+    if dotted := [part for part in parts if "." in part]:
+        raise UserError(
+            f"{path}: workers import a suite by name, and {dotted[0]!r} has a dot in it; "
+            "rename the folder"
+        )
+    return SuiteAddress(str(start), ".".join(parts))
+
+
+def _suite_file(test_file: Path) -> Path:
+    return test_file.parent / SUITE_FILE
+
+
+def suites_below(root: Path) -> set[str]:
+    """Names of the suites that a project has, read from their files without importing them."""
+    names = set()
+    for folder, inner, files in os.walk(root):
+        inner[:] = [name for name in inner if not _holds_no_suites(Path(folder, name))]
+        if SUITE_FILE in files:
+            names |= _names_in(Path(folder, SUITE_FILE))
+    return names
+
+
+def _holds_no_suites(folder: Path) -> bool:
+    return folder.name.startswith(".") or (folder / "pyvenv.cfg").exists()
+
+
+def _names_in(suite_file: Path) -> set[str]:
+    """What `Suite("name", ...)` is called with; the folder's name where that is no plain text."""
+    try:
+        calls = [n for n in ast.walk(ast.parse(suite_file.read_bytes())) if isinstance(n, ast.Call)]
+    except (OSError, SyntaxError):
+        calls = []
+    texts = {
+        call.args[0].value
+        for call in calls
+        if _called(call) == "Suite" and call.args and isinstance(call.args[0], ast.Constant)
+    }
+    return {text for text in texts if isinstance(text, str)} | {suite_file.parent.name}
+
+
+def _called(call: ast.Call) -> str:
+    """`Suite` of both `Suite(...)` and `pytest_infperf.Suite(...)`."""
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))

@@ -1,0 +1,38 @@
+"""What a method of `variant` gives back: values by name, and gates that are never passed over."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_infperf.errors import GateBroken
+from pytest_infperf.gates.judge import Gate, Limit
+from pytest_infperf.records.catalogue import Catalogue
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.record import Measure, Record, Verdict
+from pytest_infperf.run.variant import Result
+
+TIMES = Measured({"latency_mean": Measure(0.1, "s", 0.09, 0.11, 60)})
+
+
+def result(*gated: str) -> Result:
+    kinds = [Catalogue().get(name) for name in gated]
+    gates = [
+        Gate(kind, Limit("max", 2.0, "max = 2"), "thresholds.toml:4", 0.99, "fail")
+        for kind in kinds
+        if kind
+    ]
+    return Result([TIMES], gates, Record("translation", "onnx"))
+
+
+def test_a_measure_is_found_by_its_name() -> None:
+    assert result()["latency_mean"].value == 0.1
+    with pytest.raises(KeyError, match="speedup"):
+        result()["speedup"]
+
+
+@pytest.mark.parametrize("name", ["speedup", "latency_p90"])
+def test_a_gate_whose_measure_is_in_no_part_is_inconclusive(name: str) -> None:
+    checked = result("latency_mean", name)
+    with pytest.raises(GateBroken, match=f"{name} was not measured, so the limit max = 2"):
+        checked.check()
+    assert [gate.verdict for gate in checked.record.gates] == [Verdict.PASS, Verdict.INCONCLUSIVE]

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+from dataclasses import asdict
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_infperf.records import file as record_file
+from pytest_infperf.records.file import RecordError, from_document, json_schema, read, to_document
+from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | finite | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=8,
+)
+json_objects = st.dictionaries(words, json_values, max_size=4)
+measures = st.builds(
+    Measure, finite, words, st.none() | finite, st.none() | finite, st.integers(0, 10**9)
+)
+gates = st.builds(GateRecord, words, words, st.sampled_from(Verdict), words, words, words)
+records = st.builds(
+    Record,
+    words,
+    words,
+    st.dictionaries(words, measures, max_size=4),
+    st.lists(gates, max_size=3),
+    json_objects,
+    json_objects,
+    st.lists(words, max_size=3),
+)
+runs = st.builds(RunRecord, json_objects, st.none() | json_objects, st.lists(records, max_size=3))
+
+RUN = RunRecord(
+    host={"cpu_model": "AMD EPYC", "logical_cores": 2, "governor": None},
+    revision={"commit": "f" * 40, "branch": "main", "dirty": False},
+    records=[
+        Record(
+            "translation",
+            "onnx-int8",
+            {"speedup": Measure(1.31, "ratio", 1.29, 1.33, 24), "size": Measure(8.03e7, "bytes")},
+            [GateRecord("speedup", "min = 1.5", Verdict.FAIL, "1.31x is below 1.5x", "", "t:12")],
+            {"threads": 1},
+            {"differences": {"bleu": asdict(Measure(-0.46, "points", -0.9, -0.1, 400))}},
+            ["throughput: the worker was ended by signal 9"],
+        )
+    ],
+)
+
+
+@given(runs)
+def test_a_record_comes_back_as_it_was(run: RunRecord) -> None:
+    document = to_document(run)
+    jsonschema.Draft202012Validator(json_schema()).validate(document)
+    assert from_document(json.loads(json.dumps(document, allow_nan=False))) == run
+
+
+def test_through_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a new folder" / "record.json"
+    record_file.write(path, RUN)
+    assert read(path) == RUN
+    assert [found.name for found in path.parent.iterdir()] == ["record.json"]
+    assert next(iter(json.loads(path.read_text(encoding="utf-8")))) == "schema"
+
+
+def test_the_committed_schema_is_that_of_the_code() -> None:
+    committed = files("pytest_infperf.records") / "record.schema.json"
+    assert json.loads(committed.read_text(encoding="utf-8")) == json_schema(), (
+        "run: python -m pytest_infperf.records.file > pytest_infperf/records/record.schema.json"
+    )
+
+
+def test_the_schema_is_one_and_a_written_record_fits_it(tmp_path: Path) -> None:
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    path = tmp_path / "record.json"
+    record_file.write(path, RUN)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(document)
+    for wrong in ({**document, "schema": 2}, {**document, "extra": 1}, {"schema": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.Draft202012Validator(schema).validate(wrong)
+
+
+def test_unbounded_bounds_and_unknown_facts_become_null() -> None:
+    run = RunRecord(
+        {"steal_fraction": math.nan},
+        None,
+        [Record("s", "v", {"speedup": Measure(1.2, "ratio", -math.inf, math.inf)})],
+    )
+    document = to_document(run)
+    assert document["host"] == {"steal_fraction": None}
+    assert from_document(document).records[0].measures["speedup"] == Measure(1.2, "ratio")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_no_number_is_left_out_and_told(value: float) -> None:
+    record = Record("s", "v", {"speedup": Measure(value, "ratio"), "size": Measure(1.0, "bytes")})
+    written = from_document(to_document(RunRecord({}, None, [record]))).records[0]
+    assert list(written.measures) == ["size"]
+    assert written.errors == [f"speedup came out as {value} and is left out"]
+    assert record.errors == []
+
+
+def test_other_types_are_written_as_jsons() -> None:
+    np = pytest.importorskip("numpy")
+    evidence: dict[Any, Any] = {
+        "single": np.float32(0.5),
+        "count": np.int64(7),
+        "flag": np.bool_(True),
+        "folder": Path("models/marian"),
+        "pair": (1, 2),
+        "array": np.array([[1.5, math.nan]]),
+        "third": Fraction(1, 4),
+        "measure": Measure(1.0, "s"),
+        "verdict": Verdict.PASS,
+        3: "a key that is no text",
+        "last words": "caf\udce9",
+    }
+    document = to_document(RunRecord({}, None, [Record("s", "v", evidence=evidence)]))
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert document["records"][0]["evidence"] == {
+        "single": 0.5,
+        "count": 7,
+        "flag": True,
+        "folder": "models/marian",
+        "pair": [1, 2],
+        "array": [[1.5, None]],
+        "third": 0.25,
+        "measure": {"value": 1.0, "unit": "s", "low": None, "high": None, "n": 1},
+        "verdict": "pass",
+        "3": "a key that is no text",
+        "last words": "caf\\udce9",
+    }
+
+
+def refuse(code: int) -> Any:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (errno.ENOSPC, "the disk is full: free some space, or write the record elsewhere"),
+        (errno.EROFS, "the disk is read-only: write the record elsewhere"),
+        (errno.EIO, "write the record elsewhere"),
+    ],
+)
+def test_a_disk_that_refuses_destroys_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int, remedy: str
+) -> None:
+    path = tmp_path / "record.json"
+    record_file.write(path, RUN)
+    monkeypatch.setattr(os, call, refuse(code))
+    with pytest.raises(RecordError) as raised:
+        record_file.write(path, RunRecord({}, None))
+    assert str(raised.value) == (
+        f"{path}: the record was not written ({os.strerror(code)}); {remedy}"
+    )
+    assert read(path) == RUN
+    assert [found.name for found in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_an_interruption_destroys_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "record.json"
+    record_file.write(path, RUN)
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        record_file.write(path, RunRecord({}, None))
+    assert read(path) == RUN
+    assert [found.name for found in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_folder_of_that_name(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="that is a folder: name a file in it"):
+        record_file.write(tmp_path, RUN)
+    assert tmp_path.is_dir()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(RecordError, match="a part of that path is a file"):
+        record_file.write(tmp_path / "file" / "record.json", RUN)
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_an_unwritable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "open", refuse(errno.EACCES))
+    with pytest.raises(RecordError, match="you may not write there: name a folder of yours"):
+        record_file.write(tmp_path / "record.json", RUN)
+
+
+def test_others_may_read_what_was_written(tmp_path: Path) -> None:
+    beside = tmp_path / "beside"
+    beside.write_text("")
+    path = tmp_path / "record.json"
+    record_file.write(path, RUN)
+    assert path.stat().st_mode == beside.stat().st_mode
+
+
+def changed(**changes: object) -> str:
+    return json.dumps({**to_document(RUN), **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "Expecting value at line 1, column 1"),
+        ('{"schema": 1,', "line 1, column 14"),
+        ("[]", 'there is no "schema" at its top'),
+        ("{}", 'there is no "schema" at its top'),
+        (changed(schema=2), "its schema is 2 and this version of pytest-infperf reads 1"),
+        (changed(schema="1"), "its schema is '1'"),
+        (changed(schema=True), "its schema is True"),
+        (changed(records=3), "records: Input should be a valid array"),
+        (changed(record=[]), "record: Unexpected keyword argument"),
+        ('{"schema": 1, "revision": null, "records": []}', "host: Field required"),
+        (
+            changed(records=[{"suite": "s", "variant": "v", "measures": {"size": {"unit": "s"}}}]),
+            "records[0].measures.size.value: Field required",
+        ),
+        (
+            changed(
+                records=[
+                    {
+                        "suite": "s",
+                        "variant": "v",
+                        "gates": [{"measure": "m", "limit": "l", "verdict": "maybe", "why": "w"}],
+                    }
+                ]
+            ),
+            "records[0].gates[0].verdict: Input should be 'pass', 'fail' or 'inconclusive'",
+        ),
+        (changed(records=[{}] * 4), "and 3 more"),
+        ('{"schema": 1, "host": {"a": NaN}}', "it holds NaN, which JSON does not have"),
+        ("[" * 100_000, "no record"),
+    ],
+)
+def test_what_is_no_record(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "record.json"
+    path.write_text(text)
+    with pytest.raises(RecordError) as raised:
+        read(path)
+    assert str(raised.value).startswith(f"{path}: this is no record: ")
+    assert told in str(raised.value)
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecordError, match="it isn't UTF-8 text"):
+        read(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="can't be read"):
+        read(tmp_path / "record.json")

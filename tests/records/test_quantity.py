@@ -1,0 +1,186 @@
+"""Quantities are read as people write them, and what is printed can be read back."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_infperf.records.quantity import format_value, parse_quantity
+
+UNITS = ("s", "bytes", "samples/s", "ratio", "fraction", "points", "dB")
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("300 ms", "s", 0.3),
+        ("300ms", "s", 0.3),
+        ("2 s", "s", 2.0),
+        ("85 us", "s", 85e-6),
+        ("85 µs", "s", 85e-6),
+        ("1.5 min", "s", 90.0),
+        ("900 MB", "bytes", 900e6),
+        ("1 GiB", "bytes", 2.0**30),
+        ("512 B", "bytes", 512.0),
+        ("5 %", "fraction", 0.05),
+        ("35%", "ratio", 0.35),
+        ("120 %", "fraction", 1.2),
+        ("1.5x", "ratio", 1.5),
+        ("1,234 samples/s", "samples/s", 1234.0),
+        ("22.5 points", "points", 22.5),
+        ("22.5", "points", 22.5),
+        (" 1e-3 s ", "s", 0.001),
+        (0.05, "fraction", 0.05),
+        (-0.5, "points", -0.5),
+        (1.5, "ratio", 1.5),
+        (120, "samples/s", 120.0),
+    ],
+)
+def test_what_people_write_is_read(text: object, unit: str, value: float) -> None:
+    assert parse_quantity(text, unit) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "message"),
+    [
+        (300, "s", 'has no unit; write "300 ms" or "300 s"'),
+        ("300", "s", 'has no unit; write "300 ms" or "300 s"'),
+        (900, "bytes", 'has no unit; write "900 MB" or "900 GB"'),
+        ("300 MB", "s", "'MB' does not fit here; units that do: ns, us"),
+        ("5 %", "points", "'%' does not fit here; units that do: point, points"),
+        ("300 mb", "bytes", "'mb' does not fit here; units that do: B, kB"),
+        ("-3 ms", "s", "is negative"),
+        (-1, "ratio", "is negative"),
+        (5, "fraction", 'is more than the whole; write "5 %"'),
+        ("fast", "s", 'is no number with a unit; write "300 ms" or "2 s"'),
+        ("1,5 ms", "s", "is no number with a unit"),
+        ("", "ratio", "is no number with a unit"),
+        ("nan ms", "s", "is no number with a unit"),
+        ("1e999 s", "s", "is no finite number"),
+        (math.nan, "points", "is no finite number"),
+        (math.inf, "ratio", "is no finite number"),
+        (10**400, "points", "is no finite number"),
+        (True, "points", "is no finite number"),
+        (None, "s", "is no finite number"),
+        (["300 ms"], "s", "is no finite number"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_the_way_to_write_it(
+    value: object, unit: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parse_quantity(value, unit)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "quantity"),
+    [(2.5, "dB", 2.5), ("2.5", "dB", 2.5), ("-2.5 dB", "dB", -2.5), (7, "", 7.0), ("7", "", 7.0)],
+)
+def test_a_unit_that_is_not_known_takes_plain_numbers(
+    value: object, unit: str, quantity: float
+) -> None:
+    assert parse_quantity(value, unit) == quantity
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "message"),
+    [
+        ("3 ms", "dB", "'ms' does not fit here; units that do: dB"),
+        ("3 ms", "", "'ms' does not fit here; write 3"),
+        ("loud", "dB", 'is no number with a unit; write 2.5 or "2.5 dB"'),
+        ("loud", "", "is no number with a unit; write 2.5"),
+        (math.inf, "dB", 'is no finite number; write 2.5 or "2.5 dB"'),
+    ],
+)
+def test_a_unit_that_is_not_known_refuses_others(value: object, unit: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parse_quantity(value, unit)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(12.345, "dB", "12.3 dB"), (-1234.5, "px", "-1,234 px"), (0.5, "", "0.5"), (0, "dB", "0 dB")],
+)
+def test_a_unit_that_is_not_known_stands_behind_the_number(
+    value: float, unit: str, text: str
+) -> None:
+    assert format_value(value, unit) == text
+    assert parse_quantity(text, unit) == pytest.approx(value, rel=0.005)
+
+
+@given(st.text(), st.sampled_from(UNITS))
+def test_any_text_is_a_number_or_a_clear_refusal(text: str, unit: str) -> None:
+    refusal = ""
+    value = math.nan
+    try:
+        value = parse_quantity(text, unit)
+    except ValueError as refused:
+        refusal = str(refused)
+    assert math.isfinite(value) or repr(text) in refusal
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.312, "s", "312 ms"),
+        (0.00431, "s", "4.31 ms"),
+        (85e-6, "s", "85 us"),
+        (0.9996, "s", "1 s"),
+        (0.0, "s", "0 s"),
+        (1234.0, "s", "1,234 s"),
+        (54.2e6, "bytes", "54.2 MB"),
+        (512, "bytes", "512 B"),
+        (0, "bytes", "0 B"),
+        (999.9e6, "bytes", "1 GB"),
+        (1.31, "ratio", "1.31x"),
+        (1.5, "ratio", "1.50x"),
+        (1234, "samples/s", "1,234 samples/s"),
+        (12.34, "samples/s", "12.3 samples/s"),
+        (26.2, "points", "26.20"),
+        (-0.001, "points", "0.00"),
+        (0.985, "fraction", "98.5 %"),
+        (0.0512, "fraction", "5.12 %"),
+        (-0.312, "s", "-312 ms"),
+        (math.inf, "ratio", "inf"),
+    ],
+)
+def test_values_are_printed_with_a_fitting_prefix(value: float, unit: str, text: str) -> None:
+    assert format_value(value, unit) == text
+
+
+def test_more_digits_tell_near_values_apart() -> None:
+    assert format_value(0.30004, "s") == format_value(0.3, "s") == "300 ms"
+    assert format_value(0.30004, "s", extra_digits=2) == "300.04 ms"
+    assert format_value(1.4996, "ratio", extra_digits=2) == "1.4996x"
+
+
+@given(st.floats(1e-6, 1e6), st.sampled_from(["s", "bytes", "samples/s"]))
+def test_three_significant_figures_survive_printing_and_reading(value: float, unit: str) -> None:
+    assert parse_quantity(format_value(value, unit), unit) == pytest.approx(value, rel=0.0051)
+
+
+@given(st.floats(-200, 200), st.integers(0, 3))
+def test_points_survive_printing_and_reading(value: float, extra: int) -> None:
+    printed = format_value(value, "points", extra)
+    assert parse_quantity(printed, "points") == pytest.approx(value, abs=0.51 * 10 ** -(2 + extra))
+
+
+@given(st.floats(0, 100))
+def test_ratios_survive_printing_and_reading(value: float) -> None:
+    assert parse_quantity(format_value(value, "ratio"), "ratio") == pytest.approx(value, abs=0.0051)
+
+
+@given(st.floats(-2, 2))
+def test_fractions_survive_printing_and_reading(value: float) -> None:
+    printed = format_value(value, "fraction")
+    assert parse_quantity(printed, "fraction") == pytest.approx(value, abs=0.00051)
+
+
+@given(st.floats(0, 1e12), st.sampled_from(UNITS))
+def test_what_was_printed_is_printed_the_same_again(value: float, unit: str) -> None:
+    printed = format_value(value, unit)
+    assert format_value(parse_quantity(printed, unit), unit) == printed

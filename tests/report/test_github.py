@@ -1,0 +1,75 @@
+"""Markdown and workflow commands: text of others can't break out of its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.report import github, markdown
+
+HOSTILE = "a|b`<img src=x>\n# head [x](y) ::error::"
+
+
+@pytest.fixture
+def hostile() -> RunRecord:
+    gate = GateRecord(
+        "m", "max = 1", Verdict.FAIL, f"why {HOSTILE}", "do, 5 %", "thresholds.toml:7"
+    )
+    record = Record(HOSTILE, HOSTILE, {"latency_p50": Measure(0.01, "s")}, [gate])
+    record.errors.append("died\nof <b>memory</b>")
+    return RunRecord({"cpu_model": "<script>"}, None, [record])
+
+
+def test_markdown_escapes_what_it_did_not_write(hostile: RunRecord) -> None:
+    text = markdown.summary(hostile)
+    assert "<img" not in text
+    assert "<script" not in text
+    assert "\n# head" not in text
+    header, *rows = [line for line in text.splitlines() if line.startswith("|")]
+    cells = header.count("|")
+    assert all(row.replace("\\|", "").count("|") == cells for row in rows)
+
+
+def test_a_command_is_one_line(hostile: RunRecord) -> None:
+    lines = list(github.workflow_commands(hostile, Path("/w"), {"GITHUB_ACTIONS": "true"}))
+    assert len(lines) == 2
+    assert all("\n" not in line for line in lines)
+    head, _, told = lines[0].removeprefix("::error ").partition("::")
+    where = dict(part.split("=", 1) for part in head.split(","))
+    assert where["file"] == "thresholds.toml"
+    assert where["line"] == "7"
+    assert "%3A%3Aerror" in where["title"]
+    assert told.endswith("do, 5 %25")
+    assert "%0Aof" in lines[1]
+
+
+def test_outside_of_actions_there_are_none(hostile: RunRecord) -> None:
+    assert list(github.workflow_commands(hostile, Path("/w"), {})) == []
+
+
+def test_a_summary_is_added_to_what_is_there(hostile: RunRecord, tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    path.write_text("before\n")
+    assert github.write_summary(hostile, {"GITHUB_STEP_SUMMARY": str(path)}) is None
+    assert path.read_text().startswith("before\n## Inference")
+
+
+def test_a_summary_that_is_too_long_says_so(hostile: RunRecord, tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    path.write_bytes(b"x" * 1024**2)
+    github.write_summary(hostile, {"GITHUB_STEP_SUMMARY": str(path)})
+    assert path.read_text().endswith("see the job's log.\n")
+
+
+def test_a_summary_that_cannot_be_written_is_told(hostile: RunRecord, tmp_path: Path) -> None:
+    trouble = github.write_summary(hostile, {"GITHUB_STEP_SUMMARY": str(tmp_path)})
+    assert trouble
+    assert "was not written" in trouble
+
+
+def test_without_records_there_is_no_summary(tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    github.write_summary(RunRecord({}, None), {"GITHUB_STEP_SUMMARY": str(path)})
+    assert not path.exists()

@@ -1,0 +1,68 @@
+"""An account of AWS that only exists here, and plans for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import moto
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+
+from pytest_infperf.cost.prices import Price
+from pytest_infperf.serving.deploy import ec2 as deployments
+from pytest_infperf.serving.deploy.plan import Plan, Source
+from tests.serving.deploy.made import REGION, Planned, Refusing
+
+
+@pytest.fixture
+def planned() -> Planned:
+    """A plan with some of its fields changed."""
+    plan = Plan(
+        name="translation-fast",
+        suite="translation",
+        variant="fast",
+        extras=("optimum", "serve"),
+        source=Source("https://example.org/acme/models.git", "main", "suites/translation"),
+        instance_type="c7i.large",
+        region=REGION,
+        price=Price(0.1, "a table"),
+    )
+    return lambda **changes: replace(plan, **changes)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """moto's EC2 client of the region; nothing reaches the network."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setattr(deployments, "sleep", lambda seconds: None)
+    with moto.mock_aws():
+        yield boto3.client("ec2", region_name=REGION)
+
+
+@pytest.fixture
+def refusing(account: Any, monkeypatch: pytest.MonkeyPatch) -> Refusing:
+    """Lets AWS refuse an operation from now on, or raise any other exception in its place."""
+
+    def refuse(
+        operation: str, error: str | BaseException, *, dry_run: bool = False, times: int = 1000
+    ) -> None:
+        call = BaseClient._make_api_call
+        left = iter(range(times))
+
+        def refused(self: Any, name: str, arguments: dict[str, Any]) -> Any:
+            meant = name == operation and arguments.get("DryRun", False) is dry_run
+            if not meant or next(left, None) is None:
+                return call(self, name, arguments)
+            if isinstance(error, BaseException):
+                raise error
+            raise ClientError({"Error": {"Code": error, "Message": "as AWS says it"}}, name)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", refused)
+
+    return refuse

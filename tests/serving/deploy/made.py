@@ -1,0 +1,62 @@
+"""What tests of deployments share: the fixtures' types, what an account holds, what is served."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from pytest_infperf.cli import serve
+from pytest_infperf.serving.deploy.plan import Plan
+from pytest_infperf.suite.discovery import SuiteAddress
+
+ROOT = Path(__file__).parents[3]
+REGION = "us-east-1"
+Planned = Callable[..., Plan]
+
+
+class Refusing(Protocol):
+    def __call__(
+        self,
+        operation: str,
+        error: str | BaseException,
+        *,
+        dry_run: bool = False,
+        times: int = ...,
+    ) -> None: ...
+
+
+def instances(client: Any) -> list[dict[str, Any]]:
+    """All that are not terminated."""
+    found = [i for r in client.describe_instances()["Reservations"] for i in r["Instances"]]
+    return [i for i in found if i["State"]["Name"] != "terminated"]
+
+
+def groups(client: Any) -> list[dict[str, Any]]:
+    """All but each network's own."""
+    found = client.describe_security_groups()["SecurityGroups"]
+    return [group for group in found if group["GroupName"] != "default"]
+
+
+def tags(described: dict[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in described["Tags"]}
+
+
+def asked_of_serve(words: list[str]) -> Namespace:
+    parser = ArgumentParser()
+    serve.configure(parser)
+    return parser.parse_args(words)
+
+
+def shipped_variants(folder: Path) -> tuple[str, ...]:
+    address = SuiteAddress(str(ROOT), ".".join([*folder.parts, "suite"]))
+    return tuple(address.load().variant_ids)
+
+
+def assert_it_serves_a_shipped_variant(words: list[str]) -> Namespace:
+    asked = asked_of_serve(words)
+    assert asked.variant in shipped_variants(asked.suite)
+    assert (asked.host, asked.port) == ("0.0.0.0", 8000)
+    assert str(asked.cache) == "/var/cache/infperf"
+    return asked

@@ -1,0 +1,108 @@
+"""The compose file and its front; there need be no Docker engine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from pytest_infperf.serving.server.settings import Serving
+from tests.serving.deploy.made import ROOT, assert_it_serves_a_shipped_variant
+
+FILE = ROOT / "deploy" / "compose.yaml"
+NGINX = (ROOT / "deploy" / "nginx.conf").read_text()
+
+
+@pytest.fixture
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(FILE.read_text())["services"]
+    return found
+
+
+def test_replicas_have_limits_of_cpu_time_memory_and_processes(services: dict[str, Any]) -> None:
+    api = services["api"]
+    assert api["deploy"]["replicas"] == "${REPLICAS:-2}"
+    assert api["deploy"]["resources"]["limits"] == {"cpus": "1", "memory": "2G"}
+    for service in services.values():
+        assert service["deploy"]["resources"]["limits"].keys() >= {"cpus", "memory"}
+        assert service["pids_limit"] > 0
+
+
+def test_a_replica_has_no_more_threads_than_cpu_time(services: dict[str, Any]) -> None:
+    api = services["api"]
+    asked = assert_it_serves_a_shipped_variant(api["command"])
+    assert asked.threads == int(api["deploy"]["resources"]["limits"]["cpus"])
+
+
+def test_the_image_is_built_from_the_repository(services: dict[str, Any]) -> None:
+    build = services["api"]["build"]
+    context = (FILE.parent / build["context"]).resolve()
+    assert context == ROOT
+    assert (context / build["dockerfile"]).is_file()
+
+
+def test_the_front_alone_is_reached_and_from_this_host_alone(services: dict[str, Any]) -> None:
+    assert "ports" not in services["api"]
+    (port,) = services["front"]["ports"]
+    assert port == "127.0.0.1:${PORT:-8000}:8080"
+    assert yaml.safe_load(FILE.read_text())["networks"]["inside"] == {"internal": True}
+    assert services["api"]["networks"] == ["inside"]
+
+
+def test_the_front_waits_for_replicas_that_are_ready(services: dict[str, Any]) -> None:
+    assert services["front"]["depends_on"] == {"api": {"condition": "service_healthy"}}
+    assert "/readyz" in services["front"]["healthcheck"]["test"][-1]
+
+
+def test_nothing_more_may_be_done_than_it_takes(services: dict[str, Any]) -> None:
+    for service in services.values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+    assert services["api"]["volumes"] == ["artifacts:/var/cache/infperf"]
+
+
+def test_what_was_accepted_is_finished_before_a_replica_is_stopped(
+    services: dict[str, Any],
+) -> None:
+    grace_s = int(services["api"]["stop_grace_period"].removesuffix("s"))
+    assert grace_s > Serving().timeout_s + 1
+
+
+def test_the_front_asks_all_replicas(services: dict[str, Any]) -> None:
+    assert "server api:8000 resolve" in NGINX
+    assert "resolver 127.0.0.11 " in NGINX
+    (mounted,) = services["front"]["volumes"]
+    source, target, mode = mounted.split(":")
+    assert (FILE.parent / source).is_file()
+    assert (target, mode) == ("/etc/nginx/nginx.conf", "ro")
+    image = services["front"]["image"].partition(":")[2]
+    assert tuple(int(part) for part in re.findall(r"\d+", image)[:2]) >= (1, 28)
+
+
+def test_the_front_waits_longer_than_a_replica_takes() -> None:
+    (seconds,) = re.findall(r"proxy_read_timeout (\d+)s;", NGINX)
+    assert int(seconds) > Serving().timeout_s
+
+
+def test_composes_own_reading_of_it() -> None:
+    compose = next((c for c in (["docker", "compose"], ["docker-compose"]) if _there(c)), None)
+    if compose is None:
+        pytest.skip("neither `docker compose` nor docker-compose is installed")
+    told = subprocess.run(
+        [*compose, "--file", str(FILE), "config"], capture_output=True, text=True, timeout=60
+    )
+    assert told.returncode == 0, told.stderr
+    read = yaml.safe_load(told.stdout)["services"]
+    assert read["api"]["deploy"]["replicas"] == 2
+    assert read.keys() == {"api", "front"}
+
+
+def _there(command: list[str]) -> bool:
+    if shutil.which(command[0]) is None:
+        return False
+    return subprocess.run([*command, "version"], capture_output=True, timeout=60).returncode == 0

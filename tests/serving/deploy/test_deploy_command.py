@@ -1,0 +1,257 @@
+"""`infperf deploy` as a user calls it, in a project with the fake backend."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+
+from pytest_infperf import cli
+from tests.serving.deploy.made import REGION, ROOT, Refusing, groups, instances, tags
+
+SUITE = """
+from pytest_infperf import Echo, Fake, Onnx, Suite
+
+suite = Suite(
+    "echo", task=Echo(count=4), model="model", baseline="slow",
+    variants=[Fake(id="slow"), Fake(id="fast"), Onnx(id="graph")],
+)
+"""
+SOURCE = ["--repository", "https://example.org/acme/models.git", "--revision", "v1.2"]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    (tmp_path / "suites/deployed").mkdir(parents=True)
+    (tmp_path / "suites/deployed/suite.py").write_text(SUITE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setenv("COLUMNS", "160")
+    known = {*sys.modules}
+    yield tmp_path
+    for name in {*sys.modules} - known:
+        if name.partition(".")[0] == "suites":
+            del sys.modules[name]
+
+
+@pytest.fixture
+def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS must not be asked."""
+
+    def refuse(*arguments: Any, **named: Any) -> None:
+        pytest.fail(f"AWS was asked: {arguments}")
+
+    monkeypatch.setattr(boto3, "client", refuse)
+
+
+def deploy(*arguments: str, source: bool = True) -> int:
+    return cli.main(["deploy", *arguments, *(SOURCE if source else [])])
+
+
+@pytest.mark.usefixtures("project", "unasked")
+def test_the_plan_says_what_it_makes_and_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert deploy("suites/deployed", "--variant", "fast", "--hours-shown", "100") == 0
+    told = capsys.readouterr().out
+    assert "deployment echo-fast: echo[fast]" in told
+    assert "c7i.large in us-east-1" in told
+    assert "nobody: its security group lets nothing in" in told
+    assert "https://example.org/acme/models.git at v1.2, suites/deployed" in told
+    assert (
+        "0.08925 USD an hour, 2.142 USD a day, 65.15 USD a month, 8.925 USD for 100 hours" in told
+    )
+    assert "2026-01-19" in told
+    assert "    ExecStart=/opt/venv/bin/infperf serve suites/deployed --variant fast" in told
+    assert "nothing was made" in told
+
+
+@pytest.mark.usefixtures("project")
+def test_the_plan_makes_nothing(account: Any) -> None:
+    assert deploy("suites/deployed", "--allow", "203.0.113.7/32") == 0
+    assert (instances(account), groups(account)) == ([], [])
+
+
+@pytest.mark.usefixtures("project", "unasked")
+@pytest.mark.parametrize(
+    ("variant", "package"), [("fast", "[serve]"), ("graph", "[optimum,serve]")]
+)
+def test_what_is_installed_is_what_the_variant_needs(
+    variant: str, package: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy("suites/deployed", "--variant", variant)
+    assert f"package='pytest-infperf{package}==" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project", "unasked")
+def test_an_open_door_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    deploy("suites/deployed", "--allow", "0.0.0.0/0")
+    assert "0.0.0.0/0 to port 8000 alone; that is everybody" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+def test_from_the_first_to_the_last_command(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deploy("suites/deployed", "--yes", "--allow", "203.0.113.7/32") == 0
+    told = capsys.readouterr().out
+    (instance,) = instances(account)
+    assert tags(instance)["infperf:variant"] == "slow"
+    assert told.index("0.08925 USD an hour") < told.index("the dry run passed")
+    assert f"http://{instance['PublicIpAddress']}:8000/readyz" in told
+    assert told.endswith("infperf deploy --teardown echo-slow --region us-east-1\n")
+
+    assert deploy("--list", source=False) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "echo-slow" in line]
+    assert row.split()[1:5] == ["echo[slow]", instance["InstanceId"], "c7i.large", "running"]
+
+    assert deploy("--teardown", "echo-slow", source=False) == 0
+    removed = capsys.readouterr().out
+    assert re.fullmatch(rf"removed: {instance['InstanceId']}, sg-\w+\n", removed)
+    assert (instances(account), groups(account)) == ([], [])
+
+    assert deploy("--list", source=False) == 0
+    assert capsys.readouterr().out == "no deployments in us-east-1\n"
+
+
+@pytest.mark.usefixtures("project", "account")
+def test_the_docs_name_every_permission(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+    call = BaseClient._make_api_call
+
+    def noted(self: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        asked.add(f"{self.meta.service_model.service_name}:{operation}")
+        return call(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", noted)
+    deploy("suites/deployed", "--yes", "--allow", "203.0.113.7/32")
+    deploy("--teardown", "echo-slow", source=False)
+    assert "ec2:TerminateInstances" in asked
+    page = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+    assert [permission for permission in asked if f"`{permission}`" not in page] == []
+
+
+@pytest.mark.usefixtures("project", "account")
+def test_a_closed_one_is_reached_through_session_manager(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    iam = boto3.client("iam", region_name=REGION)
+    iam.create_instance_profile(InstanceProfileName="managed")
+    assert deploy("suites/deployed", "--yes", "--instance-profile", "managed") == 0
+    assert "aws ssm start-session --region us-east-1 --target i-" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+def test_a_group_without_its_instance_is_listed(
+    account: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy("suites/deployed", "--yes")
+    account.terminate_instances(InstanceIds=[i["InstanceId"] for i in instances(account)])
+    deploy("--list", source=False)
+    assert "is left of echo-slow: infperf deploy --teardown echo-slow" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+def test_a_refusal_is_one_message_and_the_status_of_a_mistake(
+    account: Any, refusing: Refusing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusing("RunInstances", "VcpuLimitExceeded")
+    assert deploy("suites/deployed", "--yes") == 2
+    told = capsys.readouterr().err
+    assert told.startswith("infperf deploy: AWS: ")
+    assert "Service Quotas" in told
+    assert groups(account) == []
+
+
+@pytest.mark.usefixtures("project", "unasked")
+@pytest.mark.parametrize(
+    "named",
+    [["--region", "eu-west-1"], ["--instance", "c99.large"]],
+)
+def test_without_a_known_cost_nothing_is_made(
+    named: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deploy("suites/deployed", *named) == 0
+    assert "cost      not known: " in capsys.readouterr().out
+    assert deploy("suites/deployed", "--yes", *named) == 2
+    told = capsys.readouterr().err
+    assert "nothing was made, for its cost is not known" in told
+    assert "--prices aws" in told
+    assert "--infperf-prices" not in told
+
+
+@pytest.mark.usefixtures("project", "unasked")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "name the folder of a suite, or --list, or --teardown NAME"),
+        (["suites/none"], "has no suite.py"),
+        (["suites/deployed", "--variant", "none"], "it has slow, fast, graph"),
+        (["suites/deployed", "--allow", "203.0.113.7/8"], "has host bits set; write it as"),
+        (["suites/deployed", "--allow", "home"], "write it as 203.0.113.7/32"),
+        (["suites/deployed", "--port", "80"], "1024 to 65535"),
+        (["suites/deployed", "--name", "Not this"], "small letters, digits and dashes"),
+        (["suites/deployed", "--hours-shown", "0"], "more than 0 hours"),
+        (["suites/deployed", "--hours-shown", "nan"], "more than 0 hours"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_asked(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deploy(*arguments) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("project", "unasked")
+@pytest.mark.parametrize(
+    ("repository", "revision", "told"),
+    [
+        ("git@example.org:acme/models.git", "main", "an https address that anyone may clone"),
+        ("http://example.org/models.git", "main", "an https address that anyone may clone"),
+        ("https://me:secret@example.org/models.git", "main", "has credentials in it"),
+        ("https://example.org/models.git", "main; reboot", "name a branch, a tag or a commit"),
+        ("https://example.org/models.git", "--upload-pack=x", "name a branch, a tag or a commit"),
+    ],
+)
+def test_what_the_instance_could_not_clone_or_should_not_run(
+    repository: str, revision: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["suites/deployed", f"--repository={repository}", f"--revision={revision}"]
+    assert deploy(*arguments, source=False) == 2
+    shown = capsys.readouterr().err
+    assert told in shown
+    assert "secret" not in shown
+
+
+@pytest.mark.usefixtures("unasked")
+def test_repository_and_revision_are_those_of_the_checkout(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deploy("suites/deployed", source=False) == 2
+    assert "name one with --repository" in capsys.readouterr().err
+
+    def git(*arguments: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        command = ["git", "-C", str(project), *who, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "--quiet")
+    git("remote", "add", "origin", "https://example.org/acme/models.git")
+    assert deploy("suites/deployed", source=False) == 2
+    assert "name a --revision" in capsys.readouterr().err
+    git("add", "suites")
+    git("commit", "--quiet", "--message", "first")
+    assert deploy("suites/deployed", source=False) == 0
+    told = capsys.readouterr().out
+    commit = git("rev-parse", "HEAD")
+    assert f"https://example.org/acme/models.git at {commit}, suites/deployed\n" in told
+    assert "the commit has to be pushed\n" in told
+    (project / "suites/deployed/suite.py").write_text(SUITE + "\n# changed\n")
+    deploy("suites/deployed", source=False)
+    assert "your changes since are not part of it" in capsys.readouterr().out

@@ -1,0 +1,211 @@
+"""What generators send, and what they saw: against a server that is slow in a known way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+from time import monotonic
+
+import pytest
+from aiohttp import web
+
+from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.host.processes import LastWords
+from pytest_infperf.serving.load import generators as generators_module
+from pytest_infperf.serving.load import traffic
+from pytest_infperf.serving.load.generators import Target, closed_loop, open_loop, streams
+from pytest_infperf.serving.load.open_loop import arrivals
+from pytest_infperf.serving.load.traffic import Generator, Log
+from pytest_infperf.suite.loads import ClosedLoop, OpenLoop, Server, SingleStream
+
+
+@dataclass
+class SlowServer:
+    """Answers one request at a time, each after `seconds`; `refuses` every n-th."""
+
+    seconds: float = 0.02
+    refuses: int = 0
+    stalls_at: int = 0
+    """The request that takes a second."""
+    url: str = ""
+    bodies: list[str] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.bodies.append(await request.text())
+        number = len(self.bodies)
+        async with self.turn:
+            await asyncio.sleep(1.0 if number == self.stalls_at else self.seconds)
+        status = 429 if self.refuses and number % self.refuses == 0 else 200
+        return web.json_response({}, status=status)
+
+    def target(self) -> Target:
+        bodies = [json.dumps({"instances": [i]}).encode() for i in range(5)]
+        return Target(self.url, "/predict", bodies, 1, 10.0, None)
+
+
+@pytest.fixture
+def server() -> Iterator[SlowServer]:
+    slow = SlowServer()
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+
+    async def start() -> web.AppRunner:
+        slow.turn = asyncio.Lock()  # type: ignore[attr-defined]
+        app = web.Application()
+        app.router.add_post("/predict", slow.answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        assert site._server
+        slow.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined]
+        ready.set()
+        return runner
+
+    def run() -> None:
+        runner = loop.run_until_complete(start())
+        loop.run_forever()
+        loop.run_until_complete(runner.cleanup())
+        loop.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    yield slow
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+def test_arrivals_are_those_of_a_poisson_process_and_the_same_for_a_seed() -> None:
+    times = list(arrivals(50.0, 200.0, seed=3))
+    gaps = [b - a for a, b in zip([0.0, *times], times, strict=False)]
+    assert len(times) == pytest.approx(10_000, rel=0.05)
+    assert fmean(gaps) == pytest.approx(1 / 50, rel=0.05)
+    # Exponential gaps: their standard deviation equals their mean.
+    assert fmean(gap**2 for gap in gaps) == pytest.approx(2 / 50**2, rel=0.1)
+    assert times == list(arrivals(50.0, 200.0, seed=3))
+    assert times != list(arrivals(50.0, 200.0, seed=4))
+
+
+def test_an_open_loop_sends_at_its_times_whatever_is_answered(server: SlowServer) -> None:
+    traffic = open_loop(server.target(), rate=20.0, seconds=2.0, seed=1)
+    planned = list(arrivals(20.0, 2.0, seed=1))
+    assert len(traffic.replies) == len(planned)
+    begun = traffic.replies[0].intended_s - planned[0]
+    for reply, at in zip(traffic.replies, planned, strict=True):
+        assert reply.intended_s - begun == pytest.approx(at, abs=1e-6)
+        assert reply.lag_s >= 0
+        assert reply.latency_s >= reply.service_s >= 0.019
+    assert all(reply.ok for reply in traffic.replies)
+
+
+def test_a_stall_counts_for_all_who_waited_through_it(server: SlowServer) -> None:
+    """What a closed loop leaves out: those who would have come meanwhile."""
+    server.stalls_at = 10
+    late = [r for r in open_loop(server.target(), 20.0, 2.0, 1).replies if r.latency_s > 0.3]
+    assert len(late) > 5
+    server.bodies.clear()
+    omitted = [r for r in streams(server.target(), 2.0).replies if r.latency_s > 0.3]
+    assert len(omitted) == 1
+
+
+def test_streams_send_again_when_they_have_their_answer(server: SlowServer) -> None:
+    traffic = streams(server.target(), seconds=60.0, connections=2, requests=9)
+    assert len(traffic.replies) == 9
+    assert server.bodies[:6] == [json.dumps({"instances": [i % 5]}) for i in range(6)]
+    first, *_, last = traffic.replies
+    assert last.done_s - first.sent_s >= 9 * 0.02
+
+
+def test_refusals_and_silence_are_no_answers(server: SlowServer) -> None:
+    server.refuses = 3
+    refused = streams(server.target(), 60.0, requests=9).replies
+    assert [reply.status for reply in refused].count(429) == 3
+    nobody = Target("http://127.0.0.1:9", "/predict", [b"{}"], 1, 2.0, None)
+    silent = streams(nobody, 60.0, requests=2).replies
+    assert [(reply.status, reply.error) for reply in silent] == [(0, "ClientConnectorError")] * 2
+
+
+def test_what_has_no_answer_in_time_is_an_error(server: SlowServer) -> None:
+    server.seconds = 2.5
+    target = Target(server.url, "/predict", [b"{}"], 1, 0.3, None)
+    [reply] = streams(target, 60.0, requests=1).replies
+    assert (reply.status, reply.error) == (0, "TimeoutError")
+    assert 0.3 <= reply.latency_s < 2
+
+
+@pytest.mark.parametrize("generators", [1, 2])
+def test_locusts_users_each_wait_for_their_answer(server: SlowServer, generators: int) -> None:
+    server.seconds = 0.01
+    begun = monotonic()
+    load = ClosedLoop(4, generators=generators)
+    traffic = closed_loop(server.target(), load, seconds=2.5)  # Locust's are whole ones
+    assert begun <= traffic.replies[0].sent_s <= traffic.replies[-1].done_s <= monotonic()
+    assert len(traffic.generators) == generators
+    assert len(traffic.replies) == pytest.approx(len(server.bodies), abs=4)
+    # Four requests are in flight, and one is answered every 10 ms.
+    steady = [reply.latency_s for reply in traffic.replies[20:-8]]
+    assert median(steady) == pytest.approx(0.04, rel=0.5)
+    assert all(reply.ok for reply in traffic.replies)
+
+
+def test_locusts_masters_at_once_keep_their_workers(server: SlowServer) -> None:
+    load = ClosedLoop(2, generators=2)
+    with ThreadPoolExecutor() as threads:
+        runs = [threads.submit(closed_loop, server.target(), load, 1.0) for _ in range(2)]
+    assert [len(run.result().generators) for run in runs] == [2, 2]
+    assert all(run.result().replies for run in runs)
+
+
+def test_names_of_loads() -> None:
+    assert [load.name for load in (ClosedLoop(4), OpenLoop(2.5), SingleStream(), Server())] == [
+        "users=4", "rate=2.5", "SingleStream", "Server",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("load", "word"),
+    [
+        (lambda: ClosedLoop(0), "at least 1 user"),
+        (lambda: OpenLoop(0.0), "over 0"),
+        (lambda: ClosedLoop(1, seconds=0), "longer than 0 s"),
+        (lambda: SingleStream(samples=0), "at least 1 sample"),
+    ],
+)
+def test_loads_that_cannot_be(load: object, word: str) -> None:
+    with pytest.raises(UserError, match=word):
+        load()  # type: ignore[operator]
+
+
+def test_a_process_that_left_no_record_is_missed(tmp_path: Path) -> None:
+    (tmp_path / "replies.12").touch()
+    (tmp_path / "replies.13.tmp").touch()
+    missed = "1 of 2 processes of the load generator left no record of what they sent"
+    with closing(LastWords()) as words:
+        words.file.write(b"no such file")
+        assert generators_module._files(tmp_path, 1, 0.0, words) == [tmp_path / "replies.12"]
+        with pytest.raises(WorkerError, match=f"{missed}\nIts last words:\nno such file"):
+            generators_module._files(tmp_path, 2, 0.0, words)
+
+
+def test_processes_that_write_at_once_do_not_share_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = Log(tmp_path / "replies.12"), Log(tmp_path / "replies.13")
+    replace = Path.replace
+
+    def meanwhile(path: Path, target: Path) -> Path:
+        monkeypatch.undo()
+        other.write(Generator(2.0, 4.0))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    one.write(Generator(1.0, 4.0))
+    seen = [traffic.read([log.path], 1).generators for log in (one, other)]
+    assert seen == [[Generator(1.0, 4.0)], [Generator(2.0, 4.0)]]

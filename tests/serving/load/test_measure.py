@@ -1,0 +1,234 @@
+"""What traffic that was made up comes to: latencies, errors, doubts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from types import SimpleNamespace as Namespace
+
+import psutil
+import pytest
+
+from pytest_infperf.errors import WorkerError
+from pytest_infperf.serving.load import measure as measuring
+from pytest_infperf.serving.load.generators import Target
+from pytest_infperf.serving.load.measure import Loading, Run, UnderLoad
+from pytest_infperf.serving.load.traffic import Generator, Reply, Traffic
+from pytest_infperf.serving.load.usage import Sample, Usage
+from pytest_infperf.suite.loads import OpenLoop, SingleStream, Soak
+
+IDLE = Generator(cpu_s=0.1, wall_s=10.0)
+
+
+def usage(cores: float = 0.5, seconds: int = 100) -> Usage:
+    samples = [Sample(t / 10, cores * t / 10, 10**8 + t) for t in range(10 * seconds)]
+    return Usage(samples)
+
+
+def replies(
+    count: int = 200, *, service_s: float = 0.02, lag_s: float = 0.0, status: int = 200
+) -> list[Reply]:
+    """Ten a second."""
+    return [Reply(i / 10, i / 10 + lag_s, i / 10 + lag_s + service_s, status) for i in range(count)]
+
+
+def run(its: Sequence[Reply], generator: Generator = IDLE, dropped: int = 0) -> Run:
+    return Run(Traffic(its, [generator], dropped), usage())
+
+
+def without_a_server(
+    monkeypatch: pytest.MonkeyPatch,
+    streams: Traffic,
+    open_loop: Callable[[Target, float, float, int], Traffic],
+    percentiles: Sequence[float] = (),
+) -> Loading:
+    """Whose generators give this traffic."""
+    monkeypatch.setattr(measuring, "watched", lambda _: nullcontext(Namespace(usage=usage())))
+    monkeypatch.setattr(measuring.generators, "streams", lambda *_, **__: streams)
+    monkeypatch.setattr(measuring.generators, "open_loop", open_loop)
+    target = Target("http://x", "/", [b"{}"], 1, 1.0, None)
+    server = psutil.Process()
+    return Loading(target, server, 0.95, percentiles, 60.0, 0, 3.6, None, lambda what: None)
+
+
+@pytest.fixture
+def loading(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Ten requests a second without a server, the generator of each run as given, and its seconds.
+
+    The last generator stays for the runs after it.
+    """
+
+    def measure(
+        its: Sequence[Reply], *generator: Generator, percentiles: Sequence[float] = ()
+    ) -> tuple[UnderLoad, list[float]]:
+        lasted_s: list[float] = []
+        waiting = list(generator or [IDLE])
+
+        def open_loop(_: Target, rate: float, seconds: float, seed: int) -> Traffic:
+            lasted_s.append(seconds)
+            return Traffic(its, [waiting.pop(0) if len(waiting) > 1 else waiting[0]])
+
+        load = without_a_server(monkeypatch, Traffic(its, [IDLE]), open_loop, percentiles)
+        return load.measure(OpenLoop(10.0), 20.0), lasted_s
+
+    return measure
+
+
+@pytest.fixture
+def under_load(loading):  # type: ignore[no-untyped-def]
+    """What `Loading` makes of traffic."""
+    return lambda *given: loading(*given)[0]
+
+
+def test_latency_counts_from_the_intended_time(under_load) -> None:  # type: ignore[no-untyped-def]
+    told = under_load(replies(service_s=0.02, lag_s=0.001))
+    measures = told.measured.measures
+    assert measures["latency_p50@rate=10"].value == pytest.approx(0.021)
+    assert told.evidence["service_mean_s"] == pytest.approx(0.02)
+    assert told.evidence["generator_lag_p99_s"] == pytest.approx(0.001)
+    assert told.measured.doubt == ""
+
+
+def test_requests_an_hour_and_usage(under_load) -> None:  # type: ignore[no-untyped-def]
+    measures = under_load(replies()).measured.measures
+    rate = measures["requests_per_hour@rate=10"]
+    assert rate.value == pytest.approx(36_000, rel=0.01)
+    assert rate.low <= rate.value <= rate.high
+    assert measures["cpu_usage@rate=10"].value == pytest.approx(0.5)
+    # At 3.6 USD an hour a request a second costs 1000 USD a million.
+    assert measures["cost_per_million@rate=10"].value == pytest.approx(100, rel=0.01)
+
+
+def test_errors_count_and_their_times_do_not(under_load) -> None:  # type: ignore[no-untyped-def]
+    its = [
+        *replies(180),
+        *(Reply(18 + i / 10, 18 + i / 10, 18.001 + i / 10, 429) for i in range(20)),
+    ]
+    told = under_load(its)
+    assert told.measured.measures["error_rate@rate=10"].value == pytest.approx(0.1)
+    assert told.evidence["errors"] == {"HTTP 429": 20}
+    assert told.measured.measures["latency_min@rate=10"].value == pytest.approx(0.02)
+
+
+def test_nothing_answered_is_an_error(under_load) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(WorkerError, match="answered none of 200 requests: 200 x 503"):
+        under_load(replies(status=503))
+
+
+def test_a_generator_that_was_late_or_busy_is_in_doubt() -> None:
+    assert "late by 5 ms" in run(replies(lag_s=0.005)).doubt
+    assert run(replies(lag_s=0.0019)).doubt == ""
+    assert run(replies(service_s=1.0, lag_s=0.05)).doubt == ""  # a twentieth of the latency
+    assert "busy for 95% of its core" in run(replies(), Generator(9.5, 10.0)).doubt
+
+
+def test_a_run_that_its_generator_spoilt_is_repeated(loading) -> None:  # type: ignore[no-untyped-def]
+    busy = Generator(9.5, 10.0)
+    told, lasted_s = loading(replies(), busy, IDLE)
+    assert told.measured.doubt == ""
+    assert told.evidence["spoilt_runs"] == ["the load generator was busy for 95% of its core"]
+    assert len(lasted_s) == 2
+    told, lasted_s = loading(replies(), busy)
+    assert "busy" in told.measured.doubt
+    assert len(lasted_s) == 3
+    assert loading(replies(), IDLE)[0].evidence["spoilt_runs"] == []
+
+
+@pytest.mark.parametrize(
+    ("percentiles", "lasts_s"),
+    [
+        ([], 20.0),
+        ([0.5], 20.0),  # 6 answers bound it
+        ([0.5, 0.975], 58.4),  # 146 do, at 10 a second, four times over
+        ([0.99], 60.0),  # 368 do: as long as the budget
+    ],
+)
+def test_a_run_lasts_until_the_percentiles_with_limits_have_bounds(  # type: ignore[no-untyped-def]
+    loading, percentiles: list[float], lasts_s: float
+) -> None:
+    """Nothing but the rate and the confidence of 95 % decides it: 0.975^146 < 2.5 %."""
+    assert loading(replies(), percentiles=percentiles)[1] == pytest.approx([lasts_s])
+
+
+def test_a_soak_leaves_room_where_short_trials_find_more_than_the_server_can_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It does 100 requests a second; at 120, who comes after 2 s waits 0.4 s only."""
+    rates: list[float] = []
+    service_s = 0.01
+
+    def open_loop(_: Target, rate: float, seconds: float, seed: int) -> Traffic:
+        rates.append(rate)
+        rng = random.Random(seed)
+        its: list[Reply] = []
+        intended_s = free_s = 0.0
+        while (intended_s := intended_s + rng.expovariate(rate)) < seconds:
+            free_s = max(free_s, intended_s) + service_s
+            its.append(Reply(intended_s, intended_s, free_s, 200))
+        return Traffic(its, [IDLE])
+
+    one_by_one = Traffic(
+        [Reply(i / 10, i / 10, i / 10 + service_s, 200) for i in range(30)], [IDLE]
+    )
+    loading = without_a_server(monkeypatch, one_by_one, open_loop)
+    loading.measure(Soak(limit_s=0.5, trial_s=2, precision=0.2), 120.0)
+    assert 60 < rates[-1] < 82
+
+
+def test_dropped_requests_are_errors() -> None:
+    assert run(replies(90), dropped=10).error_rate == pytest.approx(0.1)
+
+
+def test_a_doubt_lets_no_limit_pass(under_load) -> None:  # type: ignore[no-untyped-def]
+    from pytest_infperf.gates.judge import Gate, Limit, judge
+    from pytest_infperf.records.catalogue import MeasureKind
+    from pytest_infperf.records.record import Verdict
+
+    kind = MeasureKind("error_rate@rate=10", "fraction", False, "load")
+    gate = Gate(kind, Limit("max", 0.0, "max = 0"), "thresholds.toml:3", 0.95, "fail")
+    sure = under_load(replies()).measured
+    assert judge(gate, sure).verdict is Verdict.PASS
+    unsure = under_load(replies(), Generator(9.9, 10.0)).measured
+    outcome = judge(gate, unsure)
+    assert outcome.verdict is Verdict.INCONCLUSIVE
+    assert "but the load generator was busy for 99% of its core" in outcome.why
+    assert "a core of its own" in outcome.remedy
+
+
+def test_percentiles_under_load_are_judged_by_their_interval(under_load) -> None:  # type: ignore[no-untyped-def]
+    from pytest_infperf.gates.judge import Gate, Limit, judge
+    from pytest_infperf.records.catalogue import MeasureKind
+    from pytest_infperf.records.record import Verdict
+
+    kind = MeasureKind("latency_p50@rate=10", "s", False, "load")
+    gate = Gate(kind, Limit("max", 0.03, 'max = "30 ms"'), "thresholds.toml:3", 0.95, "fail")
+    assert judge(gate, under_load(replies()).measured).verdict is Verdict.PASS
+    assert judge(gate, under_load(replies(service_s=0.04)).measured).verdict is Verdict.FAIL
+
+
+def test_usage_between_two_moments() -> None:
+    its = usage(cores=0.8)
+    assert its.cores_by_event(1.03, 7.91) == pytest.approx(0.8)
+    windows = its.cores_by_window(1.0, 7.5)
+    assert len(windows) == 6
+    assert windows == pytest.approx([0.8] * 6)
+    assert its.peak_memory_bytes == 10**8 + 999
+
+
+def test_memory_that_grows_has_a_slope() -> None:
+    slope, low, high = usage().memory_growth(0.95)  # type: ignore[misc]
+    assert slope == pytest.approx(36_000)  # ten bytes a second
+    assert low <= slope <= high
+    assert usage(seconds=20).memory_growth(0.95) is None
+
+
+def test_single_stream_is_one_connection() -> None:
+    assert SingleStream().samples == 1
+
+
+def test_an_hours_requests_are_summed_up_in_seconds(under_load) -> None:  # type: ignore[no-untyped-def]
+    """Nothing in it grows with the square of the requests: this would take hours."""
+    many = [Reply(i / 1000, i / 1000, i / 1000 + 0.005, 200) for i in range(90_000)]
+    measures = under_load(many).measured.measures
+    assert measures["latency_p99@rate=10"].n >= 45_000

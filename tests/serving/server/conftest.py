@@ -1,0 +1,56 @@
+"""Servers that many tests ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from tests.serving.server.echo_server import SUITE, Running, Serve, serve_command
+
+
+@pytest.fixture(scope="session")
+def echo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "suite.py").write_text(SUITE)
+    (folder / "model").mkdir()
+    (folder / "model" / "config.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def serve(echo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Starts a server, and ends all of them at the end."""
+    running: list[Running] = []
+
+    def start(*options: str, folder: Path = echo_folder, workers: int = 1) -> Running:
+        errors = tmp_path_factory.mktemp("server") / "stderr"
+        process = serve_command(folder, errors, "--workers", str(workers), *options)
+        assert process.stdout
+        port = process.stdout.readline().strip()
+        if not port:
+            pytest.fail(errors.read_text())
+        server = Running(f"http://127.0.0.1:{port}", process, errors)
+        running.append(server)
+        deadline = monotonic() + 60
+        while monotonic() < deadline:
+            with suppress(OSError):
+                if server.metric("infperf_ready_workers") == workers:
+                    return server
+            sleep(0.05)
+        pytest.fail("the server did not get ready")
+
+    yield start
+    for server in running:
+        server.process.terminate()
+    for server in running:
+        server.process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def echo(serve: Serve) -> Running:
+    """One that many tests ask."""
+    return serve()

@@ -1,0 +1,64 @@
+"""The page at /: in a real browser, by hand of a link, and what it must not do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.serving.server.echo_server import Running
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+@pytest.fixture
+def browser() -> str:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip("there is no Chromium")
+    return found
+
+
+def opened(browser: str, url: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            "--enable-logging=stderr", "--v=0", f"--user-data-dir={folder / 'profile'}",
+            "--disable-background-networking", "--no-first-run", "--virtual-time-budget=10000",
+            *options, url,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )  # fmt: skip
+
+
+def test_it_shows_both_boxes_and_allows_no_other_place(echo: Running) -> None:
+    reply = echo.get("/")
+    assert reply.status == 200
+    assert reply.body.count("<textarea") == 1
+    assert "Translation<output" in reply.body
+    policy = reply.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "http" not in reply.body.replace("http-equiv", "")
+
+
+def test_a_text_is_asked_and_its_answer_shown(echo: Running, browser: str, tmp_path: Path) -> None:
+    text = "one <b>bold</b>\n\ntwo & three"
+    url = f"{echo.url}/?{urlencode({'text': text})}"
+    done = opened(browser, url, tmp_path, "--dump-dom")
+    answer = done.stdout.split('<output name="got"', 1)[1].split(">", 1)[1].split("</output>")[0]
+    assert unescape(answer) == "one <b>bold</b>\ntwo & three"
+    said = done.stdout.split('<output name="said"', 1)[1].split(">", 1)[1].split("</output>")[0]
+    assert said.endswith(" ms")
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+
+
+def test_a_refusal_is_shown_in_its_words(echo: Running, browser: str, tmp_path: Path) -> None:
+    url = f"{echo.url}/?{urlencode({'text': ' '})}"
+    assert "at least 1 item" in opened(browser, url, tmp_path, "--dump-dom").stdout

@@ -1,0 +1,247 @@
+"""Whatever a thresholds file holds, it is read back equal or refused with its problems named."""
+
+import tomllib
+from functools import partial
+from typing import Any, get_args
+
+import tomli_w
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pytest_infperf.records.catalogue import Catalogue, LimitKind, Method, quality_kind
+from pytest_infperf.thresholds import SuiteFacts, Thresholds, ThresholdsError, parse, to_toml
+from pytest_infperf.thresholds.sections import LIMIT_KINDS, Bound, crossed_limits
+from pytest_infperf.thresholds.toml_lines import KeyPath, line_numbers
+
+CATALOGUE = Catalogue(
+    (quality_kind("bleu", "points", True), quality_kind("wer", "fraction", False)),
+    {"length=16": "sweep", "length=512": "sweep", "jmeter-60x12": "protocol"},
+    ["length"],
+)
+METHODS: tuple[Method, ...] = get_args(Method)
+Strategy = st.SearchStrategy[Any]
+VARIANTS = ("torch", "onnx")
+
+
+def read(text: str) -> Thresholds:
+    return parse(text, "thresholds.toml")
+
+
+def assert_readable(error: ThresholdsError, line_count: int) -> None:
+    assert error.problems
+    assert len(str(error).splitlines()) == len(error.problems)
+    for problem in error.problems:
+        assert 1 <= problem.line <= line_count
+        assert all((problem.key, problem.message, problem.remedy))
+
+
+def mostly(right: Strategy, wrong: Strategy) -> Strategy:
+    """Right nine times in ten."""
+    return st.integers(0, 9).flatmap(lambda n: right if n else wrong)
+
+
+def tables(keys: Strategy, values: Strategy, max_size: int = 3) -> Strategy:
+    return st.dictionaries(keys, values, max_size=max_size)
+
+
+names = st.text(max_size=5)
+scalars = (
+    names
+    | st.integers(-(10**400), 10**400)
+    | st.floats()
+    | st.booleans()
+    | st.dates()
+    | st.lists(st.integers(), max_size=2)
+)
+anything = scalars | st.recursive(tables(names, scalars), partial(tables, names))
+
+numbers = st.integers(-10, 1000) | st.floats(-10, 1000)
+quantities = st.sampled_from(["300 ms", "1.5x", "900 MB", "5 %", "22 points", "7 stones"])
+suites = st.sampled_from(["translation", "speech", "tradition"])
+points = st.sampled_from([*CATALOGUE.points, "length=17", "length"])
+variants = st.sampled_from([*VARIANTS, "onx"])
+globs = st.sampled_from(["c7i.*", "*Xeon*", "[", "[!z-a]", "[]-"]) | names
+measures = st.sampled_from([*CATALOGUE.names(), "latency_p99.99", "latency_p٩", "latancy"])
+
+
+def without_crossed(limits: dict[LimitKind, Bound]) -> dict[LimitKind, Bound]:
+    values = {kind: bound for kind, bound in limits.items() if not isinstance(bound, str)}
+    for low, _ in crossed_limits(values):
+        del limits[low]
+    return limits
+
+
+limits = tables(st.sampled_from(LIMIT_KINDS), numbers | quantities).map(without_crossed)
+valid_gates = tables(
+    measures.filter(lambda name: "@" not in name)
+    | names.filter(lambda name: name != "on" and "@" not in name),
+    limits.filter(bool)
+    | st.builds(
+        lambda limits, points: {**limits, "at": points},
+        limits,
+        tables(points | names.filter(bool), limits.filter(bool)).filter(bool),
+    ),
+    max_size=4,
+)
+policies = {
+    "confidence": st.floats(0.5, 1, exclude_min=True, exclude_max=True),
+    "budget_s": st.floats(1e-3, 1e4) | st.integers(1, 100),
+    "inconclusive": st.sampled_from(["fail", "warn"]),
+}
+valid_variants = st.builds(
+    lambda gates, on: {**gates, "on": on} if on else gates, valid_gates, tables(globs, valid_gates)
+)
+valid_suites = st.fixed_dictionaries(
+    {},
+    optional={
+        **policies,
+        "baseline": variants | names,
+        "gates": valid_gates,
+        "variants": tables(variants | names, valid_variants),
+    },
+)
+valid_documents = st.builds(
+    lambda defaults, sections: {"schema": 1, "defaults": defaults, **sections},
+    st.fixed_dictionaries({}, optional=policies),
+    tables(suites | names.filter(lambda name: name not in ("schema", "defaults")), valid_suites),
+)
+
+
+def doubtful(keys: Strategy, values: Strategy) -> Strategy:
+    return mostly(tables(mostly(keys, names), mostly(values, anything)), anything)
+
+
+doubtful_gates = doubtful(
+    measures | st.just("on"),
+    doubtful(st.sampled_from(LIMIT_KINDS), numbers | quantities),
+)
+doubtful_suites = st.fixed_dictionaries(
+    {},
+    optional={
+        **{key: mostly(values, anything) for key, values in policies.items()},
+        "baseline": mostly(variants, anything),
+        "gates": doubtful_gates,
+        "variants": doubtful(
+            variants,
+            doubtful_gates | st.fixed_dictionaries({"on": doubtful(globs, doubtful_gates)}),
+        ),
+        "budget": anything,
+    },
+)
+doubtful_documents = st.builds(
+    lambda top, sections: {**top, **sections},
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "schema": mostly(st.just(1), anything),
+            "defaults": doubtful(st.sampled_from(list(policies)), anything),
+        },
+    ),
+    tables(mostly(suites, names), mostly(doubtful_suites, anything)),
+)
+facts = st.builds(
+    SuiteFacts,
+    variants=st.just(VARIANTS),
+    catalogue=st.just(CATALOGUE),
+    measured_by=st.sets(st.sampled_from(METHODS)),
+    baseline=st.sampled_from([None, "torch"]),
+)
+
+
+def read_and_check(text: str, facts: SuiteFacts) -> bool:
+    """Goes all the way to the gates; returns whether that was possible."""
+    line_count = text.count("\n") + 1
+    try:
+        thresholds = read(text)
+        thresholds.check({"translation": facts}, ["translation", "speech"])
+    except ThresholdsError as error:
+        assert_readable(error, line_count)
+        return False
+    for variant in VARIANTS:
+        for gate in thresholds.gates_for(
+            "translation", variant, CATALOGUE, ["c7i.large", "Intel Xeon"], "torch"
+        ):
+            line = int(gate.source.removeprefix("thresholds.toml:"))
+            assert tomli_w.dumps({gate.measure: 0})[:-4].strip() in text.split("\n")[line - 1]
+    return True
+
+
+@settings(deadline=None)
+@given(st.text(), facts)
+@example("a = " + "[" * 5000, SuiteFacts(VARIANTS, CATALOGUE, METHODS, None))
+@example(".".join("a" * 3000) + " = 1", SuiteFacts(VARIANTS, CATALOGUE, METHODS, None))
+@example("a = " + "1" * 5000, SuiteFacts(VARIANTS, CATALOGUE, METHODS, None))
+@example("schema = 0x" + "f" * 9000, SuiteFacts(VARIANTS, CATALOGUE, METHODS, None))
+@example("a\r", SuiteFacts(VARIANTS, CATALOGUE, METHODS, None))
+def test_any_text_is_read_or_refused(text: str, facts: SuiteFacts) -> None:
+    read_and_check(text, facts)
+
+
+@settings(deadline=None)
+@given(valid_documents, st.data(), facts)
+def test_any_damaged_file_is_read_or_refused(
+    document: dict[str, Any], data: st.DataObject, facts: SuiteFacts
+) -> None:
+    text = tomli_w.dumps(document)
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 9)))
+    inserted = data.draw(st.text("[]{}\"'=.,#\n 1aé", max_size=4))
+    read_and_check(text[:start] + inserted + text[end:], facts)
+
+
+@settings(deadline=None)
+@given(doubtful_documents, facts)
+def test_any_document_is_read_or_refused(document: dict[str, Any], facts: SuiteFacts) -> None:
+    read_and_check(tomli_w.dumps(document), facts)
+
+
+@settings(deadline=None)
+@given(valid_documents)
+def test_a_valid_file_survives_rendering(document: dict[str, Any]) -> None:
+    thresholds = read(tomli_w.dumps(document))
+    rendered = to_toml(thresholds)
+    assert read(rendered) == thresholds
+    assert to_toml(read(rendered)) == rendered
+
+
+@settings(deadline=None)
+@given(valid_documents)
+def test_every_key_of_a_rendered_file_stands_on_its_line(document: dict[str, Any]) -> None:
+    text = to_toml(read(tomli_w.dumps(document)))
+    lines = text.split("\n")
+    found = line_numbers(text)
+
+    def assert_found(table: dict[str, Any], prefix: KeyPath) -> None:
+        for key, value in table.items():
+            path = (*prefix, key)
+            assert tomli_w.dumps({key: 0}).removesuffix(" = 0\n") in lines[found[path] - 1]
+            if isinstance(value, dict):
+                assert_found(value, path)
+
+    assert_found(tomllib.loads(text), ())
+
+
+right_gates = st.fixed_dictionaries(
+    {},
+    optional={
+        "bleu": st.just({"min": 22.0, "max_drop": 1}),
+        "latency_p90": st.just({"max": "300 ms"}),
+        "size": st.just({"max_ratio": "40 %"}),
+        "speedup": st.just({"min": 1.5}),
+    },
+)
+
+
+@settings(deadline=None)
+@given(
+    right_gates,
+    tables(st.sampled_from(VARIANTS), right_gates),
+    tables(globs, right_gates),
+    st.sampled_from(VARIANTS),
+)
+def test_a_file_that_fits_its_suite_is_accepted(
+    gates: dict[str, Any], variants: dict[str, Any], on: dict[str, Any], baseline: str
+) -> None:
+    suite = {"baseline": baseline, "gates": gates, "variants": {**variants, "onnx": {"on": on}}}
+    text = tomli_w.dumps({"schema": 1, "translation": suite})
+    assert read_and_check(text, SuiteFacts(VARIANTS, CATALOGUE, METHODS, None))

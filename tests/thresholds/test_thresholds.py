@@ -1,0 +1,482 @@
+"""thresholds.toml: what it means for a variant, and what is said about each mistake in it."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from pytest_infperf.gates.judge import Gate
+from pytest_infperf.records.catalogue import Catalogue, quality_kind
+from pytest_infperf.thresholds import (
+    Policy,
+    SuiteFacts,
+    Thresholds,
+    ThresholdsError,
+    parse,
+    to_toml,
+)
+
+DOCUMENTED = """\
+schema = 1
+[defaults]
+confidence = 0.99          # of every verdict
+budget_s = 20              # measuring time of one test of one variant
+inconclusive = "fail"      # or "warn"
+
+[translation]
+baseline = "torch"
+[translation.gates]                                   # every variant
+bleu         = { min = 22.0, max_drop = 1.0 }         # points, against the baseline
+latency_p90  = { max = "300 ms" }
+peak_memory  = { max = "900 MB" }
+[translation.variants.onnx-fused-int8]
+speedup      = { min = 1.5 }                          # paired ratio to the baseline
+size         = { max_ratio = 0.35 }
+[translation.variants.onnx-fused-int8.on."c7i.*"]     # instance type or CPU model, a glob
+speedup      = { min = 2.0 }
+"""
+CATALOGUE = Catalogue(
+    (quality_kind("bleu", "points", True), quality_kind("wer", "fraction", False))
+)
+FACTS = SuiteFacts(
+    variants=("torch", "onnx", "onnx-fused-int8"),
+    catalogue=CATALOGUE,
+    measured_by={"latency", "throughput", "quality", "footprint"},
+    baseline=None,
+)
+
+
+def read(text: str) -> Thresholds:
+    return parse(text, "thresholds.toml")
+
+
+def problems_of(text: str, facts: SuiteFacts = FACTS) -> str:
+    with pytest.raises(ThresholdsError) as caught:
+        read(text).check({"translation": facts}, ["translation", "speech"])
+    return str(caught.value).removeprefix("thresholds.toml:")
+
+
+def gates_of(text: str, variant: str, hosts: Sequence[str] = ()) -> dict[str, Gate]:
+    gates = read(text).gates_for("translation", variant, CATALOGUE, hosts, "torch")
+    return {f"{gate.measure} {gate.limit.text}": gate for gate in gates}
+
+
+def test_the_documented_file_fits_its_suite() -> None:
+    read(DOCUMENTED).check({"translation": FACTS}, ["translation"])
+
+
+def test_the_documented_file_renders_as_it_is_written() -> None:
+    plain = "".join(
+        " ".join(line.partition("#")[0].split()) + "\n" for line in DOCUMENTED.splitlines()
+    )
+    rendered = to_toml(read(DOCUMENTED)).replace("budget_s = 20.0", "budget_s = 20")
+    assert rendered.replace("\n\n", "\n") == plain.replace("\n\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("variant", "hosts", "expected"),
+    [
+        (
+            "torch",
+            (),
+            {"bleu min = 22.0", 'latency_p90 max = "300 ms"', 'peak_memory max = "900 MB"'},
+        ),
+        (
+            "onnx-fused-int8",
+            ("m7i.large", "Intel(R) Xeon(R) Platinum 8488C"),
+            {
+                "bleu min = 22.0",
+                "bleu max_drop = 1.0",
+                'latency_p90 max = "300 ms"',
+                'peak_memory max = "900 MB"',
+                "speedup min = 1.5",
+                "size max_ratio = 0.35",
+            },
+        ),
+        (
+            "onnx-fused-int8",
+            ("C7I.large",),
+            {
+                "bleu min = 22.0",
+                "bleu max_drop = 1.0",
+                'latency_p90 max = "300 ms"',
+                'peak_memory max = "900 MB"',
+                "speedup min = 2.0",
+                "size max_ratio = 0.35",
+            },
+        ),
+    ],
+)
+def test_gates_of_a_variant_on_a_host(
+    variant: str, hosts: Sequence[str], expected: set[str]
+) -> None:
+    assert set(gates_of(DOCUMENTED, variant, hosts)) == expected
+
+
+def test_a_gate_has_its_line_and_its_limit_in_the_unit_of_the_measure() -> None:
+    gates = gates_of(DOCUMENTED, "onnx-fused-int8", ("c7i.large",))
+    values = {name: (gate.source, gate.limit.value) for name, gate in gates.items()}
+    assert values['latency_p90 max = "300 ms"'] == ("thresholds.toml:11", 0.3)
+    assert values['peak_memory max = "900 MB"'] == ("thresholds.toml:12", 900e6)
+    assert values["bleu max_drop = 1.0"] == ("thresholds.toml:10", 1.0)
+    assert values["speedup min = 2.0"] == ("thresholds.toml:17", 2.0)
+
+
+HOSTS = """schema = 1
+[translation.gates]
+size = { max = "9 MB", max_ratio = 0.9 }
+[translation.variants.onnx.on."*xeon*"]
+size = { max = "8 MB" }
+[translation.variants.onnx.on."c7i.*"]
+size = { max = "7 MB" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("hosts", "limit"),
+    [(("Xeon 8488C",), 8e6), (("Xeon 8488C", "c7i.large"), 7e6), (("c7i.large",), 7e6)],
+)
+def test_the_last_matching_host_replaces_all_limits_of_a_measure(
+    hosts: Sequence[str], limit: float
+) -> None:
+    assert [gate.limit.value for gate in gates_of(HOSTS, "onnx", hosts).values()] == [limit]
+
+
+def test_the_baseline_has_no_gates_against_itself() -> None:
+    text = """schema = 1
+[translation.gates]
+speedup = { min = 1, max = 9 }
+bleu = { min = 1, max_drop = 1 }
+wer = { max = 0.5, max_rise = 0.1 }
+size = { max = "1 MB", max_ratio = 1 }
+throughput = { min = 1, min_ratio = 1 }
+"""
+    assert set(gates_of(text, "torch")) == {
+        "bleu min = 1",
+        "wer max = 0.5",
+        'size max = "1 MB"',
+        "throughput min = 1",
+    }
+    assert len(gates_of(text, "onnx")) == 10
+
+
+def test_policy_of_a_suite_overrides_the_defaults() -> None:
+    thresholds = read(
+        """schema = 1
+[defaults]
+confidence = 0.95
+inconclusive = "warn"
+[translation]
+budget_s = 5
+inconclusive = "fail"
+gates.size.max = "1 MB"
+"""
+    )
+    assert thresholds.policy("translation") == Policy(0.95, 5.0, "fail")
+    assert thresholds.policy("speech") == Policy(0.95, 20.0, "warn")
+    (gate,) = thresholds.gates_for("translation", "onnx", CATALOGUE, (), None)
+    assert (gate.confidence, gate.inconclusive) == (0.95, "fail")
+
+
+def test_without_a_file_there_are_no_gates() -> None:
+    thresholds = Thresholds.empty()
+    thresholds.check({"translation": FACTS}, ["translation"])
+    assert thresholds.policy("translation") == Policy(0.99, 20.0, "fail")
+    assert thresholds.baseline("translation") is None
+    assert thresholds.gates_for("translation", "onnx", CATALOGUE, ("c7i.large",), "torch") == []
+    assert read(to_toml(thresholds)) == thresholds
+
+
+def test_a_suite_that_is_not_collected_is_not_held_against_anything() -> None:
+    text = 'schema = 1\n[speech]\nbaseline = "any"\n[speech.gates]\nfoo = { max_drop = 1 }\n'
+    read(text).check({"translation": FACTS}, ["translation", "speech"])
+
+
+def in_gates(line: str) -> str:
+    return f'schema = 1\n[translation]\nbaseline = "torch"\n[translation.gates]\n{line}\n'
+
+
+MISTAKES = {
+    # What can be said without knowing the suites.
+    "schema = 1\n[translation.gates\n": (
+        "2: syntax: Expected ']' at the end of a table declaration at column 19. "
+        "Correct the TOML of this line."
+    ),
+    "schema = 1\nx = '''\n\n": ("2: syntax: Expected \"'''\". Correct the TOML of this line."),
+    in_gates("latency_p90 = { max = 300 ms }"): (
+        "5: syntax: Unclosed inline table at column 27. "
+        'Put quantities with a unit in quotes: max = "300 ms".'
+    ),
+    "schema = 1\na = 1\na = 2": (
+        "3: syntax: Cannot overwrite a value. Correct the TOML of this line."
+    ),
+    "schema = 1\na = " + "[" * 5000: (
+        "1: syntax: nested too deeply. A gate is no deeper than six tables."
+    ),
+    "": "1: schema: missing. Write schema = 1 on the first line.",
+    "[translation]\n": "1: schema: missing. Write schema = 1 on the first line.",
+    "\nschema = true": (
+        "2: schema: must be 1, not true. "
+        "Write schema = 1, or install a pytest-infperf that reads this file."
+    ),
+    "schema = 2": (
+        "1: schema: must be 1, not 2. "
+        "Write schema = 1, or install a pytest-infperf that reads this file."
+    ),
+    "schema = 1\nbudget_s = 3": (
+        "2: budget_s: stands outside of any table. Move it below [defaults]."
+    ),
+    "schema = 1\ndefault = 3": '2: default: unknown key. Did you mean "defaults"?',
+    "schema = 1\nname = 3": "2: name: unknown key. Choose from: schema, defaults.",
+    "schema = 1\n[[translation]]": (
+        "2: translation: a suite is a table, not an array. Write [translation]."
+    ),
+    "schema = 1\ndefaults = 3": (
+        "2: [defaults]: must be a table, not 3. Write [defaults] on a line of its own."
+    ),
+    "schema = 1\n[defaults]\nbudget = 3": (
+        '3: [defaults] budget: unknown key. Did you mean "budget_s"?'
+    ),
+    'schema = 1\n[defaults]\nconfidence = "0.9"': (
+        '3: [defaults] confidence: must be a number, not "0.9". Write confidence = 0.99.'
+    ),
+    "schema = 1\n[defaults]\nconfidence = 99": (
+        "3: [defaults] confidence: must be over 0.5 and under 1, not 99. Write confidence = 0.99."
+    ),
+    "schema = 1\n[defaults]\nconfidence = nan": (
+        "3: [defaults] confidence: must be a number, not a number out of range. "
+        "Write confidence = 0.99."
+    ),
+    "schema = 1\n[translation]\nbudget_s = 0": (
+        "3: [translation] budget_s: must be over 0 seconds, not 0. Write budget_s = 20."
+    ),
+    "schema = 1\n[translation]\nbudget_s = false": (
+        "3: [translation] budget_s: must be a number, not false. Write budget_s = 20."
+    ),
+    'schema = 1\n[translation]\ninconclusive = "warning"': (
+        '3: [translation] inconclusive: must be "fail" or "warn", not "warning". '
+        'Did you mean "warn"?'
+    ),
+    "schema = 1\n[translation]\ninconclusive = []": (
+        '3: [translation] inconclusive: must be "fail" or "warn", not an array. '
+        "Choose from: fail, warn."
+    ),
+    "schema = 1\n[translation]\nbaseline = 1": (
+        "3: [translation] baseline: must be a variant's id, not 1. "
+        'Write it in quotes: baseline = "torch".'
+    ),
+    "schema = 1\n[translation]\nvariant = {}": (
+        '3: [translation] variant: unknown key. Did you mean "variants"?'
+    ),
+    "schema = 1\n[translation]\nbleu = { min = 2 }": (
+        "3: [translation] bleu: a gate outside of the gates. Move it below [translation.gates]."
+    ),
+    "schema = 1\n[translation]\ngates = []": (
+        "3: [translation.gates]: must be a table, not an array. "
+        "Write [translation.gates] on a line of its own."
+    ),
+    'schema = 1\n[translation.variants.onnx]\non."c7i.*" = 1979-05-27': (
+        '3: [translation.variants.onnx.on."c7i.*"]: must be a table, not a date or time. '
+        'Write [translation.variants.onnx.on."c7i.*"] on a line of its own.'
+    ),
+    in_gates('on."c7i.*".bleu.min = 3'): (
+        "5: [translation.gates] on: limits of a host belong to a variant. "
+        'Move them to [translation.variants.ID.on."GLOB"].'
+    ),
+    in_gates('latency_p90 = "300 ms"'): (
+        '5: [translation.gates] latency_p90: a gate is a table of limits, not "300 ms". '
+        'Write latency_p90 = { min = "300 ms" } or latency_p90 = { max = "300 ms" }.'
+    ),
+    in_gates("bleu = [22]"): (
+        "5: [translation.gates] bleu: a gate is a table of limits, not an array. "
+        "Write bleu = { min = ... } or bleu = { max = ... }."
+    ),
+    in_gates("bleu = {}"): (
+        "5: [translation.gates] bleu: a gate without a limit. "
+        "Give it one of min, max, max_drop, max_rise, min_ratio, max_ratio, "
+        "max_regression, or remove it."
+    ),
+    in_gates("bleu = { minimum = 1 }"): (
+        '5: [translation.gates] bleu.minimum: no such limit. Did you mean "min"?'
+    ),
+    in_gates("bleu = { least = 1 }"): (
+        "5: [translation.gates] bleu.least: no such limit. "
+        "Choose from: min, max, max_drop, max_rise, min_ratio, max_ratio, "
+        "max_regression."
+    ),
+    in_gates("bleu = { min = true }"): (
+        "5: [translation.gates] bleu.min: a limit is a number or a quantity in quotes, not true. "
+        'Write min = 1.5 or min = "300 ms".'
+    ),
+    in_gates("bleu = { min = inf }"): (
+        "5: [translation.gates] bleu.min: a limit is a number or a quantity in quotes, "
+        'not a number out of range. Write min = 1.5 or min = "300 ms".'
+    ),
+    in_gates("bleu = { min = 23, max = 22.5 }"): (
+        "5: [translation.gates] bleu.min: 23 is over max = 22.5. Lower min or raise max."
+    ),
+    in_gates("size = { min_ratio = 2, max_ratio = 1 }"): (
+        "5: [translation.gates] size.min_ratio: 2 is over max_ratio = 1. "
+        "Lower min_ratio or raise max_ratio."
+    ),
+    in_gates('latency_p99.9 = { max = "1 s" }'): (
+        "5: [translation.gates] latency_p99.9: a dot outside of quotes divides a key. "
+        'Write "latency_p99.9" = ...'
+    ),
+    # What takes the suites.
+    "schema = 1\n[translatoin]": '2: [translatoin]: no such suite. Did you mean "translation"?',
+    "schema = 1\n[default]": '2: [default]: no such suite. Did you mean "defaults"?',
+    'schema = 1\n[translation]\nbaseline = "Torch2"': (
+        '3: [translation] baseline: no such variant: "Torch2". Did you mean "torch"?'
+    ),
+    "schema = 1\n[translation.variants.onxx]": (
+        '2: [translation.variants.onxx]: no such variant. Did you mean "onnx"?'
+    ),
+    'schema = 1\n[translation.variants."a.b"]': (
+        '2: [translation.variants."a.b"]: no such variant. '
+        "Choose from: torch, onnx, onnx-fused-int8."
+    ),
+    in_gates('latancy_p90 = { max = "1 s" }'): (
+        '5: [translation.gates] latancy_p90: no such measure. Did you mean "latency_p90"?'
+    ),
+    in_gates("BLEU = { min = 22 }"): (
+        '5: [translation.gates] BLEU: no such measure. Did you mean "bleu"?'
+    ),
+    in_gates("latency_p90 = { max_ratio = 1.1 }"): (
+        "5: [translation.gates] latency_p90.max_ratio: latency_p90 has no such limit, only min and "
+        "max. To compare it with the baseline, set the gate speedup = { min = ... }."
+    ),
+    in_gates("speedup = { max_drop = 1.1 }"): (
+        "5: [translation.gates] speedup.max_drop: speedup has no such limit, only min and max. "
+        "A speedup is already against the baseline: use min."
+    ),
+    in_gates("bleu = { max_rise = 1.1 }"): (
+        "5: [translation.gates] bleu.max_rise: bleu has no such limit, only min and max and "
+        "max_drop and max_regression. Use max_drop."
+    ),
+    in_gates("size = { max_rise = 1.1 }"): (
+        "5: [translation.gates] size.max_rise: size has no such limit, only min and max and "
+        "min_ratio and max_ratio. Use min_ratio or max_ratio."
+    ),
+    in_gates("load_time = { max_ratio = 1.1 }"): (
+        "5: [translation.gates] load_time.max_ratio: load_time has no such limit, only min and "
+        "max. Use min or max."
+    ),
+    in_gates("latency_p90 = { max = 300 }"): (
+        "5: [translation.gates] latency_p90.max: 300 has no unit. "
+        'Write "300 ms" or "300 s" (units: ns, us, µs, ms, s, min, h).'
+    ),
+    in_gates('latency_p90 = { max = "fast; 1" }'): (
+        "5: [translation.gates] latency_p90.max: 'fast; 1' is no number with a unit. "
+        'Write "300 ms" or "2 s".'
+    ),
+    in_gates('size = { min = "1 GB", max = "900 MB" }'): (
+        '5: [translation.gates] size.min: "1 GB" is over max = "900 MB". Lower min or raise max.'
+    ),
+    in_gates('"latency_p99.9999" = { max = "1 s" }'): (
+        '5: [translation.gates] "latency_p99.9999": takes at least 4605168 queries at confidence '
+        "0.99, more than a model answers in the budget of 20 s. "
+        "Raise budget_s below [translation] to 47 or more, or gate a lower percentile."
+    ),
+    in_gates('"latency_p99.99999999999999999" = { max = "1 s" }'): (
+        '5: [translation.gates] "latency_p99.99999999999999999": no run within the budget of 20 s '
+        "can resolve it. Raise budget_s below [translation], or gate a percentile nearer to the "
+        "middle."
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES.items(), ids=MISTAKES.values())
+def test_a_mistake_is_named_with_its_line_and_its_remedy(text: str, message: str) -> None:
+    assert problems_of(text) == message
+
+
+@pytest.mark.parametrize(
+    ("gate", "limit"),
+    [
+        ("speedup = { min = 1.5 }", "speedup.min"),
+        ("bleu = { max_drop = 1 }", "bleu.max_drop"),
+        ("wer = { max_rise = 0.1 }", "wer.max_rise"),
+        ("size = { max_ratio = 0.5 }", "size.max_ratio"),
+        ("throughput = { min_ratio = 0.5 }", "throughput.min_ratio"),
+        ("agreement = { min = 0.9 }", "agreement.min"),
+    ],
+)
+def test_a_comparison_takes_a_baseline(gate: str, limit: str) -> None:
+    text = f"schema = 1\n[translation.gates]\n{gate}\n"
+    assert problems_of(text) == (
+        f"3: [translation.gates] {limit}: there is no baseline to compare with. "
+        'Name one: baseline = "torch" below [translation].'
+    )
+    read(text).check({"translation": replace(FACTS, baseline="onnx")}, [])
+
+
+@pytest.mark.parametrize(
+    ("gate", "method"),
+    [
+        ('latency_p90 = { max = "1 s" }', "latency"),
+        ("throughput = { min = 1 }", "throughput"),
+        ("bleu = { min = 1 }", "quality"),
+        ('size = { max = "1 GB" }', "footprint"),
+    ],
+)
+def test_a_gate_takes_a_test_that_measures_it(gate: str, method: str) -> None:
+    facts = replace(FACTS, measured_by={*FACTS.measured_by} - {method})
+    measure = gate.partition(" ")[0]
+    assert problems_of(in_gates(gate), facts) == (
+        f"5: [translation.gates] {measure}: no test of this suite measures it: none calls "
+        f"variant.{method}(). Add a test that calls variant.{method}().check()."
+    )
+
+
+def test_a_budget_for_the_percentile_makes_it_right() -> None:
+    gate = '"latency_p99.9999" = { max = "1 s" }'
+    text = in_gates(gate).replace("baseline", "budget_s = 47\nbaseline")
+    read(text).check({"translation": FACTS}, [])
+
+
+def test_an_option_s_budget_counts_instead_of_the_file_s() -> None:
+    text = in_gates('"latency_p99.9999" = { max = "1 s" }')
+    read(text).check({"translation": replace(FACTS, budget_s=47)}, [])
+    generous = text.replace("baseline", "budget_s = 1000\nbaseline")
+    assert problems_of(generous, replace(FACTS, budget_s=20)) == (
+        '6: [translation.gates] "latency_p99.9999": takes at least 4605168 queries at confidence '
+        "0.99, more than a model answers in the budget of 20 s. "
+        "Raise --infperf-budget to 47 or more, or gate a lower percentile."
+    )
+    assert "Raise --infperf-budget, or" in problems_of(generous, replace(FACTS, budget_s=1e-3))
+
+
+def test_the_baseline_has_no_agreement_with_itself() -> None:
+    text = in_gates("agreement = { min = 0.9 }")
+    assert gates_of(text, "torch") == {}
+    assert list(gates_of(text, "onnx")) == ["agreement min = 0.9"]
+
+
+def test_all_problems_are_reported_together_in_the_order_of_their_lines() -> None:
+    with pytest.raises(ThresholdsError) as caught:
+        read('[translation.gates]\nsize = 3\nbleu = {}\n[translation]\nconfidence = 2\nname = ""')
+    assert [(p.line, p.key) for p in caught.value.problems] == [
+        (1, "schema"),
+        (2, "[translation.gates] size"),
+        (3, "[translation.gates] bleu"),
+        (5, "[translation] confidence"),
+        (6, "[translation] name"),
+    ]
+    assert all(line.startswith("thresholds.toml:") for line in str(caught.value).splitlines())
+
+
+def test_gates_of_a_measure_that_the_suite_lacks_are_refused() -> None:
+    with pytest.raises(ThresholdsError, match=r'thresholds.toml:5: .* Did you mean "bleu"'):
+        gates_of(in_gates("blue = { min = 1 }"), "onnx")
+
+
+def test_importing_it_imports_no_pytest_and_no_numerics() -> None:
+    code = (
+        "import sys, pytest_infperf.thresholds;"
+        "sys.exit(', '.join({'pytest', '_pytest', 'numpy', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
