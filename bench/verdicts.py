@@ -15,7 +15,7 @@ from statistics import stdev
 
 from bench.finding import Finding
 from pytest_infperf.backends.fake import Slowed
-from pytest_infperf.gates.judge import Gate, Limit, judge
+from pytest_infperf.gates.judge import judge
 from pytest_infperf.measure.paired import measure_speedup
 from pytest_infperf.records.catalogue import Catalogue
 from pytest_infperf.records.measured import Measured
@@ -23,9 +23,10 @@ from pytest_infperf.records.record import Verdict
 from pytest_infperf.run.calibration import rival_runs
 from pytest_infperf.run.collected import CollectedSuite
 from pytest_infperf.settings import Settings
+from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
-from pytest_infperf.suite.suite import Backend
 from pytest_infperf.thresholds import Policy
+from pytest_infperf.thresholds.gate import Gate, Limit
 
 ROOT = Path(__file__).parents[1]
 SUITE = SuiteAddress(str(ROOT), "suites.translation.suite")

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from pytest_infperf.backends.openvino import OpenVino
     from pytest_infperf.backends.torch import Torch
     from pytest_infperf.errors import BuildError, GateBroken, UserError, WorkerError
+    from pytest_infperf.gates.result import Result
     from pytest_infperf.records.record import Measure, Record
     from pytest_infperf.run.run import Run
-    from pytest_infperf.run.variant import Result, Variant
-    from pytest_infperf.serving.server.payload import About, Answer, Payload
-    from pytest_infperf.serving.server.settings import Serving
+    from pytest_infperf.run.variant import Variant
+    from pytest_infperf.suite.backend import Backend, Material, Runner
     from pytest_infperf.suite.loads import (
         ClosedLoop,
         MultiStream,
@@ -26,18 +26,10 @@ if TYPE_CHECKING:
         SingleStream,
         Soak,
     )
-    from pytest_infperf.suite.suite import (
-        ArrayCodec,
-        Backend,
-        Codec,
-        Material,
-        Metric,
-        Runner,
-        Samples,
-        Suite,
-        Sweep,
-        Task,
-    )
+    from pytest_infperf.suite.payload import About, Answer, Payload
+    from pytest_infperf.suite.serving import Serving
+    from pytest_infperf.suite.suite import Suite, Sweep
+    from pytest_infperf.suite.task import ArrayCodec, Codec, Metric, Samples, Task
     from pytest_infperf.tasks.classification import TextClassification
     from pytest_infperf.tasks.echo import Echo
     from pytest_infperf.tasks.speech import SpeechRecognition
@@ -56,7 +48,7 @@ _HOMES = {
     ),
     "pytest_infperf.records.record": ("Measure", "Record"),
     "pytest_infperf.run.run": ("Run",),
-    "pytest_infperf.serving.server.payload": ("About", "Answer", "Payload"),
+    "pytest_infperf.suite.payload": ("About", "Answer", "Payload"),
     "pytest_infperf.serving.server.settings": ("Serving",),
     "pytest_infperf.suite.suite": (
         "ArrayCodec", "Backend", "Codec", "Material", "Metric", "Runner", "Samples", "Suite",

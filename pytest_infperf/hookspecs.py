@@ -13,7 +13,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_infperf.suite.suite import Backend, Metric, Suite
+    from pytest_infperf.suite.backend import Backend
+    from pytest_infperf.suite.suite import Suite
+    from pytest_infperf.suite.task import Metric
 
 
 @pytest.hookspec

@@ -13,50 +13,46 @@ PACKAGE = Path(__file__).parents[1] / "pytest_infperf"
 NAME = PACKAGE.name
 
 ROOMS: dict[str, str] = {
+    "host": "",
     "errors": "",
+    "stats": "",
     "options": "",
     "hookspecs": "",
-    "stats": "",
-    "settings": "errors",
     "records": "errors",
     "repository": "errors",
-    "host": "errors records",
-    "suite": "errors records",
+    "settings": "errors",
     "cost": "errors host records",
-    "gates": "records stats",
-    "thresholds": "errors gates records stats",
-    "metrics": "errors suite",
-    "tasks": "errors suite",
+    "history": "errors host records stats",
+    "suite": "errors records",
+    "thresholds": "errors records stats",
+    "serving": "cost host records",
     "artifacts": "errors host suite",
+    "metrics": "errors suite",
+    "serving.load": "cost errors host records stats suite",
+    "serving.server": "errors host repository suite",
+    "tasks": "errors suite",
+    "gates": "errors records stats thresholds",
+    "report": "cost errors history host records serving",
+    "serving.deploy": "cost errors serving",
     "backends": "artifacts errors host suite",
     "worker": "artifacts errors host metrics repository suite",
     "measure": "errors records stats suite worker",
-    "history": "errors host records stats",
-    "serving": "cost host records",
-    "serving.server": "errors host repository suite",
-    "serving.load": "cost errors host records stats suite",
-    "serving.deploy": "cost errors serving",
     "run": (
         "artifacts cost errors gates history host measure metrics records repository "
         "serving.load serving.server settings stats suite thresholds worker"
     ),
-    "explore": (
-        "errors host measure records report report.html run serving.load serving.server stats"
-    ),
-    "report": "history records report.tables",
-    "report.tables": "cost records report",
-    "report.html": "errors host records report report.tables serving",
-    "session": "errors records report report.html repository run settings suite thresholds",
-    "fleet": (
-        "artifacts cost errors host measure options records report report.html report.tables "
-        "repository run session settings suite worker"
+    "explore": "errors host measure records report run serving.load serving.server stats",
+    "session": "errors records report repository run settings suite thresholds",
+    "cli": (
+        "artifacts cost errors explore history host metrics records report repository run "
+        "serving serving.deploy serving.server settings suite thresholds worker"
     ),
     "fixtures": "errors options session",
-    "plugin": "errors fixtures fleet history hookspecs options report session settings",
-    "cli": (
-        "artifacts cost errors explore history host metrics records report report.tables "
-        "repository run serving serving.deploy serving.server settings suite thresholds worker"
+    "fleet": (
+        "artifacts cost errors host measure options records report repository run session "
+        "settings suite worker"
     ),
+    "plugin": "errors fixtures fleet history hookspecs options report session settings",
 }
 """Each room with the rooms that it may import from. A room is a module at the root or a folder; a
 new module falls under the row of its folder."""

@@ -19,7 +19,8 @@ from typing import Any
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.cpu import instruction_sets
 from pytest_infperf.suite import naming
-from pytest_infperf.suite.suite import Backend, Suite, Threads
+from pytest_infperf.suite.backend import Backend, Threads
+from pytest_infperf.suite.suite import Suite
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from pytest_infperf.backends import ctranslate2_marian, int8
 from pytest_infperf.backends.architecture import own_code
 from pytest_infperf.errors import BuildError
-from pytest_infperf.suite.suite import Backend, Decoding, Material, Runner, Task
+from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.task import Decoding, Task
 
 
 @dataclass(frozen=True)

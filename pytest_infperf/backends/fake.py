@@ -11,7 +11,8 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-from pytest_infperf.suite.suite import Backend, Decoding, Material, Runner, Task
+from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.task import Decoding, Task
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Literal
 
 from pytest_infperf.backends import int8, onepass, seq2seq
 from pytest_infperf.errors import BuildError
-from pytest_infperf.suite.suite import Backend, Decoding, Material, Runner, Task
+from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.task import Decoding, Task
 
 _REQUIRES = ("onnx", "onnxruntime", "optimum", "optimum-onnx", "torch", "transformers")
 

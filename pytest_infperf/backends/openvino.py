@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from pytest_infperf.backends import int8, onepass
 from pytest_infperf.backends.onnx import OnnxExport
 from pytest_infperf.errors import BuildError, UserError
-from pytest_infperf.suite.suite import Backend, Decoding, Material, Runner, Task
+from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.task import Decoding, Task
 
 _MODEL = "model.xml"
 

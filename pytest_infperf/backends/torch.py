@@ -17,7 +17,8 @@ from pytest_infperf.backends.architecture import (
     save_module,
     transformers,
 )
-from pytest_infperf.suite.suite import Backend, Decoding, Material, Runner, Task
+from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.task import Decoding, Task
 
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 _QUANTIZED = "quantized.pt"

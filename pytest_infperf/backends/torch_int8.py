@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from pytest_infperf.errors import BuildError
-from pytest_infperf.suite.suite import Material
+from pytest_infperf.suite.backend import Material
 
 _NO_LAYERS = ("PackedParameter", "LinearPackedParams", "ConvPackedParams", "Dropout")
 

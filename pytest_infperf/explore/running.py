@@ -16,7 +16,7 @@ from pytest_infperf.host.control_group import ControlGroup, limited
 from pytest_infperf.measure.blocks import endless_draw
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.serving.load.generators import Target, streams
-from pytest_infperf.serving.load.measure import Run
+from pytest_infperf.serving.load.run import Run
 from pytest_infperf.serving.load.usage import watched
 from pytest_infperf.serving.server.process import ServerProcess
 from pytest_infperf.stats import quantile

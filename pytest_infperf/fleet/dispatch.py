@@ -11,19 +11,15 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_infperf.fleet.work import Work
+
 if TYPE_CHECKING:
-    from pytest_infperf.fleet.node import Node
+    pass
 
 ATTEMPTS = 3
 """Of a share, and of starting a delegate on a kind of node."""
 POLL_S = 0.5
 """How often nodes are counted while nothing else happens."""
-
-
-class Work(Protocol):
-    """Sent to a node, so it and its result are values that can be pickled."""
-
-    def do(self, node: Node) -> Any: ...
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_infperf.fleet import reports
-from pytest_infperf.fleet.node import Node
 from pytest_infperf.fleet.reports import Reports
+from pytest_infperf.fleet.work import Node
 from pytest_infperf.host.processes import LastWords, how_it_ended
 
 

@@ -6,54 +6,19 @@ import getpass
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import psutil
 
-from pytest_infperf.fleet.dispatch import Work
 from pytest_infperf.fleet.tree import unpacked
+from pytest_infperf.fleet.work import Node, Work
 from pytest_infperf.host.ec2 import INSTANCE_VARIABLE
 from pytest_infperf.host.fingerprint import thread_environment
 
 FOLDER_VARIABLE = "INFPERF_NODE_FOLDER"
 _ALLOCATOR = str(Path("ray", "core", "libjemalloc.so"))
 """Below site-packages (ray._private.services.JEMALLOC_SO)."""
-
-
-class Closable(Protocol):
-    def close(self) -> None: ...
-
-
-C = TypeVar("C", bound=Closable)
-
-
-@dataclass
-class Node:
-    """What a share finds on the node that does it."""
-
-    kind: str
-    tree: Path
-    """The top of the unpacked tree."""
-    artifacts: Path
-    """Built variants stay there from run to run, for all nodes of a host."""
-    _kept: tuple[object, Closable] | None = None
-
-    def keep(self, key: object, make: Callable[[], C]) -> C:
-        """What an earlier share made under that key, else a new one in place of any other."""
-        if self._kept and self._kept[0] == key:
-            kept: Any = self._kept[1]
-            return kept  # type: ignore[no-any-return]  # made under the same key
-        self.close()
-        made = make()
-        self._kept = key, made
-        return made
-
-    def close(self) -> None:
-        if self._kept:
-            self._kept[1].close()
-            self._kept = None
 
 
 class Delegate:

@@ -19,7 +19,7 @@ from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.fleet import tree
 from pytest_infperf.fleet.dispatch import Delegates, Done, Share, dispatch
-from pytest_infperf.fleet.node import Node
+from pytest_infperf.fleet.work import Node
 from pytest_infperf.measure.throughput import SetRun, run_set
 from pytest_infperf.repository.checkout import Checkout, working_tree
 from pytest_infperf.run.collected import CollectedSuite

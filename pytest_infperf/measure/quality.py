@@ -15,7 +15,7 @@ from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap
 from pytest_infperf.stats.proportion import clopper_pearson
-from pytest_infperf.suite.suite import Metric
+from pytest_infperf.suite.task import Metric
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.suite import Metric
+from pytest_infperf.suite.task import Metric
 
 _SHIPPED = {
     "bleu": ("pytest_infperf.metrics.bleu", "Bleu"),

@@ -20,8 +20,8 @@ from pytest_infperf.run.collected import CollectedSuite
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
 from pytest_infperf.stats import ratio, sequential
+from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
-from pytest_infperf.suite.suite import Backend
 from pytest_infperf.thresholds import Policy, Thresholds
 
 _TWIN = "calibration-twin"

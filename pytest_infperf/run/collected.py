@@ -8,8 +8,10 @@ from functools import cached_property
 from pytest_infperf.measure.protocols import PROTOCOLS
 from pytest_infperf.metrics import metric
 from pytest_infperf.records.catalogue import Catalogue, Method, quality_kind
+from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
-from pytest_infperf.suite.suite import Backend, Metric, Suite
+from pytest_infperf.suite.suite import Suite
+from pytest_infperf.suite.task import Metric
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from pytest_infperf.run.collected import CollectedSuite
 from pytest_infperf.run.suite_workers import SuiteWorkers
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite import naming
+from pytest_infperf.suite.backend import Threads
 from pytest_infperf.suite.discovery import SUITE_FILE, SuiteAddress
-from pytest_infperf.suite.suite import Threads
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
 from pytest_infperf.worker.serving import ServedVariant

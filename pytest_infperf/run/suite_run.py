@@ -24,7 +24,8 @@ from pytest_infperf.run.suite_server import SuiteServer
 from pytest_infperf.run.suite_workers import Said, SuiteWorkers
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.loads import Load
-from pytest_infperf.suite.suite import Samples, Suite, Sweep
+from pytest_infperf.suite.suite import Suite, Sweep
+from pytest_infperf.suite.task import Samples
 from pytest_infperf.thresholds import Policy
 from pytest_infperf.worker.serving import ServedVariant
 

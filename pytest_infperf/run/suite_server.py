@@ -12,11 +12,13 @@ from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import Artifact
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.serving.load.generators import Target
-from pytest_infperf.serving.server.payload import Payload
 from pytest_infperf.serving.server.process import ServerProcess
-from pytest_infperf.serving.server.settings import Deployment, Serving
+from pytest_infperf.serving.server.settings import Deployment
 from pytest_infperf.suite.discovery import SuiteAddress
-from pytest_infperf.suite.suite import Samples, Suite
+from pytest_infperf.suite.payload import Payload
+from pytest_infperf.suite.serving import Serving
+from pytest_infperf.suite.suite import Suite
+from pytest_infperf.suite.task import Samples
 from pytest_infperf.worker.serving import usable_cores
 
 __tracebackhide__ = errors.meant_for_the_user

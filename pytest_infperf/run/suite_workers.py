@@ -16,8 +16,8 @@ from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.measure import blocks, threads
 from pytest_infperf.measure.throughput import SetRun, run_set
 from pytest_infperf.repository.checkout import Checkout
+from pytest_infperf.suite.backend import Threads
 from pytest_infperf.suite.discovery import SuiteAddress
-from pytest_infperf.suite.suite import Threads
 from pytest_infperf.worker.building import Builders
 from pytest_infperf.worker.serving import Assignment, ServedVariant, usable_cores
 

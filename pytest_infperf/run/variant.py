@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
@@ -12,14 +11,12 @@ from typing import Any, Protocol
 from pytest_infperf import errors
 from pytest_infperf.cost.per_million import cost_per_million
 from pytest_infperf.errors import (
-    AdvisoryGate,
-    GateBroken,
-    InconclusiveGate,
     NotForVariant,
     UserError,
     WorkerError,
 )
-from pytest_infperf.gates.judge import Gate, judge
+from pytest_infperf.gates.judge import judge
+from pytest_infperf.gates.result import Result
 from pytest_infperf.measure.blocks import endless_draw
 from pytest_infperf.measure.latency import measure_latency
 from pytest_infperf.measure.paired import ServedPairs, measure_regression, measure_speedup
@@ -30,11 +27,12 @@ from pytest_infperf.measure.trend import measure_trend
 from pytest_infperf.records.catalogue import Method
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import at, base_of, point_of
-from pytest_infperf.records.record import GateRecord, Measure, Record, Verdict
+from pytest_infperf.records.record import Measure, Record, Verdict
 from pytest_infperf.run.other_revision import Rivalry
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.serving.load.measure import Loading
 from pytest_infperf.stats import quantile
+from pytest_infperf.thresholds.gate import Gate
 from pytest_infperf.worker.serving import ServedVariant
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -55,64 +53,6 @@ class TimesTable(Protocol):
 
     def show(self, times_s: Sequence[float]) -> None:
         """After measuring: seconds, a query each."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a method measured; `check` holds it against the gates."""
-
-    parts: Sequence[Measured]
-    gates: Sequence[Gate]
-    record: Record
-
-    def __getitem__(self, measure: str) -> Measure:
-        return self._part(measure).measures[measure]
-
-    def _part(self, measure: str) -> Measured:
-        """The part with the measure, or that knows why it is missing; an empty one otherwise."""
-        return next(
-            (part for part in self.parts if measure in part.measures or measure in part.missing),
-            Measured(),
-        )
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether more measuring would change no verdict."""
-        return all(
-            judge(gate, self._part(gate.measure)).verdict is not Verdict.INCONCLUSIVE
-            for gate in self.gates
-        )
-
-    def check(self) -> Result:
-        """Raise GateBroken for the limits of this suite and variant that are not kept."""
-        broken: list[str] = []
-        doubtful: list[str] = []
-        for gate in self.gates:
-            outcome = judge(gate, self._part(gate.measure))
-            if gate.kind.advisory:
-                if outcome.verdict is Verdict.FAIL:
-                    self.record.evidence["advice"] = f"{outcome.why} ({outcome.source})"
-                    warnings.warn(AdvisoryGate(self._told("ADVICE", outcome)), stacklevel=2)
-                continue
-            self.record.keep(outcome)
-            if outcome.verdict is Verdict.FAIL:
-                broken.append(self._told("FAIL", outcome))
-            elif outcome.verdict is Verdict.INCONCLUSIVE:
-                told = self._told("INCONCLUSIVE", outcome)
-                (broken if gate.inconclusive == "fail" else doubtful).append(told)
-        if broken:
-            raise GateBroken("\n".join([*broken, *doubtful]))
-        if doubtful:
-            warnings.warn(InconclusiveGate("\n".join(doubtful)), stacklevel=2)
-        return self
-
-    def _told(self, word: str, outcome: GateRecord) -> str:
-        lines = [
-            f"{word} {self.record.suite}[{self.record.variant}] {outcome.why}",
-            f"limit: {outcome.limit} ({outcome.source})",
-            *([outcome.remedy] if outcome.remedy else []),
-        ]
-        return "\n  ".join(lines)
 
 
 @dataclass(frozen=True, repr=False)

@@ -16,8 +16,10 @@ from pytest_infperf.records.catalogue import Method
 from pytest_infperf.run.collected import CollectedSuite
 from pytest_infperf.session.benchmark_table import Replay
 from pytest_infperf.settings import Settings
+from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import no_two_alike, suite_beside, suites_below
-from pytest_infperf.suite.suite import Backend, Metric, Suite
+from pytest_infperf.suite.suite import Suite
+from pytest_infperf.suite.task import Metric
 from pytest_infperf.thresholds import SuiteFacts, Thresholds
 
 _METHODS: tuple[Method, ...] = get_args(Method)

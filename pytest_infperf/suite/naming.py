@@ -7,7 +7,7 @@ from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
-from pytest_infperf.suite.suite import Backend
+from pytest_infperf.suite.backend import Backend
 
 
 def describe(backend: Backend) -> dict[str, Any]:

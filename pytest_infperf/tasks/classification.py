@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.suite import ArrayCodec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
 from pytest_infperf.tasks.probabilities import softmax
 
 if TYPE_CHECKING:
-    from pytest_infperf.serving.server.payload import Payload
+    from pytest_infperf.suite.payload import Payload
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class TextClassification(Task):
         return TextCodec(model, self.max_tokens)
 
     def payload(self, codec: Any) -> Payload:
-        from pytest_infperf.serving.server.payload import TextToLabel
+        from pytest_infperf.tasks.payloads import TextToLabel
 
         return TextToLabel()
 

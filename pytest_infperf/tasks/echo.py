@@ -7,10 +7,10 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_infperf.suite.suite import Codec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
 
 if TYPE_CHECKING:
-    from pytest_infperf.serving.server.payload import Payload
+    from pytest_infperf.suite.payload import Payload
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Echo(Task):
         return EchoCodec()
 
     def payload(self, codec: Any) -> Payload:
-        from pytest_infperf.serving.server.payload import TextToText
+        from pytest_infperf.tasks.payloads import TextToText
 
         return TextToText()
 

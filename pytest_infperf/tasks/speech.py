@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.suite import ArrayCodec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
 
 if TYPE_CHECKING:
-    from pytest_infperf.serving.server.payload import Payload
+    from pytest_infperf.suite.payload import Payload
 
 Recording = tuple[int, Any]
 """A digit, and its waveform: float32 from -1 to 1, shape [samples]."""
@@ -85,7 +85,7 @@ class SpeechRecognition(Task):
         return SpectrogramCodec(model)
 
     def payload(self, codec: Any) -> Payload:
-        from pytest_infperf.serving.server.payload import SpeechToText
+        from pytest_infperf.tasks.payloads import SpeechToText
 
         return SpeechToText(self.rate)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.suite import Codec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
 
 if TYPE_CHECKING:
-    from pytest_infperf.serving.server.payload import Payload
+    from pytest_infperf.suite.payload import Payload
 
 _CHARACTERS_OF_A_PIECE = 4
 """Of any language's text, at most, on the average of a long one."""
@@ -63,7 +63,7 @@ class Translation(Task):
         return MarianCodec(model)
 
     def payload(self, codec: Any) -> Payload:
-        from pytest_infperf.serving.server.payload import TextToText
+        from pytest_infperf.tasks.payloads import TextToText
 
         return TextToText()
 

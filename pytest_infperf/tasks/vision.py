@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.suite import ArrayCodec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
 from pytest_infperf.tasks.probabilities import softmax
 
 if TYPE_CHECKING:
-    from pytest_infperf.serving.server.payload import Payload
+    from pytest_infperf.suite.payload import Payload
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ImageClassification(Task):
         return ImageCodec(model)
 
     def payload(self, codec: Any) -> Payload:
-        from pytest_infperf.serving.server.payload import ImageToLabel
+        from pytest_infperf.tasks.payloads import ImageToLabel
 
         rows, columns = codec.axes["image"][-2:]
         return ImageToLabel(rows, columns)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from pytest_infperf.gates.judge import Limit
 from pytest_infperf.records.catalogue import UNDER_LOAD, Catalogue, LimitKind, MeasureKind
 from pytest_infperf.records.points import AT, GROWTH, base_of
 from pytest_infperf.records.quantity import parse_quantity
+from pytest_infperf.thresholds.gate import Limit
 from pytest_infperf.thresholds.problems import Findings, Place, described, nearest
 from pytest_infperf.thresholds.sections import Bound, Limits, crossed_limits
 

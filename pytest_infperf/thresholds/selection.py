@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from pytest_infperf.gates.judge import Gate
 from pytest_infperf.records.catalogue import Catalogue, Need
 from pytest_infperf.thresholds.checking import SuiteFacts, check_suite
+from pytest_infperf.thresholds.gate import Gate
 from pytest_infperf.thresholds.problems import Findings, Place, line_of, nearest
 from pytest_infperf.thresholds.resolving import resolve
 from pytest_infperf.thresholds.sections import (

@@ -18,8 +18,9 @@ from typing import Any, BinaryIO
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.suite import naming
+from pytest_infperf.suite.backend import Material, Runner
 from pytest_infperf.suite.discovery import SuiteAddress
-from pytest_infperf.suite.suite import Codec, Material, Runner
+from pytest_infperf.suite.task import Codec
 from pytest_infperf.worker import clocks, messages
 from pytest_infperf.worker.surveying import survey
 

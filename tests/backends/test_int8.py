@@ -6,7 +6,7 @@ import pytest
 
 from pytest_infperf import CTranslate2, Onnx, Torch
 from pytest_infperf.backends import int8
-from pytest_infperf.suite.suite import Backend
+from pytest_infperf.suite.backend import Backend
 
 
 def on(monkeypatch: pytest.MonkeyPatch, *sets: str) -> None:

@@ -13,8 +13,8 @@ import pytest
 from pytest_infperf import BuildError, Material, Onnx, OpenVino, Torch, Translation
 from pytest_infperf.artifacts.blueprint import draw
 from pytest_infperf.backends import int8, torch
+from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
-from pytest_infperf.suite.suite import Backend
 
 ROOT = Path(__file__).parents[2]
 

@@ -22,7 +22,7 @@ from pytest_infperf.fleet.dispatch import (
     Share,
     dispatch,
 )
-from pytest_infperf.fleet.node import Node
+from pytest_infperf.fleet.work import Node
 
 
 @dataclass(frozen=True)

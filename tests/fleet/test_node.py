@@ -13,7 +13,8 @@ import pytest
 
 from pytest_infperf.fleet import reports, tree
 from pytest_infperf.fleet.measuring import MeasuringRun, TestsRun
-from pytest_infperf.fleet.node import Delegate, Node, set_by_user
+from pytest_infperf.fleet.node import Delegate, set_by_user
+from pytest_infperf.fleet.work import Node
 from tests.fleet.local_cluster import FEW_PLUGINS
 from tests.plugin.small_project import VARIANTS, Project
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_infperf.gates.judge import Gate, Limit, judge
+from pytest_infperf.gates.judge import judge
 from pytest_infperf.records.catalogue import Catalogue, LimitKind, quality_kind
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.quantity import parse_quantity
 from pytest_infperf.records.record import GateRecord, Measure, Verdict
+from pytest_infperf.thresholds.gate import Gate, Limit
 
 CATALOGUE = Catalogue(
     (quality_kind("bleu", "points", True), quality_kind("wer", "fraction", False))

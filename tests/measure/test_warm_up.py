@@ -11,7 +11,7 @@ import pytest
 from pytest_infperf.backends.fake import Fake
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.discovery import SuiteAddress
-from pytest_infperf.suite.suite import Decoding
+from pytest_infperf.suite.task import Decoding
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.child import Serving
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_infperf.gates.judge import Gate
 from pytest_infperf.records.catalogue import Catalogue, quality_kind
 from pytest_infperf.thresholds import (
     Policy,
@@ -17,6 +16,7 @@ from pytest_infperf.thresholds import (
     parse,
     to_toml,
 )
+from pytest_infperf.thresholds.gate import Gate
 
 DOCUMENTED = """\
 schema = 1

@@ -13,7 +13,7 @@ from typing import Any
 from pytest_infperf.backends import exporting
 from pytest_infperf.backends.architecture import open_module, own_code
 from pytest_infperf.errors import BuildError
-from pytest_infperf.suite.suite import Material
+from pytest_infperf.suite.backend import Material
 
 MODEL = "model.onnx"
 _OPTIMUM_TASKS = {"AutoModelForSequenceClassification": "text-classification"}

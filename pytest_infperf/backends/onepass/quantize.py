@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_infperf.backends.onepass.export import MODEL
 from pytest_infperf.backends.quantization import advice_unheard, needs_reduced_range
-from pytest_infperf.suite.suite import Material
+from pytest_infperf.suite.backend import Material
 
 
 def quantize_dynamically(folder: Path) -> dict[str, Any]:

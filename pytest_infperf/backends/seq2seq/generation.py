@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pytest_infperf.errors import BuildError
-from pytest_infperf.suite.suite import Decoding
+from pytest_infperf.suite.task import Decoding
 
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "begin_suppress_tokens": (None,),

@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from pytest_infperf.serving.server import page, telemetry
 from pytest_infperf.serving.server.engine import Busy, Engine, place
 from pytest_infperf.serving.server.limits import Limits
-from pytest_infperf.serving.server.payload import About, Payload
 from pytest_infperf.serving.server.settings import ENVIRONMENT, Deployment
+from pytest_infperf.suite.payload import About, Payload
 
 _RETRY_AFTER_S = 1
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from pytest_infperf.serving.server.payload import Answer
 from pytest_infperf.serving.server.settings import Deployment
 from pytest_infperf.suite import naming
+from pytest_infperf.suite.backend import Runner
 from pytest_infperf.suite.discovery import SuiteAddress
-from pytest_infperf.suite.suite import Codec, Runner
+from pytest_infperf.suite.payload import Answer
+from pytest_infperf.suite.task import Codec
 
 
 class Busy(Exception):

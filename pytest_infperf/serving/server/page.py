@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_infperf.serving.server.payload import About
+from pytest_infperf.suite.payload import About
 
 POLICY = "; ".join(
     (

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from pytest_infperf import Payload
-from pytest_infperf.serving.server.payload import Text
+from pytest_infperf.tasks.payloads import Text
 
 SUSPICIOUS = "solicitation"
 

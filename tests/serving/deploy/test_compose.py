@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_infperf.serving.server.settings import Serving
+from pytest_infperf.suite.serving import Serving
 from tests.serving.deploy.made import ROOT, assert_it_serves_a_shipped_variant
 
 FILE = ROOT / "deploy" / "compose.yaml"

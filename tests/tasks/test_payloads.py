@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from pytest_infperf.serving.server.payload import (
-    About,
-    Answer,
+from pytest_infperf.suite.payload import About, Answer, Payload
+from pytest_infperf.tasks.payloads import (
     ImageToLabel,
-    Payload,
     SpeechToText,
     TextToLabel,
     TextToText,

@@ -1,0 +1,52 @@
+"""Percentiles of latency against a limit: MLPerf LoadGen's early stopping rule."""
+
+from __future__ import annotations
+
+from pytest_infperf.gates.remedy import after_fail, more_queries
+from pytest_infperf.gates.wording import (
+    gate_record,
+    not_measured,
+    quantity_texts,
+)
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.record import GateRecord, Measure, Verdict
+from pytest_infperf.thresholds.gate import Gate
+
+
+def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
+    from pytest_infperf.stats.quantile import (
+        order_statistic_interval,
+        percentile,
+        percentile_decision,
+    )
+
+    times, limit, confidence = measured.times_s, gate.limit, measured.confidence
+    if not times:
+        return not_measured(gate, gate.measure)
+    n = len(times)
+    if limit.is_lower:
+        over = sum(time >= limit.value for time in times)
+        took = "took at least"
+    else:
+        over = sum(time > limit.value for time in times)
+        took = "took longer than"
+    passing = measured.passing.get(gate.measure)
+    under = percentile_decision(over, n, p, confidence, passing)
+    if under is None:
+        verdict = Verdict.INCONCLUSIVE
+    else:
+        verdict = Verdict.PASS if under != limit.is_lower else Verdict.FAIL
+    low, high = order_statistic_interval(times, p, confidence)
+    quantity = Measure(percentile(times, p), "s", low, high, n)
+    value, interval, limit_text = quantity_texts(quantity, limit.value)
+    why = (
+        f"{gate.measure}: {over} of {n} queries {took} {limit_text}, "
+        f"{gate.measure.removeprefix('latency_')} is {value}{interval}"
+    )
+    remedy = ""
+    if verdict is Verdict.FAIL:
+        remedy = after_fail(gate.kind, gate.limit.kind, gate.source)
+    elif verdict is Verdict.INCONCLUSIVE:
+        why += ", too few queries to tell"
+        remedy = more_queries(over, n, p, confidence, measured.seconds)
+    return gate_record(gate, verdict, why, remedy)

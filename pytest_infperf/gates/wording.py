@@ -1,0 +1,94 @@
+"""The sentences of verdicts: value, interval and limit with as many digits as tell them apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_infperf.records.catalogue import MeasureKind
+from pytest_infperf.records.points import GROWTH, base_of
+from pytest_infperf.records.quantity import format_value
+from pytest_infperf.records.record import GateRecord, Measure, Verdict
+from pytest_infperf.thresholds.gate import Gate
+
+PAIRED_MEASURES = frozenset({"speedup", "regression"})
+
+
+@dataclass(frozen=True)
+class JudgedQuantity:
+    """A quantity beside its limit, with the words around it."""
+
+    quantity: Measure
+    exact: bool
+    """Known rather than estimated: judged by its value."""
+    about: str = ""
+    against: str = ""
+
+
+def gate_record(gate: Gate, verdict: Verdict, why: str, remedy: str) -> GateRecord:
+    return GateRecord(gate.measure, gate.limit.text, verdict, why, remedy, gate.source)
+
+
+def not_measured(gate: Gate, what: str, reason: str | None = None) -> GateRecord:
+    return gate_record(
+        gate,
+        Verdict.INCONCLUSIVE,
+        f"{what} was not measured, so the limit {gate.limit.text} has nothing to judge",
+        reason
+        or f"see the errors of this variant and of its baseline, or remove the limit at "
+        f"{gate.source}",
+    )
+
+
+def explain(gate: Gate, judged: JudgedQuantity, verdict: Verdict) -> str:
+    value, interval, limit = quantity_texts(judged.quantity, gate.limit.value)
+    if judged.exact:
+        interval = ""
+    beyond = "below" if gate.limit.is_lower else "above"
+    relation = {
+        Verdict.PASS: "keeps to the limit of",
+        Verdict.FAIL: f"is {beyond} the limit of",
+        Verdict.INCONCLUSIVE: "is too uncertain to tell from the limit of",
+    }[verdict]
+    subject = f"{gate.measure}{judged.about} {value}{interval}{judged.against}"
+    return f"{subject} {relation} {limit}{_count(gate.kind, judged.quantity)}"
+
+
+def _count(kind: MeasureKind, quantity: Measure) -> str:
+    if quantity.n < 2:
+        return ""
+    nouns = {
+        "latency": "queries", "throughput": "samples", "quality": "samples", "load": "requests",
+    }  # fmt: skip
+    noun = "pairs" if kind.name in PAIRED_MEASURES else nouns.get(kind.method, "readings")
+    noun = "windows" if base_of(kind.name) == "cpu_usage" else noun
+    noun = "rounds" if base_of(kind.name) == GROWTH else noun
+    noun = "earlier runs" if kind.needs == "a history" else noun
+    return f" ({quantity.n:,} {noun})"
+
+
+def quantity_texts(quantity: Measure, limit: float) -> tuple[str, str, str]:
+    """Value, interval and limit, with as many digits as tell each of them from the limit."""
+    bounds = [bound for bound in (quantity.low, quantity.high) if bound is not None]
+    others = [number for number in (quantity.value, *bounds) if number != limit]
+    extra = 0
+    while extra < 3 and any(
+        format_value(number, quantity.unit, extra) == format_value(limit, quantity.unit, extra)
+        for number in others
+    ):
+        extra += 1
+
+    def text(number: float) -> str:
+        return format_value(number, quantity.unit, extra)
+
+    interval = ""
+    if bounds:
+        low, high = (
+            "no bound" if bound is None else _without_times_sign(text(bound), quantity.unit)
+            for bound in (quantity.low, quantity.high)
+        )
+        interval = f" [{low}, {high}]"
+    return text(quantity.value), interval, text(limit)
+
+
+def _without_times_sign(text: str, unit: str) -> str:
+    return text.removesuffix("x") if unit == "ratio" else text
