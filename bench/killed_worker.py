@@ -13,7 +13,7 @@ import psutil
 
 from bench.finding import Finding
 from pytest_infperf.cli.suite_folder import one_variant
-from pytest_infperf.measure.blocks import endless_draw
+from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.serving.load import generators
 from pytest_infperf.serving.load.usage import watched
 
@@ -31,8 +31,8 @@ def findings() -> Iterator[Finding]:
         serving = replace(suite_run.suite.serving, workers=WORKERS)
         server = suite_run.server.started(suite_run.server.deployment(variant, serving))
         try:
-            draw = endless_draw(suite_run.numbers, 0)
-            target = suite_run.server.target(server, suite_run.samples, draw)
+            order = endless_order(suite_run.numbers, 0)
+            target = suite_run.server.target(server, suite_run.samples, order)
             killed_s: list[float] = []
             timer = Timer(KILLED_AFTER_S, lambda: killed_s.append(_kill_one(server.process)))
             with watched(server.process) as watch:

@@ -23,7 +23,7 @@ from statistics import fmean
 
 from bench.finding import Finding
 from pytest_infperf.cli.suite_folder import one_variant
-from pytest_infperf.measure.blocks import endless_draw
+from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.serving.load import generators
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.traffic import Traffic
@@ -62,8 +62,8 @@ def findings() -> Iterator[Finding]:
     suite_run, variant = one_variant(SUITE, VARIANT, Path(".infperf_cache"))
     try:
         server = suite_run.server.running(variant)
-        draw = endless_draw(suite_run.numbers, 0)
-        target = suite_run.server.target(server, suite_run.samples, draw)
+        order = endless_order(suite_run.numbers, 0)
+        target = suite_run.server.target(server, suite_run.samples, order)
         target = replace(target, bodies=target.bodies[:1])  # hey knows one only
         with tempfile.NamedTemporaryFile("wb", suffix=".json") as body:
             body.write(target.bodies[0])
@@ -149,9 +149,9 @@ def _interval(values: Sequence[float]) -> str:
 
 def _rounds(each: Mapping[str, Callable[[], Seen]]) -> dict[str, list[Seen]]:
     seen: dict[str, list[Seen]] = {name: [] for name in each}
-    draw = random.Random(0)
+    rng = random.Random(0)
     for _ in range(ROUNDS):
-        for name in draw.sample(list(each), len(each)):
+        for name in rng.sample(list(each), len(each)):
             seen[name].append(each[name]())
     return seen
 

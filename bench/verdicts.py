@@ -20,8 +20,8 @@ from pytest_infperf.measure.paired import measure_speedup
 from pytest_infperf.records.catalogue import Catalogue
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.record import Verdict
-from pytest_infperf.run.calibration import rival_runs
-from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.run.calibration import aa_runs
+from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
@@ -76,18 +76,18 @@ def findings() -> Iterator[Finding]:
         limit=0.5,
         how=f"{REAL_RUNS} runs of {VARIANT} against itself, each in new processes",
     )
-    for kind, verdicts in _verdicts(same):
+    for spec, verdicts in _verdicts(same):
         yield Finding(
-            f"A/A: false verdicts, 2 % margin, {kind}",
+            f"A/A: false verdicts, 2 % margin, {spec}",
             100 * sum(v is Verdict.FAIL for v, _ in verdicts) / len(verdicts),
             "%",
             limit=1,
             how=_described(verdicts),
         )
     slowed = _real_runs(SLOWDOWN)
-    for kind, verdicts in _verdicts(slowed):
+    for spec, verdicts in _verdicts(slowed):
         yield Finding(
-            f"a 5 % slowdown is found against a 2 % margin, {kind}",
+            f"a 5 % slowdown is found against a 2 % margin, {spec}",
             100 * sum(v is Verdict.FAIL for v, _ in verdicts) / len(verdicts),
             "%",
             limit=99,
@@ -102,8 +102,8 @@ def _real_runs(slowdown: float) -> list[RealRun]:
     same = suite.variant(VARIANT)
     other: Backend = Slowed(same, by=slowdown, model=same.model, threads=same.threads, id="other")
     settings = Settings(ROOT, threads=1, cache=ROOT / ".infperf_cache")
-    runs = rival_runs(
-        CollectedSuite(suite, SUITE, VARIANT),
+    runs = aa_runs(
+        ConfiguredSuite(suite, SUITE, VARIANT),
         other,
         VARIANT,
         settings,
@@ -126,10 +126,10 @@ def _verdicts(runs: list[RealRun]) -> Iterator[tuple[str, list[tuple[Verdict, fl
 
 def _verdict(pairs: Recorded) -> tuple[Verdict, float]:
     """The verdict on `speedup >= 1 / (1 + margin)`, and the seconds it took."""
-    kind = Catalogue().get("speedup")
-    assert kind
+    spec = Catalogue().get("speedup")
+    assert spec
     limit = Limit("min", 1 / (1 + MARGIN), f"min = {1 / (1 + MARGIN):.4f}")
-    gate = Gate(kind, limit, "bench", CONFIDENCE, "fail")
+    gate = Gate(spec, limit, "bench", CONFIDENCE, "fail")
 
     def decided(measured: Measured) -> bool:
         return judge(gate, measured).verdict is not Verdict.INCONCLUSIVE
@@ -139,7 +139,7 @@ def _verdict(pairs: Recorded) -> tuple[Verdict, float]:
 
 
 def _described(verdicts: list[tuple[Verdict, float]]) -> str:
-    counts = {kind: sum(v is kind for v, _ in verdicts) for kind in Verdict}
+    counts = {spec: sum(v is spec for v, _ in verdicts) for spec in Verdict}
     times = sorted(seconds for _, seconds in verdicts)
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    told = ", ".join(f"{count} {spec}" for spec, count in counts.items() if count)
     return f"{told}; decided after {times[len(times) // 2]:.1f} s, at most {times[-1]:.1f} s"

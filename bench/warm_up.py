@@ -17,9 +17,9 @@ import numpy as np
 
 from bench.finding import Finding
 from pytest_infperf.cli.suite_folder import one_variant
-from pytest_infperf.measure.blocks import endless_draw
+from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.stats import ratio
-from pytest_infperf.worker.serving import ServedVariant
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 SUITE = Path("suites/translation")
 VARIANTS = ("torch", "onnx-fused-int8", "ctranslate2-int8", "distilled-fastest", "rnn")
@@ -33,8 +33,8 @@ def findings() -> Iterator[Finding]:
     for variant in VARIANTS:
         suite_run, variant_id = one_variant(SUITE, variant, Path(".infperf_cache"))
         try:
-            served = suite_run.served(variant_id)
-            logs = _log_ratios(served, endless_draw(suite_run.numbers, 0))
+            worker = suite_run.worker(variant_id)
+            logs = _log_ratios(worker, endless_order(suite_run.numbers, 0))
         finally:
             suite_run.close()
         low, high = (100 * expm1(bound) for bound in ratio.signed_rank_interval(logs, _CONFIDENCE))
@@ -48,18 +48,18 @@ def findings() -> Iterator[Finding]:
         )
 
 
-def _log_ratios(served: ServedVariant, draw: Iterator[int]) -> list[float]:
+def _log_ratios(worker: VariantWorker, order: Iterator[int]) -> list[float]:
     rng, others = random.Random(0), np.ones(_OTHERS_BYTES, np.uint8)
     logs = []
     for _ in range(ROUNDS):
-        queries = [[number] for number in islice(draw, QUERIES)]
+        queries = [[number] for number in islice(order, QUERIES)]
         took = {}
         for by_shortest in rng.sample([True, False], 2):
             others += 1
             if by_shortest:
-                block = served.run(queries)
+                block = worker.run(queries)
             else:
-                block = served.run([queries[0], *queries], warm_up=False)
+                block = worker.run([queries[0], *queries], warm_up=False)
             took[by_shortest] = sum(block.query_ns[-QUERIES:])
         logs.append(log(took[True] / took[False]))
     return logs

@@ -14,7 +14,7 @@ from pytest_infperf.backends.fake import Fake
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker import messages
-from pytest_infperf.worker.child import Serving
+from pytest_infperf.worker.child import LoadedVariant
 
 BLOCKS = 200
 QUERIES = 500
@@ -27,8 +27,8 @@ suite = Suite("null", task=Echo(), model="model", variants=[Fake()])
 def findings() -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as root:
         Path(root, "null_suite.py").write_text(_SUITE)
-        serving = Serving(
-            messages.Load(
+        variant = LoadedVariant(
+            messages.LoadArtifact(
                 suite=asdict(SuiteAddress(root, "null_suite")),
                 data=root,
                 backend=naming.describe(Fake()),
@@ -41,8 +41,8 @@ def findings() -> Iterator[Finding]:
         block = messages.Block(queries=[[i % 100] for i in range(QUERIES)])
         more = []
         for _ in range(BLOCKS):
-            recorded = sum(serving.run(block).query_ns) / QUERIES
-            more.append(recorded - _bare_ns(serving))
+            recorded = sum(variant.run(block).query_ns) / QUERIES
+            more.append(recorded - _bare_ns(variant))
     yield Finding(
         "overhead within the timed window of a query",
         median(more) / 1e3,
@@ -52,9 +52,9 @@ def findings() -> Iterator[Finding]:
     )
 
 
-def _bare_ns(serving: Serving) -> float:
+def _bare_ns(variant: LoadedVariant) -> float:
     """The null system's own calls, timed from outside of a loop over them."""
-    encode, infer, decode = serving.codec.encode, serving.runner.infer, serving.codec.decode
+    encode, infer, decode = variant.codec.encode, variant.runner.infer, variant.codec.decode
     inputs = ["sample"]
     start = perf_counter_ns()
     for _ in range(QUERIES):

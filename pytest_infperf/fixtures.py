@@ -39,18 +39,18 @@ def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
     """A variant of the suite whose suite.py lies beside the test, served by its worker."""
     from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
     from pytest_infperf.session.benchmark_table import BenchmarkTable
-    from pytest_infperf.session.collection import Place
+    from pytest_infperf.session.collection import VariantParam
 
-    place: Place | None = getattr(request, "param", None)
-    if place is None:
+    param: VariantParam | None = getattr(request, "param", None)
+    if param is None:
         pytest.fail(
             f"{request.path} uses the `variant` fixture, but there is no suite.py beside it",
             pytrace=False,
         )
     with_benchmark = request.config.pluginmanager.hasplugin("benchmark")
-    table = BenchmarkTable(request, place.replay, available=with_benchmark)
+    table = BenchmarkTable(request, param.replay, available=with_benchmark)
     try:
-        return infperf.variant(place.collected, place.variant_id, table)
+        return infperf.variant(param.configured, param.variant_id, table)
     except HardwareMissing as lacking:
         pytest.skip(str(lacking))
     except (UserError, WorkerError) as failure:

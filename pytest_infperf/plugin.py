@@ -12,7 +12,7 @@ from pytest_infperf.fixtures import RUN, infperf, takes_variant, variant
 
 if TYPE_CHECKING:
     from pytest_infperf.fleet.session import FleetSession
-    from pytest_infperf.session.collection import Place
+    from pytest_infperf.session.collection import VariantParam
 
 __all__ = ["infperf", "variant"]
 
@@ -80,19 +80,19 @@ class Measuring:
             return
         marker = metafunc.definition.get_closest_marker("infperf")
         try:
-            places = self.session.places(metafunc.definition.path, marker.kwargs if marker else {})
+            params = self.session.params(metafunc.definition.path, marker.kwargs if marker else {})
         except UserError as error:
             raise pytest.Collector.CollectError(str(error)) from error
-        ids = [place.id for place in places]
-        metafunc.parametrize("variant", places, ids=ids, indirect=True)
+        ids = [param.id for param in params]
+        metafunc.parametrize("variant", params, ids=ids, indirect=True)
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         from pytest_infperf.session import benchmark_table
 
-        place = _place(item)
-        if place and self.config.pluginmanager.hasplugin("benchmark"):
-            group = place.collected.suite.name
-            item.add_marker(pytest.mark.benchmark(timer=place.replay.clock, group=group))
+        param = _variant_param(item)
+        if param and self.config.pluginmanager.hasplugin("benchmark"):
+            group = param.configured.suite.name
+            item.add_marker(pytest.mark.benchmark(timer=param.replay.clock, group=group))
             benchmark_table.announce(item)
 
     @pytest.hookimpl(optionalhook=True)
@@ -107,7 +107,7 @@ class Measuring:
         from pytest_infperf.session import xdist as distributed
 
         try:
-            order = self.session.arrange([_place(item) for item in items])
+            order = self.session.arrange([_variant_param(item) for item in items])
         except UserError as error:
             if not distributed.is_worker(self.config):
                 raise pytest.UsageError(str(error)) from error
@@ -131,10 +131,10 @@ class Measuring:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if place := _place(item):
+        if param := _variant_param(item):
             raised = call.excinfo.value if call.excinfo else None
             # Attributes of a report travel with it from xdist's workers.
-            document, news = self.session.reported(place, raised)
+            document, news = self.session.reported(param, raised)
             vars(report)["infperf_record"] = document
             # The report of the teardown, which JUnit's file is made from, takes them from the item.
             item.user_properties += news
@@ -201,14 +201,14 @@ class Replaying:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         from pytest_infperf.fleet.session import test_of
 
-        placed = [(item, place) for item in session.items if (place := _place(item))]
+        with_params = [(item, param) for item in session.items if (param := _variant_param(item))]
         self.session.select(
-            [test_of(place, item.nodeid, vars(item)["callspec"].id) for item, place in placed]
+            [test_of(param, item.nodeid, vars(item)["callspec"].id) for item, param in with_params]
         )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        if not _place(item):
+        if not _variant_param(item):
             return None
         hook = item.ihook
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
@@ -220,9 +220,9 @@ class Replaying:
         return True
 
 
-def _place(item: pytest.Item) -> Place | None:
-    from pytest_infperf.session.collection import Place
+def _variant_param(item: pytest.Item) -> VariantParam | None:
+    from pytest_infperf.session.collection import VariantParam
 
     callspec = getattr(item, "callspec", None)
-    place = callspec.params.get("variant") if callspec else None
-    return place if isinstance(place, Place) else None
+    param = callspec.params.get("variant") if callspec else None
+    return param if isinstance(param, VariantParam) else None

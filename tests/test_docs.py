@@ -11,8 +11,8 @@ from typing import Any, get_args
 import pytest
 
 from pytest_infperf import options, thresholds
-from pytest_infperf.records.catalogue import UNDER_LOAD, Catalogue, Method, quality_kind
-from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.records.catalogue import UNDER_LOAD, Catalogue, Method, quality_spec
+from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.suite.discovery import suite_beside
 from pytest_infperf.thresholds import SuiteFacts
 from tests.other_plugins import LEFT_OUT
@@ -20,7 +20,7 @@ from tests.other_plugins import LEFT_OUT
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-METRICS = Catalogue((quality_kind("bleu", "points", True), quality_kind("chrf", "points", True)))
+METRICS = Catalogue((quality_spec("bleu", "points", True), quality_spec("chrf", "points", True)))
 
 
 def blocks(language: str) -> Iterator[tuple[str, str]]:
@@ -40,7 +40,7 @@ def test_thresholds_fit_the_shipped_suites(page: str, text: str) -> None:
 def facts_of(name: str) -> SuiteFacts:
     addresses = [suite_beside(path, ROOT) for path in ROOT.glob("suites/**/suite.py")]
     [address] = [address for address in addresses if address.load().name == name]
-    collected = CollectedSuite(address.load(), address, None)
+    collected = ConfiguredSuite(address.load(), address, None)
     return SuiteFacts(
         variants=collected.suite.variant_ids,
         catalogue=collected.catalogue,

@@ -54,10 +54,10 @@ class Blueprint:
         return asdict(self)
 
 
-def draw(suite: Suite, backend: Backend, model: Path) -> Blueprint:
+def make_blueprint(suite: Suite, backend: Backend, model: Path) -> Blueprint:
     """Raises UserError when a distribution that the backend needs is not installed."""
     start_from = backend.built_from()
-    source = draw(suite, start_from, model) if start_from else None
+    source = make_blueprint(suite, start_from, model) if start_from else None
     facts = {
         "model": _model_digest(model),
         "recipe": backend.recipe(),

@@ -41,11 +41,11 @@ def run(arguments: Namespace) -> int:
     limits = root / arguments.thresholds
     thresholds = read(limits, root) if limits.is_file() else Thresholds.empty()
     name = address.load().name
-    collected = collected_suite(address, thresholds.baseline(name))
+    configured = collected_suite(address, thresholds.baseline(name))
     policy = _policy(thresholds.policy(name), arguments)
-    variant = arguments.variant or collected.baseline_id or collected.suite.variant_ids[0]
-    if variant not in collected.suite.variant_ids:
-        known = ", ".join(collected.suite.variant_ids)
+    variant = arguments.variant or configured.baseline_id or configured.suite.variant_ids[0]
+    if variant not in configured.suite.variant_ids:
+        known = ", ".join(configured.suite.variant_ids)
         raise UserError(f"--variant: {name} has no {variant}; it has {known}")
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(
@@ -54,10 +54,10 @@ def run(arguments: Namespace) -> int:
         soft_wrap=True,
     )
     settings = Settings(root, cache=root / arguments.cache)
-    floor = calibrate(collected, variant, settings, policy, arguments.runs)
+    floor = calibrate(configured, variant, settings, policy, arguments.runs)
     names = host_names(fingerprint(()))
-    console.print(told(floor), soft_wrap=True)
-    limits_too_tight = list(too_tight(floor, thresholds, collected, names))
+    console.print(describe(floor), soft_wrap=True)
+    limits_too_tight = list(too_tight(floor, thresholds, configured, names))
     for limit in limits_too_tight:
         console.print(tight(limit), soft_wrap=True)
     if not limits_too_tight:
@@ -65,7 +65,7 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def told(floor: NoiseFloor) -> str:
+def describe(floor: NoiseFloor) -> str:
     def share(value: float) -> str:
         return format_value(value, "fraction")
 

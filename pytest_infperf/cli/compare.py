@@ -14,7 +14,7 @@ from rich.text import Text
 from pytest_infperf.history import comparison, fail_on
 from pytest_infperf.history.comparison import Change, Comparison
 from pytest_infperf.history.fail_on import Finding
-from pytest_infperf.history.store import DEFAULT_STORAGE, Store
+from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Measure
 
@@ -40,7 +40,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     folder = Path.cwd()
-    store = Store.of_uri(arguments.storage, folder)
+    store = HistoryStore.of_uri(arguments.storage, folder)
     limits = fail_on.parse(arguments.fail_on) if arguments.fail_on else []
     before, after = (store.find(name, folder) for name in (arguments.before, arguments.after))
     console = Console(highlight=False, markup=False, emoji=False)
@@ -67,7 +67,7 @@ def run(arguments: Namespace) -> int:
     worst = [one for one in judged if one.finding is not Finding.KEPT]
     console.print()
     for one in worst:
-        console.print(f"{_WORDS[one.finding]} {fail_on.told(one)}", soft_wrap=True)
+        console.print(f"{_WORDS[one.finding]} {fail_on.describe(one)}", soft_wrap=True)
     console.print(f"{len(judged) - len(worst)} of {len(judged)} limits are kept to")
     broken = any(one.finding is Finding.BROKEN for one in worst)
     return 1 if broken or (arguments.strict and worst) else 0

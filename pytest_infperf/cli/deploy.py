@@ -20,7 +20,7 @@ from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import revision
 from pytest_infperf.serving.deploy.ec2 import Deployed, Ec2
-from pytest_infperf.serving.deploy.plan import VOLUME_GIB, Plan, Source
+from pytest_infperf.serving.deploy.plan import VOLUME_GIB, DeploymentPlan, Source
 from pytest_infperf.serving.deploy.user_data import script
 
 
@@ -76,7 +76,7 @@ def run(arguments: Namespace) -> int:
 
 def _deploy(arguments: Namespace) -> None:
     plan = _plan(arguments)
-    print(_told(plan, arguments.hours_shown))
+    print(_describe(plan, arguments.hours_shown))
     if not arguments.revision:
         print(_not_in_it(arguments.suite))
     if not arguments.yes:
@@ -89,7 +89,7 @@ def _deploy(arguments: Namespace) -> None:
     print(_after(plan, made))
 
 
-def _plan(arguments: Namespace) -> Plan:
+def _plan(arguments: Namespace) -> DeploymentPlan:
     if arguments.suite is None:
         raise UserError("name the folder of a suite, or --list, or --teardown NAME")
     if arguments.hours_shown is not None and not arguments.hours_shown > 0:
@@ -100,7 +100,7 @@ def _plan(arguments: Namespace) -> Plan:
         known = ", ".join(suite.variant_ids)
         raise UserError(f"--variant: {suite.name} has no {variant}; it has {known}")
     needed = suite.variant(variant).extra
-    return Plan(
+    return DeploymentPlan(
         name=arguments.name or _name(suite.name, variant),
         suite=suite.name,
         variant=variant,
@@ -170,7 +170,7 @@ def _price(arguments: Namespace) -> Price | str:
     return found.replace("--infperf-prices", "--prices") if isinstance(found, str) else found
 
 
-def _told(plan: Plan, hours: float | None) -> str:
+def _describe(plan: DeploymentPlan, hours: float | None) -> str:
     source = plan.source
     rows = {
         "instance": f"{plan.instance_type} in {plan.region}, newest Amazon Linux 2023, metadata "
@@ -183,11 +183,11 @@ def _told(plan: Plan, hours: float | None) -> str:
     if isinstance(plan.price, Price):
         rows["prices"] = f"{plan.price.source}; volume, address and traffic come on top"
     lines = [f"deployment {plan.name}: {plan.suite}[{plan.variant}]"]
-    lines += [f"  {name:<10}{told}" for name, told in rows.items()]
+    lines += [f"  {name:<10}{description}" for name, description in rows.items()]
     return "\n".join([*lines, "  user data", indent(script(plan).rstrip(), "    ")])
 
 
-def _access(plan: Plan) -> str:
+def _access(plan: DeploymentPlan) -> str:
     if plan.allow is None:
         return "nobody: its security group lets nothing in" + (
             "" if plan.instance_profile else " (--allow CIDR, or --instance-profile NAME)"
@@ -196,13 +196,13 @@ def _access(plan: Plan) -> str:
     return f"{plan.allow} to port {plan.port} alone{warned}"
 
 
-def _cost(plan: Plan, hours: float | None) -> str:
+def _cost(plan: DeploymentPlan, hours: float | None) -> str:
     if not isinstance(plan.price, Price):
         return f"not known: {plan.price}"
     return ", ".join(f"{usd:,.4g} USD {span}" for span, usd in plan.costs(hours))
 
 
-def _after(plan: Plan, made: Deployed) -> str:
+def _after(plan: DeploymentPlan, made: Deployed) -> str:
     if plan.allow:
         ready = f"when http://{made.address}:{plan.port}/readyz answers with 200 it is ready"
     elif plan.instance_profile:

@@ -14,7 +14,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.explore.design import Factor, trials
 from pytest_infperf.explore.page import EffectTable, effect_tables, page
 from pytest_infperf.explore.running import FACTORS, Explorer
-from pytest_infperf.explore.store import Outcome, Store
+from pytest_infperf.explore.store import Outcome, OutcomeFile
 from pytest_infperf.host.control_group import Unwritable, limited
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.quantity import parse_quantity
@@ -59,11 +59,11 @@ def run(arguments: Namespace) -> int:
         "half": arguments.half,
         "seed": arguments.seed,
     }
-    store = Store(Path.cwd() / arguments.out, what)
+    store = OutcomeFile(Path.cwd() / arguments.out, what)
     try:
         explorer = Explorer(suite_run, variant_id, arguments.seconds)
-        said = lambda text: print(f"infperf explore {text}", file=sys.stderr, flush=True)  # noqa: E731
-        for outcome in explorer.outcomes(planned, store.keys, said):
+        report_progress = lambda text: print(f"infperf explore {text}", file=sys.stderr, flush=True)  # noqa: E731
+        for outcome in explorer.outcomes(planned, store.keys, report_progress):
             store.keep(outcome)
     except KeyboardInterrupt:
         print(f"interrupted: {arguments.out} has what was tried; the same command goes on")

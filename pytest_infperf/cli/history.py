@@ -13,7 +13,7 @@ from rich.text import Text
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.series import DEFAULT_MEASURES, Series, Shift, series_of
-from pytest_infperf.history.store import DEFAULT_STORAGE, SavedRun, Store, read
+from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, SavedRun, read
 from pytest_infperf.records.quantity import format_value
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -59,7 +59,7 @@ def run(arguments: Namespace) -> int:
             console.print(f"plot: {_plot(suite, found, shifts, arguments.plot)}", soft_wrap=True)
     for series in found:
         for shift in shifts[id(series)]:
-            console.print(_told(series, shift), soft_wrap=True)
+            console.print(_describe(series, shift), soft_wrap=True)
     return 1 if arguments.fail_on_change and any(shifts.values()) else 0
 
 
@@ -67,7 +67,7 @@ def _runs(arguments: Namespace, console: Console) -> list[SavedRun]:
     if arguments.files:
         runs = sorted((read(Path(name)) for name in arguments.files), key=lambda run: run.when)
     else:
-        store = Store.of_uri(arguments.storage, Path.cwd())
+        store = HistoryStore.of_uri(arguments.storage, Path.cwd())
         runs = store.runs()
         for reason in store.skipped:
             console.print(f"skipped {reason}", soft_wrap=True)
@@ -112,7 +112,7 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(_BARS[round(top * (value - low) / (high - low))] for value in values)
 
 
-def _told(series: Series, shift: Shift) -> str:
+def _describe(series: Series, shift: Shift) -> str:
     sign = "+" if shift.change >= 0 else ""
     where = f" on {series.host}" if series.host else ""
     return (

@@ -57,7 +57,7 @@ def run(arguments: Namespace) -> int:
     best = {suite: next(f for f in fleets if f.site.suite == suite) for suite in _suites(fleets)}
     for suite, cheapest in best.items():
         its = [fleet for fleet in fleets if fleet.site.suite == suite]
-        console.print(f"{suite} at {_told(aim)}")
+        console.print(f"{suite} at {_describe(aim)}")
         console.print(_table(its))
         console.print(_conclusion(cheapest), soft_wrap=True)
         console.print()
@@ -89,7 +89,7 @@ def _suites(fleets: Sequence[Fleet]) -> list[str]:
     return list(dict.fromkeys(fleet.site.suite for fleet in fleets))
 
 
-def _told(aim: Aim) -> str:
+def _describe(aim: Aim) -> str:
     return (
         f"{aim.rate:,.4g} requests/s, {100 * aim.utilisation:g} % of an instance's highest rate, "
         f"{aim.spare} to spare"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.errors import UserError
-from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.discovery import SUITE_FILE, SuiteAddress, suite_beside
@@ -31,11 +31,11 @@ def one_variant(folder: Path, variant_id: str | None, cache: Path) -> tuple[Suit
         raise UserError(f"--variant: {suite.name} has no {chosen}; it has {known}")
     root = Path.cwd()
     run = SuiteRun(
-        CollectedSuite(suite, address, None),
+        ConfiguredSuite(suite, address, None),
         Settings(root, cache=root / cache),
         Policy(),
         ArtifactCache(root / cache, print),
         selected=[chosen],
-        said=lambda variant, what: None,
+        report_progress=lambda variant, what: None,
     )
     return run, chosen

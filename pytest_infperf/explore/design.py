@@ -62,10 +62,10 @@ def trials(
     ]
     if half:
         settings = _half(factors, settings)
-    draw = random.Random(seed)
+    rng = random.Random(seed)
     found = []
     for replicate in range(replicates):
-        draw.shuffle(settings)
+        rng.shuffle(settings)
         found += [Trial(replicate, dict(setting)) for setting in settings]
     return found
 

@@ -13,10 +13,10 @@ from pytest_infperf.errors import WorkerError
 from pytest_infperf.explore.design import Setting, Trial
 from pytest_infperf.explore.store import Outcome
 from pytest_infperf.host.control_group import ControlGroup, limited
-from pytest_infperf.measure.blocks import endless_draw
+from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.serving.load.generators import Target, streams
-from pytest_infperf.serving.load.run import Run
+from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.usage import watched
 from pytest_infperf.serving.server.process import ServerProcess
 from pytest_infperf.stats import quantile
@@ -43,13 +43,13 @@ class Explorer:
     """Of load, a trial."""
 
     def outcomes(
-        self, trials: Sequence[Trial], done: set[str], said: Callable[[str], None]
+        self, trials: Sequence[Trial], done: set[str], report_progress: Callable[[str], None]
     ) -> Iterator[Outcome]:
         """Of the trials that are not done; raises control_group.Unwritable for limits that this
         host does not let anybody set."""
         left = [trial for trial in trials if trial.key not in done]
         for number, trial in enumerate(left, len(trials) - len(left) + 1):
-            said(f"{number}/{len(trials)} {trial.key.partition(':')[2]}")
+            report_progress(f"{number}/{len(trials)} {trial.key.partition(':')[2]}")
             yield self._outcome(trial)
 
     def _outcome(self, trial: Trial) -> Outcome:
@@ -80,7 +80,7 @@ class Explorer:
             doubt=run.doubt,
         )
 
-    def _loaded(self, setting: Setting, limits: ControlGroup) -> Run:
+    def _loaded(self, setting: Setting, limits: ControlGroup) -> LoadRun:
         suite_server, suite = self.suite_run.server, self.suite_run.suite
         replicas = round(setting.get("replicas", suite.serving.workers))
         serving = replace(suite.serving, workers=replicas)
@@ -93,16 +93,16 @@ class Explorer:
             streams(target, 60.0, users, requests=_WARM_UP * users)
             with watched(server.process) as watch:
                 traffic = streams(target, self.seconds, users)
-            return Run(traffic, watch.usage)
+            return LoadRun(traffic, watch.usage)
 
     def _target(self, server: ServerProcess, setting: Setting) -> Target:
         run, size = self.suite_run, round(setting.get("payload", 1))
-        draw = endless_draw(run.numbers, run.seed)
+        order = endless_order(run.numbers, run.seed)
         samples, length = run.samples, setting.get("length")
         if length is None:
-            return run.server.target(server, samples, draw, size)
+            return run.server.target(server, samples, order, size)
         inputs, sized = samples.inputs, run.suite.task.sized
-        long = [sized(inputs, i, round(length)) for i in islice(draw, 50)]
+        long = [sized(inputs, i, round(length)) for i in islice(order, 50)]
         return run.server.target(
-            server, replace(samples, inputs=long), endless_draw(range(len(long)), run.seed), size
+            server, replace(samples, inputs=long), endless_order(range(len(long)), run.seed), size
         )

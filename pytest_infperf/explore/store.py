@@ -37,7 +37,7 @@ class Outcome:
         return self.response_s is not None
 
 
-class Store:
+class OutcomeFile:
     """A file of JSON lines: first what is explored, then the outcomes."""
 
     def __init__(self, path: Path, what: Mapping[str, Any]) -> None:

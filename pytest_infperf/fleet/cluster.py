@@ -14,10 +14,10 @@ from typing import Any
 from uuid import uuid4
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.fleet import kinds, tree
-from pytest_infperf.fleet.dispatch import Failed, Finished, Gone, News, Ready, Share
-from pytest_infperf.fleet.kinds import START, Kind
+from pytest_infperf.fleet import node_types, tree
+from pytest_infperf.fleet.dispatch import Finished, Gone, News, Ready, Share, ShareFailed
 from pytest_infperf.fleet.node import Delegate
+from pytest_infperf.fleet.node_types import START, NodeType
 from pytest_infperf.fleet.tree import Tree
 
 CONNECT_LIMIT_S = 10.0
@@ -47,8 +47,8 @@ class RayCluster:
                 f"--infperf-ray: no Ray cluster answers at {address}: {reason}. `ray status` on "
                 "its head says whether it runs; a laptop reaches it by ray://HEAD:10001"
             ) from error
-        self.kinds: dict[str, Kind] = kinds.kinds(self._ray.nodes())
-        if not self.kinds:
+        self.node_types: dict[str, NodeType] = node_types.node_types(self._ray.nodes())
+        if not self.node_types:
             self.close()
             raise UserError(
                 "--infperf-ray: no node of this cluster names its instance type; start nodes with "
@@ -68,17 +68,17 @@ class RayCluster:
         return digest
 
     def nodes(self) -> Mapping[str, int]:
-        return kinds.alive(self._ray.nodes(), self.kinds)
+        return node_types.alive(self._ray.nodes(), self.node_types)
 
-    def hire(self, kind: str) -> str:
+    def hire(self, node_type: str) -> str:
         assert self._shipment, "the tree is shipped first"
         digest, parts = self._shipment
-        known = self.kinds[kind]
-        name = f"{kind}-{uuid4().hex[:8]}"
+        known = self.node_types[node_type]
+        name = f"{node_type}-{uuid4().hex[:8]}"
         actor = self._ray.remote(RayDelegate).options(
             num_cpus=0, resources={known.resource: known.amount}, max_restarts=0
         )
-        self._actors[name] = actor.remote(kind, digest, parts)
+        self._actors[name] = actor.remote(node_type, digest, parts)
         self._pending[self._actors[name].ready.remote()] = name, None
         return name
 
@@ -106,19 +106,19 @@ class RayCluster:
             result = self._ray.get(answer)
         except errors.RayTaskError as error:
             if share_id is not None:
-                return Failed(delegate, share_id, _told(error))
-            return Gone(delegate, _told(error))
+                return ShareFailed(delegate, share_id, _reason(error))
+            return Gone(delegate, _reason(error))
         except errors.RayError as error:
-            return Gone(delegate, _told(error))
+            return Gone(delegate, _reason(error))
         return Ready(delegate) if share_id is None else Finished(delegate, share_id, result)
 
 
 class RayDelegate(Delegate):
     """The actor: asks for the tree's parts where the node does not have the tree."""
 
-    def __init__(self, kind: str, digest: str, shipped: Sequence[Any]) -> None:
+    def __init__(self, node_type: str, digest: str, shipped: Sequence[Any]) -> None:
         node_id = _ray().get_runtime_context().get_node_id()
-        super().__init__(kind, node_id, digest, partial(_parts, shipped))
+        super().__init__(node_type, node_id, digest, partial(_parts, shipped))
 
 
 def _parts(shipped: Sequence[Any]) -> Iterator[bytes]:
@@ -126,7 +126,7 @@ def _parts(shipped: Sequence[Any]) -> Iterator[bytes]:
         yield _ray().get(part)
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Of Ray's long messages the error that ended a delegate, or else what died."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, Exception):

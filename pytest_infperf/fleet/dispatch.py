@@ -25,7 +25,7 @@ POLL_S = 0.5
 @dataclass(frozen=True)
 class Share:
     id: str
-    kinds: Sequence[str]
+    node_types: Sequence[str]
     """The kinds of nodes that may do it."""
     work: Work
 
@@ -34,7 +34,7 @@ class Share:
 class Done:
     share: Share
     result: Any
-    kind: str
+    node_type: str
     attempts: int
 
 
@@ -59,7 +59,7 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Failed:
+class ShareFailed:
     """The work raised an exception: it would elsewhere too. The delegate is still there."""
 
     delegate: str
@@ -75,14 +75,14 @@ class Gone:
     why: str
 
 
-News = Ready | Finished | Failed | Gone
+News = Ready | Finished | ShareFailed | Gone
 
 
 class Delegates(Protocol):
     def nodes(self) -> Mapping[str, int]:
         """How many nodes of each kind are alive."""
 
-    def hire(self, kind: str) -> str:
+    def hire(self, node_type: str) -> str:
         """Begin to start a delegate on any free node of the kind; returns its name."""
 
     def give(self, delegate: str, share: Share) -> None: ...
@@ -95,10 +95,12 @@ class Delegates(Protocol):
 
 
 def dispatch(
-    shares: Sequence[Share], delegates: Delegates, said: Callable[[str], None] = lambda text: None
+    shares: Sequence[Share],
+    delegates: Delegates,
+    report_progress: Callable[[str], None] = lambda text: None,
 ) -> Generator[Done | NotDone]:
     """The outcomes of all shares, as they come; `said` hears of losses."""
-    dispatcher = _Dispatcher(delegates, said, shares)
+    dispatcher = _Dispatcher(delegates, report_progress, shares)
     try:
         while dispatcher.unfinished:
             yield from dispatcher.give_up()
@@ -112,14 +114,14 @@ def dispatch(
 
 class _Dispatcher:
     def __init__(
-        self, delegates: Delegates, said: Callable[[str], None], shares: Sequence[Share]
+        self, delegates: Delegates, report_progress: Callable[[str], None], shares: Sequence[Share]
     ) -> None:
         self._delegates = delegates
-        self._said = said
+        self._report_progress = report_progress
         self.unfinished = {share.id: share for share in shares}
         self._waiting = deque(shares)
         self._attempts: Counter[str] = Counter()
-        self._kinds: dict[str, str] = {}
+        self._node_types: dict[str, str] = {}
         """Of the hired delegates, by name."""
         self._idle: set[str] = set()
         self._busy: dict[str, Share] = {}
@@ -129,32 +131,36 @@ class _Dispatcher:
     def give_up(self) -> Iterator[NotDone]:
         """Of waiting shares those that no node is left for."""
         self._nodes = {
-            kind: 0 if self._failed_starts[kind] >= ATTEMPTS else count
-            for kind, count in self._delegates.nodes().items()
+            node_type: 0 if self._failed_starts[node_type] >= ATTEMPTS else count
+            for node_type, count in self._delegates.nodes().items()
         }
-        for share in [s for s in self._waiting if not any(map(self._nodes.get, s.kinds))]:
+        for share in [s for s in self._waiting if not any(map(self._nodes.get, s.node_types))]:
             self._waiting.remove(share)
-            words = [self._last_words[kind] for kind in share.kinds if kind in self._last_words]
-            why = f"no node of {' or '.join(share.kinds)} is left"
+            words = [
+                self._last_words[node_type]
+                for node_type in share.node_types
+                if node_type in self._last_words
+            ]
+            why = f"no node of {' or '.join(share.node_types)} is left"
             yield self._not_done(share, ": ".join([why, *words]))
 
     def staff(self) -> None:
         """Hire where work waits, and let nodes go that have none."""
-        for delegate in [a for a in self._kinds if a not in self._busy]:
-            kind = self._kinds[delegate]
-            stuck = delegate not in self._idle and not self._nodes.get(kind)
-            if stuck or not self._waiting_for(kind):
+        for delegate in [a for a in self._node_types if a not in self._busy]:
+            node_type = self._node_types[delegate]
+            stuck = delegate not in self._idle and not self._nodes.get(node_type)
+            if stuck or not self._waiting_for(node_type):
                 self._dismiss(delegate)
-        for kind, alive in self._nodes.items():
-            busy = sum(self._kinds[delegate] == kind for delegate in self._busy)
-            hired = sum(its == kind for its in self._kinds.values())
-            for _ in range(min(alive, busy + self._waiting_for(kind)) - hired):
-                self._kinds[self._delegates.hire(kind)] = kind
+        for node_type, alive in self._nodes.items():
+            busy = sum(self._node_types[delegate] == node_type for delegate in self._busy)
+            hired = sum(its == node_type for its in self._node_types.values())
+            for _ in range(min(alive, busy + self._waiting_for(node_type)) - hired):
+                self._node_types[self._delegates.hire(node_type)] = node_type
 
     def assign(self) -> None:
         for delegate in sorted(self._idle):
-            kind = self._kinds[delegate]
-            share = next((share for share in self._waiting if kind in share.kinds), None)
+            node_type = self._node_types[delegate]
+            share = next((share for share in self._waiting if node_type in share.node_types), None)
             if share:
                 self._waiting.remove(share)
                 self._idle.discard(delegate)
@@ -164,51 +170,51 @@ class _Dispatcher:
 
     def listen(self) -> Iterator[Done | NotDone]:
         for news in self._delegates.news(POLL_S):
-            kind = self._kinds.get(news.delegate)
-            if kind is None:
+            node_type = self._node_types.get(news.delegate)
+            if node_type is None:
                 continue  # of a delegate that was let go
             match news:
                 case Ready():
-                    self._failed_starts[kind] = 0
+                    self._failed_starts[node_type] = 0
                     self._idle.add(news.delegate)
                 case Gone():
-                    yield from self._lost(news, kind)
-                case Finished() | Failed():
+                    yield from self._lost(news, node_type)
+                case Finished() | ShareFailed():
                     share = self._busy.get(news.delegate)
                     if share is None or share.id != news.share_id:
                         continue
                     self._idle.add(news.delegate)
                     del self._busy[news.delegate]
-                    if isinstance(news, Failed):
+                    if isinstance(news, ShareFailed):
                         yield self._not_done(share, news.why)
                     elif share.id in self.unfinished:
                         del self.unfinished[share.id]
-                        yield Done(share, news.result, kind, self._attempts[share.id])
+                        yield Done(share, news.result, node_type, self._attempts[share.id])
 
     def dismiss_all(self) -> None:
-        for delegate in list(self._kinds):
+        for delegate in list(self._node_types):
             self._dismiss(delegate)
 
-    def _waiting_for(self, kind: str) -> int:
-        return sum(kind in share.kinds for share in self._waiting)
+    def _waiting_for(self, node_type: str) -> int:
+        return sum(node_type in share.node_types for share in self._waiting)
 
-    def _lost(self, news: Gone, kind: str) -> Iterator[NotDone]:
+    def _lost(self, news: Gone, node_type: str) -> Iterator[NotDone]:
         share = self._busy.pop(news.delegate, None)
         self._dismiss(news.delegate)
-        self._last_words[kind] = news.why
+        self._last_words[node_type] = news.why
         if share is None:
-            self._failed_starts[kind] += 1
+            self._failed_starts[node_type] += 1
         elif (attempt := self._attempts[share.id]) >= ATTEMPTS:
             yield self._not_done(share, f"lost in each of {attempt} attempts: {news.why}")
         else:
-            self._said(
-                f"a node of {kind} was lost ({news.why}); {share.id} is done again, attempt "
+            self._report_progress(
+                f"a node of {node_type} was lost ({news.why}); {share.id} is done again, attempt "
                 f"{attempt + 1} of {ATTEMPTS}"
             )
             self._waiting.appendleft(share)
 
     def _dismiss(self, delegate: str) -> None:
-        del self._kinds[delegate]
+        del self._node_types[delegate]
         self._idle.discard(delegate)
         self._busy.pop(delegate, None)
         self._delegates.release(delegate)

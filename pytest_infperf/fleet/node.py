@@ -25,13 +25,13 @@ class Delegate:
     """Stays in one process of the node."""
 
     def __init__(
-        self, kind: str, node_id: str, digest: str, receive: Callable[[], Iterable[bytes]]
+        self, node_type: str, node_id: str, digest: str, receive: Callable[[], Iterable[bytes]]
     ) -> None:
         """Unpack the tree where the node has it not yet; `receive` gives its parts."""
-        os.environ[INSTANCE_VARIABLE] = kind
+        os.environ[INSTANCE_VARIABLE] = node_type
         folder = node_folder(os.environ)
         tree = unpacked(digest, _lazily(receive), folder / "nodes" / node_id)
-        self._node = Node(kind, tree, folder / "artifacts")
+        self._node = Node(node_type, tree, folder / "artifacts")
 
     def ready(self) -> None:
         """Answers when the node is ours and the tree is unpacked."""

@@ -27,7 +27,7 @@ from pytest_infperf.records.record import RunRecord
 from pytest_infperf.report.progress import Progress
 from pytest_infperf.report.tables import merged as merged_tables
 from pytest_infperf.repository.revision import revision
-from pytest_infperf.session.collection import Place
+from pytest_infperf.session.collection import VariantParam
 from pytest_infperf.session.session import Session
 from pytest_infperf.settings import Settings
 
@@ -36,17 +36,17 @@ from pytest_infperf.settings import Settings
 class Test:
     """One that was selected, as it is called here and where it runs."""
 
-    place: Place
+    param: VariantParam
     nodeid: str
     nodeid_there: str
 
     __test__ = False
 
 
-def test_of(place: Place, nodeid: str, parameters: str) -> Test:
+def test_of(param: VariantParam, nodeid: str, parameters: str) -> Test:
     """`parameters` is the part of the node id in brackets."""
-    there = parameters.replace(place.id, place.variant_id, 1)
-    return Test(place, nodeid, f"{nodeid.removesuffix(f'[{parameters}]')}[{there}]")
+    there = parameters.replace(param.id, param.variant_id, 1)
+    return Test(param, nodeid, f"{nodeid.removesuffix(f'[{parameters}]')}[{there}]")
 
 
 class FleetSession(Session):
@@ -60,11 +60,12 @@ class FleetSession(Session):
         self._cluster = RayCluster(settings.ray)
         when = datetime.now(UTC).isoformat(timespec="seconds")
         now = revision(settings.root)
-        self._by_kind = {
-            kind: Ledger(
-                _beside(settings.json, kind), RunRecord({"instance_type": kind}, now, when=when)
+        self._by_node_type = {
+            node_type: Ledger(
+                _beside(settings.json, node_type),
+                RunRecord({"instance_type": node_type}, now, when=when),
             )
-            for kind in self._cluster.kinds
+            for node_type in self._cluster.node_types
         }
         self._check_pages()
         self._tests: list[Test] = []
@@ -77,18 +78,22 @@ class FleetSession(Session):
             html.check_available()
             record_file.check_writable(self.settings.html)
 
-    def places(self, test_file: Path, marker: Mapping[str, Any]) -> list[Place]:
-        here = super().places(test_file, marker)
-        return [replace(place, kind=kind) for kind in self._by_kind for place in here]
+    def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
+        here = super().params(test_file, marker)
+        return [
+            replace(param, node_type=node_type)
+            for node_type in self._by_node_type
+            for param in here
+        ]
 
-    def arrange(self, places: Sequence[Place | None]) -> list[int]:
+    def arrange(self, params: Sequence[VariantParam | None]) -> list[int]:
         """What is measured elsewhere comes last, kind by kind: it goes on while others run here."""
-        order = super().arrange(places)
-        kinds = [None, *self._by_kind]
+        order = super().arrange(params)
+        node_types = [None, *self._by_node_type]
 
         def rank(i: int) -> int:
-            place = places[i]
-            return kinds.index(place.kind if place else None)
+            param = params[i]
+            return node_types.index(param.node_type if param else None)
 
         return sorted(order, key=rank)
 
@@ -98,32 +103,36 @@ class FleetSession(Session):
     def reports(self, nodeid: str) -> list[Report]:
         """What a test's reports on its kind of node were, for one that ran or could not."""
         test = next(test for test in self._tests if test.nodeid == nodeid)
-        kind = test.place.kind
-        assert kind
-        if kind not in self._runs:
-            suite = test.place.collected.suite.name
-            self.progress.phase(suite, test.place.id, f"waiting for what {kind} measures")
-        found = self._run_of(kind)
+        node_type = test.param.node_type
+        assert node_type
+        if node_type not in self._runs:
+            suite = test.param.configured.suite.name
+            self.progress.phase(suite, test.param.id, f"waiting for what {node_type} measures")
+        found = self._run_of(node_type)
         if isinstance(found, NotDone):
-            return reports.unable(f"{test.nodeid_there} was not measured on {kind}: {found.why}")
+            return reports.unable(
+                f"{test.nodeid_there} was not measured on {node_type}: {found.why}"
+            )
         run: TestsRun = found.result
         if its := run.reports.by_test.get(test.nodeid_there):
             return its
         words = "\n".join([*run.reports.outside, run.ended])
-        return reports.unable(f"{test.nodeid_there} left no report on {kind}: {words}")
+        return reports.unable(f"{test.nodeid_there} left no report on {node_type}: {words}")
 
     def ledger_of(self, host: Mapping[str, Any]) -> Ledger:
-        ledger = self._by_kind[host["instance_type"]]
+        ledger = self._by_node_type[host["instance_type"]]
         ledger.run.host = dict(host)
         return ledger
 
     @property
     def ledgers(self) -> Sequence[Ledger]:
-        return list(self._by_kind.values())
+        return list(self._by_node_type.values())
 
     def page_of(self, ledger: Ledger) -> Path | None:
-        kind = next(kind for kind, its in self._by_kind.items() if its is ledger)
-        return _beside(self.settings.html, kind)
+        node_type = next(
+            node_type for node_type, its in self._by_node_type.items() if its is ledger
+        )
+        return _beside(self.settings.html, node_type)
 
     def summary(self, width: int, colour: bool, unicode: bool) -> str:
         """A report a host, then the hosts side by side."""
@@ -153,18 +162,20 @@ class FleetSession(Session):
         self._cluster.close()
         super().close()
 
-    def _run_of(self, kind: str) -> Done | NotDone:
+    def _run_of(self, node_type: str) -> Done | NotDone:
         """Waits until it is over, and keeps what other kinds' runs come to meanwhile."""
-        while kind not in self._runs:
+        while node_type not in self._runs:
             try:
                 outcome = next(self._outcomes)
             except UserError as error:  # the tree cannot be shipped
-                return NotDone(Share(kind, [kind], MeasuringRun("", (), (), None)), str(error))
+                return NotDone(
+                    Share(node_type, [node_type], MeasuringRun("", (), (), None)), str(error)
+                )
             self._runs[outcome.share.id] = outcome
             if isinstance(outcome, Done):
                 found: Reports = outcome.result.reports
-                self.notices += [f"{outcome.kind}: {notice}" for notice in found.notices]
-        return self._runs[kind]
+                self.notices += [f"{outcome.node_type}: {notice}" for notice in found.notices]
+        return self._runs[node_type]
 
     @cached_property
     def _outcomes(self) -> Generator[Done | NotDone]:
@@ -173,21 +184,21 @@ class FleetSession(Session):
         root = self.settings.root.relative_to(tree.top)
         cache = self.settings.cache
         shares = []
-        for kind in self._by_kind:
-            tests = [test.nodeid_there for test in self._tests if test.place.kind == kind]
+        for node_type in self._by_node_type:
+            tests = [test.nodeid_there for test in self._tests if test.param.node_type == node_type]
             in_tree = cache.is_relative_to(tree.top)
             work = MeasuringRun(str(root), self._options, tests, None if in_tree else str(cache))
             if tests:
-                shares.append(Share(kind, [kind], work))
+                shares.append(Share(node_type, [node_type], work))
         return dispatch(shares, self._cluster, self.notices.append)
 
     def _tree(self) -> Tree:
-        suites = [test.place.collected.suite for test in self._tests]
+        suites = [test.param.configured.suite for test in self._tests]
         return working_tree(self.settings.root, model_folders(suites))
 
 
-def _beside(path: Path | None, kind: str) -> Path | None:
+def _beside(path: Path | None, node_type: str) -> Path | None:
     """`out.json` of a kind is `out.c7i.large.json`."""
     if path is None:
         return None
-    return path.with_name(f"{path.stem}.{kind.replace('/', '-')}{path.suffix}")
+    return path.with_name(f"{path.stem}.{node_type.replace('/', '-')}{path.suffix}")

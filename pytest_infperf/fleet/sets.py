@@ -22,7 +22,7 @@ from pytest_infperf.fleet.dispatch import Delegates, Done, Share, dispatch
 from pytest_infperf.fleet.work import Node
 from pytest_infperf.measure.throughput import SetRun, run_set
 from pytest_infperf.repository.checkout import Checkout, working_tree
-from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_workers import SuiteWorkers
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite import naming
@@ -35,7 +35,7 @@ SHARES_PER_NODE = 4
 
 
 @dataclass(frozen=True)
-class Place:
+class SuiteLocation:
     """Where a suite lies in the tree; all paths start at its top."""
 
     root: str
@@ -52,7 +52,7 @@ class Place:
 class SetShare:
     """Some of the set's batches, in order."""
 
-    place: Place
+    location: SuiteLocation
     variant_id: str
     threads: int
     numbers: Sequence[int]
@@ -63,15 +63,15 @@ class SetShare:
 
     def do(self, node: Node) -> SetRun:
         """Raises UserError or WorkerError when the variant cannot be built or started there."""
-        key = self.place.module, self.variant_id, self.threads
+        key = self.location.module, self.variant_id, self.threads
         workers = node.keep(key, lambda: self._workers(node))
-        return run_set(workers.served(self.variant_id), self.numbers, self.batch)
+        return run_set(workers.worker(self.variant_id), self.numbers, self.batch)
 
     def _workers(self, node: Node) -> SuiteWorkers:
-        address = SuiteAddress(str(node.tree / self.place.root), self.place.module)
+        address = SuiteAddress(str(node.tree / self.location.root), self.location.module)
         checkout = Checkout(
-            node.tree / self.place.folder,
-            tuple(str(node.tree / path) for path in self.place.import_paths),
+            node.tree / self.location.folder,
+            tuple(str(node.tree / path) for path in self.location.import_paths),
             Path(sys.executable),
         )
         data = Path(address.root, *address.module.split(".")[:-1])
@@ -88,12 +88,12 @@ class SetShare:
             threads=lambda blueprint: self.threads,
             wanted=[self.variant_id],
             kept=None,
-            said=lambda variant_id, what: None,
+            report_progress=lambda variant_id, what: None,
         )
 
     def _blueprint(self, address: SuiteAddress, checkout: Checkout, data: Path) -> Blueprint:
         worker = WorkerProcess(f"the suite {address.module}", checkout, self.timeout_s)
-        request = messages.Survey(asdict(address), self.place.more_backends, str(data))
+        request = messages.Survey(asdict(address), self.location.more_backends, str(data))
         try:
             found = worker.ask(request, messages.Surveyed)
         finally:
@@ -123,7 +123,7 @@ def joined(shares: Sequence[Share], outcomes: Sequence[Done]) -> SetRun:
         [output for run in runs for output in run.outputs],
         [count for run in runs for count in run.batch_samples],
         [seconds for run in runs for seconds in run.batch_s],
-        Counter(done.kind for done in by_id.values()),
+        Counter(done.node_type for done in by_id.values()),
     )
 
 
@@ -141,33 +141,33 @@ class SharedSets:
 
     def run(
         self,
-        collected: CollectedSuite,
+        configured: ConfiguredSuite,
         variant_id: str,
         threads: int,
         numbers: Sequence[int],
         batch: int,
-        said: Callable[[str], None],
+        report_progress: Callable[[str], None],
     ) -> SetRun:
         """Raises WorkerError when a share could not be done; `said` hears how far it is."""
-        key = collected.suite.name, variant_id, batch
+        key = configured.suite.name, variant_id, batch
         if key not in self._runs:
-            self._ship(collected)
-            work = self._shares(collected, variant_id, threads, numbers, batch)
-            self._runs[key] = self._done(work, said)
+            self._ship(configured)
+            work = self._shares(configured, variant_id, threads, numbers, batch)
+            self._runs[key] = self._done(work, report_progress)
         return self._runs[key]
 
     def close(self) -> None:
         self.leave()
 
-    def _ship(self, collected: CollectedSuite) -> None:
+    def _ship(self, configured: ConfiguredSuite) -> None:
         """The tree holds all of the project, but maybe not a model of this suite."""
-        if collected.suite.name not in self._shipped:
-            self._shipped.add(collected.suite.name)
-            self.ship(tree.working_tree(self.settings.root, tree.model_folders([collected.suite])))
+        if configured.suite.name not in self._shipped:
+            self._shipped.add(configured.suite.name)
+            self.ship(tree.working_tree(self.settings.root, tree.model_folders([configured.suite])))
 
     def _shares(
         self,
-        collected: CollectedSuite,
+        configured: ConfiguredSuite,
         variant_id: str,
         threads: int,
         numbers: Sequence[int],
@@ -176,14 +176,14 @@ class SharedSets:
         nodes = self.delegates.nodes()
         cache, top = self.settings.cache, tree.top_of(self.settings.root)
         parts = shares_of(numbers, batch, SHARES_PER_NODE * max(1, sum(nodes.values())))
-        place = place_of(collected, self.settings.root, top)
-        name = f"{collected.suite.name}[{variant_id}]"
+        location = location_of(configured, self.settings.root, top)
+        name = f"{configured.suite.name}[{variant_id}]"
         return [
             Share(
                 f"share {i + 1} of {len(parts)} of the quality set of {name}",
                 list(nodes),
                 SetShare(
-                    place,
+                    location,
                     variant_id,
                     threads,
                     part,
@@ -195,24 +195,24 @@ class SharedSets:
             for i, part in enumerate(parts)
         ]
 
-    def _done(self, shares: Sequence[Share], said: Callable[[str], None]) -> SetRun:
+    def _done(self, shares: Sequence[Share], report_progress: Callable[[str], None]) -> SetRun:
         outcomes: list[Done] = []
-        for outcome in dispatch(shares, self.delegates, said):
+        for outcome in dispatch(shares, self.delegates, report_progress):
             if not isinstance(outcome, Done):
                 raise WorkerError(f"{outcome.share.id} was not run: {outcome.why}")
             outcomes.append(outcome)
             share = len(outcomes) / len(shares)
-            said(f"running the quality set on the fleet, {share:.0%}")
+            report_progress(f"running the quality set on the fleet, {share:.0%}")
         return joined(shares, outcomes)
 
 
-def place_of(collected: CollectedSuite, root: Path, top: Path) -> Place:
+def location_of(configured: ConfiguredSuite, root: Path, top: Path) -> SuiteLocation:
     here = working_tree(root)
     folder = here.folder if here.folder.is_relative_to(top) else root
-    return Place(
-        root=str(Path(collected.address.root).relative_to(top)),
-        module=collected.address.module,
+    return SuiteLocation(
+        root=str(Path(configured.address.root).relative_to(top)),
+        module=configured.address.module,
         folder=str(folder.relative_to(top)),
         import_paths=tuple(str(Path(path).relative_to(top)) for path in here.import_paths),
-        more_backends=tuple(naming.describe(backend) for backend in collected.more_variants),
+        more_backends=tuple(naming.describe(backend) for backend in configured.more_variants),
     )

@@ -19,7 +19,7 @@ C = TypeVar("C", bound=Closable)
 class Node:
     """What a share finds on the node that does it."""
 
-    kind: str
+    node_type: str
     tree: Path
     """The top of the unpacked tree."""
     artifacts: Path

@@ -17,7 +17,7 @@ from pytest_infperf.gates.wording import (
     gate_record,
     not_measured,
 )
-from pytest_infperf.records.catalogue import MeasureKind
+from pytest_infperf.records.catalogue import MeasureSpec
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.record import GateRecord, Measure, Verdict
@@ -43,8 +43,8 @@ _ESTIMATED = frozenset(
 
 def judge(gate: Gate, measured: Measured) -> GateRecord:
     """The verdict on one limit, why, and what to do about it."""
-    p = gate.kind.percentile
-    if p is not None and gate.kind.method != "load":  # under load neighbours depend on each other
+    p = gate.spec.percentile
+    if p is not None and gate.spec.method != "load":  # under load neighbours depend on each other
         return judge_percentile(gate, p, measured)
     judged = _judged(gate, measured)
     if isinstance(judged, str):
@@ -56,51 +56,51 @@ def judge(gate: Gate, measured: Measured) -> GateRecord:
         why = f"{explain(gate, judged, verdict)}, but {measured.doubt}"
         return gate_record(gate, Verdict.INCONCLUSIVE, why, another_generator())
     if verdict is Verdict.FAIL:
-        remedy = after_fail(gate.kind, gate.limit.kind, gate.source)
+        remedy = after_fail(gate.spec, gate.limit.rule, gate.source)
     elif verdict is Verdict.INCONCLUSIVE:
         remedy = more_time(
-            gate.kind, judged.quantity, (low, high), gate.limit.value, measured.seconds
+            gate.spec, judged.quantity, (low, high), gate.limit.value, measured.seconds
         )
     return gate_record(gate, verdict, explain(gate, judged, verdict), remedy)
 
 
 def _judged(gate: Gate, measured: Measured) -> JudgedQuantity | str:
     """What the limit bounds, or the words for what is missing."""
-    name, kind = gate.measure, gate.kind
-    known = measured.whole_set and kind.method == "quality"
-    if gate.limit.kind == "max_regression":
+    name, spec = gate.measure, gate.spec
+    known = measured.whole_set and spec.method == "quality"
+    if gate.limit.rule == "max_regression":
         change = measured.changes.get(name)
         if change is None:
             return f"the change of {name} since the other revision"
-        worse = _negated(change) if kind.higher_is_better else change
+        worse = _negated(change) if spec.higher_is_better else change
         return JudgedQuantity(worse, known, " loss", " against the other revision")
-    if gate.limit.kind in ("max_drop", "max_rise"):
+    if gate.limit.rule in ("max_drop", "max_rise"):
         difference = measured.differences.get(name)
         if difference is None:
             return f"the difference of {name} to the baseline"
-        if gate.limit.kind == "max_drop":
+        if gate.limit.rule == "max_drop":
             return JudgedQuantity(_negated(difference), known, " drop", " against the baseline")
         return JudgedQuantity(difference, known, " rise", " against the baseline")
     measure = measured.measures.get(name)
     if measure is None:
         return name
-    if gate.limit.kind in ("min_ratio", "max_ratio"):
+    if gate.limit.rule in ("min_ratio", "max_ratio"):
         baseline = measured.baseline.get(name)
         if baseline is None:
             return f"the baseline's {name}"
         if not baseline.value:
             return f"a baseline's {name} above zero"
-        return _ratio(kind, measure, baseline)
-    return JudgedQuantity(measure, known or not _is_estimated(kind, measure))
+        return _ratio(spec, measure, baseline)
+    return JudgedQuantity(measure, known or not _is_estimated(spec, measure))
 
 
-def _is_estimated(kind: MeasureKind, measure: Measure) -> bool:
+def _is_estimated(spec: MeasureSpec, measure: Measure) -> bool:
     """Whether it varies; then a missing bound is one that so little measuring cannot give."""
     if measure.low is not None or measure.high is not None:
         return True
-    if kind.method == "load" and kind.percentile is not None:
+    if spec.method == "load" and spec.percentile is not None:
         return True
-    return base_of(kind.name) in _ESTIMATED or kind.method in ("throughput", "quality")
+    return base_of(spec.name) in _ESTIMATED or spec.method in ("throughput", "quality")
 
 
 def _negated(difference: Measure) -> Measure:
@@ -114,11 +114,11 @@ def _negated(difference: Measure) -> Measure:
     )
 
 
-def _ratio(kind: MeasureKind, measure: Measure, baseline: Measure) -> JudgedQuantity:
+def _ratio(spec: MeasureSpec, measure: Measure, baseline: Measure) -> JudgedQuantity:
     from pytest_infperf.stats.independent import Estimate
     from pytest_infperf.stats.independent import ratio as ratio_of
 
-    estimated = [_is_estimated(kind, side) for side in (measure, baseline)]
+    estimated = [_is_estimated(spec, side) for side in (measure, baseline)]
     sides = (
         Estimate(side.value, *_bounds(side, not varies))
         for side, varies in zip((measure, baseline), estimated, strict=True)

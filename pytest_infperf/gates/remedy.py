@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from pytest_infperf.records.catalogue import LimitKind, MeasureKind
+from pytest_infperf.records.catalogue import LimitRule, MeasureSpec
 from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Measure
@@ -41,28 +41,28 @@ def another_generator() -> str:
     )
 
 
-def after_fail(kind: MeasureKind, limit: LimitKind, source: str) -> str:
-    return f"{_mending(kind, limit)}; if it is meant to be so, move the limit at {source}"
+def after_fail(spec: MeasureSpec, limit: LimitRule, source: str) -> str:
+    return f"{_mending(spec, limit)}; if it is meant to be so, move the limit at {source}"
 
 
-def _mending(kind: MeasureKind, limit: LimitKind) -> str:
-    if kind.need_of(limit) == "another revision":
+def _mending(spec: MeasureSpec, limit: LimitRule) -> str:
+    if spec.need_of(limit) == "another revision":
         return "see what changed since that revision: git diff, or git bisect with this test"
-    if kind.need_of(limit) == "a history":
+    if spec.need_of(limit) == "a history":
         return "see when it began with `infperf history`, and measure it with --infperf-against"
-    if kind.need_of(limit) == "a price":
+    if spec.need_of(limit) == "a price":
         return "serve a faster variant, larger batches, or a cheaper instance type"
-    if kind.method == "load":
-        return _UNDER_LOAD.get(base_of(kind.name), _SLOW_SERVER)
-    if base_of(kind.name) == GROWTH:
+    if spec.method == "load":
+        return _UNDER_LOAD.get(base_of(spec.name), _SLOW_SERVER)
+    if base_of(spec.name) == GROWTH:
         return "see at which values the time rises, and which part of the model grows there"
-    if kind.method == "quality":
+    if spec.method == "quality":
         return "compare the outputs with the baseline's, or optimise less (quantise fewer layers)"
-    if kind.name == "size":
+    if spec.name == "size":
         return "quantise or distil the model, or drop what the artifact need not hold"
-    if kind.method == "footprint":
+    if spec.method == "footprint":
         return "load a smaller or quantised model, or use fewer threads and smaller batches"
-    if kind.name == "load_time":
+    if spec.name == "load_time":
         return "load a smaller artifact, or one that is optimised before it is saved"
     return (
         "search the number of threads (--infperf-threads best), fuse the graph, and quantise to "
@@ -71,7 +71,7 @@ def _mending(kind: MeasureKind, limit: LimitKind) -> str:
 
 
 def more_time(
-    kind: MeasureKind,
+    spec: MeasureSpec,
     quantity: Measure,
     bounds: tuple[float, float],
     limit: float,
@@ -80,10 +80,10 @@ def more_time(
     """For an interval that holds the limit."""
     from pytest_infperf.stats.sequential import pairs_to_decide
 
-    if kind.method == "quality":
+    if spec.method == "quality":
         return "run with --infperf-full: scored on the whole test set, it is known"
     ways = {"throughput": _MORE_SAMPLES, "load": _LONGER_LOAD}
-    way = ways.get(kind.method, _MORE_BUDGET)
+    way = ways.get(spec.method, _MORE_BUDGET)
     if not all(map(math.isfinite, bounds)):
         return _longer(2 * seconds, seconds, "at least", way)
     needed = pairs_to_decide(quantity.value, *bounds, limit, quantity.n)

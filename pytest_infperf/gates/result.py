@@ -49,24 +49,24 @@ class Result:
         doubtful: list[str] = []
         for gate in self.gates:
             outcome = judge(gate, self._part(gate.measure))
-            if gate.kind.advisory:
+            if gate.spec.advisory:
                 if outcome.verdict is Verdict.FAIL:
                     self.record.evidence["advice"] = f"{outcome.why} ({outcome.source})"
-                    warnings.warn(AdvisoryGate(self._told("ADVICE", outcome)), stacklevel=2)
+                    warnings.warn(AdvisoryGate(self._message("ADVICE", outcome)), stacklevel=2)
                 continue
             self.record.keep(outcome)
             if outcome.verdict is Verdict.FAIL:
-                broken.append(self._told("FAIL", outcome))
+                broken.append(self._message("FAIL", outcome))
             elif outcome.verdict is Verdict.INCONCLUSIVE:
-                told = self._told("INCONCLUSIVE", outcome)
-                (broken if gate.inconclusive == "fail" else doubtful).append(told)
+                message = self._message("INCONCLUSIVE", outcome)
+                (broken if gate.inconclusive == "fail" else doubtful).append(message)
         if broken:
             raise GateBroken("\n".join([*broken, *doubtful]))
         if doubtful:
             warnings.warn(InconclusiveGate("\n".join(doubtful)), stacklevel=2)
         return self
 
-    def _told(self, word: str, outcome: GateRecord) -> str:
+    def _message(self, word: str, outcome: GateRecord) -> str:
         lines = [
             f"{word} {self.record.suite}[{self.record.variant}] {outcome.why}",
             f"limit: {outcome.limit} ({outcome.source})",

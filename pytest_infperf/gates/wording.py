@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_infperf.records.catalogue import MeasureKind
+from pytest_infperf.records.catalogue import MeasureSpec
 from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import GateRecord, Measure, Verdict
@@ -50,19 +50,19 @@ def explain(gate: Gate, judged: JudgedQuantity, verdict: Verdict) -> str:
         Verdict.INCONCLUSIVE: "is too uncertain to tell from the limit of",
     }[verdict]
     subject = f"{gate.measure}{judged.about} {value}{interval}{judged.against}"
-    return f"{subject} {relation} {limit}{_count(gate.kind, judged.quantity)}"
+    return f"{subject} {relation} {limit}{_count(gate.spec, judged.quantity)}"
 
 
-def _count(kind: MeasureKind, quantity: Measure) -> str:
+def _count(spec: MeasureSpec, quantity: Measure) -> str:
     if quantity.n < 2:
         return ""
     nouns = {
         "latency": "queries", "throughput": "samples", "quality": "samples", "load": "requests",
     }  # fmt: skip
-    noun = "pairs" if kind.name in PAIRED_MEASURES else nouns.get(kind.method, "readings")
-    noun = "windows" if base_of(kind.name) == "cpu_usage" else noun
-    noun = "rounds" if base_of(kind.name) == GROWTH else noun
-    noun = "earlier runs" if kind.needs == "a history" else noun
+    noun = "pairs" if spec.name in PAIRED_MEASURES else nouns.get(spec.method, "readings")
+    noun = "windows" if base_of(spec.name) == "cpu_usage" else noun
+    noun = "rounds" if base_of(spec.name) == GROWTH else noun
+    noun = "earlier runs" if spec.needs == "a history" else noun
     return f" ({quantity.n:,} {noun})"
 
 

@@ -106,7 +106,7 @@ def _value(limit: ChangeLimit, unit: str) -> float:
         raise UserError(f"--fail-on: {limit.measure}: {error}") from error
 
 
-def told(judged: Judged) -> str:
+def describe(judged: Judged) -> str:
     """One line about what did not keep to its limit."""
     change, limit = judged.change, judged.limit
     what = f"{change.suite}[{change.variant}] {change.measure}"

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.history.store import SavedRun, Store
+from pytest_infperf.history.store import HistoryStore, SavedRun
 from pytest_infperf.host.fingerprint import comparable
 
 MOST_RUNS = 20
@@ -33,5 +33,5 @@ class Past:
 
     @cached_property
     def _runs(self) -> Sequence[SavedRun]:
-        runs = Store(self.storage).runs() if self.storage.is_dir() else []
+        runs = HistoryStore(self.storage).runs() if self.storage.is_dir() else []
         return [saved for saved in runs if not comparable(saved.run.host, self.host)]

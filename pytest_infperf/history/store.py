@@ -55,7 +55,7 @@ class SavedRun:
 
 
 @dataclass(frozen=True)
-class Store:
+class HistoryStore:
     """A folder with saved runs, as pytest-benchmark arranges it: a folder a machine."""
 
     folder: Path
@@ -63,7 +63,7 @@ class Store:
     """Why a file was not read: half written, damaged, or none of ours."""
 
     @classmethod
-    def of_uri(cls, uri: str, root: Path) -> Store:
+    def of_uri(cls, uri: str, root: Path) -> HistoryStore:
         """Raises UserError for a storage that is not made of files."""
         scheme, separator, rest = uri.partition("://")
         if separator and scheme != "file":

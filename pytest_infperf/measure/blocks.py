@@ -22,7 +22,7 @@ def quality_sample(available: int, size: int | None, seed: int) -> list[int]:
     return random.Random(seed).sample(range(available), size)
 
 
-def endless_draw(numbers: Sequence[int], seed: int) -> Iterator[int]:
+def endless_order(numbers: Sequence[int], seed: int) -> Iterator[int]:
     """The numbers in a new random order each time round."""
     order = list(numbers)
     shuffle = random.Random(seed).shuffle

@@ -15,12 +15,12 @@ from time import perf_counter
 
 from pytest_infperf import errors
 from pytest_infperf.measure.blocks import SecondChances
-from pytest_infperf.measure.times import of_times
+from pytest_infperf.measure.times import time_measures
 from pytest_infperf.records.catalogue import percentile_of
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap, quantile, sequential
-from pytest_infperf.worker.serving import ServedVariant
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -48,14 +48,14 @@ class Queries:
     chances: SecondChances = field(default_factory=SecondChances)
     seconds: float = 0.0
 
-    def measure(self, served: ServedVariant, draw: Iterator[int]) -> None:
+    def measure(self, worker: VariantWorker, order: Iterator[int]) -> None:
         """One more block, of about a tenth of a second, or longer where queries are slow."""
         start = perf_counter()
         mean_s = sum(self.query_ns) / len(self.query_ns) / 1e9 if self.query_ns else _BLOCK_S / 2
         slow = min(_LEAST_OF_A_BLOCK, ceil(_LONGEST_BLOCK_S / mean_s))
         count = max(slow, ceil(_BLOCK_S / mean_s))
-        numbers = [next(draw) for _ in range(count)]
-        block = served.run([[number] for number in numbers])
+        numbers = [next(order) for _ in range(count)]
+        block = worker.run([[number] for number in numbers])
         if self.chances.take(block):
             self.numbers += numbers
             self.query_ns += block.query_ns
@@ -66,7 +66,7 @@ class Queries:
 
     def judged_at(
         self,
-        served: ServedVariant,
+        worker: VariantWorker,
         percentiles: Iterable[str],
         confidence: float,
         seed: int,
@@ -77,9 +77,9 @@ class Queries:
         n = len(times)
         model_bounds = quantile.order_statistic_interval(model_times, 0.5, confidence)
         measures = {
-            **of_times(times, percentiles, confidence, seed),
-            "latency_first": Measure(served.first_query_s, "s"),
-            "load_time": Measure(served.load_s, "s"),
+            **time_measures(times, percentiles, confidence, seed),
+            "latency_first": Measure(worker.first_query_s, "s"),
+            "load_time": Measure(worker.load_s, "s"),
             "model_time_p50": Measure(quantile.percentile(model_times, 0.5), "s", *model_bounds, n),
         }
         low, high = bootstrap.ratio_of_sums(self.cpu_s, self.block_queries, confidence, seed)
@@ -98,8 +98,8 @@ def _needed(percentile: str, confidence: float) -> int:
 
 
 def measure_latency(
-    served: ServedVariant,
-    draw: Iterator[int],
+    worker: VariantWorker,
+    order: Iterator[int],
     duration_s: Callable[[int], float | None],
     *,
     percentiles: Sequence[str],
@@ -117,7 +117,7 @@ def measure_latency(
     while len(queries.query_ns) < _LEAST_QUERIES or (
         queries.seconds < _ENOUGH_S and len(queries.query_ns) < _ENOUGH_QUERIES
     ):
-        queries.measure(served, draw)
+        queries.measure(worker, order)
         if queries.seconds >= budget_s:
             break
     first = len(queries.query_ns)
@@ -128,9 +128,9 @@ def measure_latency(
     }
     for look in sorted({*looks, *chain.from_iterable(passing.values())}):
         while len(queries.query_ns) < look and queries.seconds < budget_s:
-            queries.measure(served, draw)
+            queries.measure(worker, order)
         measured = replace(
-            queries.judged_at(served, percentiles, share, seed, duration_s),
+            queries.judged_at(worker, percentiles, share, seed, duration_s),
             passing={name: sure.get(look, 1.0) for name, sure in passing.items() if sure},
         )
         if decided(measured) or queries.seconds >= budget_s:

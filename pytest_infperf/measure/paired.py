@@ -20,7 +20,7 @@ from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import ratio, sequential
 from pytest_infperf.worker.messages import BlockDone
-from pytest_infperf.worker.serving import ServedVariant
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -60,12 +60,12 @@ class Pairs(Protocol):
 
 
 @dataclass
-class ServedPairs:
+class WorkerPairs:
     """Pairs of blocks of two workers, slice by slice in random order."""
 
-    baseline: ServedVariant
-    variant: ServedVariant
-    draw: Iterator[int]
+    baseline: VariantWorker
+    variant: VariantWorker
+    order: Iterator[int]
     rng: random.Random
     log_ratios: list[float] = field(default_factory=list)
     chances: SecondChances = field(default_factory=SecondChances)
@@ -81,7 +81,7 @@ class ServedPairs:
     def measure(self) -> None:
         self.shape = self.shape or self._fitting_shape()
         start = perf_counter()
-        queries = [[next(self.draw)] for _ in range(self.shape.inputs)]
+        queries = [[next(self.order)] for _ in range(self.shape.inputs)]
         sides = {"variant": self.variant, "baseline": self.baseline}
         slices: dict[str, list[BlockDone]] = {name: [] for name in sides}
         turn = (self.chances.measured + self.chances.again) // _PAIRS_A_TURN
@@ -120,7 +120,7 @@ class ServedPairs:
 
     def _fitting_shape(self) -> _Shape:
         """From a pair that is not counted."""
-        number = next(self.draw)
+        number = next(self.order)
         slowest = max(
             _mean_ns(side.run([[number]], least_ns=LEAST_BLOCK_NS))
             for side in (self.baseline, self.variant)
@@ -158,17 +158,17 @@ def measure_speedup(
     def speedup(d: float) -> float:
         return exp(-d)
 
-    return _looked_at(pairs, "speedup", "ratio", speedup, budget_s, confidence, decided)
+    return _measure_ratio(pairs, "speedup", "ratio", speedup, budget_s, confidence, decided)
 
 
 def measure_regression(
     pairs: Pairs, *, budget_s: float, confidence: float, decided: Decided
 ) -> Measured:
     """By which fraction the variant takes longer than its rival; below nought it is faster."""
-    return _looked_at(pairs, "regression", "fraction", expm1, budget_s, confidence, decided)
+    return _measure_ratio(pairs, "regression", "fraction", expm1, budget_s, confidence, decided)
 
 
-def _looked_at(
+def _measure_ratio(
     pairs: Pairs,
     name: str,
     unit: str,

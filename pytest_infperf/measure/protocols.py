@@ -15,7 +15,7 @@ from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import at
 from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap, quantile
-from pytest_infperf.worker.serving import ServedVariant
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -59,25 +59,25 @@ PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
 
 def measure_protocol(
     protocol: Protocol,
-    served: ServedVariant,
-    draw: Iterator[int],
+    worker: VariantWorker,
+    order: Iterator[int],
     *,
     confidence: float,
     seed: int,
-    said: Callable[[float], None] = lambda share: None,
+    report_progress: Callable[[float], None] = lambda share: None,
 ) -> Measured:
     """`said` hears the share that is done. Intervals are bootstraps over runs, or over the
     requests of a single one."""
-    served.run([[next(draw)] for _ in range(protocol.warm_up)])
+    worker.run([[next(order)] for _ in range(protocol.warm_up)])
     runs: list[list[float]] = []
     for done in range(protocol.runs):
-        block = served.run([[next(draw)] for _ in range(protocol.requests)])
+        block = worker.run([[next(order)] for _ in range(protocol.requests)])
         runs.append([ns / 1e9 for ns in block.query_ns])
-        said((done + 1) / protocol.runs)
+        report_progress((done + 1) / protocol.runs)
     measures = dict(_statistics(runs, confidence, seed))
     if protocol.batches:
-        queries = [[next(draw) for _ in range(protocol.batch)] for _ in range(protocol.batches)]
-        seconds = [ns / 1e9 for ns in served.run(queries).query_ns]
+        queries = [[next(order) for _ in range(protocol.batch)] for _ in range(protocol.batches)]
+        seconds = [ns / 1e9 for ns in worker.run(queries).query_ns]
         bounds = bootstrap.ratio_of_sums(
             [float(protocol.batch)] * len(seconds), seconds, confidence, seed
         )

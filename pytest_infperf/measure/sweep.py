@@ -14,13 +14,13 @@ from math import ceil, isfinite, log
 from time import perf_counter
 
 from pytest_infperf import errors
-from pytest_infperf.measure.times import of_times
+from pytest_infperf.measure.times import time_measures
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import GROWTH, at, point
 from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import ratio, sequential
 from pytest_infperf.suite.suite import Sweep
-from pytest_infperf.worker.serving import ServedVariant
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -32,12 +32,12 @@ Decided = Callable[[Sequence[Measured]], bool]
 
 
 @dataclass
-class Point:
+class SweepPoint:
     """One value of a sweep, and the queries that were measured at it."""
 
     sweep: Sweep
     value: int
-    served: ServedVariant
+    worker: VariantWorker
     query_ns: list[int] = field(default_factory=list)
     round_ns: list[float] = field(default_factory=list)
     """Mean time of a query, a round each."""
@@ -50,21 +50,21 @@ class Point:
     def batch(self) -> int:
         return self.value if self.sweep.parameter == "batch" else 1
 
-    def measure(self, draw: Iterator[int]) -> None:
+    def measure(self, order: Iterator[int]) -> None:
         """One block."""
         mean_ns = self.round_ns[-1] if self.round_ns else _BLOCK_NS
         queries = [
-            [next(draw) for _ in range(self.batch)]
+            [next(order) for _ in range(self.batch)]
             for _ in range(max(1, ceil(_BLOCK_NS / mean_ns)))
         ]
         length = self.value if self.sweep.parameter == "length" else None
-        block = self.served.run(queries, length=length)
+        block = self.worker.run(queries, length=length)
         self.query_ns += block.query_ns
         self.round_ns.append(sum(block.query_ns) / len(block.query_ns))
 
     def measured(self, percentiles: Iterable[str], confidence: float, seed: int) -> Measured:
         times = [ns / 1e9 for ns in self.query_ns]
-        values = of_times(times, percentiles, confidence, seed)
+        values = time_measures(times, percentiles, confidence, seed)
         mean = values["latency_mean"]
         values["throughput"] = Measure(
             self.batch / mean.value,
@@ -82,8 +82,8 @@ class Point:
 
 
 def measure_sweep(
-    points: Sequence[Point],
-    draw: Iterator[int],
+    points: Sequence[SweepPoint],
+    order: Iterator[int],
     *,
     percentiles: Iterable[str],
     budget_s: float,
@@ -96,16 +96,16 @@ def measure_sweep(
     `percentiles` are those asked for beside the reported ones. Looks at the gates after 12, 24, 48
     ... rounds, each with its share of the error.
     """
-    order, rng = list(points), random.Random(seed)
+    turns, rng = list(points), random.Random(seed)
     start = perf_counter()
 
     def rounds_until(count: int) -> None:
         while len(points[0].round_ns) < count and (
             len(points[0].round_ns) < _FIRST_LOOK or perf_counter() - start < budget_s
         ):
-            rng.shuffle(order)
-            for each in order:
-                each.measure(draw)
+            rng.shuffle(turns)
+            for each in turns:
+                each.measure(order)
 
     rounds_until(_FIRST_LOOK)
     looks, share = sequential.plan(_FIRST_LOOK, perf_counter() - start, budget_s, confidence)
@@ -118,7 +118,7 @@ def measure_sweep(
     return parts
 
 
-def _growth(points: Sequence[Point], confidence: float, seconds: float) -> Measured:
+def _growth(points: Sequence[SweepPoint], confidence: float, seconds: float) -> Measured:
     x = [log(each.value) for each in points]
     centre = sum(x) / len(x)
     weights = [(value - centre) for value in x]

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from statistics import median
 
 from pytest_infperf.measure.blocks import LEAST_BLOCK_NS
-from pytest_infperf.worker.serving import ServedVariant
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 _ROUNDS = 6
 
 
 @dataclass(frozen=True)
 class ThreadSearch:
-    chosen: ServedVariant
+    chosen: VariantWorker
     seen_s: dict[int, float]
     """Median seconds a query, a thread count each."""
 
@@ -25,29 +25,29 @@ def candidates(cores: int) -> list[int]:
     return [*powers, cores]
 
 
-def search(begin: Callable[[int], ServedVariant], cores: int, draw: Iterator[int]) -> ThreadSearch:
+def search(begin: Callable[[int], VariantWorker], cores: int, order: Iterator[int]) -> ThreadSearch:
     """Begin the variant with each count, run all in turns on the same inputs, keep the fastest.
 
     They load side by side, and there are no more of them than cores.
     """
-    served: dict[int, ServedVariant] = {}
+    worker: dict[int, VariantWorker] = {}
     try:
         for threads in candidates(cores):
-            served[threads] = begin(threads)
-        for candidate in served.values():
+            worker[threads] = begin(threads)
+        for candidate in worker.values():
             candidate.finish_loading()
-        for candidate in served.values():
+        for candidate in worker.values():
             candidate.answer_first_query()
-        times: dict[int, list[float]] = {threads: [] for threads in served}
-        for turn in range(_ROUNDS if len(served) > 1 else 0):
-            number = next(draw)
-            for threads, candidate in served.items():
+        times: dict[int, list[float]] = {threads: [] for threads in worker}
+        for turn in range(_ROUNDS if len(worker) > 1 else 0):
+            number = next(order)
+            for threads, candidate in worker.items():
                 block = candidate.run([[number]], least_ns=LEAST_BLOCK_NS, turn=turn)
                 times[threads].append(sum(block.query_ns) / len(block.query_ns) / 1e9)
         seen = {threads: median(values) for threads, values in times.items() if values}
         best = min(seen, key=lambda threads: seen[threads]) if seen else cores
-        chosen = served.pop(best)
+        chosen = worker.pop(best)
     finally:
-        for other in served.values():
+        for other in worker.values():
             other.close()
     return ThreadSearch(chosen, seen)

@@ -10,7 +10,7 @@ from pytest_infperf import errors
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap
-from pytest_infperf.worker.serving import ServedVariant
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -29,21 +29,21 @@ class SetRun:
 
 
 def run_set(
-    served: ServedVariant,
+    worker: VariantWorker,
     numbers: Sequence[int],
     batch: int,
-    said: Callable[[float], None] = lambda share: None,
+    report_progress: Callable[[float], None] = lambda share: None,
 ) -> SetRun:
     """Batches in the order of `numbers`; `said` hears the share that is done."""
     batches = [numbers[i : i + batch] for i in range(0, len(numbers), batch)]
     outputs: list[Any] = []
     seconds = []
     for done, query in enumerate(batches):
-        block = served.run([query], outputs=True, warm_up=done == 0)
+        block = worker.run([query], outputs=True, warm_up=done == 0)
         assert block.outputs
         outputs += block.outputs[0]
         seconds.append(block.query_ns[0] / 1e9)
-        said((done + 1) / len(batches))
+        report_progress((done + 1) / len(batches))
     return SetRun(numbers, outputs, [len(query) for query in batches], seconds)
 
 

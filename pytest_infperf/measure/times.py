@@ -9,7 +9,7 @@ from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap, quantile
 
 
-def of_times(
+def time_measures(
     times_s: Sequence[float], percentiles: Iterable[str], confidence: float, seed: int
 ) -> dict[str, Measure]:
     """`percentiles` are measures such as `latency_p75` beside those that are always reported."""

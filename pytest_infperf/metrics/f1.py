@@ -25,14 +25,14 @@ class F1:
         classes = sorted({*references}, key=str) if self._positive is None else [self._positive]
         columns = []
         for label in classes:
-            said = np.array([output == label for output in outputs])
+            predicted = np.array([output == label for output in outputs])
             true = np.array([reference == label for reference in references])
-            columns += [said & true, said, true]
+            columns += [predicted & true, predicted, true]
         return np.column_stack(columns).astype(np.float64)
 
     def score(self, totals: NDArray[np.float64]) -> float:
-        hits, said, true = totals.reshape(-1, 3).T
-        return float(100 * np.mean(2 * hits / np.maximum(said + true, 1)))
+        hits, predicted, true = totals.reshape(-1, 3).T
+        return float(100 * np.mean(2 * hits / np.maximum(predicted + true, 1)))
 
     def signature(self) -> str:
         return "macro" if self._positive is None else f"of the class {self._positive}"

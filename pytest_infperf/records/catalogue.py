@@ -15,25 +15,25 @@ Unit = Literal[
 ]  # fmt: skip
 Need = Literal["baseline", "another revision", "a price", "a history"]
 Method = Literal["latency", "throughput", "quality", "footprint", "sweep", "protocol", "load"]
-LimitKind = Literal[
+LimitRule = Literal[
     "min", "max", "max_drop", "max_rise", "min_ratio", "max_ratio", "max_regression"
 ]
 
 
 @dataclass(frozen=True)
-class MeasureKind:
+class MeasureSpec:
     name: str
     unit: str
     higher_is_better: bool
     method: Method
     """The method of the `variant` fixture that produces it."""
-    limits: tuple[LimitKind, ...] = ("min", "max")
+    limits: tuple[LimitRule, ...] = ("min", "max")
     needs: Need | None = None
     """What it takes beside the variant itself; the baseline has nothing that needs a baseline."""
     advisory: bool = False
     """A broken limit warns, and fails no test."""
 
-    def need_of(self, limit: LimitKind) -> Need | None:
+    def need_of(self, limit: LimitRule) -> Need | None:
         """What it takes to judge such a limit."""
         if limit == "max_regression":
             return "another revision"
@@ -67,8 +67,8 @@ UNDER_LOAD = (
 """What a load is measured by beside them; the highest rate only of the scenario Server, and the
 growth of memory only of loads that last a minute."""
 
-_TO_BASELINE: tuple[LimitKind, ...] = ("max_drop", "max_rise", "min_ratio", "max_ratio")
-_AGAINST_BASELINE: tuple[LimitKind, ...] = ("min", "max", "min_ratio", "max_ratio")
+_TO_BASELINE: tuple[LimitRule, ...] = ("max_drop", "max_rise", "min_ratio", "max_ratio")
+_AGAINST_BASELINE: tuple[LimitRule, ...] = ("min", "max", "min_ratio", "max_ratio")
 
 
 def percentile_of(name: str) -> float:
@@ -79,8 +79,8 @@ def percentile_of(name: str) -> float:
     return float(found["percent"]) / 100
 
 
-def _latency(name: str) -> MeasureKind:
-    return MeasureKind(name, "s", False, "latency")
+def _latency(name: str) -> MeasureSpec:
+    return MeasureSpec(name, "s", False, "latency")
 
 
 _FIXED = (
@@ -89,35 +89,35 @@ _FIXED = (
     _latency("load_time"),
     _latency("model_time_p50"),
     _latency("cpu_time"),
-    MeasureKind("real_time_factor", "ratio", False, "latency"),
-    MeasureKind("speedup", "ratio", True, "latency", needs="baseline"),
-    MeasureKind("regression", "fraction", False, "latency", ("max",), needs="another revision"),
-    MeasureKind("trend", "fraction", False, "latency", ("max",), needs="a history", advisory=True),
-    MeasureKind("throughput", "samples/s", True, "throughput", _AGAINST_BASELINE),
-    MeasureKind("cost_per_million", "usd", False, "throughput", needs="a price"),
-    MeasureKind("agreement", "fraction", True, "quality", needs="baseline"),
-    MeasureKind("size", "bytes", False, "footprint", _AGAINST_BASELINE),
-    MeasureKind("fused_operators", "", True, "footprint"),
-    MeasureKind("peak_memory", "bytes", False, "footprint", _AGAINST_BASELINE),
-    MeasureKind("loaded_memory", "bytes", False, "footprint", _AGAINST_BASELINE),
+    MeasureSpec("real_time_factor", "ratio", False, "latency"),
+    MeasureSpec("speedup", "ratio", True, "latency", needs="baseline"),
+    MeasureSpec("regression", "fraction", False, "latency", ("max",), needs="another revision"),
+    MeasureSpec("trend", "fraction", False, "latency", ("max",), needs="a history", advisory=True),
+    MeasureSpec("throughput", "samples/s", True, "throughput", _AGAINST_BASELINE),
+    MeasureSpec("cost_per_million", "usd", False, "throughput", needs="a price"),
+    MeasureSpec("agreement", "fraction", True, "quality", needs="baseline"),
+    MeasureSpec("size", "bytes", False, "footprint", _AGAINST_BASELINE),
+    MeasureSpec("fused_operators", "", True, "footprint"),
+    MeasureSpec("peak_memory", "bytes", False, "footprint", _AGAINST_BASELINE),
+    MeasureSpec("loaded_memory", "bytes", False, "footprint", _AGAINST_BASELINE),
 )
 
 _OF_SERVERS = (
-    MeasureKind("requests_per_hour", "requests/h", True, "load"),
-    MeasureKind("error_rate", "fraction", False, "load"),
-    MeasureKind("cpu_usage", "cores", False, "load"),
-    MeasureKind("memory_growth", "MB/h", False, "load"),
-    MeasureKind("energy_per_request", "J", False, "load"),
-    MeasureKind("estimated_energy_per_request", "J", False, "load"),
-    MeasureKind("highest_rate", "requests/s", True, "load"),
+    MeasureSpec("requests_per_hour", "requests/h", True, "load"),
+    MeasureSpec("error_rate", "fraction", False, "load"),
+    MeasureSpec("cpu_usage", "cores", False, "load"),
+    MeasureSpec("memory_growth", "MB/h", False, "load"),
+    MeasureSpec("energy_per_request", "J", False, "load"),
+    MeasureSpec("estimated_energy_per_request", "J", False, "load"),
+    MeasureSpec("highest_rate", "requests/s", True, "load"),
 )
 """Only under a load, never alone."""
 
 
-def quality_kind(name: str, unit: str, higher_is_better: bool) -> MeasureKind:
+def quality_spec(name: str, unit: str, higher_is_better: bool) -> MeasureSpec:
     """The kind of a task's metric, also held against the baseline's and another revision's."""
-    against: LimitKind = "max_drop" if higher_is_better else "max_rise"
-    return MeasureKind(
+    against: LimitRule = "max_drop" if higher_is_better else "max_rise"
+    return MeasureSpec(
         name, unit, higher_is_better, "quality", ("min", "max", against, "max_regression")
     )
 
@@ -131,17 +131,17 @@ class Catalogue:
 
     def __init__(
         self,
-        metrics: tuple[MeasureKind, ...] = (),
+        metrics: tuple[MeasureSpec, ...] = (),
         points: Mapping[str, Method] | None = None,
         sweeps: Sequence[str] = (),
     ) -> None:
-        self._kinds = {kind.name: kind for kind in (*_FIXED, *metrics)}
-        self._of_servers = {kind.name: kind for kind in _OF_SERVERS}
+        self._specs = {spec.name: spec for spec in (*_FIXED, *metrics)}
+        self._of_servers = {spec.name: spec for spec in _OF_SERVERS}
         self._points = points or {}
         self._growths = [at(GROWTH, parameter) for parameter in sweeps]
 
     def names(self) -> tuple[str, ...]:
-        return (*self._kinds, *self._growths)
+        return (*self._specs, *self._growths)
 
     @property
     def points(self) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ class Catalogue:
         """What has a value at a point, beside percentiles of latency."""
         return (*AT_POINTS, *UNDER_LOAD) if self._points.get(point) == "load" else AT_POINTS
 
-    def get(self, name: str) -> MeasureKind | None:
+    def get(self, name: str) -> MeasureSpec | None:
         """The kind of that name; any `latency_p..` percentile between 0 and 100 has one.
 
         `growth` alone is that of the suite's only sweep.
@@ -163,18 +163,18 @@ class Catalogue:
         if name == GROWTH and len(self._growths) == 1:
             name = self._growths[0]
         if name in self._growths:
-            return MeasureKind(name, "", False, "sweep")
+            return MeasureSpec(name, "", False, "sweep")
         base, _, point = name.partition(AT)
-        kind = self._kinds.get(base)
+        spec = self._specs.get(base)
         found = PERCENTILE.fullmatch(base)
-        if kind is None and found and float(found["percent"]) > 0:
-            kind = _latency(base)
+        if spec is None and found and float(found["percent"]) > 0:
+            spec = _latency(base)
         if not point:
-            return kind
-        kind = kind or self._of_servers.get(base)
-        if not kind or point not in self._points:
+            return spec
+        spec = spec or self._of_servers.get(base)
+        if not spec or point not in self._points:
             return None
         if not (found or base in self.measured_at(point)):
             return None
         method = self._points[point]
-        return MeasureKind(name, kind.unit, kind.higher_is_better, method, needs=kind.needs)
+        return MeasureSpec(name, spec.unit, spec.higher_is_better, method, needs=spec.needs)

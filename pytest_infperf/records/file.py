@@ -130,10 +130,12 @@ def from_document(document: object) -> RunRecord:
         return _RUN.validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
-        told = [f"{_place(fault['loc'])}: {fault['msg']}" for fault in faults[:_SHOWN_FAULTS]]
+        messages = [
+            f"{_json_path(fault['loc'])}: {fault['msg']}" for fault in faults[:_SHOWN_FAULTS]
+        ]
         if len(faults) > _SHOWN_FAULTS:
-            told.append(f"and {len(faults) - _SHOWN_FAULTS} more")
-        raise RecordError("; ".join(told)) from error
+            messages.append(f"and {len(faults) - _SHOWN_FAULTS} more")
+        raise RecordError("; ".join(messages)) from error
 
 
 def json_schema() -> dict[str, Any]:
@@ -155,7 +157,7 @@ def _without_non_finite(record: Record) -> Record:
     if not lost:
         return record
     kept = {name: found for name, found in record.measures.items() if name not in lost}
-    told = [f"{name} came out as {value} and is left out" for name, value in lost.items()]
+    messages = [f"{name} came out as {value} and is left out" for name, value in lost.items()]
     return Record(
         suite=record.suite,
         variant=record.variant,
@@ -163,7 +165,7 @@ def _without_non_finite(record: Record) -> Record:
         gates=record.gates,
         settings=record.settings,
         evidence=record.evidence,
-        errors=[*record.errors, *told],
+        errors=[*record.errors, *messages],
     )
 
 
@@ -190,7 +192,7 @@ def _json(value: object) -> Any:
     return _json(str(value))
 
 
-def _place(parts: tuple[int | str, ...]) -> str:
+def _json_path(parts: tuple[int | str, ...]) -> str:
     """Such as records[3].measures.size."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
     return text.removeprefix(".") or "the file"

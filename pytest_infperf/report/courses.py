@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_infperf.history.series import Series, Shift, series_of
-from pytest_infperf.history.store import SavedRun, Store
+from pytest_infperf.history.store import HistoryStore, SavedRun
 from pytest_infperf.records.record import RunRecord
 from pytest_infperf.report.plots import Course
 
@@ -20,7 +20,7 @@ Panels = Mapping[str, Sequence[Course]]
 
 def history_courses(run: RunRecord, storage: Path) -> dict[str, Panels]:
     """By suite; empty where nothing was saved before."""
-    past = Store(storage).runs()[-_MOST_RUNS:] if storage.is_dir() else []
+    past = HistoryStore(storage).runs()[-_MOST_RUNS:] if storage.is_dir() else []
     if not past:
         return {}
     when = datetime.fromisoformat(run.when) if run.when else datetime.now(UTC)

@@ -45,8 +45,8 @@ def workflow_commands(run: RunRecord, root: Path, environment: Mapping[str, str]
                 path = root / file
                 name = path.relative_to(workspace) if path.is_relative_to(workspace) else path
                 where = f"file={_property(str(name))},line={line}," if line.isdecimal() else ""
-                told = _data(f"{gate.why} {gate.remedy}".strip())
-                yield f"::{command} {where}title={title}::{told}"
+                message = _data(f"{gate.why} {gate.remedy}".strip())
+                yield f"::{command} {where}title={title}::{message}"
         for error in record.errors:
             yield f"::error title={title}::{_data(error)}"
 

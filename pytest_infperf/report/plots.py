@@ -47,7 +47,7 @@ _SETTINGS: Any = {
 
 
 @dataclass(frozen=True)
-class Point:
+class PlotPoint:
     """A variant between two measures."""
 
     name: str
@@ -138,7 +138,7 @@ def levels(found: Mapping[float, Sequence[float]], names: Sequence[str], x: str,
     return _svg(figure, f"{y} by {x}: a dot a trial")
 
 
-def front(points: Sequence[Point], x_label: str, y_label: str, *, y_rises: bool = True) -> str:
+def front(points: Sequence[PlotPoint], x_label: str, y_label: str, *, y_rises: bool = True) -> str:
     """Less of x and more of y is better; a line joins those that no other beats in both."""
     figure, axes = _figure(7.2, 4.2)
     best = undominated(points, y_rises=y_rises)
@@ -157,10 +157,10 @@ def front(points: Sequence[Point], x_label: str, y_label: str, *, y_rises: bool 
     return _svg(figure, f"{y_label} against {x_label}: a point a variant")
 
 
-def undominated(points: Sequence[Point], *, y_rises: bool = True) -> list[Point]:
+def undominated(points: Sequence[PlotPoint], *, y_rises: bool = True) -> list[PlotPoint]:
     """The points that no other beats or equals in x while it beats them in y, by rising x."""
     sign = 1 if y_rises else -1
-    best: list[Point] = []
+    best: list[PlotPoint] = []
     for point in sorted(points, key=lambda p: (p.x, -sign * p.y)):
         if not best or sign * point.y > sign * best[-1].y:
             best.append(point)

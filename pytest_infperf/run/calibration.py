@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist, median, variance
 
 from pytest_infperf.artifacts.cache import ArtifactCache
-from pytest_infperf.measure.blocks import endless_draw
-from pytest_infperf.measure.paired import FIRST_LOOK, ServedPairs, measure_regression
-from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.measure.blocks import endless_order
+from pytest_infperf.measure.paired import FIRST_LOOK, WorkerPairs, measure_regression
+from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
 from pytest_infperf.stats import ratio, sequential
@@ -94,12 +94,12 @@ class TightLimit:
 
 
 def calibrate(
-    collected: CollectedSuite, variant_id: str, settings: Settings, policy: Policy, runs: int
+    configured: ConfiguredSuite, variant_id: str, settings: Settings, policy: Policy, runs: int
 ) -> NoiseFloor:
     """Runs against itself; raises UserError or WorkerError when the variant cannot be served."""
     budget_s = settings.budget_s or policy.budget_s
-    same = collected.suite.variant(variant_id)
-    found = list(rival_runs(collected, same, variant_id, settings, policy, budget_s, runs))
+    same = configured.suite.variant(variant_id)
+    found = list(aa_runs(configured, same, variant_id, settings, policy, budget_s, runs))
     return NoiseFloor(
         variant_id,
         budget_s,
@@ -115,8 +115,8 @@ def between_runs(runs: Sequence[AARun], confidence: float) -> float:
     return math.sqrt(max(0.0, variance(run.offset for run in runs) - within))
 
 
-def rival_runs(
-    collected: CollectedSuite,
+def aa_runs(
+    configured: ConfiguredSuite,
     rival: Backend,
     variant_id: str,
     settings: Settings,
@@ -126,21 +126,21 @@ def rival_runs(
 ) -> Iterator[AARun]:
     """Whole budgets of pairs of a variant and a rival of it, each run with processes of its own."""
     twin = replace(rival, id=_TWIN)
-    suite = collected.suite.with_variants([twin])
+    suite = configured.suite.with_variants([twin])
     for number in range(runs):
         seed = settings.seed + number
         suite_run = SuiteRun(
-            CollectedSuite(suite, collected.address, variant_id, collected.more_metrics),
+            ConfiguredSuite(suite, configured.address, variant_id, configured.more_metrics),
             replace(settings, seed=seed),
             policy,
             ArtifactCache(settings.cache, lambda notice: None),
             selected=[_TWIN],
-            said=lambda variant, what: None,
+            report_progress=lambda variant, what: None,
         )
         try:
             baseline, variant = suite_run.beside_baseline(_TWIN)
-            draw = endless_draw(suite_run.numbers, seed)
-            pairs = ServedPairs(baseline, variant, draw, random.Random(seed))
+            order = endless_order(suite_run.numbers, seed)
+            pairs = WorkerPairs(baseline, variant, order, random.Random(seed))
             measure_regression(
                 pairs, budget_s=budget_s, confidence=policy.confidence, decided=lambda _: False
             )
@@ -150,12 +150,19 @@ def rival_runs(
 
 
 def too_tight(
-    floor: NoiseFloor, thresholds: Thresholds, collected: CollectedSuite, host_names: Sequence[str]
+    floor: NoiseFloor,
+    thresholds: Thresholds,
+    configured: ConfiguredSuite,
+    host_names: Sequence[str],
 ) -> Iterator[TightLimit]:
     """Limits of `regression` that this host cannot decide for equal code within the budget."""
-    for variant_id in collected.suite.variant_ids:
+    for variant_id in configured.suite.variant_ids:
         for gate in thresholds.gates_for(
-            collected.suite.name, variant_id, collected.catalogue, host_names, collected.baseline_id
+            configured.suite.name,
+            variant_id,
+            configured.catalogue,
+            host_names,
+            configured.baseline_id,
         ):
             if gate.measure == "regression":
                 needed_s = floor.budget_for(gate.limit.value)
@@ -163,6 +170,6 @@ def too_tight(
                     yield TightLimit(gate.source, gate.limit.text, variant_id, needed_s)
 
 
-def collected_suite(address: SuiteAddress, baseline_id: str | None) -> CollectedSuite:
+def collected_suite(address: SuiteAddress, baseline_id: str | None) -> ConfiguredSuite:
     suite = address.load()
-    return CollectedSuite(suite, address, baseline_id or suite.baseline)
+    return ConfiguredSuite(suite, address, baseline_id or suite.baseline)

@@ -18,7 +18,7 @@ from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.repository.checkout import Checkout, at_revision
 from pytest_infperf.repository.worktree import Commit, Worktree
-from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_workers import SuiteWorkers
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite import naming
@@ -26,32 +26,32 @@ from pytest_infperf.suite.backend import Threads
 from pytest_infperf.suite.discovery import SUITE_FILE, SuiteAddress
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
-from pytest_infperf.worker.serving import ServedVariant
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
 
 @dataclass
-class Elsewhere:
+class OtherRevision:
     """Another revision of the repository, checked out when the first suite asks for it."""
 
     commit: Commit
     settings: Settings
-    hears: Callable[[str], None]
-    _told: set[str] = field(default_factory=set)
+    on_notice: Callable[[str], None]
+    _noticed: set[str] = field(default_factory=set)
 
     def notice(self, text: str) -> None:
         """Says once what many tests may find."""
-        if text not in self._told:
-            self._told.add(text)
-            self.hears(text)
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self.on_notice(text)
 
     @cached_property
     def _tree(self) -> Worktree:
         return Worktree.add(self.commit, self.settings.cache, self.notice)
 
-    def suite(self, collected: CollectedSuite, here: SuiteWorkers) -> SuiteThere:
-        return SuiteThere(self, collected, here)
+    def suite(self, configured: ConfiguredSuite, here: SuiteWorkers) -> SuiteAtRevision:
+        return SuiteAtRevision(self, configured, here)
 
     def path(self, here: Path) -> Path:
         """The same place in the other tree. Raises UserError when git cannot check it out."""
@@ -68,50 +68,52 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
-class Rivalry:
+class RevisionPair:
     """Between a variant and what it was at the other revision.
 
     Its methods raise UserError or WorkerError when that cannot be built or started there, or when
     it reads other inputs.
     """
 
-    there: SuiteThere
+    other: SuiteAtRevision
     variant_id: str
 
     @property
     def commit(self) -> Commit:
-        return self.there.commit
+        return self.other.commit
 
-    def served(self) -> ServedVariant:
+    def worker(self) -> VariantWorker:
         self._check()
-        return self.there.workers.served(self.variant_id)
+        return self.other.workers.worker(self.variant_id)
 
     def set_run(self, batch: int) -> SetRun:
         self._check()
-        return self.there.workers.set_run(self.variant_id, batch)
+        return self.other.workers.set_run(self.variant_id, batch)
 
     def _check(self) -> None:
-        name = f"{self.there.collected.suite.name}[{self.variant_id}]"
+        name = f"{self.other.configured.suite.name}[{self.variant_id}]"
         try:
-            if not self.there.inputs_agree(self.variant_id):
+            if not self.other.inputs_agree(self.variant_id):
                 raise UserError(
                     "its suite reads other inputs there, and two revisions are compared on the "
                     "same ones"
                 )
         except (UserError, WorkerError) as failure:
-            self.there.elsewhere.notice(f"{name} cannot be measured at {self.commit}: {failure}")
+            self.other.other_revision.notice(
+                f"{name} cannot be measured at {self.commit}: {failure}"
+            )
             raise
 
 
 @dataclass(repr=False)
-class SuiteThere:
-    elsewhere: Elsewhere
-    collected: CollectedSuite
+class SuiteAtRevision:
+    other_revision: OtherRevision
+    configured: ConfiguredSuite
     here: SuiteWorkers
 
     @property
     def commit(self) -> Commit:
-        return self.elsewhere.commit
+        return self.other_revision.commit
 
     def lacks(self, variant_id: str) -> bool:
         """Whether it is a variant of today alone, with nothing to be compared with."""
@@ -122,25 +124,25 @@ class SuiteThere:
         """For the record: the revision, and what only it has."""
         described: dict[str, Any] = {"name": self.commit.name, "commit": self.commit.sha}
         if isinstance(found := self._found, messages.Surveyed):
-            ids, metrics = self.collected.suite.variant_ids, self.collected.metrics
+            ids, metrics = self.configured.suite.variant_ids, self.configured.metrics
             described["variants_only_there"] = sorted(_ids(found) - {*ids})
             described["measures_only_there"] = sorted({*found.metrics} - {m.name for m in metrics})
         return described
 
-    def rivalry(self, variant_id: str) -> Rivalry | None:
+    def revision_pair(self, variant_id: str) -> RevisionPair | None:
         """None for a variant of today alone."""
-        return None if self.lacks(variant_id) else Rivalry(self, variant_id)
+        return None if self.lacks(variant_id) else RevisionPair(self, variant_id)
 
     def inputs_agree(self, variant_id: str) -> bool:
-        both = (workers.served(variant_id) for workers in (self.here, self.workers))
-        return len({served.inputs_digest() for served in both}) == 1
+        both = (workers.worker(variant_id) for workers in (self.here, self.workers))
+        return len({worker.inputs_digest() for worker in both}) == 1
 
     @cached_property
     def workers(self) -> SuiteWorkers:
         return replace(
             self.here,
             address=self._address,
-            checkout=self.elsewhere.checkout(),
+            checkout=self.other_revision.checkout(),
             blueprint=self._blueprint,
             threads=self._threads,
             wanted=[variant_id for variant_id in self.here.wanted if not self.lacks(variant_id)],
@@ -154,39 +156,39 @@ class SuiteThere:
     @cached_property
     def _found(self) -> messages.Surveyed | UserError | WorkerError:
         """What the suite holds there; nothing when it is not there; or why that is not known."""
-        suite, commit = self.collected.suite, self.commit
+        suite, commit = self.configured.suite, self.commit
         try:
-            if not self.elsewhere.path(suite.folder / SUITE_FILE).is_file():
-                self.elsewhere.notice(f"{commit} has no suite {suite.name} to compare with")
+            if not self.other_revision.path(suite.folder / SUITE_FILE).is_file():
+                self.other_revision.notice(f"{commit} has no suite {suite.name} to compare with")
                 return messages.Surveyed({}, {}, [], [])
             found = self._ask()
         except (UserError, WorkerError) as failure:
-            self.elsewhere.notice(f"{suite.name} cannot be measured at {commit}: {failure}")
+            self.other_revision.notice(f"{suite.name} cannot be measured at {commit}: {failure}")
             return failure
         for note in self._one_sided(found):
-            self.elsewhere.notice(f"{suite.name}: {note}")
+            self.other_revision.notice(f"{suite.name}: {note}")
         return found
 
     def _one_sided(self, found: messages.Surveyed) -> Iterator[str]:
-        commit, ours = self.commit, self.collected.suite.variant_ids
+        commit, ours = self.commit, self.configured.suite.variant_ids
         if gone := sorted(_ids(found) - {*ours}):
             yield f"{commit} has {', '.join(gone)}, which the working tree has not"
         if new := [variant_id for variant_id in self.here.wanted if variant_id not in _ids(found)]:
             yield f"{commit} has no {', '.join(new)}, so there is nothing to compare with"
-        if metrics := sorted({*found.metrics} - {m.name for m in self.collected.metrics}):
+        if metrics := sorted({*found.metrics} - {m.name for m in self.configured.metrics}):
             yield f"{commit} scores {', '.join(metrics)}, which the working tree does not"
         for model in found.borrowed_models:
             yield f"{commit} has no files of {model}: those of the working tree serve both"
 
     def _ask(self) -> messages.Surveyed:
-        suite = self.collected.suite
+        suite = self.configured.suite
         name = f"the suite {suite.name} at {self.commit}"
-        worker = WorkerProcess(name, self.elsewhere.checkout(), self.here.timeout_s)
+        worker = WorkerProcess(name, self.other_revision.checkout(), self.here.timeout_s)
         try:
             request = messages.Survey(
                 suite=asdict(self._address),
                 more_backends=[
-                    naming.describe(backend) for backend in self.collected.more_variants
+                    naming.describe(backend) for backend in self.configured.more_variants
                 ],
                 models_beside=str(suite.folder),
             )
@@ -196,8 +198,8 @@ class SuiteThere:
 
     @property
     def _address(self) -> SuiteAddress:
-        address = self.collected.address
-        return SuiteAddress(str(self.elsewhere.path(Path(address.root))), address.module)
+        address = self.configured.address
+        return SuiteAddress(str(self.other_revision.path(Path(address.root))), address.module)
 
     def _blueprint(self, variant_id: str) -> Blueprint:
         found = self._found
@@ -210,11 +212,11 @@ class SuiteThere:
     def _threads(self, blueprint: Blueprint) -> Threads:
         """Where both sides search the best number, the one that was found today serves both."""
         asked, variant_id = (
-            self.elsewhere.settings.threads or blueprint.threads,
+            self.other_revision.settings.threads or blueprint.threads,
             blueprint.variant_id,
         )
         if asked == "best" == self.here.threads(self.here.blueprint(variant_id)):
-            return self.here.served(variant_id).loaded.threads
+            return self.here.worker(variant_id).loaded.threads
         return asked
 
 

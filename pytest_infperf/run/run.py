@@ -16,9 +16,9 @@ from pytest_infperf.host.fingerprint import fingerprint, host_names
 from pytest_infperf.records.catalogue import Need
 from pytest_infperf.records.record import Record
 from pytest_infperf.repository import worktree
-from pytest_infperf.run.collected import CollectedSuite
-from pytest_infperf.run.other_revision import Elsewhere
-from pytest_infperf.run.suite_run import SetsElsewhere, SuiteRun
+from pytest_infperf.run.configured import ConfiguredSuite
+from pytest_infperf.run.other_revision import OtherRevision
+from pytest_infperf.run.suite_run import RemoteSetRunner, SuiteRun
 from pytest_infperf.run.variant import TimesTable, Variant
 from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Thresholds
@@ -35,7 +35,7 @@ class Run:
     notice: Callable[[str], None]
     """Hears what the user should know and that needs no stop."""
     more_host_facts: dict[str, Any] = field(default_factory=dict)
-    shared_sets: SetsElsewhere | None = None
+    shared_sets: RemoteSetRunner | None = None
     selected: dict[str, list[str]] = field(default_factory=dict)
     """By suite, the variants whose tests were selected."""
     published: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
@@ -54,62 +54,62 @@ class Run:
         self.host = {**fingerprint(LIBRARIES), **price, **self.more_host_facts}
         self._past = Past(self.settings.storage, self.host)
         self._artifacts = ArtifactCache(self.settings.cache, self.notice)
-        self._elsewhere: Elsewhere | None = None
+        self._other_revision: OtherRevision | None = None
         if self.settings.against:
             commit = worktree.resolve(self.settings.root, self.settings.against)
-            self._elsewhere = Elsewhere(commit, self.settings, self.notice)
+            self._other_revision = OtherRevision(commit, self.settings, self.notice)
 
     @property
     def against(self) -> dict[str, Any] | None:
         """The revision that is measured beside the working tree, for the record."""
-        commit = self._elsewhere.commit if self._elsewhere else None
+        commit = self._other_revision.commit if self._other_revision else None
         return {"name": commit.name, "commit": commit.sha} if commit else None
 
-    def variant(self, collected: CollectedSuite, variant_id: str, table: TimesTable) -> Variant:
+    def variant(self, configured: ConfiguredSuite, variant_id: str, table: TimesTable) -> Variant:
         """Serve a variant; of another suite than before, the workers of that one end.
 
         Raises HardwareMissing where the host lacks what the variant runs on, and UserError or
         WorkerError when it cannot be built or started; the record says so.
         """
-        suite_run = self._enter(collected)
-        record = self.record(collected.suite.name, variant_id)
-        policy, suite = suite_run.policy, collected.suite
+        suite_run = self._enter(configured)
+        record = self.record(configured.suite.name, variant_id)
+        policy, suite = suite_run.policy, configured.suite
         backend = suite.variant(variant_id)
         if lacking := backend.missing_hardware():
             record.evidence["skipped"] = lacking
             raise HardwareMissing(lacking)
         try:
-            served = suite_run.served(variant_id)
+            worker = suite_run.worker(variant_id)
         except (UserError, WorkerError) as failure:
             self.note_error(record, failure)
             raise
         record.settings.update(
-            threads=served.loaded.threads,
-            decoding=served.loaded.decoding,
+            threads=worker.loaded.threads,
+            decoding=worker.loaded.decoding,
             cpus=backend.cpus,
             model=suite.model_of(backend),
             recipe=backend.recipe(),
-            baseline=variant_id == collected.baseline_id,
-            baseline_id=collected.baseline_id,
+            baseline=variant_id == configured.baseline_id,
+            baseline_id=configured.baseline_id,
             confidence=policy.confidence,
             samples=len(suite_run.numbers),
             seed=self.settings.seed,
         )
-        record.evidence.update(served.artifact.evidence)
+        record.evidence.update(worker.artifact.evidence)
         if seen := suite_run.thread_searches.get(variant_id):
             record.evidence["thread_search_s"] = {str(count): s for count, s in seen.items()}
-        if doubts := backend.doubts(served.artifact.evidence):
+        if doubts := backend.doubts(worker.artifact.evidence):
             record.evidence["doubts"] = doubts
-        rivalry = None
-        if there := suite_run.there:
-            rivalry = there.rivalry(variant_id)
-            record.evidence["against"] = {**there.described(), "only_here": rivalry is None}
+        revision_pair = None
+        if other := suite_run.other:
+            revision_pair = other.revision_pair(variant_id)
+            record.evidence["against"] = {**other.described(), "only_here": revision_pair is None}
         self.published.setdefault((record.suite, record.variant), []).append(table.extra_info)
         past = partial(self._past.values, record.suite, variant_id)
 
         def lacks(need: Need) -> bool:
             if need == "another revision":
-                return rivalry is None
+                return revision_pair is None
             if need == "a history":
                 return not past("latency_p50")
             if need == "a price" and "usd_per_hour" not in self.host:
@@ -122,15 +122,15 @@ class Run:
 
         return Variant(
             suite_run,
-            served,
-            rivalry,
+            worker,
+            revision_pair,
             record,
             self.thresholds.gates_for(
-                collected.suite.name,
+                configured.suite.name,
                 variant_id,
-                collected.catalogue,
+                configured.catalogue,
                 host_names(self.host),
-                collected.baseline_id,
+                configured.baseline_id,
                 lacks=lacks,
             ),
             self.settings.budget_s or policy.budget_s,
@@ -158,24 +158,24 @@ class Run:
 
     def close(self) -> None:
         self._leave()
-        if self._elsewhere:
-            self._elsewhere.close()
+        if self._other_revision:
+            self._other_revision.close()
         if self.shared_sets:
             self.shared_sets.close()
 
-    def _enter(self, collected: CollectedSuite) -> SuiteRun:
-        name = collected.suite.name
-        if self._suite and self._suite.collected is collected:
+    def _enter(self, configured: ConfiguredSuite) -> SuiteRun:
+        name = configured.suite.name
+        if self._suite and self._suite.configured is configured:
             return self._suite
         self._leave()
         self._suite = SuiteRun(
-            collected,
+            configured,
             self.settings,
             self.thresholds.policy(name),
             self._artifacts,
             selected=self.selected.get(name, []),
-            said=lambda variant, what: self.phase(name, variant, what),
-            elsewhere=self._elsewhere,
+            report_progress=lambda variant, what: self.phase(name, variant, what),
+            other_revision=self._other_revision,
             shared_sets=self.shared_sets,
         )
         return self._suite

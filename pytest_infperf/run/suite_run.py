@@ -10,41 +10,41 @@ from typing import Protocol, TypeVar
 
 from pytest_infperf import errors
 from pytest_infperf.artifacts import models
-from pytest_infperf.artifacts.blueprint import Blueprint, draw
+from pytest_infperf.artifacts.blueprint import Blueprint, make_blueprint
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.errors import UserError
 from pytest_infperf.measure import blocks
 from pytest_infperf.measure.quality import Scoring
-from pytest_infperf.measure.sweep import Point
+from pytest_infperf.measure.sweep import SweepPoint
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.repository.checkout import working_tree
-from pytest_infperf.run.collected import CollectedSuite
-from pytest_infperf.run.other_revision import Elsewhere, SuiteThere
+from pytest_infperf.run.configured import ConfiguredSuite
+from pytest_infperf.run.other_revision import OtherRevision, SuiteAtRevision
 from pytest_infperf.run.suite_server import SuiteServer
-from pytest_infperf.run.suite_workers import Said, SuiteWorkers
+from pytest_infperf.run.suite_workers import ReportProgress, SuiteWorkers
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.loads import Load
 from pytest_infperf.suite.suite import Suite, Sweep
 from pytest_infperf.suite.task import Samples
 from pytest_infperf.thresholds import Policy
-from pytest_infperf.worker.serving import ServedVariant
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
 Named = TypeVar("Named", Load, Sweep)
 
 
-class SetsElsewhere(Protocol):
+class RemoteSetRunner(Protocol):
     """Runs quality sets on other machines, in the very batches of `set_run`."""
 
     def run(
         self,
-        collected: CollectedSuite,
+        configured: ConfiguredSuite,
         variant_id: str,
         threads: int,
         numbers: Sequence[int],
         batch: int,
-        said: Callable[[str], None],
+        report_progress: Callable[[str], None],
     ) -> SetRun: ...
 
     def close(self) -> None: ...
@@ -54,25 +54,25 @@ class SetsElsewhere(Protocol):
 class SuiteRun:
     """Keeps few workers: the baseline's, that of the variant whose turn it is, and its rival's."""
 
-    collected: CollectedSuite
+    configured: ConfiguredSuite
     settings: Settings
     policy: Policy
     artifacts: ArtifactCache
     selected: Sequence[str]
     """The variants whose tests run."""
-    said: Said
-    elsewhere: Elsewhere | None = None
+    report_progress: ReportProgress
+    other_revision: OtherRevision | None = None
     """Another revision to measure against."""
-    shared_sets: SetsElsewhere | None = None
+    shared_sets: RemoteSetRunner | None = None
     """Who runs the quality sets that are scored, if that is not this host."""
 
     @property
     def suite(self) -> Suite:
-        return self.collected.suite
+        return self.configured.suite
 
     @property
     def baseline_id(self) -> str | None:
-        return self.collected.baseline_id
+        return self.configured.baseline_id
 
     @property
     def seed(self) -> int:
@@ -95,22 +95,22 @@ class SuiteRun:
     @cached_property
     def scoring(self) -> Scoring:
         return Scoring(
-            self.collected.metrics,
+            self.configured.metrics,
             self.samples.references,
             self.policy.confidence,
             self.seed,
             whole_set=len(self.numbers) == len(self.samples.inputs),
         )
 
-    def served(self, variant_id: str) -> ServedVariant:
+    def worker(self, variant_id: str) -> VariantWorker:
         """The variant's worker, started if need be; raises what its build or start raised."""
-        return self._workers.served(variant_id)
+        return self._workers.worker(variant_id)
 
-    def beside_baseline(self, variant_id: str) -> tuple[ServedVariant, ServedVariant]:
+    def beside_baseline(self, variant_id: str) -> tuple[VariantWorker, VariantWorker]:
         """Baseline and variant, both served. Raises UserError when they do not decode alike."""
         if self.baseline_id is None:
             raise UserError(f"the suite {self.suite.name} has no baseline to compare with")
-        baseline, variant = self.served(self.baseline_id), self.served(variant_id)
+        baseline, variant = self.worker(self.baseline_id), self.worker(variant_id)
         theirs, ours = baseline.loaded.decoding, variant.loaded.decoding
         if theirs != ours:
             raise UserError(
@@ -128,12 +128,12 @@ class SuiteRun:
         if self.shared_sets is None:
             return self.set_run(variant_id, batch)
         return self.shared_sets.run(
-            self.collected,
+            self.configured,
             variant_id,
-            self.served(variant_id).loaded.threads,
+            self.worker(variant_id).loaded.threads,
             self.numbers,
             batch,
-            lambda what: self.said(variant_id, what),
+            lambda what: self.report_progress(variant_id, what),
         )
 
     def duration_s(self, number: int) -> float | None:
@@ -162,23 +162,23 @@ class SuiteRun:
         """Of the variant whose turn it is."""
         return SuiteServer(
             self.suite,
-            self.collected.address,
+            self.configured.address,
             working_tree(self.settings.root),
             self.settings.timeout_s,
             self._workers.artifact,
-            self._drawn,
+            self._blueprints,
         )
 
     @contextmanager
-    def sweep_points(self, sweep: Sweep, variant_id: str) -> Iterator[list[Point]]:
+    def sweep_points(self, sweep: Sweep, variant_id: str) -> Iterator[list[SweepPoint]]:
         """Each value with the worker that serves it; a sweep of threads has one for each."""
         if sweep.parameter != "threads":
-            served = self.served(variant_id)
-            yield [Point(sweep, value, served) for value in sweep.values]
+            worker = self.worker(variant_id)
+            yield [SweepPoint(sweep, value, worker) for value in sweep.values]
             return
         with ExitStack() as started:
             yield [
-                Point(
+                SweepPoint(
                     sweep,
                     value,
                     started.enter_context(closing(self._workers.started(variant_id, value))),
@@ -187,39 +187,43 @@ class SuiteRun:
             ]
 
     @cached_property
-    def there(self) -> SuiteThere | None:
+    def other(self) -> SuiteAtRevision | None:
         """This suite at the other revision; None when there is no other to measure against."""
-        return self.elsewhere.suite(self.collected, self._workers) if self.elsewhere else None
+        return (
+            self.other_revision.suite(self.configured, self._workers)
+            if self.other_revision
+            else None
+        )
 
     @cached_property
     def _workers(self) -> SuiteWorkers:
         return SuiteWorkers(
-            address=self.collected.address,
+            address=self.configured.address,
             checkout=working_tree(self.settings.root),
             data=self.suite.folder,
             numbers=self.numbers,
             seed=self.seed,
             timeout_s=self.settings.timeout_s,
             artifacts=self.artifacts,
-            blueprint=self._drawn,
+            blueprint=self._blueprints,
             threads=lambda blueprint: self.settings.threads or blueprint.threads,
             wanted=self.selected,
             kept=self.baseline_id,
-            said=self.said,
+            report_progress=self.report_progress,
         )
 
     @cached_property
-    def _drawn(self) -> Callable[[str], Blueprint]:
+    def _blueprints(self) -> Callable[[str], Blueprint]:
         return cache(self._blueprint)
 
     def _blueprint(self, variant_id: str) -> Blueprint:
         backend = self.suite.variant(variant_id)
         model = models.locate(self.suite.model_of(backend), self.suite.folder)
-        return draw(self.suite, backend, model)
+        return make_blueprint(self.suite, backend, model)
 
     def close(self) -> None:
         if "server" in vars(self):
             self.server.close()
         self._workers.close()
-        if self.elsewhere and "there" in vars(self) and self.there:
-            self.there.close()
+        if self.other_revision and "there" in vars(self) and self.other:
+            self.other.close()

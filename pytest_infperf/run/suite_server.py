@@ -19,7 +19,7 @@ from pytest_infperf.suite.payload import Payload
 from pytest_infperf.suite.serving import Serving
 from pytest_infperf.suite.suite import Suite
 from pytest_infperf.suite.task import Samples
-from pytest_infperf.worker.serving import usable_cores
+from pytest_infperf.worker.variant_worker import usable_cores
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -70,10 +70,10 @@ class SuiteServer:
         return self._running
 
     def started(
-        self, deployment: Deployment, doomed: Callable[[], bool] = lambda: False
+        self, deployment: Deployment, has_failed: Callable[[], bool] = lambda: False
     ) -> ServerProcess:
         """A server of its own; whoever asked closes it. `doomed` says that it never gets ready."""
-        return ServerProcess(deployment, self.checkout, self.timeout_s, doomed)
+        return ServerProcess(deployment, self.checkout, self.timeout_s, has_failed)
 
     def deployment(self, variant_id: str, serving: Serving) -> Deployment:
         """As many threads as the variant says, or an equal share of the server's cores."""
@@ -93,13 +93,13 @@ class SuiteServer:
         )
 
     def target(
-        self, server: ServerProcess, samples: Samples, draw: Iterator[int], size: int = 1
+        self, server: ServerProcess, samples: Samples, order: Iterator[int], size: int = 1
     ) -> Target:
         """Requests of `size` samples each, in the task's own form."""
         payload = self._payload(server.deployment)
         bodies = []
         for _ in range(min(_BODIES, max(1, len(samples.inputs) // size))):
-            its = [samples.inputs[i] for i in islice(draw, size)]
+            its = [samples.inputs[i] for i in islice(order, size)]
             bodies.append(payload.ask(its).model_dump_json().encode())
         return Target(
             server.url,

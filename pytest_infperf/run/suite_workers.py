@@ -19,11 +19,11 @@ from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.suite.backend import Threads
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker.building import Builders
-from pytest_infperf.worker.serving import Assignment, ServedVariant, usable_cores
+from pytest_infperf.worker.variant_worker import Assignment, VariantWorker, usable_cores
 
 __tracebackhide__ = errors.meant_for_the_user
 
-Said = Callable[[str, str], None]
+ReportProgress = Callable[[str, str], None]
 """Hears which variant is at which phase."""
 
 
@@ -46,39 +46,39 @@ class SuiteWorkers:
     """The variants that will be asked for: they are built ahead, side by side."""
     kept: str | None
     """The variant whose worker stays while those of others come and go."""
-    said: Said
+    report_progress: ReportProgress
     thread_searches: dict[str, dict[int, float]] = field(init=False, default_factory=dict)
-    _served: dict[str, ServedVariant] = field(init=False, default_factory=dict)
+    _workers: dict[str, VariantWorker] = field(init=False, default_factory=dict)
     _set_runs: dict[tuple[str, int], SetRun] = field(init=False, default_factory=dict)
     _failures: dict[str, UserError | WorkerError] = field(init=False, default_factory=dict)
     _builders: Builders = field(init=False, default_factory=Builders)
 
-    def served(self, variant_id: str) -> ServedVariant:
+    def worker(self, variant_id: str) -> VariantWorker:
         """The variant's worker, started if need be; raises what its build or start raised."""
         if known := self._failures.get(variant_id):
             raise known
-        served = self._served.get(variant_id)
-        if served and served.alive:
-            return served
+        worker = self._workers.get(variant_id)
+        if worker and worker.alive:
+            return worker
         self._make_room_for(variant_id)
         try:
-            self._served[variant_id] = self._start(variant_id)
+            self._workers[variant_id] = self._start(variant_id)
         except (UserError, WorkerError) as failure:
             self._failures[variant_id] = failure
             raise
-        return self._served[variant_id]
+        return self._workers[variant_id]
 
-    def started(self, variant_id: str, threads: int | None) -> ServedVariant:
+    def started(self, variant_id: str, threads: int | None) -> VariantWorker:
         """A worker of its own with that many threads; whoever asked closes it."""
         assignment = self._assignment(self.blueprint(variant_id))
-        return ServedVariant.ready(assignment, self.artifact(variant_id), threads)
+        return VariantWorker.ready(assignment, self.artifact(variant_id), threads)
 
     def set_run(self, variant_id: str, batch: int) -> SetRun:
         """The variant's run over the quality set in batches: once, for quality and throughput."""
         if (variant_id, batch) not in self._set_runs:
-            served = self.served(variant_id)
+            worker = self.worker(variant_id)
             self._set_runs[variant_id, batch] = run_set(
-                served,
+                worker,
                 self.numbers,
                 batch,
                 lambda share: self._say(variant_id, f"running the quality set, {share:.0%}"),
@@ -86,19 +86,19 @@ class SuiteWorkers:
         return self._set_runs[variant_id, batch]
 
     def close(self) -> None:
-        for served in self._served.values():
-            served.close()
-        self._served.clear()
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()
 
     def _say(self, variant_id: str, what: str) -> None:
         revision = self.checkout.revision
-        self.said(variant_id, f"{what} at {revision}" if revision else what)
+        self.report_progress(variant_id, f"{what} at {revision}" if revision else what)
 
     def _make_room_for(self, variant_id: str) -> None:
-        for other in [i for i in self._served if i not in (variant_id, self.kept)]:
-            self._served.pop(other).close()
+        for other in [i for i in self._workers if i not in (variant_id, self.kept)]:
+            self._workers.pop(other).close()
 
-    def _start(self, variant_id: str) -> ServedVariant:
+    def _start(self, variant_id: str) -> VariantWorker:
         artifact = self.artifact(variant_id)
         blueprint = self.blueprint(variant_id)
         asked = self.threads(blueprint)
@@ -108,9 +108,9 @@ class SuiteWorkers:
         self._say(variant_id, "searching the best number of threads")
         assignment = self._assignment(blueprint)
         found = threads.search(
-            lambda count: ServedVariant(assignment, artifact, count),
+            lambda count: VariantWorker(assignment, artifact, count),
             len(blueprint.cpus or usable_cores()),
-            blocks.endless_draw(self.numbers, self.seed),
+            blocks.endless_order(self.numbers, self.seed),
         )
         self.thread_searches[variant_id] = found.seen_s
         return found.chosen

@@ -17,9 +17,9 @@ from pytest_infperf.errors import (
 )
 from pytest_infperf.gates.judge import judge
 from pytest_infperf.gates.result import Result
-from pytest_infperf.measure.blocks import endless_draw
+from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.measure.latency import measure_latency
-from pytest_infperf.measure.paired import ServedPairs, measure_regression, measure_speedup
+from pytest_infperf.measure.paired import WorkerPairs, measure_regression, measure_speedup
 from pytest_infperf.measure.protocols import PROTOCOLS, measure_protocol
 from pytest_infperf.measure.sweep import measure_sweep
 from pytest_infperf.measure.throughput import SetRun, throughput
@@ -28,12 +28,12 @@ from pytest_infperf.records.catalogue import Method
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import at, base_of, point_of
 from pytest_infperf.records.record import Measure, Record, Verdict
-from pytest_infperf.run.other_revision import Rivalry
+from pytest_infperf.run.other_revision import RevisionPair
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.serving.load.measure import Loading
 from pytest_infperf.stats import quantile
 from pytest_infperf.thresholds.gate import Gate
-from pytest_infperf.worker.serving import ServedVariant
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -60,8 +60,8 @@ class Variant:
     """One variant of a suite on this host."""
 
     run: SuiteRun
-    served: ServedVariant
-    rivalry: Rivalry | None
+    worker: VariantWorker
+    revision_pair: RevisionPair | None
     """With the same variant at another revision, where there is one."""
     record: Record
     gates: Sequence[Gate]
@@ -77,7 +77,7 @@ class Variant:
 
     @property
     def id(self) -> str:
-        return self.served.variant_id
+        return self.worker.variant_id
 
     @property
     def is_baseline(self) -> bool:
@@ -87,20 +87,20 @@ class Variant:
         """Latency of single queries, and the paired speed-up over the baseline."""
         self.table.expect()
         gates = self._gates("latency")
-        of_times = [gate for gate in gates if gate.measure not in _AFTER_TIMES]
+        latency_gates = [gate for gate in gates if gate.measure not in _AFTER_TIMES]
         run, seed, confidence = self.run, self.run.seed, self.run.policy.confidence
         compared = run.baseline_id is not None and not self.is_baseline
-        parts_to_come = 1 + compared + (self.rivalry is not None)
-        run.said(self.id, "measuring latency")
+        parts_to_come = 1 + compared + (self.revision_pair is not None)
+        run.report_progress(self.id, "measuring latency")
         times, queries = measure_latency(
-            self.served,
-            endless_draw(run.numbers, seed),
+            self.worker,
+            endless_order(run.numbers, seed),
             run.duration_s,
-            percentiles=[gate.measure for gate in of_times if gate.kind.percentile],
+            percentiles=[gate.measure for gate in latency_gates if gate.spec.percentile],
             budget_s=self.budget_s / parts_to_come,
             confidence=confidence,
             seed=seed,
-            decided=_all_decided(of_times),
+            decided=_all_decided(latency_gates),
         )
         self.record.measures.update(times.measures)
         self.record.evidence["latency_percentiles_s"] = quantile.distribution(times.times_s)
@@ -110,28 +110,30 @@ class Variant:
             now = times.measures["latency_p50"]
             parts.append(measure_trend(now, self.past("latency_p50"), confidence))
         if compared:
-            run.said(self.id, f"measuring against {run.baseline_id}")
+            run.report_progress(self.id, f"measuring against {run.baseline_id}")
             baseline, _ = run.beside_baseline(self.id)
             pairs = self._pairs_with(baseline, seed + 1)
             speedup = measure_speedup(
                 pairs,
-                budget_s=left_s if self.rivalry is None else left_s / 2,
+                budget_s=left_s if self.revision_pair is None else left_s / 2,
                 confidence=confidence,
                 decided=_decided("speedup", gates),
             )
             self.record.evidence |= _evidence(pairs)
             parts.append(speedup)
             left_s -= speedup.seconds
-        if self.rivalry:
-            parts.append(self._regression(self.rivalry, gates, left_s))
+        if self.revision_pair:
+            parts.append(self._regression(self.revision_pair, gates, left_s))
         self.table.show(times.times_s)
         return self._result(parts, gates)
 
-    def _regression(self, rivalry: Rivalry, gates: Sequence[Gate], budget_s: float) -> Measured:
+    def _regression(
+        self, revision_pair: RevisionPair, gates: Sequence[Gate], budget_s: float
+    ) -> Measured:
         """The paired change of the query's time since the other revision."""
-        self.run.said(self.id, f"measuring against {rivalry.commit}")
+        self.run.report_progress(self.id, f"measuring against {revision_pair.commit}")
         try:
-            rival = rivalry.served()
+            rival = revision_pair.worker()
         except (UserError, WorkerError) as failure:
             return Measured(missing={"regression": _noted(self.record, failure)})
         pairs = self._pairs_with(rival, self.run.seed + 2)
@@ -144,9 +146,9 @@ class Variant:
         self.record.evidence["against"] |= _evidence(pairs)
         return regression
 
-    def _pairs_with(self, other: ServedVariant, seed: int) -> ServedPairs:
-        draw = endless_draw(self.run.numbers, seed)
-        return ServedPairs(other, self.run.served(self.id), draw, random.Random(self.run.seed))
+    def _pairs_with(self, other: VariantWorker, seed: int) -> WorkerPairs:
+        order = endless_order(self.run.numbers, seed)
+        return WorkerPairs(other, self.run.worker(self.id), order, random.Random(self.run.seed))
 
     def throughput(self, batch: int = 32) -> Result:
         """Samples a second over the quality set in batches."""
@@ -178,20 +180,20 @@ class Variant:
             theirs = run.scored_set(run.baseline_id, batch)
         before: SetRun | None = None
         missing: dict[str, str] = {}
-        if self.rivalry:
+        if self.revision_pair:
             try:
-                before = self.rivalry.set_run(batch)
+                before = self.revision_pair.set_run(batch)
             except (UserError, WorkerError) as failure:
                 missing = dict.fromkeys(run.scoring.names, _noted(self.record, failure))
         measured = replace(run.scoring.quality(ours, theirs, before), missing=missing)
         if ours.shares:
             self.record.evidence["quality_shares"] = dict(ours.shares)
-        self.record.evidence["quality_metric"] = run.collected.metrics[0].name
-        self.record.evidence["signatures"] = {m.name: m.signature() for m in run.collected.metrics}
+        self.record.evidence["quality_metric"] = run.configured.metrics[0].name
+        self.record.evidence["signatures"] = {m.name: m.signature() for m in run.configured.metrics}
         self.record.evidence["differences"] = {
             name: asdict(difference) for name, difference in measured.differences.items()
         }
-        if self.rivalry:
+        if self.revision_pair:
             self.record.evidence["against"]["changes"] = {
                 name: asdict(change) for name, change in measured.changes.items()
             }
@@ -207,12 +209,12 @@ class Variant:
             raise NotForVariant(f"the sweep of {parameter} is for the variants {sweep.variants}")
         own = {*sweep.points, parameter}
         gates = [gate for gate in self._gates("sweep") if point_of(gate.measure) in own]
-        run.said(self.id, f"sweeping {parameter}")
+        run.report_progress(self.id, f"sweeping {parameter}")
         with run.sweep_points(sweep, self.id) as points:
             parts = measure_sweep(
                 points,
-                endless_draw(run.numbers, run.seed + 3),
-                percentiles=[base_of(g.measure) for g in gates if g.kind.percentile],
+                endless_order(run.numbers, run.seed + 3),
+                percentiles=[base_of(g.measure) for g in gates if g.spec.percentile],
                 budget_s=self.budget_s,
                 confidence=run.policy.confidence,
                 seed=run.seed,
@@ -227,11 +229,13 @@ class Variant:
         run = self.run
         measured = measure_protocol(
             PROTOCOLS[name],
-            self.served,
-            endless_draw(run.numbers, run.seed + 4),
+            self.worker,
+            endless_order(run.numbers, run.seed + 4),
             confidence=run.policy.confidence,
             seed=run.seed,
-            said=lambda share: run.said(self.id, f"following {name}, {share:.0%}"),
+            report_progress=lambda share: run.report_progress(
+                self.id, f"following {name}, {share:.0%}"
+            ),
         )
         self.record.evidence.setdefault("protocols", {})[name] = PROTOCOLS[name].source
         gates = [gate for gate in self._gates("protocol") if point_of(gate.measure) == name]
@@ -244,20 +248,22 @@ class Variant:
         """
         run, load = self.run, self.run.load(name)
         gates = [gate for gate in self._gates("load") if point_of(gate.measure) == load.name]
-        run.said(self.id, f"starting a server for {name}")
+        run.report_progress(self.id, f"starting a server for {name}")
         server = run.server.running(self.id)
-        draw = endless_draw(run.numbers, run.seed + 5)
+        order = endless_order(run.numbers, run.seed + 5)
         found = self.record.measures.get(at("highest_rate", "Server"))
         loading = Loading(
-            run.server.target(server, run.samples, draw, load.samples),
+            run.server.target(server, run.samples, order, load.samples),
             server.process,
             run.policy.confidence,
-            [p for gate in gates if (p := gate.kind.percentile) is not None],
+            [p for gate in gates if (p := gate.spec.percentile) is not None],
             self.budget_s,
             run.seed,
             self.usd_per_hour,
             found.value if found else None,
-            said=lambda what: run.said(self.id, f"under load {name} {what}".rstrip()),
+            report_progress=lambda what: run.report_progress(
+                self.id, f"under load {name} {what}".rstrip()
+            ),
         )
         under_load = loading.measure(load, load.lasts_s(run.settings.full))
         cores = run.server.cores
@@ -272,27 +278,27 @@ class Variant:
 
     def footprint(self, batch: int = 32) -> Result:
         """Bytes of the artifact, and the worker's memory after load and after running a batch."""
-        ours = self._footprint(self.served, batch)
+        ours = self._footprint(self.worker, batch)
         run = self.run
         gates = self._gates("footprint")
         if any(_against_baseline(gate) for gate in gates) and run.baseline_id:
-            ours = _beside(ours, self._footprint(run.served(run.baseline_id), batch))
+            ours = _beside(ours, self._footprint(run.worker(run.baseline_id), batch))
         return self._result([ours], gates)
 
-    def _footprint(self, served: ServedVariant, batch: int) -> Measured:
-        served.run([self.run.numbers[:batch]], warm_up=False)
-        fused = served.artifact.evidence.get("fused_operators", {})
+    def _footprint(self, worker: VariantWorker, batch: int) -> Measured:
+        worker.run([self.run.numbers[:batch]], warm_up=False)
+        fused = worker.artifact.evidence.get("fused_operators", {})
         return Measured(
             {
-                "size": Measure(served.artifact.size_bytes, "bytes"),
+                "size": Measure(worker.artifact.size_bytes, "bytes"),
                 "fused_operators": Measure(sum(fused.values()), ""),
-                "loaded_memory": Measure(served.loaded.memory_bytes, "bytes"),
-                "peak_memory": Measure(served.peak_memory_bytes(), "bytes"),
+                "loaded_memory": Measure(worker.loaded.memory_bytes, "bytes"),
+                "peak_memory": Measure(worker.peak_memory_bytes(), "bytes"),
             }
         )
 
     def _gates(self, method: Method) -> list[Gate]:
-        return [gate for gate in self.gates if gate.kind.method == method]
+        return [gate for gate in self.gates if gate.spec.method == method]
 
     def _result(self, parts: Sequence[Measured], gates: Sequence[Gate]) -> Result:
         for part in parts:
@@ -313,7 +319,7 @@ def _decided(measure: str, gates: Sequence[Gate]) -> Callable[[Measured], bool]:
     return lambda measured: measured.measures[measure].n >= _UNGATED_PAIRS
 
 
-def _evidence(pairs: ServedPairs) -> dict[str, Any]:
+def _evidence(pairs: WorkerPairs) -> dict[str, Any]:
     return {"contaminated_pairs": asdict(pairs.chances), "processes_compared": pairs.processes}
 
 
@@ -324,7 +330,7 @@ def _noted(record: Record, failure: Exception) -> str:
 
 
 def _against_baseline(gate: Gate) -> bool:
-    return gate.limit.kind in ("min_ratio", "max_ratio")
+    return gate.limit.rule in ("min_ratio", "max_ratio")
 
 
 def _beside(ours: Measured, baseline: Measured) -> Measured:

@@ -13,11 +13,11 @@ from typing import Any, get_args
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.records.catalogue import Method
-from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.session.benchmark_table import Replay
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Backend
-from pytest_infperf.suite.discovery import no_two_alike, suite_beside, suites_below
+from pytest_infperf.suite.discovery import check_unique_ids, suite_beside, suite_names_below
 from pytest_infperf.suite.suite import Suite
 from pytest_infperf.suite.task import Metric
 from pytest_infperf.thresholds import SuiteFacts, Thresholds
@@ -34,23 +34,23 @@ class Additions:
 
 
 @dataclass(frozen=True)
-class Place:
+class VariantParam:
     """What the `variant` of one test stands for."""
 
-    collected: CollectedSuite
+    configured: ConfiguredSuite
     variant_id: str
     replay: Replay = field(default_factory=Replay)
-    kind: str | None = None
+    node_type: str | None = None
     """The kind of node that measures it; None: this host."""
 
     @property
     def id(self) -> str:
         """In the test's id: the variant, and where it is measured if that is not here."""
-        return f"{self.variant_id}@{self.kind}" if self.kind else self.variant_id
+        return f"{self.variant_id}@{self.node_type}" if self.node_type else self.variant_id
 
     @property
     def key(self) -> tuple[str, str]:
-        return self.collected.suite.name, self.variant_id
+        return self.configured.suite.name, self.variant_id
 
 
 @dataclass
@@ -60,13 +60,13 @@ class Collection:
     settings: Settings
     thresholds: Thresholds
     additions: Additions
-    suites: dict[Path, CollectedSuite] = field(default_factory=dict)
+    suites: dict[Path, ConfiguredSuite] = field(default_factory=dict)
     """By their folder."""
     measured_by: dict[str, set[Method]] = field(default_factory=dict)
     _whole: bool = True
     """No suite failed to load."""
 
-    def places(self, test_file: Path, marker: Mapping[str, Any]) -> list[Place]:
+    def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
         """A place for each chosen variant of the suite beside a test file, the baseline first.
 
         `marker` has the arguments of the test's marker: `calls` names methods that it calls; the
@@ -74,42 +74,42 @@ class Collection:
         loaded.
         """
         try:
-            collected = self._suite_beside(test_file)
+            configured = self._suite_beside(test_file)
         except Exception:
             self._whole = False
             raise
-        suite = collected.suite
+        suite = configured.suite
         called = self.measured_by.setdefault(suite.name, _methods_called(test_file.parent))
         called |= _declared(marker, test_file)
         return [
-            Place(collected, variant_id)
-            for variant_id in collected.measuring_order
+            VariantParam(configured, variant_id)
+            for variant_id in configured.measuring_order
             if fnmatchcase(variant_id, self.settings.variants)
         ]
 
-    def _suite_beside(self, test_file: Path) -> CollectedSuite:
+    def _suite_beside(self, test_file: Path) -> ConfiguredSuite:
         if known := self.suites.get(test_file.parent):
             return known
         address = suite_beside(test_file, self.settings.root)
         suite = address.load()
         added = tuple(self.additions.variants(suite))
         suite = suite.with_variants(added)
-        no_two_alike(suite, f"{suite.folder / 'suite.py'} with what plugins add")
+        check_unique_ids(suite, f"{suite.folder / 'suite.py'} with what plugins add")
         for other in self.suites.values():
             if other.suite.name == suite.name:
                 raise UserError(
                     f"two suites are called {suite.name!r}: {other.suite.folder} and "
                     f"{suite.folder}; thresholds and records need names of their own"
                 )
-        collected = CollectedSuite(
+        configured = ConfiguredSuite(
             suite,
             address,
             self._baseline(suite),
             more_metrics=tuple(self.additions.metrics(suite)),
             more_variants=added,
         )
-        self.suites[test_file.parent] = collected
-        return collected
+        self.suites[test_file.parent] = configured
+        return configured
 
     def _baseline(self, suite: Suite) -> str | None:
         ids = suite.variant_ids
@@ -119,7 +119,7 @@ class Collection:
 
     def check(self) -> None:
         """Raise UserError for options and thresholds that do not fit what was collected."""
-        ids = [i for collected in self.suites.values() for i in collected.suite.variant_ids]
+        ids = [i for configured in self.suites.values() for i in configured.suite.variant_ids]
         if not ids or not self._whole:  # pytest shows the errors of suites that failed to load
             return
         asked = self.settings.baseline
@@ -132,34 +132,34 @@ class Collection:
                 f"--infperf-variants: {self.settings.variants!r} matches none of {', '.join(ids)}"
             )
         facts = {
-            collected.suite.name: SuiteFacts(
-                variants=collected.suite.variant_ids,
-                catalogue=collected.catalogue,
-                measured_by=self.measured_by[collected.suite.name],
-                baseline=collected.baseline_id,
+            configured.suite.name: SuiteFacts(
+                variants=configured.suite.variant_ids,
+                catalogue=configured.catalogue,
+                measured_by=self.measured_by[configured.suite.name],
+                baseline=configured.baseline_id,
                 budget_s=self.settings.budget_s,
             )
-            for collected in self.suites.values()
+            for configured in self.suites.values()
         }
-        self.thresholds.check(facts, suites_below(self.settings.root))
+        self.thresholds.check(facts, suite_names_below(self.settings.root))
 
 
-def grouped(places: Sequence[Place | None]) -> list[int]:
+def grouped(params: Sequence[VariantParam | None]) -> list[int]:
     """An order of tests: suite by suite, the baseline first, each variant's tests together.
 
     Tests that measure nothing (None) keep their positions; the others share theirs out anew.
     """
-    slots = [i for i, place in enumerate(places) if place]
+    slots = [i for i, param in enumerate(params) if param]
     suites: dict[str, int] = {}
 
     def rank(i: int) -> tuple[int, int, int]:
-        place = places[i]
-        assert place
-        ids = place.collected.measuring_order
-        suite = suites.setdefault(place.collected.suite.name, len(suites))
-        return suite, ids.index(place.variant_id), i
+        param = params[i]
+        assert param
+        ids = param.configured.measuring_order
+        suite = suites.setdefault(param.configured.suite.name, len(suites))
+        return suite, ids.index(param.variant_id), i
 
-    order = list(range(len(places)))
+    order = list(range(len(params)))
     for slot, i in zip(slots, sorted(slots, key=rank), strict=True):
         order[slot] = i
     return order

@@ -19,8 +19,8 @@ from pytest_infperf.report.progress import Progress
 from pytest_infperf.report.terminal import render
 from pytest_infperf.repository.revision import revision
 from pytest_infperf.run.run import Run
-from pytest_infperf.run.suite_run import SetsElsewhere
-from pytest_infperf.session.collection import Additions, Collection, Place, grouped
+from pytest_infperf.run.suite_run import RemoteSetRunner
+from pytest_infperf.session.collection import Additions, Collection, VariantParam, grouped
 from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Thresholds, read
 
@@ -33,7 +33,7 @@ class Session:
         hooks: Any,
         *,
         keeps_records: bool,
-        shared_sets: SetsElsewhere | None = None,
+        shared_sets: RemoteSetRunner | None = None,
     ) -> None:
         path = settings.thresholds
         thresholds = read(path, settings.root) if path else Thresholds.empty()
@@ -67,36 +67,36 @@ class Session:
             ),
         )
 
-    def places(self, test_file: Path, marker: Mapping[str, Any]) -> list[Place]:
+    def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
         """What a test's `variant` stands for, one by one: see `Collection.places`."""
-        return self.collection.places(test_file, marker)
+        return self.collection.params(test_file, marker)
 
-    def arrange(self, places: Sequence[Place | None]) -> list[int]:
+    def arrange(self, params: Sequence[VariantParam | None]) -> list[int]:
         """Check what was collected, and give the order to measure in."""
         self.collection.check()
-        for place in filter(None, places):
-            chosen = self.run.selected.setdefault(place.collected.suite.name, [])
-            lacking = place.collected.suite.variant(place.variant_id).missing_hardware()
-            if place.variant_id not in chosen and not lacking:
-                chosen.append(place.variant_id)
-        measuring = [place for place in places if place]
-        tests_of_one = sum(place.key == measuring[0].key for place in measuring) if measuring else 1
+        for param in filter(None, params):
+            chosen = self.run.selected.setdefault(param.configured.suite.name, [])
+            lacking = param.configured.suite.variant(param.variant_id).missing_hardware()
+            if param.variant_id not in chosen and not lacking:
+                chosen.append(param.variant_id)
+        measuring = [param for param in params if param]
+        tests_of_one = sum(param.key == measuring[0].key for param in measuring) if measuring else 1
         self.progress.start(len(measuring), guess_after=tests_of_one)
-        return grouped(places)
+        return grouped(params)
 
     def reported(
-        self, place: Place, raised: BaseException | None
+        self, param: VariantParam, raised: BaseException | None
     ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """After a phase of a test: its variant's record in JSON's types, and what is new in it."""
-        record = self.run.record(*place.key)
+        record = self.run.record(*param.key)
         if isinstance(raised, Exception) and not isinstance(raised, GateBroken):
             self.run.note_error(record, raised)
         document = record_file.to_document(RunRecord(self.run.host, None, [record]))
         (now,) = document["records"]
-        for extra_info in self.run.published.get(place.key, ()):
+        for extra_info in self.run.published.get(param.key, ()):
             extra_info.update(now, host=document["host"])
-        news = list(junit.properties(now, self._reported.get(place.key, {})))
-        self._reported[place.key] = now
+        news = list(junit.properties(now, self._reported.get(param.key, {})))
+        self._reported[param.key] = now
         return document, news
 
     def enter(self, document: dict[str, Any]) -> None:

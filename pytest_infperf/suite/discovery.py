@@ -31,11 +31,11 @@ class SuiteAddress:
         suite = getattr(module, "suite", None)
         if not isinstance(suite, Suite):
             raise UserError(f"{module.__file__} must define `suite = Suite(...)`")
-        no_two_alike(suite, str(module.__file__))
+        check_unique_ids(suite, str(module.__file__))
         return suite.at(Path(str(module.__file__)).parent)
 
 
-def no_two_alike(suite: Suite, where: str) -> None:
+def check_unique_ids(suite: Suite, where: str) -> None:
     """Raises UserError when two variants have one id."""
     ids = suite.variant_ids
     if twice := {i for i in ids if ids.count(i) > 1}:
@@ -70,7 +70,7 @@ def _suite_file(test_file: Path) -> Path:
     return test_file.parent / SUITE_FILE
 
 
-def suites_below(root: Path) -> set[str]:
+def suite_names_below(root: Path) -> set[str]:
     """Names of the suites that a project has, read from their files without importing them."""
     names = set()
     for folder, inner, files in os.walk(root):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pytest_infperf.records.catalogue import Catalogue, Method
-from pytest_infperf.thresholds.problems import Findings, Place, nearest, quoted
+from pytest_infperf.thresholds.problems import Findings, Location, nearest, quoted
 from pytest_infperf.thresholds.resolving import resolve
 from pytest_infperf.thresholds.sections import Limits, Policy, SuiteSection
 
@@ -32,7 +32,7 @@ class SuiteFacts:
 def check_suite(
     name: str, section: SuiteSection, facts: SuiteFacts, policy: Policy, findings: Findings
 ) -> None:
-    suite = Place((name,))
+    suite = Location((name,))
     if section.baseline is not None and section.baseline not in facts.variants:
         findings.add(
             suite.at("baseline"),
@@ -41,8 +41,8 @@ def check_suite(
         )
     for variant in section.variants:
         if variant not in facts.variants:
-            place = suite.within("variants", variant)
-            findings.add(place, "no such variant", nearest(variant, facts.variants))
+            location = suite.within("variants", variant)
+            findings.add(location, "no such variant", nearest(variant, facts.variants))
     baseline = facts.baseline if section.baseline is None else section.baseline
     gates = _GateChecker(suite, facts, policy, baseline, findings)
     for path, table in section.tables():
@@ -52,41 +52,41 @@ def check_suite(
 
 @dataclass(frozen=True)
 class _GateChecker:
-    suite: Place
+    suite: Location
     facts: SuiteFacts
     policy: Policy
     baseline: str | None
     findings: Findings
 
-    def check(self, place: Place, measure: str, written: Limits) -> None:
-        resolved = resolve(measure, written, self.facts.catalogue, place, self.findings)
+    def check(self, location: Location, measure: str, written: Limits) -> None:
+        resolved = resolve(measure, written, self.facts.catalogue, location, self.findings)
         if resolved is None:
             return
-        kind, limits = resolved
-        if kind.method not in self.facts.measured_by:
+        spec, limits = resolved
+        if spec.method not in self.facts.measured_by:
             self.findings.add(
-                place,
-                f"no test of this suite measures it: none calls variant.{kind.method}()",
-                f"Add a test that calls variant.{kind.method}().check().",
+                location,
+                f"no test of this suite measures it: none calls variant.{spec.method}()",
+                f"Add a test that calls variant.{spec.method}().check().",
             )
-        if kind.percentile is not None and kind.method != "load":
-            self._check_budget(place, kind.percentile)
+        if spec.percentile is not None and spec.method != "load":
+            self._check_budget(location, spec.percentile)
         if self.baseline is None:
             for limit in limits:
-                if kind.need_of(limit.kind) == "baseline":
+                if spec.need_of(limit.rule) == "baseline":
                     self.findings.add(
-                        place.at(limit.kind),
+                        location.at(limit.rule),
                         "there is no baseline to compare with",
                         f"Name one: baseline = {self._first_variant()} below {self.suite}.",
                     )
 
-    def _check_budget(self, place: Place, percentile: float) -> None:
+    def _check_budget(self, location: Location, percentile: float) -> None:
         confidence, budget_s = self.policy.confidence, self._budget_s
         most_queries = budget_s / FASTEST_QUERY_S
         # With fewer than log(2) queries expected over it, not even a confidence of half is reached.
         if not 0 < percentile < 1 or (1 - percentile) * most_queries < math.log(2):
             self.findings.add(
-                place,
+                location,
                 f"no run within the budget of {budget_s:g} s can resolve it",
                 f"Raise {self._budget_setting}, or gate a percentile nearer to the middle.",
             )
@@ -97,7 +97,7 @@ class _GateChecker:
         if queries > most_queries:
             needed_s = math.ceil(queries * FASTEST_QUERY_S)
             self.findings.add(
-                place,
+                location,
                 f"takes at least {queries} queries at confidence {confidence}, more than a "
                 f"model answers in the budget of {budget_s:g} s",
                 f"Raise {self._budget_setting} to {needed_s} or more, or gate a lower percentile.",

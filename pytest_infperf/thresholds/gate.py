@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_infperf.records.catalogue import LimitKind, MeasureKind
+from pytest_infperf.records.catalogue import LimitRule, MeasureSpec
 
 
 @dataclass(frozen=True)
 class Limit:
-    kind: LimitKind
+    rule: LimitRule
     value: float
     """In the measure's unit: seconds, bytes, samples/s, points, or a plain ratio."""
     text: str
@@ -19,12 +19,12 @@ class Limit:
     @property
     def is_lower(self) -> bool:
         """Whether the limit bounds the quantity from below."""
-        return self.kind in ("min", "min_ratio")
+        return self.rule in ("min", "min_ratio")
 
 
 @dataclass(frozen=True)
 class Gate:
-    kind: MeasureKind
+    spec: MeasureSpec
     limit: Limit
     source: str
     """File and line, such as `thresholds.toml:12`."""
@@ -33,4 +33,4 @@ class Gate:
 
     @property
     def measure(self) -> str:
-        return self.kind.name
+        return self.spec.name

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_infperf.errors import UserError
 from pytest_infperf.thresholds.problems import (
     Findings,
-    Place,
+    Location,
     Problem,
     ThresholdsError,
     described,
@@ -47,9 +47,9 @@ def parse(text: str, source: str) -> Thresholds:
     _check_schema(document.pop("schema", None), findings)
     for name, value in document.items():
         if name == "defaults":
-            defaults = reader.defaults(value, Place((name,)))
+            defaults = reader.defaults(value, Location((name,)))
         elif isinstance(value, dict):
-            suites[name] = reader.suite(value, Place((name,)))
+            suites[name] = reader.suite(value, Location((name,)))
         else:
             _report_stray(name, value, findings)
     findings.raise_if_any()
@@ -81,22 +81,22 @@ def _syntax_problem(complaint: str, text: str) -> Problem:
 
 
 def _check_schema(schema: object, findings: Findings) -> None:
-    place = Place().at("schema")
+    location = Location().at("schema")
     if schema is None:
-        findings.add(place, "missing", f"Write schema = {SCHEMA} on the first line.")
+        findings.add(location, "missing", f"Write schema = {SCHEMA} on the first line.")
     elif type(schema) is not int or schema != SCHEMA:
         findings.add(
-            place,
+            location,
             f"must be {SCHEMA}, not {described(schema)}",
             f"Write schema = {SCHEMA}, or install a pytest-infperf that reads this file.",
         )
 
 
 def _report_stray(name: str, value: object, findings: Findings) -> None:
-    place = Place().at(name)
+    location = Location().at(name)
     if name in POLICY_KEYS:
-        findings.add(place, "stands outside of any table", "Move it below [defaults].")
+        findings.add(location, "stands outside of any table", "Move it below [defaults].")
     elif isinstance(value, list):
-        findings.add(place, "a suite is a table, not an array", f"Write {Place((name,))}.")
+        findings.add(location, "a suite is a table, not an array", f"Write {Location((name,))}.")
     else:
-        findings.add(place, "unknown key", nearest(name, ("schema", "defaults")))
+        findings.add(location, "unknown key", nearest(name, ("schema", "defaults")))

@@ -21,19 +21,19 @@ _LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A table of the file, or a key in it: `[translation.gates] bleu.min`."""
 
     table: KeyPath = ()
     key: KeyPath = ()
 
-    def within(self, *tables: str) -> Place:
-        return Place((*self.table, *tables))
+    def within(self, *tables: str) -> Location:
+        return Location((*self.table, *tables))
 
-    def at(self, *keys: str) -> Place:
-        return Place(self.table, (*self.key, *keys))
+    def at(self, *keys: str) -> Location:
+        return Location(self.table, (*self.key, *keys))
 
-    def of_measure(self, measure: str) -> Place:
+    def of_measure(self, measure: str) -> Location:
         """Where its limits stand: those at a point in a table of their own."""
         base, _, point = measure.partition(AT)
         return self.at(base, "at", point) if point else self.at(base)
@@ -78,9 +78,9 @@ class Findings:
         self._lines = lines
         self._problems: list[Problem] = []
 
-    def add(self, place: Place, message: str, remedy: str) -> None:
-        line = line_of(place.path, self._lines)
-        self._problems.append(Problem(line, str(place), message, remedy))
+    def add(self, location: Location, message: str, remedy: str) -> None:
+        line = line_of(location.path, self._lines)
+        self._problems.append(Problem(line, str(location), message, remedy))
 
     def raise_if_any(self) -> None:
         if self._problems:

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
-from pytest_infperf.records.catalogue import LimitKind
+from pytest_infperf.records.catalogue import LimitRule
 
 Inconclusive = Literal["fail", "warn"]
 
 Bound = int | float | str
 """A limit's value as it stands in the file: a number, or a quantity with its unit."""
-Limits = Mapping[LimitKind, Bound]
+Limits = Mapping[LimitRule, Bound]
 Gates = Mapping[str, Limits]
 """By measure."""
 
-LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
+LIMIT_KINDS: tuple[LimitRule, ...] = get_args(LimitRule)
 SCHEMA = 1
 
 
@@ -71,9 +71,9 @@ class SuiteSection:
                 yield ("variants", variant, "on", glob), gates
 
 
-def crossed_limits(values: Mapping[LimitKind, float]) -> list[tuple[LimitKind, LimitKind]]:
+def crossed_limits(values: Mapping[LimitRule, float]) -> list[tuple[LimitRule, LimitRule]]:
     """The pairs of limits that nothing can meet: the lower one is over the upper one."""
-    pairs: list[tuple[LimitKind, LimitKind]] = [("min", "max"), ("min_ratio", "max_ratio")]
+    pairs: list[tuple[LimitRule, LimitRule]] = [("min", "max"), ("min_ratio", "max_ratio")]
     return [
         (low, high)
         for low, high in pairs

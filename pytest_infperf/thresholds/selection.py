@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pytest_infperf.records.catalogue import Catalogue, Need
 from pytest_infperf.thresholds.checking import SuiteFacts, check_suite
 from pytest_infperf.thresholds.gate import Gate
-from pytest_infperf.thresholds.problems import Findings, Place, line_of, nearest
+from pytest_infperf.thresholds.problems import Findings, Location, line_of, nearest
 from pytest_infperf.thresholds.resolving import resolve
 from pytest_infperf.thresholds.sections import (
     Gates,
@@ -46,7 +46,7 @@ class Thresholds:
                 check_suite(name, section, suites[name], self.policy(name), findings)
             elif name not in known_suites:
                 names = dict.fromkeys([*suites, *known_suites, "defaults"])
-                findings.add(Place((name,)), "no such suite", nearest(name, names))
+                findings.add(Location((name,)), "no such suite", nearest(name, names))
         findings.raise_if_any()
 
     def policy(self, suite: str) -> Policy:
@@ -71,23 +71,23 @@ class Thresholds:
         measure. The baseline has no gates against itself, and a gate sleeps when the run `lacks`
         what it needs, such as another revision.
         """
-        chosen: dict[str, tuple[Place, Limits]] = {}
-        for place, gates in self._tables_for(suite, variant, host_names):
+        chosen: dict[str, tuple[Location, Limits]] = {}
+        for location, gates in self._tables_for(suite, variant, host_names):
             for measure, written in gates.items():
-                chosen[measure] = place.of_measure(measure), written
+                chosen[measure] = location.of_measure(measure), written
         policy = self.policy(suite)
         findings = Findings(self.source, self.lines)
         found = []
-        for measure, (place, written) in chosen.items():
-            resolved = resolve(measure, written, catalogue, place, findings)
+        for measure, (location, written) in chosen.items():
+            resolved = resolve(measure, written, catalogue, location, findings)
             if resolved is None:
                 continue
-            kind, limits = resolved
-            source = f"{self.source}:{line_of(place.path, self.lines)}"
+            spec, limits = resolved
+            source = f"{self.source}:{line_of(location.path, self.lines)}"
             found += [
-                Gate(kind, limit, source, policy.confidence, policy.inconclusive)
+                Gate(spec, limit, source, policy.confidence, policy.inconclusive)
                 for limit in limits
-                if (need := kind.need_of(limit.kind)) is None
+                if (need := spec.need_of(limit.rule)) is None
                 or not (variant == baseline if need == "baseline" else lacks(need))
             ]
         findings.raise_if_any()
@@ -95,16 +95,16 @@ class Thresholds:
 
     def _tables_for(
         self, suite: str, variant: str, host_names: Sequence[str]
-    ) -> Iterator[tuple[Place, Gates]]:
+    ) -> Iterator[tuple[Location, Gates]]:
         """From the most general table to the one that has the last word."""
         section = self._section(suite)
-        yield Place((suite, "gates")), section.gates
+        yield Location((suite, "gates")), section.gates
         if own := section.variants.get(variant):
-            place = Place((suite, "variants", variant))
-            yield place, own.gates
+            location = Location((suite, "variants", variant))
+            yield location, own.gates
             for glob, gates in own.on.items():
                 if any(fnmatchcase(name.lower(), glob.lower()) for name in host_names):
-                    yield place.within("on", glob), gates
+                    yield location.within("on", glob), gates
 
     def _section(self, suite: str) -> SuiteSection:
         return self.suites.get(suite, SuiteSection())

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
-from pytest_infperf.worker.serving import Assignment
+from pytest_infperf.worker.variant_worker import Assignment
 
 
 class Builders:

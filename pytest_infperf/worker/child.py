@@ -25,10 +25,10 @@ from pytest_infperf.worker import clocks, messages
 from pytest_infperf.worker.surveying import survey
 
 
-class Serving:
+class LoadedVariant:
     """A loaded variant with the suite's samples."""
 
-    def __init__(self, load: messages.Load) -> None:
+    def __init__(self, load: messages.LoadArtifact) -> None:
         if load.cpus is not None:
             os.sched_setaffinity(0, load.cpus)
         suite = SuiteAddress(**load.suite).load()
@@ -128,20 +128,20 @@ def build(request: messages.Build) -> messages.Built:
 def main() -> None:
     die_with_parent()
     requests, replies = _own_pipes()
-    serving: Serving | None = None
+    variant: LoadedVariant | None = None
     for line in requests:
         request = messages.decode(line)
         reply: messages.Message
         try:
             if isinstance(request, messages.Build):
                 reply = build(request)
-            elif isinstance(request, messages.Load):
-                serving = Serving(request)
-                reply = serving.loaded()
-            elif isinstance(request, messages.Block) and serving:
-                reply = serving.run(request)
-            elif isinstance(request, messages.AskInputs) and serving:
-                reply = serving.inputs()
+            elif isinstance(request, messages.LoadArtifact):
+                variant = LoadedVariant(request)
+                reply = variant.loaded()
+            elif isinstance(request, messages.Block) and variant:
+                reply = variant.run(request)
+            elif isinstance(request, messages.AskInputs) and variant:
+                reply = variant.inputs()
             elif isinstance(request, messages.Survey):
                 reply = survey(request)
             elif isinstance(request, messages.AskMemory):
@@ -151,7 +151,7 @@ def main() -> None:
         except Exception as error:
             if not isinstance(error, UserError):
                 traceback.print_exc()
-            reply = messages.Failed(
+            reply = messages.RequestFailed(
                 type(error).__name__, str(error), mendable=isinstance(error, UserError)
             )
         replies.write(messages.encode(reply))

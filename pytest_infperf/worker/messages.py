@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadArtifact:
     """Load a built artifact and say how it is set up (`Loaded`)."""
 
     suite: dict[str, str]
@@ -124,7 +124,7 @@ class Surveyed:
 
 
 @dataclass(frozen=True)
-class Failed:
+class RequestFailed:
     """The request failed with an exception; the worker is still there."""
 
     kind: str
@@ -134,7 +134,7 @@ class Failed:
 
 
 Message = (
-    Load
+    LoadArtifact
     | Loaded
     | Build
     | Built
@@ -146,7 +146,7 @@ Message = (
     | Inputs
     | Survey
     | Surveyed
-    | Failed
+    | RequestFailed
 )
 
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}

@@ -61,7 +61,7 @@ class WorkerProcess:
         except ValueError as error:
             self.close()
             raise WorkerError(f"the worker of {self.name} answered nonsense: {error}") from None
-        if isinstance(reply, messages.Failed):
+        if isinstance(reply, messages.RequestFailed):
             if reply.mendable:
                 raise UserError(reply.message)
             raise WorkerError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_infperf.artifacts import models
-from pytest_infperf.artifacts.blueprint import draw
+from pytest_infperf.artifacts.blueprint import make_blueprint
 from pytest_infperf.errors import UserError
 from pytest_infperf.metrics import metric
 from pytest_infperf.suite import naming
@@ -28,7 +28,7 @@ def survey(request: messages.Survey) -> messages.Surveyed:
             borrowed.append(name)
         try:
             model = models.locate(name, beside if is_borrowed else suite.folder)
-            blueprints[backend.variant_id] = draw(suite, backend, model).to_document()
+            blueprints[backend.variant_id] = make_blueprint(suite, backend, model).to_document()
         except UserError as error:
             unable[backend.variant_id] = str(error)
     metrics = [metric(each).name for each in suite.task.metrics]

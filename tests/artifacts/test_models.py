@@ -14,7 +14,7 @@ from pytest_infperf.errors import UserError
 LOCATE = """
 import sys
 from pathlib import Path
-from pytest_infperf import models
+from pytest_infperf.artifacts import models
 from pytest_infperf.errors import UserError
 try:
     print(models.locate("Helsinki-NLP/opus-mt-zh-en", Path(sys.argv[1])))
@@ -48,10 +48,10 @@ def test_a_hub_id_comes_from_the_local_cache_when_offline(tmp_path: Path) -> Non
 
 
 def test_with_neither_network_nor_cache_the_error_says_what_to_do(tmp_path: Path) -> None:
-    said = locate(tmp_path / "empty", tmp_path)
-    assert said.startswith("refused: cannot get the model 'Helsinki-NLP/opus-mt-zh-en'")
-    assert "hf download Helsinki-NLP/opus-mt-zh-en" in said
-    assert str(tmp_path) in said
+    message = locate(tmp_path / "empty", tmp_path)
+    assert message.startswith("refused: cannot get the model 'Helsinki-NLP/opus-mt-zh-en'")
+    assert "hf download Helsinki-NLP/opus-mt-zh-en" in message
+    assert str(tmp_path) in message
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf import BuildError, Material, Onnx, OpenVino, Torch, Translation
-from pytest_infperf.artifacts.blueprint import draw
+from pytest_infperf.artifacts.blueprint import make_blueprint
 from pytest_infperf.backends import int8, torch
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
@@ -62,12 +62,12 @@ def test_a_calibrated_artifact_depends_on_the_samples(tmp_path: Path) -> None:
     fewer = replace(suite, task=replace(suite.task, images="data/t10k-images-idx3-ubyte.gz"))
     other = fewer.at(tmp_path / "vision")
     data = tmp_path / "vision" / "data"
-    same = draw(other, Onnx(int8="static"), model).key
-    plain = draw(other, Onnx(), model).key
-    assert same == draw(suite, Onnx(int8="static"), model).key
+    same = make_blueprint(other, Onnx(int8="static"), model).key
+    plain = make_blueprint(other, Onnx(), model).key
+    assert same == make_blueprint(suite, Onnx(int8="static"), model).key
     turn_first_image(data / "t10k-images-idx3-ubyte.gz")
-    assert draw(other, Onnx(int8="static"), model).key != same
-    assert draw(other, Onnx(), model).key == plain
+    assert make_blueprint(other, Onnx(int8="static"), model).key != same
+    assert make_blueprint(other, Onnx(), model).key == plain
 
 
 def turn_first_image(path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf.artifacts.cache import ArtifactCache
-from pytest_infperf.measure.blocks import endless_draw
-from pytest_infperf.measure.paired import ServedPairs, measure_speedup
-from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.measure.blocks import endless_order
+from pytest_infperf.measure.paired import WorkerPairs, measure_speedup
+from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.discovery import SuiteAddress
@@ -51,12 +51,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuiteRun]:
     )
     address = SuiteAddress(str(root), "student_suite")
     suite_run = SuiteRun(
-        CollectedSuite(address.load(), address, "torch"),
+        ConfiguredSuite(address.load(), address, "torch"),
         Settings(root),
         Policy(),
         ArtifactCache(root / "cache", notice=print),
         selected=["torch", *EXACT, *ROUNDED],
-        said=lambda variant, what: None,
+        report_progress=lambda variant, what: None,
     )
     yield suite_run
     suite_run.close()
@@ -87,7 +87,7 @@ def test_fewer_bits_say_much_the_same(run: SuiteRun, variant_id: str) -> None:
 
 @pytest.mark.parametrize("variant_id", ["onnx-fused", "onnx-fused-int8"])
 def test_fusion_is_proved_by_the_operators_in_the_graph(run: SuiteRun, variant_id: str) -> None:
-    evidence = run.served(variant_id).artifact.evidence["fused_operators"]
+    evidence = run.worker(variant_id).artifact.evidence["fused_operators"]
     assert evidence["encoder.Attention"] == 3  # of 3 encoder layers
     assert evidence["decoder.MultiHeadAttention"] == 1  # of 1 decoder layer
 
@@ -96,13 +96,13 @@ def test_int8_artifacts_are_smaller(run: SuiteRun) -> None:
     for whole, quantized in [
         ("torch", "torch-int8"), ("onnx", "onnx-int8"), ("ctranslate2", "ctranslate2-int8"),
     ]:  # fmt: skip
-        sizes = [run.served(i).artifact.size_bytes for i in (whole, quantized)]
+        sizes = [run.worker(i).artifact.size_bytes for i in (whole, quantized)]
         assert sizes[1] < 0.75 * sizes[0]
 
 
 def test_a_variant_that_is_many_times_faster_is_seen_to_be(run: SuiteRun) -> None:
     baseline, variant = run.beside_baseline("onnx-fused-int8")
-    pairs = ServedPairs(baseline, variant, endless_draw(run.numbers, 0), random.Random(0))
+    pairs = WorkerPairs(baseline, variant, endless_order(run.numbers, 0), random.Random(0))
     measured = measure_speedup(pairs, budget_s=5, confidence=0.99, decided=lambda m: True)
     assert measured.measures["speedup"].low is not None
     assert measured.measures["speedup"].low > 1.5

@@ -8,17 +8,17 @@ import pytest
 
 from pytest_infperf import thresholds
 from pytest_infperf.cli.init import scaffold
-from pytest_infperf.cli.init.scaffold import BACKENDS, Plan
-from pytest_infperf.records.catalogue import Catalogue, quality_kind
+from pytest_infperf.cli.init.scaffold import BACKENDS, SuiteDraft
+from pytest_infperf.records.catalogue import Catalogue, quality_spec
 from pytest_infperf.records.record import Measure, Record
 from pytest_infperf.suite.suite import Suite
 
-CATALOGUE = Catalogue((quality_kind("bleu", "points", True),))
+CATALOGUE = Catalogue((quality_spec("bleu", "points", True),))
 
 
-def plan(*variants: str) -> Plan:
+def draft(*variants: str) -> SuiteDraft:
     data = {"source": "a.txt", "reference": "b.txt"}
-    return Plan("mine", "translation", 'mo"del', data, variants, Path("suites/mine"))
+    return SuiteDraft("mine", "translation", 'mo"del', data, variants, Path("suites/mine"))
 
 
 def seen(variant: str, speedup: float, p90_s: float = 0.1) -> Record:
@@ -42,7 +42,7 @@ def seen(variant: str, speedup: float, p90_s: float = 0.1) -> Record:
 
 def test_the_suite_loads_and_has_the_variants() -> None:
     """Of every backend that can be asked for: its id is the one by which it was asked for."""
-    written = scaffold.files(plan(*BACKENDS))
+    written = scaffold.files(draft(*BACKENDS))
     names: dict[str, object] = {}
     exec(written[Path("suites/mine/suite.py")], names)
     suite = names["suite"]
@@ -54,12 +54,12 @@ def test_the_suite_loads_and_has_the_variants() -> None:
 
 def test_limits_leave_room_for_what_was_seen() -> None:
     runs = [[seen("torch", 1), seen("onnx", 4.0)], [seen("torch", 1, 0.2), seen("onnx", 3.0)]]
-    section = scaffold.limits(plan("torch", "onnx"), runs, 0.031)
+    section = scaffold.limits(draft("torch", "onnx"), runs, 0.031)
     text = "schema = 1\n\n" + scaffold.as_toml("mine", section)
     gates = thresholds.parse(text, "thresholds.toml").gates_for(
         "mine", "onnx", CATALOGUE, [], "torch"
     )
-    limits = {(gate.measure, gate.limit.kind): gate.limit.value for gate in gates}
+    limits = {(gate.measure, gate.limit.rule): gate.limit.value for gate in gates}
     assert limits["speedup", "min"] == pytest.approx(3.0 * 0.9 * 0.85, abs=0.01)
     assert limits["bleu", "min"] == 24.0
     assert limits["bleu", "max_drop"] == 0.8
@@ -75,7 +75,7 @@ def test_limits_leave_room_for_what_was_seen() -> None:
 def test_every_task_has_a_suite_that_loads(task: str) -> None:
     kind = scaffold.TASKS[task]
     data = {keyword: f"{keyword}.file" for keyword in kind.data}
-    asked = Plan("mine", task, "model", data, kind.variants, Path("suites/mine"))
+    asked = SuiteDraft("mine", task, "model", data, kind.variants, Path("suites/mine"))
     names: dict[str, object] = {}
     exec(scaffold.files(asked)[Path("suites/mine/suite.py")], names)
     suite = names["suite"]
@@ -94,5 +94,5 @@ def test_an_error_rate_gets_a_limit_from_above() -> None:
             "differences": {"wer": {"value": 0.1, "low": -0.2, "high": 0.42}},
         },
     )
-    section = scaffold.limits(plan("torch"), [[Record("mine", "torch"), record]], 0.02)
+    section = scaffold.limits(draft("torch"), [[Record("mine", "torch"), record]], 0.02)
     assert section.variants["onnx"].gates["wer"] == {"max": 3.2, "max_rise": 0.5}

@@ -126,9 +126,11 @@ def test_the_price_is_read_from_the_list_as_aws_writes_it(monkeypatch: pytest.Mo
 
 def test_a_host_without_a_known_price_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFPERF_INSTANCE", "own.box")
-    said: list[str] = []
-    facts = billing.billing(ask_metadata=False, price_source=None, root=Path(), notice=said.append)
+    notices: list[str] = []
+    facts = billing.billing(
+        ask_metadata=False, price_source=None, root=Path(), notice=notices.append
+    )
     assert facts["instance_type"] == "own.box"
     assert "usd_per_hour" not in facts
-    (told,) = said
+    (told,) = notices
     assert "the price of own.box is not in" in told

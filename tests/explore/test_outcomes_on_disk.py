@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.explore.store import Outcome, Store, read
+from pytest_infperf.explore.store import Outcome, OutcomeFile, read
 
 WHAT = {"suite": "echo", "factors": {"users": [1, 4]}}
 ONE = Outcome("0:users=1", 0, {"users": 1}, response_s=0.1, cores=0.5)
@@ -16,10 +16,10 @@ KILLED = Outcome("0:users=4", 0, {"users": 4}, failure="memory ran out: 1 proces
 
 def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
     path = tmp_path / "a" / "explore.jsonl"
-    store = Store(path, WHAT)
+    store = OutcomeFile(path, WHAT)
     store.keep(ONE)
     store.keep(KILLED)
-    again = Store(path, WHAT)
+    again = OutcomeFile(path, WHAT)
     assert again.outcomes == [ONE, KILLED]
     assert again.keys == {ONE.key, KILLED.key}
     assert read(path) == (WHAT, [ONE, KILLED])
@@ -27,18 +27,18 @@ def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
 
 def test_a_line_that_was_cut_off_is_tried_again(tmp_path: Path) -> None:
     path = tmp_path / "explore.jsonl"
-    Store(path, WHAT).keep(ONE)
+    OutcomeFile(path, WHAT).keep(ONE)
     with path.open("a") as file:
         file.write('{"key": "0:users=4", "repl')
-    again = Store(path, WHAT)
+    again = OutcomeFile(path, WHAT)
     assert again.outcomes == [ONE]
     again.keep(KILLED)
-    assert Store(path, WHAT).outcomes == [ONE, KILLED]
+    assert OutcomeFile(path, WHAT).outcomes == [ONE, KILLED]
 
 
 def test_another_exploration_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "explore.jsonl"
-    Store(path, WHAT).keep(ONE)
+    OutcomeFile(path, WHAT).keep(ONE)
     with pytest.raises(UserError, match="suite was 'echo' and is 'other' now"):
-        Store(path, {**WHAT, "suite": "other"})
-    assert Store(path, WHAT).outcomes == [ONE]
+        OutcomeFile(path, {**WHAT, "suite": "other"})
+    assert OutcomeFile(path, WHAT).outcomes == [ONE]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.local_cluster import HEALTH, KINDS, SMALL, LocalCluster, Project, shell, small
+from tests.fleet.local_cluster import HEALTH, NODE_TYPES, SMALL, LocalCluster, Project, shell, small
 
 # A run in this process forgets what it imported, and numpy must not be imported twice.
 for module in ("pytest_infperf.fleet.session", "pytest_infperf.metrics.accuracy", "scipy.stats"):
@@ -23,14 +23,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
         ray = import_module("ray.cluster_utils").Cluster(
             initialize_head=True,
             head_node_args={
-                "resources": {f"instance:{KINDS[1]}": 1},
+                "resources": {f"instance:{NODE_TYPES[1]}": 1},
                 "_system_config": HEALTH,
                 **SMALL,
             },
         )
     local = LocalCluster(ray, folder)
-    for kind in (KINDS * 2)[:-1]:
-        local.add(kind)
+    for node_type in (NODE_TYPES * 2)[:-1]:
+        local.add(node_type)
     ray.wait_for_nodes()
     yield local
     ray.shutdown()

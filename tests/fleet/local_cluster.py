@@ -15,7 +15,7 @@ from tests.plugin.small_project import Project
 
 ROOT = Path(__file__).parents[2]
 
-KINDS = ("a.large", "b.large")
+NODE_TYPES = ("a.large", "b.large")
 HEALTH = {
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 300,
@@ -43,9 +43,9 @@ class LocalCluster:
     def address(self) -> str:
         return str(self.ray.address)
 
-    def add(self, kind: str) -> Any:
+    def add(self, node_type: str) -> Any:
         with shell(self.folder):
-            return self.ray.add_node(resources={f"instance:{kind}": 1}, wait=False, **SMALL)
+            return self.ray.add_node(resources={f"instance:{node_type}": 1}, wait=False, **SMALL)
 
     def kill(self, node_id: str) -> None:
         node = next(node for node in self.ray.worker_nodes if node.node_id == node_id)

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from pytest_infperf.fleet.dispatch import (
     ATTEMPTS,
     Done,
-    Failed,
     Finished,
     Gone,
     News,
     NotDone,
     Ready,
     Share,
+    ShareFailed,
     dispatch,
 )
 from pytest_infperf.fleet.work import Node
@@ -30,8 +30,8 @@ class Nothing:
     def do(self, node: Node) -> None: ...
 
 
-def share(name: str, *kinds: str) -> Share:
-    return Share(name, kinds, Nothing())
+def share(name: str, *node_types: str) -> Share:
+    return Share(name, node_types, Nothing())
 
 
 @dataclass
@@ -42,7 +42,7 @@ class FakeDelegates:
     fate: Callable[[str, Share | None], News | None] = lambda delegate, share: None
     """Of a delegate that starts (no share) or works: None takes what goes well."""
     waiting: list[News] = field(default_factory=list)
-    kinds: dict[str, str] = field(default_factory=dict)
+    node_types: dict[str, str] = field(default_factory=dict)
     hired: int = 0
     done: Counter[str] = field(default_factory=Counter)
     most_at_once: Counter[str] = field(default_factory=Counter)
@@ -50,18 +50,18 @@ class FakeDelegates:
     def nodes(self) -> Mapping[str, int]:
         return dict(self.alive)
 
-    def hire(self, kind: str) -> str:
+    def hire(self, node_type: str) -> str:
         self.hired += 1
-        delegate = f"{kind}-{self.hired}"
-        self.kinds[delegate] = kind
-        at_once = sum(its == kind for its in self.kinds.values())
-        self.most_at_once[kind] = max(self.most_at_once[kind], at_once)
+        delegate = f"{node_type}-{self.hired}"
+        self.node_types[delegate] = node_type
+        at_once = sum(its == node_type for its in self.node_types.values())
+        self.most_at_once[node_type] = max(self.most_at_once[node_type], at_once)
         self._happens(delegate, self.fate(delegate, None) or Ready(delegate))
         return delegate
 
     def give(self, delegate: str, share: Share) -> None:
-        assert self.kinds[delegate] in share.kinds
-        finished = Finished(delegate, share.id, f"{share.id} by {self.kinds[delegate]}")
+        assert self.node_types[delegate] in share.node_types
+        finished = Finished(delegate, share.id, f"{share.id} by {self.node_types[delegate]}")
         self._happens(delegate, self.fate(delegate, share) or finished)
         self.done[share.id] += 1
 
@@ -70,18 +70,18 @@ class FakeDelegates:
         return [self.waiting.pop(0)]
 
     def release(self, delegate: str) -> None:
-        self.kinds.pop(delegate, None)
+        self.node_types.pop(delegate, None)
 
     def _happens(self, delegate: str, news: News) -> None:
         if isinstance(news, Gone) and news.why == "node lost":
-            self.alive[self.kinds[delegate]] -= 1
+            self.alive[self.node_types[delegate]] -= 1
         self.waiting.append(news)
 
 
 def outcomes(shares: Sequence[Share], delegates: FakeDelegates) -> dict[str, Done | NotDone]:
     found = list(dispatch(shares, delegates))
     assert len({each.share.id for each in found}) == len(found) == len(shares)
-    assert not delegates.kinds, "all nodes are given back"
+    assert not delegates.node_types, "all nodes are given back"
     return {each.share.id: each for each in found}
 
 
@@ -100,7 +100,7 @@ def lost_first(times: int, why: str = "node lost") -> Callable[[str, Share | Non
 def test_each_kind_does_its_share_on_one_node() -> None:
     delegates = FakeDelegates({"a": 2, "b": 2})
     found = outcomes([share("run of a", "a"), share("run of b", "b")], delegates)
-    assert [its.kind for its in found.values() if isinstance(its, Done)] == ["a", "b"]
+    assert [its.node_type for its in found.values() if isinstance(its, Done)] == ["a", "b"]
     assert delegates.hired == 2, "the other nodes are left to others"
 
 
@@ -112,12 +112,12 @@ def test_shares_for_any_kind_are_spread_over_all_nodes() -> None:
 
 
 def test_a_lost_share_is_done_again_on_another_node() -> None:
-    said: list[str] = []
+    notices: list[str] = []
     delegates = FakeDelegates({"a": 2}, lost_first(1))
-    (found,) = dispatch([share("the run", "a")], delegates, said.append)
+    (found,) = dispatch([share("the run", "a")], delegates, notices.append)
     assert isinstance(found, Done)
     assert (found.attempts, delegates.hired) == (2, 2)
-    assert said == ["a node of a was lost (node lost); the run is done again, attempt 2 of 3"]
+    assert notices == ["a node of a was lost (node lost); the run is done again, attempt 2 of 3"]
 
 
 def test_without_another_node_of_the_kind_it_is_reported() -> None:
@@ -150,7 +150,7 @@ def test_a_kind_whose_nodes_cannot_start_is_given_up() -> None:
 
 def test_work_that_fails_is_reported_at_once_and_the_node_goes_on() -> None:
     def fate(delegate: str, share: Share | None) -> News | None:
-        return Failed(delegate, share.id, "disk full") if share and share.id == "one" else None
+        return ShareFailed(delegate, share.id, "disk full") if share and share.id == "one" else None
 
     delegates = FakeDelegates({"a": 1}, fate)
     found = outcomes([share("one", "a"), share("two", "a")], delegates)
@@ -178,19 +178,19 @@ def test_who_stops_listening_gives_all_nodes_back() -> None:
     delegates = FakeDelegates({"a": 2})
     going_on = dispatch([share(str(i), "a") for i in range(4)], delegates)
     next(going_on)
-    assert delegates.kinds
+    assert delegates.node_types
     going_on.close()
-    assert not delegates.kinds
+    assert not delegates.node_types
 
 
 @given(
     nodes=st.dictionaries(st.sampled_from("abc"), st.integers(0, 3), min_size=1),
-    kinds=st.lists(st.lists(st.sampled_from("abc"), min_size=1, unique=True), max_size=8),
+    node_types=st.lists(st.lists(st.sampled_from("abc"), min_size=1, unique=True), max_size=8),
     seed=st.integers(0, 2**32),
     trouble=st.floats(0, 0.9),
 )
 def test_every_share_has_one_outcome_whatever_is_lost(
-    nodes: dict[str, int], kinds: list[list[str]], seed: int, trouble: float
+    nodes: dict[str, int], node_types: list[list[str]], seed: int, trouble: float
 ) -> None:
     chance = random.Random(seed)
 
@@ -200,7 +200,7 @@ def test_every_share_has_one_outcome_whatever_is_lost(
         return Gone(delegate, chance.choice(["node lost", "process lost"]))
 
     delegates = FakeDelegates(dict(nodes), fate)
-    found = outcomes([share(str(i), *its) for i, its in enumerate(kinds)], delegates)
-    assert set(found) == {str(i) for i in range(len(kinds))}
+    found = outcomes([share(str(i), *its) for i, its in enumerate(node_types)], delegates)
+    assert set(found) == {str(i) for i in range(len(node_types))}
     assert all(count <= ATTEMPTS for count in delegates.done.values())
-    assert all(delegates.most_at_once[kind] <= count for kind, count in nodes.items())
+    assert all(delegates.most_at_once[node_type] <= count for node_type, count in nodes.items())

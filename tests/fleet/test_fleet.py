@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.fleet.local_cluster import KINDS, LocalCluster, small
+from tests.fleet.local_cluster import NODE_TYPES, LocalCluster, small
 from tests.plugin.small_project import METHODS, VARIANTS, Outcome, Project
 
 THRESHOLDS = """
@@ -29,7 +29,7 @@ HANGS_ONCE = """
 
     def test_hanging_once(variant):
         variant.footprint()
-        if os.environ["INFPERF_INSTANCE"] == "{kind}":
+        if os.environ["INFPERF_INSTANCE"] == "{node_type}":
             try:
                 with Path("{mark}").open("x") as file:
                     file.write(Path.cwd().parent.name)
@@ -106,15 +106,15 @@ def measured(
     project = small(tmp_path_factory.mktemp("measured"), shared_cache)
     mark = project.folder / "mark"
     project.thresholds(THRESHOLDS)
-    project.tests(HANGS_ONCE.format(kind="a.large", mark=mark), "suites/echo/test_hanging.py")
+    project.tests(HANGS_ONCE.format(node_type="a.large", mark=mark), "suites/echo/test_hanging.py")
     project.tests("def test_here(infperf): assert infperf.host['logical_cores']", "test_here.py")
     return killed_midway(cluster, project, mark, "-k", "not latency or fast", "--tb=short")
 
 
-def record(outcome: Outcome, kind: str, variant: str) -> dict[str, Any]:
-    path = outcome.folder / f"infperf.{kind}.json"
+def record(outcome: Outcome, node_type: str, variant: str) -> dict[str, Any]:
+    path = outcome.folder / f"infperf.{node_type}.json"
     document = json.loads(path.read_text())
-    assert document["host"]["instance_type"] == kind
+    assert document["host"]["instance_type"] == node_type
     (found,) = [its for its in document["records"] if its["variant"] == variant]
     return dict(found)
 
@@ -122,10 +122,10 @@ def record(outcome: Outcome, kind: str, variant: str) -> dict[str, Any]:
 def test_each_test_runs_once_for_each_kind(measured: Outcome) -> None:
     tests = {f"test_{name}" for name in METHODS} | {"test_hanging_once"}
     expected = {
-        f"{test}[{variant}@{kind}]"
+        f"{test}[{variant}@{node_type}]"
         for test in tests
         for variant in VARIANTS
-        for kind in KINDS
+        for node_type in NODE_TYPES
         if test != "test_latency" or variant == "fast"
     }
     outcomes = measured.outcomes()
@@ -146,25 +146,25 @@ def test_what_fails_there_fails_here_with_its_message(measured: Outcome) -> None
 
 
 def test_each_kind_has_a_report_and_records_of_its_own(measured: Outcome) -> None:
-    assert measured.text.count("echo · 3 variants") == len(KINDS)
-    for kind in KINDS:
-        assert f"on {kind}, " in measured.text
+    assert measured.text.count("echo · 3 variants") == len(NODE_TYPES)
+    for node_type in NODE_TYPES:
+        assert f"on {node_type}, " in measured.text
         for variant in VARIANTS:
-            assert record(measured, kind, variant)["measures"]["throughput"]["value"] > 0
-        assert record(measured, kind, "fast")["measures"]["speedup"]["value"] > 1.5
+            assert record(measured, node_type, variant)["measures"]["throughput"]["value"] > 0
+        assert record(measured, node_type, "fast")["measures"]["speedup"]["value"] > 1.5
     assert not measured.json_path.exists()
 
 
 def test_the_hosts_stand_side_by_side(measured: Outcome) -> None:
     table = measured.text.partition("instance variant")[2].splitlines()
     rows = [line.split() for line in table[1:7]]
-    assert [row[0] for row in rows if row[0] in KINDS] == list(KINDS)
+    assert [row[0] for row in rows if row[0] in NODE_TYPES] == list(NODE_TYPES)
 
 
 def test_a_gate_for_one_instance_type_is_judged_there_alone(measured: Outcome) -> None:
     judged = {
-        kind: [gate["measure"] for gate in record(measured, kind, "fast")["gates"]]
-        for kind in KINDS
+        node_type: [gate["measure"] for gate in record(measured, node_type, "fast")["gates"]]
+        for node_type in NODE_TYPES
     }
     assert judged == {"a.large": ["accuracy"], "b.large": ["accuracy", "size"]}
 
@@ -172,10 +172,10 @@ def test_a_gate_for_one_instance_type_is_judged_there_alone(measured: Outcome) -
 def test_the_lost_run_is_done_again_and_counted_once(measured: Outcome) -> None:
     assert "note: a node of a.large was lost" in measured.words
     assert "a.large is done again, attempt 2 of 3" in measured.words
-    for kind in KINDS:
-        document = json.loads((measured.folder / f"infperf.{kind}.json").read_text())
+    for node_type in NODE_TYPES:
+        document = json.loads((measured.folder / f"infperf.{node_type}.json").read_text())
         assert [its["variant"] for its in document["records"]] == list(VARIANTS)
-        gates = [gate["measure"] for gate in record(measured, kind, "wrong")["gates"]]
+        gates = [gate["measure"] for gate in record(measured, node_type, "wrong")["gates"]]
         assert gates == ["accuracy"]
 
 
@@ -184,7 +184,7 @@ def test_what_an_interrupted_run_has_begun_on_a_node_ends_with_it(
 ) -> None:
     mark = project.folder / "mark"
     project.only_tests_of("footprint")
-    project.tests(HANGS_ONCE.format(kind="b.large", mark=mark), "suites/echo/test_hanging.py")
+    project.tests(HANGS_ONCE.format(node_type="b.large", mark=mark), "suites/echo/test_hanging.py")
     run = project.start(f"--infperf-ray={cluster.address}", "-k", "b.large and fast")
     tree = cluster.folder / "nodes" / wait_for(mark)
     assert processes_in(tree)
@@ -212,7 +212,7 @@ def test_a_kind_without_a_node_left_is_an_error_of_its_tests(
     cluster.ray.wait_for_nodes()
     mark = project.folder / "mark"
     project.only_tests_of("footprint")
-    project.tests(HANGS_ONCE.format(kind="c.large", mark=mark), "suites/echo/test_hanging.py")
+    project.tests(HANGS_ONCE.format(node_type="c.large", mark=mark), "suites/echo/test_hanging.py")
     run = killed_midway(
         cluster, project, mark, "--infperf-variants=fast", "-k", "c.large or b.large"
     )

@@ -34,7 +34,7 @@ class Where:
     def do(self, node: Node) -> tuple[str, list[str], dict[str, str]]:
         of_interest = ("OMP_", "INFPERF_INSTANCE")
         shown = {name: os.environ[name] for name in os.environ if name.startswith(of_interest)}
-        return node.kind, sorted(os.listdir(node.tree)), shown
+        return node.node_type, sorted(os.listdir(node.tree)), shown
 
 
 @pytest.fixture

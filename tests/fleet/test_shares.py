@@ -15,7 +15,7 @@ from pytest_infperf.measure.quality import Scoring
 from pytest_infperf.measure.throughput import SetRun, run_set
 from pytest_infperf.metrics import metric
 from pytest_infperf.worker.messages import BlockDone
-from pytest_infperf.worker.serving import ServedVariant
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 numbers = st.integers(1, 60).flatmap(lambda count: st.permutations(range(count)))
 
@@ -30,7 +30,7 @@ class ServedFake:
 
 
 def run_of(some: Sequence[int], batch: int) -> SetRun:
-    return run_set(cast(ServedVariant, ServedFake()), some, batch)
+    return run_set(cast(VariantWorker, ServedFake()), some, batch)
 
 
 @given(some=numbers, batch=st.integers(1, 9), most=st.integers(1, 20))

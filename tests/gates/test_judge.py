@@ -10,23 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_infperf.gates.judge import judge
-from pytest_infperf.records.catalogue import Catalogue, LimitKind, quality_kind
+from pytest_infperf.records.catalogue import Catalogue, LimitRule, quality_spec
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.quantity import parse_quantity
 from pytest_infperf.records.record import GateRecord, Measure, Verdict
 from pytest_infperf.thresholds.gate import Gate, Limit
 
 CATALOGUE = Catalogue(
-    (quality_kind("bleu", "points", True), quality_kind("wer", "fraction", False))
+    (quality_spec("bleu", "points", True), quality_spec("wer", "fraction", False))
 )
 
 
-def gate(name: str, kind: LimitKind, limit: float | str) -> Gate:
+def gate(name: str, spec: LimitRule, limit: float | str) -> Gate:
     measure = CATALOGUE.get(name)
     assert measure is not None
-    unit = "ratio" if kind.endswith("_ratio") else measure.unit
+    unit = "ratio" if spec.endswith("_ratio") else measure.unit
     written = f'"{limit}"' if isinstance(limit, str) else limit
-    bound = Limit(kind, parse_quantity(limit, unit), f"{kind} = {written}")
+    bound = Limit(spec, parse_quantity(limit, unit), f"{spec} = {written}")
     return Gate(measure, bound, "thresholds.toml:12", 0.99, "fail")
 
 
@@ -319,13 +319,13 @@ def test_what_was_not_measured_never_passes(broken: Gate, measured: Measured, mi
 
 @pytest.mark.parametrize("name", ["latency_mean", "model_time_p50", "agreement"])
 def test_a_measure_that_varies_is_not_judged_by_its_value_alone(name: str) -> None:
-    kind = CATALOGUE.get(name)
-    assert kind is not None
+    spec = CATALOGUE.get(name)
+    assert spec is not None
 
     def verdict(low: float | None, high: float | None) -> Verdict:
         limit = Limit("max", 0.8, "max = 0.8")
-        measured = Measured({name: Measure(0.7, kind.unit, low, high, 9)})
-        return judge(Gate(kind, limit, "thresholds.toml:7", 0.99, "fail"), measured).verdict
+        measured = Measured({name: Measure(0.7, spec.unit, low, high, 9)})
+        return judge(Gate(spec, limit, "thresholds.toml:7", 0.99, "fail"), measured).verdict
 
     assert verdict(0.65, 0.75) is Verdict.PASS
     assert verdict(0.6, 0.9) is Verdict.INCONCLUSIVE
@@ -333,10 +333,10 @@ def test_a_measure_that_varies_is_not_judged_by_its_value_alone(name: str) -> No
 
 
 def test_a_metric_with_a_unit_of_its_own_is_judged_in_it() -> None:
-    kind = quality_kind("width", "px", False)
+    spec = quality_spec("width", "px", False)
     measured = Measured({"width": Measure(12.5, "px", 12.1, 12.9, 40)})
     judged = judge(
-        Gate(kind, Limit("max", 12, "max = 12"), "thresholds.toml:7", 0.99, "fail"), measured
+        Gate(spec, Limit("max", 12, "max = 12"), "thresholds.toml:7", 0.99, "fail"), measured
     )
     assert judged.why == (
         "width 12.5 px [12.1 px, 12.9 px] is above the limit of 12 px (40 samples)"
@@ -345,12 +345,12 @@ def test_a_metric_with_a_unit_of_its_own_is_judged_in_it() -> None:
 
 @pytest.mark.parametrize("name", [*CATALOGUE.names(), "latency_p99.9"])
 def test_every_failed_measure_has_advice_with_the_place_of_its_limit(name: str) -> None:
-    kind = CATALOGUE.get(name)
-    assert kind is not None
-    value = Measure(0.9, kind.unit, 0.89, 0.91, 500)
+    spec = CATALOGUE.get(name)
+    assert spec is not None
+    value = Measure(0.9, spec.unit, 0.89, 0.91, 500)
     measured = Measured({name: value}, times_s=[0.9] * 10_000)
     lower = Limit("min", 2.0, "min = 2")
-    judged = judge(Gate(kind, lower, "thresholds.toml:7", 0.99, "fail"), measured)
+    judged = judge(Gate(spec, lower, "thresholds.toml:7", 0.99, "fail"), measured)
     assert judged.verdict is Verdict.FAIL
     assert judged.remedy.endswith("; if it is meant to be so, move the limit at thresholds.toml:7")
 

@@ -15,11 +15,11 @@ TIMES = Measured({"latency_mean": Measure(0.1, "s", 0.09, 0.11, 60)})
 
 
 def result(*gated: str) -> Result:
-    kinds = [Catalogue().get(name) for name in gated]
+    specs = [Catalogue().get(name) for name in gated]
     gates = [
-        Gate(kind, Limit("max", 2.0, "max = 2"), "thresholds.toml:4", 0.99, "fail")
-        for kind in kinds
-        if kind
+        Gate(spec, Limit("max", 2.0, "max = 2"), "thresholds.toml:4", 0.99, "fail")
+        for spec in specs
+        if spec
     ]
     return Result([TIMES], gates, Record("translation", "onnx"))
 

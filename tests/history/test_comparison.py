@@ -111,7 +111,7 @@ def test_a_limit_is_judged_by_the_whole_interval(
 ) -> None:
     changes = [c for c in compared(run_record(10), after).changes if c.variant == "fast"]
     (judged,) = fail_on.judge(changes, fail_on.parse(limit))
-    assert judged.finding is expected, fail_on.told(judged)
+    assert judged.finding is expected, fail_on.describe(judged)
 
 
 def test_every_limit_of_the_list_is_judged_on_every_variant() -> None:
@@ -120,13 +120,13 @@ def test_every_limit_of_the_list_is_judged_on_every_variant() -> None:
     broken = [j.change.variant for j in judged if j.finding is Finding.BROKEN]
     assert len(judged) == 4
     assert broken == ["fast"]
-    assert "suite[fast] latency_p50 changed by +20.0 %, which is beyond it" in fail_on.told(
+    assert "suite[fast] latency_p50 changed by +20.0 %, which is beyond it" in fail_on.describe(
         judged[1]
     )
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("latency_p50", "is no limit"),
         ("latency_p50:", "is no limit"),
@@ -135,8 +135,8 @@ def test_every_limit_of_the_list_is_judged_on_every_variant() -> None:
         ("bleu:much", "is no number"),
     ],
 )
-def test_a_mistaken_limit_is_told(text: str, told: str) -> None:
+def test_a_mistaken_limit_is_told(text: str, message: str) -> None:
     changes = compared(run_record(), run_record()).changes
     with pytest.raises(UserError) as raised:
         list(fail_on.judge(changes, fail_on.parse(text)))
-    assert told in str(raised.value)
+    assert message in str(raised.value)

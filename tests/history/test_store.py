@@ -9,7 +9,7 @@ import pytest
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.history import store
-from pytest_infperf.history.store import Store
+from pytest_infperf.history.store import HistoryStore
 from pytest_infperf.records import file as record_file
 from tests.history.saved import run_record, write_benchmark_file
 
@@ -29,7 +29,7 @@ def p50_ms(run: store.SavedRun) -> float:
 
 
 def test_runs_come_in_the_order_of_time(folder: Path) -> None:
-    found = Store(folder).runs()
+    found = HistoryStore(folder).runs()
     assert [run.number for run in found] == ["0001", "0002", "0003"]
     assert [p50_ms(run) for run in found] == pytest.approx([1, 2, 3])
     assert found[0].commit == "1" * 40
@@ -40,13 +40,13 @@ def test_runs_come_in_the_order_of_time(folder: Path) -> None:
     ("name", "expected"), [("latest", 3), ("latest~2", 1), ("2", 2), ("0002", 2)]
 )
 def test_a_run_is_found_by_number_and_place(folder: Path, name: str, expected: int) -> None:
-    assert p50_ms(Store(folder).find(name, folder)) == pytest.approx(expected)
+    assert p50_ms(HistoryStore(folder).find(name, folder)) == pytest.approx(expected)
 
 
 def test_a_run_is_found_by_its_file(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     record_file.write(path, run_record(7))
-    found = Store(folder).find("record.json", tmp_path)
+    found = HistoryStore(folder).find("record.json", tmp_path)
     assert p50_ms(found) == pytest.approx(7)
     assert found.when.isoformat() == "2026-11-01T00:00:00+00:00"
 
@@ -64,16 +64,16 @@ def test_a_run_is_found_by_its_revision(tmp_path: Path) -> None:
     for number, dirty in ((1, False), (2, True)):
         sha = git("rev-parse", "HEAD")
         write_benchmark_file(storage, number, run_record(number, commit=sha, dirty=dirty))
-    assert Store(storage).find("HEAD", tmp_path).number == "0001", "the one without changes"
+    assert HistoryStore(storage).find("HEAD", tmp_path).number == "0001", "the one without changes"
     git("commit", "--quiet", "--allow-empty", "-m", "two")
     with pytest.raises(UserError, match="was saved at HEAD"):
-        Store(storage).find("HEAD", tmp_path)
+        HistoryStore(storage).find("HEAD", tmp_path)
 
 
 def test_two_machines_with_one_number_have_to_be_told_apart(folder: Path) -> None:
     other = write_benchmark_file(folder, 2, run_record(9), machine="Darwin")
     with pytest.raises(UserError, match="several machines") as raised:
-        Store(folder).find("2", folder)
+        HistoryStore(folder).find("2", folder)
     assert str(other) in str(raised.value)
 
 
@@ -81,7 +81,7 @@ def test_a_truncated_file_is_skipped_with_its_name(folder: Path) -> None:
     (broken,) = folder.glob("*/0002*")
     broken.write_bytes(broken.read_bytes()[:100])
     (folder / "Linux" / "0009_other.json").write_text('{"benchmarks": [], "datetime": "x"}')
-    found = Store(folder)
+    found = HistoryStore(folder)
     assert [run.number for run in found.runs()] == ["0001", "0003"]
     half, foreign = found.skipped
     assert str(broken) in half
@@ -91,25 +91,25 @@ def test_a_truncated_file_is_skipped_with_its_name(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("latest~7", "there are 3 saved runs"),
         ("77", "is no file, no number of a run"),
         ("latset", "did you mean latest?"),
     ],
 )
-def test_a_mistake_is_told(folder: Path, name: str, told: str) -> None:
+def test_a_mistake_is_told(folder: Path, name: str, message: str) -> None:
     with pytest.raises(UserError) as raised:
-        Store(folder).find(name, folder)
-    assert told in str(raised.value)
+        HistoryStore(folder).find(name, folder)
+    assert message in str(raised.value)
 
 
 def test_an_empty_storage_says_how_to_fill_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--benchmark-autosave"):
-        Store(tmp_path).find("latest", tmp_path)
+        HistoryStore(tmp_path).find("latest", tmp_path)
 
 
 def test_a_storage_that_is_no_folder_is_refused(tmp_path: Path) -> None:
-    assert Store.of_uri("file://./runs", tmp_path).folder == tmp_path / "runs"
+    assert HistoryStore.of_uri("file://./runs", tmp_path).folder == tmp_path / "runs"
     with pytest.raises(UserError, match="only runs in files"):
-        Store.of_uri("elasticsearch+http://host/x", tmp_path)
+        HistoryStore.of_uri("elasticsearch+http://host/x", tmp_path)

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.measure import paired
-from pytest_infperf.measure.paired import ServedPairs, measure_speedup
+from pytest_infperf.measure.paired import WorkerPairs, measure_speedup
 from pytest_infperf.worker.messages import BlockDone
 
 BUDGET_S = 60.0
@@ -53,16 +53,16 @@ def processes(monkeypatch: pytest.MonkeyPatch, load_s: float, pairs: int) -> set
     clock = Clock()
     monkeypatch.setattr(paired, "perf_counter", clock)
     baseline, variant = Side(clock, load_s), Side(clock, 0.0)
-    served = ServedPairs(cast(Any, baseline), cast(Any, variant), count(), random.Random(0))
+    worker = WorkerPairs(cast(Any, baseline), cast(Any, variant), count(), random.Random(0))
     measured = measure_speedup(
-        served,
+        worker,
         budget_s=BUDGET_S,
         confidence=0.99,
-        decided=lambda _: len(served.log_ratios) >= pairs,
+        decided=lambda _: len(worker.log_ratios) >= pairs,
     )
     assert measured.measures["speedup"].n == pairs
     assert measured.seconds <= BUDGET_S
-    return {baseline.processes, variant.processes, served.processes}
+    return {baseline.processes, variant.processes, worker.processes}
 
 
 def test_a_clear_case_needs_one_process_of_each_side(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,8 +93,8 @@ def test_where_one_side_cannot_start_anew_both_are_ended(
     monkeypatch.setattr(paired, "perf_counter", clock)
     sides = [Side(clock, 0.1), Side(clock, 0.1)]
     sides[failing].fails = True
-    served = ServedPairs(*cast(Any, sides), count(), random.Random(0))
+    worker = WorkerPairs(*cast(Any, sides), count(), random.Random(0))
     with pytest.raises(WorkerError):
-        measure_speedup(served, budget_s=BUDGET_S, confidence=0.99, decided=lambda _: False)
+        measure_speedup(worker, budget_s=BUDGET_S, confidence=0.99, decided=lambda _: False)
     assert all(side.closed for side in sides)
-    assert len(served.log_ratios) == 12
+    assert len(worker.log_ratios) == 12

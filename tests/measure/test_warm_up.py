@@ -13,7 +13,7 @@ from pytest_infperf.suite import naming
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.task import Decoding
 from pytest_infperf.worker import messages
-from pytest_infperf.worker.child import Serving
+from pytest_infperf.worker.child import LoadedVariant
 
 SUITE = """
 from pytest_infperf import Echo, Fake, Suite
@@ -36,15 +36,15 @@ class Heard:
 
 
 @pytest.fixture
-def heard(serving: Serving) -> Heard:
-    serving.runner = heard = Heard()
+def heard(variant: LoadedVariant) -> Heard:
+    variant.runner = heard = Heard()
     return heard
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Serving:
+def variant(tmp_path: Path) -> LoadedVariant:
     (tmp_path / "warmed_suite.py").write_text(SUITE)
-    load = messages.Load(
+    load = messages.LoadArtifact(
         suite=asdict(SuiteAddress(str(tmp_path), "warmed_suite")),
         data=str(tmp_path),
         backend=naming.describe(Fake()),
@@ -53,22 +53,22 @@ def serving(tmp_path: Path) -> Serving:
         threads=1,
         cpus=None,
     )
-    return Serving(load)
+    return LoadedVariant(load)
 
 
-def test_the_shortest_sample_warms_a_block_up(serving: Serving, heard: Heard) -> None:
-    done = serving.run(messages.Block([[150], [17]]))
+def test_the_shortest_sample_warms_a_block_up(variant: LoadedVariant, heard: Heard) -> None:
+    done = variant.run(messages.Block([[150], [17]]))
     assert heard.queries == [["sample 0"], ["sample 150"], ["sample 17"]]
     assert len(done.query_ns) == 2
 
 
-def test_in_as_large_a_batch_and_at_its_own_length(serving: Serving, heard: Heard) -> None:
-    serving.run(messages.Block([[150, 17]], length=10_000))
+def test_in_as_large_a_batch_and_at_its_own_length(variant: LoadedVariant, heard: Heard) -> None:
+    variant.run(messages.Block([[150, 17]], length=10_000))
     warm_up, query = heard.queries
     assert warm_up == ["sample 0", "sample 0"]
     assert [len(text) for text in query] == [10_000, 10_000]
 
 
-def test_a_block_may_run_cold(serving: Serving, heard: Heard) -> None:
-    serving.run(messages.Block([[150]], warm_up=False))
+def test_a_block_may_run_cold(variant: LoadedVariant, heard: Heard) -> None:
+    variant.run(messages.Block([[150]], warm_up=False))
     assert heard.queries == [["sample 150"]]

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_infperf.records.record import RunRecord, Verdict
 from pytest_infperf.report import html, plots
-from pytest_infperf.report.plots import Course, Point
+from pytest_infperf.report.plots import Course, PlotPoint
 
 HOSTILE = "<script>alert(1)</script>&\"'<img src=x onerror=alert(1)>"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -112,10 +112,15 @@ def test_a_run_without_measures_is_still_a_page() -> None:
 
 
 def test_the_front_is_what_no_other_beats() -> None:
-    points = [Point("slow", 9, 30), Point("best", 1, 30), Point("worse", 2, 29), Point("x", 1, 20)]
+    points = [
+        PlotPoint("slow", 9, 30),
+        PlotPoint("best", 1, 30),
+        PlotPoint("worse", 2, 29),
+        PlotPoint("x", 1, 20),
+    ]
     assert [p.name for p in plots.undominated(points)] == ["best"]
     assert [p.name for p in plots.undominated(points, y_rises=False)] == ["x"]
-    both = [Point("fast", 1, 20), Point("good", 5, 30), Point("bad", 6, 25)]
+    both = [PlotPoint("fast", 1, 20), PlotPoint("good", 5, 30), PlotPoint("bad", 6, 25)]
     assert [p.name for p in plots.undominated(both)] == ["fast", "good"]
 
 

@@ -92,10 +92,10 @@ def test_a_submodule_that_was_not_fetched_is_named(repository: Path, tmp_path: P
     git(repository, "submodule", "--quiet", "add", str(tmp_path / "inner"), "models")
     commit(repository, "with a submodule")
     git(tmp_path, "clone", "--quiet", str(repository), "clone")
-    said: list[str] = []
+    notices: list[str] = []
     clone = worktree.resolve(tmp_path / "clone", "HEAD")
-    Worktree.add(clone, tmp_path / "cache", said.append).close()
-    (told,) = said
+    Worktree.add(clone, tmp_path / "cache", notices.append).close()
+    (told,) = notices
     assert "the submodule models is missing" in told
     assert "git submodule update --init models" in told
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.discovery import suite_beside, suites_below
+from pytest_infperf.suite.discovery import suite_beside, suite_names_below
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,19 +20,19 @@ def write(path: Path, text: str) -> None:
 def test_suites_are_known_by_their_own_names_wherever_they_lie(tmp_path: Path) -> None:
     write(tmp_path / "suites" / "zh-en" / "suite.py", 'suite = Suite("translation", task=task)')
     write(tmp_path / "other" / "deep" / "speech" / "suite.py", "suite = made_elsewhere()")
-    assert suites_below(tmp_path) >= {"translation", "speech"}
+    assert suite_names_below(tmp_path) >= {"translation", "speech"}
 
 
 def test_environments_and_hidden_folders_hold_no_suites(tmp_path: Path) -> None:
     write(tmp_path / "env" / "pyvenv.cfg", "")
     write(tmp_path / "env" / "lib" / "suite.py", "")
     write(tmp_path / ".hidden" / "suite.py", "")
-    assert suites_below(tmp_path) == set()
+    assert suite_names_below(tmp_path) == set()
 
 
 def test_a_suite_that_is_no_python_is_known_by_its_folder(tmp_path: Path) -> None:
     write(tmp_path / "broken" / "suite.py", "suite = (")
-    assert suites_below(tmp_path) == {"broken"}
+    assert suite_names_below(tmp_path) == {"broken"}
 
 
 def test_the_shipped_suite_is_imported_by_its_path_from_the_root() -> None:

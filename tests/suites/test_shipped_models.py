@@ -10,7 +10,7 @@ import pytest
 from psutil import Process
 
 from pytest_infperf.artifacts.cache import ArtifactCache
-from pytest_infperf.run.collected import CollectedSuite
+from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.discovery import SuiteAddress
@@ -44,12 +44,12 @@ def runs(built_before: Path) -> Iterator[dict[str, SuiteRun]]:
         suite = address.load()
         suite = replace(suite, task=replace(suite.task, sample_size=samples))
         made[name] = SuiteRun(
-            CollectedSuite(suite, address, suite.baseline),
+            ConfiguredSuite(suite, address, suite.baseline),
             Settings(ROOT, threads=1),
             Policy(),
             cache,
             selected=[*SAME[name], *ROUNDED[name], *({*TORCH.values()} & {*suite.variant_ids})],
-            said=lambda variant, what: None,
+            report_progress=lambda variant, what: None,
         )
     yield made
     for run in made.values():
@@ -90,7 +90,7 @@ def test_fewer_bits_say_much_the_same(
 ) -> None:
     least = {"vision": 0.97, "speech": 0.8, "classification": 0.8, "translation": 0.3}
     assert agreement(runs[suite], variant_id, 1) >= least[suite]
-    assert runs[suite].served(variant_id).artifact.evidence["quantization"]
+    assert runs[suite].worker(variant_id).artifact.evidence["quantization"]
 
 
 @pytest.mark.parametrize(
@@ -99,22 +99,22 @@ def test_fewer_bits_say_much_the_same(
 def test_attention_is_fused_in_each_layer(
     runs: dict[str, SuiteRun], variant_id: str, attentions: int
 ) -> None:
-    evidence = runs["classification"].served(variant_id).artifact.evidence
+    evidence = runs["classification"].worker(variant_id).artifact.evidence
     assert evidence["fused_operators"]["Attention"] == attentions
 
 
 def test_a_process_begun_anew_answers_as_the_first_did(runs: dict[str, SuiteRun]) -> None:
-    served = runs["vision"].served("softmax-onnx")
+    worker = runs["vision"].worker("softmax-onnx")
     queries = [[number] for number in range(8)]
 
     def seen() -> tuple[set[int], object, float, int]:
         processes = {child.pid for child in Process().children()}
-        outputs = served.run(queries, outputs=True).outputs
-        return processes, outputs, served.load_s, served.loaded.threads
+        outputs = worker.run(queries, outputs=True).outputs
+        return processes, outputs, worker.load_s, worker.loaded.threads
 
     before = seen()
-    served.begin_anew()
-    served.finish_anew()
+    worker.begin_anew()
+    worker.finish_anew()
     after = seen()
     assert before[1:] == after[1:]
     assert len(before[0] - after[0]) == len(after[0] - before[0]) == 1

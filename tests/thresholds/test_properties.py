@@ -8,13 +8,13 @@ import tomli_w
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_infperf.records.catalogue import Catalogue, LimitKind, Method, quality_kind
+from pytest_infperf.records.catalogue import Catalogue, LimitRule, Method, quality_spec
 from pytest_infperf.thresholds import SuiteFacts, Thresholds, ThresholdsError, parse, to_toml
 from pytest_infperf.thresholds.sections import LIMIT_KINDS, Bound, crossed_limits
 from pytest_infperf.thresholds.toml_lines import KeyPath, line_numbers
 
 CATALOGUE = Catalogue(
-    (quality_kind("bleu", "points", True), quality_kind("wer", "fraction", False)),
+    (quality_spec("bleu", "points", True), quality_spec("wer", "fraction", False)),
     {"length=16": "sweep", "length=512": "sweep", "jmeter-60x12": "protocol"},
     ["length"],
 )
@@ -64,8 +64,8 @@ globs = st.sampled_from(["c7i.*", "*Xeon*", "[", "[!z-a]", "[]-"]) | names
 measures = st.sampled_from([*CATALOGUE.names(), "latency_p99.99", "latency_p٩", "latancy"])
 
 
-def without_crossed(limits: dict[LimitKind, Bound]) -> dict[LimitKind, Bound]:
-    values = {kind: bound for kind, bound in limits.items() if not isinstance(bound, str)}
+def without_crossed(limits: dict[LimitRule, Bound]) -> dict[LimitRule, Bound]:
+    values = {spec: bound for spec, bound in limits.items() if not isinstance(bound, str)}
     for low, _ in crossed_limits(values):
         del limits[low]
     return limits

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_infperf.records.catalogue import Catalogue, quality_kind
+from pytest_infperf.records.catalogue import Catalogue, quality_spec
 from pytest_infperf.thresholds import (
     Policy,
     SuiteFacts,
@@ -38,7 +38,7 @@ size         = { max_ratio = 0.35 }
 speedup      = { min = 2.0 }
 """
 CATALOGUE = Catalogue(
-    (quality_kind("bleu", "points", True), quality_kind("wer", "fraction", False))
+    (quality_spec("bleu", "points", True), quality_spec("wer", "fraction", False))
 )
 FACTS = SuiteFacts(
     variants=("torch", "onnx", "onnx-fused-int8"),

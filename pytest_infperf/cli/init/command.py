@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pytest_infperf.cli.init import scaffold
-from pytest_infperf.cli.init.scaffold import BACKENDS, TASKS, Plan
+from pytest_infperf.cli.init.scaffold import BACKENDS, TASKS, SuiteDraft
 from pytest_infperf.errors import UserError
 from pytest_infperf.records.file import read, write_text
 from pytest_infperf.records.record import Record, Verdict
@@ -48,44 +48,44 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     root = Path.cwd()
-    plan = _plan(arguments, root)
-    written = scaffold.files(plan)
+    draft = _plan(arguments, root)
+    written = scaffold.files(draft)
     if not arguments.no_workflow:
         workflow = resources(__package__).joinpath("inference.yml")
         written[Path(".github/workflows/inference.yml")] = workflow.read_text("utf-8")
     limits = root / "thresholds.toml"
     before = limits.read_text("utf-8") if limits.is_file() else _HEAD
     _refuse_overwriting([root / path for path in written], force=arguments.force)
-    if f"[{plan.name}" in before:
+    if f"[{draft.name}" in before:
         raise UserError(
-            f"{limits} has a section [{plan.name}] already: take another name, or remove it"
+            f"{limits} has a section [{draft.name}] already: take another name, or remove it"
         )
     if not (root / "conftest.py").exists():
         written[Path("conftest.py")] = _CONFTEST
     for path, text in written.items():
         write_text(root / path, text)
         print(f"wrote {path}")
-    return _set_limits(plan, root, limits, before, arguments.budget)
+    return _set_limits(draft, root, limits, before, arguments.budget)
 
 
-def _set_limits(plan: Plan, root: Path, limits: Path, before: str, budget_s: float) -> int:
+def _set_limits(draft: SuiteDraft, root: Path, limits: Path, before: str, budget_s: float) -> int:
     """Measure, set limits, and measure again until a run keeps to what the earlier ones saw."""
     with tempfile.TemporaryDirectory() as folder:
         nothing = Path(folder, "thresholds.toml")
         nothing.write_text(_HEAD)
-        runs = [_measured(plan, root, nothing, budget_s)]
+        runs = [_measured(draft, root, nothing, budget_s)]
         print("and see how small a slowdown this host can show", flush=True)
-        slowdown = _noise(plan, root, budget_s).smallest_slowdown
+        slowdown = _noise(draft, root, budget_s).smallest_slowdown
         for _ in range(_MOST_RUNS - 1):
-            section = scaffold.limits(plan, runs, slowdown)
-            write_text(limits, f"{before.rstrip()}\n\n{scaffold.as_toml(plan.name, section)}")
+            section = scaffold.limits(draft, runs, slowdown)
+            write_text(limits, f"{before.rstrip()}\n\n{scaffold.as_toml(draft.name, section)}")
             print(f"wrote {limits.name}, and see whether a new run keeps to it", flush=True)
-            records = _measured(plan, root, limits, budget_s)
+            records = _measured(draft, root, limits, budget_s)
             verdicts = {gate.verdict for record in records for gate in record.gates}
             if verdicts == {Verdict.PASS}:
                 print(
                     f"every limit is kept. Commit these files, and run: pytest --infperf "
-                    f"{plan.folder}"
+                    f"{draft.folder}"
                 )
                 return 0
             runs.append(records)
@@ -97,18 +97,22 @@ def _set_limits(plan: Plan, root: Path, limits: Path, before: str, budget_s: flo
     return 1
 
 
-def _noise(plan: Plan, root: Path, budget_s: float) -> NoiseFloor:
+def _noise(draft: SuiteDraft, root: Path, budget_s: float) -> NoiseFloor:
     """Of the last variant against itself."""
-    collected = collected_suite(suite_beside(root / plan.folder / SUITE_FILE, root), plan.baseline)
+    configured = collected_suite(
+        suite_beside(root / draft.folder / SUITE_FILE, root), draft.baseline
+    )
     settings = Settings(root, cache=root / ".infperf_cache")
-    return calibrate(collected, plan.variants[-1], settings, Policy(budget_s=budget_s), _NOISE_RUNS)
+    return calibrate(
+        configured, draft.variants[-1], settings, Policy(budget_s=budget_s), _NOISE_RUNS
+    )
 
 
-def _measured(plan: Plan, root: Path, limits: Path, budget_s: float) -> list[Record]:
+def _measured(draft: SuiteDraft, root: Path, limits: Path, budget_s: float) -> list[Record]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "run.json")
         options = [f"--infperf-thresholds={limits}", f"--infperf-json={path}"]
-        command = [sys.executable, "-m", "pytest", "--infperf", str(plan.folder), *options]
+        command = [sys.executable, "-m", "pytest", "--infperf", str(draft.folder), *options]
         subprocess.run([*command, f"--infperf-budget={budget_s}"], cwd=root, check=False)
         if not path.is_file():
             raise UserError("nothing was measured: see what pytest said above")
@@ -121,7 +125,7 @@ def _measured(plan: Plan, root: Path, limits: Path, budget_s: float) -> list[Rec
     return records
 
 
-def _plan(arguments: Namespace, root: Path) -> Plan:
+def _plan(arguments: Namespace, root: Path) -> SuiteDraft:
     name = arguments.name or _asked("name of the suite", "NAME")
     if not name.isidentifier():
         raise UserError(f"{name!r} cannot name a suite: use letters, digits and underscores")
@@ -139,7 +143,7 @@ def _plan(arguments: Namespace, root: Path) -> Plan:
     is_folder = (root / model).is_dir()
     if not is_folder and (model.count("/") != 1 or model.startswith((".", "/"))):
         raise UserError(f"--model: {model} is neither a folder here nor a hub id (OWNER/NAME)")
-    return Plan(
+    return SuiteDraft(
         name,
         arguments.task,
         _from(folder, model, root) if is_folder else model,

@@ -11,7 +11,7 @@ from textwrap import dedent, indent
 from typing import Any
 
 from pytest_infperf.metrics import metric as metric_of
-from pytest_infperf.records.catalogue import LimitKind
+from pytest_infperf.records.catalogue import LimitRule
 from pytest_infperf.records.record import Measure, Record
 from pytest_infperf.thresholds import Thresholds, to_toml
 from pytest_infperf.thresholds.sections import Bound, Gates, SuiteSection, VariantSection
@@ -33,7 +33,7 @@ BACKENDS: Mapping[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class TaskKind:
+class TaskTemplate:
     """How a suite writes a task, and what init asks for."""
 
     class_name: str
@@ -44,24 +44,24 @@ class TaskKind:
     batch: int = 32
 
 
-TASKS: Mapping[str, TaskKind] = {
-    "translation": TaskKind(
+TASKS: Mapping[str, TaskTemplate] = {
+    "translation": TaskTemplate(
         "Translation",
         {"source": "file with a sentence a line", "reference": "file with their translations"},
         ("torch", "torch-int8", "onnx-fused-int8", "ctranslate2-int8"),
     ),
-    "classification": TaskKind(
+    "classification": TaskTemplate(
         "TextClassification",
         {"data": "file with a JSON object a line, of text and label"},
         ("torch", "torch-int8", "onnx-fused-int8", "openvino"),
         batch=8,
     ),
-    "vision": TaskKind(
+    "vision": TaskTemplate(
         "ImageClassification",
         {"images": "IDX file of images", "labels": "IDX file of their labels"},
         ("torch", "onnx", "openvino", "openvino-int8"),
     ),
-    "speech": TaskKind(
+    "speech": TaskTemplate(
         "SpeechRecognition",
         {"recordings": "folder of recordings, DIGIT_SPEAKER_INDEX.wav"},
         ("torch", "torch-int8", "onnx", "openvino"),
@@ -76,7 +76,7 @@ _SLOWER = 0.85
 
 
 @dataclass(frozen=True)
-class Plan:
+class SuiteDraft:
     """What the user asked for."""
 
     name: str
@@ -94,21 +94,21 @@ class Plan:
         return self.variants[0]
 
 
-def files(plan: Plan) -> dict[Path, str]:
+def files(draft: SuiteDraft) -> dict[Path, str]:
     """The suite and its tests, by path from the project's root."""
-    task = TASKS[plan.task]
-    calls = [BACKENDS[variant][0] for variant in plan.variants]
+    task = TASKS[draft.task]
+    calls = [BACKENDS[variant][0] for variant in draft.variants]
     classes = sorted({call.partition("(")[0] for call in calls})
     imports = ", ".join(sorted([*classes, "Suite", task.class_name]))
-    data = ", ".join(f"{keyword}={json.dumps(path)}" for keyword, path in plan.data.items())
+    data = ", ".join(f"{keyword}={json.dumps(path)}" for keyword, path in draft.data.items())
     suite = f"""\
         from pytest_infperf import {imports}
 
         suite = Suite(
-            {json.dumps(plan.name)},
+            {json.dumps(draft.name)},
             task={task.class_name}({data}),
-            model={json.dumps(plan.model)},
-            baseline={json.dumps(plan.baseline)},
+            model={json.dumps(draft.model)},
+            baseline={json.dumps(draft.baseline)},
             threads="best",
             variants=[
         """
@@ -130,25 +130,27 @@ def files(plan: Plan) -> dict[Path, str]:
             variant.footprint().check()
         """
     return {
-        plan.folder / "suite.py": f"{dedent(suite).rstrip()}\n{listed}\n    ],\n)\n",
-        plan.folder / f"test_{plan.folder.name}.py": dedent(tests),
+        draft.folder / "suite.py": f"{dedent(suite).rstrip()}\n{listed}\n    ],\n)\n",
+        draft.folder / f"test_{draft.folder.name}.py": dedent(tests),
     }
 
 
-def limits(plan: Plan, runs: Sequence[Sequence[Record]], smallest_slowdown: float) -> SuiteSection:
+def limits(
+    draft: SuiteDraft, runs: Sequence[Sequence[Record]], smallest_slowdown: float
+) -> SuiteSection:
     """The suite's section of thresholds.toml: each limit lies outside what any of the runs saw.
 
     A regression is limited to the least slowdown that this host can show, as a fraction.
     """
     by_variant: dict[str, list[Gates]] = {}
     for record in (record for records in runs for record in records):
-        gates = _gates_of(record, record.variant == plan.baseline)
+        gates = _gates_of(record, record.variant == draft.baseline)
         by_variant.setdefault(record.variant, []).append(gates)
     loosest = {variant: _loosest(found) for variant, found in by_variant.items()}
-    common = dict(loosest.pop(plan.baseline))
+    common = dict(loosest.pop(draft.baseline))
     common["regression"] = {"max": f"{max(2, math.ceil(100 * smallest_slowdown))} %"}
     return SuiteSection(
-        plan.baseline,
+        draft.baseline,
         gates=common,
         variants={variant: VariantSection(gates) for variant, gates in loosest.items()},
     )
@@ -162,7 +164,7 @@ def as_toml(name: str, section: SuiteSection) -> str:
 
 def _gates_of(record: Record, is_baseline: bool) -> Gates:
     measures = record.measures
-    gates: dict[str, dict[LimitKind, Bound]] = {}
+    gates: dict[str, dict[LimitRule, Bound]] = {}
     metric = str(record.evidence.get("quality_metric", ""))
     if quality := measures.get(metric):
         difference = record.evidence.get("differences", {}).get(metric)
@@ -178,9 +180,9 @@ def _gates_of(record: Record, is_baseline: bool) -> Gates:
 
 def _quality(
     score: Measure, difference: Mapping[str, Any] | None, *, rising: bool
-) -> dict[LimitKind, Bound]:
+) -> dict[LimitRule, Bound]:
     """The worse end of the interval, and of that of a difference to the baseline."""
-    gate: dict[LimitKind, Bound] = {}
+    gate: dict[LimitRule, Bound] = {}
     if rising:
         gate["min"] = _floor(score.value if score.low is None else score.low, 1)
     else:
@@ -194,7 +196,7 @@ def _quality(
 
 def _loosest(found: Sequence[Gates]) -> Gates:
     """Of several runs' limits the one that all of them keep to."""
-    gates: dict[str, dict[LimitKind, Bound]] = {}
+    gates: dict[str, dict[LimitRule, Bound]] = {}
     for measure, limit in ((m, k) for its in found for m in its for k in its[m]):
         bounds = [its[measure][limit] for its in found if limit in its.get(measure, {})]
         pick = min if limit == "min" else max

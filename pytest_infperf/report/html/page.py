@@ -14,7 +14,7 @@ from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
 from pytest_infperf.report import plots
 from pytest_infperf.report.html.templates import template
-from pytest_infperf.report.plots import Course, Point
+from pytest_infperf.report.plots import Course, PlotPoint
 from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.columns import METRIC_HEADERS, filled_columns
 from pytest_infperf.report.tables.sweeps import measured_at, point_tables, series, swept
@@ -93,7 +93,9 @@ def page(run: RunRecord, history: Mapping[str, Mapping[str, Sequence[Course]]] =
             troubles=troubles,
             suites=[_suite(name, run, history.get(name, {})) for name in names],
             host_name=", ".join(host_names(run.host)) or "unknown CPU",
-            host=[(name, _told(value)) for name, value in run.host.items() if value is not None],
+            host=[
+                (name, _host_value(value)) for name, value in run.host.items() if value is not None
+            ],
         )
     )
 
@@ -255,7 +257,7 @@ def _fronts(records: Sequence[Record]) -> list[Figure]:
         ("cost_per_million", "USD for a million requests", "Cost and quality", float),
     ):
         points = [
-            Point(r.variant, scale(r.measures[measure].value), r.measures[metric].value)
+            PlotPoint(r.variant, scale(r.measures[measure].value), r.measures[metric].value)
             for r in records
             if measure in r.measures and metric in r.measures
         ]
@@ -271,7 +273,7 @@ def _as_ratio(regression: Measure) -> Measure:
     return Measure(1 + regression.value, "ratio", low, high, regression.n)
 
 
-def _told(value: object) -> str:
+def _host_value(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {item}" for key, item in value.items())
     if isinstance(value, list | tuple):

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.serving.deploy import aws
-from pytest_infperf.serving.deploy.plan import VOLUME_GIB, Plan
+from pytest_infperf.serving.deploy.plan import VOLUME_GIB, DeploymentPlan
 from pytest_infperf.serving.deploy.user_data import script
 
 NAME_TAG = "infperf:deployment"
@@ -65,7 +65,7 @@ class Ec2:
                 for group in page["SecurityGroups"]
             }
 
-    def create(self, plan: Plan, said: Callable[[str], None]) -> Deployed:
+    def create(self, plan: DeploymentPlan, report_progress: Callable[[str], None]) -> Deployed:
         """Make the security group, then the instance, and wait until it runs.
 
         Permissions and limits that AWS can check beforehand are checked with its dry run, so that
@@ -82,13 +82,13 @@ class Ec2:
             instance = self._instance(plan)
             self._dry_run(self._ec2.create_security_group, group)
             self._dry_run(self._ec2.run_instances, instance)
-        said(f"the dry run passed; image {instance['ImageId']}")
+        report_progress(f"the dry run passed; image {instance['ImageId']}")
         groups: list[str] = []
         instances: list[str] = []
         try:
             with aws.explained():
                 groups.append(self._ec2.create_security_group(**group)["GroupId"])
-                said(f"security group {groups[0]}")
+                report_progress(f"security group {groups[0]}")
                 self._ec2.get_waiter("security_group_exists").wait(GroupIds=groups)
                 if plan.allow:
                     self._ec2.authorize_security_group_ingress(
@@ -96,15 +96,15 @@ class Ec2:
                     )
                 made = self._ec2.run_instances(**instance, SecurityGroupIds=groups)
                 instances += [i["InstanceId"] for i in made["Instances"]]
-                said(f"instance {instances[0]}; waiting until it runs")
+                report_progress(f"instance {instances[0]}; waiting until it runs")
                 self._ec2.get_waiter("instance_running").wait(InstanceIds=instances)
                 answer = self._ec2.describe_instances(InstanceIds=instances)
             return _deployed(answer["Reservations"][0]["Instances"][0])
         except BaseException as error:
-            undone = self._undone(plan.name, instances, groups, said)
+            undone = self._undone(plan.name, instances, groups, report_progress)
             if isinstance(error, UserError):
                 raise UserError(f"{error}\n{undone}") from error
-            said(undone)
+            report_progress(undone)
             raise
 
     def teardown(self, name: str) -> list[str]:
@@ -127,12 +127,12 @@ class Ec2:
         name: str,
         instances: Sequence[str],
         groups: Sequence[str],
-        said: Callable[[str], None],
+        report_progress: Callable[[str], None],
     ) -> str:
         made = ", ".join([*instances, *groups])
         if not made:
             return "nothing had been made"
-        said(f"removing what was made: {made}")
+        report_progress(f"removing what was made: {made}")
         try:
             self._remove(instances, groups)
         except UserError as error:
@@ -168,7 +168,7 @@ class Ec2:
             if aws.code_of(error) != "DryRunOperation":
                 raise
 
-    def _group(self, plan: Plan) -> dict[str, Any]:
+    def _group(self, plan: DeploymentPlan) -> dict[str, Any]:
         return {
             "GroupName": f"infperf-{plan.name}",
             "Description": f"infperf deploy {plan.name}",
@@ -176,7 +176,7 @@ class Ec2:
             "TagSpecifications": _tag_specifications(plan, "security-group"),
         }
 
-    def _network(self, plan: Plan) -> str:
+    def _network(self, plan: DeploymentPlan) -> str:
         if plan.subnet:
             (subnet,) = self._ec2.describe_subnets(SubnetIds=[plan.subnet])["Subnets"]
             return str(subnet["VpcId"])
@@ -186,7 +186,7 @@ class Ec2:
             raise UserError(f"{self.region} has no default VPC: name a subnet with --subnet")
         return str(found[0]["VpcId"])
 
-    def _instance(self, plan: Plan) -> dict[str, Any]:
+    def _instance(self, plan: DeploymentPlan) -> dict[str, Any]:
         image = self._image(plan.instance_type)
         asked: dict[str, Any] = {
             "ImageId": image["ImageId"],
@@ -244,7 +244,7 @@ def _tags(described: dict[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
 
 
-def _tag_specifications(plan: Plan, *resources: str) -> list[dict[str, Any]]:
+def _tag_specifications(plan: DeploymentPlan, *resources: str) -> list[dict[str, Any]]:
     tags = {
         "Name": f"infperf-{plan.name}",
         NAME_TAG: plan.name,

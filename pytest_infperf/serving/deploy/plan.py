@@ -49,7 +49,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DeploymentPlan:
     """One instance that serves one variant."""
 
     name: str
@@ -98,5 +98,5 @@ class Plan:
             spans = {"an hour": 1.0, "a day": 24.0, "a month": HOURS_A_MONTH}
             if hours is not None:
                 spans[f"for {hours:g} hours"] = hours
-            for told, length in spans.items():
-                yield told, length * self.price.usd_per_hour
+            for description, length in spans.items():
+                yield description, length * self.price.usd_per_hour

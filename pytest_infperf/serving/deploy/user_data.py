@@ -6,7 +6,7 @@ from importlib.metadata import version
 from shlex import quote
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.serving.deploy.plan import Plan
+from pytest_infperf.serving.deploy.plan import DeploymentPlan
 
 LIMIT_BYTES = 16_384
 """Of EC2."""
@@ -62,7 +62,7 @@ WantedBy=multi-user.target
 """
 
 
-def unit(plan: Plan) -> str:
+def unit(plan: DeploymentPlan) -> str:
     """The systemd unit. Its values need no quotes: `Plan` and `Source` take plain words alone."""
     return _UNIT.format(
         folder=plan.source.folder,
@@ -72,7 +72,7 @@ def unit(plan: Plan) -> str:
     )
 
 
-def script(plan: Plan) -> str:
+def script(plan: DeploymentPlan) -> str:
     """The user data, as text. Raises UserError where it is longer than EC2 takes."""
     extras = ",".join(plan.extras)
     release = version("pytest-infperf")

@@ -20,7 +20,7 @@ from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.host.processes import LastWords, how_it_ended
 from pytest_infperf.serving.load import traffic
-from pytest_infperf.serving.load.plan import Plan
+from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import Traffic
 from pytest_infperf.suite.loads import ClosedLoop
 
@@ -91,7 +91,7 @@ def _sent(
         bodies = folder / "bodies"
         bodies.write_bytes(b"\n".join(target.bodies))
         plan = replace(
-            Plan(
+            GeneratorConfig(
                 target.url,
                 target.path,
                 str(bodies),
@@ -130,7 +130,7 @@ def _files(folder: Path, processes: int, timeout_s: float, words: LastWords) -> 
 
 def _run(
     command: Sequence[str],
-    plan: Plan,
+    plan: GeneratorConfig,
     cpus: Sequence[int] | None,
     timeout_s: float,
     words: LastWords,

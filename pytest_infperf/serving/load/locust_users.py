@@ -13,10 +13,10 @@ from typing import Any
 from locust import FastHttpUser, constant, events, task
 from locust.runners import MasterRunner
 
-from pytest_infperf.serving.load.plan import Plan
+from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import NO_ANSWER, Generator, Log, Reply
 
-PLAN = Plan.from_environment()
+PLAN = GeneratorConfig.from_environment()
 LOG = Log(Path(PLAN.out))
 _BODIES = PLAN.endless_bodies()
 _HEADERS = {"content-type": "application/json"}

@@ -26,7 +26,7 @@ from pytest_infperf.records.record import Measure
 from pytest_infperf.serving.load import generators
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.rate_search import Found, highest_rate
-from pytest_infperf.serving.load.run import Run
+from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.timeline import timeline
 from pytest_infperf.serving.load.traffic import Traffic
 from pytest_infperf.serving.load.usage import WINDOW_S, watched
@@ -85,7 +85,7 @@ class Loading:
     usd_per_hour: float | None
     highest_rate: float | None
     """Where the scenario Server has found it already."""
-    said: Callable[[str], None]
+    report_progress: Callable[[str], None]
 
     def measure(self, load: Load, seconds: float) -> UnderLoad:
         """Raises WorkerError when nothing was answered.
@@ -100,16 +100,16 @@ class Loading:
             rate = load.share * highest
             if not rate:
                 raise WorkerError(f"no rate keeps the {load.limit}: there is nothing to soak at")
-            self.said(f"at {rate:.3g} requests/s")
+            self.report_progress(f"at {rate:.3g} requests/s")
             soak = OpenLoop(rate)
-            return self._told(load, self._run(lambda: self._traffic(soak, seconds)))
+            return self._result(load, self._run(lambda: self._traffic(soak, seconds)))
         if isinstance(load, Server):
             return self._at_highest_rate(load, seconds)
-        self.said("")
+        self.report_progress("")
         rate = load.rate if isinstance(load, OpenLoop) else 1 / probe.service_mean_s
         lasts_s = self._lasts_s(seconds, rate)
         traffic = partial(self._traffic, load, lasts_s)
-        return self._told(load, self._undisturbed(partial(self._run, traffic)))
+        return self._result(load, self._undisturbed(partial(self._run, traffic)))
 
     def _traffic(self, load: Load, seconds: float) -> Traffic:
         if isinstance(load, ClosedLoop):
@@ -125,17 +125,17 @@ class Loading:
         needed = [quantile.queries_needed(p, 1 - tail) for p in self.percentiles]
         return max(seconds, min(self.budget_s, _ROOM * max(needed, default=0) / rate))
 
-    def _undisturbed(self, run_once: Callable[[], Run]) -> Run:
+    def _undisturbed(self, run_once: Callable[[], LoadRun]) -> LoadRun:
         """The first of a few runs whose generator kept up, or the last where none did."""
         spoilt: list[str] = []
         while (run := run_once()).doubt and len(spoilt) < _REPEATS:
             spoilt.append(run.doubt)
         return replace(run, spoilt=tuple(spoilt))
 
-    def _run(self, traffic: Callable[[], Traffic]) -> Run:
+    def _run(self, traffic: Callable[[], Traffic]) -> LoadRun:
         with watched(self.server) as watch:
             seen = traffic()
-        run = Run(seen, watch.usage)
+        run = LoadRun(seen, watch.usage)
         if not run.answered:
             statuses = Counter(reply.error or reply.status for reply in run.replies)
             raise WorkerError(
@@ -144,7 +144,7 @@ class Loading:
             )
         return run
 
-    def _highest_rate(self, load: Server) -> tuple[Found, Run]:
+    def _highest_rate(self, load: Server) -> tuple[Found, LoadRun]:
         """A rate of 0 where none keeps the limit, and the last run that was tried.
 
         What breaks the limit with nobody waiting keeps it at no rate, and is not tried.
@@ -167,9 +167,9 @@ class Loading:
         doubt = ""
         if found.rate and not self._keeps(load, run):
             doubt = f"at {found.rate:.3g} requests/s it did not keep the {load.limit} for so long"
-        return self._told(load, run, found, doubt)
+        return self._result(load, run, found, doubt)
 
-    def _confirmed_rate(self, load: Server, seconds: float) -> tuple[Found, Run]:
+    def _confirmed_rate(self, load: Server, seconds: float) -> tuple[Found, LoadRun]:
         """The highest rate for so long, or a lower one when it does not keep; the last if none."""
         found, run = self._highest_rate(load)
         if not found.rate:
@@ -183,18 +183,20 @@ class Loading:
                 break
         return found, run
 
-    def _at_rate(self, rate: float, seconds: float, seed: int) -> Run:
+    def _at_rate(self, rate: float, seconds: float, seed: int) -> LoadRun:
         """For so long, or a little longer where the rate is slow."""
         lasts_s = min(max(seconds, _LEAST_REQUESTS / rate), _LONGEST * seconds)
-        self.said(f"at {rate:.3g} requests/s")
+        self.report_progress(f"at {rate:.3g} requests/s")
         return self._run(lambda: generators.open_loop(self.target, rate, lasts_s, seed))
 
-    def _keeps(self, load: Server, run: Run) -> bool:
+    def _keeps(self, load: Server, run: LoadRun) -> bool:
         latencies = [reply.latency_s for reply in run.answered]
         under = quantile.percentile(latencies, load.percentile) <= load.limit_s
         return under and not run.errors
 
-    def _told(self, load: Load, run: Run, found: Found | None = None, doubt: str = "") -> UnderLoad:
+    def _result(
+        self, load: Load, run: LoadRun, found: Found | None = None, doubt: str = ""
+    ) -> UnderLoad:
         doubt = doubt or run.doubt
         named = dict(self._measures(run, found))
         measured = Measured(
@@ -205,7 +207,7 @@ class Loading:
         )
         return UnderLoad(measured, _evidence(run, found, doubt))
 
-    def _measures(self, run: Run, found: Found | None) -> Iterator[tuple[str, Measure]]:
+    def _measures(self, run: LoadRun, found: Found | None) -> Iterator[tuple[str, Measure]]:
         latencies = [reply.latency_s for reply in run.kept]
         n = len(latencies)
         confidence, seed = self.confidence, self.seed
@@ -237,7 +239,7 @@ class Loading:
             bounds = found.rate, found.beyond
             yield "highest_rate", Measure(found.rate, "requests/s", *bounds, n)
 
-    def _rate(self, run: Run) -> Measure:
+    def _rate(self, run: LoadRun) -> Measure:
         """Answers a second, from the first request to the last response."""
         whole = max(1, min(_MOST_PARTS, int(run.seconds / _PART_S)))
         edge = run.seconds / whole
@@ -249,7 +251,7 @@ class Loading:
         return Measure(len(run.answered) / run.seconds, "requests/s", *bounds, len(run.answered))
 
 
-def _evidence(run: Run, found: Found | None, doubt: str) -> dict[str, Any]:
+def _evidence(run: LoadRun, found: Found | None, doubt: str) -> dict[str, Any]:
     failed = Counter(r.error or f"HTTP {r.status}" for r in run.replies if not r.ok)
     (first, end), windows = run.steady, run.windows
     trials = found.trials if found else {}

@@ -19,7 +19,7 @@ from time import monotonic, process_time
 import aiohttp
 
 from pytest_infperf.host.processes import die_with_parent
-from pytest_infperf.serving.load.plan import Plan
+from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import NO_ANSWER, Generator, Log, Reply
 
 MOST_OPEN = 5000
@@ -30,7 +30,7 @@ _HEADERS = {"content-type": "application/json"}
 
 
 class Sender:
-    def __init__(self, plan: Plan, session: aiohttp.ClientSession) -> None:
+    def __init__(self, plan: GeneratorConfig, session: aiohttp.ClientSession) -> None:
         self._plan = plan
         self._session = session
         self._bodies = plan.endless_bodies()
@@ -82,11 +82,11 @@ class Sender:
 
 def arrivals(rate: float, seconds: float, seed: int) -> Iterator[float]:
     """Of a Poisson process, in seconds from its beginning; the same ones for the same seed."""
-    draw = random.Random(seed)
-    at = draw.expovariate(rate)
+    rng = random.Random(seed)
+    at = rng.expovariate(rate)
     while at < seconds:
         yield at
-        at += draw.expovariate(rate)
+        at += rng.expovariate(rate)
 
 
 async def until(moment_s: float) -> None:
@@ -96,7 +96,7 @@ async def until(moment_s: float) -> None:
         await asyncio.sleep(0)
 
 
-async def generate(plan: Plan) -> None:
+async def generate(plan: GeneratorConfig) -> None:
     timeout = aiohttp.ClientTimeout(total=plan.timeout_s)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(plan.url, timeout=timeout, connector=connector) as session:
@@ -115,7 +115,7 @@ def main() -> None:
     die_with_parent(signal.SIGTERM)
     gc.collect()
     gc.freeze()
-    asyncio.run(generate(Plan.from_environment()))
+    asyncio.run(generate(GeneratorConfig.from_environment()))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ over this."""
 
 
 @dataclass(frozen=True)
-class Run:
+class LoadRun:
     """Load was put on a server once."""
 
     traffic: Traffic

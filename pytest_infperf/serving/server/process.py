@@ -33,7 +33,7 @@ class ServerProcess:
         deployment: Deployment,
         checkout: Checkout,
         timeout_s: float,
-        doomed: Callable[[], bool] = lambda: False,
+        has_failed: Callable[[], bool] = lambda: False,
     ) -> None:
         """Raises WorkerError when it does not get ready in time, or is `doomed` not to."""
         self.deployment = deployment
@@ -49,7 +49,7 @@ class ServerProcess:
             start_new_session=True,
         )
         try:
-            self._wait(monotonic() + timeout_s, doomed)
+            self._wait(monotonic() + timeout_s, has_failed)
         except BaseException:
             self.close()
             raise
@@ -73,7 +73,7 @@ class ServerProcess:
                     return round(float(line.removeprefix(_READY_METRIC)))
         return 0
 
-    def _wait(self, deadline: float, doomed: Callable[[], bool]) -> None:
+    def _wait(self, deadline: float, has_failed: Callable[[], bool]) -> None:
         assert self._process.stdout
         line = self._process.stdout.readline()  # it comes at once, or the process ends
         if not line:
@@ -82,7 +82,7 @@ class ServerProcess:
         while self.ready_workers() < self.deployment.limits.workers:
             if not self.alive:
                 raise self._died()
-            if monotonic() > deadline or doomed():
+            if monotonic() > deadline or has_failed():
                 raise WorkerError(
                     f"the server of {self.name} was not ready in time (--infperf-timeout)"
                     f"{self._words}"

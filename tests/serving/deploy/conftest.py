@@ -14,14 +14,14 @@ from botocore.exceptions import ClientError
 
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.serving.deploy import ec2 as deployments
-from pytest_infperf.serving.deploy.plan import Plan, Source
+from pytest_infperf.serving.deploy.plan import DeploymentPlan, Source
 from tests.serving.deploy.made import REGION, Planned, Refusing
 
 
 @pytest.fixture
 def planned() -> Planned:
     """A plan with some of its fields changed."""
-    plan = Plan(
+    plan = DeploymentPlan(
         name="translation-fast",
         suite="translation",
         variant="fast",

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pytest_infperf.cli import serve
-from pytest_infperf.serving.deploy.plan import Plan
+from pytest_infperf.serving.deploy.plan import DeploymentPlan
 from pytest_infperf.suite.discovery import SuiteAddress
 
 ROOT = Path(__file__).parents[3]
 REGION = "us-east-1"
-Planned = Callable[..., Plan]
+Planned = Callable[..., DeploymentPlan]
 
 
 class Refusing(Protocol):

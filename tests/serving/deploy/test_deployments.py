@@ -177,10 +177,10 @@ def test_interrupting_it_removes_the_instance_too(
     account: Any, planned: Planned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted_while_it_starts(monkeypatch)
-    said: list[str] = []
+    notices: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        Ec2(REGION).create(planned(), said.append)
-    assert "what had been made was removed: i-" in said[-1]
+        Ec2(REGION).create(planned(), notices.append)
+    assert "what had been made was removed: i-" in notices[-1]
     assert (instances(account), groups(account)) == ([], [])
 
 

@@ -14,7 +14,7 @@ from pytest_infperf.errors import WorkerError
 from pytest_infperf.serving.load import measure as measuring
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.measure import Loading, UnderLoad
-from pytest_infperf.serving.load.run import Run
+from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.traffic import Generator, Reply, Traffic
 from pytest_infperf.serving.load.usage import Sample, Usage
 from pytest_infperf.suite.loads import OpenLoop, SingleStream, Soak
@@ -34,8 +34,8 @@ def replies(
     return [Reply(i / 10, i / 10 + lag_s, i / 10 + lag_s + service_s, status) for i in range(count)]
 
 
-def run(its: Sequence[Reply], generator: Generator = IDLE, dropped: int = 0) -> Run:
-    return Run(Traffic(its, [generator], dropped), usage())
+def run(its: Sequence[Reply], generator: Generator = IDLE, dropped: int = 0) -> LoadRun:
+    return LoadRun(Traffic(its, [generator], dropped), usage())
 
 
 def without_a_server(
@@ -183,11 +183,11 @@ def test_dropped_requests_are_errors() -> None:
 
 def test_a_doubt_lets_no_limit_pass(under_load) -> None:  # type: ignore[no-untyped-def]
     from pytest_infperf.gates.judge import judge
-    from pytest_infperf.records.catalogue import MeasureKind
+    from pytest_infperf.records.catalogue import MeasureSpec
     from pytest_infperf.records.record import Verdict
     from pytest_infperf.thresholds.gate import Gate, Limit
 
-    kind = MeasureKind("error_rate@rate=10", "fraction", False, "load")
+    kind = MeasureSpec("error_rate@rate=10", "fraction", False, "load")
     gate = Gate(kind, Limit("max", 0.0, "max = 0"), "thresholds.toml:3", 0.95, "fail")
     sure = under_load(replies()).measured
     assert judge(gate, sure).verdict is Verdict.PASS
@@ -200,11 +200,11 @@ def test_a_doubt_lets_no_limit_pass(under_load) -> None:  # type: ignore[no-unty
 
 def test_percentiles_under_load_are_judged_by_their_interval(under_load) -> None:  # type: ignore[no-untyped-def]
     from pytest_infperf.gates.judge import judge
-    from pytest_infperf.records.catalogue import MeasureKind
+    from pytest_infperf.records.catalogue import MeasureSpec
     from pytest_infperf.records.record import Verdict
     from pytest_infperf.thresholds.gate import Gate, Limit
 
-    kind = MeasureKind("latency_p50@rate=10", "s", False, "load")
+    kind = MeasureSpec("latency_p50@rate=10", "s", False, "load")
     gate = Gate(kind, Limit("max", 0.03, 'max = "30 ms"'), "thresholds.toml:3", 0.95, "fail")
     assert judge(gate, under_load(replies()).measured).verdict is Verdict.PASS
     assert judge(gate, under_load(replies(service_s=0.04)).measured).verdict is Verdict.FAIL

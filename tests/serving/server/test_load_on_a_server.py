@@ -11,7 +11,7 @@ from time import monotonic, sleep
 import psutil
 import pytest
 
-from pytest_infperf.worker.serving import usable_cores
+from pytest_infperf.worker.variant_worker import usable_cores
 from tests.serving.server.echo_server import PREDICT, Reply, Running, Serve
 
 
@@ -128,11 +128,15 @@ def test_it_listens_to_this_host_alone_unless_told_otherwise(echo: Running) -> N
 
 
 def test_a_worker_has_the_variants_threads_unless_told_otherwise(serve: Serve) -> None:
-    assert "echo[threaded]: 2 x 3 threads on" in said(serve("--variant=threaded", workers=2))
-    assert "echo[threaded]: 1 x 5 threads on" in said(serve("--variant=threaded", "--threads=5"))
+    assert "echo[threaded]: 2 x 3 threads on" in server_output(
+        serve("--variant=threaded", workers=2)
+    )
+    assert "echo[threaded]: 1 x 5 threads on" in server_output(
+        serve("--variant=threaded", "--threads=5")
+    )
     cores = len(usable_cores())
-    assert f"echo[fake]: {cores} x 1 threads on" in said(serve(workers=cores))
+    assert f"echo[fake]: {cores} x 1 threads on" in server_output(serve(workers=cores))
 
 
-def said(running: Running) -> str:
+def server_output(running: Running) -> str:
     return running.errors.read_text()

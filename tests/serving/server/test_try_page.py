@@ -54,8 +54,8 @@ def test_a_text_is_asked_and_its_answer_shown(echo: Running, browser: str, tmp_p
     done = opened(browser, url, tmp_path, "--dump-dom")
     answer = done.stdout.split('<output name="got"', 1)[1].split(">", 1)[1].split("</output>")[0]
     assert unescape(answer) == "one <b>bold</b>\ntwo & three"
-    said = done.stdout.split('<output name="said"', 1)[1].split(">", 1)[1].split("</output>")[0]
-    assert said.endswith(" ms")
+    status = done.stdout.split('<output name="said"', 1)[1].split(">", 1)[1].split("</output>")[0]
+    assert status.endswith(" ms")
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
 
 

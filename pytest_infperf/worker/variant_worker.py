@@ -44,7 +44,7 @@ class Assignment:
         return f"{self.blueprint.variant_id}{f' at {revision}' if revision else ''}"
 
 
-class ServedVariant:
+class VariantWorker:
     """A frozen worker that has loaded a variant and answered its first query.
 
     Several can be begun before any of them is waited for. Whoever begins one in a thread has to
@@ -69,16 +69,16 @@ class ServedVariant:
     @classmethod
     def ready(
         cls, assignment: Assignment, artifact: Artifact, threads: int | None
-    ) -> ServedVariant:
-        served = cls(assignment, artifact, threads)
-        served.finish_loading()
-        served.answer_first_query()
-        return served
+    ) -> VariantWorker:
+        worker = cls(assignment, artifact, threads)
+        worker.finish_loading()
+        worker.answer_first_query()
+        return worker
 
     def _begin(self, threads: int | None) -> None:
         given = self._assignment
         self._process = WorkerProcess(given.name, given.checkout, given.timeout_s)
-        request = messages.Load(
+        request = messages.LoadArtifact(
             suite=asdict(given.suite),
             data=str(given.data),
             backend=given.blueprint.backend,

@@ -14,7 +14,7 @@ ENVIRONMENT = "INFPERF_LOAD_PLAN"
 
 
 @dataclass(frozen=True)
-class Plan:
+class GeneratorConfig:
     url: str
     path: str
     bodies: str

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from pytest_infperf.measure.protocols import PROTOCOLS
 from pytest_infperf.metrics import metric
-from pytest_infperf.records.catalogue import Catalogue, Method, quality_kind
+from pytest_infperf.records.catalogue import Catalogue, Method, quality_spec
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.suite import Suite
@@ -15,7 +15,7 @@ from pytest_infperf.suite.task import Metric
 
 
 @dataclass(frozen=True)
-class CollectedSuite:
+class ConfiguredSuite:
     suite: Suite
     address: SuiteAddress
     baseline_id: str | None
@@ -35,9 +35,9 @@ class CollectedSuite:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        kinds = (quality_kind(m.name, m.unit, m.higher_is_better) for m in self.metrics)
+        specs = (quality_spec(m.name, m.unit, m.higher_is_better) for m in self.metrics)
         points: dict[str, Method] = dict.fromkeys(PROTOCOLS, "protocol")
         for sweep in self.suite.sweeps:
             points.update(dict.fromkeys(sweep.points, "sweep"))
         points.update({load.name: "load" for load in self.suite.loads})
-        return Catalogue(tuple(kinds), points, [sweep.parameter for sweep in self.suite.sweeps])
+        return Catalogue(tuple(specs), points, [sweep.parameter for sweep in self.suite.sweeps])

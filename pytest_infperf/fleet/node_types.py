@@ -13,7 +13,7 @@ START = """ray start --address=HEAD:6379 --resources='{"instance:c7i.large": 1}'
 
 
 @dataclass(frozen=True)
-class Kind:
+class NodeType:
     name: str
     """Such as `c7i.large`."""
     nodes: int
@@ -26,7 +26,7 @@ class Kind:
         return RESOURCE_PREFIX + self.name
 
 
-def kinds(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Kind]:
+def node_types(nodes: Sequence[Mapping[str, Any]]) -> dict[str, NodeType]:
     """The kinds of the nodes that are alive, by name, of rows such as `ray.nodes()` gives.
 
     Raises UserError when nodes of one kind have different amounts of its resource, for then
@@ -44,14 +44,15 @@ def kinds(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Kind]:
                 f"--infperf-ray: the nodes of {name} have {sorted(set(found))} of "
                 f"{RESOURCE_PREFIX}{name}; give each of them 1: {START}"
             )
-    return {name: Kind(name, len(found), found[0]) for name, found in sorted(amounts.items())}
+    return {name: NodeType(name, len(found), found[0]) for name, found in sorted(amounts.items())}
 
 
-def alive(nodes: Sequence[Mapping[str, Any]], known: Mapping[str, Kind]) -> dict[str, int]:
+def alive(nodes: Sequence[Mapping[str, Any]], known: Mapping[str, NodeType]) -> dict[str, int]:
     """How many nodes of each known kind are alive now."""
     return {
-        kind.name: sum(
-            node["Alive"] and node["Resources"].get(kind.resource) == kind.amount for node in nodes
+        node_type.name: sum(
+            node["Alive"] and node["Resources"].get(node_type.resource) == node_type.amount
+            for node in nodes
         )
-        for kind in known.values()
+        for node_type in known.values()
     }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.fleet.kinds import Kind, kinds
+from pytest_infperf.fleet.node_types import NodeType, node_types
 
 
 def node(*, alive: bool = True, **resources: float) -> dict[str, Any]:
@@ -16,20 +16,20 @@ def node(*, alive: bool = True, **resources: float) -> dict[str, Any]:
 
 def test_nodes_are_counted_by_kind_and_others_are_no_kind() -> None:
     large, small = {"instance:c7i.large": 1.0}, {"instance:c7g.medium": 1.0}
-    found = kinds([node(**large), node(), node(**small), node(**large)])
+    found = node_types([node(**large), node(), node(**small), node(**large)])
     assert found == {
-        "c7g.medium": Kind("c7g.medium", 1, 1.0),
-        "c7i.large": Kind("c7i.large", 2, 1.0),
+        "c7g.medium": NodeType("c7g.medium", 1, 1.0),
+        "c7i.large": NodeType("c7i.large", 2, 1.0),
     }
     assert found["c7i.large"].resource == "instance:c7i.large"
 
 
 def test_dead_nodes_do_not_count() -> None:
-    found = kinds([node(**{"instance:a": 1.0}), node(alive=False, **{"instance:a": 1.0})])
+    found = node_types([node(**{"instance:a": 1.0}), node(alive=False, **{"instance:a": 1.0})])
     assert found["a"].nodes == 1
-    assert kinds([node(alive=False, **{"instance:a": 1.0})]) == {}
+    assert node_types([node(alive=False, **{"instance:a": 1.0})]) == {}
 
 
 def test_a_node_that_could_not_be_held_alone_is_refused() -> None:
     with pytest.raises(UserError, match=r"have \[1.0, 2.0\] of instance:a; give each of them 1"):
-        kinds([node(**{"instance:a": 1.0}), node(**{"instance:a": 2.0})])
+        node_types([node(**{"instance:a": 1.0}), node(**{"instance:a": 2.0})])
