@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -134,13 +134,29 @@ def test_rnn(sentences: Path) -> None:
     assert found.shape[1] <= 6
 
 
-def test_a_budget_of_seconds_ends(tmp_path: Path) -> None:
-    for name, values in (("images-idx3", (64, 28, 28)), ("labels-idx1", (64,))):
-        head = bytes([0, 0, 8, len(values)]) + b"".join(n.to_bytes(4, "big") for n in values)
-        packed = gzip.compress(head + bytes(math.prod(values)))
-        (tmp_path / f"train-{name}-ubyte.gz").write_bytes(packed)
-    seen = vision.train("mnist-softmax", tmp_path, tmp_path, Budget(seconds=0.3), "cpu")
-    assert seen
+def test_a_budget_of_seconds_ends_when_they_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An eighth of a second a step; the hundred seconds before the first one do not count."""
+    import torch
+
+    now = 0.0
+    monkeypatch.setattr(training, "monotonic", lambda: now)
+    module = torch.nn.Linear(1, 1)
+
+    def loss() -> torch.Tensor:
+        nonlocal now
+        now += 0.125
+        return module(torch.ones(1)).square().sum()
+
+    def batches() -> Iterator[Callable[[], torch.Tensor]]:
+        nonlocal now
+        now += 100
+        yield from repeat(loss)
+
+    losses = training.fit(
+        module, batches(), Budget(seconds=5).share(0.2), peak=0.01, warm_up=1, name="a line"
+    )
+    assert len(losses) == 8
+    assert losses[-1] < losses[0]
 
 
 def test_the_shipped_weights_are_those_of_their_cards() -> None:
