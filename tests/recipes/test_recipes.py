@@ -163,6 +163,20 @@ def test_the_shipped_weights_are_those_of_their_cards() -> None:
     assert list(check.differences()) == []
 
 
+def test_every_card_says_how_many_parameters_its_model_has(tmp_path: Path) -> None:
+    """Without weights, each of them is wrong."""
+    cards = sorted(ROOT.glob("suites/*/models/*/README.md"))
+    for card in cards:
+        (tmp_path / card.relative_to(ROOT)).parent.mkdir(parents=True)
+        shutil.copy(card, tmp_path / card.relative_to(ROOT))
+    (hashes := tmp_path / "weights.sha256").touch()
+    found = list(check.differences(tmp_path, hashes))
+    assert [line.partition(" says ")[0] for line in found] == [
+        str(card.relative_to(ROOT)) for card in cards
+    ]
+    assert len(cards) == len({*ROOT.glob("suites/*/models/*")})
+
+
 def test_what_differs_is_named(tmp_path: Path) -> None:
     name = "suites/vision/models/mnist-softmax/model.safetensors"
     folder = (tmp_path / name).parent
@@ -171,7 +185,10 @@ def test_what_differs_is_named(tmp_path: Path) -> None:
     hashes.write_text(f"{'0' * 64}  {name}\n{'0' * 64}  suites/gone.safetensors\n")
     card = (folder / "README.md").read_text("utf-8")
     (folder / "README.md").write_text(card.replace("7.9 k parameters", "9 k parameters"))
+    (folder.parent / "own").mkdir()
+    (folder.parent / "own" / "model.safetensors").touch()
     assert list(check.differences(tmp_path, hashes)) == [
+        "suites/vision/models/own/model.safetensors is not in weights.sha256",
         f"{name} is not what weights.sha256 says",
         "suites/gone.safetensors is missing",
         "suites/vision/models/mnist-softmax/README.md says 9 k parameters, and 7,850 are in its "
