@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from psutil import Process
+from sacrebleu import corpus_chrf
 
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.run.configured import ConfiguredSuite
@@ -84,13 +85,23 @@ def test_a_batch_says_what_its_samples_say_alone(runs: dict[str, SuiteRun], suit
     assert agreement(runs[suite], SAME[suite][0], 4) == 1
 
 
+LEAST_ALIKE = {"vision": 198, "speech": 11, "classification": 23, "translation": 17}
+"""Outputs that are those of float32. With VNNI all are, but for 2 and 4 of 24 translations; another
+CPU rounds otherwise. Weights of 6 bits, or 5 % too large, leave 14 translations."""
+LEAST_CHRF = 87
+"""Of translations against those in float32: with VNNI 97 and 93, with either mistake 79 and 84."""
+
+
 @pytest.mark.parametrize(("suite", "variant_id"), every(ROUNDED))
 def test_fewer_bits_say_much_the_same(
     runs: dict[str, SuiteRun], suite: str, variant_id: str
 ) -> None:
-    least = {"vision": 0.97, "speech": 0.8, "classification": 0.8, "translation": 0.3}
-    assert agreement(runs[suite], variant_id, 1) >= least[suite]
-    assert runs[suite].worker(variant_id).artifact.evidence["quantization"]
+    run = runs[suite]
+    assert agreement(run, variant_id, 1) * SAMPLES[suite] >= LEAST_ALIKE[suite] - 0.5
+    if suite == "translation":
+        told, exact = outputs(run, variant_id, 1), outputs(run, "rnn", 1)
+        assert corpus_chrf(told, [exact]).score >= LEAST_CHRF
+    assert run.worker(variant_id).artifact.evidence["quantization"]
 
 
 @pytest.mark.parametrize(
