@@ -52,8 +52,7 @@ class Measuring:
     def __init__(self, config: pytest.Config) -> None:
         from pytest_infperf import fleet
         from pytest_infperf.errors import UserError
-        from pytest_infperf.session import progress_line, session
-        from pytest_infperf.session import xdist as distributed
+        from pytest_infperf.session import progress_line, session, xdist as distributed
         from pytest_infperf.settings import Settings
 
         self.config = config
@@ -156,8 +155,7 @@ class Measuring:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         from pytest_infperf.history.saving import one_at_a_time
-        from pytest_infperf.session import benchmark_table
-        from pytest_infperf.session import xdist as distributed
+        from pytest_infperf.session import benchmark_table, xdist as distributed
 
         self.session.close()
         if not distributed.is_worker(self.config):

@@ -115,8 +115,7 @@ def _negated(difference: Measure) -> Measure:
 
 
 def _ratio(spec: MeasureSpec, measure: Measure, baseline: Measure) -> JudgedQuantity:
-    from pytest_infperf.stats.independent import Estimate
-    from pytest_infperf.stats.independent import ratio as ratio_of
+    from pytest_infperf.stats.independent import Estimate, ratio as ratio_of
 
     estimated = [_is_estimated(spec, side) for side in (measure, baseline)]
     sides = (

@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_infperf.gates.judge import judge
 from pytest_infperf.records.catalogue import Catalogue, LimitRule, quality_spec

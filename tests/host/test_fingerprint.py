@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_infperf.host import cgroup, cpu, gpu
-from pytest_infperf.host import fingerprint as module
+from pytest_infperf.host import cgroup, cpu, fingerprint as module, gpu
 from pytest_infperf.host.fingerprint import (
     DECIDES_SPEED,
     comparable,

@@ -12,8 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.file import RecordError, from_document, json_schema, read, to_document

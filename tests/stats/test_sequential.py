@@ -7,8 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_infperf.stats.quantile import percentile_decision, queries_needed
 from pytest_infperf.stats.ratio import signed_rank_interval

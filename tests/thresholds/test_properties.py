@@ -5,8 +5,7 @@ from functools import partial
 from typing import Any, get_args
 
 import tomli_w
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from pytest_infperf.records.catalogue import Catalogue, LimitRule, Method, quality_spec
 from pytest_infperf.thresholds import SuiteFacts, Thresholds, ThresholdsError, parse, to_toml

@@ -18,8 +18,7 @@ from aiohttp import web
 
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.host.processes import LastWords
-from pytest_infperf.serving.load import generators as generators_module
-from pytest_infperf.serving.load import traffic
+from pytest_infperf.serving.load import generators as generators_module, traffic
 from pytest_infperf.serving.load.generators import Target, closed_loop, open_loop, streams
 from pytest_infperf.serving.load.open_loop import arrivals
 from pytest_infperf.serving.load.traffic import Generator, Log

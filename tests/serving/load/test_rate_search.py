@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_infperf.serving.load.rate_search import highest_rate
 from pytest_infperf.suite.loads import Server

@@ -8,8 +8,7 @@ from urllib.parse import urlparse
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.serving.server.echo_server import PREDICT, Running, Serve
 
