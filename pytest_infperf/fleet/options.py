@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_infperf import options
 from pytest_infperf.errors import UserError
+from pytest_infperf.options import OPTIONS, Option
 
 if TYPE_CHECKING:
     import pytest
 
-_OF_THIS_RUN = {"json", "html", "cache", "against", "against_python", "ray"}
+_OF_THIS_RUN = {"json", "html", "cache", "against", "against-python", "ray"}
 _PATHS = {"thresholds", "prices"}
 
 
@@ -28,20 +28,12 @@ def _options(config: pytest.Config) -> Iterator[str]:
     yield from ("--infperf", "--rootdir=.")
     if config.inipath:
         yield from ("-c", _below_root("-c", config.inipath, config.rootpath))
-    for flag in ("full", "no_imds"):
-        if config.getoption(f"infperf_{flag}"):
-            yield f"--infperf-{flag.replace('_', '-')}"
-    for name in sorted(options.VALUES.keys() - _OF_THIS_RUN):
-        value = config.getoption(f"infperf_{name}")
-        if value is None:
-            continue
-        flag = f"--infperf-{name.replace('_', '-')}"
-        if name in _PATHS and value != "aws":
-            value = _below_root(flag, config.rootpath / value, config.rootpath)
-        yield f"{flag}={value}"
+    for option in OPTIONS.values():
+        if option.name not in _OF_THIS_RUN:
+            yield from _given(option, config)
     # Named empty, since the ini file that is shipped may name them too.
     for name in sorted(_OF_THIS_RUN - {"cache"}):
-        yield f"--infperf-{name.replace('_', '-')}="
+        yield f"{OPTIONS[name].flag}="
     for setting in config.option.override_ini or ():
         yield from ("-o", setting)
     for name in config.option.plugins:
@@ -51,6 +43,18 @@ def _options(config: pytest.Config) -> Iterator[str]:
     if config.option.maxfail:
         yield f"--maxfail={config.option.maxfail}"
     yield f"--tb={config.option.tbstyle}"
+
+
+def _given(option: Option, config: pytest.Config) -> Iterator[str]:
+    """Yield the option as it was given on this run's command line."""
+    value = config.getoption(option.key)
+    if option.is_switch:
+        if value and option.name not in ("", "ray-quality"):
+            yield option.flag
+    elif value is not None:
+        if option.name in _PATHS and value != "aws":
+            value = _below_root(option.flag, config.rootpath / value, config.rootpath)
+        yield f"{option.flag}={value}"
 
 
 def _below_root(option: str, path: Path, root: Path) -> str:

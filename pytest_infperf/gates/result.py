@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_infperf import errors
 from pytest_infperf.errors import (
     AdvisoryGate,
     GateBroken,
@@ -15,6 +16,8 @@ from pytest_infperf.gates.judge import judge
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.record import GateRecord, Measure, Record, Verdict
 from pytest_infperf.thresholds.gate import Gate
+
+__tracebackhide__ = errors.meant_for_the_user
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,15 @@ import pytest
 
 from tests.fleet.local_cluster import HEALTH, NODE_TYPES, SMALL, LocalCluster, Project, shell, small
 
-# A run in this process forgets what it imported, and numpy must not be imported twice.
-for module in ("pytest_infperf.fleet.session", "pytest_infperf.metrics.accuracy", "scipy.stats"):
+# A run in this process forgets what it imported. Public names would then be of modules that are
+# gone, and numpy must not be imported twice.
+for module in (
+    "pytest_infperf.backends.fake",
+    "pytest_infperf.fleet.session",
+    "pytest_infperf.metrics.accuracy",
+    "pytest_infperf.tasks.echo",
+    "scipy.stats",
+):
     import_module(module)
 
 

@@ -9,9 +9,16 @@ import pytest
 
 from tests.plugin.small_project import Outcome, Project
 
-# A run in this process forgets what it imported, and numpy must not be imported twice.
-for name in ("pytest_infperf.session.session", "pytest_infperf.metrics.accuracy", "scipy.stats"):
-    import_module(name)
+# A run in this process forgets what it imported. Public names would then be of modules that are
+# gone, and numpy must not be imported twice.
+for module in (
+    "pytest_infperf.backends.fake",
+    "pytest_infperf.fleet.session",
+    "pytest_infperf.metrics.accuracy",
+    "pytest_infperf.tasks.echo",
+    "scipy.stats",
+):
+    import_module(module)
 
 
 @pytest.fixture(scope="session")

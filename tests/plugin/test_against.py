@@ -172,7 +172,7 @@ def test_other_inputs_are_not_compared(project: Project) -> None:
             "suite = Suite(",
             """
     from dataclasses import dataclass
-    from pytest_infperf.suite.suite import Samples
+    from pytest_infperf.suite.task import Samples
 
     @dataclass(frozen=True)
     class Other(Echo):
@@ -222,7 +222,7 @@ def test_another_interpreter_runs_the_other_revision(project: Project, tmp_path:
     ("options", "told"),
     [
         (["--infperf-against=mian"], "git knows no commit 'mian'; did you mean main?"),
-        (["--infperf-against=HEAD", "--infperf-against-python=none"], "no program that can be run"),
+        (["--infperf-against=HEAD", "--infperf-against-python=none"], "is not an executable file"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_measured(

@@ -114,8 +114,16 @@ def test_a_value_that_makes_no_sense_is_a_usage_error(
 ) -> None:
     result = pytester.runpytest_inprocess("--infperf", f"--infperf-{option}={value}")
     assert result.ret == USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: --infperf-{option}: *"])
+    assert f"--infperf-{option}: " in result.stderr.str()
     assert complaint in result.stderr.str()
+
+
+def test_a_value_of_the_ini_file_that_makes_no_sense_is_a_usage_error(project: Project) -> None:
+    project.write("pytest.ini", "[pytest]\ninfperf_budget = soon\n")
+    result = project.plain("--infperf")
+    assert result.ret == USAGE_ERROR
+    assert "infperf_budget in " in result.words
+    assert "pytest.ini: 'soon' is not a number of seconds over 0" in result.words
 
 
 def test_every_option_has_an_ini_key(project: Project) -> None:
