@@ -13,14 +13,14 @@ PACKAGE = Path(__file__).parents[1] / "pytest_infperf"
 NAME = PACKAGE.name
 
 ROOMS: dict[str, str] = {
-    "host": "",
     "errors": "",
+    "host": "",
     "stats": "",
     "options": "",
     "hookspecs": "",
     "records": "errors",
     "repository": "errors",
-    "settings": "errors",
+    "settings": "errors options",
     "cost": "errors host records",
     "history": "errors host records stats",
     "suite": "errors records",
@@ -42,7 +42,7 @@ ROOMS: dict[str, str] = {
         "serving.load serving.server settings stats suite thresholds worker"
     ),
     "explore": "errors host measure records report run serving.load serving.server stats",
-    "session": "errors records report repository run settings suite thresholds",
+    "session": "errors host records report repository run settings suite thresholds",
     "cli": (
         "artifacts cost errors explore history host metrics records report repository run "
         "serving serving.deploy serving.server settings suite thresholds worker"
@@ -52,7 +52,7 @@ ROOMS: dict[str, str] = {
         "artifacts cost errors host measure options records report repository run session "
         "settings suite worker"
     ),
-    "plugin": "errors fixtures fleet history hookspecs options report session settings",
+    "plugin": "errors fixtures fleet history hookspecs options records report session settings",
 }
 """Each room with the rooms that it may import from. A room is a module at the root or a folder; a
 new module falls under the row of its folder."""

@@ -11,11 +11,12 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -43,8 +44,27 @@ class RecordError(UserError):
 
 def write(path: Path, run: RunRecord) -> None:
     """Write the record whole or not at all: an earlier file stays until the new one is safe."""
-    text = json.dumps(to_document(run), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(path, text)
+    write_text(path, run_text(run, map(record_text, run.records)))
+
+
+def record_text(record: Record) -> str:
+    """Return one record as it stands in the file of its run."""
+    return _dumps(_json(_without_non_finite(record)))
+
+
+def run_text(run: RunRecord, records: Iterable[str]) -> str:
+    """Return the file of a run from the texts of its records."""
+    document = to_document(replace(run, records=[]))
+    texts = ",\n".join(indent(text, "    ") for text in records)
+    inner = f"[\n{texts}\n  ]" if texts else "[]"
+    return f"{_dumps(document).removesuffix(_NO_RECORDS)}{inner}\n}}\n"
+
+
+_NO_RECORDS = "[]\n}"
+
+
+def _dumps(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The records of a run as they come in, also from other processes, kept on disk all the time."""
+"""The records of a run as they come in, also from other processes, kept in the run's file."""
 
 from __future__ import annotations
 
@@ -10,32 +10,51 @@ from pytest_infperf.records.record import Record, RunRecord
 
 
 class Ledger:
-    """Writes the run's file anew with each record: an interrupted run keeps what it measured."""
+    """Keeps the file of a run up to date, so that an interrupted run keeps what it measured.
+
+    The file is written when a record has changed, and only that record is converted again.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None keeps the records in memory alone.
+    run : RunRecord
+        The run that the records belong to.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
 
     def __init__(self, path: Path | None, run: RunRecord) -> None:
-        self._path = path
-        self._run = run
-        self._places: dict[tuple[str, str], int] = {}
+        self.run = run
         self.unwritten: RecordError | None = None
-        """Why the file does not hold all records, such as a full disk."""
+        """The reason why the file does not hold all records, such as a full disk."""
+        self._path = path
+        self._positions: dict[tuple[str, str], int] = {}
+        self._texts: list[str] = []
         if path:
             record_file.check_writable(path)
 
     def enter(self, record: Record) -> None:
-        """A new record, or a fuller one of the same suite and variant."""
+        """Add a record, or replace the one of the same suite and variant."""
         key = record.suite, record.variant
-        if key in self._places:
-            self._run.records[self._places[key]] = record
-        else:
-            self._places[key] = len(self._run.records)
-            self._run.records.append(record)
+        if key not in self._positions:
+            self._positions[key] = len(self.run.records)
+            self.run.records.append(record)
+            self._texts.append("")
+        position = self._positions[key]
+        self.run.records[position] = record
         if self._path:
-            try:
-                record_file.write(self._path, self._run)
-                self.unwritten = None
-            except RecordError as error:
-                self.unwritten = error
+            self._update(self._path, position, record_file.record_text(record))
 
-    @property
-    def run(self) -> RunRecord:
-        return self._run
+    def _update(self, path: Path, position: int, text: str) -> None:
+        if text == self._texts[position] and not self.unwritten:
+            return
+        self._texts[position] = text
+        try:
+            record_file.write_text(path, record_file.run_text(self.run, self._texts))
+            self.unwritten = None
+        except RecordError as error:
+            self.unwritten = error

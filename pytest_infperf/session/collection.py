@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from itertools import chain
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.records.catalogue import Method
 from pytest_infperf.run.configured import ConfiguredSuite
+from pytest_infperf.session import calls
 from pytest_infperf.session.benchmark_table import Replay
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Backend
-from pytest_infperf.suite.discovery import check_unique_ids, suite_beside, suite_names_below
+from pytest_infperf.suite.discovery import SUITE_FILE, suite_beside, suite_names_below
 from pytest_infperf.suite.suite import Suite
 from pytest_infperf.suite.task import Metric
 from pytest_infperf.thresholds import SuiteFacts, Thresholds
-
-_METHODS: tuple[Method, ...] = get_args(Method)
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,8 @@ class Collection:
             self._whole = False
             raise
         suite = configured.suite
-        called = self.measured_by.setdefault(suite.name, _methods_called(test_file.parent))
-        called |= _declared(marker, test_file)
+        called = self.measured_by.setdefault(suite.name, calls.called_in_folder(test_file.parent))
+        called |= calls.declared(marker, test_file)
         return [
             VariantParam(configured, variant_id)
             for variant_id in configured.measuring_order
@@ -93,8 +90,11 @@ class Collection:
         address = suite_beside(test_file, self.settings.root)
         suite = address.load()
         added = tuple(self.additions.variants(suite))
-        suite = suite.with_variants(added)
-        check_unique_ids(suite, f"{suite.folder / 'suite.py'} with what plugins add")
+        try:
+            suite = suite.with_variants(added)
+        except UserError as error:
+            file = suite.folder / SUITE_FILE
+            raise UserError(f"{file} with the variants that plugins add: {error}") from error
         for other in self.suites.values():
             if other.suite.name == suite.name:
                 raise UserError(
@@ -163,32 +163,3 @@ def grouped(params: Sequence[VariantParam | None]) -> list[int]:
     for slot, i in zip(slots, sorted(slots, key=rank), strict=True):
         order[slot] = i
     return order
-
-
-def _methods_called(folder: Path) -> set[Method]:
-    """By all files of a suite's folder, of which maybe only one was collected."""
-    nodes = chain.from_iterable(ast.walk(_parsed(path)) for path in folder.glob("*.py"))
-    names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    return {method for method in _METHODS if method in names}
-
-
-def _parsed(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_bytes())
-    except SyntaxError:  # Python says so if the file is one of the run
-        return ast.Module([], [])
-
-
-def _declared(marker: Mapping[str, Any], test_file: Path) -> set[Method]:
-    """The methods that a marker names. Raises UserError for any other word in it."""
-    calls = marker.get("calls", ())
-    calls = [calls] if isinstance(calls, str) else list(calls)
-    for words, known in ((marker, ("calls",)), (calls, _METHODS)):
-        for word in words:
-            if word not in known:
-                near = get_close_matches(str(word), known, 1)
-                raise UserError(
-                    f"{test_file}: the marker infperf does not know {word!r}; "
-                    + (f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}")
-                )
-    return {method for method in _METHODS if method in calls}

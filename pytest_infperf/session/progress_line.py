@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_infperf.report.progress import Progress, progress_for
-from pytest_infperf.session import xdist as distributed
+from pytest_infperf.session import xdist
 
 if TYPE_CHECKING:
     import pytest
@@ -18,7 +18,7 @@ def on_terminal(config: pytest.Config) -> Progress:
     """Nothing with -q or -p no:terminal, nor in xdist's workers, where it would interleave."""
     manager = config.pluginmanager
     quiet = (
-        distributed.is_worker(config)
+        xdist.is_worker(config)
         or manager.is_blocked("terminal")
         or manager.is_blocked("terminalreporter")
         or config.option.verbose < 0
@@ -32,13 +32,10 @@ def on_terminal(config: pytest.Config) -> Progress:
 
     config.add_cleanup(stream.close)
 
-    def writer() -> Any:
-        return manager.getplugin("terminalreporter")._tw
-
     return progress_for(
         stream,
         quiet=quiet,
         interactive=stream.isatty(),
-        width=lambda: int(writer().fullwidth),
-        column=lambda: int(writer().width_of_current_line),
+        width=lambda: config.get_terminal_writer().fullwidth,
+        column=lambda: config.get_terminal_writer().width_of_current_line,
     )

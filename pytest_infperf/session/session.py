@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import GateBroken
+from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.ledger import Ledger
-from pytest_infperf.records.record import RunRecord
+from pytest_infperf.records.quantity import format_value
+from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.report import github, junit
 from pytest_infperf.report.courses import history_courses
 from pytest_infperf.report.progress import Progress
@@ -20,6 +24,7 @@ from pytest_infperf.report.terminal import render
 from pytest_infperf.repository.revision import revision
 from pytest_infperf.run.run import Run
 from pytest_infperf.run.suite_run import RemoteSetRunner
+from pytest_infperf.session import calls
 from pytest_infperf.session.collection import Additions, Collection, VariantParam, grouped
 from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Thresholds, read
@@ -33,7 +38,7 @@ class Session:
         hooks: Any,
         *,
         keeps_records: bool,
-        shared_sets: RemoteSetRunner | None = None,
+        remote_sets: RemoteSetRunner | None = None,
     ) -> None:
         path = settings.thresholds
         thresholds = read(path, settings.root) if path else Thresholds.empty()
@@ -52,11 +57,12 @@ class Session:
         self.settings = settings
         self.notices: list[str] = []
         self.progress = progress
+        self.thresholds = thresholds
         self.collection = Collection(settings, thresholds, additions)
         self.run = Run(
-            settings, thresholds, progress.phase, self.notices.append, facts, shared_sets
+            settings, thresholds, progress.phase, self.notices.append, facts, remote_sets
         )
-        self._reported: dict[tuple[str, str], dict[str, Any]] = {}
+        self._reported: dict[tuple[str, str], Record] = {}
         self._ledger = Ledger(
             settings.json if keeps_records else None,
             RunRecord(
@@ -66,6 +72,24 @@ class Session:
                 when=datetime.now(UTC).isoformat(timespec="seconds"),
             ),
         )
+
+    def header(self) -> str:
+        """Return the line of pytest's header: version, host, budget, other revision."""
+        settings, host = self.settings, self.run.host
+        budget_s = settings.budget_s or self.thresholds.policy("").budget_s
+        parts = [
+            f"infperf: {version('pytest-infperf')}",
+            f"on {', '.join(host_names(host)) or 'an unknown CPU'}",
+            f"{host['logical_cores']} cores",
+            f"budget {format_value(budget_s, 's')} a test",
+        ]
+        if against := self.run.against:
+            parts.append(f"against {against['name']} ({against['commit'][:10]})")
+        return ", ".join(parts)
+
+    def measures_latency(self, test: Callable[..., Any], marker: Mapping[str, Any]) -> bool:
+        """Return whether a test calls `variant.latency`, as its source or its marker says."""
+        return "latency" in calls.called_by(test) or "latency" in marker.get("calls", ())
 
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
         """What a test's `variant` stands for, one by one: see `Collection.places`."""
@@ -84,27 +108,41 @@ class Session:
         self.progress.start(len(measuring), guess_after=tests_of_one)
         return grouped(params)
 
-    def reported(
+    def report(
         self, param: VariantParam, raised: BaseException | None
-    ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        """After a phase of a test: its variant's record in JSON's types, and what is new in it."""
+    ) -> tuple[RunRecord, list[tuple[str, str]]]:
+        """Return the record of a test's variant, and what is new in it as JUnit properties.
+
+        Parameters
+        ----------
+        param : VariantParam
+            The parameter `variant` of the test.
+        raised : BaseException or None
+            What the test raised. An error other than a broken gate is noted in the record.
+        """
         record = self.run.record(*param.key)
         if isinstance(raised, Exception) and not isinstance(raised, GateBroken):
             self.run.note_error(record, raised)
-        document = record_file.to_document(RunRecord(self.run.host, None, [record]))
-        (now,) = document["records"]
-        for extra_info in self.run.published.get(param.key, ()):
-            extra_info.update(now, host=document["host"])
-        news = list(junit.properties(now, self._reported.get(param.key, {})))
-        self._reported[param.key] = now
-        return document, news
+        before = self._reported.get(param.key, Record(record.suite, record.variant))
+        properties = list(junit.properties(record, before))
+        self._reported[param.key] = replace(
+            record, measures=dict(record.measures), gates=list(record.gates)
+        )
+        return RunRecord(self.run.host, None, [record]), properties
 
-    def enter(self, document: dict[str, Any]) -> None:
-        """A record that a test's report brought, maybe from another process."""
-        run = record_file.from_document(document)
+    def enter(self, run: RunRecord) -> None:
+        """Add the records that a test's report brought, maybe from another process."""
         ledger = self.ledger_of(run.host)
         for record in run.records:
             ledger.enter(record)
+
+    def benchmark_info(self, param: object) -> dict[str, Any] | None:
+        """Return what pytest-benchmark's files hold of a variant: its record and the host."""
+        if not isinstance(param, VariantParam) or param.key not in self.run.records:
+            return None
+        record = self.run.records[param.key]
+        document = record_file.to_document(RunRecord(self.run.host, None, [record]))
+        return {**document["records"][0], "host": document["host"]}
 
     def ledger_of(self, host: Mapping[str, Any]) -> Ledger:
         return self._ledger

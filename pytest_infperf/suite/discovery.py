@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
+import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -20,37 +21,58 @@ class SuiteAddress:
     """What a process of any checkout needs to load a suite by name."""
 
     root: str
-    """The folder that the module's name starts from."""
+    """The folder in which the module's name starts."""
     module: str
-    """Such as `suites.translation.suite`."""
+    """The dotted name of the module, such as `suites.translation.suite`."""
+
+    @property
+    def path(self) -> Path:
+        """The file of the suite."""
+        return Path(self.root, *self.module.split(".")).with_suffix(".py")
 
     def load(self) -> Suite:
+        """Import the module and return its suite.
+
+        Raises
+        ------
+        UserError
+            If the module defines no suite, or one that is not valid; the message names the file
+            and the line.
+        """
         if self.root not in sys.path:
             sys.path.insert(0, self.root)
-        module = import_module(self.module)
+        try:
+            module = import_module(self.module)
+        except UserError as error:
+            raise UserError(f"{self._where(error)}: {error}") from error
         suite = getattr(module, "suite", None)
         if not isinstance(suite, Suite):
             raise UserError(f"{module.__file__} must define `suite = Suite(...)`")
-        check_unique_ids(suite, str(module.__file__))
         return suite.at(Path(str(module.__file__)).parent)
 
-
-def check_unique_ids(suite: Suite, where: str) -> None:
-    """Raises UserError when two variants have one id."""
-    ids = suite.variant_ids
-    if twice := {i for i in ids if ids.count(i) > 1}:
-        raise UserError(
-            f"{where}: more than one variant is called {', '.join(sorted(twice))}; "
-            "give one of them an id of its own: Torch(..., id=...)"
-        )
+    def _where(self, error: UserError) -> str:
+        """The suite's file, with the line at which the error was raised if it passed there."""
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename) == self.path
+        ]
+        return f"{self.path}:{lines[-1]}" if lines else str(self.path)
 
 
 def has_suite_beside(test_file: Path) -> bool:
+    """Return whether a suite.py lies in the folder of a test file."""
     return _suite_file(test_file).is_file()
 
 
 def suite_beside(test_file: Path, root: Path) -> SuiteAddress:
-    """The address of the suite.py in the folder of a test file."""
+    """Return the address of the suite.py in the folder of a test file.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or a folder in its path cannot be a part of a module's name.
+    """
     path = _suite_file(test_file)
     if not has_suite_beside(test_file):
         raise UserError(
@@ -71,7 +93,7 @@ def _suite_file(test_file: Path) -> Path:
 
 
 def suite_names_below(root: Path) -> set[str]:
-    """Names of the suites that a project has, read from their files without importing them."""
+    """Return the names of a project's suites, read from their files without importing them."""
     names = set()
     for folder, inner, files in os.walk(root):
         inner[:] = [name for name in inner if not _holds_no_suites(Path(folder, name))]
@@ -85,7 +107,7 @@ def _holds_no_suites(folder: Path) -> bool:
 
 
 def _names_in(suite_file: Path) -> set[str]:
-    """What `Suite("name", ...)` is called with; the folder's name where that is no plain text."""
+    """Return the first arguments of `Suite("name", ...)`, and the name of the folder."""
     try:
         calls = [n for n in ast.walk(ast.parse(suite_file.read_bytes())) if isinstance(n, ast.Call)]
     except (OSError, SyntaxError):
@@ -99,5 +121,5 @@ def _names_in(suite_file: Path) -> set[str]:
 
 
 def _called(call: ast.Call) -> str:
-    """`Suite` of both `Suite(...)` and `pytest_infperf.Suite(...)`."""
+    """Return `Suite` for both `Suite(...)` and `pytest_infperf.Suite(...)`."""
     return getattr(call.func, "attr", getattr(call.func, "id", ""))

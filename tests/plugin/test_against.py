@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,9 +101,11 @@ def test_quality_is_held_against_the_other_revision(compared: Outcome) -> None:
 
 
 def test_what_only_one_side_has_is_listed(compared: Outcome) -> None:
-    assert "has gone, which the working tree has not" in compared.words
+    assert "has gone, and the working tree has not" in compared.words
+    (header,) = [line for line in compared.outlines if line.startswith("infperf: ")]
+    assert re.search(r", against HEAD \([0-9a-f]{10}\)$", header)
     assert "has no new, so there is nothing to compare with" in compared.words
-    assert "scores chrf, which the working tree does not" in compared.words
+    assert "scores chrf, and the working tree does not" in compared.words
     there = compared.record("steady")["evidence"]["against"]
     assert there["variants_only_there"] == ["gone"]
     assert there["measures_only_there"] == ["chrf"]

@@ -52,6 +52,13 @@ def test_extra_info_has_what_other_tests_measured_too(
     assert (info["suite"], info["variant"]) == ("echo", "wrong")
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_parameter_variant_is_the_variants_id(
+    entries: dict[str, dict[str, Any]], variant: str
+) -> None:
+    assert entries[f"test_latency[{variant}]"]["params"] == {"variant": variant}
+
+
 def test_the_table_shows_the_suite_as_a_group(measured: Outcome) -> None:
     assert measured.text.count("benchmark 'echo': 3 tests") == 1
 

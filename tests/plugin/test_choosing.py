@@ -184,7 +184,10 @@ def test_two_variants_of_one_name_are_named(project: Project) -> None:
         """
     )
     result = project.collect()
-    assert "more than one variant is called fake; give one of them an id of its own" in result.words
+    assert (
+        "suite.py:2: Suite('echo'): several variants have the name fake; "
+        "give one of them an id of its own"
+    ) in result.words
 
 
 def test_two_suites_of_one_name_are_named(project: Project) -> None:
@@ -204,3 +207,17 @@ def test_a_suite_whose_import_fails_shows_why_and_nothing_else(project: Project)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "No module named 'a_package_that_nobody_has'" in result.words
     assert "no such suite" not in result.words
+
+
+def test_a_mistake_in_a_suite_names_its_file_and_line(project: Project) -> None:
+    project.suite(
+        """
+        from pytest_infperf import Echo, Fake, Suite, Sweep
+
+        sweeps = [Sweep("batch", (4, 2))]
+        suite = Suite("echo", task=Echo(), model="../../model", variants=[Fake()], sweeps=sweeps)
+        """
+    )
+    result = project.collect()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "suites/echo/suite.py:3: Sweep('batch'): [4, 2] are not two or more" in result.words

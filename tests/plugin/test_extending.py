@@ -107,7 +107,7 @@ def test_what_a_hook_adds_needs_a_name_of_its_own(with_acme: Project) -> None:
     suite.write_text(suite.read_text().replace('id="fast"', 'id="acme-int8"'))
     result = with_acme.plain("--infperf", "--collect-only")
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert "more than one variant is called acme-int8" in result.words
+    assert "several variants have the name acme-int8" in result.words
 
 
 def test_a_model_that_a_backend_cannot_use_is_a_clear_error(with_acme: Project) -> None:

@@ -329,6 +329,30 @@ def test_a_gate_that_no_test_measures_is_a_usage_error(project: Project) -> None
     assert "no test of this suite measures it: none calls variant.footprint()" in result.words
 
 
+def test_a_call_of_the_same_name_on_something_else_measures_nothing(project: Project) -> None:
+    project.tests(
+        """
+        import json
+
+        def test_data(variant, tmp_path):
+            (tmp_path / "x.json").write_text("[]")
+            json.load((tmp_path / "x.json").open())
+            variant.footprint().check()
+        """
+    )
+    project.thresholds('[echo.gates]\nerror_rate.at."users=2" = { max = 0 }\n')
+    suite = project.folder / "suites/echo/suite.py"
+    suite.write_text(
+        suite.read_text()
+        .replace("import Echo", "import ClosedLoop, Echo")
+        .replace("suite = Suite(", "suite = Suite(loads=[ClosedLoop(2)], *[")
+        .replace('    "echo",', '"echo"],')
+    )
+    result = project.collect()
+    assert result.ret == USAGE_ERROR
+    assert "no test of this suite measures it: none calls variant.load()" in result.words
+
+
 def test_the_marker_says_what_a_helper_elsewhere_calls(project: Project) -> None:
     project.thresholds(GATE_OF_SIZE)
     project.write("helper.py", "def measure(variant): variant.footprint().check()\n")

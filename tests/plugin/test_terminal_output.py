@@ -30,6 +30,14 @@ def test_the_table_appears_once_with_a_row_a_variant(measured: Outcome) -> None:
         assert any(line.startswith(variant) for line in measured.outlines[start:])
 
 
+def test_the_header_says_what_measures_and_for_how_long(measured: Outcome) -> None:
+    (line,) = [line for line in measured.outlines if line.startswith("infperf: ")]
+    cores = measured.document["host"]["logical_cores"]
+    assert re.fullmatch(
+        rf"infperf: \d+\.\d+\.\d+, on .+, {cores} cores, budget 300 ms a test", line
+    ), line
+
+
 def test_broken_gates_stand_below_the_table_with_what_to_do(measured: Outcome) -> None:
     table = measured.text.index("echo · 3 variants")
     below = " ".join(measured.text[table:].split())

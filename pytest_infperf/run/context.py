@@ -1,0 +1,91 @@
+"""What every measurement of a variant works with: its worker, its record, its gates, its budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pytest_infperf.gates.judge import judge
+from pytest_infperf.gates.result import Result
+from pytest_infperf.records.catalogue import Method
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.points import point_of
+from pytest_infperf.records.record import Record, Verdict
+from pytest_infperf.run.other_revision import RevisionPair
+from pytest_infperf.run.suite_run import SuiteRun
+from pytest_infperf.thresholds.gate import Gate
+from pytest_infperf.worker.variant_worker import VariantWorker
+
+
+@dataclass(frozen=True, repr=False)
+class VariantContext:
+    """One variant of a suite on this host, with what its measurements need."""
+
+    suite_run: SuiteRun
+    worker: VariantWorker
+    revision_pair: RevisionPair | None
+    """The variant and itself at the other revision; None without another revision."""
+    record: Record
+    gates: Sequence[Gate]
+    budget_s: float
+    """Measuring time of one test, in seconds."""
+    usd_per_hour: float | None
+    """The price of this host, in US dollars an hour; None if it is not known."""
+    past: Callable[[str], Sequence[float]]
+    """Returns a measure's values in earlier runs on hosts like this one, the oldest first."""
+
+    @property
+    def variant_id(self) -> str:
+        return self.worker.variant_id
+
+    @property
+    def baseline_id(self) -> str | None:
+        return self.suite_run.baseline_id
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.variant_id == self.baseline_id
+
+    @property
+    def confidence(self) -> float:
+        """The confidence of every verdict."""
+        return self.suite_run.policy.confidence
+
+    @property
+    def seed(self) -> int:
+        return self.suite_run.seed
+
+    def gates_of(self, method: Method, *points: str) -> list[Gate]:
+        """Return the gates on what a method measures, optionally at these points alone."""
+        return [
+            gate
+            for gate in self.gates
+            if gate.spec.method == method and (not points or point_of(gate.measure) in points)
+        ]
+
+    def report_progress(self, text: str) -> None:
+        """Say what is being done with the variant."""
+        self.suite_run.report_progress(self.variant_id, text)
+
+    def result(self, parts: Sequence[Measured], gates: Sequence[Gate]) -> Result:
+        """Enter the measures in the record, and return them as a result to check."""
+        for part in parts:
+            self.record.measures.update(part.measures)
+        return Result(parts, gates, self.record)
+
+    def note_unable(self, failure: Exception) -> str:
+        """Enter in the record why the other revision cannot be measured, and return the reason."""
+        self.record.evidence["against"]["unable"] = str(failure)
+        return str(failure)
+
+
+def all_decided(gates: Sequence[Gate]) -> Callable[[Measured], bool]:
+    """Return a function that says whether what was measured decides every gate."""
+    return lambda measured: all(
+        judge(gate, measured).verdict is not Verdict.INCONCLUSIVE for gate in gates
+    )
+
+
+def is_relative(gate: Gate) -> bool:
+    """Return whether the limit is on a ratio to the baseline's value."""
+    return gate.limit.rule in ("min_ratio", "max_ratio")

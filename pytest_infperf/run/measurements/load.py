@@ -1,0 +1,49 @@
+"""`variant.load()`: one of the suite's loads on a server of the variant."""
+
+from __future__ import annotations
+
+from pytest_infperf import errors
+from pytest_infperf.gates.result import Result
+from pytest_infperf.measure.blocks import endless_order
+from pytest_infperf.records.points import at
+from pytest_infperf.run.context import VariantContext
+from pytest_infperf.serving.load.measure import Loading
+
+__tracebackhide__ = errors.meant_for_the_user
+
+
+def measure_load(context: VariantContext, name: str) -> Result:
+    """Put the load on a server for its `seconds`, or with --infperf-full its `full_seconds`.
+
+    Raises
+    ------
+    UserError
+        If the suite has no load of that name.
+    """
+    run, load = context.suite_run, context.suite_run.suite.load(name)
+    gates = context.gates_of("load", load.name)
+    context.report_progress(f"starting a server for {name}")
+    server = run.server.running(context.variant_id)
+    order = endless_order(run.numbers, context.seed + 5)
+    highest_rate = context.record.measures.get(at("highest_rate", "Server"))
+    loading = Loading(
+        run.server.target(server, run.samples, order, load.samples),
+        server.process,
+        context.confidence,
+        [p for gate in gates if (p := gate.spec.percentile) is not None],
+        context.budget_s,
+        context.seed,
+        context.usd_per_hour,
+        highest_rate.value if highest_rate else None,
+        report_progress=lambda text: context.report_progress(f"under load {name} {text}".rstrip()),
+    )
+    under_load = loading.measure(load, load.lasts_s(run.settings.full))
+    cores = run.server.cores
+    context.record.settings["serving"] = {
+        **run.suite.serving.limits(),
+        "threads": server.deployment.threads,
+        "server_cpus": list(cores.server),
+        "generator_cpus": list(cores.generator),
+    }
+    context.record.evidence.setdefault("loads", {})[name] = under_load.evidence
+    return context.result([under_load.measured], gates)

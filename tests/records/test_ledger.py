@@ -1,0 +1,81 @@
+"""The file of a run while its records come in: whole at any time, written when one changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_infperf.records import file as record_file
+from pytest_infperf.records.file import RecordError
+from pytest_infperf.records.ledger import Ledger
+from pytest_infperf.records.record import Measure, Record, RunRecord
+
+
+def record(variant: str, value: float = 1.0) -> Record:
+    return Record("echo", variant, {"size": Measure(value, "bytes")})
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were written, in their order."""
+    paths: list[Path] = []
+    write_text = record_file.write_text
+
+    def counted(path: Path, text: str) -> None:
+        paths.append(path)
+        write_text(path, text)
+
+    monkeypatch.setattr(record_file, "write_text", counted)
+    return paths
+
+
+def test_the_file_holds_each_record_once_in_the_order_of_their_coming(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    ledger = Ledger(path, RunRecord({"cpu_model": "x"}, None))
+    for entered in (record("slow"), record("fast"), record("slow", 2.0)):
+        ledger.enter(entered)
+    expected = RunRecord({"cpu_model": "x"}, None, [record("slow", 2.0), record("fast")])
+    assert record_file.read(path) == expected == ledger.run
+    record_file.write(tmp_path / "whole.json", expected)
+    assert path.read_text() == (tmp_path / "whole.json").read_text()
+
+
+def test_an_unchanged_record_is_not_written_again(tmp_path: Path, writes: list[Path]) -> None:
+    ledger = Ledger(tmp_path / "run.json", RunRecord({}, None))
+    ledger.enter(record("slow"))
+    ledger.enter(record("slow"))
+    assert len(writes) == 1
+    ledger.enter(record("slow", 2.0))
+    assert len(writes) == 2
+
+
+def test_what_could_not_be_written_is_written_with_the_next_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.json"
+    ledger = Ledger(path, RunRecord({}, None))
+
+    def full(path: Path, text: str) -> None:
+        raise RecordError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(record_file, "write_text", full)
+        ledger.enter(record("slow"))
+    assert str(ledger.unwritten) == "the disk is full"
+    assert not path.exists()
+    ledger.enter(record("slow"))
+    assert ledger.unwritten is None
+    assert record_file.read(path).records == [record("slow")]
+
+
+def test_without_a_file_the_records_are_kept_in_memory(tmp_path: Path, writes: list[Path]) -> None:
+    ledger = Ledger(None, RunRecord({}, None))
+    ledger.enter(record("slow"))
+    assert ledger.run.records == [record("slow")]
+    assert writes == []
+
+
+def test_a_file_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="that is a folder"):
+        Ledger(tmp_path, RunRecord({}, None))
