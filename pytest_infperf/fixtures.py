@@ -1,4 +1,4 @@
-"""The fixtures of a test: `infperf`, the run, and `variant`, one variant of the suite beside it."""
+"""The fixtures `infperf`, the run, and `variant`, one variant of the suite beside the test."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ RUN = pytest.StashKey["Run"]()
 
 
 def takes_variant(test: object) -> bool:
-    """Whether a test's `variant` is this plugin's: not a parameter or a fixture of its own."""
+    """Return whether a test's `variant` is the fixture of this plugin, directly or built upon.
+
+    A test may have a parameter or a fixture of its own of that name.
+    """
     found = getattr(getattr(test, "_fixtureinfo", None), "name2fixturedefs", {})
     for definition in reversed(found.get("variant", ())):
         if definition.func.__module__ == __name__:
             return True
-        if "variant" not in definition.argnames:  # unlike one that builds on ours
+        if "variant" not in definition.argnames:  # a fixture that does not build upon ours
             return False
     return False
 
 
 @pytest.fixture
 def infperf(request: pytest.FixtureRequest) -> Run:
-    """The run: its settings, its host's fingerprint, its thresholds and records."""
+    """The run that measures: its settings, thresholds, host and records."""
     if not enabled(request.config):
         pytest.skip("inference is measured with --infperf only")
     return request.config.stash[RUN]
@@ -36,7 +39,7 @@ def infperf(request: pytest.FixtureRequest) -> Run:
 
 @pytest.fixture
 def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
-    """A variant of the suite whose suite.py lies beside the test, served by its worker."""
+    """One variant of the suite whose suite.py lies beside the test, run by its worker."""
     from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
     from pytest_infperf.session.benchmark_table import BenchmarkTable
     from pytest_infperf.session.collection import VariantParam

@@ -7,10 +7,12 @@ from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 STRICT = {"extra": "forbid", "allow_inf_nan": False}
-"""For reading a file back: a key that nobody knows or a number that isn't one is an error."""
+"""pydantic's settings for reading a file: unknown keys and non-finite numbers are errors."""
 
 
 class Verdict(StrEnum):
+    """The verdict on one limit."""
+
     PASS = "pass"
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
@@ -18,9 +20,18 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Measure:
-    """A named quantity: its value with an interval where repeated measuring gives one.
+    """A named quantity: its value, and an interval if it was estimated from repeated measuring.
 
-    `low` and `high` bound the value at the suite's confidence; None is no bound.
+    Parameters
+    ----------
+    value : float
+        The value, in `unit`.
+    unit : str
+        The unit: `s`, `bytes`, `samples/s`, `ratio`, `fraction`, `points`, `usd`, or a metric's.
+    low, high : float, optional
+        The bounds of the confidence interval, at the confidence of the suite; None is no bound.
+    n : int, default 1
+        The number of observations behind the value, such as queries, samples or pairs.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -34,19 +45,46 @@ class Measure:
 
 @dataclass(frozen=True)
 class GateRecord:
+    """The verdict on one limit, with its reason in words."""
+
     __pydantic_config__: ClassVar = STRICT
 
     measure: str
+    """The name of the measure."""
     limit: str
+    """The limit as written in thresholds.toml, such as `max = "300 ms"`."""
     verdict: Verdict
     why: str
+    """The reason for the verdict: value, interval, limit, number of observations."""
     remedy: str = ""
+    """What to do about a limit that did not pass."""
     source: str = ""
     """File and line of the limit, such as `thresholds.toml:12`."""
 
 
 @dataclass
 class Record:
+    """The measures and verdicts of one variant on one host at one revision.
+
+    Parameters
+    ----------
+    suite : str
+        The name of the suite.
+    variant : str
+        The id of the variant.
+    measures : dict of str to Measure
+        The measures by name, such as `latency_p99` or `latency_p99@length=512`.
+    gates : list of GateRecord
+        The verdicts, one a limit.
+    settings : dict
+        How the variant was run: threads, decoding, pinning, baseline, seed.
+    evidence : dict
+        What was seen: fused operators, thread search, signatures, disturbed blocks, differences
+        of quality to the baseline.
+    errors : list of str
+        The reasons why something of this variant could not be measured.
+    """
+
     __pydantic_config__: ClassVar = STRICT
 
     suite: str
@@ -54,15 +92,11 @@ class Record:
     measures: dict[str, Measure] = field(default_factory=dict)
     gates: list[GateRecord] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
-    """Threads, decoding, pinning, baseline, seed: what was asked of the variant."""
     evidence: dict[str, Any] = field(default_factory=dict)
-    """What was seen: fused operators, thread search, signatures, contaminated blocks, differences
-    of quality to the baseline."""
     errors: list[str] = field(default_factory=list)
-    """Why something of this variant could not be measured."""
 
     def keep(self, outcome: GateRecord) -> None:
-        """The outcome of a gate, in place of an earlier one of the same."""
+        """Add the outcome of a gate, or replace an earlier one of the same gate."""
         same = (outcome.measure, outcome.limit)
         self.gates = [gate for gate in self.gates if (gate.measure, gate.limit) != same]
         self.gates.append(outcome)
@@ -70,15 +104,18 @@ class Record:
 
 @dataclass
 class RunRecord:
-    """What `--infperf-json` writes."""
+    """The records of a run on one host, as `--infperf-json` writes them."""
 
     __pydantic_config__: ClassVar = STRICT
 
     host: dict[str, Any]
+    """The fingerprint of the host."""
     revision: dict[str, Any] | None
+    """Commit, branch and state of the user's repository; None outside of a repository."""
     records: list[Record] = field(default_factory=list)
     against: dict[str, Any] | None = None
-    """The revision that was measured beside it: its name and commit."""
+    """Name and commit of the revision that was measured beside it."""
     when: str = ""
-    """When the run began: ISO 8601, UTC. Older files do not say."""
+    """The time at which the run began: ISO 8601, UTC. Older files do not have it."""
     schema: Literal[1] = 1
+    """The version of this format."""

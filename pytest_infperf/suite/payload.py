@@ -1,4 +1,4 @@
-"""What a server reads and writes: the classes that a payload of one's own derives from."""
+"""What a server reads and writes: the classes that payloads derive from."""
 
 from __future__ import annotations
 
@@ -12,43 +12,84 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model says of one sample."""
+    """The answer of a model to one sample.
+
+    Parameters
+    ----------
+    output : Any
+        The output, of JSON's types.
+    probabilities : mapping of str to float, optional
+        The probability of each label, from a classifier.
+    """
 
     output: Any
     probabilities: Mapping[str, float] | None = None
-    """By label, of a classifier."""
 
 
 @dataclass(frozen=True)
 class About:
-    """Whom a response comes from."""
+    """The variant that answered a request.
+
+    Parameters
+    ----------
+    suite : str
+        The name of the suite.
+    variant : str
+        The id of the variant.
+    version : str
+        The version of the artifact, a part of its key.
+    """
 
     suite: str
     variant: str
     version: str
-    """Of the artifact: a part of its key."""
 
 
 class Payload(ABC):
-    """A request and a response of one path. Subclasses lie in an importable module."""
+    """A request and a response of one path, and the way to samples and back.
+
+    Subclasses have to lie in an importable module, because each process of a server imports them.
+
+    Attributes
+    ----------
+    request, response : type of pydantic.BaseModel
+        The models of the bodies.
+    form : {"translate", "label", ""}
+        How the page at / shows the payload: with a text box for a translation or a label, or not.
+    """
 
     request: ClassVar[type[BaseModel]]
     response: ClassVar[type[BaseModel]]
     form: ClassVar[str] = ""
-    """How the page at / shows it: "translate" and "label" have text boxes; "" has none."""
 
     @abstractmethod
     def path(self, suite: str) -> str:
-        """Such as `/v1/models/translation:predict`."""
+        """Return the path, such as `/v1/models/translation:predict`."""
 
     @abstractmethod
     def samples(self, request: Any) -> list[Any]:
-        """The task's samples. Raises ValueError for what is none: the answer is 422."""
+        """Return the samples of a request, as the task has them.
+
+        Raises
+        ------
+        ValueError
+            If an instance is not a sample of the task; the answer is 422.
+        """
 
     @abstractmethod
     def respond(self, request: Any, answers: Sequence[Answer], about: About) -> BaseModel:
-        """An answer a sample, in their order."""
+        """Return the response to a request.
+
+        Parameters
+        ----------
+        request : pydantic.BaseModel
+            The request.
+        answers : sequence of Answer
+            The answers, one a sample in the order of the samples.
+        about : About
+            The variant that answered.
+        """
 
     @abstractmethod
     def ask(self, samples: Sequence[Any]) -> BaseModel:
-        """The request of a client that has these samples."""
+        """Return the request of a client for these samples."""

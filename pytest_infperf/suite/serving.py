@@ -1,4 +1,4 @@
-"""How the variants of a suite are served."""
+"""How the variants of a suite are served over HTTP."""
 
 from __future__ import annotations
 
@@ -14,22 +14,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Serving:
-    """Of a suite: how its variants are served when load is put on them."""
+    """How `variant.load` and `infperf serve` serve the variants of a suite.
+
+    Parameters
+    ----------
+    workers : int, default 1
+        The number of processes that answer side by side, each with a model of its own.
+    queue : int, default 64
+        The number of requests that may wait in a process; more are answered with 429.
+    batch : int, default 1
+        The number of samples that are put into one query at most; 1 runs each request by itself.
+    batch_window_ms : float, default 0
+        The time for which the first request of a batch waits for others, in milliseconds.
+    timeout_s : float, default 30
+        The time from the first byte of a request to its answer, in seconds, after which the answer
+        is 504.
+    max_body_bytes : int, default 262144
+        The size of a request's body, in bytes, over which the answer is 413.
+    payloads : sequence of Payload, optional
+        Requests of other forms that are answered beside those of the task.
+
+    Raises
+    ------
+    UserError
+        If a number is below its least value.
+    """
 
     workers: int = 1
-    """Processes that answer side by side, each with a model of its own."""
     queue: int = 64
-    """Requests that may wait in a worker; those beyond are answered with 429."""
     batch: int = 1
-    """Samples that are put into one query at most; 1 takes each request as it comes."""
     batch_window_ms: float = 0.0
-    """How long the first request of a batch waits for others."""
     timeout_s: float = 30.0
-    """Of a request, from its first byte to its answer; 504 after that."""
     max_body_bytes: int = 262_144
-    """Larger requests are answered with 413."""
     payloads: Sequence[Payload] = ()
-    """Requests of the user's own form that it answers beside the task's."""
 
     def __post_init__(self) -> None:
         for name, least in (("workers", 1), ("queue", 1), ("batch", 1), ("max_body_bytes", 1)):
@@ -42,7 +59,7 @@ class Serving:
             )
 
     def limits(self) -> dict[str, Any]:
-        """All but the payloads, for a record."""
+        """Return all fields except the payloads, of JSON's types."""
         values = asdict(self)
         del values["payloads"]
         return values

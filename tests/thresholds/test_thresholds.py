@@ -369,7 +369,7 @@ MISTAKES = {
         'Write "300 ms" or "300 s" (units: ns, us, µs, ms, s, min, h).'
     ),
     in_gates('latency_p90 = { max = "fast; 1" }'): (
-        "5: [translation.gates] latency_p90.max: 'fast; 1' is no number with a unit. "
+        "5: [translation.gates] latency_p90.max: 'fast; 1' is not a number with a unit. "
         'Write "300 ms" or "2 s".'
     ),
     in_gates('size = { min = "1 GB", max = "900 MB" }'): (
