@@ -15,7 +15,7 @@ from pytest_infperf.run.calibration import (
     NoiseFloor,
     TightLimit,
     calibrate,
-    collected_suite,
+    configured_suite,
     too_tight,
 )
 from pytest_infperf.settings import Settings
@@ -41,7 +41,7 @@ def run(arguments: Namespace) -> int:
     limits = root / arguments.thresholds
     thresholds = read(limits, root) if limits.is_file() else Thresholds.empty()
     name = address.load().name
-    configured = collected_suite(address, thresholds.baseline(name))
+    configured = configured_suite(address, thresholds.baseline(name))
     policy = _policy(thresholds.policy(name), arguments)
     variant = arguments.variant or configured.baseline_id or configured.suite.variant_ids[0]
     if variant not in configured.suite.variant_ids:

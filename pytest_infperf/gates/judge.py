@@ -1,7 +1,7 @@
-"""Gates: a limit on a measure, and the verdict that measuring gives it.
+"""The verdict on one limit: pass, fail or inconclusive.
 
-A verdict needs certainty: a whole interval on one side of the limit, or, for a percentile, too few
-or too many queries over it (MLPerf LoadGen's early stopping rule).
+A verdict needs certainty: the whole interval lies on one side of the limit. Percentiles of latency
+have a rule of their own, see `gates.percentile`.
 """
 
 from __future__ import annotations
@@ -38,15 +38,24 @@ _ESTIMATED = frozenset(
         GROWTH,
     }
 )
-"""Of the measures of latency, those that are no percentile with a rule of its own, and vary."""
+"""Measures that are estimated with an interval, except percentiles, which have their own rule."""
 
 
 def judge(gate: Gate, measured: Measured) -> GateRecord:
-    """The verdict on one limit, why, and what to do about it."""
+    """Return the verdict on one limit, its reason, and a remedy if the limit did not pass.
+
+    Parameters
+    ----------
+    gate : Gate
+        The limit.
+    measured : Measured
+        What the method that the gate belongs to has measured.
+    """
     p = gate.spec.percentile
-    if p is not None and gate.spec.method != "load":  # under load neighbours depend on each other
+    # Under load, neighbouring requests depend on each other; their percentiles have an interval.
+    if p is not None and gate.spec.method != "load":
         return judge_percentile(gate, p, measured)
-    judged = _judged(gate, measured)
+    judged = _limited_quantity(gate, measured)
     if isinstance(judged, str):
         return not_measured(gate, judged, measured.missing.get(gate.measure))
     low, high = _bounds(judged.quantity, judged.exact)
@@ -64,8 +73,8 @@ def judge(gate: Gate, measured: Measured) -> GateRecord:
     return gate_record(gate, verdict, explain(gate, judged, verdict), remedy)
 
 
-def _judged(gate: Gate, measured: Measured) -> JudgedQuantity | str:
-    """What the limit bounds, or the words for what is missing."""
+def _limited_quantity(gate: Gate, measured: Measured) -> JudgedQuantity | str:
+    """Return the quantity that the limit bounds, or the name of what was not measured."""
     name, spec = gate.measure, gate.spec
     known = measured.whole_set and spec.method == "quality"
     if gate.limit.rule == "max_regression":
@@ -95,7 +104,7 @@ def _judged(gate: Gate, measured: Measured) -> JudgedQuantity | str:
 
 
 def _is_estimated(spec: MeasureSpec, measure: Measure) -> bool:
-    """Whether it varies; then a missing bound is one that so little measuring cannot give."""
+    """Return whether a measure has an interval; a missing bound then means too few observations."""
     if measure.low is not None or measure.high is not None:
         return True
     if spec.method == "load" and spec.percentile is not None:

@@ -1,7 +1,7 @@
-"""What to do about a gate that did not pass, in the words of someone who has to do it.
+"""Remedies for limits that did not pass, as sentences for the person who has to act.
 
-A failed gate wants the variant mended or the limit moved; an undecided one wants more measuring,
-and these sentences say how much: the interval shrinks with the square root of the time.
+A broken limit asks for a better variant or another limit. An inconclusive one asks for more
+measuring, and the sentence says how much: an interval shrinks with the square root of the time.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Measure
 
 _RESERVE = 1.1
-"""The estimate is a rough one: a little more time than it says."""
+"""A factor on the time that is estimated to decide, as the estimate is rough."""
 _LONGEST_S = 3600.0
 _MORE_BUDGET = "raise --infperf-budget, or budget_s in thresholds.toml, accordingly"
-_MORE_SAMPLES = "run over the whole test set with --infperf-full; --infperf-budget has no say here"
+_MORE_SAMPLES = "run over the whole test set with --infperf-full; a larger budget has no effect"
 _LONGER_LOAD = "let the load last longer: its `seconds` in the suite, or --infperf-full"
 _SLOW_SERVER = (
     "serve a faster variant, with more workers where cores are free, or batch requests together "
@@ -35,17 +35,19 @@ _UNDER_LOAD = {
 
 
 def another_generator() -> str:
+    """Return the remedy for a load generator that was too slow itself."""
     return (
         "give the generator a core of its own, or several: ClosedLoop(..., generators=2); what "
-        "it saw may be its own delay"
+        "it measured may be its own delay"
     )
 
 
 def after_fail(spec: MeasureSpec, limit: LimitRule, source: str) -> str:
-    return f"{_mending(spec, limit)}; if it is meant to be so, move the limit at {source}"
+    """Return the remedy for a broken limit."""
+    return f"{_improvement(spec, limit)}; if it is meant to be so, move the limit at {source}"
 
 
-def _mending(spec: MeasureSpec, limit: LimitRule) -> str:
+def _improvement(spec: MeasureSpec, limit: LimitRule) -> str:
     if spec.need_of(limit) == "another revision":
         return "see what changed since that revision: git diff, or git bisect with this test"
     if spec.need_of(limit) == "a history":
@@ -77,7 +79,7 @@ def more_time(
     limit: float,
     seconds: float,
 ) -> str:
-    """For an interval that holds the limit."""
+    """Return the remedy for an interval that contains the limit."""
     from pytest_infperf.stats.sequential import pairs_to_decide
 
     if spec.method == "quality":
@@ -91,7 +93,7 @@ def more_time(
 
 
 def more_queries(over: int, n: int, p: float, confidence: float, seconds: float) -> str:
-    """For a percentile with neither few nor many enough queries over the limit."""
+    """Return the remedy for a percentile that too few queries decide."""
     from pytest_infperf.stats.quantile import queries_to_decide
 
     needed = queries_to_decide(over, n, p, confidence)

@@ -15,20 +15,34 @@ PAIRED_MEASURES = frozenset({"speedup", "regression"})
 
 @dataclass(frozen=True)
 class JudgedQuantity:
-    """A quantity beside its limit, with the words around it."""
+    """A quantity that a limit bounds, with the words around it in a sentence."""
 
     quantity: Measure
     exact: bool
-    """Known rather than estimated: judged by its value."""
+    """Whether the quantity is known and not estimated; its value alone is judged."""
     about: str = ""
+    """What follows the name of the measure, such as " drop"."""
     against: str = ""
+    """What follows the value, such as " against the baseline"."""
 
 
 def gate_record(gate: Gate, verdict: Verdict, why: str, remedy: str) -> GateRecord:
+    """Return the record of a verdict."""
     return GateRecord(gate.measure, gate.limit.text, verdict, why, remedy, gate.source)
 
 
 def not_measured(gate: Gate, what: str, reason: str | None = None) -> GateRecord:
+    """Return the record of a limit on something that was not measured: inconclusive.
+
+    Parameters
+    ----------
+    gate : Gate
+        The limit.
+    what : str
+        What was not measured.
+    reason : str, optional
+        Why it was not measured.
+    """
     return gate_record(
         gate,
         Verdict.INCONCLUSIVE,
@@ -40,6 +54,7 @@ def not_measured(gate: Gate, what: str, reason: str | None = None) -> GateRecord
 
 
 def explain(gate: Gate, judged: JudgedQuantity, verdict: Verdict) -> str:
+    """Return the sentence that gives the reason for a verdict."""
     value, interval, limit = quantity_texts(judged.quantity, gate.limit.value)
     if judged.exact:
         interval = ""
@@ -67,7 +82,7 @@ def _count(spec: MeasureSpec, quantity: Measure) -> str:
 
 
 def quantity_texts(quantity: Measure, limit: float) -> tuple[str, str, str]:
-    """Value, interval and limit, with as many digits as tell each of them from the limit."""
+    """Return value, interval and limit, with as many digits as tell each from the limit."""
     bounds = [bound for bound in (quantity.low, quantity.high) if bound is not None]
     others = [number for number in (quantity.value, *bounds) if number != limit]
     extra = 0

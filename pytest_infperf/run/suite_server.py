@@ -1,4 +1,4 @@
-"""The server of a suite's variant, one at a time, and the requests that it is asked."""
+"""The server of a suite's variant, one at a time, and the requests that are sent to it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from pytest_infperf.worker.variant_worker import usable_cores
 __tracebackhide__ = errors.meant_for_the_user
 
 _BODIES = 200
-"""Different requests; they are sent in turn."""
+"""The number of different requests, which are sent in turn."""
 _PATIENCE_S = 5.0
-"""That a client waits beyond the server's own time limit."""
+"""Time for which a client waits beyond the server's time limit, in seconds."""
 
 
 @dataclass(frozen=True)
 class Cores:
-    """Who runs where: apart, as long as there are two cores."""
+    """The cores of server and load generator, apart if there are at least two."""
 
     server: Sequence[int]
     generator: Sequence[int]
@@ -49,18 +49,23 @@ class Cores:
 
 @dataclass(repr=False)
 class SuiteServer:
+    """Starts the server of one variant at a time."""
+
     suite: Suite
     address: SuiteAddress
     checkout: Checkout
     timeout_s: float
     artifact: Callable[[str], Artifact]
-    """Of a variant. Raises what its build raised."""
+    """Returns the artifact of a variant. Raises what its build raised."""
     blueprint: Callable[[str], Blueprint]
     cores: Cores = field(default_factory=lambda: Cores.apart(usable_cores()))
     _running: ServerProcess | None = field(init=False, default=None)
 
     def running(self, variant_id: str) -> ServerProcess:
-        """The variant's server as the suite has it, started if need be; that of another ends."""
+        """Return the server of a variant as the suite configures it, started if need be.
+
+        The server of another variant ends.
+        """
         running = self._running
         if running and running.alive and running.deployment.variant == variant_id:
             return running
@@ -72,11 +77,22 @@ class SuiteServer:
     def started(
         self, deployment: Deployment, has_failed: Callable[[], bool] = lambda: False
     ) -> ServerProcess:
-        """A server of its own; whoever asked closes it. `doomed` says that it never gets ready."""
+        """Start another server, which the caller has to close.
+
+        Parameters
+        ----------
+        deployment : Deployment
+            What is served, and how.
+        has_failed : callable, optional
+            Returns True if the server will not become ready, so that nobody waits for it.
+        """
         return ServerProcess(deployment, self.checkout, self.timeout_s, has_failed)
 
     def deployment(self, variant_id: str, serving: Serving) -> Deployment:
-        """As many threads as the variant says, or an equal share of the server's cores."""
+        """Return the deployment of a variant.
+
+        Each process gets as many threads as the variant says, or an equal share of the cores.
+        """
         blueprint, artifact = self.blueprint(variant_id), self.artifact(variant_id)
         share = max(1, len(self.cores.server) // serving.workers)
         threads = blueprint.threads if isinstance(blueprint.threads, int) else share
@@ -95,12 +111,12 @@ class SuiteServer:
     def target(
         self, server: ServerProcess, samples: Samples, order: Iterator[int], size: int = 1
     ) -> Target:
-        """Requests of `size` samples each, in the task's own form."""
+        """Return where load is sent to, with requests of `size` samples in the task's own form."""
         payload = self._payload(server.deployment)
         bodies = []
         for _ in range(min(_BODIES, max(1, len(samples.inputs) // size))):
-            its = [samples.inputs[i] for i in islice(order, size)]
-            bodies.append(payload.ask(its).model_dump_json().encode())
+            inputs = [samples.inputs[i] for i in islice(order, size)]
+            bodies.append(payload.ask(inputs).model_dump_json().encode())
         return Target(
             server.url,
             payload.path(self.suite.name),
@@ -115,6 +131,7 @@ class SuiteServer:
         return task.payload(task.codec(Path(deployment.model)))
 
     def close(self) -> None:
+        """End the server."""
         if self._running:
             self._running.close()
             self._running = None

@@ -1,4 +1,4 @@
-"""From collected tests to what is measured: suites, their order, and thresholds that fit them."""
+"""From collected tests to what is measured: suites, their order, and matching thresholds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pytest_infperf.thresholds import SuiteFacts, Thresholds
 
 @dataclass(frozen=True)
 class Additions:
-    """What hooks add to a suite."""
+    """The hooks with which plugins add to a suite."""
 
     variants: Callable[[Suite], Sequence[Backend]]
     metrics: Callable[[Suite], Sequence[Metric]]
@@ -32,48 +32,59 @@ class Additions:
 
 @dataclass(frozen=True)
 class VariantParam:
-    """What the `variant` of one test stands for."""
+    """The parameter `variant` of one test."""
 
     configured: ConfiguredSuite
     variant_id: str
     replay: Replay = field(default_factory=Replay)
     node_type: str | None = None
-    """The kind of node that measures it; None: this host."""
+    """The type of node that measures it; None for this host."""
 
     @property
     def id(self) -> str:
-        """In the test's id: the variant, and where it is measured if that is not here."""
+        """The part of the test's id: the variant, with the type of node that measures it."""
         return f"{self.variant_id}@{self.node_type}" if self.node_type else self.variant_id
 
     @property
     def key(self) -> tuple[str, str]:
+        """The names of suite and variant, as in `Run.records`."""
         return self.configured.suite.name, self.variant_id
 
 
 @dataclass
 class Collection:
-    """The suites that lie beside the collected tests."""
+    """The suites beside the collected tests."""
 
     settings: Settings
     thresholds: Thresholds
     additions: Additions
     suites: dict[Path, ConfiguredSuite] = field(default_factory=dict)
-    """By their folder."""
+    """The suites by their folder."""
     measured_by: dict[str, set[Method]] = field(default_factory=dict)
-    _whole: bool = True
-    """No suite failed to load."""
+    """The methods that the tests of each suite call."""
+    _all_loaded: bool = True
 
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
-        """A place for each chosen variant of the suite beside a test file, the baseline first.
+        """Return a parameter for each chosen variant of the suite beside a test file.
 
-        `marker` has the arguments of the test's marker: `calls` names methods that it calls; the
-        others are seen in the folder's files. Raises UserError when there is no suite that can be
-        loaded.
+        The baseline comes first.
+
+        Parameters
+        ----------
+        test_file : Path
+            The file of the test.
+        marker : mapping
+            The arguments of the test's marker `infperf`.
+
+        Raises
+        ------
+        UserError
+            If there is no suite, or it cannot be loaded.
         """
         try:
             configured = self._suite_beside(test_file)
         except Exception:
-            self._whole = False
+            self._all_loaded = False
             raise
         suite = configured.suite
         called = self.measured_by.setdefault(suite.name, calls.called_in_folder(test_file.parent))
@@ -113,20 +124,28 @@ class Collection:
 
     def _baseline(self, suite: Suite) -> str | None:
         ids = suite.variant_ids
-        asked = self.settings.baseline
-        named = self.thresholds.baseline(suite.name) or suite.baseline
-        return asked if asked in ids else named if named in ids else None
+        from_option = self.settings.baseline
+        if from_option in ids:
+            return from_option
+        configured = self.thresholds.baseline(suite.name) or suite.baseline
+        return configured if configured in ids else None
 
     def check(self) -> None:
-        """Raise UserError for options and thresholds that do not fit what was collected."""
+        """Check that options and thresholds fit the collected suites.
+
+        Raises
+        ------
+        UserError
+            If an option or a threshold names something that no suite has.
+        """
         ids = [i for configured in self.suites.values() for i in configured.suite.variant_ids]
-        if not ids or not self._whole:  # pytest shows the errors of suites that failed to load
+        if not ids or not self._all_loaded:  # pytest shows the errors of suites that failed to load
             return
-        asked = self.settings.baseline
-        if asked is not None and asked not in ids:
-            near = get_close_matches(asked, ids, 1)
+        baseline = self.settings.baseline
+        if baseline is not None and baseline not in ids:
+            near = get_close_matches(baseline, ids, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ids)}"
-            raise UserError(f"--infperf-baseline: no suite has a variant {asked!r}; {hint}")
+            raise UserError(f"--infperf-baseline: no suite has a variant {baseline!r}; {hint}")
         if not any(fnmatchcase(i, self.settings.variants) for i in ids):
             raise UserError(
                 f"--infperf-variants: {self.settings.variants!r} matches none of {', '.join(ids)}"
@@ -145,9 +164,9 @@ class Collection:
 
 
 def grouped(params: Sequence[VariantParam | None]) -> list[int]:
-    """An order of tests: suite by suite, the baseline first, each variant's tests together.
+    """Return the order of tests: suite by suite, the baseline first, then variant by variant.
 
-    Tests that measure nothing (None) keep their positions; the others share theirs out anew.
+    Tests that measure nothing (None) keep their positions.
     """
     slots = [i for i, param in enumerate(params) if param]
     suites: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""The progress line on pytest's terminal, or none where it would be in the way."""
+"""The progress line on pytest's terminal, unless it would disturb other output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def on_terminal(config: pytest.Config) -> Progress:
-    """Nothing with -q or -p no:terminal, nor in xdist's workers, where it would interleave."""
+    """Return the progress line.
+
+    Nothing is shown with -q or -p no:terminal, nor in xdist's workers, whose lines would
+    interleave.
+    """
     manager = config.pluginmanager
     quiet = (
         xdist.is_worker(config)
@@ -25,7 +29,7 @@ def on_terminal(config: pytest.Config) -> Progress:
         or config.option.collectonly
     )
     try:
-        # Tests run with stdout captured; this goes past the capture, also from other threads.
+        # stdout is captured while tests run; a duplicate of its descriptor is not.
         stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding)
     except (OSError, io.UnsupportedOperation):
         return progress_for(sys.stderr, quiet=True, interactive=False)

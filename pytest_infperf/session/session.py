@@ -1,4 +1,4 @@
-"""A pytest session that measures: ties collection, run, records, progress and summary together."""
+"""A pytest session that measures: collection, run, records, progress and summary."""
 
 from __future__ import annotations
 
@@ -31,6 +31,27 @@ from pytest_infperf.thresholds import Thresholds, read
 
 
 class Session:
+    """The session of a run that measures on this host.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings of the run.
+    progress : Progress
+        The progress line.
+    hooks : pluggy.HookRelay
+        The hooks of other packages.
+    keeps_records : bool
+        Whether this process writes the files of the run, which workers of xdist do not.
+    remote_sets : RemoteSetRunner, optional
+        Runs the quality sets that are scored; None runs them on this host.
+
+    Raises
+    ------
+    UserError
+        If the thresholds cannot be read, or an output file cannot be written.
+    """
+
     def __init__(
         self,
         settings: Settings,
@@ -92,16 +113,16 @@ class Session:
         return "latency" in calls.called_by(test) or "latency" in marker.get("calls", ())
 
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
-        """What a test's `variant` stands for, one by one: see `Collection.places`."""
+        """Return the parameters of a test's `variant`, see `Collection.params`."""
         return self.collection.params(test_file, marker)
 
     def arrange(self, params: Sequence[VariantParam | None]) -> list[int]:
-        """Check what was collected, and give the order to measure in."""
+        """Check what was collected, and return the order in which tests run."""
         self.collection.check()
         for param in filter(None, params):
             chosen = self.run.selected.setdefault(param.configured.suite.name, [])
-            lacking = param.configured.suite.variant(param.variant_id).missing_hardware()
-            if param.variant_id not in chosen and not lacking:
+            missing = param.configured.suite.variant(param.variant_id).missing_hardware()
+            if param.variant_id not in chosen and not missing:
                 chosen.append(param.variant_id)
         measuring = [param for param in params if param]
         tests_of_one = sum(param.key == measuring[0].key for param in measuring) if measuring else 1
@@ -145,15 +166,16 @@ class Session:
         return {**document["records"][0], "host": document["host"]}
 
     def ledger_of(self, host: Mapping[str, Any]) -> Ledger:
+        """Return the ledger of a host's records."""
         return self._ledger
 
     @property
     def ledgers(self) -> Sequence[Ledger]:
-        """One a host."""
+        """The ledgers, one a host."""
         return [self._ledger]
 
     def close(self) -> None:
-        """End the workers, and keep also what an interrupted test had measured."""
+        """End the workers, and keep what an interrupted test has measured."""
         self.run.close()
         self.progress.close()
         for record in self.run.records.values():
@@ -162,11 +184,11 @@ class Session:
 
     @property
     def incomplete(self) -> bool:
-        """The run's file could not be written."""
+        """Whether a file of the run could not be written."""
         return any(ledger.unwritten for ledger in self.ledgers)
 
     def write_reports(self) -> None:
-        """The page, and the summary of a CI job, where they were asked for."""
+        """Write the page and the summary of a CI job, if they were requested."""
         for ledger in self.ledgers:
             run, page = ledger.run, self.page_of(ledger)
             if page and run.records:
@@ -181,11 +203,11 @@ class Session:
                 self.notices.append(trouble)
 
     def page_of(self, ledger: Ledger) -> Path | None:
-        """Where the report of a host is written as a page."""
+        """Return the file to which the report of a host is written as a page."""
         return self.settings.html
 
     def workflow_commands(self) -> list[str]:
-        """Lines for GitHub Actions, which makes annotations of them."""
+        """Return the lines from which GitHub Actions makes annotations."""
         root = self.settings.root
         commands = (
             github.workflow_commands(ledger.run, root, os.environ) for ledger in self.ledgers
@@ -193,6 +215,7 @@ class Session:
         return list(chain.from_iterable(commands))
 
     def summary(self, width: int, colour: bool, unicode: bool) -> str:
+        """Return the report for a terminal of a given width."""
         reports = [render(ledger.run, width, colour, unicode) for ledger in self.ledgers]
         return "\n\n".join(filter(None, reports))
 

@@ -1,4 +1,4 @@
-"""Measuring under pytest-xdist: all of it on one worker, or a refusal that says why."""
+"""Measuring under pytest-xdist: on one worker, or a refusal with its reason."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ if TYPE_CHECKING:
 
 
 def is_worker(config: pytest.Config) -> bool:
+    """Return whether this process is a worker of pytest-xdist."""
     return hasattr(config, "workerinput")
 
 
 def refuse_what_disturbs(config: pytest.Config) -> None:
-    """Raise UserError for a distribution that measures two variants at once.
+    """Refuse distributions that would measure two variants at once.
 
-    The others are scheduled by `xdist_schedule`.
+    Others are scheduled by `xdist_schedule`.
+
+    Raises
+    ------
+    UserError
+        If measuring cannot be combined with the distribution.
     """
     if is_worker(config) or not getattr(config.option, "tx", None):
         return
@@ -35,12 +41,12 @@ def refuse_what_disturbs(config: pytest.Config) -> None:
 
 
 def pass_on(notices: Sequence[str], config: pytest.Config) -> None:
-    """From a worker to the controller, at the worker's end."""
+    """Pass notices from a worker to the controller, at the end of the worker."""
     if is_worker(config):
         output: dict[str, Any] = vars(config)["workeroutput"]
         output["infperf_notices"] = list(notices)
 
 
 def passed_on(node: object) -> list[str]:
-    """What a worker passed on, seen from the controller; nothing when it crashed."""
+    """Return the notices that a worker passed on; none if it crashed."""
     return list(getattr(node, "workeroutput", {}).get("infperf_notices", ()))

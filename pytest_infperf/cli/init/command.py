@@ -17,7 +17,7 @@ from pytest_infperf.cli.init.scaffold import BACKENDS, TASKS, SuiteDraft
 from pytest_infperf.errors import UserError
 from pytest_infperf.records.file import read, write_text
 from pytest_infperf.records.record import Record, Verdict
-from pytest_infperf.run.calibration import NoiseFloor, calibrate, collected_suite
+from pytest_infperf.run.calibration import NoiseFloor, calibrate, configured_suite
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.discovery import SUITE_FILE, suite_beside
 from pytest_infperf.thresholds import Policy
@@ -99,7 +99,7 @@ def _set_limits(draft: SuiteDraft, root: Path, limits: Path, before: str, budget
 
 def _noise(draft: SuiteDraft, root: Path, budget_s: float) -> NoiseFloor:
     """Of the last variant against itself."""
-    configured = collected_suite(
+    configured = configured_suite(
         suite_beside(root / draft.folder / SUITE_FILE, root), draft.baseline
     )
     settings = Settings(root, cache=root / ".infperf_cache")
