@@ -22,7 +22,7 @@ ROOMS: dict[str, str] = {
     "repository": "errors",
     "settings": "errors",
     "cost": "errors host records",
-    "history": "errors host records stats",
+    "history": "errors host records repository stats",
     "suite": "errors records",
     "thresholds": "errors records stats",
     "serving": "cost host records",

@@ -139,14 +139,14 @@ def _add_file(archive: tarfile.TarFile, path: Path, name: Path) -> None:
 
 def top_of(root: Path) -> Path:
     """git's top folder; the root itself where there is no git."""
-    depth = len(Path(_git(root, "rev-parse", "--show-prefix").strip()).parts)
+    depth = len(Path(git.ask(root, "rev-parse", "--show-prefix")).parts)
     return root.parents[depth - 1] if depth else root
 
 
 def _known_to_git(top: Path) -> Iterator[Path]:
     """Those that are there: a file may be deleted and still tracked."""
-    tracked = _git(top, "ls-files", "-z", "--cached", "--recurse-submodules")
-    new = _git(top, "ls-files", "-z", "--others", "--exclude-standard")
+    tracked = git.ask(top, "ls-files", "-z", "--cached", "--recurse-submodules")
+    new = git.ask(top, "ls-files", "-z", "--others", "--exclude-standard")
     for name in filter(None, (tracked + new).split("\0")):
         if os.path.lexists(top / name):
             yield Path(name)
@@ -166,12 +166,3 @@ def _below(folder: Path, top: Path) -> Iterator[Path]:
 def _is_left_out(folder: Path) -> bool:
     hidden = folder.name.startswith(".") or folder.name == "__pycache__"
     return hidden or (folder / "pyvenv.cfg").exists()
-
-
-def _git(folder: Path, *words: str) -> str:
-    """git's answer; empty without a repository or without git."""
-    try:
-        done = git.run(folder, *words)
-    except OSError:
-        return ""
-    return "" if done.returncode else done.stdout
