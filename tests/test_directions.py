@@ -18,7 +18,7 @@ ROOMS: dict[str, str] = {
     "stats": "",
     "options": "",
     "hookspecs": "",
-    "records": "errors",
+    "records": "errors host",
     "repository": "errors",
     "settings": "errors",
     "cost": "errors host records",

@@ -12,10 +12,10 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from pytest_infperf.artifacts.blueprint import file_digest
 from pytest_infperf.errors import UserError
+from pytest_infperf.host.files import atomic_replacement
 from pytest_infperf.repository import git
 from pytest_infperf.suite.suite import Suite
 
@@ -92,7 +92,7 @@ def unpacked(digest: str, received: Iterable[bytes], folder: Path) -> Path:
         return tree
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    packed, unfinished = folder / f"{digest}.tar", folder / f"{uuid4().hex[:8]}.tmp"
+    packed = folder / f"{digest}.tar"
     seen = hashlib.sha256()
     with packed.open("wb") as file:
         for part in received:
@@ -100,13 +100,12 @@ def unpacked(digest: str, received: Iterable[bytes], folder: Path) -> Path:
             file.write(part)
     if seen.hexdigest() != digest:
         raise ValueError(f"the tree arrived as {seen.hexdigest()} and was sent as {digest}")
-    unfinished.mkdir()
-    with tarfile.open(packed) as archive:
+    with atomic_replacement(tree) as unfinished, tarfile.open(packed) as archive:
+        unfinished.mkdir()
         # Python before 3.11.4 has no filters, and does not look at the attribute.
         archive.extraction_filter = getattr(tarfile, "data_filter", None)
         archive.extractall(unfinished)
     packed.unlink()
-    unfinished.rename(tree)
     return tree
 
 
