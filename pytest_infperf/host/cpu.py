@@ -104,6 +104,11 @@ def affinity() -> list[int] | None:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
+def usable_cores() -> list[int]:
+    """Return the cores that this process may use; all cores where the system cannot tell."""
+    return affinity() or list(range(os.cpu_count() or 1))
+
+
 def governor(root: Path = ROOT) -> str | None:
     """One name, or those of unlike cores joined with commas."""
     names = {read_text(path) for path in _cpu_files("cpufreq/scaling_governor", root)} - {None}
