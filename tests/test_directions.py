@@ -18,11 +18,11 @@ ROOMS: dict[str, str] = {
     "stats": "",
     "options": "",
     "hookspecs": "",
-    "records": "errors",
+    "records": "errors host",
     "repository": "errors",
     "settings": "errors options",
     "cost": "errors host records",
-    "history": "errors host records stats",
+    "history": "errors host records repository stats",
     "suite": "errors records",
     "thresholds": "errors records stats",
     "serving": "cost host records",
@@ -45,7 +45,7 @@ ROOMS: dict[str, str] = {
     "session": "errors host records report repository run settings suite thresholds",
     "cli": (
         "artifacts cost errors explore history host metrics records report repository run "
-        "serving serving.deploy serving.server settings suite thresholds worker"
+        "serving serving.deploy serving.server settings suite thresholds"
     ),
     "fixtures": "errors options session",
     "fleet": (

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from filelock import FileLock
 
 from pytest_infperf.artifacts.blueprint import Blueprint, file_digest
 from pytest_infperf.errors import UserError
+from pytest_infperf.host.files import atomic_replacement
 
 _MANIFEST = "infperf-artifact.json"
 
@@ -67,9 +66,8 @@ class ArtifactCache:
             return None
 
     def _build(self, folder: Path, build: Callable[[Path], dict[str, Any]]) -> None:
-        unfinished = self._root / f"{folder.name}.{uuid4().hex[:8]}.tmp"
-        unfinished.mkdir()
-        try:
+        with atomic_replacement(folder) as unfinished:
+            unfinished.mkdir()
             evidence = build(unfinished)
             files = {
                 str(path.relative_to(unfinished)): file_digest(path)
@@ -78,9 +76,6 @@ class ArtifactCache:
             }
             manifest = {"schema": 1, "evidence": evidence, "files": files}
             (unfinished / _MANIFEST).write_text(json.dumps(manifest, indent=1))
-            os.replace(unfinished, folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _verified(folder: Path) -> Artifact:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_infperf.host.cpu import instruction_sets
-
-_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm", "asimddp"}
-
+from pytest_infperf.host.cpu import has_int8_dot_products, instruction_sets
 
 _RECURRENT = (
     "its LSTMs are quantised dynamically: each of their many steps multiplies by a small matrix, "
@@ -22,7 +19,7 @@ def doubts_of_modules(evidence: Mapping[str, Any]) -> list[str]:
 
 
 def doubts() -> list[str]:
-    if _DOT_PRODUCTS & set(instruction_sets()):
+    if has_int8_dot_products(instruction_sets()):
         return []
     return ["this CPU has no int8 dot products (VNNI, AMX, i8mm): int8 may be slower than float32"]
 

@@ -6,16 +6,15 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pytest_infperf.host.cpu import instruction_sets
+from pytest_infperf.host.cpu import has_int8_dot_products, instruction_sets
 
 _X86 = {"avx2", "avx512f"}
-_X86_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 
 
 def needs_reduced_range() -> bool:
     """Without dot products, x86 adds pairs of products in 16 bits, which 8-bit weights overflow."""
     known = set(instruction_sets())
-    return bool(known & _X86) and not known & _X86_DOT_PRODUCTS
+    return bool(known & _X86) and not has_int8_dot_products(known)
 
 
 @contextmanager

@@ -6,8 +6,8 @@ Without `--yes` it shows what would be made and what that costs, and asks nothin
 from __future__ import annotations
 
 import re
-import subprocess
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
 from textwrap import indent
 
@@ -18,7 +18,8 @@ from pytest_infperf.cli.suite_folder import address_of
 from pytest_infperf.cost import prices
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
-from pytest_infperf.repository import revision
+from pytest_infperf.repository import git
+from pytest_infperf.repository.revision import revision
 from pytest_infperf.serving.deploy.ec2 import Deployed, Ec2
 from pytest_infperf.serving.deploy.plan import VOLUME_GIB, DeploymentPlan, Source
 from pytest_infperf.serving.deploy.user_data import script
@@ -123,14 +124,15 @@ def _name(suite: str, variant: str) -> str:
 
 def _source(arguments: Namespace) -> Source:
     folder = arguments.suite.resolve()
-    top = Path(_git(folder, "rev-parse", "--show-toplevel") or Path.cwd()).resolve()
-    repository = arguments.repository or _git(folder, "remote", "get-url", "origin")
+    ask = partial(git.ask, folder, time_limit_s=git.TIME_LIMIT_S)
+    top = Path(ask("rev-parse", "--show-toplevel") or Path.cwd()).resolve()
+    repository = arguments.repository or ask("remote", "get-url", "origin")
     if not repository:
         raise UserError(
             f"{arguments.suite} is in no git repository with a remote: name one with --repository, "
             "an https address that anyone may clone"
         )
-    checked_out = arguments.revision or (revision.revision(folder) or {}).get("commit")
+    checked_out = arguments.revision or (revision(folder) or {}).get("commit")
     if not checked_out:
         raise UserError("no commit is checked out here: name a --revision of the repository")
     if not folder.is_relative_to(top):
@@ -140,25 +142,10 @@ def _source(arguments: Namespace) -> Source:
 
 def _not_in_it(folder: Path) -> str:
     """Of a deployment of what is checked out."""
-    changed = (revision.revision(folder) or {}).get("dirty")
+    changed = (revision(folder) or {}).get("dirty")
     return "  the commit has to be pushed" + (
         "; your changes since are not part of it" if changed else ""
     )
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=revision.TIME_LIMIT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() or None
 
 
 def _price(arguments: Namespace) -> Price | str:

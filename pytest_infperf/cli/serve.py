@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
+from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.run.suite_server import Cores
 from pytest_infperf.serving.server.settings import ENVIRONMENT
-from pytest_infperf.worker.variant_worker import usable_cores
 
 _OWN = ("workers", "queue", "batch", "batch_window_ms", "timeout_s", "max_body_bytes")
 """Options that stand for fields of `Serving`."""

@@ -12,10 +12,10 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from pytest_infperf.artifacts.blueprint import file_digest
 from pytest_infperf.errors import UserError
+from pytest_infperf.host.files import atomic_replacement
 from pytest_infperf.repository import git
 from pytest_infperf.suite.suite import Suite
 
@@ -92,7 +92,7 @@ def unpacked(digest: str, received: Iterable[bytes], folder: Path) -> Path:
         return tree
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    packed, unfinished = folder / f"{digest}.tar", folder / f"{uuid4().hex[:8]}.tmp"
+    packed = folder / f"{digest}.tar"
     seen = hashlib.sha256()
     with packed.open("wb") as file:
         for part in received:
@@ -100,13 +100,12 @@ def unpacked(digest: str, received: Iterable[bytes], folder: Path) -> Path:
             file.write(part)
     if seen.hexdigest() != digest:
         raise ValueError(f"the tree arrived as {seen.hexdigest()} and was sent as {digest}")
-    unfinished.mkdir()
-    with tarfile.open(packed) as archive:
+    with atomic_replacement(tree) as unfinished, tarfile.open(packed) as archive:
+        unfinished.mkdir()
         # Python before 3.11.4 has no filters, and does not look at the attribute.
         archive.extraction_filter = getattr(tarfile, "data_filter", None)
         archive.extractall(unfinished)
     packed.unlink()
-    unfinished.rename(tree)
     return tree
 
 
@@ -139,14 +138,14 @@ def _add_file(archive: tarfile.TarFile, path: Path, name: Path) -> None:
 
 def top_of(root: Path) -> Path:
     """git's top folder; the root itself where there is no git."""
-    depth = len(Path(_git(root, "rev-parse", "--show-prefix").strip()).parts)
+    depth = len(Path(git.ask(root, "rev-parse", "--show-prefix")).parts)
     return root.parents[depth - 1] if depth else root
 
 
 def _known_to_git(top: Path) -> Iterator[Path]:
     """Those that are there: a file may be deleted and still tracked."""
-    tracked = _git(top, "ls-files", "-z", "--cached", "--recurse-submodules")
-    new = _git(top, "ls-files", "-z", "--others", "--exclude-standard")
+    tracked = git.ask(top, "ls-files", "-z", "--cached", "--recurse-submodules")
+    new = git.ask(top, "ls-files", "-z", "--others", "--exclude-standard")
     for name in filter(None, (tracked + new).split("\0")):
         if os.path.lexists(top / name):
             yield Path(name)
@@ -166,12 +165,3 @@ def _below(folder: Path, top: Path) -> Iterator[Path]:
 def _is_left_out(folder: Path) -> bool:
     hidden = folder.name.startswith(".") or folder.name == "__pycache__"
     return hidden or (folder / "pyvenv.cfg").exists()
-
-
-def _git(folder: Path, *words: str) -> str:
-    """git's answer; empty without a repository or without git."""
-    try:
-        done = git.run(folder, *words)
-    except OSError:
-        return ""
-    return "" if done.returncode else done.stdout

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.file import RecordError
 from pytest_infperf.records.record import RunRecord
+from pytest_infperf.repository import git
 
 DEFAULT_STORAGE = "file://./.benchmarks"
 """pytest-benchmark's own default."""
@@ -114,7 +114,7 @@ class HistoryStore:
         return self._of_revision(name, runs, folder)
 
     def _of_revision(self, name: str, runs: list[SavedRun], folder: Path) -> SavedRun:
-        sha = _commit(name, folder)
+        sha = git.commit_id(folder, name)
         if not sha:
             known = [run.number for run in runs if run.number]
             near = get_close_matches(name, [*known, "latest"], 1)
@@ -154,15 +154,17 @@ def _of_benchmark_file(path: Path, document: dict[str, Any]) -> SavedRun:
         records = list(_records(document))
         if not records:
             raise RecordError("no benchmark in it was measured with --infperf")
-        git = document.get("commit_info") or {}
+        commit = document.get("commit_info") or {}
         whole = {
             "schema": 1,
             "host": records[0][1],
             "revision": {
-                "commit": git.get("id"), "branch": git.get("branch"), "dirty": git.get("dirty"),
+                "commit": commit.get("id"),
+                "branch": commit.get("branch"),
+                "dirty": commit.get("dirty"),
             },
             "records": [record for record, _ in records],
-        }  # fmt: skip
+        }
         when = datetime.fromisoformat(document["datetime"])
         return SavedRun(
             path,
@@ -182,13 +184,3 @@ def _records(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[st
             host = info.pop("host")
             by_variant[info["suite"], info["variant"]] = info, host
     yield from by_variant.values()
-
-
-def _commit(name: str, folder: Path) -> str:
-    """The full id of a git revision, empty when there is none."""
-    command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    except OSError:
-        return ""
-    return done.stdout.strip()

@@ -34,6 +34,8 @@ FOR_INFERENCE = (
 )
 """What decides which kernels a runtime picks, by the names that Linux gives them."""
 
+_INT8_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
+
 ARM_CORES = {
     "0xd08": "Cortex-A72",
     "0xd0c": "Neoverse-N1",
@@ -58,6 +60,11 @@ def instruction_sets(root: Path = ROOT) -> tuple[str, ...]:
     # Other systems write avx512vnni where Linux writes avx512_vnni.
     found = {flag.lower().replace("_", "") for flag in flags}
     return tuple(name for name in FOR_INFERENCE if name.replace("_", "") in found)
+
+
+def has_int8_dot_products(known: Iterable[str]) -> bool:
+    """Return whether these instruction sets multiply int8 faster than float32."""
+    return not _INT8_DOT_PRODUCTS.isdisjoint(known)
 
 
 def model(root: Path = ROOT) -> str | None:
@@ -95,6 +102,11 @@ def physical_cores(root: Path = ROOT) -> int | None:
 def affinity() -> list[int] | None:
     """The cores that this process may use; not every system can tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def usable_cores() -> list[int]:
+    """Return the cores that this process may use; all cores where the system cannot tell."""
+    return affinity() or list(range(os.cpu_count() or 1))
 
 
 def governor(root: Path = ROOT) -> str | None:

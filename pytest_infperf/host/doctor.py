@@ -14,13 +14,13 @@ from typing import Any
 import psutil
 from packaging.requirements import InvalidRequirement, Requirement
 
+from pytest_infperf.host.cpu import has_int8_dot_products
 from pytest_infperf.host.fingerprint import fingerprint
 
 WATCHED_S = 2.0
 _DISTURBING_SHARE = 0.02
 _BUSY_SHARE = 0.2
 _LEAST_FREE_BYTES = 2 * 2**30
-_INT8_INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 _SPINNING = {"OMP_WAIT_POLICY": "active", "KMP_BLOCKTIME": "infinite", "GOMP_SPINCOUNT": "infinite"}
 _RIVALS = (("onnxruntime", "onnxruntime-gpu"), ("tensorflow", "tensorflow-cpu"))
 
@@ -166,7 +166,7 @@ def _cores(host: Mapping[str, Any]) -> Iterator[Advice]:
 
 def _instructions(host: Mapping[str, Any]) -> Iterator[Advice]:
     known = host.get("instruction_sets")
-    if known is not None and not _INT8_INSTRUCTIONS & set(known):
+    if known is not None and not has_int8_dot_products(known):
         yield Advice(
             f"no instructions for int8 (it has {', '.join(known) or 'none that matter'})",
             "without VNNI, AMX or i8mm an int8 model computes hardly faster than fp32; what it "

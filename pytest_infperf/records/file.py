@@ -10,7 +10,7 @@ import errno
 import json
 import math
 import os
-import secrets
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
@@ -22,6 +22,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.host.files import write_atomically
 from pytest_infperf.records.record import Record, RunRecord
 
 _RUN = TypeAdapter(RunRecord)
@@ -69,32 +70,26 @@ def _dumps(document: object) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """A file of a run, whole or not at all; raises RecordError with the remedy."""
-    with _room_beside(path) as temporary:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text, durable=True)
 
 
 def check_writable(path: Path) -> None:
     """Raise RecordError where `write` would, before a run has measured for nothing."""
-    with _room_beside(path) as temporary:
-        temporary.touch(exist_ok=False)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
 
 
 @contextmanager
-def _room_beside(path: Path) -> Iterator[Path]:
-    """The name of a temporary file in the same folder; raises RecordError for an OSError."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+def _explained(path: Path) -> Iterator[None]:
+    """Turn an OSError of writing the record into a RecordError with the remedy."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
-        finally:
-            temporary.unlink(missing_ok=True)
+        yield
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "write the record elsewhere")
         reason = error.strerror or str(error)

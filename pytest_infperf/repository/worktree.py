@@ -7,7 +7,6 @@ checked out from the repository that the working tree has of it: nothing is fetc
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -37,21 +36,23 @@ class Commit:
 
 def resolve(root: Path, name: str) -> Commit:
     """Raises UserError when the repository has no such commit, saying what to fetch."""
-    top = _ask(root, "rev-parse", "--show-toplevel")
+    if shutil.which("git") is None:
+        raise UserError("--infperf-against needs git, which is not on PATH: install it")
+    top = git.ask(root, "rev-parse", "--show-toplevel")
     if not top:
         raise UserError(
             f"--infperf-against: {root} is in no git repository, so it has no revision {name!r}"
         )
-    sha = _ask(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    sha = git.commit_id(root, name)
     if sha:
         return Commit(Path(top), name, sha)
-    if _ask(root, "rev-parse", "--is-shallow-repository") == "true":
+    if git.ask(root, "rev-parse", "--is-shallow-repository") == "true":
         raise UserError(
             f"--infperf-against: {name} is not in this shallow clone. Fetch what it needs: "
             "`git fetch --unshallow`, or `git fetch --depth=1 origin BRANCH` and then "
             "--infperf-against FETCH_HEAD; with GitHub's actions/checkout, set fetch-depth: 0"
         )
-    known = _ask(root, "for-each-ref", "--format=%(refname:short)").split()
+    known = git.ask(root, "for-each-ref", "--format=%(refname:short)").split()
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]}?" if near else "fetch it first if a remote has it: `git fetch`"
     raise UserError(f"--infperf-against: git knows no commit {name!r}; {hint}")
@@ -94,13 +95,13 @@ class Worktree:
 
     def close(self) -> None:
         for repository, folder in reversed(self._added):
-            _git(repository, "worktree", "remove", "--force", "--force", str(folder))
+            git.run(repository, "worktree", "remove", "--force", "--force", str(folder))
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def _add(self, repository: Path, folder: Path, sha: str) -> None:
-        done = _git(repository, "worktree", "add", "--detach", "--quiet", str(folder), sha)
+        done = git.run(repository, "worktree", "add", "--detach", "--quiet", str(folder), sha)
         if done.returncode:
             raise UserError(
                 f"--infperf-against: git cannot check {self.commit} out: {done.stderr.strip()}"
@@ -113,7 +114,7 @@ class Worktree:
         name = repository.relative_to(self.commit.top)
         if not (repository / ".git").exists():
             remedy = f"run `git submodule update --init {name}`"
-        elif _git(repository, "cat-file", "-e", f"{sha}^{{commit}}").returncode:
+        elif not git.commit_id(repository, sha):
             remedy = f"run `git -C {name} fetch origin {sha}`"
         else:
             self._add(repository, folder, sha)
@@ -122,7 +123,7 @@ class Worktree:
 
 
 def _submodules(folder: Path) -> Iterator[tuple[Path, str]]:
-    for entry in _ask(folder, "ls-files", "--stage", "-z").split("\0"):
+    for entry in git.ask(folder, "ls-files", "--stage", "-z").split("\0"):
         facts, _, path = entry.partition("\t")
         if facts.startswith(_SUBMODULE_MODE):
             yield Path(path), facts.split()[1]
@@ -138,17 +139,4 @@ def _remove_leftovers(place: Path, top: Path) -> None:
                 lock_file.unlink(missing_ok=True)
         except Timeout:
             continue
-    _git(top, "worktree", "prune")
-
-
-def _ask(folder: Path, *words: str) -> str:
-    """git's answer; empty when it has none."""
-    done = _git(folder, *words)
-    return "" if done.returncode else done.stdout.strip()
-
-
-def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return git.run(folder, *words)
-    except OSError as error:
-        raise UserError(f"--infperf-against needs git: {error.strerror or error}") from error
+    git.run(top, "worktree", "prune")

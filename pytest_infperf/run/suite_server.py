@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import Artifact
+from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.server.process import ServerProcess
@@ -19,7 +20,6 @@ from pytest_infperf.suite.payload import Payload
 from pytest_infperf.suite.serving import Serving
 from pytest_infperf.suite.suite import Suite
 from pytest_infperf.suite.task import Samples
-from pytest_infperf.worker.variant_worker import usable_cores
 
 __tracebackhide__ = errors.meant_for_the_user
 

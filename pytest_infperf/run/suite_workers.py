@@ -13,13 +13,14 @@ from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import Artifact, ArtifactCache
 from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.measure import blocks, threads
 from pytest_infperf.measure.throughput import SetRun, run_set
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.suite.backend import Threads
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker.building import Builders
-from pytest_infperf.worker.variant_worker import Assignment, VariantWorker, usable_cores
+from pytest_infperf.worker.variant_worker import Assignment, VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, get_args
 
 
@@ -153,7 +153,9 @@ _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message
 
 
 def encode(message: Message) -> bytes:
-    return json.dumps({"is": type(message).__name__, **asdict(message)}).encode() + b"\n"
+    """Return the message as a line. Raises TypeError if a value is not of JSON's types."""
+    # `asdict` would copy every number of a block first, which takes ten times as long.
+    return json.dumps({"is": type(message).__name__, **vars(message)}).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,19 +11,13 @@ from time import perf_counter_ns
 from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import Artifact
+from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
 
 __tracebackhide__ = errors.meant_for_the_user
-
-
-def usable_cores() -> list[int]:
-    """The cores that this process, and so its workers, may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)

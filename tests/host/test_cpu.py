@@ -51,6 +51,13 @@ def test_an_arm_core_that_nobody_knows_yet(machine: Machine) -> None:
     assert cpu.model(root) == "ARM part 0xfff"
 
 
+@pytest.mark.parametrize("name", ["avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"])
+def test_int8_dot_products(name: str) -> None:
+    assert name in cpu.FOR_INFERENCE
+    assert cpu.has_int8_dot_products(["avx2", name])
+    assert not cpu.has_int8_dot_products(["avx2", "avx512f", "amx_bf16", "asimd"])
+
+
 def test_elsewhere_py_cpuinfo_is_asked_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

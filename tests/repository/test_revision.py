@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_infperf.repository import revision as module
+from pytest_infperf.repository import git as git_module
 from pytest_infperf.repository.revision import revision
 
 
@@ -66,6 +66,20 @@ def test_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert revision(tmp_path / "no-such-folder") is None
 
 
+def test_inside_a_hook_it_is_that_of_the_folder(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = commit(repository)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path_factory.mktemp("elsewhere")))
+    assert revision(repository) == {"commit": head, "branch": "main", "dirty": False}
+
+
+def test_a_branch_that_is_not_utf_8_can_be_printed(repository: Path) -> None:
+    commit(repository)
+    subprocess.run(["git", "-C", repository, "checkout", "-qb", b"caf\xe9"], check=True)
+    assert (revision(repository) or {})["branch"] == "caf�"
+
+
 def test_without_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(repository))
     assert revision(repository) is None
@@ -77,5 +91,5 @@ def test_a_git_that_hangs(repository: Path, monkeypatch: pytest.MonkeyPatch) -> 
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(repository), prepend=":")
-    monkeypatch.setattr(module, "TIME_LIMIT_S", 0.2)
+    monkeypatch.setattr(git_module, "TIME_LIMIT_S", 0.2)
     assert revision(repository) is None

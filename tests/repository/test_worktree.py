@@ -108,3 +108,9 @@ def test_inside_a_git_hook_it_is_the_same(
     tree = Worktree.add(worktree.resolve(repository, "HEAD~1"), tmp_path / "cache", print)
     assert (tree.folder / "file").read_text() == "first"
     tree.close()
+
+
+def test_without_git_it_says_so(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(repository))
+    with pytest.raises(UserError, match="--infperf-against needs git, which is not on PATH"):
+        worktree.resolve(repository, "HEAD")

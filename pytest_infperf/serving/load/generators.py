@@ -117,7 +117,7 @@ def _files(folder: Path, processes: int, timeout_s: float, words: LastWords) -> 
     """
     until = monotonic() + timeout_s
     while True:
-        files = [path for path in folder.glob("replies*") if path.suffix != ".tmp"]
+        files = list(folder.glob("replies*"))
         if len(files) >= processes:
             return files
         if monotonic() > until:

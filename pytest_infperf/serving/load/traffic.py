@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pytest_infperf.host.files import write_atomically
+
 NO_ANSWER = 0
 
 
@@ -76,9 +78,7 @@ class Log:
     def write(self, generator: Generator, dropped: int = 0) -> None:
         lines = [json.dumps(list(asdict(reply).values())) for reply in self.replies]
         lines.append(json.dumps({**asdict(generator), "dropped": dropped}))
-        unfinished = self.path.with_name(f"{self.path.name}.tmp")
-        unfinished.write_text("\n".join(lines) + "\n")
-        unfinished.replace(self.path)
+        write_atomically(self.path, "\n".join(lines) + "\n")
 
 
 def read(paths: Sequence[Path], samples: int) -> Traffic:

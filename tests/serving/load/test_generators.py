@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -184,7 +185,7 @@ def test_loads_that_cannot_be(load: object, word: str) -> None:
 
 def test_a_process_that_left_no_record_is_missed(tmp_path: Path) -> None:
     (tmp_path / "replies.12").touch()
-    (tmp_path / "replies.13.tmp").touch()
+    (tmp_path / ".replies.13.0123abcd.tmp").touch()
     missed = "1 of 2 processes of the load generator left no record of what they sent"
     with closing(LastWords()) as words:
         words.file.write(b"no such file")
@@ -197,14 +198,14 @@ def test_processes_that_write_at_once_do_not_share_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = Log(tmp_path / "replies.12"), Log(tmp_path / "replies.13")
-    replace = Path.replace
+    replace = os.replace
 
-    def meanwhile(path: Path, target: Path) -> Path:
+    def meanwhile(path: Path, target: Path) -> None:
         monkeypatch.undo()
         other.write(Generator(2.0, 4.0))
-        return replace(path, target)
+        replace(path, target)
 
-    monkeypatch.setattr(Path, "replace", meanwhile)
+    monkeypatch.setattr(os, "replace", meanwhile)
     one.write(Generator(1.0, 4.0))
     seen = [traffic.read([log.path], 1).generators for log in (one, other)]
     assert seen == [[Generator(1.0, 4.0)], [Generator(2.0, 4.0)]]

@@ -11,7 +11,7 @@ from time import monotonic, sleep
 import psutil
 import pytest
 
-from pytest_infperf.worker.variant_worker import usable_cores
+from pytest_infperf.host.cpu import usable_cores
 from tests.serving.server.echo_server import PREDICT, Reply, Running, Serve
 
 
