@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
-from pytest_infperf.serving.server import refusals, telemetry
+from pytest_infperf.serving.server import refusals
 from pytest_infperf.serving.server.engine import Engine, place
 from pytest_infperf.serving.server.limits import Limits
 from pytest_infperf.serving.server.page import page_router
 from pytest_infperf.serving.server.predictions import prediction_router
 from pytest_infperf.serving.server.request_recorder import RequestRecorder
-from pytest_infperf.serving.server.settings import ENVIRONMENT, Deployment
+from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
 from pytest_infperf.serving.server.status import status_router
+from pytest_infperf.serving.server.telemetry import Telemetry
 from pytest_infperf.suite.payload import About
 
 
@@ -27,22 +29,22 @@ def from_environment() -> FastAPI:
     """
     deployment = Deployment.from_json(os.environ[ENVIRONMENT])
     place(deployment)
-    return create(deployment)
+    return create(deployment, Telemetry(Path(os.environ[METRICS_FOLDER])))
 
 
-def create(deployment: Deployment) -> FastAPI:
+def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
     """Return the application that serves a deployment; its lifespan loads the model."""
     engine = Engine(deployment)
     suite, limits = engine.suite, deployment.limits
     about = About(suite.name, deployment.variant, os.path.basename(deployment.artifact))
-    payload = suite.task.payload(engine.codec)
+    payloads = [suite.task.payload(engine.codec), *suite.serving.payloads]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await engine.start()
-        telemetry.READY.set(1)
+        telemetry.ready.set(1)
         yield
-        telemetry.READY.set(0)
+        telemetry.ready.set(0)
         await engine.stop()
 
     app = FastAPI(
@@ -52,9 +54,9 @@ def create(deployment: Deployment) -> FastAPI:
         lifespan=lifespan,
     )
     app.add_middleware(Limits, max_body_bytes=limits.max_body_bytes, timeout_s=limits.timeout_s)
-    app.add_middleware(RequestRecorder)  # the last one is the outermost
+    app.add_middleware(RequestRecorder, telemetry=telemetry)  # the last one is the outermost
     refusals.add_handlers(app)
-    app.include_router(prediction_router(engine, [payload, *suite.serving.payloads], about))
-    app.include_router(status_router(engine, about))
-    app.include_router(page_router(payload, about))
+    app.include_router(prediction_router(engine, payloads, about, telemetry))
+    app.include_router(status_router(engine, about, telemetry))
+    app.include_router(page_router(payloads[0], about))
     return app

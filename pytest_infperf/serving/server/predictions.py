@@ -8,15 +8,17 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel
 
-from pytest_infperf.serving.server import telemetry
 from pytest_infperf.serving.server.engine import Busy, Engine
 from pytest_infperf.serving.server.refusals import RESPONSES
+from pytest_infperf.serving.server.telemetry import Telemetry
 from pytest_infperf.suite.payload import About, Payload
 
 _RETRY_AFTER_S = 1
 
 
-def prediction_router(engine: Engine, payloads: Sequence[Payload], about: About) -> APIRouter:
+def prediction_router(
+    engine: Engine, payloads: Sequence[Payload], about: About, telemetry: Telemetry
+) -> APIRouter:
     """Return a router with a POST route for each payload.
 
     Raises ValueError if two payloads have the same path.
@@ -33,12 +35,12 @@ def prediction_router(engine: Engine, payloads: Sequence[Payload], about: About)
             response_model=payload.response,
             responses=RESPONSES,
             name=type(payload).__name__,
-        )(_endpoint(engine, payload, about))
+        )(_endpoint(engine, payload, about, telemetry))
     return router
 
 
 def _endpoint(
-    engine: Engine, payload: Payload, about: About
+    engine: Engine, payload: Payload, about: About, telemetry: Telemetry
 ) -> Callable[[Request, Any], Awaitable[BaseModel]]:
     async def predict(request: Request, body: Any) -> BaseModel:
         try:
@@ -52,10 +54,10 @@ def _endpoint(
                 429, "too many requests wait", {"retry-after": str(_RETRY_AFTER_S)}
             ) from None
         finally:
-            telemetry.WAITING.set(engine.waiting)
-        telemetry.QUEUED_S.observe(answered.queued_s)
-        telemetry.MODEL_S.observe(answered.model_s)
-        telemetry.BATCH.observe(answered.batch)
+            telemetry.waiting.set(engine.waiting)
+        telemetry.queued_s.observe(answered.queued_s)
+        telemetry.model_s.observe(answered.model_s)
+        telemetry.batch.observe(answered.batch)
         request.state.facts.update(
             samples=len(samples),
             queued_s=round(answered.queued_s, 6),

@@ -8,8 +8,8 @@ from time import perf_counter
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pytest_infperf.serving.server import telemetry
 from pytest_infperf.serving.server.logs import log_request
+from pytest_infperf.serving.server.telemetry import Telemetry
 
 
 class RequestRecorder:
@@ -18,8 +18,9 @@ class RequestRecorder:
     What a route writes to `request.state.facts` becomes part of the line.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, telemetry: Telemetry) -> None:
         self._app = app
+        self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,8 +43,8 @@ class RequestRecorder:
             seconds = perf_counter() - started
             # A path that no route has would add a time series of its own.
             route = getattr(scope.get("route"), "path", "other")
-            telemetry.REQUESTS.labels(route, str(status)).inc()
-            telemetry.REQUEST_S.observe(seconds)
+            self._telemetry.requests.labels(route, str(status)).inc()
+            self._telemetry.request_s.observe(seconds)
             log_request(
                 {
                     "id": request_id,

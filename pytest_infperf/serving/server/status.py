@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import PlainTextResponse
 
-from pytest_infperf.serving.server import telemetry
 from pytest_infperf.serving.server.engine import Engine
 from pytest_infperf.serving.server.refusals import Refusal
+from pytest_infperf.serving.server.telemetry import Telemetry
 from pytest_infperf.suite.payload import About
 
 
-def status_router(engine: Engine, about: About) -> APIRouter:
+def status_router(engine: Engine, about: About, telemetry: Telemetry) -> APIRouter:
     """Return a router with the routes about health, model and metrics."""
     router = APIRouter()
 

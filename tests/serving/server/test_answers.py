@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from types import SimpleNamespace
+from unittest.mock import Mock
 from urllib.parse import urlparse
 
 import pytest
@@ -151,4 +151,4 @@ def test_it_keeps_to_its_own_description(echo: Running) -> None:
 def test_two_payloads_cannot_share_a_path() -> None:
     about = About("echo", "fake", "artifact-1")
     with pytest.raises(ValueError, match=f"two payloads have the path {PREDICT}"):
-        prediction_router(SimpleNamespace(), [TextToText(), TextToText()], about)  # type: ignore[arg-type]
+        prediction_router(Mock(), [TextToText(), TextToText()], about, Mock())
