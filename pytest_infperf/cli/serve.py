@@ -12,7 +12,7 @@ from pathlib import Path
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
 from pytest_infperf.run.suite_server import Cores
-from pytest_infperf.serving.server.settings import ENVIRONMENT
+from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER
 from pytest_infperf.worker.variant_worker import usable_cores
 
 _OWN = ("workers", "queue", "batch", "batch_window_ms", "timeout_s", "max_body_bytes")
@@ -64,4 +64,5 @@ def run(arguments: Namespace) -> int:
         flush=True,
     )
     environment = {**os.environ, ENVIRONMENT: deployment.to_json()}
+    environment.pop(METRICS_FOLDER, None)  # the server makes a folder of its own
     os.execve(sys.executable, [sys.executable, "-m", "pytest_infperf.serving.server"], environment)

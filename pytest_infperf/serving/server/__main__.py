@@ -36,7 +36,13 @@ def main() -> None:
 
 @contextmanager
 def _metrics_folder() -> Iterator[None]:
-    """Provide the folder of metrics to this process and to those that it starts."""
+    """Provide the folder of metrics to this process and to those that it starts.
+
+    A process that kills this one keeps the folder, and removes it.
+    """
+    if METRICS_FOLDER in os.environ:
+        yield
+        return
     with tempfile.TemporaryDirectory(prefix="infperf-metrics-", ignore_cleanup_errors=True) as name:
         os.environ[METRICS_FOLDER] = name
         try:
