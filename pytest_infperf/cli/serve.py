@@ -13,7 +13,7 @@ from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.run.suite_server import Cores
-from pytest_infperf.serving.server.settings import ENVIRONMENT
+from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER
 
 _OWN = ("workers", "queue", "batch", "batch_window_ms", "timeout_s", "max_body_bytes")
 """Options that stand for fields of `Serving`."""
@@ -64,4 +64,5 @@ def run(arguments: Namespace) -> int:
         flush=True,
     )
     environment = {**os.environ, ENVIRONMENT: deployment.to_json()}
+    environment.pop(METRICS_FOLDER, None)  # the server makes a folder of its own
     os.execve(sys.executable, [sys.executable, "-m", "pytest_infperf.serving.server"], environment)

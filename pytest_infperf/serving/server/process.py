@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from time import monotonic, sleep
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -17,7 +18,7 @@ from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.host.processes import LastWords, how_it_ended
 from pytest_infperf.repository.checkout import Checkout
-from pytest_infperf.serving.server.settings import ENVIRONMENT, Deployment
+from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -38,21 +39,29 @@ class ServerProcess:
         """Raises WorkerError when it does not get ready in time, or is `doomed` not to."""
         self.deployment = deployment
         self.name = deployment.variant
-        self._words = LastWords()
-        self._process = subprocess.Popen(
-            [checkout.python, "-m", "pytest_infperf.serving.server"],
-            cwd=checkout.folder,
-            env={**checkout.environment(), ENVIRONMENT: deployment.to_json()},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._words.file,
-            start_new_session=True,
-        )
-        try:
+        with ExitStack() as cleanup:
+            metrics = cleanup.enter_context(
+                tempfile.TemporaryDirectory(prefix="infperf-metrics-", ignore_cleanup_errors=True)
+            )
+            self._words = cleanup.enter_context(closing(LastWords()))
+            self._process = cleanup.enter_context(
+                subprocess.Popen(
+                    [checkout.python, "-m", "pytest_infperf.serving.server"],
+                    cwd=checkout.folder,
+                    env={
+                        **checkout.environment(),
+                        ENVIRONMENT: deployment.to_json(),
+                        METRICS_FOLDER: metrics,
+                    },
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=self._words.file,
+                    start_new_session=True,
+                )
+            )
+            cleanup.callback(self._kill)
             self._wait(monotonic() + timeout_s, has_failed)
-        except BaseException:
-            self.close()
-            raise
+            self._cleanup = cleanup.pop_all()
 
     @property
     def url(self) -> str:
@@ -93,12 +102,11 @@ class ServerProcess:
         how = how_it_ended(self._process.wait())
         return WorkerError(f"the server of {self.name} {how}{self._words}")
 
-    def close(self) -> None:
-        """End it and its workers at once."""
+    def _kill(self) -> None:
         if self.alive:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
-        self._words.close()
+
+    def close(self) -> None:
+        """End all processes of the server at once; what they wrote to stderr can still be read."""
+        self._cleanup.close()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+from unittest.mock import Mock
 from urllib.parse import urlparse
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from pytest_infperf.serving.server.predictions import prediction_router
+from pytest_infperf.suite.payload import About
+from pytest_infperf.tasks.payloads import TextToText
 from tests.serving.server.echo_server import PREDICT, Running, Serve
 
 
@@ -141,3 +145,9 @@ def test_it_keeps_to_its_own_description(echo: Running) -> None:
 
         keeps_to_it()
     assert f"POST {PREDICT}" in tried
+
+
+def test_two_payloads_cannot_share_a_path() -> None:
+    about = About("echo", "fake", "artifact-1")
+    with pytest.raises(ValueError, match=f"two payloads have the path {PREDICT}"):
+        prediction_router(Mock(), [TextToText(), TextToText()], about, Mock())
