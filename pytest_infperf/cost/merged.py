@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_infperf.cost.billing import price_of_host
 from pytest_infperf.cost.per_million import cost_per_million
-from pytest_infperf.cost.prices import Price, PriceTable
+from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.records.record import Measure, Record, RunRecord, Verdict
 
@@ -44,11 +45,13 @@ def cheapest(rows: Sequence[Row]) -> Row | None:
 
 
 def _row(host: str, record: Record, run: RunRecord, table: PriceTable) -> Row:
-    """The cost is the run's own; an older run gets it from its throughput and today's table."""
-    if found := record.measures.get("cost_per_million"):
-        return Row(host, record, found, str(run.host.get("price_source") or ""))
-    throughput, kind = record.measures.get("throughput"), run.host.get("instance_type")
-    price = table.price(kind, run.host.get("region")) if kind else ""
-    if throughput is None or not isinstance(price, Price):
+    """Return the row of a record, with the cost that the run measured.
+
+    An older run, which has none, gets it from its throughput and the price of its host.
+    """
+    if cost := record.measures.get("cost_per_million"):
+        return Row(host, record, cost, str(run.host.get("price_source") or ""))
+    throughput, price = record.measures.get("throughput"), price_of_host(run.host, table)
+    if throughput is None or price is None:
         return Row(host, record, None)
     return Row(host, record, cost_per_million(throughput, price.usd_per_hour), price.source)

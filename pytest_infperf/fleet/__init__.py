@@ -1,4 +1,4 @@
-"""Measuring on the nodes of a Ray cluster. Ray itself is imported by `cluster` alone."""
+"""Measuring on the nodes of a Ray cluster. Only `connection` imports Ray itself."""
 
 from __future__ import annotations
 

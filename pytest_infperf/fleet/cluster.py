@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-import socket
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.fleet import node_types, tree
+from pytest_infperf.fleet.connection import connect, import_ray
 from pytest_infperf.fleet.dispatch import Finished, Gone, News, Ready, Share, ShareFailed
 from pytest_infperf.fleet.node import Delegate
 from pytest_infperf.fleet.node_types import START, NodeType
 from pytest_infperf.fleet.tree import Tree
 
-CONNECT_LIMIT_S = 10.0
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"[\w.]+(Error|Exception)\b")
 
@@ -29,24 +26,8 @@ class RayCluster:
     """The delegates of a run on a Ray cluster: `dispatch.Delegates`."""
 
     def __init__(self, address: str) -> None:
-        """Raises UserError when there is no Ray, no cluster at that address, or no kind in it."""
-        self._ray = _ray()
-        try:
-            _check_that_somebody_listens(address)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self._ray.init(
-                    address=address,
-                    log_to_driver=False,
-                    logging_level="error",
-                    namespace="pytest-infperf",
-                )
-        except Exception as error:  # of many types, by the kind of address
-            reason = str(error).strip().partition("\n")[0]
-            raise UserError(
-                f"--infperf-ray: no Ray cluster answers at {address}: {reason}. `ray status` on "
-                "its head says whether it runs; a laptop reaches it by ray://HEAD:10001"
-            ) from error
+        """Raises UserError if Ray cannot connect, or if no node names its instance type."""
+        self._ray = connect(address)
         self.node_types: dict[str, NodeType] = node_types.node_types(self._ray.nodes())
         if not self.node_types:
             self.close()
@@ -117,13 +98,13 @@ class RayDelegate(Delegate):
     """The actor: asks for the tree's parts where the node does not have the tree."""
 
     def __init__(self, node_type: str, digest: str, shipped: Sequence[Any]) -> None:
-        node_id = _ray().get_runtime_context().get_node_id()
+        node_id = import_ray().get_runtime_context().get_node_id()
         super().__init__(node_type, node_id, digest, partial(_parts, shipped))
 
 
 def _parts(shipped: Sequence[Any]) -> Iterator[bytes]:
     for part in shipped:
-        yield _ray().get(part)
+        yield import_ray().get(part)
 
 
 def _reason(error: Exception) -> str:
@@ -135,19 +116,3 @@ def _reason(error: Exception) -> str:
     if lines and _ERROR.match(lines[-1]):
         return lines[-1]
     return next((line for line in lines if "died" in line), type(error).__name__)
-
-
-def _check_that_somebody_listens(address: str) -> None:
-    """Ray itself would try for minutes. Raises OSError."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_LIMIT_S).close()
-
-
-def _ray() -> Any:
-    try:
-        return import_module("ray")
-    except ImportError as error:
-        raise UserError(
-            '--infperf-ray needs Ray: pip install "pytest-infperf[ray]", here and on all nodes'
-        ) from error

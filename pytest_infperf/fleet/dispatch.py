@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from pytest_infperf.fleet.work import Work
-
-if TYPE_CHECKING:
-    pass
 
 ATTEMPTS = 3
 """Of a share, and of starting a delegate on a kind of node."""
@@ -35,7 +32,6 @@ class Done:
     share: Share
     result: Any
     node_type: str
-    attempts: int
 
 
 @dataclass(frozen=True)
@@ -189,7 +185,7 @@ class _Dispatcher:
                         yield self._not_done(share, news.why)
                     elif share.id in self.unfinished:
                         del self.unfinished[share.id]
-                        yield Done(share, news.result, node_type, self._attempts[share.id])
+                        yield Done(share, news.result, node_type)
 
     def dismiss_all(self) -> None:
         for delegate in list(self._node_types):

@@ -16,8 +16,6 @@ START = """ray start --address=HEAD:6379 --resources='{"instance:c7i.large": 1}'
 class NodeType:
     name: str
     """Such as `c7i.large`."""
-    nodes: int
-    """How many are alive."""
     amount: float
     """Of its resource on each node: whoever holds all of it has the node to itself."""
 
@@ -44,7 +42,7 @@ def node_types(nodes: Sequence[Mapping[str, Any]]) -> dict[str, NodeType]:
                 f"--infperf-ray: the nodes of {name} have {sorted(set(found))} of "
                 f"{RESOURCE_PREFIX}{name}; give each of them 1: {START}"
             )
-    return {name: NodeType(name, len(found), found[0]) for name, found in sorted(amounts.items())}
+    return {name: NodeType(name, found[0]) for name, found in sorted(amounts.items())}
 
 
 def alive(nodes: Sequence[Mapping[str, Any]], known: Mapping[str, NodeType]) -> dict[str, int]:

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_infperf.cost.prices import Price, PriceTable
+from pytest_infperf.cost.billing import price_of_host
+from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.records.points import at
 from pytest_infperf.records.record import Record, RunRecord
@@ -139,7 +140,7 @@ def by_cost(fleets: Sequence[Fleet]) -> list[Fleet]:
 
 
 def _site(host: str, record: Record, run: RunRecord, table: PriceTable | None) -> Site:
-    usd, source = _price(run, table)
+    price = price_of_host(run.host, table)
     used = record.measures.get(at("cpu_usage", "Server"))
     batches = [record.measures[n] for n in _batch_measures(record)]
     return Site(
@@ -151,18 +152,10 @@ def _site(host: str, record: Record, run: RunRecord, table: PriceTable | None) -
         used.value if used else 0.0,
         int(run.host.get("logical_cores") or 1),
         max((measure.value for measure in batches), default=None),
-        usd,
-        source,
+        price.usd_per_hour if price else None,
+        price.source if price else "",
     )
 
 
 def _batch_measures(record: Record) -> Iterator[str]:
     return (n for n in (at("throughput", "Offline"), "throughput") if n in record.measures)
-
-
-def _price(run: RunRecord, table: PriceTable | None) -> tuple[float | None, str]:
-    if usd := run.host.get("usd_per_hour"):
-        return float(usd), str(run.host.get("price_source") or "")
-    kind = run.host.get("instance_type")
-    price = table.price(kind, run.host.get("region")) if kind and table else ""
-    return (price.usd_per_hour, price.source) if isinstance(price, Price) else (None, "")

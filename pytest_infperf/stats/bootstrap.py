@@ -25,13 +25,17 @@ Score = Callable[[NDArray[np.float64]], float]
 Bounds = tuple[float | None, float | None]
 
 _RATIO_RESAMPLES = 10_000
-_PERCENTILE_RESAMPLES = 1000
+_RESAMPLES = 1000
 _COUNTS_AT_ONCE = 4_000_000
 _MOST_RUNS = 500
 
 
 def interval(
-    statistics: Statistics, score: Score, confidence: float, seed: int, resamples: int = 1000
+    statistics: Statistics,
+    score: Score,
+    confidence: float,
+    seed: int,
+    resamples: int = _RESAMPLES,
 ) -> Bounds:
     """Bounds of the score; None where there are too few samples for that confidence."""
     totals = _resampled_totals(statistics, seed, resamples)
@@ -44,13 +48,12 @@ def paired_difference(
     score: Score,
     confidence: float,
     seed: int,
-    resamples: int = 1000,
 ) -> tuple[float, float | None, float | None]:
     """The score of a minus that of b on the same samples, with its bounds."""
     if a_stats.shape != b_stats.shape:
         raise ValueError(f"not the same samples: {a_stats.shape} and {b_stats.shape}")
     k = a_stats.shape[1]
-    totals = _resampled_totals(np.hstack([a_stats, b_stats]), seed, resamples)
+    totals = _resampled_totals(np.hstack([a_stats, b_stats]), seed, _RESAMPLES)
     differences = np.array([score(row[:k]) - score(row[k:]) for row in totals])
     low, high = _bounds(differences, len(a_stats), confidence)
     difference = score(a_stats.sum(axis=0)) - score(b_stats.sum(axis=0))
@@ -91,8 +94,8 @@ def percentile(values: Sequence[float], p: float, confidence: float, seed: int) 
     order = np.argsort(values, kind="stable")
     ordered, runs_in_order = np.asarray(values, dtype=np.float64)[order], run_of[order]
     rng = np.random.default_rng(seed)
-    found = np.empty(_PERCENTILE_RESAMPLES)
-    for i in range(_PERCENTILE_RESAMPLES):
+    found = np.empty(_RESAMPLES)
+    for i in range(_RESAMPLES):
         counts = _resample_counts(rng, 1, n // length)[0]
         reached = np.cumsum(counts[runs_in_order])
         found[i] = ordered[np.searchsorted(reached, p * reached[-1] - 1e-9)]

@@ -19,10 +19,6 @@ class Estimate:
     low: float
     high: float
 
-    @property
-    def is_exact(self) -> bool:
-        return self.low == self.high
-
 
 def ratio(a: Estimate, b: Estimate) -> Estimate:
     """a / b, for values over nought."""

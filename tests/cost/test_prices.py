@@ -11,7 +11,7 @@ import moto
 import pytest
 from botocore.stub import Stubber
 
-from pytest_infperf.cost import billing, prices
+from pytest_infperf.cost import prices
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
 
@@ -122,15 +122,3 @@ def test_the_price_is_read_from_the_list_as_aws_writes_it(monkeypatch: pytest.Mo
         found = prices.ask_aws("c7i.large", "eu-west-1")
         assert found == Price(0.08925, "AWS price list, effective 2026-10-01")
         assert "has no on-demand price" in str(prices.ask_aws("c7i.large", "eu-west-1"))
-
-
-def test_a_host_without_a_known_price_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INFPERF_INSTANCE", "own.box")
-    notices: list[str] = []
-    facts = billing.billing(
-        ask_metadata=False, price_source=None, root=Path(), notice=notices.append
-    )
-    assert facts["instance_type"] == "own.box"
-    assert "usd_per_hour" not in facts
-    (told,) = notices
-    assert "the price of own.box is not in" in told

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.fleet.node_types import NodeType, node_types
+from pytest_infperf.fleet.node_types import NodeType, alive, node_types
 
 
 def node(*, alive: bool = True, **resources: float) -> dict[str, Any]:
@@ -16,17 +16,19 @@ def node(*, alive: bool = True, **resources: float) -> dict[str, Any]:
 
 def test_nodes_are_counted_by_kind_and_others_are_no_kind() -> None:
     large, small = {"instance:c7i.large": 1.0}, {"instance:c7g.medium": 1.0}
-    found = node_types([node(**large), node(), node(**small), node(**large)])
+    nodes = [node(**large), node(), node(**small), node(**large)]
+    found = node_types(nodes)
     assert found == {
-        "c7g.medium": NodeType("c7g.medium", 1, 1.0),
-        "c7i.large": NodeType("c7i.large", 2, 1.0),
+        "c7g.medium": NodeType("c7g.medium", 1.0),
+        "c7i.large": NodeType("c7i.large", 1.0),
     }
+    assert alive(nodes, found) == {"c7g.medium": 1, "c7i.large": 2}
     assert found["c7i.large"].resource == "instance:c7i.large"
 
 
 def test_dead_nodes_do_not_count() -> None:
-    found = node_types([node(**{"instance:a": 1.0}), node(alive=False, **{"instance:a": 1.0})])
-    assert found["a"].nodes == 1
+    nodes = [node(**{"instance:a": 1.0}), node(alive=False, **{"instance:a": 1.0})]
+    assert alive(nodes, node_types(nodes)) == {"a": 1}
     assert node_types([node(alive=False, **{"instance:a": 1.0})]) == {}
 
 

@@ -46,7 +46,7 @@ def test_options_that_do_not_go_together(here: Project, options: list[str], reas
 def test_an_address_where_nobody_listens_is_found_at_once(here: Project) -> None:
     told = refused(here, NOBODY)
     assert "no Ray cluster answers at 127.0.0.1:1: [Errno 111] Connection refused" in told
-    assert "`ray status` on its head says whether it runs" in told
+    assert "`ray status` on its head shows whether it runs" in told
     assert "no Ray cluster answers at ray://127.0.0.1:1" in refused(
         here, "--infperf-ray=ray://127.0.0.1:1"
     )

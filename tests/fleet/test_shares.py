@@ -53,7 +53,7 @@ def test_the_score_is_that_of_a_single_machine(
 ) -> None:
     parts = shares_of(some, batch, most)
     shares = [Share(str(i), ["a"], cast(Any, None)) for i in range(len(parts))]
-    outcomes = [Done(s, run_of(p, batch), "a", 1) for s, p in zip(shares, parts, strict=True)]
+    outcomes = [Done(s, run_of(p, batch), "a") for s, p in zip(shares, parts, strict=True)]
     order.shuffle(outcomes)
     whole, shared = run_of(some, batch), joined(shares, outcomes)
     assert (shared.numbers, shared.outputs) == (whole.numbers, whole.outputs)
@@ -65,6 +65,6 @@ def test_the_score_is_that_of_a_single_machine(
 
 def test_a_share_that_came_in_twice_is_taken_once() -> None:
     share = Share("one", ["a", "b"], cast(Any, None))
-    done = Done(share, run_of([0, 1], 2), "a", 1)
+    done = Done(share, run_of([0, 1], 2), "a")
     assert joined([share], [done, done]).numbers == [0, 1]
     assert joined([share], [done, done]).shares == {"a": 1}
