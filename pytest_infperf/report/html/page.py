@@ -87,7 +87,7 @@ def page(run: RunRecord, history: Mapping[str, HistoryPanels] = {}) -> str:
     counts["error"] = sum(len(record.errors) for record in run.records)
     names = dict.fromkeys(record.suite for record in run.records)
     return str(
-        template("page.html.j2").render(
+        template("page.html.j2", beside=__name__).render(
             run=run,
             counts=counts,
             verdict=_verdict(counts),
