@@ -14,7 +14,7 @@ from rich.text import Text
 from pytest_infperf.history import comparison, fail_on
 from pytest_infperf.history.comparison import Change, Comparison
 from pytest_infperf.history.fail_on import Finding
-from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore
+from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, storage_folder
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Measure
 
@@ -40,12 +40,13 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     folder = Path.cwd()
-    store = HistoryStore.of_uri(arguments.storage, folder)
+    console = Console(highlight=False, markup=False, emoji=False)
+    store = HistoryStore(
+        storage_folder(arguments.storage, folder),
+        lambda reason: console.print(f"skipped {reason}", soft_wrap=True),
+    )
     limits = fail_on.parse(arguments.fail_on) if arguments.fail_on else []
     before, after = (store.find(name, folder) for name in (arguments.before, arguments.after))
-    console = Console(highlight=False, markup=False, emoji=False)
-    for reason in dict.fromkeys(store.skipped):
-        console.print(f"skipped {reason}", soft_wrap=True)
     found = comparison.compare(before, after)
     console.print(f"before: {before}\nafter:  {after}", soft_wrap=True)
     console.print(_about_hosts(found))

@@ -13,7 +13,13 @@ from rich.text import Text
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.series import DEFAULT_MEASURES, Series, Shift, series_of
-from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, SavedRun, read
+from pytest_infperf.history.store import (
+    DEFAULT_STORAGE,
+    HistoryStore,
+    SavedRun,
+    read,
+    storage_folder,
+)
 from pytest_infperf.records.quantity import format_value
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -67,13 +73,13 @@ def _runs(arguments: Namespace, console: Console) -> list[SavedRun]:
     if arguments.files:
         runs = sorted((read(Path(name)) for name in arguments.files), key=lambda run: run.when)
     else:
-        store = HistoryStore.of_uri(arguments.storage, Path.cwd())
-        runs = store.runs()
-        for reason in store.skipped:
-            console.print(f"skipped {reason}", soft_wrap=True)
+        folder = storage_folder(arguments.storage, Path.cwd())
+        runs = HistoryStore(
+            folder, lambda reason: console.print(f"skipped {reason}", soft_wrap=True)
+        ).runs
         if not runs:
             raise UserError(
-                f"there is no saved run in {store.folder}; save some with "
+                f"there is no saved run in {folder}; save some with "
                 "`pytest --infperf --benchmark-autosave`"
             )
     return runs
@@ -125,10 +131,10 @@ def _plot(
     suite: str, found: Sequence[Series], shifts: dict[int, list[Shift]], folder: Path
 ) -> Path:
     from pytest_infperf.report import plots
-    from pytest_infperf.report.courses import panels
+    from pytest_infperf.report.history_panels import history_panels
 
     its = [(series, shifts[id(series)]) for series in found if series.suite == suite]
     path = folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', suite)}.svg"
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(plots.courses(suite, panels(its), standalone=True), encoding="utf-8")
+    path.write_text(plots.history(suite, history_panels(its), standalone=True), encoding="utf-8")
     return path

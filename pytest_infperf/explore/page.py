@@ -39,7 +39,7 @@ def page(
     tables: Sequence[EffectTable],
 ) -> str:
     return str(
-        template("design_space.html.j2").render(
+        template("design_space.html.j2", beside=__name__).render(
             title=title,
             answered=sum(outcome.measured for outcome in outcomes),
             tried=len(outcomes),

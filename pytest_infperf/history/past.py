@@ -33,5 +33,5 @@ class Past:
 
     @cached_property
     def _runs(self) -> Sequence[SavedRun]:
-        runs = HistoryStore(self.storage).runs() if self.storage.is_dir() else []
+        runs = HistoryStore(self.storage).runs
         return [saved for saved in runs if not comparable(saved.run.host, self.host)]

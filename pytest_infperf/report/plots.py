@@ -56,15 +56,16 @@ class PlotPoint:
 
 
 @dataclass(frozen=True)
-class Course:
-    """A measure of a variant over runs."""
+class HistoryLine:
+    """The values of one measure of one variant over saved runs."""
 
-    name: str
+    variant: str
     labels: Sequence[str]
+    """Label of each run on the axis: its time and commit."""
     values: Sequence[float]
     unit: str
     shifts: Sequence[int] = ()
-    """Places in `values` where a new level begins."""
+    """Indices of the values at which a new level begins."""
 
 
 def ratios(found: Mapping[str, Measure], label: str) -> str:
@@ -167,40 +168,43 @@ def undominated(points: Sequence[PlotPoint], *, y_rises: bool = True) -> list[Pl
     return best
 
 
-def courses(title: str, panels: Mapping[str, Sequence[Course]], *, standalone: bool = False) -> str:
-    """A panel a measure, a line a variant; a ring where a new level begins."""
+def history(
+    title: str, panels: Mapping[str, Sequence[HistoryLine]], *, standalone: bool = False
+) -> str:
+    """Return a panel per measure with a line per variant; a ring marks each change of level.
+
+    A standalone picture has ink of its own, as there is no page to take it from.
+    """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter
 
     with _style():
         figure = Figure(figsize=(7.8, 2.6 * len(panels)), layout="constrained")
         rows = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
         for axes, (name, lines) in zip(rows, panels.items(), strict=True):
-            unit = lines[0].unit
-            labels = list(dict.fromkeys(label for line in lines for label in line.labels))
-            places = {label: place for place, label in enumerate(labels)}
-            for line, style in zip(lines, _styles(), strict=False):
-                x = [places[label] for label in line.labels]
-                axes.plot(x, line.values, label=_safe(line.name), **style)
-                rings = [(x[i], line.values[i]) for i in line.shifts]
-                if rings:
-                    axes.plot(
-                        *zip(*rings, strict=True), "o", markersize=12, fillstyle="none", color=_INK
-                    )
-            if unit not in ("points", "fraction") and all(v > 0 for c in lines for v in c.values):
-                axes.set_yscale("log")
-                axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
-            axes.yaxis.set_major_formatter(FuncFormatter(_with_unit(unit)))
             axes.set_title(_safe(name), loc="left", fontsize=10)
-            step = max(1, len(labels) // 10)
-            axes.set_xticks(range(0, len(labels), step), [_safe(t) for t in labels[::step]])
-            axes.tick_params(axis="x", labelsize=7)
-            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+            _draw_panel(axes, lines)
         return _svg(figure, f"{title}: measures over saved runs", standalone=standalone)
 
 
-def _with_unit(unit: str) -> Any:
-    return lambda value, _: format_value(value, unit)
+def _draw_panel(axes: Any, lines: Sequence[HistoryLine]) -> None:
+    from matplotlib.ticker import FuncFormatter
+
+    labels = list(dict.fromkeys(label for line in lines for label in line.labels))
+    positions = {label: position for position, label in enumerate(labels)}
+    for line, style in zip(lines, _styles(), strict=False):
+        x = [positions[label] for label in line.labels]
+        axes.plot(x, line.values, label=_safe(line.variant), **style)
+        if rings := [(x[i], line.values[i]) for i in line.shifts]:
+            axes.plot(*zip(*rings, strict=True), "o", markersize=12, fillstyle="none", color=_INK)
+    unit = lines[0].unit
+    if unit not in ("points", "fraction") and all(v > 0 for line in lines for v in line.values):
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_value(value, unit)))
+    step = max(1, len(labels) // 10)
+    axes.set_xticks(range(0, len(labels), step), [_safe(label) for label in labels[::step]])
+    axes.tick_params(axis="x", labelsize=7)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:

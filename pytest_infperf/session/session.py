@@ -18,7 +18,7 @@ from pytest_infperf.records.ledger import Ledger
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.report import github, junit
-from pytest_infperf.report.courses import history_courses
+from pytest_infperf.report.history_panels import suite_histories
 from pytest_infperf.report.progress import Progress
 from pytest_infperf.report.terminal import render
 from pytest_infperf.repository.revision import revision
@@ -194,9 +194,9 @@ class Session:
             if page and run.records:
                 from pytest_infperf.report import html
 
-                courses = history_courses(run, self.settings.storage)
+                histories = suite_histories(run, self.settings.storage)
                 try:
-                    record_file.write_text(page, html.page(run, courses))
+                    record_file.write_text(page, html.page(run, histories))
                 except record_file.RecordError as error:
                     self.notices.append(str(error))
             if trouble := github.write_summary(run, os.environ):

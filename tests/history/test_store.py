@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.history import store
-from pytest_infperf.history.store import HistoryStore
+from pytest_infperf.history.store import HistoryStore, SavedRun, storage_folder
 from pytest_infperf.records import file as record_file
 from tests.history.saved import run_record, write_benchmark_file
 
@@ -24,12 +23,12 @@ def folder(tmp_path: Path) -> Path:
     return storage
 
 
-def p50_ms(run: store.SavedRun) -> float:
+def p50_ms(run: SavedRun) -> float:
     return 1e3 * run.run.records[1].measures["latency_p50"].value
 
 
 def test_runs_come_in_the_order_of_time(folder: Path) -> None:
-    found = HistoryStore(folder).runs()
+    found = HistoryStore(folder).runs
     assert [run.number for run in found] == ["0001", "0002", "0003"]
     assert [p50_ms(run) for run in found] == pytest.approx([1, 2, 3])
     assert found[0].commit == "1" * 40
@@ -81,9 +80,11 @@ def test_a_truncated_file_is_skipped_with_its_name(folder: Path) -> None:
     (broken,) = folder.glob("*/0002*")
     broken.write_bytes(broken.read_bytes()[:100])
     (folder / "Linux" / "0009_other.json").write_text('{"benchmarks": [], "datetime": "x"}')
-    found = HistoryStore(folder)
-    assert [run.number for run in found.runs()] == ["0001", "0003"]
-    half, foreign = found.skipped
+    skipped: list[str] = []
+    store = HistoryStore(folder, skipped.append)
+    assert [run.number for run in store.runs] == ["0001", "0003"]
+    assert store.find("latest", folder).number == "0003", "the files are read once"
+    half, foreign = skipped
     assert str(broken) in half
     assert "half written" in half
     assert "0009_other.json" in foreign
@@ -94,7 +95,7 @@ def test_a_truncated_file_is_skipped_with_its_name(folder: Path) -> None:
     ("name", "message"),
     [
         ("latest~7", "there are 3 saved runs"),
-        ("77", "is no file, no number of a run"),
+        ("77", "is not a file, the number of a run"),
         ("latset", "did you mean latest?"),
     ],
 )
@@ -110,6 +111,6 @@ def test_an_empty_storage_says_how_to_fill_it(tmp_path: Path) -> None:
 
 
 def test_a_storage_that_is_no_folder_is_refused(tmp_path: Path) -> None:
-    assert HistoryStore.of_uri("file://./runs", tmp_path).folder == tmp_path / "runs"
+    assert storage_folder("file://./runs", tmp_path) == tmp_path / "runs"
     with pytest.raises(UserError, match="only runs in files"):
-        HistoryStore.of_uri("elasticsearch+http://host/x", tmp_path)
+        storage_folder("elasticsearch+http://host/x", tmp_path)

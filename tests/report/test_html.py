@@ -13,7 +13,7 @@ import pytest
 
 from pytest_infperf.records.record import RunRecord, Verdict
 from pytest_infperf.report import html, plots
-from pytest_infperf.report.plots import Course, PlotPoint
+from pytest_infperf.report.plots import HistoryLine, PlotPoint
 
 HOSTILE = "<script>alert(1)</script>&\"'<img src=x onerror=alert(1)>"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -50,8 +50,8 @@ def whole(translation: RunRecord) -> RunRecord:
 @pytest.fixture
 def page(whole: RunRecord) -> str:
     labels = [f"11-0{i}\nabc" for i in range(1, 9)]
-    course = Course(HOSTILE, labels, [1, 1, 1, 1, 2, 2, 2, 2.0], "s", [4])
-    return html.page(whole, {"translation": {"latency_p50": [course]}})
+    line = HistoryLine(HOSTILE, labels, [1, 1, 1, 1, 2, 2, 2, 2.0], "s", [4])
+    return html.page(whole, {"translation": {"latency_p50": [line]}})
 
 
 def test_verdicts_come_first(page: str) -> None:

@@ -13,8 +13,9 @@ from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
 from pytest_infperf.report import plots
+from pytest_infperf.report.history_panels import HistoryPanels
 from pytest_infperf.report.html.templates import template
-from pytest_infperf.report.plots import Course, PlotPoint
+from pytest_infperf.report.plots import PlotPoint
 from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.columns import METRIC_HEADERS, filled_columns
 from pytest_infperf.report.tables.sweeps import measured_at, point_tables, series, swept
@@ -78,15 +79,15 @@ def check_available() -> None:
         )
 
 
-def page(run: RunRecord, history: Mapping[str, Mapping[str, Sequence[Course]]] = {}) -> str:
-    """The whole page; `history` has panels of courses by suite. All text of others is escaped."""
+def page(run: RunRecord, history: Mapping[str, HistoryPanels] = {}) -> str:
+    """The whole page; `history` has the panels of each suite. All text of others is escaped."""
     troubles = _troubles(run.records)
     gates = [gate.verdict for record in run.records for gate in record.gates]
     counts = {mark: gates.count(verdict) for verdict, mark in _MARKS.items()}
     counts["error"] = sum(len(record.errors) for record in run.records)
     names = dict.fromkeys(record.suite for record in run.records)
     return str(
-        template("page.html.j2").render(
+        template("page.html.j2", beside=__name__).render(
             run=run,
             counts=counts,
             verdict=_verdict(counts),
@@ -122,7 +123,7 @@ def _troubles(records: Sequence[Record]) -> list[Trouble]:
     ]
 
 
-def _suite(name: str, run: RunRecord, history: Mapping[str, Sequence[Course]]) -> SuitePart:
+def _suite(name: str, run: RunRecord, history: HistoryPanels) -> SuitePart:
     records = [record for record in run.records if record.suite == name]
     columns = filled_columns(records)
     # A wide table scrolls: the verdict must be seen without it.
@@ -190,9 +191,7 @@ def _gates(gates: Sequence[GateRecord]) -> list[str]:
     return [f"{gate.verdict}: {gate.why} ({gate.limit}, {gate.source})" for gate in gates]
 
 
-def _figures(
-    suite: str, records: Sequence[Record], history: Mapping[str, Sequence[Course]]
-) -> list[Figure]:
+def _figures(suite: str, records: Sequence[Record], history: HistoryPanels) -> list[Figure]:
     figures = []
     speedups = {r.variant: r.measures["speedup"] for r in records if "speedup" in r.measures}
     if speedups:
@@ -237,7 +236,7 @@ def _figures(
         figures.append(
             Figure(
                 "History",
-                plots.courses(suite, history),
+                plots.history(suite, history),
                 "A ring marks the first run of a new level.",
             )
         )
