@@ -3,7 +3,6 @@
 from pytest_infperf.thresholds.checking import SuiteFacts
 from pytest_infperf.thresholds.parsing import parse, read
 from pytest_infperf.thresholds.problems import Problem, ThresholdsError
-from pytest_infperf.thresholds.rendering import to_toml
 from pytest_infperf.thresholds.sections import Policy
 from pytest_infperf.thresholds.selection import Thresholds
 
@@ -15,5 +14,4 @@ __all__ = [
     "ThresholdsError",
     "parse",
     "read",
-    "to_toml",
 ]

@@ -12,6 +12,7 @@ from pytest_infperf.cli.init.scaffold import BACKENDS, SuiteDraft
 from pytest_infperf.records.catalogue import Catalogue, quality_spec
 from pytest_infperf.records.record import Measure, Record
 from pytest_infperf.suite.suite import Suite
+from pytest_infperf.thresholds.rendering import to_toml
 
 CATALOGUE = Catalogue((quality_spec("bleu", "points", True),))
 
@@ -55,7 +56,7 @@ def test_the_suite_loads_and_has_the_variants() -> None:
 def test_limits_leave_room_for_what_was_seen() -> None:
     runs = [[seen("torch", 1), seen("onnx", 4.0)], [seen("torch", 1, 0.2), seen("onnx", 3.0)]]
     section = scaffold.limits(draft("torch", "onnx"), runs, 0.031)
-    text = "schema = 1\n\n" + scaffold.as_toml("mine", section)
+    text = "schema = 1\n\n" + to_toml({"mine": section})
     gates = thresholds.parse(text, "thresholds.toml").gates_for(
         "mine", "onnx", CATALOGUE, [], "torch"
     )

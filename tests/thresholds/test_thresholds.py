@@ -14,9 +14,9 @@ from pytest_infperf.thresholds import (
     Thresholds,
     ThresholdsError,
     parse,
-    to_toml,
 )
 from pytest_infperf.thresholds.gate import Gate
+from pytest_infperf.thresholds.rendering import to_toml
 
 DOCUMENTED = """\
 schema = 1
@@ -68,11 +68,9 @@ def test_the_documented_file_fits_its_suite() -> None:
 
 
 def test_the_documented_file_renders_as_it_is_written() -> None:
-    plain = "".join(
-        " ".join(line.partition("#")[0].split()) + "\n" for line in DOCUMENTED.splitlines()
-    )
-    rendered = to_toml(read(DOCUMENTED)).replace("budget_s = 20.0", "budget_s = 20")
-    assert rendered.replace("\n\n", "\n") == plain.replace("\n\n", "\n")
+    plain = [" ".join(line.partition("#")[0].split()) for line in DOCUMENTED.splitlines()]
+    suite = list(filter(None, plain[plain.index("[translation]") :]))
+    assert list(filter(None, to_toml(read(DOCUMENTED).suites).splitlines())) == suite
 
 
 @pytest.mark.parametrize(
@@ -186,7 +184,7 @@ def test_without_a_file_there_are_no_gates() -> None:
     assert thresholds.policy("translation") == Policy(0.99, 20.0, "fail")
     assert thresholds.baseline("translation") is None
     assert thresholds.gates_for("translation", "onnx", CATALOGUE, ("c7i.large",), "torch") == []
-    assert read(to_toml(thresholds)) == thresholds
+    assert thresholds == read("schema = 1")
 
 
 def test_a_suite_that_is_not_collected_is_not_held_against_anything() -> None:
@@ -473,10 +471,10 @@ def test_gates_of_a_measure_that_the_suite_lacks_are_refused() -> None:
         gates_of(in_gates("blue = { min = 1 }"), "onnx")
 
 
-def test_importing_it_imports_no_pytest_and_no_numerics() -> None:
+def test_importing_it_imports_no_pytest_no_numerics_and_no_writer() -> None:
     code = (
         "import sys, pytest_infperf.thresholds;"
-        "sys.exit(', '.join({'pytest', '_pytest', 'numpy', 'scipy'} & set(sys.modules)))"
+        "sys.exit(', '.join({'pytest', '_pytest', 'numpy', 'scipy', 'tomlkit'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""

@@ -21,6 +21,7 @@ from pytest_infperf.run.calibration import NoiseFloor, calibrate, configured_sui
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.discovery import SUITE_FILE, suite_beside
 from pytest_infperf.thresholds import Policy
+from pytest_infperf.thresholds.rendering import to_toml
 
 _CONFTEST = '"""Makes this folder the start of import names, here and in workers."""\n'
 _MOST_RUNS = 3
@@ -78,7 +79,7 @@ def _set_limits(draft: SuiteDraft, root: Path, limits: Path, before: str, budget
         slowdown = _noise(draft, root, budget_s).smallest_slowdown
         for _ in range(_MOST_RUNS - 1):
             section = scaffold.limits(draft, runs, slowdown)
-            write_text(limits, f"{before.rstrip()}\n\n{scaffold.as_toml(draft.name, section)}")
+            write_text(limits, f"{before.rstrip()}\n\n{to_toml({draft.name: section})}")
             print(f"wrote {limits.name}, and see whether a new run keeps to it", flush=True)
             records = _measured(draft, root, limits, budget_s)
             verdicts = {gate.verdict for record in records for gate in record.gates}

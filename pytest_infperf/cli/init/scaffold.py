@@ -13,7 +13,6 @@ from typing import Any
 from pytest_infperf.metrics import metric as metric_of
 from pytest_infperf.records.catalogue import LimitRule
 from pytest_infperf.records.record import Measure, Record
-from pytest_infperf.thresholds import Thresholds, to_toml
 from pytest_infperf.thresholds.sections import Bound, Gates, SuiteSection, VariantSection
 
 BACKENDS: Mapping[str, tuple[str, str]] = {
@@ -154,12 +153,6 @@ def limits(
         gates=common,
         variants={variant: VariantSection(gates) for variant, gates in loosest.items()},
     )
-
-
-def as_toml(name: str, section: SuiteSection) -> str:
-    """The section alone, to stand at the end of a file."""
-    text = to_toml(Thresholds("thresholds.toml", suites={name: section}))
-    return text.partition("\n\n")[2]
 
 
 def _gates_of(record: Record, is_baseline: bool) -> Gates:
