@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from pytest_infperf.backends.architecture import transformers
+from pytest_infperf.backends.architecture import import_transformers
 from recipes.training import ROOT, Budget, arguments, fit
 
 DATA = "SMSSpamCollection of the UCI repository: a message a line, `ham` or `spam`, a tab, its text"
@@ -157,7 +157,7 @@ def losses(
 
 
 def bert(vocabulary: int, width: int = 256, layers: int = 6) -> Any:
-    made = transformers()
+    made = import_transformers()
     return made.BertForSequenceClassification(
         made.BertConfig(
             vocab_size=vocabulary,
@@ -174,7 +174,7 @@ def bert(vocabulary: int, width: int = 256, layers: int = 6) -> Any:
 
 def distilbert(teacher: Any, layers: int = 3) -> Any:
     """With every other layer of the teacher, as DistilBERT begins (Sanh et al. 2019)."""
-    made = transformers()
+    made = import_transformers()
     config = teacher.config
     student = made.DistilBertForSequenceClassification(
         made.DistilBertConfig(
@@ -219,7 +219,7 @@ _LAYER = {
 
 
 def write(model: Any, tokenizer: Any, folder: Path) -> None:
-    made = transformers()
+    made = import_transformers()
     deepcopy(model).half().cpu().save_pretrained(folder)
     fast = made.BertTokenizerFast(tokenizer_object=tokenizer._tokenizer, model_max_length=512)
     fast.save_pretrained(folder)

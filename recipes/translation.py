@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pytest_infperf.backends.architecture import transformers
+from pytest_infperf.backends.architecture import import_transformers
 from recipes.training import ROOT, Average, Budget, arguments, fit, mixed_precision
 
 SHIPPED = ROOT / "suites" / "translation" / "models" / "marian-zh-en-base"
@@ -160,7 +160,7 @@ def losses(
 
 
 def marian(words: Vocabulary, encoder: int, decoder: int, width: int, dropout: float) -> Any:
-    made = transformers()
+    made = import_transformers()
     heads = max(1, width // 64)
     return made.MarianMTModel(
         made.MarianConfig(

@@ -11,6 +11,7 @@ import sys
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,7 @@ from pytest_infperf.errors import BuildError
 
 MODELING = "modeling.py"
 _WEIGHTS = "model.safetensors"
+_AVAILABILITY_LOCK = Lock()
 
 
 def own_code(folder: Path) -> ModuleType | None:
@@ -50,23 +52,29 @@ def open_module(folder: Path, auto_class: str | None, dtype: str = "float32") ->
             f"{folder} has no {MODELING}: a model of this task needs one, with load(folder) that "
             "gives a torch.nn.Module"
         )
-    kind = getattr(transformers(), auto_class)
+    kind = getattr(import_transformers(), auto_class)
     return kind.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
 
 
-def transformers() -> ModuleType:
-    """The library, which needs scikit-learn for a speculative decoding that nothing here asks for.
+def import_transformers() -> ModuleType:
+    """Import transformers without scikit-learn, and return it.
 
-    It imports what is installed, and that would be a seventh of the time that a worker starts in.
+    Until its version 5, the module that every model with `generate` pulls in imports
+    `sklearn.metrics` for assisted decoding, which nothing in this package uses. That import takes
+    0.7 s, a seventh of the start of a worker. transformers is told that scikit-learn is missing
+    while that one module is imported; afterwards both are as they were.
     """
-    hides = "sklearn" not in sys.modules
-    if hides:
-        sys.modules["sklearn"] = None  # type: ignore[assignment]
-    try:
-        return import_module("transformers")
-    finally:
-        if hides:
-            del sys.modules["sklearn"]
+    library = import_module("transformers")
+    if int(library.__version__.partition(".")[0]) < 5:
+        utils: Any = import_module("transformers.utils")
+        with _AVAILABILITY_LOCK:
+            is_available = utils.is_sklearn_available
+            utils.is_sklearn_available = lambda: False
+            try:
+                import_module("transformers.generation.candidate_generator")
+            finally:
+                utils.is_sklearn_available = is_available
+    return library
 
 
 def save_module(module: Any, model: Path, folder: Path) -> None:

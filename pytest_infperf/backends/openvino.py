@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar
 
 from pytest_infperf.backends import int8, onepass
@@ -15,6 +17,7 @@ from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 _MODEL = "model.xml"
+_ENVIRONMENT_LOCK = Lock()
 
 
 @dataclass(frozen=True)
@@ -41,19 +44,22 @@ class OpenVino(Backend):
         return OnnxExport()
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
-        openvino = _without_telemetry()
         assert material.source
         if material.task.generates:
             raise BuildError("OpenVino runs models that answer in one pass, and this one generates")
-        model = openvino.convert_model(material.source / onepass.MODEL)
-        evidence: dict[str, Any] = {}
-        if self.int8:
-            model, evidence = _quantized(model, material)
+        with without_telemetry():
+            import openvino
+
+            model = openvino.convert_model(material.source / onepass.MODEL)
+            evidence: dict[str, Any] = {}
+            if self.int8:
+                model, evidence = _quantized(model, material)
         openvino.save_model(model, folder / _MODEL, compress_to_fp16=False)
         return evidence
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
-        openvino = _without_telemetry()
+        with without_telemetry():
+            import openvino
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if not self.int8:
             settings["INFERENCE_PRECISION_HINT"] = "f32"
@@ -66,16 +72,26 @@ class OpenVino(Backend):
         return int8.doubts() if self.int8 else []
 
 
-def _without_telemetry() -> Any:
-    """OpenVINO, as it is in CI.
+@contextmanager
+def without_telemetry() -> Iterator[None]:
+    """Keep OpenVINO and NNCF from reporting their use over the network.
 
-    Elsewhere its import starts a thread that forks the process to report the use of it over the
-    network, in the middle of what is measured; workers have died of it.
+    The import of OpenVINO and its conversion of a model start a thread that forks the process to
+    send the report, in the middle of a measurement; workers have died of it. CI=true is the only
+    switch that the library has for one process (`disable_in_ci` of openvino_telemetry); `opt_in_out
+    --opt_out` would decide for all of the user's programs. The decision lasts after the import:
+    only another conversion reads the variable again.
     """
-    os.environ["CI"] = "true"
-    import openvino
-
-    return openvino
+    with _ENVIRONMENT_LOCK:
+        before = os.environ.get("CI")
+        os.environ["CI"] = "true"
+        try:
+            yield
+        finally:
+            if before is None:
+                os.environ.pop("CI", None)
+            else:
+                os.environ["CI"] = before
 
 
 def _quantized(model: Any, material: Material) -> tuple[Any, dict[str, Any]]:

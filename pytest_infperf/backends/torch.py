@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Literal
 
 from pytest_infperf.backends import int8, torch_int8
 from pytest_infperf.backends.architecture import (
+    import_transformers,
     keep_code,
     open_module,
     own_code,
     save_module,
-    transformers,
 )
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
@@ -88,7 +88,7 @@ class Torch(Backend):
                 load: Any = torch.jit.load
                 return load(artifact / _SCRIPTED)
             if not own_code(artifact):
-                transformers()
+                import_transformers()
             # The file is of our own cache, and a whole module cannot be loaded as weights only.
             return torch.load(artifact / _QUANTIZED, weights_only=False)
 

@@ -1,4 +1,4 @@
-"""What is imported to open a model: each worker waits for it."""
+"""Opening a model imports transformers without scikit-learn, and leaves both usable."""
 
 from __future__ import annotations
 
@@ -7,19 +7,40 @@ import sys
 
 import pytest
 
-OPENED = """
+IMPORT = """
 import sys
-from pytest_infperf.backends.architecture import transformers
-transformers().AutoModelForSeq2SeqLM, transformers().generation.GenerationMixin
+from pytest_infperf.backends.architecture import import_transformers
+
+def scikit_learn_modules():
+    return [name for name in sys.modules if name.partition(".")[0] == "sklearn"]
+"""
+SUCCEEDS = """
+import_transformers().AutoModelForSeq2SeqLM, import_transformers().generation.GenerationMixin
 assert "transformers.generation.candidate_generator" in sys.modules
-print([name for name in sys.modules if name.partition(".")[0] == "sklearn"])
+assert scikit_learn_modules() == []
+"""
+FAILS = """
+sys.modules["transformers.generation.candidate_generator"] = None
+try:
+    import_transformers()
+except ImportError:
+    pass
+else:
+    raise AssertionError("the import succeeded")
+assert scikit_learn_modules() == []
+"""
+RESTORED = """
 import sklearn.metrics
+from transformers.utils import is_sklearn_available
+assert is_sklearn_available()
 """
 
 
-def test_transformers_comes_without_scikit_learn_which_stays_at_hand() -> None:
+@pytest.mark.parametrize("import_of_transformers", [SUCCEEDS, FAILS], ids=["succeeds", "fails"])
+def test_scikit_learn_is_hidden_from_transformers_only_during_its_import(
+    import_of_transformers: str,
+) -> None:
     pytest.importorskip("sklearn")
-    command = [sys.executable, "-c", OPENED]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]"
+    command = [sys.executable, "-c", IMPORT + import_of_transformers + RESTORED]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pytest_infperf import BuildError, Material, Onnx, OpenVino, Torch, Translation
+from pytest_infperf import BuildError, Onnx, OpenVino, Torch, Translation
 from pytest_infperf.artifacts.blueprint import make_blueprint
 from pytest_infperf.backends import int8, torch
-from pytest_infperf.suite.backend import Backend
+from pytest_infperf.suite.backend import Backend, Material
 from pytest_infperf.suite.discovery import SuiteAddress
 
 ROOT = Path(__file__).parents[2]
@@ -88,24 +86,3 @@ def test_int8_that_is_slow_is_explained_by_its_operators(
     found = int8.doubts_of_graph({"quantization": {"operators": operators}}, fused=True)
     assert len(found) == 1
     assert word in found[0]
-
-
-@pytest.mark.parametrize(
-    ("begin", "reports"),
-    [
-        ("import openvino", True),
-        ("from pytest_infperf.backends.openvino import _without_telemetry as its; its()", False),
-    ],
-)
-def test_openvino_reports_no_use_from_a_worker(begin: str, reports: bool, tmp_path: Path) -> None:
-    """Its own default is to fork the process and report; HOME has no decision of a user."""
-    ask = "import openvino_telemetry as t; print(t.Telemetry().consent)"
-    nobody = {"HOME": str(tmp_path), "PATH": "", "http_proxy": "http://127.0.0.1:9"}
-    done = subprocess.run(
-        [sys.executable, "-c", f"{begin}\n{ask}"],
-        env={**nobody, "https_proxy": nobody["http_proxy"]},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.stdout.strip() == str(reports), done.stderr

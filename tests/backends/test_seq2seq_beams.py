@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from pytest_infperf import Material, Onnx, Torch, Translation
+from pytest_infperf import Onnx, Torch, Translation
 from pytest_infperf.backends import seq2seq
 from pytest_infperf.errors import BuildError
+from pytest_infperf.suite.backend import Material
 from tests.backends.test_seq2seq import (
     BATCH,
     EOS,
