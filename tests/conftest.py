@@ -1,7 +1,10 @@
-"""What all tests share: pytester for tests of the plugin, and hypothesis without a stopwatch."""
+"""What all tests share: pytester, hypothesis without a deadline, and a time limit."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["pytester"]
@@ -9,3 +12,17 @@ pytest_plugins = ["pytester"]
 # An example may take long on a busy host; that is no defect.
 settings.register_profile("infperf", deadline=None)
 settings.load_profile("infperf")
+
+LONGEST_S = 300
+"""Time limit of one test with its fixtures, in seconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """End a test of this folder that hangs, and let the others run.
+
+    Not `timeout` in pyproject.toml: that would also end the measurements of suites/, some of which
+    take an hour, and is an unknown key where only the `suites` extra is installed.
+    """
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(LONGEST_S))

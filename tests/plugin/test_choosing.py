@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.other_plugins import LEFT_OUT
 from tests.plugin.small_project import METHODS, VARIANTS, Outcome, Project
 
 USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
@@ -112,7 +113,7 @@ def test_an_unknown_baseline_is_a_usage_error_with_the_nearest_name(project: Pro
 def test_a_value_that_makes_no_sense_is_a_usage_error(
     pytester: pytest.Pytester, option: str, value: str, complaint: str
 ) -> None:
-    result = pytester.runpytest_inprocess("--infperf", f"--infperf-{option}={value}")
+    result = pytester.runpytest_inprocess(*LEFT_OUT, "--infperf", f"--infperf-{option}={value}")
     assert result.ret == USAGE_ERROR
     assert f"--infperf-{option}: " in result.stderr.str()
     assert complaint in result.stderr.str()

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.other_plugins import LEFT_OUT
 from tests.plugin.small_project import METHODS, Project
 
 HEAVY = ("torch", "transformers", "onnxruntime", "scipy", "numpy", "pydantic", "rich", "sacrebleu")
@@ -71,7 +72,7 @@ def test_the_marker_is_registered_and_selects_with_and_without_infperf(project: 
     result = project.measure("--strict-markers", "-m", "infperf")
     result.assert_outcomes(passed=3, deselected=1)
     assert project.pytester
-    markers = project.pytester.runpytest_inprocess("--markers")
+    markers = project.pytester.runpytest_inprocess(*LEFT_OUT, "--markers")
     markers.stdout.fnmatch_lines(["@pytest.mark.infperf(calls): measures inference*"])
 
 

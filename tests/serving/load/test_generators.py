@@ -36,12 +36,18 @@ class SlowServer:
     """The request that takes a second."""
     url: str = ""
     bodies: list[str] = field(default_factory=list)
+    open: int = 0
+    most_open: int = 0
+    """Requests without an answer at the same time."""
 
     async def answer(self, request: web.Request) -> web.Response:
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
         self.bodies.append(await request.text())
         number = len(self.bodies)
         async with self.turn:
             await asyncio.sleep(1.0 if number == self.stalls_at else self.seconds)
+        self.open -= 1
         status = 429 if self.refuses and number % self.refuses == 0 else 200
         return web.json_response({}, status=status)
 
@@ -115,12 +121,18 @@ def test_a_stall_counts_for_all_who_waited_through_it(server: SlowServer) -> Non
     assert len(omitted) == 1
 
 
-def test_streams_send_again_when_they_have_their_answer(server: SlowServer) -> None:
-    traffic = streams(server.target(), seconds=60.0, connections=2, requests=9)
+@pytest.mark.parametrize("connections", [1, 2])
+def test_streams_send_again_when_they_have_their_answer(
+    server: SlowServer, connections: int
+) -> None:
+    traffic = streams(server.target(), seconds=60.0, connections=connections, requests=9)
     assert len(traffic.replies) == 9
-    assert server.bodies[:6] == [json.dumps({"instances": [i % 5]}) for i in range(6)]
-    first, *_, last = traffic.replies
-    assert last.done_s - first.sent_s >= 9 * 0.02
+    assert sorted(server.bodies) == sorted(json.dumps({"instances": [i % 5]}) for i in range(9))
+    assert server.most_open == connections
+    sent_s = [reply.sent_s for reply in traffic.replies]
+    answered_s = sorted(reply.done_s for reply in traffic.replies)
+    for answer_s, next_s in zip(answered_s, sent_s[connections:], strict=False):
+        assert answer_s <= next_s
 
 
 def test_refusals_and_silence_are_no_answers(server: SlowServer) -> None:
@@ -149,6 +161,7 @@ def test_locusts_users_each_wait_for_their_answer(server: SlowServer, generators
     assert begun <= traffic.replies[0].sent_s <= traffic.replies[-1].done_s <= monotonic()
     assert len(traffic.generators) == generators
     assert len(traffic.replies) == pytest.approx(len(server.bodies), abs=4)
+    assert server.most_open == 4
     # Four requests are in flight, and one is answered every 10 ms.
     steady = [reply.latency_s for reply in traffic.replies[20:-8]]
     assert median(steady) == pytest.approx(0.04, rel=0.5)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
+from time import process_time
 from types import SimpleNamespace as Namespace
 
 import psutil
@@ -17,7 +19,7 @@ from pytest_infperf.serving.load.measure import Loading, UnderLoad
 from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.traffic import Generator, Reply, Traffic
 from pytest_infperf.serving.load.usage import Sample, Usage
-from pytest_infperf.suite.loads import OpenLoop, SingleStream, Soak
+from pytest_infperf.suite.loads import Load, MultiStream, Offline, OpenLoop, SingleStream, Soak
 
 IDLE = Generator(cpu_s=0.1, wall_s=10.0)
 
@@ -40,13 +42,15 @@ def run(its: Sequence[Reply], generator: Generator = IDLE, dropped: int = 0) -> 
 
 def without_a_server(
     monkeypatch: pytest.MonkeyPatch,
-    streams: Traffic,
+    streams: Callable[..., Traffic],
     open_loop: Callable[[Target, float, float, int], Traffic],
     percentiles: Sequence[float] = (),
+    used: Usage | None = None,
 ) -> Loading:
-    """Whose generators give this traffic."""
-    monkeypatch.setattr(measuring, "watched", lambda _: nullcontext(Namespace(usage=usage())))
-    monkeypatch.setattr(measuring.generators, "streams", lambda *_, **__: streams)
+    """Loading whose generators give this traffic, and whose server used this."""
+    seen = Namespace(usage=used or usage())
+    monkeypatch.setattr(measuring, "watched", lambda _: nullcontext(seen))
+    monkeypatch.setattr(measuring.generators, "streams", streams)
     monkeypatch.setattr(measuring.generators, "open_loop", open_loop)
     target = Target("http://x", "/", [b"{}"], 1, 1.0, None)
     server = psutil.Process()
@@ -70,7 +74,10 @@ def loading(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
             lasted_s.append(seconds)
             return Traffic(its, [waiting.pop(0) if len(waiting) > 1 else waiting[0]])
 
-        load = without_a_server(monkeypatch, Traffic(its, [IDLE]), open_loop, percentiles)
+        def streams(*_: object, **__: object) -> Traffic:
+            return Traffic(its, [IDLE])
+
+        load = without_a_server(monkeypatch, streams, open_loop, percentiles)
         return load.measure(OpenLoop(10.0), 20.0), lasted_s
 
     return measure
@@ -172,7 +179,7 @@ def test_a_soak_leaves_room_where_short_trials_find_more_than_the_server_can_do(
     one_by_one = Traffic(
         [Reply(i / 10, i / 10, i / 10 + service_s, 200) for i in range(30)], [IDLE]
     )
-    loading = without_a_server(monkeypatch, one_by_one, open_loop)
+    loading = without_a_server(monkeypatch, lambda *_, **__: one_by_one, open_loop)
     loading.measure(Soak(limit_s=0.5, trial_s=2, precision=0.2), 120.0)
     assert 60 < rates[-1] < 82
 
@@ -219,19 +226,63 @@ def test_usage_between_two_moments() -> None:
     assert its.peak_memory_bytes == 10**8 + 999
 
 
-def test_memory_that_grows_has_a_slope() -> None:
-    slope, low, high = usage().memory_growth(0.95)  # type: ignore[misc]
-    assert slope == pytest.approx(36_000)  # ten bytes a second
-    assert low <= slope <= high
-    assert usage(seconds=20).memory_growth(0.95) is None
+def test_memory_that_grows_has_a_slope_with_bounds() -> None:
+    """Ten bytes a second are 36,000 an hour; each sample is off by up to 100 bytes."""
+    rng = random.Random(0)
+    steps = usage(seconds=600).samples
+    noisy = Usage([replace(s, memory_bytes=s.memory_bytes + rng.randint(-100, 100)) for s in steps])
+    narrow, wide = noisy.memory_growth(0.5), noisy.memory_growth(0.999)
+    assert narrow
+    assert wide
+    (slope, low, high), (_, lower, higher) = narrow, wide
+    assert slope == pytest.approx(36_000, rel=0.01)
+    assert lower < low < slope < high < higher
+    assert lower < 36_000 < higher
 
 
-def test_single_stream_is_one_connection() -> None:
-    assert SingleStream().samples == 1
+def test_memory_of_half_a_minute_has_no_slope() -> None:
+    """The second half of 59 s is too short; that of 61 s is not."""
+    assert usage(seconds=59).memory_growth(0.95) is None
+    assert usage(seconds=61).memory_growth(0.95) is not None
 
 
-def test_an_hours_requests_are_summed_up_in_seconds(under_load) -> None:  # type: ignore[no-untyped-def]
-    """Nothing in it grows with the square of the requests: this would take hours."""
-    many = [Reply(i / 1000, i / 1000, i / 1000 + 0.005, 200) for i in range(90_000)]
-    measures = under_load(many).measured.measures
-    assert measures["latency_p99@rate=10"].n >= 45_000
+@pytest.mark.parametrize(
+    ("load", "connections"), [(SingleStream(), 1), (MultiStream(), 1), (Offline(connections=3), 3)]
+)
+def test_a_stream_has_the_connections_of_its_load(
+    monkeypatch: pytest.MonkeyPatch, load: Load, connections: int
+) -> None:
+    """Whether a request has one sample or eight makes no difference here."""
+    opened: list[tuple[float, int]] = []
+
+    def streams(_: Target, seconds: float, connections: int = 1, **probe: int) -> Traffic:
+        if not probe:
+            opened.append((seconds, connections))
+        return Traffic(replies(), [IDLE])
+
+    loading = without_a_server(monkeypatch, streams, lambda *_: pytest.fail("no open loop"))
+    loading.measure(load, 7.0)
+    assert opened == [(7.0, connections)]
+
+
+def test_an_hours_requests_take_no_more_than_ten_times_those_of_six_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A step that grows with the square of the requests or of the samples takes a hundred times."""
+    rng = random.Random(0)
+
+    def processor_s(seconds: int) -> float:
+        moments = [i / 25 for i in range(25 * seconds)]
+        many = Traffic([Reply(t, t, t + 0.02 + rng.random() / 1000, 200) for t in moments], [IDLE])
+        used = usage(seconds=seconds)
+        loading = without_a_server(monkeypatch, lambda *_, **__: many, lambda *_: many, used=used)
+        begun = process_time()
+        measures = loading.measure(OpenLoop(25.0), seconds).measured.measures
+        took_s = process_time() - begun
+        assert measures["requests_per_hour@rate=25"].value == pytest.approx(90_000, rel=1e-3)
+        assert measures["latency_p99@rate=25"].n > 0.9 * len(moments), "it is steady"
+        assert measures["memory_growth@rate=25"].value == pytest.approx(0.036)
+        return took_s
+
+    processor_s(100)  # imports
+    assert processor_s(3600) < 10 * processor_s(360)
