@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).parents[1] / "pytest_infperf"
 NAME = PACKAGE.name
 
 ROOMS: dict[str, str] = {
-    "errors": "",
     "host": "",
+    "errors": "",
     "stats": "",
     "options": "",
     "hookspecs": "",
@@ -22,9 +22,9 @@ ROOMS: dict[str, str] = {
     "repository": "errors",
     "settings": "errors options",
     "cost": "errors host records",
-    "history": "errors host records repository stats",
     "suite": "errors records",
     "thresholds": "errors records stats",
+    "history": "errors host records repository stats",
     "serving": "cost host records",
     "artifacts": "errors host suite",
     "metrics": "errors suite",

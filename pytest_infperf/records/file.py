@@ -1,7 +1,7 @@
-"""Records on disk: the file that `--infperf-json` writes, its JSON Schema, and reading it again.
+"""Records on disk: the file that `--infperf-json` writes, its JSON Schema, and how it is read.
 
 `python -m pytest_infperf.records.file` prints the schema that is kept as record.schema.json.
-Pydantic takes a tenth of a second to import, so this module is imported where a file is at hand.
+Importing pydantic takes a tenth of a second, so this module is imported only to handle a file.
 """
 
 from __future__ import annotations
@@ -40,11 +40,17 @@ _REMEDIES = {
 
 
 class RecordError(UserError):
-    """A record could not be written or read; the message has the path and the remedy."""
+    """A record could not be written or read; the message names the file and the remedy."""
 
 
 def write(path: Path, run: RunRecord) -> None:
-    """Write the record whole or not at all: an earlier file stays until the new one is safe."""
+    """Write the record of a run; an earlier file stays until the new one is complete.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
     write_text(path, run_text(run, map(record_text, run.records)))
 
 
@@ -68,15 +74,37 @@ def _dumps(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def write_text(path: Path, text: str) -> None:
-    """A file of a run, whole or not at all; raises RecordError with the remedy."""
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a file of a run; an earlier file stays until the new one is complete.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    text : str
+        Its content.
+    durable : bool, default True
+        Whether the content has to be on the disk when this returns. A process that is killed loses
+        nothing in either case; without, a host that loses power may.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text, durable=True)
+        write_atomically(path, text, durable=durable)
 
 
 def check_writable(path: Path) -> None:
-    """Raise RecordError where `write` would, before a run has measured for nothing."""
+    """Check that `write` can write, so that a run does not measure in vain.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
@@ -97,28 +125,34 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def read(path: Path) -> RunRecord:
+    """Read the record of a run.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be read or is not a record; the message has the first faults.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RecordError(f"{path}: the record can't be read ({reason})") from error
+        raise RecordError(f"{path}: the record cannot be read ({reason})") from error
     except UnicodeDecodeError as error:
-        raise RecordError(f"{path}: this is no record: it isn't UTF-8 text") from error
+        raise RecordError(f"{path}: this is not a record: it is not UTF-8 text") from error
     try:
         return from_document(json.loads(text, parse_constant=_refuse_constant))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise RecordError(f"{path}: this is no record: {error.msg} at {where}") from error
+        raise RecordError(f"{path}: this is not a record: {error.msg} at {where}") from error
     except (ValueError, RecursionError, RecordError) as error:
-        raise RecordError(f"{path}: this is no record: {error}") from error
+        raise RecordError(f"{path}: this is not a record: {error}") from error
 
 
 def to_document(run: RunRecord) -> dict[str, Any]:
-    """The record in JSON's types, as it is written.
+    """Return the record in JSON's types, as it is written.
 
-    JSON has no infinity and nothing that is no number. A bound that isn't finite bounds nothing
-    and becomes null; a measure whose value isn't finite measured nothing, so it is left out and
-    its record says so, because the rest of the run is worth keeping.
+    JSON has neither infinity nor NaN. A bound that is not finite becomes null. A measure whose
+    value is not finite is left out, and the errors of its record say so; the rest is kept.
     """
     records = [_json(_without_non_finite(record)) for record in run.records]
     return {
@@ -132,7 +166,13 @@ def to_document(run: RunRecord) -> dict[str, Any]:
 
 
 def from_document(document: object) -> RunRecord:
-    """The record of a document in JSON's types; `RecordError` says where it isn't one."""
+    """Return the record of a document in JSON's types.
+
+    Raises
+    ------
+    RecordError
+        If the document is not a record; the message has the first faults with their places.
+    """
     version = document.get("schema") if isinstance(document, dict) else None
     if version is None:
         raise RecordError('there is no "schema" at its top')
@@ -154,7 +194,7 @@ def from_document(document: object) -> RunRecord:
 
 
 def json_schema() -> dict[str, Any]:
-    """What record.schema.json holds."""
+    """Return the JSON Schema of a run's record, the content of record.schema.json."""
     schema = _RUN.json_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -172,7 +212,7 @@ def _without_non_finite(record: Record) -> Record:
     if not lost:
         return record
     kept = {name: found for name, found in record.measures.items() if name not in lost}
-    messages = [f"{name} came out as {value} and is left out" for name, value in lost.items()]
+    messages = [f"{name} was measured as {value} and is left out" for name, value in lost.items()]
     return Record(
         suite=record.suite,
         variant=record.variant,
@@ -185,12 +225,12 @@ def _without_non_finite(record: Record) -> Record:
 
 
 def _json(value: object) -> Any:
-    """The value in JSON's types; what has no such type is written as Python prints it."""
+    """Return a value in JSON's types; other types are written as Python prints them."""
     match value:
         case None | bool():
             return value
         case str():
-            # A worker's last words may hold bytes that are no text.
+            # The last output of a worker may contain bytes that are not text.
             return value.encode("utf-8", "backslashreplace").decode("utf-8")
         case Integral():
             return int(value)
@@ -202,19 +242,19 @@ def _json(value: object) -> Any:
             return [_json(item) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
-    if hasattr(value, "tolist"):  # an array's way to Python's own types
+    if hasattr(value, "tolist"):  # an array of numpy or torch
         return _json(value.tolist())
     return _json(str(value))
 
 
 def _json_path(parts: tuple[int | str, ...]) -> str:
-    """Such as records[3].measures.size."""
+    """Return the path of a value, such as records[3].measures.size."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
     return text.removeprefix(".") or "the file"
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"it holds {name}, which JSON does not have")
+    raise ValueError(f"it contains {name}, which JSON does not have")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from pytest_infperf.records.record import Record, RunRecord
 class Ledger:
     """Keeps the file of a run up to date, so that an interrupted run keeps what it measured.
 
-    The file is written when a record has changed, and only that record is converted again.
+    The file is written when a record has changed, and only that record is converted again. It is
+    forced to the disk when the run ends: doing that while others measure would disturb them.
 
     Parameters
     ----------
@@ -53,8 +54,17 @@ class Ledger:
         if text == self._texts[position] and not self.unwritten:
             return
         self._texts[position] = text
+        self._write(path, durable=False)
+
+    def close(self) -> None:
+        """Make sure that the file is on the disk, at the end of the run."""
+        if self._path and self._texts:
+            self._write(self._path, durable=True)
+
+    def _write(self, path: Path, *, durable: bool) -> None:
+        text = record_file.run_text(self.run, self._texts)
         try:
-            record_file.write_text(path, record_file.run_text(self.run, self._texts))
+            record_file.write_text(path, text, durable=durable)
             self.unwritten = None
         except RecordError as error:
             self.unwritten = error

@@ -180,6 +180,8 @@ class Session:
         self.progress.close()
         for record in self.run.records.values():
             self._ledger.enter(record)
+        for ledger in self.ledgers:
+            ledger.close()
         self.notices += [str(ledger.unwritten) for ledger in self.ledgers if ledger.unwritten]
 
     @property

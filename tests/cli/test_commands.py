@@ -193,7 +193,7 @@ def test_calibrate_finds_the_limit_that_is_too_tight(project: Path) -> None:
             "neither a folder here nor a hub id",
         ),
         (["history"], "there is no saved run"),
-        (["report", "none.json"], "can't be read"),
+        (["report", "none.json"], "cannot be read"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_the_remedy(

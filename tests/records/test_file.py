@@ -109,7 +109,7 @@ def test_a_value_that_is_no_number_is_left_out_and_told(value: float) -> None:
     record = Record("s", "v", {"speedup": Measure(value, "ratio"), "size": Measure(1.0, "bytes")})
     written = from_document(to_document(RunRecord({}, None, [record]))).records[0]
     assert list(written.measures) == ["size"]
-    assert written.errors == [f"speedup came out as {value} and is left out"]
+    assert written.errors == [f"speedup was measured as {value} and is left out"]
     assert record.errors == []
 
 
@@ -251,7 +251,7 @@ def changed(**changes: object) -> str:
             "records[0].gates[0].verdict: Input should be 'pass', 'fail' or 'inconclusive'",
         ),
         (changed(records=[{}] * 4), "and 3 more"),
-        ('{"schema": 1, "host": {"a": NaN}}', "it holds NaN, which JSON does not have"),
+        ('{"schema": 1, "host": {"a": NaN}}', "it contains NaN, which JSON does not have"),
         ("[" * 100_000, "no record"),
     ],
 )
@@ -260,7 +260,7 @@ def test_what_is_no_record(tmp_path: Path, text: str, told: str) -> None:
     path.write_text(text)
     with pytest.raises(RecordError) as raised:
         read(path)
-    assert str(raised.value).startswith(f"{path}: this is no record: ")
+    assert str(raised.value).startswith(f"{path}: this is not a record: ")
     assert told in str(raised.value)
 
 
@@ -272,5 +272,5 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="can't be read"):
+    with pytest.raises(RecordError, match="cannot be read"):
         read(tmp_path / "record.json")

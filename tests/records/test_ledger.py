@@ -22,9 +22,9 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     paths: list[Path] = []
     write_text = record_file.write_text
 
-    def counted(path: Path, text: str) -> None:
+    def counted(path: Path, text: str, *, durable: bool) -> None:
         paths.append(path)
-        write_text(path, text)
+        write_text(path, text, durable=durable)
 
     monkeypatch.setattr(record_file, "write_text", counted)
     return paths
@@ -56,7 +56,7 @@ def test_what_could_not_be_written_is_written_with_the_next_record(
     path = tmp_path / "run.json"
     ledger = Ledger(path, RunRecord({}, None))
 
-    def full(path: Path, text: str) -> None:
+    def full(path: Path, text: str, *, durable: bool) -> None:
         raise RecordError("the disk is full")
 
     with monkeypatch.context() as patch:
@@ -67,6 +67,19 @@ def test_what_could_not_be_written_is_written_with_the_next_record(
     ledger.enter(record("slow"))
     assert ledger.unwritten is None
     assert record_file.read(path).records == [record("slow")]
+
+
+def test_the_file_is_forced_to_the_disk_at_the_end_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    ledger = Ledger(tmp_path / "run.json", RunRecord({}, None))
+    ledger.enter(record("slow"))
+    ledger.enter(record("fast"))
+    assert synced == []
+    ledger.close()
+    assert len(synced) == 1
 
 
 def test_without_a_file_the_records_are_kept_in_memory(tmp_path: Path, writes: list[Path]) -> None:
