@@ -1,4 +1,4 @@
-"""What blocks of queries are made of, and which of them others disturbed."""
+"""Which samples the queries of a block have, and which blocks other processes disturbed."""
 
 from __future__ import annotations
 
@@ -11,19 +11,29 @@ from pytest_infperf.worker.messages import BlockDone
 LEAST_BLOCK_NS = 20_000_000
 _FOREIGN_SHARE = 0.05
 _CLOCK_TICKS_NS = 20_000_000
-"""The kernel counts in ticks of 10 ms; two of them may fall to either side of a block."""
+"""The kernel counts CPU time in ticks of 10 ms; one may be miscounted at each end of a block."""
 _MEASURED_AGAIN = 0.2
 
 
 def quality_sample(available: int, size: int | None, seed: int) -> list[int]:
-    """A seeded sample of sample numbers, without repetition; None takes all, in order."""
+    """Return the numbers of the samples that are measured and scored.
+
+    Parameters
+    ----------
+    available : int
+        The number of samples of the task.
+    size : int or None
+        The number of samples to draw without repetition; None takes all, in order.
+    seed : int
+        The seed of the draw.
+    """
     if size is None or size >= available:
         return list(range(available))
     return random.Random(seed).sample(range(available), size)
 
 
 def endless_order(numbers: Sequence[int], seed: int) -> Iterator[int]:
-    """The numbers in a new random order each time round."""
+    """Yield the numbers without end, in a new random order each time round."""
     order = list(numbers)
     shuffle = random.Random(seed).shuffle
     while True:
@@ -32,7 +42,10 @@ def endless_order(numbers: Sequence[int], seed: int) -> Iterator[int]:
 
 
 def contaminated(block: BlockDone) -> bool:
-    """Others took over 5 % of the block's time, by what the kernel's ticks can tell."""
+    """Return whether others used the CPU for over 5 % of the block's time.
+
+    Differences below the resolution of the kernel's clock do not count.
+    """
     if block.foreign_cpu_ns is None:
         return False
     return block.foreign_cpu_ns > _FOREIGN_SHARE * block.wall_ns + _CLOCK_TICKS_NS
@@ -40,13 +53,15 @@ def contaminated(block: BlockDone) -> bool:
 
 @dataclass
 class SecondChances:
-    """Contaminated blocks are measured again, at most a fifth of them, and counted."""
+    """Decides which contaminated blocks are measured again: at most a fifth of all blocks."""
 
     measured: int = 0
+    """The number of blocks that count."""
     again: int = 0
+    """The number of blocks that were measured again."""
 
     def take(self, *blocks: BlockDone) -> bool:
-        """True when the blocks count; False when they are to be measured again."""
+        """Return True if the blocks count, False if they are to be measured again."""
         if any(map(contaminated, blocks)) and self.again < _MEASURED_AGAIN * (self.measured + 1):
             self.again += 1
             return False

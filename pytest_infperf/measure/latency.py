@@ -1,7 +1,7 @@
 """Latency: single queries of one variant, on samples in random order, until the gates decide.
 
-The real-time factor is the time of all queries over the duration of what was heard: below 1 a
-recogniser keeps up with who speaks.
+The real-time factor is the time of all queries over the duration of their samples: below 1, a
+recogniser keeps up with the speaker.
 """
 
 from __future__ import annotations
@@ -27,29 +27,32 @@ __tracebackhide__ = errors.meant_for_the_user
 _BLOCK_S = 0.1
 _LONGEST_BLOCK_S = 0.5
 _LEAST_OF_A_BLOCK = 8
-"""Queries: each block warms up with one more."""
+"""The number of queries of a block at least, as each block warms up with one more."""
 _LEAST_QUERIES = 60
 _ENOUGH_QUERIES = 459
-"""What the 99th percentile needs at a confidence of 0.99."""
+"""The number of queries that bound the 99th percentile at a confidence of 0.99."""
 _ENOUGH_S = 1.0
 
 
 @dataclass
 class Queries:
-    """Single queries as they were measured."""
+    """The single queries of one variant that were measured so far."""
 
     query_ns: list[int] = field(default_factory=list)
+    """The time of each query, in nanoseconds."""
     model_ns: list[int] = field(default_factory=list)
+    """The time of each query inside the model, in nanoseconds."""
     numbers: list[int] = field(default_factory=list)
-    """The sample of each query."""
+    """The number of the sample of each query."""
     cpu_s: list[float] = field(default_factory=list)
-    """CPU seconds, a block each."""
+    """The CPU time of each block, in seconds."""
     block_queries: list[float] = field(default_factory=list)
+    """The number of queries of each block."""
     chances: SecondChances = field(default_factory=SecondChances)
     seconds: float = 0.0
 
     def measure(self, worker: VariantWorker, order: Iterator[int]) -> None:
-        """One more block, of about a tenth of a second, or longer where queries are slow."""
+        """Measure one more block, of about a tenth of a second, or longer if queries are slow."""
         start = perf_counter()
         mean_s = sum(self.query_ns) / len(self.query_ns) / 1e9 if self.query_ns else _BLOCK_S / 2
         slow = min(_LEAST_OF_A_BLOCK, ceil(_LONGEST_BLOCK_S / mean_s))
@@ -64,7 +67,7 @@ class Queries:
             self.block_queries.append(len(block.query_ns))
         self.seconds += perf_counter() - start
 
-    def judged_at(
+    def measured_at(
         self,
         worker: VariantWorker,
         percentiles: Iterable[str],
@@ -72,6 +75,7 @@ class Queries:
         seed: int,
         duration_s: Callable[[int], float | None],
     ) -> Measured:
+        """Return the measures of the queries so far, at the confidence of one look."""
         times = [ns / 1e9 for ns in self.query_ns]
         model_times = [ns / 1e9 for ns in self.model_ns]
         n = len(times)
@@ -108,10 +112,28 @@ def measure_latency(
     seed: int,
     decided: Callable[[Measured], bool],
 ) -> tuple[Measured, Queries]:
-    """`duration_s` is that of a sample of sound; `percentiles` are measures such as `latency_p75`
-    beside those that are always reported.
+    """Measure single queries until the gates decide or the budget is spent.
 
-    Looks at the gates after the first queries, then each time their number has doubled.
+    The gates are looked at after the first queries, and each time their number has doubled.
+
+    Parameters
+    ----------
+    worker : VariantWorker
+        The worker of the variant.
+    order : iterator of int
+        The numbers of the samples, in the order in which they are run.
+    duration_s : callable
+        Returns the duration of a sample of sound in seconds; None for other samples.
+    percentiles : sequence of str
+        Measures such as `latency_p75`, beside the percentiles that are always reported.
+    budget_s : float
+        Measuring time, in seconds.
+    confidence : float
+        The confidence of verdicts, whose error the looks share.
+    seed : int
+        The seed of bootstraps.
+    decided : callable
+        Returns whether what was measured decides every gate.
     """
     queries = Queries()
     while len(queries.query_ns) < _LEAST_QUERIES or (
@@ -130,7 +152,7 @@ def measure_latency(
         while len(queries.query_ns) < look and queries.seconds < budget_s:
             queries.measure(worker, order)
         measured = replace(
-            queries.judged_at(worker, percentiles, share, seed, duration_s),
+            queries.measured_at(worker, percentiles, share, seed, duration_s),
             passing={name: sure.get(look, 1.0) for name, sure in passing.items() if sure},
         )
         if decided(measured) or queries.seconds >= budget_s:

@@ -1,7 +1,11 @@
-"""Quality: the task's metrics on the outputs of a run, and their paired difference to the baseline.
+"""Quality: the task's metrics on the outputs of a run, and paired differences to other runs.
 
-The interval of a score is a percentile bootstrap over samples, the same resamples for both (Koehn
-2004, "Statistical significance tests for machine translation evaluation").
+The interval of a score is a percentile bootstrap over samples, with the same resamples on both
+sides of a difference.
+
+References
+----------
+Koehn 2004, "Statistical significance tests for machine translation evaluation".
 """
 
 from __future__ import annotations
@@ -20,16 +24,21 @@ from pytest_infperf.suite.task import Metric
 
 @dataclass(frozen=True)
 class Scoring:
-    """How outputs are scored: the same for every variant of a suite."""
+    """How outputs are scored, for every variant of a suite alike."""
 
     metrics: Sequence[Metric]
     references: Sequence[Any]
+    """The references of all samples of the task."""
     confidence: float
+    """The confidence of intervals."""
     seed: int
+    """The seed of the bootstrap."""
     whole_set: bool
+    """Whether the quality set is the whole test set."""
 
     @property
     def names(self) -> list[str]:
+        """The names of the metrics."""
         return [metric.name for metric in self.metrics]
 
     def quality(
@@ -38,9 +47,16 @@ class Scoring:
         baseline: SetRun | None,
         before: SetRun | None = None,
     ) -> Measured:
-        """Scores of a run; with a baseline's on the same samples, differences and agreement.
+        """Score a run, with its differences to other runs on the same samples.
 
-        `before` is the same variant's run at another revision: with it, what changed since.
+        Parameters
+        ----------
+        run : SetRun
+            The run of the variant.
+        baseline : SetRun or None
+            The run of the baseline, for differences and agreement.
+        before : SetRun, optional
+            The run of the same variant at another revision, for the changes since then.
         """
         references = [self.references[i] for i in run.numbers]
         n = len(references)

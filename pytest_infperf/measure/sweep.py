@@ -1,8 +1,8 @@
-"""One parameter of queries over several values: every value is measured in each round, in turns.
+"""A sweep of one parameter: each round measures every value once, in random order.
 
-The growth of the time is the exponent b of t = a x^b over the whole range. Each round gives one
-slope of ln t over ln x by least squares; estimate and interval are those of the paired ratio (see
-`stats.ratio`): 1 is linear, 0 is constant.
+The growth of the time is the exponent b of t = a x^b over the whole range: 1 is linear, 0 is
+constant. Each round gives one slope of ln t over ln x by least squares; the estimate and its
+interval are those of paired ratios (see `stats.ratio`).
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ __tracebackhide__ = errors.meant_for_the_user
 
 _BLOCK_NS = 20_000_000
 _FIRST_LOOK = 12
-"""Rounds: with fewer, no slope has an interval at a confidence of 0.99."""
+"""The number of rounds below which a slope has no interval at a confidence of 0.99."""
 
 Decided = Callable[[Sequence[Measured]], bool]
+"""Returns whether enough is known for every gate."""
 
 
 @dataclass
 class SweepPoint:
-    """One value of a sweep, and the queries that were measured at it."""
+    """One value of a sweep, with the queries that were measured at it."""
 
     sweep: Sweep
     value: int
     worker: VariantWorker
     query_ns: list[int] = field(default_factory=list)
     round_ns: list[float] = field(default_factory=list)
-    """Mean time of a query, a round each."""
+    """The mean time of a query in each round, in nanoseconds."""
 
     @property
     def name(self) -> str:
@@ -51,7 +52,7 @@ class SweepPoint:
         return self.value if self.sweep.parameter == "batch" else 1
 
     def measure(self, order: Iterator[int]) -> None:
-        """One block."""
+        """Measure one block."""
         mean_ns = self.round_ns[-1] if self.round_ns else _BLOCK_NS
         queries = [
             [next(order) for _ in range(self.batch)]
@@ -91,10 +92,31 @@ def measure_sweep(
     seed: int,
     decided: Decided,
 ) -> list[Measured]:
-    """A part for each point, and one for the growth.
+    """Measure all points until the gates decide or the budget is spent.
 
-    `percentiles` are those asked for beside the reported ones. Looks at the gates after 12, 24, 48
-    ... rounds, each with its share of the error.
+    The gates are looked at after 12, 24, 48 ... rounds, and each look has its share of the error.
+
+    Parameters
+    ----------
+    points : sequence of SweepPoint
+        The values, each with the worker that runs it.
+    order : iterator of int
+        The numbers of the samples, in the order in which they are run.
+    percentiles : iterable of str
+        Measures such as `latency_p75`, beside the percentiles that are always reported.
+    budget_s : float
+        Measuring time, in seconds.
+    confidence : float
+        The confidence of intervals.
+    seed : int
+        The seed of the order of points and of bootstraps.
+    decided : callable
+        Returns whether what was measured decides every gate.
+
+    Returns
+    -------
+    list of Measured
+        One part for each point, and one for the growth.
     """
     turns, rng = list(points), random.Random(seed)
     start = perf_counter()

@@ -1,4 +1,4 @@
-"""What the times of single queries say: their mean, extremes and percentiles, with intervals."""
+"""Mean, extremes and percentiles of the times of single queries, with intervals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,19 @@ from pytest_infperf.stats import bootstrap, quantile
 def time_measures(
     times_s: Sequence[float], percentiles: Iterable[str], confidence: float, seed: int
 ) -> dict[str, Measure]:
-    """`percentiles` are measures such as `latency_p75` beside those that are always reported."""
+    """Return the measures of the times of single queries.
+
+    Parameters
+    ----------
+    times_s : sequence of float
+        The times, in seconds.
+    percentiles : iterable of str
+        Measures such as `latency_p75`, beside the percentiles that are always reported.
+    confidence : float
+        The confidence of intervals.
+    seed : int
+        The seed of the bootstrap of the mean.
+    """
     n = len(times_s)
     bounds = bootstrap.mean(times_s, confidence, seed)
     measures = {

@@ -132,7 +132,7 @@ def test_every_limit_of_the_list_is_judged_on_every_variant() -> None:
         ("latency_p50:", "is no limit"),
         ("latency_p05:5%", "did you mean latency_p50?"),
         ("latency_p50:5", "has no unit"),
-        ("bleu:much", "is no number"),
+        ("bleu:much", "is not a number"),
     ],
 )
 def test_a_mistaken_limit_is_told(text: str, message: str) -> None:

@@ -252,7 +252,7 @@ def changed(**changes: object) -> str:
         ),
         (changed(records=[{}] * 4), "and 3 more"),
         ('{"schema": 1, "host": {"a": NaN}}', "it contains NaN, which JSON does not have"),
-        ("[" * 100_000, "no record"),
+        ("[" * 100_000, "not a record"),
     ],
 )
 def test_what_is_no_record(tmp_path: Path, text: str, told: str) -> None:
@@ -267,7 +267,7 @@ def test_what_is_no_record(tmp_path: Path, text: str, told: str) -> None:
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RecordError, match="it isn't UTF-8 text"):
+    with pytest.raises(RecordError, match="it is not UTF-8 text"):
         read(path)
 
 
