@@ -10,7 +10,8 @@ from .errors import (
     WorkerError as WorkerError,
 )
 from .gates.result import Result as Result
-from .records.record import Measure as Measure, Record as Record
+from .records.measure import Measure as Measure
+from .records.record import Record as Record
 from .run.run import Run as Run
 from .run.variant import Variant as Variant
 from .suite.backend import Backend as Backend, Material as Material, Runner as Runner

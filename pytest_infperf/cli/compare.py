@@ -15,8 +15,8 @@ from pytest_infperf.history import comparison, fail_on
 from pytest_infperf.history.comparison import Change, Comparison
 from pytest_infperf.history.fail_on import Finding
 from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, storage_folder
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import Measure
 
 
 def configure(parser: ArgumentParser) -> None:

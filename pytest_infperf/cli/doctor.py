@@ -54,7 +54,7 @@ def in_records(run: RunRecord) -> Iterator[Advice]:
     quota = run.host.get("cgroup_cpu_cores")
     for record in run.records:
         name = f"{record.suite}[{record.variant}]"
-        for doubt in record.evidence.get("doubts", ()):
+        for doubt in record.evidence.doubts or ():
             yield Advice(
                 f"{name}: {doubt}",
                 "its optimisation may change little, or nothing",
@@ -66,8 +66,8 @@ def in_records(run: RunRecord) -> Iterator[Advice]:
                 "they were measured again until the allowance was spent",
                 "measure on a quieter host; `infperf doctor` there says what is busy",
             )
-        threads = record.settings.get("threads")
-        if quota and isinstance(threads, int) and threads > quota:
+        threads = record.settings.threads
+        if quota and threads and threads > quota:
             yield Advice(
                 f"{name}: {threads} threads under a quota of {quota:g} cores",
                 "they use the quota up early in each period, and then all stand still",
@@ -76,6 +76,5 @@ def in_records(run: RunRecord) -> Iterator[Advice]:
 
 
 def _contaminated(record: Record) -> float:
-    chances = record.evidence.get("contaminated_blocks") or {}
-    again, measured = chances.get("again", 0), chances.get("measured", 0)
-    return again / (again + measured) if again else 0.0
+    blocks = record.evidence.contaminated_blocks
+    return blocks.again / (blocks.again + blocks.measured) if blocks and blocks.again else 0.0

@@ -12,7 +12,8 @@ from pytest_infperf.cost.billing import price_of_host
 from pytest_infperf.cost.per_million import cost_per_million
 from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.host.fingerprint import host_names
-from pytest_infperf.records.record import Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record, RunRecord, Verdict
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_infperf.records.record import Measure
+from pytest_infperf.records.measure import Measure
 
 
 def cost_per_million(throughput: Measure, usd_per_hour: float) -> Measure:

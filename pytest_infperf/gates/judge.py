@@ -18,9 +18,10 @@ from pytest_infperf.gates.wording import (
     not_measured,
 )
 from pytest_infperf.records.catalogue import MeasureSpec
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import GROWTH, base_of
-from pytest_infperf.records.record import GateRecord, Measure, Verdict
+from pytest_infperf.records.record import GateRecord, Verdict
 from pytest_infperf.thresholds.gate import Gate, Limit
 
 _ESTIMATED = frozenset(

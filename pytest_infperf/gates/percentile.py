@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from pytest_infperf.gates.remedy import after_fail, more_queries
 from pytest_infperf.gates.wording import gate_record, not_measured, quantity_texts
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import GateRecord, Measure, Verdict
+from pytest_infperf.records.record import GateRecord, Verdict
 from pytest_infperf.thresholds.gate import Gate
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 from pytest_infperf.records.catalogue import LimitRule, MeasureSpec
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import Measure
 
 _RESERVE = 1.1
 """A factor on the time that is estimated to decide, as the estimate is rough."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pytest_infperf import errors
 from pytest_infperf.errors import AdvisoryGate, GateBroken, InconclusiveGate
 from pytest_infperf.gates.judge import judge
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import GateRecord, Measure, Record, Verdict
+from pytest_infperf.records.record import GateRecord, Record, Verdict
 from pytest_infperf.thresholds.gate import Gate
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -92,7 +93,7 @@ class Result:
 
     def _advise(self, outcome: GateRecord) -> None:
         if outcome.verdict is Verdict.FAIL:
-            self.record.evidence["advice"] = f"{outcome.why} ({outcome.source})"
+            self.record.evidence.advice = f"{outcome.why} ({outcome.source})"
             warnings.warn(AdvisoryGate(self._message("ADVICE", outcome)), stacklevel=3)
 
     def _message(self, word: str, outcome: GateRecord) -> str:

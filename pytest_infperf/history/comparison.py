@@ -12,7 +12,8 @@ from typing import Literal
 
 from pytest_infperf.history.store import SavedRun
 from pytest_infperf.host.fingerprint import comparable
-from pytest_infperf.records.record import Measure, Record
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record
 from pytest_infperf.stats import independent
 from pytest_infperf.stats.independent import Estimate
 
@@ -130,13 +131,13 @@ def _compared(
 
 def _scored_alike(a: Record, b: Record) -> bool:
     """On the same samples: of these the scores are known, whatever other samples would say."""
-    asked = [(record.settings.get("seed"), record.settings.get("samples")) for record in (a, b)]
-    return asked[0] == asked[1] and None not in asked[0]
+    drawn = [(record.settings.seed, record.settings.samples) for record in (a, b)]
+    return drawn[0] == drawn[1] and None not in drawn[0]
 
 
 def _baseline_estimate(name: str, variants: Variants, record: Record) -> Estimate | None:
     """The measure of the run's own baseline; None for the baseline itself."""
-    baseline_id = record.settings.get("baseline_id")
+    baseline_id = record.settings.baseline_id
     if not baseline_id or baseline_id == record.variant:
         return None
     baseline = _measure(variants.get((record.suite, baseline_id)), name)

@@ -13,8 +13,8 @@ from enum import Enum
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.comparison import Change, bounds
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value, parse_quantity
-from pytest_infperf.records.record import Measure
 
 _EXAMPLE = 'write measure:limit, such as "latency_p50:5%,bleu:-0.5"'
 

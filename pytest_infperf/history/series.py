@@ -83,8 +83,8 @@ def _values(
     for record in run.run.records:
         if not fnmatchcase(record.variant, variants):
             continue
-        metric = record.evidence.get("quality_metric")
-        globs = measures or (*DEFAULT_MEASURES, *([str(metric)] if metric else []))
+        metric = record.evidence.quality_metric
+        globs = measures or (*DEFAULT_MEASURES, *([metric] if metric else []))
         for name, measure in record.measures.items():
             if any(fnmatchcase(name, glob) for glob in globs):
                 yield record.suite, record.variant, name, measure.unit, measure.value

@@ -80,7 +80,7 @@ class HistoryStore:
 
     folder: Path
     report_skipped: Callable[[str], None] = lambda reason: None
-    """Callback for each file that can't be read, with its path and the reason."""
+    """Callback for each file that cannot be read, with its path and the reason."""
 
     @cached_property
     def runs(self) -> list[SavedRun]:
@@ -145,12 +145,12 @@ class HistoryStore:
 def read(path: Path) -> SavedRun:
     """Return the run of a file of either tool.
 
-    Raises RecordError, with the file's path and the reason, if the file can't be read.
+    Raises RecordError, with the file's path and the reason, if the file cannot be read.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RecordError(f"{path}: it can't be read ({error.strerror or error})") from error
+        raise RecordError(f"{path}: it cannot be read ({error.strerror or error})") from error
     except ValueError as error:
         raise RecordError(
             f"{path}: it is not a complete JSON file ({error}); it may be half written"

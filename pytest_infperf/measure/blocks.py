@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_infperf.records.evidence import RepeatedBlocks
 from pytest_infperf.worker.messages import BlockDone
 
 LEAST_BLOCK_NS = 20_000_000
@@ -59,6 +60,10 @@ class SecondChances:
     """The number of blocks that count."""
     again: int = 0
     """The number of blocks that were measured again."""
+
+    def counts(self) -> RepeatedBlocks:
+        """Return the counts for the record."""
+        return RepeatedBlocks(self.measured, self.again)
 
     def take(self, *blocks: BlockDone) -> bool:
         """Return True if the blocks count, False if they are to be measured again."""

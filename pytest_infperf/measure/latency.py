@@ -17,8 +17,8 @@ from pytest_infperf import errors
 from pytest_infperf.measure.blocks import SecondChances
 from pytest_infperf.measure.times import time_measures
 from pytest_infperf.records.catalogue import percentile_of
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap, quantile, sequential
 from pytest_infperf.worker.variant_worker import VariantWorker
 

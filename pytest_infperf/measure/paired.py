@@ -16,8 +16,8 @@ from typing import Protocol
 
 from pytest_infperf import errors
 from pytest_infperf.measure.blocks import LEAST_BLOCK_NS, SecondChances
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import ratio, sequential
 from pytest_infperf.worker.messages import BlockDone
 from pytest_infperf.worker.variant_worker import VariantWorker

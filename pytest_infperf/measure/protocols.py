@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pytest_infperf import errors
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import at
-from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap, quantile
 from pytest_infperf.worker.variant_worker import VariantWorker
 

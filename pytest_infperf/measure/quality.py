@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_infperf.measure.throughput import SetRun
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap
 from pytest_infperf.stats.proportion import clopper_pearson
 from pytest_infperf.suite.task import Metric

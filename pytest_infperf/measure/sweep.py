@@ -15,9 +15,9 @@ from time import perf_counter
 
 from pytest_infperf import errors
 from pytest_infperf.measure.times import time_measures
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import GROWTH, at, point
-from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import ratio, sequential
 from pytest_infperf.suite.suite import Sweep
 from pytest_infperf.worker.variant_worker import VariantWorker

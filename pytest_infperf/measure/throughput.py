@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_infperf import errors
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap
 from pytest_infperf.worker.variant_worker import VariantWorker
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pytest_infperf.records.catalogue import REPORTED_PERCENTILES, percentile_of
-from pytest_infperf.records.record import Measure
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.stats import bootstrap, quantile
 
 

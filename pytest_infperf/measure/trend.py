@@ -14,8 +14,8 @@ import math
 from collections.abc import Sequence
 from statistics import median, stdev
 
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure
 
 LEAST_RUNS = 3
 """The number of earlier runs below which their scatter is not known."""

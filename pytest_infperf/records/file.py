@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.files import write_atomically
+from pytest_infperf.records.evidence import Entries, Evidence, VariantSettings
 from pytest_infperf.records.record import Record, RunRecord
 
 _RUN = TypeAdapter(RunRecord)
@@ -56,7 +57,7 @@ def write(path: Path, run: RunRecord) -> None:
 
 def record_text(record: Record) -> str:
     """Return one record as it stands in the file of its run."""
-    return _dumps(_json(_without_non_finite(record)))
+    return _dumps(in_json(_without_non_finite(record)))
 
 
 def run_text(run: RunRecord, records: Iterable[str]) -> str:
@@ -154,12 +155,12 @@ def to_document(run: RunRecord) -> dict[str, Any]:
     JSON has neither infinity nor NaN. A bound that is not finite becomes null. A measure whose
     value is not finite is left out, and the errors of its record say so; the rest is kept.
     """
-    records = [_json(_without_non_finite(record)) for record in run.records]
+    records = [in_json(_without_non_finite(record)) for record in run.records]
     return {
         "schema": run.schema,
-        "host": _json(run.host),
-        "revision": _json(run.revision),
-        "against": _json(run.against),
+        "host": in_json(run.host),
+        "revision": in_json(run.revision),
+        "against": in_json(run.against),
         "when": run.when,
         "records": records,
     }
@@ -173,16 +174,16 @@ def from_document(document: object) -> RunRecord:
     RecordError
         If the document is not a record; the message has the first faults with their places.
     """
-    version = document.get("schema") if isinstance(document, dict) else None
-    if version is None:
+    if not isinstance(document, dict) or document.get("schema") is None:
         raise RecordError('there is no "schema" at its top')
+    version = document["schema"]
     if type(version) is not int or version != 1:
         raise RecordError(
             f"its schema is {version!r} and this version of pytest-infperf reads 1; "
             "read it with the version that wrote it, or measure again"
         )
     try:
-        return _RUN.validate_json(json.dumps(document), strict=True)
+        return _RUN.validate_json(json.dumps(_with_more(document)), strict=True)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         messages = [
@@ -193,9 +194,34 @@ def from_document(document: object) -> RunRecord:
         raise RecordError("; ".join(messages)) from error
 
 
+def _with_more(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with entries that no field is for under the key `more`."""
+    records = document.get("records")
+    if not isinstance(records, list):
+        return dict(document)
+    return {**document, "records": [_record_with_more(record) for record in records]}
+
+
+def _record_with_more(record: object) -> object:
+    if not isinstance(record, dict):
+        return record
+    split = {}
+    for name, part in (("settings", VariantSettings), ("evidence", Evidence)):
+        entries = record.get(name)
+        if isinstance(entries, dict):
+            known = {each.name for each in fields(part)} - {"more"}
+            more = {key: value for key, value in entries.items() if key not in known}
+            split[name] = {**{key: entries[key] for key in entries.keys() & known}, "more": more}
+    return {**record, **split}
+
+
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a run's record, the content of record.schema.json."""
     schema = _RUN.json_schema()
+    for part in (VariantSettings, Evidence):
+        definition = schema["$defs"][part.__name__]
+        del definition["properties"]["more"]
+        definition["additionalProperties"] = True
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
@@ -224,8 +250,8 @@ def _without_non_finite(record: Record) -> Record:
     )
 
 
-def _json(value: object) -> Any:
-    """Return a value in JSON's types; other types are written as Python prints them."""
+def in_json(value: object) -> Any:
+    """Return a value in JSON's types; other types become the text that Python prints."""
     match value:
         case None | bool():
             return value
@@ -237,14 +263,16 @@ def _json(value: object) -> Any:
         case Real():
             return float(value) if math.isfinite(value) else None
         case Mapping():
-            return {str(_json(key)): _json(item) for key, item in value.items()}
+            return {str(in_json(key)): in_json(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [_json(item) for item in value]
+            return [in_json(item) for item in value]
+    if isinstance(value, Entries):
+        return in_json(value.entries())
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: in_json(getattr(value, field.name)) for field in fields(value)}
     if hasattr(value, "tolist"):  # an array of numpy or torch
-        return _json(value.tolist())
-    return _json(str(value))
+        return in_json(value.tolist())
+    return in_json(str(value))
 
 
 def _json_path(parts: tuple[int | str, ...]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_infperf.records.record import Measure
+from pytest_infperf.records.measure import Measure
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
-STRICT = {"extra": "forbid", "allow_inf_nan": False}
-"""pydantic's settings for reading a file: unknown keys and non-finite numbers are errors."""
+from pytest_infperf.records.evidence import Evidence, VariantSettings
+from pytest_infperf.records.measure import STRICT, Measure
 
 
 class Verdict(StrEnum):
@@ -16,31 +16,6 @@ class Verdict(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A named quantity: its value, and an interval if it was estimated from repeated measuring.
-
-    Parameters
-    ----------
-    value : float
-        The value, in `unit`.
-    unit : str
-        The unit: `s`, `bytes`, `samples/s`, `ratio`, `fraction`, `points`, `usd`, or a metric's.
-    low, high : float, optional
-        The bounds of the confidence interval, at the confidence of the suite; None is no bound.
-    n : int, default 1
-        The number of observations behind the value, such as queries, samples or pairs.
-    """
-
-    __pydantic_config__: ClassVar = STRICT
-
-    value: float
-    unit: str
-    low: float | None = None
-    high: float | None = None
-    n: int = 1
 
 
 @dataclass(frozen=True)
@@ -76,9 +51,9 @@ class Record:
         The measures by name, such as `latency_p99` or `latency_p99@length=512`.
     gates : list of GateRecord
         The verdicts, one a limit.
-    settings : dict
+    settings : VariantSettings
         How the variant was run: threads, decoding, pinning, baseline, seed.
-    evidence : dict
+    evidence : Evidence
         What was seen: fused operators, thread search, signatures, disturbed blocks, differences
         of quality to the baseline.
     errors : list of str
@@ -91,8 +66,8 @@ class Record:
     variant: str
     measures: dict[str, Measure] = field(default_factory=dict)
     gates: list[GateRecord] = field(default_factory=list)
-    settings: dict[str, Any] = field(default_factory=dict)
-    evidence: dict[str, Any] = field(default_factory=dict)
+    settings: VariantSettings = field(default_factory=VariantSettings)
+    evidence: Evidence = field(default_factory=Evidence)
     errors: list[str] = field(default_factory=list)
 
     def keep(self, outcome: GateRecord) -> None:

@@ -15,8 +15,8 @@ from math import exp, log
 from statistics import fmean
 from typing import Any
 
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import Measure
 
 _INK = "#010203"
 """A colour that nothing else has, to be replaced by the page's own."""

@@ -86,7 +86,7 @@ def _shared(records: Sequence[Record]) -> dict[str, Any]:
     """What the variants of a suite have in common, from the first that knows it."""
     shared: dict[str, Any] = {}
     for record in records:
-        for key, value in record.settings.items():
+        for key, value in record.settings.entries().items():
             shared.setdefault(key, value)
         if cells.is_baseline(record):
             shared.setdefault("baseline_id", record.variant)
@@ -157,7 +157,7 @@ def _broken(records: Sequence[Record]) -> Iterator[tuple[str, str, Sequence[str]
 
 def _doubts(record: Record, gate: GateRecord) -> Sequence[str]:
     """What its backend saw when building: why the variant may be no faster."""
-    return record.evidence.get("doubts", []) if gate.measure == "speedup" else []
+    return record.evidence.doubts or [] if gate.measure == "speedup" else []
 
 
 def _slower(records: Sequence[Record]) -> Iterator[tuple[str, str, Sequence[str]]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytest_infperf.gates.judge import judge
 from pytest_infperf.gates.result import Result
 from pytest_infperf.records.catalogue import Method
+from pytest_infperf.records.evidence import AgainstEvidence
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import point_of
 from pytest_infperf.records.record import Record, Verdict
@@ -55,6 +56,13 @@ class VariantContext:
     def seed(self) -> int:
         return self.suite_run.seed
 
+    @property
+    def against(self) -> AgainstEvidence:
+        """What is seen of the other revision."""
+        against = self.record.evidence.against
+        assert against, "only a run with another revision sees it"
+        return against
+
     def gates_of(self, method: Method, *points: str) -> list[Gate]:
         """Return the gates on what a method measures, optionally at these points alone."""
         return [
@@ -75,7 +83,7 @@ class VariantContext:
 
     def note_unable(self, failure: Exception) -> str:
         """Enter in the record why the other revision cannot be measured, and return the reason."""
-        self.record.evidence["against"]["unable"] = str(failure)
+        self.against.unable = str(failure)
         return str(failure)
 
 

@@ -11,12 +11,12 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.measure.throughput import SetRun
+from pytest_infperf.records.evidence import AgainstEvidence
 from pytest_infperf.repository.checkout import Checkout, at_revision
 from pytest_infperf.repository.worktree import Commit, Worktree
 from pytest_infperf.run.configured import ConfiguredSuite
@@ -156,14 +156,19 @@ class SuiteAtRevision:
         """Return the variant with its partner; None if the other revision has no such variant."""
         return None if self._lacks(variant_id) else RevisionPair(self, variant_id)
 
-    def described(self) -> dict[str, Any]:
-        """Return the revision and what only it contains, for the record."""
-        described: dict[str, Any] = {"name": self.commit.name, "commit": self.commit.sha}
+    def described(self, *, only_here: bool) -> AgainstEvidence:
+        """Return the revision and what only it contains, for the record of a variant.
+
+        Parameters
+        ----------
+        only_here : bool
+            Whether the other revision does not have the variant.
+        """
+        against = AgainstEvidence(self.commit.name, self.commit.sha, only_here)
         if isinstance(surveyed := self._surveyed, messages.Surveyed):
             variants, metrics = self._only_there(surveyed)
-            described["variants_only_there"] = variants
-            described["measures_only_there"] = metrics
-        return described
+            against.variants_only_there, against.measures_only_there = variants, metrics
+        return against
 
     def inputs_agree(self, variant_id: str) -> bool:
         """Return whether the workers of both revisions have the same inputs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -100,7 +100,7 @@ class Run:
         suite_run = self._enter(configured)
         record = self.record(configured.suite.name, variant_id)
         if lacking := configured.suite.variant(variant_id).missing_hardware():
-            record.evidence["skipped"] = lacking
+            record.evidence.skipped = lacking
             raise HardwareMissing(lacking)
         with self._noting_errors(record):
             worker = suite_run.worker(variant_id)
@@ -121,7 +121,8 @@ class Run:
     def _describe(self, record: Record, suite_run: SuiteRun, worker: VariantWorker) -> None:
         """Enter in the record how the variant is run, and what was seen when it was built."""
         suite, backend = suite_run.suite, suite_run.suite.variant(record.variant)
-        record.settings.update(
+        record.settings = replace(
+            record.settings,
             threads=worker.loaded.threads,
             decoding=worker.loaded.decoding,
             cpus=backend.cpus,
@@ -133,19 +134,19 @@ class Run:
             samples=len(suite_run.numbers),
             seed=self.settings.seed,
         )
-        evidence = worker.artifact.evidence
-        record.evidence.update(evidence)
+        built = worker.artifact.evidence
+        record.evidence.more.update(built)
         if times_s := suite_run.workers.thread_searches.get(record.variant):
-            record.evidence["thread_search_s"] = {str(count): s for count, s in times_s.items()}
-        if doubts := backend.doubts(evidence):
-            record.evidence["doubts"] = doubts
+            record.evidence.thread_search_s = {str(count): s for count, s in times_s.items()}
+        if doubts := backend.doubts(built):
+            record.evidence.doubts = doubts
 
     def _revision_pair(self, record: Record, suite_run: SuiteRun) -> RevisionPair | None:
         suite = suite_run.at_revision
         if not suite:
             return None
         pair = suite.pair(record.variant)
-        record.evidence["against"] = {**suite.described(), "only_here": pair is None}
+        record.evidence.against = suite.described(only_here=pair is None)
         return pair
 
     def _gates(self, suite_run: SuiteRun, variant_id: str, pair: RevisionPair | None) -> list[Gate]:

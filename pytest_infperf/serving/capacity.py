@@ -148,7 +148,7 @@ def _site(host: str, record: Record, run: RunRecord, table: PriceTable | None) -
         record.suite,
         record.variant,
         record.measures[_SUSTAINED].value,
-        int(record.settings.get("serving", {}).get("workers", 1)),
+        record.settings.serving.workers if record.settings.serving else 1,
         used.value if used else 0.0,
         int(run.host.get("logical_cores") or 1),
         max((measure.value for measure in batches), default=None),

@@ -8,15 +8,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from pytest_infperf import cli
-from pytest_infperf.measure.blocks import SecondChances
 from pytest_infperf.records import file as record_file
-from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.evidence import RepeatedBlocks
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 
 SUITE = """
 from pytest_infperf import Echo, Fake, Suite
@@ -155,8 +155,8 @@ def test_report_names_the_cheapest_that_meets_every_gate(
 def test_doctor_tells_what_it_saw_and_what_to_do(project: Path) -> None:
     path = record(project, "a.json", "x", 0.01)
     run = record_file.read(project / path)
-    run.records[0].evidence["doubts"] = ["its graph is not fused: fused=True"]
-    run.records[0].evidence["contaminated_blocks"] = asdict(SecondChances(measured=50, again=10))
+    run.records[0].evidence.doubts = ["its graph is not fused: fused=True"]
+    run.records[0].evidence.contaminated_blocks = RepeatedBlocks(measured=50, again=10)
     record_file.write(project / path, run)
     done = infperf(project, "doctor", path, "--strict")
     assert done.returncode == 1, done.stderr

@@ -10,7 +10,9 @@ from pytest_infperf import thresholds
 from pytest_infperf.cli.init import scaffold
 from pytest_infperf.cli.init.scaffold import BACKENDS, SuiteDraft
 from pytest_infperf.records.catalogue import Catalogue, quality_spec
-from pytest_infperf.records.record import Measure, Record
+from pytest_infperf.records.evidence import Evidence
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record
 from pytest_infperf.suite.suite import Suite
 from pytest_infperf.thresholds.rendering import to_toml
 
@@ -31,10 +33,9 @@ def seen(variant: str, speedup: float, p90_s: float = 0.1) -> Record:
             "peak_memory": Measure(5e8, "bytes"),
             "bleu": Measure(26.0, "points", 24.0, 28.0),
         },
-        evidence={
-            "quality_metric": "bleu",
-            "differences": {"bleu": {"value": -0.3, "low": -0.74, "high": 0.1}},
-        },
+        evidence=Evidence(
+            quality_metric="bleu", differences={"bleu": Measure(-0.3, "points", -0.74, 0.1)}
+        ),
     )
     if variant != "torch":
         record.measures["speedup"] = Measure(speedup, "ratio", speedup * 0.9, speedup * 1.1, 24)
@@ -90,10 +91,9 @@ def test_an_error_rate_gets_a_limit_from_above() -> None:
         "mine",
         "onnx",
         {"wer": Measure(2.0, "points", 1.0, 3.11)},
-        evidence={
-            "quality_metric": "wer",
-            "differences": {"wer": {"value": 0.1, "low": -0.2, "high": 0.42}},
-        },
+        evidence=Evidence(
+            quality_metric="wer", differences={"wer": Measure(0.1, "points", -0.2, 0.42)}
+        ),
     )
     section = scaffold.limits(draft("torch"), [[Record("mine", "torch"), record]], 0.02)
     assert section.variants["onnx"].gates["wer"] == {"max": 3.2, "max_rise": 0.5}

@@ -10,7 +10,8 @@ import pytest
 from pytest_infperf.cost import billing, prices
 from pytest_infperf.cost.merged import merge
 from pytest_infperf.cost.prices import Price, PriceTable
-from pytest_infperf.records.record import Measure, Record, RunRecord
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record, RunRecord
 
 TABLE = PriceTable(Path("own.json"), "eu-west-1", "2026-01-01", "a list", {"my.box": 0.5})
 

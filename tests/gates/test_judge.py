@@ -10,9 +10,10 @@ from hypothesis import given, strategies as st
 
 from pytest_infperf.gates.judge import judge
 from pytest_infperf.records.catalogue import Catalogue, LimitRule, quality_spec
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.quantity import parse_quantity
-from pytest_infperf.records.record import GateRecord, Measure, Verdict
+from pytest_infperf.records.record import GateRecord, Verdict
 from pytest_infperf.thresholds.gate import Gate, Limit
 
 CATALOGUE = Catalogue(

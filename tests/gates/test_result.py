@@ -7,8 +7,9 @@ import pytest
 from pytest_infperf.errors import GateBroken
 from pytest_infperf.gates.result import Result
 from pytest_infperf.records.catalogue import Catalogue
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure, Record, Verdict
+from pytest_infperf.records.record import Record, Verdict
 from pytest_infperf.thresholds.gate import Gate, Limit
 
 TIMES = Measured({"latency_mean": Measure(0.1, "s", 0.09, 0.11, 60)})

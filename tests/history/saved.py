@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.records import file as record_file
-from pytest_infperf.records.record import Measure, Record, RunRecord
+from pytest_infperf.records.evidence import Evidence, VariantSettings
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record, RunRecord
 
 HOST: dict[str, Any] = {
     "cpu_model": "Model A",
@@ -39,8 +41,8 @@ def run_record(
                 "size": Measure(1000, "bytes"),
                 "bleu": Measure(bleu, "points", bleu - 0.2, bleu + 0.2, 400),
             },
-            settings={"baseline_id": "base"},
-            evidence={"quality_metric": "bleu"},
+            settings=VariantSettings(baseline_id="base"),
+            evidence=Evidence(quality_metric="bleu"),
         )
         for variant, ms in (("base", baseline_ms), ("fast", p50_ms))
     ]

@@ -12,7 +12,9 @@ from pytest_infperf.history import fail_on
 from pytest_infperf.history.comparison import Change, Comparison, compare
 from pytest_infperf.history.fail_on import Finding
 from pytest_infperf.history.store import SavedRun
-from pytest_infperf.records.record import Measure, RunRecord
+from pytest_infperf.records.evidence import VariantSettings
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import RunRecord
 from tests.history.saved import HOST, run_record
 
 
@@ -55,7 +57,7 @@ def test_quality_is_compared_in_points() -> None:
 def test_on_the_same_samples_scores_are_known() -> None:
     before, after = run_record(bleu=30), run_record(bleu=29)
     for run in (before, after):
-        run.records[1].settings |= {"seed": 0, "samples": 400}
+        run.records[1].settings = VariantSettings(baseline_id="base", seed=0, samples=400)
     found = change(compared(before, after), "bleu").change
     assert found
     assert (found.low, found.high) == (found.value, found.value)

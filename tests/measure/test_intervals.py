@@ -12,7 +12,7 @@ from pytest_infperf.measure.latency import Queries
 from pytest_infperf.measure.quality import Scoring
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.metrics.accuracy import Accuracy
-from pytest_infperf.records.record import Measure
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.stats.proportion import clopper_pearson
 
 SERVED: Any = cast(Any, SimpleNamespace(first_query_s=0.1, load_s=1.0))

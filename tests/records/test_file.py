@@ -4,7 +4,6 @@ import errno
 import json
 import math
 import os
-from dataclasses import asdict
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -15,8 +14,16 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pytest_infperf.records import file as record_file
+from pytest_infperf.records.evidence import (
+    AgainstEvidence,
+    Evidence,
+    RepeatedBlocks,
+    ServerSettings,
+    VariantSettings,
+)
 from pytest_infperf.records.file import RecordError, from_document, json_schema, read, to_document
-from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -30,14 +37,42 @@ measures = st.builds(
     Measure, finite, words, st.none() | finite, st.none() | finite, st.integers(0, 10**9)
 )
 gates = st.builds(GateRecord, words, words, st.sampled_from(Verdict), words, words, words)
+more = st.dictionaries(words.map("more {}".format), json_values, max_size=4)
+settings_of_variants = st.builds(
+    VariantSettings,
+    threads=st.none() | st.integers(1, 64),
+    decoding=st.none() | st.dictionaries(words, st.booleans() | st.integers(0, 9) | words),
+    cpus=st.none() | st.lists(st.integers(0, 63), max_size=3),
+    recipe=st.none() | json_objects,
+    baseline=st.none() | st.booleans(),
+    confidence=st.none() | st.floats(0.5, 1),
+    serving=st.none() | st.just(ServerSettings(1, 64, 1, 0.0, 30.0, 1000, None, [0], [1])),
+    more=more,
+)
+evidence = st.builds(
+    Evidence,
+    doubts=st.none() | st.lists(words, max_size=3),
+    contaminated_blocks=st.none() | st.builds(RepeatedBlocks, st.integers(0, 9), st.integers(0, 9)),
+    against=st.none()
+    | st.builds(
+        AgainstEvidence,
+        words,
+        words,
+        st.booleans(),
+        changes=st.none() | st.dictionaries(words, measures, max_size=2),
+        unable=st.none() | words,
+    ),
+    differences=st.none() | st.dictionaries(words, measures, max_size=2),
+    more=more,
+)
 records = st.builds(
     Record,
     words,
     words,
     st.dictionaries(words, measures, max_size=4),
     st.lists(gates, max_size=3),
-    json_objects,
-    json_objects,
+    settings_of_variants,
+    evidence,
     st.lists(words, max_size=3),
 )
 runs = st.builds(RunRecord, json_objects, st.none() | json_objects, st.lists(records, max_size=3))
@@ -51,8 +86,8 @@ RUN = RunRecord(
             "onnx-int8",
             {"speedup": Measure(1.31, "ratio", 1.29, 1.33, 24), "size": Measure(8.03e7, "bytes")},
             [GateRecord("speedup", "min = 1.5", Verdict.FAIL, "1.31x is below 1.5x", "", "t:12")],
-            {"threads": 1},
-            {"differences": {"bleu": asdict(Measure(-0.46, "points", -0.9, -0.1, 400))}},
+            VariantSettings(threads=1),
+            Evidence(differences={"bleu": Measure(-0.46, "points", -0.9, -0.1, 400)}),
             ["throughput: the worker was ended by signal 9"],
         )
     ],
@@ -115,7 +150,7 @@ def test_a_value_that_is_no_number_is_left_out_and_told(value: float) -> None:
 
 def test_other_types_are_written_as_jsons() -> None:
     np = pytest.importorskip("numpy")
-    evidence: dict[Any, Any] = {
+    more: dict[Any, Any] = {
         "single": np.float32(0.5),
         "count": np.int64(7),
         "flag": np.bool_(True),
@@ -128,7 +163,7 @@ def test_other_types_are_written_as_jsons() -> None:
         3: "a key that is no text",
         "last words": "caf\udce9",
     }
-    document = to_document(RunRecord({}, None, [Record("s", "v", evidence=evidence)]))
+    document = to_document(RunRecord({}, None, [Record("s", "v", evidence=Evidence(more=more))]))
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["records"][0]["evidence"] == {
         "single": 0.5,
@@ -274,3 +309,13 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="cannot be read"):
         read(tmp_path / "record.json")
+
+
+def test_entries_that_no_field_is_for_stand_beside_the_others(tmp_path: Path) -> None:
+    record = Record(
+        "s", "v", {}, [], VariantSettings(threads=2, more={"a": 1}), Evidence(more={"b": [None]})
+    )
+    document = to_document(RunRecord({}, None, [record]))
+    assert document["records"][0]["settings"] == {"threads": 2, "a": 1}
+    assert document["records"][0]["evidence"] == {"b": [None]}
+    assert from_document(document).records == [record]

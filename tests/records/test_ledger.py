@@ -9,7 +9,8 @@ import pytest
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.file import RecordError
 from pytest_infperf.records.ledger import Ledger
-from pytest_infperf.records.record import Measure, Record, RunRecord
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record, RunRecord
 
 
 def record(variant: str, value: float = 1.0) -> Record:

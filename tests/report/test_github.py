@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 from pytest_infperf.report import github, markdown
 
 HOSTILE = "a|b`<img src=x>\n# head [x](y) ::error::"

@@ -39,11 +39,11 @@ def whole(translation: RunRecord) -> RunRecord:
     """With latencies, a hostile variant, and one that could not be measured."""
     for record in translation.records:
         if p50 := record.measures.get("latency_p50"):
-            record.evidence["latency_percentiles_s"] = [
+            record.evidence.latency_percentiles_s = [
                 p50.value * (0.5 + i / 100) for i in range(101)
             ]
     translation.records[2].variant = HOSTILE
-    translation.records[2].evidence["note"] = HOSTILE
+    translation.records[2].evidence.more["note"] = HOSTILE
     return translation
 
 

@@ -8,7 +8,9 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
-from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.evidence import Evidence
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 from pytest_infperf.report.spelling import shows_unicode
 from pytest_infperf.report.terminal import render
 
@@ -163,7 +165,7 @@ def test_doubts_stand_below_the_broken_speedup_of_their_variant_only() -> None:
             GateRecord("speedup", "min = 2", verdict, "speedup is low", "fuse the graph"),
             GateRecord("size", "max = 1", Verdict.FAIL, "size is large", "distil"),
         ]
-        return Record("s", name, gates=gates, evidence={"doubts": ["no VNNI", "unfused"]})
+        return Record("s", name, gates=gates, evidence=Evidence(doubts=["no VNNI", "unfused"]))
 
     kept, broken = record("kept", Verdict.PASS), record("broken", Verdict.FAIL)
     lines = lines_of(RunRecord({}, None, [kept, broken]), 80)
@@ -262,10 +264,7 @@ def test_another_suite_another_table_with_its_own_metric(translation: RunRecord)
         "speech",
         "whisper",
         {"wer": Measure(0.0521, "fraction")},
-        evidence={
-            "quality_metric": "wer",
-            "differences": {"wer": {"value": 0.0012, "unit": "fraction"}},
-        },
+        evidence=Evidence(quality_metric="wer", differences={"wer": Measure(0.0012, "fraction")}),
     )
     lines = lines_of(RunRecord({}, None, [*translation.records, speech]), 120)
     start = lines.index("speech · 1 variant")
@@ -297,9 +296,9 @@ def test_the_environment_has_no_say(
 
 def test_int8_that_is_slower_is_explained_though_its_limits_are_kept() -> None:
     slow = Record("speech", "onnx-int8", {"speedup": Measure(0.55, "ratio", 0.51, 0.6, 12)})
-    slow.evidence["doubts"] = ["its LSTMs are quantised dynamically"]
+    slow.evidence.doubts = ["its LSTMs are quantised dynamically"]
     fast = Record("speech", "torch-int8", {"speedup": Measure(1.5, "ratio", 1.4, 1.6, 12)})
-    fast.evidence["doubts"] = ["this CPU has no int8 dot products"]
+    fast.evidence.doubts = ["this CPU has no int8 dot products"]
     text = render(RunRecord({}, None, [slow, fast]), 100, colour=False)
     assert "SLOWER speech[onnx-int8] has 0.55x of the baseline's speed" in text
     assert "    its LSTMs are quantised dynamically" in text

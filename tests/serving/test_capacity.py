@@ -10,7 +10,9 @@ import pytest
 from pytest_infperf.cli import main
 from pytest_infperf.cost import prices
 from pytest_infperf.records import file as record_file
-from pytest_infperf.records.record import Measure, Record, RunRecord
+from pytest_infperf.records.evidence import ServerSettings, VariantSettings
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.serving.capacity import Aim, Fleet, Site, by_cost, sites
 
 SITE = Site("c7i.large", "echo", "fast", 50.0, 2, 1.2, 2, 200.0, 0.09)
@@ -25,7 +27,7 @@ def run_record(instance: str | None, rate: float, usd: float | None) -> RunRecor
         "cpu_usage@Server": Measure(1.0, "cores"),
         "throughput": Measure(4 * rate, "samples/s"),
     }
-    settings = {"serving": {"workers": 2}}
+    settings = VariantSettings(serving=ServerSettings(2, 64, 1, 0.0, 30.0, 1000, 1, [0], [1]))
     return RunRecord(host, None, [Record("echo", "fast", measures, settings=settings)])
 
 

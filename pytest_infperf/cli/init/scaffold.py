@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent, indent
-from typing import Any
 
 from pytest_infperf.metrics import metric as metric_of
 from pytest_infperf.records.catalogue import LimitRule
-from pytest_infperf.records.record import Measure, Record
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record
 from pytest_infperf.thresholds.sections import Bound, Gates, SuiteSection, VariantSection
 
 BACKENDS: Mapping[str, tuple[str, str]] = {
@@ -158,9 +158,9 @@ def limits(
 def _gates_of(record: Record, is_baseline: bool) -> Gates:
     measures = record.measures
     gates: dict[str, dict[LimitRule, Bound]] = {}
-    metric = str(record.evidence.get("quality_metric", ""))
+    metric = record.evidence.quality_metric or ""
     if quality := measures.get(metric):
-        difference = record.evidence.get("differences", {}).get(metric)
+        difference = (record.evidence.differences or {}).get(metric)
         gates[metric] = _quality(quality, difference, rising=metric_of(metric).higher_is_better)
     if latency := measures.get("latency_p90"):
         gates["latency_p90"] = {"max": _milliseconds(_ROOM * (latency.high or latency.value))}
@@ -171,9 +171,7 @@ def _gates_of(record: Record, is_baseline: bool) -> Gates:
     return gates
 
 
-def _quality(
-    score: Measure, difference: Mapping[str, Any] | None, *, rising: bool
-) -> dict[LimitRule, Bound]:
+def _quality(score: Measure, difference: Measure | None, *, rising: bool) -> dict[LimitRule, Bound]:
     """The worse end of the interval, and of that of a difference to the baseline."""
     gate: dict[LimitRule, Bound] = {}
     if rising:
@@ -181,8 +179,8 @@ def _quality(
     else:
         gate["max"] = _ceiling(score.value if score.high is None else score.high)
     if difference is not None:
-        end = difference["low" if rising else "high"]
-        worst = difference["value"] if end is None else end
+        end = difference.low if rising else difference.high
+        worst = difference.value if end is None else end
         gate["max_drop" if rising else "max_rise"] = max(0.1, _ceiling(-worst if rising else worst))
     return gate
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.fingerprint import host_names
+from pytest_infperf.records.file import in_json
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 from pytest_infperf.report import plots
 from pytest_infperf.report.history_panels import HistoryPanels
 from pytest_infperf.report.html.templates import template
@@ -132,9 +134,7 @@ def _suite(name: str, run: RunRecord, history: HistoryPanels) -> SuitePart:
         (record.variant, json.dumps(_described(record), indent=2, ensure_ascii=False, default=str))
         for record in records
     ]
-    baseline = next(
-        (r.settings["baseline_id"] for r in records if r.settings.get("baseline_id")), ""
-    )
+    baseline = next((r.settings.baseline_id for r in records if r.settings.baseline_id), "")
     return SuitePart(
         name,
         str(baseline),
@@ -183,8 +183,9 @@ def _capacity(suite: str, run: RunRecord) -> list[PlainTable]:
 
 
 def _described(record: Record) -> dict[str, Any]:
-    evidence = {k: v for k, v in record.evidence.items() if k != "latency_percentiles_s"}
-    return {"settings": record.settings, "evidence": evidence, "gates": _gates(record.gates)}
+    settings, evidence = in_json(record.settings), in_json(record.evidence)
+    evidence.pop("latency_percentiles_s", None)
+    return {"settings": settings, "evidence": evidence, "gates": _gates(record.gates)}
 
 
 def _gates(gates: Sequence[GateRecord]) -> list[str]:
@@ -216,9 +217,9 @@ def _figures(suite: str, records: Sequence[Record], history: HistoryPanels) -> l
             )
         )
     percentiles = {
-        r.variant: r.evidence["latency_percentiles_s"]
+        r.variant: r.evidence.latency_percentiles_s
         for r in records
-        if r.evidence.get("latency_percentiles_s")
+        if r.evidence.latency_percentiles_s
     }
     if percentiles:
         figures.append(Figure("Latency distributions", plots.distributions(percentiles)))
@@ -245,7 +246,7 @@ def _figures(suite: str, records: Sequence[Record], history: HistoryPanels) -> l
 
 def _fronts(records: Sequence[Record]) -> list[Figure]:
     """Quality against what it costs: time, and money where the price is known."""
-    metric = next((str(m) for r in records if (m := r.evidence.get("quality_metric"))), None)
+    metric = next((m for r in records if (m := r.evidence.quality_metric)), None)
     if metric is None:
         return []
     name = METRIC_HEADERS.get(metric, metric)

@@ -7,10 +7,11 @@ difference to the baseline.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import Measure, Record, Verdict
+from pytest_infperf.records.record import Record, Verdict
 
 Cell = tuple[str, str]
 Write = Callable[[Record], Cell]
@@ -35,7 +36,7 @@ def variant_with_star(record: Record) -> Cell:
 
 
 def threads(record: Record) -> Cell:
-    found = record.settings.get("threads")
+    found = record.settings.threads
     return NOTHING if found is None else (str(found), "")
 
 
@@ -112,11 +113,12 @@ def quality_change(metric: str) -> Write:
     """Since the other revision."""
 
     def write(record: Record) -> Cell:
-        found = record.evidence.get("against", {}).get("changes", {}).get(metric)
-        if found is None:
+        against = record.evidence.against
+        change = (against.changes or {}).get(metric) if against else None
+        if change is None:
             return NOTHING
-        sign = "+" if found["value"] >= 0 else ""
-        return f"{sign}{format_value(found['value'], found['unit'])}", ""
+        sign = "+" if change.value >= 0 else ""
+        return f"{sign}{format_value(change.value, change.unit)}", ""
 
     return write
 
@@ -143,7 +145,7 @@ def verdict(record: Record) -> Cell:
         return VERDICT_WORDS[Verdict.FAIL], ""
     if record.errors:
         return ERROR_WORD, ""
-    if record.evidence.get("skipped"):
+    if record.evidence.skipped:
         return SKIPPED_WORD, ""
     for worst in (Verdict.INCONCLUSIVE, Verdict.PASS):
         if worst in found:
@@ -165,14 +167,11 @@ def slower_than_baseline(record: Record) -> list[str]:
     told = any(g.measure == "speedup" and g.verdict is not Verdict.PASS for g in record.gates)
     if told or found is None or found.high is None or found.high >= 1:
         return []
-    return list(record.evidence.get("doubts", []))
+    return list(record.evidence.doubts or [])
 
 
 def is_baseline(record: Record) -> bool:
-    return (
-        record.settings.get("baseline") is True
-        or record.settings.get("baseline_id") == record.variant
-    )
+    return record.settings.baseline is True or record.settings.baseline_id == record.variant
 
 
 def _without_speedup(record: Record) -> Cell:
@@ -198,7 +197,5 @@ def _difference(record: Record, metric: str) -> float | None:
     """Variant minus baseline; the baseline's own, always nought, is not worth the room."""
     if is_baseline(record):
         return None
-    found = record.evidence.get("differences", {}).get(metric)
-    if isinstance(found, Measure):
-        return found.value
-    return found.get("value") if isinstance(found, Mapping) else None
+    difference = (record.evidence.differences or {}).get(metric)
+    return difference.value if difference else None

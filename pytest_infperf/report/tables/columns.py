@@ -188,8 +188,7 @@ def _all_columns(records: Sequence[Record]) -> list[Column]:
 
 
 def _quality(records: Sequence[Record]) -> list[Column]:
-    named = (record.evidence.get("quality_metric") for record in records)
-    metric = next((str(name) for name in named if name), None)
+    metric = next((m for record in records if (m := record.evidence.quality_metric)), None)
     if metric is None:
         return []
     header = METRIC_HEADERS.get(metric, metric)

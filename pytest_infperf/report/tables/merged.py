@@ -16,7 +16,7 @@ from pytest_infperf.report.tables.columns import METRIC_HEADERS
 
 
 def _headers(rows: Sequence[Row]) -> list[str]:
-    metric = next((str(m) for row in rows if (m := row.record.evidence.get("quality_metric"))), "")
+    metric = next((m for row in rows if (m := row.record.evidence.quality_metric)), "")
     quality = METRIC_HEADERS.get(metric, metric) or "quality"
     return ["instance", "variant", "USD/1M", "p50", "p99", "samples/s", quality, "verdict"]
 
@@ -24,7 +24,7 @@ def _headers(rows: Sequence[Row]) -> list[str]:
 def _cells(row: Row) -> list[str]:
     record = row.record
     cost = row.cost
-    quality = record.measures.get(str(record.evidence.get("quality_metric")))
+    quality = record.measures.get(record.evidence.quality_metric or "")
     return [
         row.host,
         record.variant,

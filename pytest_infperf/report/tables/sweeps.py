@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from pytest_infperf.records.evidence import LoadWindow
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.points import GROWTH, at, base_of, parameter_and_value, point, point_of
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import Measure, Record
+from pytest_infperf.records.record import Record
 from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.cells import Cell, Write
 from pytest_infperf.report.tables.columns import Column
@@ -64,7 +65,7 @@ def point_tables(records: Sequence[Record]) -> Iterator[PointTable]:
             for name, header in _PROTOCOL_HEADERS.items()
         ]
         requests = Column("requests", "requests", _requests(protocol))
-        sources = (record.evidence.get("protocols", {}).get(protocol) for record in records)
+        sources = ((record.evidence.protocols or {}).get(protocol) for record in records)
         notes = list(dict.fromkeys(source for source in sources if source))
         yield PointTable(f"protocol {protocol}", [_ids(), requests, *columns], notes)
     for load in loads(records):
@@ -101,43 +102,42 @@ def protocols(records: Sequence[Record]) -> list[str]:
 
 def _notes(records: Sequence[Record], load: str) -> Iterator[str]:
     """Who had which cores, whose generator is in doubt, and which workers died."""
-    served = [r for r in records if load in r.evidence.get("loads", {})]
+    loaded = [(r, loads[load]) for r in records if load in (loads := r.evidence.loads or {})]
+    servers = (record.settings.serving for record, _ in loaded)
     placements = dict.fromkeys(
-        (tuple(s.get("server_cpus", ())), tuple(s.get("generator_cpus", ())))
-        for s in (r.settings.get("serving", {}) for r in served)
+        (tuple(server.server_cpus), tuple(server.generator_cpus)) for server in servers if server
     )
-    for server, generator in placements:
-        if set(server) & set(generator):
+    for server_cpus, generator_cpus in placements:
+        if set(server_cpus) & set(generator_cpus):
             yield "server and generator share their cores: each slows the other"
-        elif server:
-            whole = len(server) + len(generator)
+        elif server_cpus:
+            cores = len(server_cpus) + len(generator_cpus)
             yield (
-                f"the server had {len(server)} of {whole} cores and the generator the rest: with "
-                "all of them, and load from elsewhere, it would answer more"
+                f"the server had {len(server_cpus)} of {cores} cores and the generator the rest: "
+                "with all of them, and load from elsewhere, it would answer more"
             )
-    for record in served:
-        evidence = record.evidence["loads"][load]
-        if died := evidence.get("died_workers"):
-            lost = sum(evidence.get("errors", {}).values())
+    for record, evidence in loaded:
+        if died := evidence.died_workers:
+            lost = sum(evidence.errors.values())
             yield (
-                f"{record.variant}: {died} of its workers died and were started anew; "
-                f"{lost} of {evidence['requests']} requests failed"
+                f"{record.variant}: {died} of its workers died and were started again; "
+                f"{lost} of {evidence.requests} requests failed"
             )
-        windows = evidence.get("timeline", ())
-        if slow := [window for window in windows if window["slow_host"]]:
+        windows = evidence.timeline
+        if slow := [window for window in windows if window.slow_host]:
             yield (
                 f"{record.variant}: the host was slower by a quarter or more in {len(slow)} of "
-                f"{len(windows)} windows of {slow[0]['seconds']:.3g} s, with "
+                f"{len(windows)} windows of {slow[0].seconds:.3g} s, with "
                 f"{_errors(slow)} of {_errors(windows)} errors"
             )
-        if spoilt := evidence.get("spoilt_runs"):
+        if spoilt := evidence.spoilt_runs:
             yield f"{record.variant}: measured {len(spoilt) + 1} times, for {spoilt[-1]} before"
-        if doubt := evidence.get("doubt"):
+        if doubt := evidence.doubt:
             yield f"{record.variant}: in doubt, for {doubt}"
 
 
-def _errors(windows: Sequence[Mapping[str, Any]]) -> int:
-    return sum(window["errors"] for window in windows)
+def _errors(windows: Sequence[LoadWindow]) -> int:
+    return sum(window.errors for window in windows)
 
 
 def loads(records: Sequence[Record]) -> list[str]:

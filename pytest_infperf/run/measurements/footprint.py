@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from pytest_infperf import errors
 from pytest_infperf.gates.result import Result
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure
 from pytest_infperf.run.context import VariantContext, is_relative
 from pytest_infperf.worker.variant_worker import VariantWorker
 

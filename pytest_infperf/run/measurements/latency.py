@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from pytest_infperf import errors
 from pytest_infperf.errors import UserError, WorkerError
@@ -83,8 +83,8 @@ class LatencyMeasurement:
         )
         record = context.record
         record.measures.update(measured.measures)
-        record.evidence["latency_percentiles_s"] = quantile.distribution(measured.times_s)
-        record.evidence["contaminated_blocks"] = asdict(queries.chances)
+        record.evidence.latency_percentiles_s = quantile.distribution(measured.times_s)
+        record.evidence.contaminated_blocks = queries.chances.counts()
         return measured
 
     def _speedup(self, gates: Sequence[Gate], budget_s: float) -> Measured:
@@ -99,7 +99,8 @@ class LatencyMeasurement:
             confidence=context.confidence,
             decided=_decided("speedup", gates),
         )
-        context.record.evidence |= _evidence(pairs)
+        context.record.evidence.contaminated_pairs = pairs.chances.counts()
+        context.record.evidence.processes_compared = pairs.processes
         return measured
 
     def _regression(self, pair: RevisionPair, gates: Sequence[Gate], budget_s: float) -> Measured:
@@ -117,7 +118,8 @@ class LatencyMeasurement:
             confidence=context.confidence,
             decided=_decided("regression", gates),
         )
-        context.record.evidence["against"] |= _evidence(pairs)
+        context.against.contaminated_pairs = pairs.chances.counts()
+        context.against.processes_compared = pairs.processes
         return measured
 
     def _pairs_with(self, other: VariantWorker, seed: int) -> WorkerPairs:
@@ -135,7 +137,3 @@ def _decided(measure: str, gates: Sequence[Gate]) -> Callable[[Measured], bool]:
     if own_gates := [gate for gate in gates if gate.measure == measure]:
         return all_decided(own_gates)
     return lambda measured: measured.measures[measure].n >= _PAIRS_WITHOUT_GATE
-
-
-def _evidence(pairs: WorkerPairs) -> dict[str, Any]:
-    return {"contaminated_pairs": asdict(pairs.chances), "processes_compared": pairs.processes}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_infperf import errors
 from pytest_infperf.gates.result import Result
 from pytest_infperf.measure.blocks import endless_order
+from pytest_infperf.records.evidence import ServerSettings
 from pytest_infperf.records.points import at
 from pytest_infperf.run.context import VariantContext
 from pytest_infperf.serving.load.measure import Loading
@@ -38,12 +39,12 @@ def measure_load(context: VariantContext, name: str) -> Result:
         report_progress=lambda text: context.report_progress(f"under load {name} {text}".rstrip()),
     )
     under_load = loading.measure(load, load.lasts_s(run.settings.full))
-    cores = run.server.cores
-    context.record.settings["serving"] = {
+    cores, record = run.server.cores, context.record
+    record.settings.serving = ServerSettings(
         **run.suite.serving.limits(),
-        "threads": server.deployment.threads,
-        "server_cpus": list(cores.server),
-        "generator_cpus": list(cores.generator),
-    }
-    context.record.evidence.setdefault("loads", {})[name] = under_load.evidence
+        threads=server.deployment.threads,
+        server_cpus=list(cores.server),
+        generator_cpus=list(cores.generator),
+    )
+    record.evidence.loads = {**(record.evidence.loads or {}), name: under_load.evidence}
     return context.result([under_load.measured], gates)

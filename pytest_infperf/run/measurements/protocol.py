@@ -31,5 +31,6 @@ def measure_protocol(context: VariantContext, name: str) -> Result:
         seed=context.seed,
         report_progress=lambda share: context.report_progress(f"following {name}, {share:.0%}"),
     )
-    context.record.evidence.setdefault("protocols", {})[name] = protocol.source
+    evidence = context.record.evidence
+    evidence.protocols = {**(evidence.protocols or {}), name: protocol.source}
     return context.result([measured], context.gates_of("protocol", name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from pytest_infperf import errors
 from pytest_infperf.errors import UserError, WorkerError
@@ -42,13 +42,9 @@ def _before(context: VariantContext, batch: int) -> tuple[SetRun | None, dict[st
 def _enter_evidence(context: VariantContext, outputs: SetRun, measured: Measured) -> None:
     metrics, evidence = context.suite_run.configured.metrics, context.record.evidence
     if outputs.shares:
-        evidence["quality_shares"] = dict(outputs.shares)
-    evidence["quality_metric"] = metrics[0].name
-    evidence["signatures"] = {metric.name: metric.signature() for metric in metrics}
-    evidence["differences"] = {
-        name: asdict(difference) for name, difference in measured.differences.items()
-    }
+        evidence.quality_shares = dict(outputs.shares)
+    evidence.quality_metric = metrics[0].name
+    evidence.signatures = {metric.name: metric.signature() for metric in metrics}
+    evidence.differences = dict(measured.differences)
     if context.revision_pair:
-        evidence["against"]["changes"] = {
-            name: asdict(change) for name, change in measured.changes.items()
-        }
+        context.against.changes = dict(measured.changes)

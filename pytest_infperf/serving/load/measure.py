@@ -8,11 +8,10 @@ on coordinated omission), of the steady part of a run alone; errors and requests
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
-from typing import Any
 
 import psutil
 
@@ -20,9 +19,10 @@ from pytest_infperf import errors
 from pytest_infperf.cost.per_million import cost_per_million
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.records.catalogue import REPORTED_PERCENTILES, percentile_of
+from pytest_infperf.records.evidence import CpuWindows, LoadEvidence, SteadyPart
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import at
-from pytest_infperf.records.record import Measure
 from pytest_infperf.serving.load import generators
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.rate_search import Found, highest_rate
@@ -68,7 +68,7 @@ class UnderLoad:
     """What a load gave: the measures at its point, and what a record keeps beside them."""
 
     measured: Measured
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: LoadEvidence
 
 
 @dataclass(frozen=True)
@@ -251,33 +251,30 @@ class Loading:
         return Measure(len(run.answered) / run.seconds, "requests/s", *bounds, len(run.answered))
 
 
-def _evidence(run: LoadRun, found: Found | None, doubt: str) -> dict[str, Any]:
+def _evidence(run: LoadRun, found: Found | None, doubt: str) -> LoadEvidence:
     failed = Counter(r.error or f"HTTP {r.status}" for r in run.replies if not r.ok)
     (first, end), windows = run.steady, run.windows
     trials = found.trials if found else {}
-    over_time = timeline(run.replies, run.usage, run.first_sent_s, run.last_done_s)
-    return {
-        "requests": len(run.replies),
-        "answered": len(run.answered),
-        "errors": dict(failed),
-        "dropped": run.traffic.dropped,
-        "seconds": run.seconds,
-        "timeline": [asdict(window) for window in over_time],
-        "steady": {"first": first, "end": end, "of": len(run.answered)},
-        "service_mean_s": fmean(reply.service_s for reply in run.kept),
-        "generator_busy": [generator.busy for generator in run.traffic.generators],
-        "generator_lag_p99_s": run.lag_p99_s,
-        "cpu_usage_by_window": {
-            "window_s": WINDOW_S,
-            "mean": fmean(windows) if windows else None,
-            "max": max(windows, default=None),
-        },
-        "energy_source": run.usage.energy.source if run.usage.energy else None,
-        "died_workers": run.usage.died,
-        "trials": {f"{rate:.6g}": sustained for rate, sustained in trials.items()},
-        "doubt": doubt,
-        "spoilt_runs": list(run.spoilt),
-    }
+    return LoadEvidence(
+        requests=len(run.replies),
+        answered=len(run.answered),
+        errors=dict(failed),
+        dropped=run.traffic.dropped,
+        seconds=run.seconds,
+        timeline=timeline(run.replies, run.usage, run.first_sent_s, run.last_done_s),
+        steady=SteadyPart(first, end, len(run.answered)),
+        service_mean_s=fmean(reply.service_s for reply in run.kept),
+        generator_busy=[generator.busy for generator in run.traffic.generators],
+        generator_lag_p99_s=run.lag_p99_s,
+        cpu_usage_by_window=CpuWindows(
+            WINDOW_S, fmean(windows) if windows else None, max(windows, default=None)
+        ),
+        energy_source=run.usage.energy.source if run.usage.energy else None,
+        died_workers=run.usage.died,
+        trials={f"{rate:.6g}": sustained for rate, sustained in trials.items()},
+        doubt=doubt,
+        spoilt_runs=list(run.spoilt),
+    )
 
 
 def _times(measure: Measure, factor: float, unit: str) -> Measure:

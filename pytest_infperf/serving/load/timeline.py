@@ -7,10 +7,11 @@ was slower (its clock, its neighbours), and what was late or refused then is no 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from statistics import median
 
+from pytest_infperf.records.evidence import LoadWindow
 from pytest_infperf.serving.load.traffic import Reply
 from pytest_infperf.serving.load.usage import Usage
 from pytest_infperf.stats import quantile
@@ -20,21 +21,9 @@ _MOST = 60
 _SLOWER = 1.25
 
 
-@dataclass(frozen=True)
-class Window:
-    begin_s: float
-    """From the first request."""
-    seconds: float
-    answered: int
-    errors: int
-    latency_p99_s: float | None
-    """Of what was answered; None where nothing was."""
-    cpu_s_per_answer: float | None
-    slow_host: bool = False
-    """An answer took a quarter more processor time than in the median window, or more."""
-
-
-def timeline(replies: Sequence[Reply], usage: Usage, first_s: float, last_s: float) -> list[Window]:
+def timeline(
+    replies: Sequence[Reply], usage: Usage, first_s: float, last_s: float
+) -> list[LoadWindow]:
     """At most sixty windows of at least 5 s, none of a run that is shorter than two.
 
     A request belongs to the window in which it was done. `first_s` and `last_s` are of the
@@ -55,10 +44,10 @@ def timeline(replies: Sequence[Reply], usage: Usage, first_s: float, last_s: flo
 
 def _window(
     its: Sequence[Reply], usage: Usage, first_s: float, begin_s: float, seconds: float
-) -> Window:
+) -> LoadWindow:
     latencies = [reply.latency_s for reply in its if reply.ok]
     cpu_s = usage.cpu_between(first_s + begin_s, first_s + begin_s + seconds)
-    return Window(
+    return LoadWindow(
         begin_s=begin_s,
         seconds=seconds,
         answered=len(latencies),

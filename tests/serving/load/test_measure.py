@@ -93,8 +93,8 @@ def test_latency_counts_from_the_intended_time(under_load) -> None:  # type: ign
     told = under_load(replies(service_s=0.02, lag_s=0.001))
     measures = told.measured.measures
     assert measures["latency_p50@rate=10"].value == pytest.approx(0.021)
-    assert told.evidence["service_mean_s"] == pytest.approx(0.02)
-    assert told.evidence["generator_lag_p99_s"] == pytest.approx(0.001)
+    assert told.evidence.service_mean_s == pytest.approx(0.02)
+    assert told.evidence.generator_lag_p99_s == pytest.approx(0.001)
     assert told.measured.doubt == ""
 
 
@@ -115,7 +115,7 @@ def test_errors_count_and_their_times_do_not(under_load) -> None:  # type: ignor
     ]
     told = under_load(its)
     assert told.measured.measures["error_rate@rate=10"].value == pytest.approx(0.1)
-    assert told.evidence["errors"] == {"HTTP 429": 20}
+    assert told.evidence.errors == {"HTTP 429": 20}
     assert told.measured.measures["latency_min@rate=10"].value == pytest.approx(0.02)
 
 
@@ -135,12 +135,12 @@ def test_a_run_that_its_generator_spoilt_is_repeated(loading) -> None:  # type: 
     busy = Generator(9.5, 10.0)
     told, lasted_s = loading(replies(), busy, IDLE)
     assert told.measured.doubt == ""
-    assert told.evidence["spoilt_runs"] == ["the load generator was busy for 95% of its core"]
+    assert told.evidence.spoilt_runs == ["the load generator was busy for 95% of its core"]
     assert len(lasted_s) == 2
     told, lasted_s = loading(replies(), busy)
     assert "busy" in told.measured.doubt
     assert len(lasted_s) == 3
-    assert loading(replies(), IDLE)[0].evidence["spoilt_runs"] == []
+    assert loading(replies(), IDLE)[0].evidence.spoilt_runs == []
 
 
 @pytest.mark.parametrize(
