@@ -15,7 +15,7 @@ import psutil
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
-from pytest_infperf.host.processes import LastWords, how_it_ended
+from pytest_infperf.host.processes import OutputTail, how_it_ended
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.serving.server.settings import ENVIRONMENT, Deployment
 
@@ -38,7 +38,7 @@ class ServerProcess:
         """Raises WorkerError when it does not get ready in time, or is `doomed` not to."""
         self.deployment = deployment
         self.name = deployment.variant
-        self._words = LastWords()
+        self._words = OutputTail()
         self._process = subprocess.Popen(
             [checkout.python, "-m", "pytest_infperf.serving.server"],
             cwd=checkout.folder,
