@@ -172,7 +172,7 @@ def test_other_inputs_are_not_compared(project: Project) -> None:
             "suite = Suite(",
             """
     from dataclasses import dataclass
-    from pytest_infperf.suite.suite import Samples
+    from pytest_infperf.suite.task import Samples
 
     @dataclass(frozen=True)
     class Other(Echo):
