@@ -1,4 +1,4 @@
-"""The cache of built variants: built once, whole or not at all, checked when used again."""
+"""The cache of artifacts: each is built once, as a whole or not at all, and verified before use."""
 
 from __future__ import annotations
 
@@ -18,35 +18,44 @@ from pytest_infperf.host.files import atomic_replacement
 _MANIFEST = "infperf-artifact.json"
 
 Builder = Callable[[Blueprint, Path, Path | None], dict[str, Any]]
-"""Writes an artifact into the first folder, from the one in the second; gives evidence."""
+"""Function that builds the artifact of a blueprint into the first folder, from the artifact in the
+second one if it has a source, and returns the evidence of how it was built."""
 
 
 @dataclass(frozen=True)
 class Artifact:
+    """A built variant on disk."""
+
     folder: Path
     evidence: dict[str, Any]
+    """What the backend reported when it built the artifact."""
     size_bytes: int
+    """Size of its files, in bytes."""
 
 
 class ArtifactCache:
-    """A folder of artifacts, one a key; safe under runs at once through a lock a key."""
+    """A folder of artifacts by key. A lock per key lets several runs share the folder."""
 
     def __init__(self, root: Path, notice: Callable[[str], None]) -> None:
         self._root = root
         self._notice = notice
 
     def obtain(self, blueprint: Blueprint, build: Builder) -> Artifact:
-        """The artifact, built first if it is not there. Raises what `build` raises."""
+        """Return the artifact of a blueprint, after building it if it is missing or damaged.
+
+        Raises UserError if the cache cannot be written, and whatever `build` raises.
+        """
         folder = self._root / f"{blueprint.default_id}-{blueprint.key}"
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             (self._root / ".gitignore").write_text("*\n")
             with FileLock(self._root / f"{folder.name}.lock"):
-                if found := self._find(folder):
-                    return found
-                start_from = blueprint.source
-                source = self.obtain(start_from, build).folder if start_from else None
-                self._build(folder, lambda into: build(blueprint, into, source))
+                if artifact := self._find(folder):
+                    return artifact
+                source = None
+                if blueprint.source:
+                    source = self.obtain(blueprint.source, build).folder
+                self._build(folder, lambda unfinished: build(blueprint, unfinished, source))
                 return _verified(folder)
         except OSError as error:
             raise UserError(
@@ -55,7 +64,7 @@ class ArtifactCache:
             ) from error
 
     def _find(self, folder: Path) -> Artifact | None:
-        """The artifact if it is there and whole; a damaged one is removed, with a notice."""
+        """Return the artifact if it exists; remove a damaged one, with a notice."""
         if not folder.exists():
             return None
         try:

@@ -28,7 +28,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     records = [read(Path(name)).run for name in arguments.files]
-    found = doctor.look(LIBRARIES)
+    found = doctor.diagnose(LIBRARIES)
     for record in records:
         found += in_records(record)
     console = Console(highlight=False, markup=False, emoji=False)

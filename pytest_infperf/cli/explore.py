@@ -15,7 +15,7 @@ from pytest_infperf.explore.design import Factor, trials
 from pytest_infperf.explore.page import EffectTable, effect_tables, page
 from pytest_infperf.explore.running import FACTORS, Explorer
 from pytest_infperf.explore.store import Outcome, OutcomeFile
-from pytest_infperf.host.control_group import Unwritable, limited
+from pytest_infperf.host.control_group import ControlGroupError, limited
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.quantity import parse_quantity
 
@@ -102,7 +102,7 @@ def _settable(factors: list[Factor]) -> list[Factor]:
             memory = round(factor.levels[-1]) if factor.name == "memory" else None
             with limited(factor.levels[-1] if factor.name == "cpu" else None, memory):
                 pass
-    except Unwritable as reason:
+    except ControlGroupError as reason:
         names = " and ".join(factor.name for factor in bounded)
         print(f"skipped: {names}: {reason}")
         factors = [factor for factor in factors if factor not in bounded]

@@ -45,8 +45,8 @@ class Explorer:
     def outcomes(
         self, trials: Sequence[Trial], done: set[str], report_progress: Callable[[str], None]
     ) -> Iterator[Outcome]:
-        """Of the trials that are not done; raises control_group.Unwritable for limits that this
-        host does not let anybody set."""
+        """Of the trials that are not done; raises ControlGroupError for limits that this host does
+        not let anybody set."""
         left = [trial for trial in trials if trial.key not in done]
         for number, trial in enumerate(left, len(trials) - len(left) + 1):
             report_progress(f"{number}/{len(trials)} {trial.key.partition(':')[2]}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from pytest_infperf.fleet import reports
 from pytest_infperf.fleet.reports import Reports
 from pytest_infperf.fleet.work import Node
-from pytest_infperf.host.processes import LastWords, how_it_ended
+from pytest_infperf.host.processes import OutputTail, how_it_ended
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class TestsRun:
 
     reports: Reports
     ended: str
-    """How the process ended, with its last words."""
+    """How the process ended, with the end of its output."""
 
     __test__ = False
 
@@ -44,7 +44,7 @@ class MeasuringRun:
     def _run(self, node: Node, scratch: Path) -> TestsRun:
         file, selection = scratch / "reports.jsonl", scratch / "tests.txt"
         selection.write_text("".join(f"{test}\n" for test in self.tests), encoding="utf-8")
-        words = LastWords()
+        words = OutputTail()
         try:
             done = subprocess.run(
                 [

@@ -106,9 +106,9 @@ class WorkerPairs:
         sides = self.rng.sample((self.baseline, self.variant), 2)
         try:
             for side in sides:
-                side.begin_anew()
+                side.restart()
             for side in sides:
-                side.finish_anew()
+                side.finish_restart()
         except BaseException:  # whoever uses the other next would get its answer to the start
             for side in sides:
                 side.close()

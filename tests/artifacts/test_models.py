@@ -55,5 +55,5 @@ def test_with_neither_network_nor_cache_the_error_says_what_to_do(tmp_path: Path
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no model folder .*models/base/v1"):
+    with pytest.raises(UserError, match=r"the model folder .*models/base/v1 does not exist"):
         models.locate("models/base/v1", tmp_path)

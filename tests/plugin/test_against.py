@@ -224,7 +224,7 @@ def test_another_interpreter_runs_the_other_revision(project: Project, tmp_path:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--infperf-against=mian"], "git knows no commit 'mian'; did you mean main?"),
+        (["--infperf-against=mian"], "git does not know the commit 'mian'; did you mean main?"),
         (["--infperf-against=HEAD", "--infperf-against-python=none"], "is not an executable file"),
     ],
 )
@@ -240,4 +240,4 @@ def test_a_mistake_is_told_before_anything_is_measured(
 def test_without_a_repository(project: Project) -> None:
     result = project.collect("--infperf-against=HEAD")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "is in no git repository" in result.words
+    assert "is not in a git repository" in result.words

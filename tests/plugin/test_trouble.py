@@ -42,9 +42,9 @@ TROUBLES = {
     "hung": Trouble("hang", "infer", (f"did not answer within {TIMEOUT_S} s", "--infperf-timeout")),
     "killed-building": Trouble("be_killed", "build", ("was killed by SIGKILL",)),
     "refused": Trouble("refuse", "build", ("this graph has nothing to fuse",), False),
-    "nonsense": Trouble("say_nonsense", "infer", ("answered nonsense", "who is there?"), False),
+    "nonsense": Trouble("say_nonsense", "infer", ("broke the protocol", "who is there?"), False),
     "misunderstood": Trouble(
-        "answer_another_question", "infer", ("answered Memory where BlockDone was due",), False, 1
+        "answer_another_question", "infer", ("it sent Memory instead of BlockDone",), False, 1
     ),
 }
 

@@ -66,7 +66,7 @@ def test_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert revision(tmp_path / "no-such-folder") is None
 
 
-def test_inside_a_hook_it_is_that_of_the_folder(
+def test_variables_of_a_git_hook_are_ignored(
     repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     head = commit(repository)

@@ -103,7 +103,7 @@ def test_attention_is_fused_in_each_layer(
     assert evidence["fused_operators"]["Attention"] == attentions
 
 
-def test_a_process_begun_anew_answers_as_the_first_did(runs: dict[str, SuiteRun]) -> None:
+def test_a_restarted_process_answers_as_the_first_did(runs: dict[str, SuiteRun]) -> None:
     worker = runs["vision"].worker("softmax-onnx")
     queries = [[number] for number in range(8)]
 
@@ -113,8 +113,8 @@ def test_a_process_begun_anew_answers_as_the_first_did(runs: dict[str, SuiteRun]
         return processes, outputs, worker.load_s, worker.loaded.threads
 
     before = seen()
-    worker.begin_anew()
-    worker.finish_anew()
+    worker.restart()
+    worker.finish_restart()
     after = seen()
     assert before[1:] == after[1:]
     assert len(before[0] - after[0]) == len(after[0] - before[0]) == 1

@@ -16,7 +16,7 @@ from pytest_infperf.worker.messages import Block, BlockDone, Message, RequestFai
         messages.AskMemory(),
         Block([[1, 2], [3]], least_ns=10**9, outputs=True),
         BlockDone([1], [1], 10**10, 0, None, [["a\nb", "é", [1.5, None], {"label": math.inf}]]),
-        RequestFailed("ValueError", "no file caf\udce9", mendable=False),
+        RequestFailed("ValueError", "no file caf\udce9", is_user_error=False),
         Surveyed({"torch": {"key": "0", "source": None}}, {"onnx": "no"}, ["bleu"], []),
     ],
 )

@@ -18,7 +18,7 @@ import psutil
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
-from pytest_infperf.host.processes import LastWords, how_it_ended
+from pytest_infperf.host.processes import OutputTail, how_it_ended
 from pytest_infperf.serving.load import traffic
 from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import Traffic
@@ -102,13 +102,13 @@ def _sent(
             **how,  # type: ignore[arg-type]
         )
         ending_s = _STARTING_S + seconds + 2 * target.timeout_s
-        with closing(LastWords()) as words:
+        with closing(OutputTail()) as words:
             _run(command, plan, target.cpus, ending_s, words)
             files = _files(folder, processes, _WRITING_S + target.timeout_s, words)
         return traffic.read(files, target.samples)
 
 
-def _files(folder: Path, processes: int, timeout_s: float, words: LastWords) -> list[Path]:
+def _files(folder: Path, processes: int, timeout_s: float, words: OutputTail) -> list[Path]:
     """What each process of the generator wrote.
 
     Locust's workers may end after their master, by the time that a last answer may take.
@@ -133,7 +133,7 @@ def _run(
     plan: GeneratorConfig,
     cpus: Sequence[int] | None,
     timeout_s: float,
-    words: LastWords,
+    words: OutputTail,
 ) -> None:
     process = subprocess.Popen(
         command,

@@ -16,7 +16,7 @@ import psutil
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
-from pytest_infperf.host.processes import LastWords, how_it_ended
+from pytest_infperf.host.processes import OutputTail, how_it_ended
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
 
@@ -43,7 +43,7 @@ class ServerProcess:
             metrics = cleanup.enter_context(
                 tempfile.TemporaryDirectory(prefix="infperf-metrics-", ignore_cleanup_errors=True)
             )
-            self._words = cleanup.enter_context(closing(LastWords()))
+            self._words = cleanup.enter_context(closing(OutputTail()))
             self._process = cleanup.enter_context(
                 subprocess.Popen(
                     [checkout.python, "-m", "pytest_infperf.serving.server"],

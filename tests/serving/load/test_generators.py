@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from pytest_infperf.errors import UserError, WorkerError
-from pytest_infperf.host.processes import LastWords
+from pytest_infperf.host.processes import OutputTail
 from pytest_infperf.serving.load import generators as generators_module, traffic
 from pytest_infperf.serving.load.generators import Target, closed_loop, open_loop, streams
 from pytest_infperf.serving.load.open_loop import arrivals
@@ -200,10 +200,10 @@ def test_a_process_that_left_no_record_is_missed(tmp_path: Path) -> None:
     (tmp_path / "replies.12").touch()
     (tmp_path / ".replies.13.0123abcd.tmp").touch()
     missed = "1 of 2 processes of the load generator left no record of what they sent"
-    with closing(LastWords()) as words:
+    with closing(OutputTail()) as words:
         words.file.write(b"no such file")
         assert generators_module._files(tmp_path, 1, 0.0, words) == [tmp_path / "replies.12"]
-        with pytest.raises(WorkerError, match=f"{missed}\nIts last words:\nno such file"):
+        with pytest.raises(WorkerError, match=f"{missed}\nIts last output:\nno such file"):
             generators_module._files(tmp_path, 2, 0.0, words)
 
 
