@@ -30,7 +30,8 @@ from pytest_infperf.records.points import at, base_of, point_of
 from pytest_infperf.records.record import Measure, Record, Verdict
 from pytest_infperf.run.other_revision import RevisionPair
 from pytest_infperf.run.suite_run import SuiteRun
-from pytest_infperf.serving.load.measure import Loading
+from pytest_infperf.serving.load.driver import LoadDriver
+from pytest_infperf.serving.load.measure import LoadTest
 from pytest_infperf.stats import quantile
 from pytest_infperf.thresholds.gate import Gate
 from pytest_infperf.worker.variant_worker import VariantWorker
@@ -251,21 +252,24 @@ class Variant:
         run.report_progress(self.id, f"starting a server for {name}")
         server = run.server.running(self.id)
         order = endless_order(run.numbers, run.seed + 5)
-        found = self.record.measures.get(at("highest_rate", "Server"))
-        loading = Loading(
+        highest_rate = self.record.measures.get(at("highest_rate", "Server"))
+        driver = LoadDriver(
             run.server.target(server, run.samples, order, load.samples),
             server.process,
-            run.policy.confidence,
-            [p for gate in gates if (p := gate.spec.percentile) is not None],
-            self.budget_s,
             run.seed,
-            self.usd_per_hour,
-            found.value if found else None,
             report_progress=lambda what: run.report_progress(
                 self.id, f"under load {name} {what}".rstrip()
             ),
         )
-        under_load = loading.measure(load, load.lasts_s(run.settings.full))
+        load_test = LoadTest(
+            driver,
+            run.policy.confidence,
+            [p for gate in gates if (p := gate.spec.percentile) is not None],
+            self.budget_s,
+            self.usd_per_hour,
+            highest_rate.value if highest_rate else None,
+        )
+        result = load_test.measure(load, load.lasts_s(run.settings.full))
         cores = run.server.cores
         self.record.settings["serving"] = {
             **run.suite.serving.limits(),
@@ -273,8 +277,8 @@ class Variant:
             "server_cpus": list(cores.server),
             "generator_cpus": list(cores.generator),
         }
-        self.record.evidence.setdefault("loads", {})[name] = under_load.evidence
-        return self._result([under_load.measured], gates)
+        self.record.evidence.setdefault("loads", {})[name] = result.evidence
+        return self._result([result.measured], gates)
 
     def footprint(self, batch: int = 32) -> Result:
         """Bytes of the artifact, and the worker's memory after load and after running a batch."""
