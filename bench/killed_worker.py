@@ -15,7 +15,7 @@ from bench.finding import Finding
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.serving.load import generators
-from pytest_infperf.serving.load.usage import watched
+from pytest_infperf.serving.load.usage import sample_usage
 
 SUITE = Path("suites/serving/translation")
 VARIANT = "onnx-fused-int8"
@@ -35,7 +35,7 @@ def findings() -> Iterator[Finding]:
             target = suite_run.server.target(server, suite_run.samples, order)
             killed_s: list[float] = []
             timer = Timer(KILLED_AFTER_S, lambda: killed_s.append(_kill_one(server.process)))
-            with watched(server.process) as watch:
+            with sample_usage(server.process) as sampler:
                 timer.start()
                 traffic = generators.streams(target, SECONDS, CONNECTIONS)
             timer.join()
@@ -49,7 +49,7 @@ def findings() -> Iterator[Finding]:
     after = sum(reply.ok and reply.sent_s > killed_s[0] for reply in traffic.replies)
     least = CONNECTIONS
     yield Finding("answered after it", after, "requests", least, at_least=True, how="the same run")
-    died = watch.usage.died
+    died = sampler.usage.died
     yield Finding("workers that died, as seen", died, "", 1, at_least=True, how="the same run")
 
 

@@ -17,7 +17,7 @@ from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.serving.load.generators import Target, streams
 from pytest_infperf.serving.load.run import LoadRun
-from pytest_infperf.serving.load.usage import watched
+from pytest_infperf.serving.load.usage import sample_usage
 from pytest_infperf.serving.server.process import ServerProcess
 from pytest_infperf.stats import quantile
 
@@ -66,7 +66,7 @@ class Explorer:
         if run is None or not run.answered:
             failure = failure or "no request was answered"
             return Outcome(trial.key, trial.replicate, setting, failure=failure)
-        kept = [reply.latency_s for reply in run.kept]
+        kept = [reply.latency_s for reply in run.steady_replies]
         return Outcome(
             trial.key,
             trial.replicate,
@@ -91,9 +91,9 @@ class Explorer:
             users = round(setting.get("users", 1))
             target = self._target(server, setting)
             streams(target, 60.0, users, requests=_WARM_UP * users)
-            with watched(server.process) as watch:
+            with sample_usage(server.process) as sampler:
                 traffic = streams(target, self.seconds, users)
-            return LoadRun(traffic, watch.usage)
+            return LoadRun(traffic, sampler.usage)
 
     def _target(self, server: ServerProcess, setting: Setting) -> Target:
         run, size = self.suite_run, round(setting.get("payload", 1))

@@ -8,7 +8,8 @@ from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.records.evidence import ServerSettings
 from pytest_infperf.records.points import at
 from pytest_infperf.run.context import VariantContext
-from pytest_infperf.serving.load.measure import Loading
+from pytest_infperf.serving.load.driver import LoadDriver
+from pytest_infperf.serving.load.measure import LoadTest
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -27,18 +28,21 @@ def measure_load(context: VariantContext, name: str) -> Result:
     server = run.server.running(context.variant_id)
     order = endless_order(run.numbers, context.seed + 5)
     highest_rate = context.record.measures.get(at("highest_rate", "Server"))
-    loading = Loading(
+    driver = LoadDriver(
         run.server.target(server, run.samples, order, load.samples),
         server.process,
+        context.seed,
+        report_progress=lambda text: context.report_progress(f"under load {name} {text}".rstrip()),
+    )
+    load_test = LoadTest(
+        driver,
         context.confidence,
         [p for gate in gates if (p := gate.spec.percentile) is not None],
         context.budget_s,
-        context.seed,
         context.usd_per_hour,
         highest_rate.value if highest_rate else None,
-        report_progress=lambda text: context.report_progress(f"under load {name} {text}".rstrip()),
     )
-    under_load = loading.measure(load, load.lasts_s(run.settings.full))
+    result = load_test.measure(load, load.lasts_s(run.settings.full))
     cores, record = run.server.cores, context.record
     record.settings.serving = ServerSettings(
         **run.suite.serving.limits(),
@@ -46,5 +50,5 @@ def measure_load(context: VariantContext, name: str) -> Result:
         server_cpus=list(cores.server),
         generator_cpus=list(cores.generator),
     )
-    record.evidence.loads = {**(record.evidence.loads or {}), name: under_load.evidence}
-    return context.result([under_load.measured], gates)
+    record.evidence.loads = {**(record.evidence.loads or {}), name: result.evidence}
+    return context.result([result.measured], gates)

@@ -17,7 +17,7 @@ from locust import FastHttpUser, constant, events, task
 from locust.runners import MasterRunner
 
 from pytest_infperf.serving.load.config import GeneratorConfig
-from pytest_infperf.serving.load.traffic import NO_ANSWER, Generator, Log, Reply
+from pytest_infperf.serving.load.traffic import NO_ANSWER, GeneratorUsage, Reply, ReplyFile
 
 _HEADERS = {"content-type": "application/json"}
 
@@ -39,7 +39,7 @@ class Recorder:
     """Collects the requests of one Locust process, and writes them to a file when it quits."""
 
     def __init__(self, out: str, events: Any) -> None:
-        self._log = Log(Path(f"{out}.{os.getpid()}"))
+        self._file = ReplyFile(Path(f"{out}.{os.getpid()}"))
         self._start_s = self._start_cpu_s = 0.0
         events.test_start.add_listener(self._start)
         events.request.add_listener(self._add)
@@ -55,11 +55,11 @@ class Recorder:
         status = getattr(response, "status_code", None) or NO_ANSWER
         error = type(exception).__name__ if exception else ""
         done_s = sent_s + response_time / 1000
-        self._log.replies.append(Reply(sent_s, sent_s, done_s, status, error))
+        self._file.replies.append(Reply(sent_s, sent_s, done_s, status, error))
 
     def _write(self, **_: Any) -> None:
         cpu_s = time.process_time() - self._start_cpu_s
-        self._log.write(Generator(cpu_s, time.monotonic() - self._start_s))
+        self._file.write(GeneratorUsage(cpu_s, time.monotonic() - self._start_s))
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]

@@ -19,7 +19,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from pytest_infperf.serving.server import logs
-from pytest_infperf.serving.server.engine import place
+from pytest_infperf.serving.server.engine import place_process
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
 
 _LOADING_S = 60
@@ -29,7 +29,7 @@ _APPLICATION = "pytest_infperf.serving.server.app:from_environment"
 
 def main() -> None:
     deployment = Deployment.from_json(os.environ[ENVIRONMENT])
-    place(deployment)
+    place_process(deployment)
     with _metrics_folder():
         _serve(deployment)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from pytest_infperf.serving.server import refusals
-from pytest_infperf.serving.server.engine import Engine, place
+from pytest_infperf.serving.server.engine import Engine, place_process
 from pytest_infperf.serving.server.limits import Limits
 from pytest_infperf.serving.server.page import page_router
 from pytest_infperf.serving.server.predictions import prediction_router
@@ -28,7 +28,7 @@ def from_environment() -> FastAPI:
     takes no arguments.
     """
     deployment = Deployment.from_json(os.environ[ENVIRONMENT])
-    place(deployment)
+    place_process(deployment)
     return create(deployment, Telemetry(Path(os.environ[METRICS_FOLDER])))
 
 

@@ -40,6 +40,8 @@ def _render(form: str, about: About, path: str) -> str:
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
-    given, got = _LABELS[form]
+    input_label, output_label = _LABELS[form]
     template = environment.get_template("page.html.j2")
-    return template.render(about=about, path=path, form=form, given=given, got=got)
+    return template.render(
+        about=about, path=path, input_label=input_label, output_label=output_label
+    )

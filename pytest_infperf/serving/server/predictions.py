@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel
 
-from pytest_infperf.serving.server.engine import Busy, Engine
+from pytest_infperf.serving.server.engine import Engine, QueueFull
 from pytest_infperf.serving.server.refusals import RESPONSES
 from pytest_infperf.serving.server.telemetry import Telemetry
 from pytest_infperf.suite.payload import About, Payload
@@ -48,23 +48,23 @@ def _endpoint(
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
         try:
-            answered = await engine.answer(samples)
-        except Busy:
+            timed = await engine.answer(samples)
+        except QueueFull:
             raise HTTPException(
-                429, "too many requests wait", {"retry-after": str(_RETRY_AFTER_S)}
+                429, "too many requests are waiting", {"retry-after": str(_RETRY_AFTER_S)}
             ) from None
         finally:
             telemetry.waiting.set(engine.waiting)
-        telemetry.queued_s.observe(answered.queued_s)
-        telemetry.model_s.observe(answered.model_s)
-        telemetry.batch.observe(answered.batch)
-        request.state.facts.update(
+        telemetry.queued_s.observe(timed.queued_s)
+        telemetry.model_s.observe(timed.model_s)
+        telemetry.batch.observe(timed.batch)
+        request.state.log_fields.update(
             samples=len(samples),
-            queued_s=round(answered.queued_s, 6),
-            model_s=round(answered.model_s, 6),
-            batch=answered.batch,
+            queued_s=round(timed.queued_s, 6),
+            model_s=round(timed.model_s, 6),
+            batch=timed.batch,
         )
-        return payload.respond(body, answered.answers, about)
+        return payload.respond(body, timed.answers, about)
 
     # FastAPI validates the body against this annotation, which differs from payload to payload.
     predict.__annotations__["body"] = payload.request

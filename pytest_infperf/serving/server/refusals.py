@@ -24,13 +24,13 @@ class Refusal(BaseModel):
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    400: {"model": Refusal, "description": "The body is no JSON"},
+    400: {"model": Refusal, "description": "The body is not valid JSON"},
     413: {"model": Refusal, "description": "The body is too large"},
-    422: {"model": Refusal, "description": "The body is not of the form that is asked for"},
-    429: {"model": Refusal, "description": "Too many requests wait; try again later"},
+    422: {"model": Refusal, "description": "The body does not have the form that is described"},
+    429: {"model": Refusal, "description": "Too many requests are waiting; try again later"},
     504: {"model": Refusal, "description": "No answer within the time limit"},
 }
-"""Refusals of a payload's route, for the OpenAPI description."""
+"""Refusals that the route of a payload may answer with, for the OpenAPI description."""
 
 _CODES = {
     400: "not_json", 404: "not_found", 405: "method_not_allowed", 422: "invalid", 429: "busy",

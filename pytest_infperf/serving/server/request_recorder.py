@@ -15,7 +15,7 @@ from pytest_infperf.serving.server.telemetry import Telemetry
 class RequestRecorder:
     """ASGI middleware that gives each request an id, and counts and logs it when it ends.
 
-    What a route writes to `request.state.facts` becomes part of the line.
+    What a route writes to `request.state.log_fields` becomes part of the line.
     """
 
     def __init__(self, app: ASGIApp, *, telemetry: Telemetry) -> None:
@@ -28,7 +28,7 @@ class RequestRecorder:
             return
         started, status = perf_counter(), 0
         request_id = uuid.uuid4().hex[:16]
-        facts = scope.setdefault("state", {}).setdefault("facts", {})
+        log_fields = scope.setdefault("state", {}).setdefault("log_fields", {})
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -52,6 +52,6 @@ class RequestRecorder:
                     "path": scope["path"],
                     "status": status,
                     "seconds": round(seconds, 6),
-                    **facts,
+                    **log_fields,
                 }
             )

@@ -19,19 +19,19 @@ def status_router(engine: Engine, about: About, telemetry: Telemetry) -> APIRout
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
-        """The process answers."""
+        """Report that the process answers."""
         return {"status": "alive"}
 
     @router.get("/readyz", responses={503: {"model": Refusal}})
     async def readyz() -> dict[str, str]:
-        """The model is loaded and takes requests."""
+        """Report whether the model is loaded and takes requests."""
         if not engine.ready:
             raise HTTPException(503, "the model is not loaded")
         return {"status": "ready"}
 
     @router.get(f"/v1/models/{about.suite}")
     async def model() -> dict[str, Any]:
-        """As KServe's V1 protocol has it, with the variant that answers."""
+        """Describe the model as KServe's V1 protocol does, and the variant that answers."""
         return {
             "name": about.suite,
             "ready": engine.ready,
@@ -41,7 +41,7 @@ def status_router(engine: Engine, about: About, telemetry: Telemetry) -> APIRout
 
     @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
-        """Of all workers, in Prometheus' text format."""
+        """Return the metrics of all server processes in Prometheus' text format."""
         return PlainTextResponse(telemetry.exposition())
 
     return router

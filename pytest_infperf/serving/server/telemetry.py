@@ -28,27 +28,33 @@ class Telemetry:
         )
         self.request_s = Histogram(
             "infperf_request_seconds",
-            "From the request's start to its answer",
+            "Time from the start of a request to its answer",
             buckets=_SECONDS,
             registry=own,
         )
         self.queued_s = Histogram(
-            "infperf_queue_seconds", "Waiting for the model", buckets=_SECONDS, registry=own
+            "infperf_queue_seconds",
+            "Time that a request waited for the model",
+            buckets=_SECONDS,
+            registry=own,
         )
         self.model_s = Histogram(
-            "infperf_model_seconds", "In the model, a query", buckets=_SECONDS, registry=own
+            "infperf_model_seconds", "Time of a query in the model", buckets=_SECONDS, registry=own
         )
         self.batch = Histogram(
-            "infperf_batch_samples", "Samples a query", buckets=_SAMPLES, registry=own
+            "infperf_batch_samples", "Samples in a query", buckets=_SAMPLES, registry=own
         )
         self.ready = Gauge(
             "infperf_ready_workers",
-            "Whose model is loaded",
+            "Processes whose model is loaded",
             multiprocess_mode="livesum",
             registry=own,
         )
         self.waiting = Gauge(
-            "infperf_waiting_requests", "In the queue", multiprocess_mode="livesum", registry=own
+            "infperf_waiting_requests",
+            "Requests in the queue",
+            multiprocess_mode="livesum",
+            registry=own,
         )
 
     def exposition(self) -> bytes:

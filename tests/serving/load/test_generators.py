@@ -22,7 +22,7 @@ from pytest_infperf.host.processes import OutputTail
 from pytest_infperf.serving.load import generators as generators_module, traffic
 from pytest_infperf.serving.load.generators import Target, closed_loop, open_loop, streams
 from pytest_infperf.serving.load.open_loop import arrivals
-from pytest_infperf.serving.load.traffic import Generator, Log
+from pytest_infperf.serving.load.traffic import GeneratorUsage, ReplyFile
 from pytest_infperf.suite.loads import ClosedLoop, OpenLoop, Server, SingleStream
 
 
@@ -200,25 +200,25 @@ def test_a_process_that_left_no_record_is_missed(tmp_path: Path) -> None:
     (tmp_path / "replies.12").touch()
     (tmp_path / ".replies.13.0123abcd.tmp").touch()
     missed = "1 of 2 processes of the load generator left no record of what they sent"
-    with closing(OutputTail()) as words:
-        words.file.write(b"no such file")
-        assert generators_module._files(tmp_path, 1, 0.0, words) == [tmp_path / "replies.12"]
+    with closing(OutputTail()) as stderr:
+        stderr.file.write(b"no such file")
+        assert generators_module._reply_files(tmp_path, 1, 0.0, stderr) == [tmp_path / "replies.12"]
         with pytest.raises(WorkerError, match=f"{missed}\nIts last output:\nno such file"):
-            generators_module._files(tmp_path, 2, 0.0, words)
+            generators_module._reply_files(tmp_path, 2, 0.0, stderr)
 
 
 def test_processes_that_write_at_once_do_not_share_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = Log(tmp_path / "replies.12"), Log(tmp_path / "replies.13")
+    one, other = ReplyFile(tmp_path / "replies.12"), ReplyFile(tmp_path / "replies.13")
     replace = os.replace
 
     def meanwhile(path: Path, target: Path) -> None:
         monkeypatch.undo()
-        other.write(Generator(2.0, 4.0))
+        other.write(GeneratorUsage(2.0, 4.0))
         replace(path, target)
 
     monkeypatch.setattr(os, "replace", meanwhile)
-    one.write(Generator(1.0, 4.0))
-    seen = [traffic.read([log.path], 1).generators for log in (one, other)]
-    assert seen == [[Generator(1.0, 4.0)], [Generator(2.0, 4.0)]]
+    one.write(GeneratorUsage(1.0, 4.0))
+    seen = [traffic.read([file.path], 1).generators for file in (one, other)]
+    assert seen == [[GeneratorUsage(1.0, 4.0)], [GeneratorUsage(2.0, 4.0)]]

@@ -14,9 +14,9 @@ def test_it_ends_within_a_tenth_below_what_is_sustained(limit: float, first: flo
     found = highest_rate(lambda rate: rate <= limit, first)
     if len(found.trials) == 14:  # as many as are allowed, from very far away
         return
-    if found.beyond is not None and found.rate:
-        assert found.rate <= limit < found.beyond
-        assert found.beyond / found.rate <= 1.1
+    if found.too_high is not None and found.rate:
+        assert found.rate <= limit < found.too_high
+        assert found.too_high / found.rate <= 1.1
 
 
 def test_the_first_rate_is_doubled_and_then_the_gap_is_halved() -> None:

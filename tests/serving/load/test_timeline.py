@@ -6,7 +6,7 @@ import pytest
 
 from pytest_infperf.serving.load.timeline import timeline
 from pytest_infperf.serving.load.traffic import Reply
-from pytest_infperf.serving.load.usage import Sample, Usage
+from pytest_infperf.serving.load.usage import Usage, UsageSample
 
 
 def replies(seconds: int, refused_from_s: float = float("inf")) -> list[Reply]:
@@ -17,10 +17,10 @@ def replies(seconds: int, refused_from_s: float = float("inf")) -> list[Reply]:
 
 def usage(seconds: int, *, twice_from_s: float = float("inf")) -> Usage:
     """Half a core, and a whole one from then on."""
-    samples, cpu_s = [Sample(0.0, 0.0, 10**8)], 0.0
+    samples, cpu_s = [UsageSample(0.0, 0.0, 10**8)], 0.0
     for i in range(1, 10 * seconds + 2):
         cpu_s += 0.05 if i / 10 <= twice_from_s else 0.1
-        samples.append(Sample(i / 10, cpu_s, 10**8))
+        samples.append(UsageSample(i / 10, cpu_s, 10**8))
     return Usage(samples)
 
 

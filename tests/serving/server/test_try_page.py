@@ -52,9 +52,9 @@ def test_a_text_is_asked_and_its_answer_shown(echo: Running, browser: str, tmp_p
     text = "one <b>bold</b>\n\ntwo & three"
     url = f"{echo.url}/?{urlencode({'text': text})}"
     done = opened(browser, url, tmp_path, "--dump-dom")
-    answer = done.stdout.split('<output name="got"', 1)[1].split(">", 1)[1].split("</output>")[0]
+    answer = done.stdout.split('<output name="answer"', 1)[1].split(">", 1)[1].split("</output>")[0]
     assert unescape(answer) == "one <b>bold</b>\ntwo & three"
-    status = done.stdout.split('<output name="said"', 1)[1].split(">", 1)[1].split("</output>")[0]
+    status = done.stdout.split('<output name="status"', 1)[1].split(">", 1)[1].split("</output>")[0]
     assert status.endswith(" ms")
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
 
