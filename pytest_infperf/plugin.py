@@ -176,7 +176,7 @@ class Measuring:
         self.session.notices += distributed.passed_on(node)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        from pytest_infperf.report.spelling import shows_unicode
+        from pytest_infperf.report.characters import shows_unicode
 
         writer = terminalreporter._tw
         summary = self.session.summary(

@@ -1,4 +1,4 @@
-"""What a test measured and judged, as properties of its case in JUnit's file."""
+"""Measures and verdicts of a test, as properties of its case in a JUnit file."""
 
 from __future__ import annotations
 
@@ -6,19 +6,28 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Document = Mapping[str, Any]
+"""A record in JSON's types."""
 
 
-def properties(record: Document, before: Document) -> Iterator[tuple[str, str]]:
-    """Name and value of what a variant's record holds now and did not hold before the test."""
+def properties(record: Document, record_before: Document) -> Iterator[tuple[str, str]]:
+    """Yield the name and value of each measure and verdict that a test added to a record.
+
+    Parameters
+    ----------
+    record
+        The variant's record after the test.
+    record_before
+        The same record before the test; an empty mapping before the variant's first test.
+    """
     for name, measure in record["measures"].items():
-        if measure != before.get("measures", {}).get(name):
+        if measure != record_before.get("measures", {}).get(name):
             yield f"infperf.{name}", f"{measure['value']:.9g} {measure['unit']}"
             if measure["low"] is not None or measure["high"] is not None:
                 low, high = (_bound(measure[side]) for side in ("low", "high"))
                 yield f"infperf.{name}.interval", f"{low} {high}"
-    known = before.get("gates", ())
+    gates_before = record_before.get("gates", ())
     for gate in record["gates"]:
-        if gate not in known:
+        if gate not in gates_before:
             yield f"infperf.gate.{gate['measure']}", f"{gate['verdict']}: {gate['limit']}"
 
 

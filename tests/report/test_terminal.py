@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
-from pytest_infperf.report.spelling import shows_unicode
+from pytest_infperf.report.characters import shows_unicode
 from pytest_infperf.report.terminal import render
 
 
