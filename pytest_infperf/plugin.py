@@ -55,7 +55,7 @@ class MeasuringPlugin:
     def __init__(self, config: pytest.Config) -> None:
         from pytest_infperf import fleet
         from pytest_infperf.errors import UserError
-        from pytest_infperf.report.spelling import shows_unicode
+        from pytest_infperf.report.characters import shows_unicode
         from pytest_infperf.session import progress_line, session, xdist
         from pytest_infperf.settings import Settings
 

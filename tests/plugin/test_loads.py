@@ -126,7 +126,7 @@ def test_a_worker_that_is_killed_loses_what_was_in_it_and_the_report_says_so(
     # Each of the four users has one request in flight at most.
     assert 1 <= sum(evidence["errors"].values()) <= 4
     assert evidence["answered"] > 20
-    assert "1 of its workers died and were started again" in outcome.words
+    assert "1 of its workers died and were restarted" in outcome.words
     assert outcome.outcomes() == {"test_0[slow]": "failed"}
 
 

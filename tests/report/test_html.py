@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf.records.record import RunRecord, Verdict
-from pytest_infperf.report import html, plots
+from pytest_infperf.report import html, plots, svg
 from pytest_infperf.report.plots import HistoryLine, PlotPoint
 
 HOSTILE = "<script>alert(1)</script>&\"'<img src=x onerror=alert(1)>"
@@ -119,13 +119,13 @@ def test_the_front_is_what_no_other_beats() -> None:
         PlotPoint("x", 1, 20),
     ]
     assert [p.name for p in plots.undominated(points)] == ["best"]
-    assert [p.name for p in plots.undominated(points, y_rises=False)] == ["x"]
+    assert [p.name for p in plots.undominated(points, higher_is_better=False)] == ["x"]
     both = [PlotPoint("fast", 1, 20), PlotPoint("good", 5, 30), PlotPoint("bad", 6, 25)]
     assert [p.name for p in plots.undominated(both)] == ["fast", "good"]
 
 
 def test_lines_differ_without_colour() -> None:
-    styles = [style for style, _ in zip(plots._styles(), range(11), strict=False)]
+    styles = [style for style, _ in zip(svg.line_styles(), range(11), strict=False)]
     assert len({(style["marker"], style["linestyle"]) for style in styles}) == 11
 
 

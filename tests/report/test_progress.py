@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pytest_infperf.report.progress import LiveProgress, PlainProgress, Progress, progress_for
+from pytest_infperf.report.progress import LiveProgress, LogProgress, Progress, progress_for
 
 
 class Screen:
@@ -133,7 +133,7 @@ def test_time_goes_on_while_a_phase_lasts(live: LiveProgress, screen: Screen, cl
 def test_a_log_ends_the_line_of_dots_that_grew_since(clock: Clock) -> None:
     written: list[str] = []
     dots = [0, 0, 4, 4]
-    plain = PlainProgress(written.append, column=lambda: dots.pop(0), clock=clock)
+    plain = LogProgress(written.append, column=lambda: dots.pop(0), clock=clock)
     plain.start(2)
     for what in ("building", "starting", "measuring latency", "measuring footprint"):
         plain.phase("s", "v", what)
@@ -142,7 +142,7 @@ def test_a_log_ends_the_line_of_dots_that_grew_since(clock: Clock) -> None:
 
 def test_logs_get_one_whole_line_a_phase(clock: Clock) -> None:
     written: list[str] = []
-    plain = PlainProgress(written.append, clock=clock)
+    plain = LogProgress(written.append, clock=clock)
     plain.start(2)
     for what in ("building", "building", "starting", "starting", "measuring latency"):
         plain.phase("translation", "onnx", what)
@@ -161,7 +161,7 @@ def test_logs_get_one_whole_line_a_phase(clock: Clock) -> None:
 
 def test_two_variants_that_build_side_by_side_take_turns_in_whole_lines() -> None:
     written: list[str] = []
-    plain = PlainProgress(written.append)
+    plain = LogProgress(written.append)
     plain.start(4)
     with ThreadPoolExecutor(4) as pool:
         for number in range(200):
@@ -220,12 +220,3 @@ class TestChoice:
         progress.start(1)
         progress.phase("größe", "v", "building")
         assert "1/1 | gro?e[v] building" in self.written(stream)
-
-    def test_a_writer_of_ones_own(self) -> None:
-        lines: list[str] = []
-        stream = self.terminal()
-        progress = progress_for(stream, quiet=False, interactive=False, write=lines.append)
-        progress.start(1)
-        progress.phase("s", "v", "building")
-        assert lines == ["infperf 1/1 · s[v] building\n"]
-        assert self.written(stream) == ""

@@ -11,7 +11,7 @@ from rich.text import Text
 from pytest_infperf.records.evidence import Evidence
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
-from pytest_infperf.report.spelling import shows_unicode
+from pytest_infperf.report.characters import shows_unicode
 from pytest_infperf.report.terminal import render
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_infperf.report.remaining import Remaining
+from pytest_infperf.report.remaining_time import RemainingTime
 
 
 class Clock:
@@ -18,14 +18,14 @@ def clock() -> Clock:
 
 
 def test_nothing_is_said_before_there_is_something_to_guess_from(clock: Clock) -> None:
-    remaining = Remaining(clock, 10)
+    remaining = RemainingTime(clock, 10)
     clock.now = 7
     assert remaining.seconds() is None
-    assert remaining.words() == ""
+    assert remaining.text() == ""
 
 
 def test_the_first_tests_say_too_little(clock: Clock) -> None:
-    remaining = Remaining(clock, 4, guess_after=2)
+    remaining = RemainingTime(clock, 4, guess_after=2)
     clock.now = 30
     remaining.advance()
     assert remaining.seconds() is None
@@ -35,7 +35,7 @@ def test_the_first_tests_say_too_little(clock: Clock) -> None:
 
 
 def test_the_mean_of_the_tests_that_are_done(clock: Clock) -> None:
-    remaining = Remaining(clock, 4)
+    remaining = RemainingTime(clock, 4)
     clock.now = 30
     remaining.advance()
     clock.now = 40
@@ -46,7 +46,7 @@ def test_the_mean_of_the_tests_that_are_done(clock: Clock) -> None:
 
 
 def test_a_test_that_drags_on_never_makes_the_rest_negative(clock: Clock) -> None:
-    remaining = Remaining(clock, 2)
+    remaining = RemainingTime(clock, 2)
     clock.now = 10
     remaining.advance()
     clock.now = 500
@@ -69,7 +69,7 @@ def test_a_test_that_drags_on_never_makes_the_rest_negative(clock: Clock) -> Non
     ],
 )
 def test_words(clock: Clock, seconds: float, words: str) -> None:
-    remaining = Remaining(clock, 2)
+    remaining = RemainingTime(clock, 2)
     clock.now = seconds
     remaining.advance()
-    assert remaining.words() == words
+    assert remaining.text() == words
