@@ -239,11 +239,14 @@ class ReplayingPlugin:
         self.session = session
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        from pytest_infperf.fleet.session import test_of
+        from pytest_infperf.fleet.session import remote_test
 
         with_params = [(item, param) for item in session.items if (param := _variant_param(item))]
         self.session.select(
-            [test_of(param, item.nodeid, vars(item)["callspec"].id) for item, param in with_params]
+            [
+                remote_test(param, item.nodeid, vars(item)["callspec"].id)
+                for item, param in with_params
+            ]
         )
 
     @pytest.hookimpl(tryfirst=True)

@@ -1,4 +1,4 @@
-"""The options that a node's pytest is given: what was asked of this run, but for its files."""
+"""The options of a node's pytest: those of this run, except for its output files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from pytest_infperf.options import OPTIONS, Option
 if TYPE_CHECKING:
     import pytest
 
-_OF_THIS_RUN = {"json", "html", "cache", "against", "against-python", "ray"}
+_NOT_FOR_NODES = {"json", "html", "cache", "against", "against-python", "ray"}
 _PATHS = {"thresholds", "prices"}
 
 
-def options_there(config: pytest.Config) -> list[str]:
-    """Raises UserError for a file that lies outside the project and so is not shipped.
+def node_options(config: pytest.Config) -> list[str]:
+    """Return the command line of a node's pytest, without its tests.
 
-    What the ini file says is not repeated, for it is shipped.
+    The ini file is shipped, so its settings are not repeated. Raises UserError if an option names
+    a file outside of the project, which is not shipped.
     """
     return list(_options(config))
 
@@ -29,10 +30,10 @@ def _options(config: pytest.Config) -> Iterator[str]:
     if config.inipath:
         yield from ("-c", _below_root("-c", config.inipath, config.rootpath))
     for option in OPTIONS.values():
-        if option.name not in _OF_THIS_RUN:
+        if option.name not in _NOT_FOR_NODES:
             yield from _given(option, config)
-    # Named empty, since the ini file that is shipped may name them too.
-    for name in sorted(_OF_THIS_RUN - {"cache"}):
+    # Set to nothing, because the shipped ini file may set them too.
+    for name in sorted(_NOT_FOR_NODES - {"cache"}):
         yield f"{OPTIONS[name].flag}="
     for setting in config.option.override_ini or ():
         yield from ("-o", setting)
@@ -59,5 +60,7 @@ def _given(option: Option, config: pytest.Config) -> Iterator[str]:
 
 def _below_root(option: str, path: Path, root: Path) -> str:
     if not path.is_relative_to(root):
-        raise UserError(f"{option}: {path} lies outside {root}, and only what is below is shipped")
+        raise UserError(
+            f"{option}: {path} lies outside {root}, and only files below it are shipped"
+        )
     return str(path.relative_to(root))

@@ -1,4 +1,4 @@
-"""The cluster that the tests of the fleet share."""
+"""The Ray cluster that all tests of the fleet share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ for module in (
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """Two kinds with two nodes each. The head, which no run survives, is of the second."""
+    """A cluster of two node types with two nodes each.
+
+    The head, whose loss no run survives, is of the second type.
+    """
     folder = tmp_path_factory.mktemp("nodes")
     with shell(folder):
         ray = import_module("ray.cluster_utils").Cluster(
