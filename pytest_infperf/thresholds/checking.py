@@ -1,4 +1,4 @@
-"""What a suite's section asks for, held against what the suite has and its tests measure."""
+"""Check the section of a suite against the suite and what its tests measure."""
 
 from __future__ import annotations
 
@@ -7,47 +7,59 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pytest_infperf.records.catalogue import Catalogue, Method
-from pytest_infperf.thresholds.problems import Findings, Location, nearest, quoted
+from pytest_infperf.thresholds.location import Location
+from pytest_infperf.thresholds.problems import ProblemCollector
 from pytest_infperf.thresholds.resolving import resolve
 from pytest_infperf.thresholds.sections import Limits, Policy, SuiteSection
+from pytest_infperf.thresholds.wording import suggest, toml_string
 
 FASTEST_QUERY_S = 10e-6
-"""No query of a model is answered sooner: a budget that needs faster ones is too small."""
+"""Lower bound on the time of a model's query, in seconds.
+
+A budget that fits the queries of a percentile only if they are faster is too small.
+"""
 
 
 @dataclass(frozen=True)
 class SuiteFacts:
-    """What a collected suite has, as far as gates can be wrong about it."""
+    """What the checks need to know about a collected suite."""
 
     variants: Sequence[str]
+    """Ids of the variants."""
     catalogue: Catalogue
+    """Measures that the suite can have."""
     measured_by: Collection[Method]
-    """The methods of `variant` that the suite's tests call."""
+    """Methods of `variant` that the suite's tests call."""
     baseline: str | None
-    """Named outside of the file: by the suite or an option."""
+    """Baseline named by the suite or an option; the file's baseline takes precedence."""
     budget_s: float | None = None
-    """Of --infperf-budget, which overrides the file's."""
+    """Value of --infperf-budget in seconds, which takes precedence over the file's."""
 
 
 def check_suite(
-    name: str, section: SuiteSection, facts: SuiteFacts, policy: Policy, findings: Findings
+    name: str,
+    section: SuiteSection,
+    facts: SuiteFacts,
+    policy: Policy,
+    problems: ProblemCollector,
 ) -> None:
+    """Add to `problems` everything in the section of suite `name` that does not fit the suite."""
     suite = Location((name,))
     if section.baseline is not None and section.baseline not in facts.variants:
-        findings.add(
-            suite.at("baseline"),
-            f"no such variant: {quoted(section.baseline)}",
-            nearest(section.baseline, facts.variants),
+        problems.add(
+            suite.at_key("baseline"),
+            f"unknown variant {toml_string(section.baseline)}",
+            suggest(section.baseline, facts.variants),
         )
     for variant in section.variants:
         if variant not in facts.variants:
-            location = suite.within("variants", variant)
-            findings.add(location, "no such variant", nearest(variant, facts.variants))
+            location = suite.in_table("variants", variant)
+            problems.add(location, "unknown variant", suggest(variant, facts.variants))
     baseline = facts.baseline if section.baseline is None else section.baseline
-    gates = _GateChecker(suite, facts, policy, baseline, findings)
-    for path, table in section.tables():
-        for measure, limits in table.items():
-            gates.check(suite.within(*path).of_measure(measure), measure, limits)
+    checker = _GateChecker(suite, facts, policy, baseline, problems)
+    for path, gates in section.gate_tables():
+        for measure, limits in gates.items():
+            checker.check(suite.in_table(*path).at_measure(measure), measure, limits)
 
 
 @dataclass(frozen=True)
@@ -56,15 +68,15 @@ class _GateChecker:
     facts: SuiteFacts
     policy: Policy
     baseline: str | None
-    findings: Findings
+    problems: ProblemCollector
 
-    def check(self, location: Location, measure: str, written: Limits) -> None:
-        resolved = resolve(measure, written, self.facts.catalogue, location, self.findings)
+    def check(self, location: Location, measure: str, limits: Limits) -> None:
+        resolved = resolve(measure, limits, self.facts.catalogue, location, self.problems)
         if resolved is None:
             return
-        spec, limits = resolved
+        spec, resolved_limits = resolved
         if spec.method not in self.facts.measured_by:
-            self.findings.add(
+            self.problems.add(
                 location,
                 f"no test of this suite measures it: none calls variant.{spec.method}()",
                 f"Add a test that calls variant.{spec.method}().check().",
@@ -72,34 +84,35 @@ class _GateChecker:
         if spec.percentile is not None and spec.method != "load":
             self._check_budget(location, spec.percentile)
         if self.baseline is None:
-            for limit in limits:
+            for limit in resolved_limits:
                 if spec.need_of(limit.rule) == "baseline":
-                    self.findings.add(
-                        location.at(limit.rule),
+                    self.problems.add(
+                        location.at_key(limit.rule),
                         "there is no baseline to compare with",
-                        f"Name one: baseline = {self._first_variant()} below {self.suite}.",
+                        f"Add baseline = {self._first_variant()} to {self.suite}.",
                     )
 
     def _check_budget(self, location: Location, percentile: float) -> None:
         confidence, budget_s = self.policy.confidence, self._budget_s
-        most_queries = budget_s / FASTEST_QUERY_S
-        # With fewer than log(2) queries expected over it, not even a confidence of half is reached.
-        if not 0 < percentile < 1 or (1 - percentile) * most_queries < math.log(2):
-            self.findings.add(
+        max_queries = budget_s / FASTEST_QUERY_S
+        # With fewer than log(2) expected queries above the percentile, the confidence stays below
+        # one half.
+        if not 0 < percentile < 1 or (1 - percentile) * max_queries < math.log(2):
+            self.problems.add(
                 location,
                 f"no run within the budget of {budget_s:g} s can resolve it",
-                f"Raise {self._budget_setting}, or gate a percentile nearer to the middle.",
+                f"Raise {self._budget_setting}, or gate a percentile closer to the median.",
             )
             return
         from pytest_infperf.stats.quantile import queries_needed
 
         queries = queries_needed(percentile, confidence)
-        if queries > most_queries:
+        if queries > max_queries:
             needed_s = math.ceil(queries * FASTEST_QUERY_S)
-            self.findings.add(
+            self.problems.add(
                 location,
-                f"takes at least {queries} queries at confidence {confidence}, more than a "
-                f"model answers in the budget of {budget_s:g} s",
+                f"needs at least {queries} queries at confidence {confidence}, more than a model "
+                f"can answer within the budget of {budget_s:g} s",
                 f"Raise {self._budget_setting} to {needed_s} or more, or gate a lower percentile.",
             )
 
@@ -109,7 +122,7 @@ class _GateChecker:
 
     @property
     def _budget_setting(self) -> str:
-        return "--infperf-budget" if self.facts.budget_s else f"budget_s below {self.suite}"
+        return "--infperf-budget" if self.facts.budget_s else f"budget_s in {self.suite}"
 
     def _first_variant(self) -> str:
-        return quoted(next(iter(self.facts.variants), "ID"))
+        return toml_string(next(iter(self.facts.variants), "ID"))

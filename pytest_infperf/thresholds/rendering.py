@@ -21,7 +21,7 @@ def to_toml(suites: Mapping[str, SuiteSection]) -> str:
 
 def _suite_table(section: SuiteSection) -> Table:
     table: Table = {} if section.baseline is None else {"baseline": section.baseline}
-    table |= section.overrides.written()
+    table |= section.overrides.settings()
     if section.gates:
         table["gates"] = _gates_table(section.gates)
     for variant, below in section.variants.items():

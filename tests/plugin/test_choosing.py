@@ -207,7 +207,7 @@ def test_a_suite_whose_import_fails_shows_why_and_nothing_else(project: Project)
     result = project.collect()
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "No module named 'a_package_that_nobody_has'" in result.words
-    assert "no such suite" not in result.words
+    assert "unknown suite" not in result.words
 
 
 def test_a_mistake_in_a_suite_names_its_file_and_line(project: Project) -> None:

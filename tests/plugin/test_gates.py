@@ -273,13 +273,13 @@ def test_the_whole_test_set_decides_what_a_sample_cannot(project: Project) -> No
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("[ecko.gates]\nspeedup = { min = 2 }", 2, 'no such suite. Did you mean "echo"?'),
-        ("[echo.variants.fats]\nspeedup = { min = 2 }", 2, 'no such variant. Did you mean "fast"?'),
-        ("[echo.gates]\nspeedupp = { min = 2 }", 3, 'no such measure. Did you mean "speedup"?'),
+        ("[ecko.gates]\nspeedup = { min = 2 }", 2, 'unknown suite. Did you mean "echo"?'),
+        ("[echo.variants.fats]\nspeedup = { min = 2 }", 2, 'unknown variant. Did you mean "fast"?'),
+        ("[echo.gates]\nspeedupp = { min = 2 }", 3, 'unknown measure. Did you mean "speedup"?'),
         ("[echo.gates]\nspeedup = { mim = 2 }", 3, 'Did you mean "min"?'),
         ('[echo.gates]\nsize = { max = "3 MV" }', 3, "MV"),
-        ('[echo]\nbaseline = "slo"', 3, 'no such variant: "slo". Did you mean "slow"?'),
-        ("[echo.gates]\nbleu = { min = 2 }", 3, "no such measure"),
+        ('[echo]\nbaseline = "slo"', 3, 'unknown variant "slo". Did you mean "slow"?'),
+        ("[echo.gates]\nbleu = { min = 2 }", 3, "unknown measure"),
         ("[echo.gates]\nspeedup = 2", 3, "speedup"),
     ],
 )
@@ -298,7 +298,7 @@ def test_a_thresholds_file_elsewhere_is_named_in_messages(project: Project) -> N
     project.write("limits/cpu.toml", "schema = 1\n[echo.gates]\nsped = { min = 2 }\n")
     result = project.collect("--infperf-thresholds", "limits/cpu.toml")
     assert result.ret == USAGE_ERROR
-    assert "ERROR: limits/cpu.toml:3: [echo.gates] sped: no such measure" in result.text
+    assert "ERROR: limits/cpu.toml:3: [echo.gates] sped: unknown measure" in result.text
 
 
 def test_a_gate_without_a_baseline_to_compare_with_is_a_usage_error(project: Project) -> None:

@@ -179,9 +179,9 @@ def test_no_server_outlives_the_run(loaded: Project) -> None:
 @pytest.mark.parametrize(
     ("gate", "words"),
     [
-        ("requests_per_hour = { min = 1 }", "requests_per_hour under which load"),
-        ('error_rate.at."users=3" = { max = 0 }', "no such point"),
-        ('growth.at."users=2" = { max = 1 }', "no such"),
+        ("requests_per_hour = { min = 1 }", "needs the name of a load"),
+        ('error_rate.at."users=3" = { max = 0 }', "unknown point"),
+        ('growth.at."users=2" = { max = 1 }', "unknown measure"),
         ('size.at."users=2" = { max = "1 MB" }', "size is not measured at users=2"),
     ],
 )

@@ -83,10 +83,10 @@ def test_a_limit_at_a_point_and_one_on_growth_fail_their_test(swept: Project) ->
 @pytest.mark.parametrize(
     ("gate", "words"),
     [
-        ('latency_p99.at."batch=9" = { max = "1 s" }', ["no such point", '"batch=8"']),
-        ('latency_p9x.at."batch=8" = { max = "1 s" }', ["no such measure", '"latency_p99"']),
+        ('latency_p99.at."batch=9" = { max = "1 s" }', ["unknown point", '"batch=8"']),
+        ('latency_p9x.at."batch=8" = { max = "1 s" }', ["unknown measure", '"latency_p99"']),
         ('size.at."batch=8" = { max = "1 MB" }', ["size is not measured at batch=8"]),
-        ("growth = { max = 1 }", ["growth of what", "growth.at.batch"]),
+        ("growth = { max = 1 }", ["needs the name of a sweep", "growth.at.batch"]),
         ("latency_p99.at = 3", ["must be a table of points, not 3"]),
         ('latency_p50.at."jmeter-60x12" = { max = "1 s" }', ["none calls variant.protocol()"]),
     ],

@@ -108,7 +108,7 @@ def test_a_mistake_in_thresholds_is_no_crash(project: Project) -> None:
     project.thresholds("[echo.gates]\nspeedupp = { min = 2 }\n")
     result = project.measure("-n2")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert 'thresholds.toml:3: [echo.gates] speedupp: no such measure. Did you mean "speedup"?' in (
+    assert 'thresholds.toml:3: [echo.gates] speedupp: unknown measure. Did you mean "speedup"?' in (
         result.words
     )
     assert "INTERNALERROR" not in result.text

@@ -10,13 +10,9 @@ from hypothesis import example, given, settings, strategies as st
 
 from pytest_infperf.records.catalogue import Catalogue, LimitRule, Method, quality_spec
 from pytest_infperf.thresholds import SuiteFacts, Thresholds, ThresholdsError, parse
+from pytest_infperf.thresholds.crossed_limits import crossed_limits
 from pytest_infperf.thresholds.rendering import to_toml
-from pytest_infperf.thresholds.sections import (
-    LIMIT_KINDS,
-    Bound,
-    SuiteSection,
-    crossed_limits,
-)
+from pytest_infperf.thresholds.sections import LIMIT_RULES, Bound, SuiteSection
 from pytest_infperf.thresholds.toml_lines import KeyPath, line_numbers
 
 CATALOGUE = Catalogue(
@@ -81,7 +77,7 @@ def without_crossed(limits: dict[LimitRule, Bound]) -> dict[LimitRule, Bound]:
     return limits
 
 
-limits = tables(st.sampled_from(LIMIT_KINDS), numbers | quantities).map(without_crossed)
+limits = tables(st.sampled_from(LIMIT_RULES), numbers | quantities).map(without_crossed)
 valid_gates = tables(
     measures.filter(lambda name: "@" not in name)
     | names.filter(lambda name: name != "on" and "@" not in name),
@@ -123,7 +119,7 @@ def doubtful(keys: Strategy, values: Strategy) -> Strategy:
 
 doubtful_gates = doubtful(
     measures | st.just("on"),
-    doubtful(st.sampled_from(LIMIT_KINDS), numbers | quantities),
+    doubtful(st.sampled_from(LIMIT_RULES), numbers | quantities),
 )
 doubtful_suites = st.fixed_dictionaries(
     {},

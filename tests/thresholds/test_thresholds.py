@@ -211,25 +211,23 @@ MISTAKES = {
         "3: syntax: Cannot overwrite a value. Correct the TOML of this line."
     ),
     "schema = 1\na = " + "[" * 5000: (
-        "1: syntax: nested too deeply. A gate is no deeper than six tables."
+        "1: syntax: nested too deeply. A gate is at most six tables deep."
     ),
     "": "1: schema: missing. Write schema = 1 on the first line.",
     "[translation]\n": "1: schema: missing. Write schema = 1 on the first line.",
     "\nschema = true": (
         "2: schema: must be 1, not true. "
-        "Write schema = 1, or install a pytest-infperf that reads this file."
+        "Write schema = 1, or install a version of pytest-infperf that supports this schema."
     ),
     "schema = 2": (
         "1: schema: must be 1, not 2. "
-        "Write schema = 1, or install a pytest-infperf that reads this file."
+        "Write schema = 1, or install a version of pytest-infperf that supports this schema."
     ),
-    "schema = 1\nbudget_s = 3": (
-        "2: budget_s: stands outside of any table. Move it below [defaults]."
-    ),
+    "schema = 1\nbudget_s = 3": ("2: budget_s: is outside any table. Move it to [defaults]."),
     "schema = 1\ndefault = 3": '2: default: unknown key. Did you mean "defaults"?',
     "schema = 1\nname = 3": "2: name: unknown key. Choose from: schema, defaults.",
     "schema = 1\n[[translation]]": (
-        "2: translation: a suite is a table, not an array. Write [translation]."
+        "2: translation: a suite must be a table, not an array. Write [translation]."
     ),
     "schema = 1\ndefaults = 3": (
         "2: [defaults]: must be a table, not 3. Write [defaults] on a line of its own."
@@ -238,20 +236,27 @@ MISTAKES = {
         '3: [defaults] budget: unknown key. Did you mean "budget_s"?'
     ),
     'schema = 1\n[defaults]\nconfidence = "0.9"': (
-        '3: [defaults] confidence: must be a number, not "0.9". Write confidence = 0.99.'
+        "3: [defaults] confidence: must be a number greater than 0.5 and less than 1, "
+        'not "0.9". Write confidence = 0.99.'
     ),
     "schema = 1\n[defaults]\nconfidence = 99": (
-        "3: [defaults] confidence: must be over 0.5 and under 1, not 99. Write confidence = 0.99."
+        "3: [defaults] confidence: must be a number greater than 0.5 and less than 1, not 99. "
+        "Write confidence = 0.99."
     ),
     "schema = 1\n[defaults]\nconfidence = nan": (
-        "3: [defaults] confidence: must be a number, not a number out of range. "
+        "3: [defaults] confidence: must be a number greater than 0.5 and less than 1, not nan. "
         "Write confidence = 0.99."
     ),
     "schema = 1\n[translation]\nbudget_s = 0": (
-        "3: [translation] budget_s: must be over 0 seconds, not 0. Write budget_s = 20."
+        "3: [translation] budget_s: must be a number greater than 0, not 0. Write budget_s = 20."
+    ),
+    f"schema = 1\n[translation]\nbudget_s = 1{'0' * 400}": (
+        "3: [translation] budget_s: must be a number greater than 0, not an integer out of range. "
+        "Write budget_s = 20."
     ),
     "schema = 1\n[translation]\nbudget_s = false": (
-        "3: [translation] budget_s: must be a number, not false. Write budget_s = 20."
+        "3: [translation] budget_s: must be a number greater than 0, not false. "
+        "Write budget_s = 20."
     ),
     'schema = 1\n[translation]\ninconclusive = "warning"': (
         '3: [translation] inconclusive: must be "fail" or "warn", not "warning". '
@@ -269,7 +274,7 @@ MISTAKES = {
         '3: [translation] variant: unknown key. Did you mean "variants"?'
     ),
     "schema = 1\n[translation]\nbleu = { min = 2 }": (
-        "3: [translation] bleu: a gate outside of the gates. Move it below [translation.gates]."
+        "3: [translation] bleu: a gate outside the table of gates. Move it to [translation.gates]."
     ),
     "schema = 1\n[translation]\ngates = []": (
         "3: [translation.gates]: must be a table, not an array. "
@@ -280,87 +285,87 @@ MISTAKES = {
         'Write [translation.variants.onnx.on."c7i.*"] on a line of its own.'
     ),
     in_gates('on."c7i.*".bleu.min = 3'): (
-        "5: [translation.gates] on: limits of a host belong to a variant. "
+        "5: [translation.gates] on: limits for a host must belong to a variant. "
         'Move them to [translation.variants.ID.on."GLOB"].'
     ),
     in_gates('latency_p90 = "300 ms"'): (
-        '5: [translation.gates] latency_p90: a gate is a table of limits, not "300 ms". '
+        '5: [translation.gates] latency_p90: a gate must be a table of limits, not "300 ms". '
         'Write latency_p90 = { min = "300 ms" } or latency_p90 = { max = "300 ms" }.'
     ),
     in_gates("bleu = [22]"): (
-        "5: [translation.gates] bleu: a gate is a table of limits, not an array. "
+        "5: [translation.gates] bleu: a gate must be a table of limits, not an array. "
         "Write bleu = { min = ... } or bleu = { max = ... }."
     ),
     in_gates("bleu = {}"): (
-        "5: [translation.gates] bleu: a gate without a limit. "
-        "Give it one of min, max, max_drop, max_rise, min_ratio, max_ratio, "
-        "max_regression, or remove it."
+        "5: [translation.gates] bleu: the gate has no limit. "
+        "Add one of min, max, max_drop, max_rise, min_ratio, max_ratio, "
+        "max_regression, or remove the gate."
     ),
     in_gates("bleu = { minimum = 1 }"): (
-        '5: [translation.gates] bleu.minimum: no such limit. Did you mean "min"?'
+        '5: [translation.gates] bleu.minimum: unknown limit. Did you mean "min"?'
     ),
     in_gates("bleu = { least = 1 }"): (
-        "5: [translation.gates] bleu.least: no such limit. "
+        "5: [translation.gates] bleu.least: unknown limit. "
         "Choose from: min, max, max_drop, max_rise, min_ratio, max_ratio, "
         "max_regression."
     ),
     in_gates("bleu = { min = true }"): (
-        "5: [translation.gates] bleu.min: a limit is a number or a quantity in quotes, not true. "
-        'Write min = 1.5 or min = "300 ms".'
+        "5: [translation.gates] bleu.min: must be a finite number or a quantity in quotes, "
+        'not true. Write min = 1.5 or min = "300 ms".'
     ),
     in_gates("bleu = { min = inf }"): (
-        "5: [translation.gates] bleu.min: a limit is a number or a quantity in quotes, "
-        'not a number out of range. Write min = 1.5 or min = "300 ms".'
+        "5: [translation.gates] bleu.min: must be a finite number or a quantity in quotes, "
+        'not inf. Write min = 1.5 or min = "300 ms".'
     ),
     in_gates("bleu = { min = 23, max = 22.5 }"): (
-        "5: [translation.gates] bleu.min: 23 is over max = 22.5. Lower min or raise max."
+        "5: [translation.gates] bleu.min: 23 is greater than max = 22.5. Lower min or raise max."
     ),
     in_gates("size = { min_ratio = 2, max_ratio = 1 }"): (
-        "5: [translation.gates] size.min_ratio: 2 is over max_ratio = 1. "
+        "5: [translation.gates] size.min_ratio: 2 is greater than max_ratio = 1. "
         "Lower min_ratio or raise max_ratio."
     ),
     in_gates('latency_p99.9 = { max = "1 s" }'): (
-        "5: [translation.gates] latency_p99.9: a dot outside of quotes divides a key. "
+        "5: [translation.gates] latency_p99.9: an unquoted dot separates two keys. "
         'Write "latency_p99.9" = ...'
     ),
     # What takes the suites.
-    "schema = 1\n[translatoin]": '2: [translatoin]: no such suite. Did you mean "translation"?',
-    "schema = 1\n[default]": '2: [default]: no such suite. Did you mean "defaults"?',
+    "schema = 1\n[translatoin]": '2: [translatoin]: unknown suite. Did you mean "translation"?',
+    "schema = 1\n[default]": '2: [default]: unknown suite. Did you mean "defaults"?',
     'schema = 1\n[translation]\nbaseline = "Torch2"': (
-        '3: [translation] baseline: no such variant: "Torch2". Did you mean "torch"?'
+        '3: [translation] baseline: unknown variant "Torch2". Did you mean "torch"?'
     ),
     "schema = 1\n[translation.variants.onxx]": (
-        '2: [translation.variants.onxx]: no such variant. Did you mean "onnx"?'
+        '2: [translation.variants.onxx]: unknown variant. Did you mean "onnx"?'
     ),
     'schema = 1\n[translation.variants."a.b"]': (
-        '2: [translation.variants."a.b"]: no such variant. '
+        '2: [translation.variants."a.b"]: unknown variant. '
         "Choose from: torch, onnx, onnx-fused-int8."
     ),
     in_gates('latancy_p90 = { max = "1 s" }'): (
-        '5: [translation.gates] latancy_p90: no such measure. Did you mean "latency_p90"?'
+        '5: [translation.gates] latancy_p90: unknown measure. Did you mean "latency_p90"?'
     ),
     in_gates("BLEU = { min = 22 }"): (
-        '5: [translation.gates] BLEU: no such measure. Did you mean "bleu"?'
+        '5: [translation.gates] BLEU: unknown measure. Did you mean "bleu"?'
     ),
     in_gates("latency_p90 = { max_ratio = 1.1 }"): (
-        "5: [translation.gates] latency_p90.max_ratio: latency_p90 has no such limit, only min and "
-        "max. To compare it with the baseline, set the gate speedup = { min = ... }."
+        "5: [translation.gates] latency_p90.max_ratio: latency_p90 has no limit max_ratio, only "
+        "min, max. To compare it with the baseline, set the gate speedup = { min = ... }."
     ),
     in_gates("speedup = { max_drop = 1.1 }"): (
-        "5: [translation.gates] speedup.max_drop: speedup has no such limit, only min and max. "
-        "A speedup is already against the baseline: use min."
+        "5: [translation.gates] speedup.max_drop: speedup has no limit max_drop, only min, max. "
+        "A speedup is already relative to the baseline: use min."
     ),
     in_gates("bleu = { max_rise = 1.1 }"): (
-        "5: [translation.gates] bleu.max_rise: bleu has no such limit, only min and max and "
-        "max_drop and max_regression. Use max_drop."
+        "5: [translation.gates] bleu.max_rise: bleu has no limit max_rise, only min, max, "
+        "max_drop, max_regression. Use max_drop."
     ),
     in_gates("size = { max_rise = 1.1 }"): (
-        "5: [translation.gates] size.max_rise: size has no such limit, only min and max and "
-        "min_ratio and max_ratio. Use min_ratio or max_ratio."
+        "5: [translation.gates] size.max_rise: size has no limit max_rise, only min, max, "
+        "min_ratio, max_ratio. Use min_ratio or max_ratio."
     ),
     in_gates("load_time = { max_ratio = 1.1 }"): (
-        "5: [translation.gates] load_time.max_ratio: load_time has no such limit, only min and "
-        "max. Use min or max."
+        "5: [translation.gates] load_time.max_ratio: load_time has no limit max_ratio, only "
+        "min, max. Use min or max."
     ),
     in_gates("latency_p90 = { max = 300 }"): (
         "5: [translation.gates] latency_p90.max: 300 has no unit. "
@@ -371,17 +376,18 @@ MISTAKES = {
         'Write "300 ms" or "2 s".'
     ),
     in_gates('size = { min = "1 GB", max = "900 MB" }'): (
-        '5: [translation.gates] size.min: "1 GB" is over max = "900 MB". Lower min or raise max.'
+        '5: [translation.gates] size.min: "1 GB" is greater than max = "900 MB". '
+        "Lower min or raise max."
     ),
     in_gates('"latency_p99.9999" = { max = "1 s" }'): (
-        '5: [translation.gates] "latency_p99.9999": takes at least 4605168 queries at confidence '
-        "0.99, more than a model answers in the budget of 20 s. "
-        "Raise budget_s below [translation] to 47 or more, or gate a lower percentile."
+        '5: [translation.gates] "latency_p99.9999": needs at least 4605168 queries at confidence '
+        "0.99, more than a model can answer within the budget of 20 s. "
+        "Raise budget_s in [translation] to 47 or more, or gate a lower percentile."
     ),
     in_gates('"latency_p99.99999999999999999" = { max = "1 s" }'): (
         '5: [translation.gates] "latency_p99.99999999999999999": no run within the budget of 20 s '
-        "can resolve it. Raise budget_s below [translation], or gate a percentile nearer to the "
-        "middle."
+        "can resolve it. Raise budget_s in [translation], or gate a percentile closer to the "
+        "median."
     ),
 }
 
@@ -406,7 +412,7 @@ def test_a_comparison_takes_a_baseline(gate: str, limit: str) -> None:
     text = f"schema = 1\n[translation.gates]\n{gate}\n"
     assert problems_of(text) == (
         f"3: [translation.gates] {limit}: there is no baseline to compare with. "
-        'Name one: baseline = "torch" below [translation].'
+        'Add baseline = "torch" to [translation].'
     )
     read(text).check({"translation": replace(FACTS, baseline="onnx")}, [])
 
@@ -440,8 +446,8 @@ def test_an_option_s_budget_counts_instead_of_the_file_s() -> None:
     read(text).check({"translation": replace(FACTS, budget_s=47)}, [])
     generous = text.replace("baseline", "budget_s = 1000\nbaseline")
     assert problems_of(generous, replace(FACTS, budget_s=20)) == (
-        '6: [translation.gates] "latency_p99.9999": takes at least 4605168 queries at confidence '
-        "0.99, more than a model answers in the budget of 20 s. "
+        '6: [translation.gates] "latency_p99.9999": needs at least 4605168 queries at confidence '
+        "0.99, more than a model can answer within the budget of 20 s. "
         "Raise --infperf-budget to 47 or more, or gate a lower percentile."
     )
     assert "Raise --infperf-budget, or" in problems_of(generous, replace(FACTS, budget_s=1e-3))
