@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
+from unittest.mock import Mock
 
 import pytest
 
@@ -20,7 +21,9 @@ from tests.other_plugins import LEFT_OUT
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-METRICS = Catalogue((quality_spec("bleu", "points", True), quality_spec("chrf", "points", True)))
+METRICS = Catalogue(
+    (quality_spec("bleu", "points", True), quality_spec("chrf", "points", True)), sweeps=["length"]
+)
 
 
 def blocks(language: str) -> Iterator[tuple[str, str]]:
@@ -87,13 +90,49 @@ def test_the_loads_of_the_docs_run(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess(*LEFT_OUT, "--infperf", "-k", "users").assert_outcomes(passed=1)
 
 
-def test_every_option_is_described_in_the_readme() -> None:
-    readme = PAGES[0].read_text("utf-8")
-    flags = [option.flag for option in options.OPTIONS.values()]
-    assert [flag for flag in flags if f"`{flag}" not in readme] == []
+def rows(page: str, *header: str) -> list[list[str]]:
+    """The cells of the table with this header, a row each."""
+    text = (ROOT / page).read_text("utf-8")
+    table = text.partition(f"| {' | '.join(header)} |\n")[2].partition("\n\n")[0]
+    found = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()[1:]]
+    assert found, f"{page} has no table of {header}"
+    return [[cell.strip() for cell in row] for row in found]
 
 
-def test_every_measure_is_described() -> None:
-    page = (ROOT / "docs" / "thresholds.md").read_text("utf-8")
-    names = (*METRICS.names(), *UNDER_LOAD)
-    assert [name for name in names if name not in page] == []
+def test_every_option_is_described_in_the_readme_with_what_it_takes() -> None:
+    parser = Mock()
+    options.add(parser)
+    declared = {
+        call.args[0]: call.kwargs.get("metavar")
+        for call in parser.getgroup.return_value.addoption.call_args_list
+    }
+    described = {}
+    for option, _ in rows("README.md", "option", "meaning"):
+        name, _, metavar = option.strip("`").replace("\\|", "|").partition(" ")
+        described[name] = metavar or None
+    assert described == declared
+    ini = {call.args[0] for call in parser.addini.call_args_list}
+    assert ini == {name.removeprefix("--").replace("-", "_") for name in declared}
+
+
+MEASURES = rows("docs/thresholds.md", "measure", "unit", "from", "limits")
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_every_measure_is_described_with_its_method_and_limits(name: str) -> None:
+    spec = METRICS.get(name)
+    assert spec
+    limits = [
+        set(re.findall(r"`(\w+)`", limits))
+        for measure, _, method, limits in MEASURES
+        if f"`{name.partition('@')[0]}`" in measure and f"`variant.{spec.method}(" in method
+    ]
+    if spec.method == "quality" and name != "agreement":
+        limits = [row - {"max_rise"} for row in limits]  # of metrics where lower is better
+    assert limits == [set(spec.limits)]
+
+
+@pytest.mark.parametrize("name", UNDER_LOAD)
+def test_every_measure_under_load_is_described(name: str) -> None:
+    found = [row for row in MEASURES if f"`{name}`" in row[0] and "`variant.load(" in row[2]]
+    assert len(found) == 1

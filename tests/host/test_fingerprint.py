@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,32 +32,57 @@ def test_the_fingerprint_has_json_types() -> None:
     assert facts["instruction_sets"] == list(cpu.instruction_sets())
 
 
-def test_the_fingerprint_takes_less_than_half_a_second() -> None:
-    fingerprint(["pytest"])
-    began = time.perf_counter()
-    fingerprint(["pytest"])
-    assert time.perf_counter() - began < 0.5
+PROBES: list[tuple[Any, str, Any, dict[str, Any]]] = [
+    (cpu, "model", "Xeon", {"cpu_model": "Xeon"}),
+    (cpu, "vendor", "Intel", {"cpu_vendor": "Intel"}),
+    (cpu, "instruction_sets", ("sse9",), {"instruction_sets": ["sse9"]}),
+    (os, "cpu_count", 12, {"logical_cores": 12, "threads_per_core": ...}),
+    (cpu, "physical_cores", 1, {"physical_cores": 1, "threads_per_core": os.cpu_count()}),
+    (cpu, "affinity", [5], {"affinity": [5]}),
+    (cpu, "governor", "ondemand", {"governor": "ondemand"}),
+    (cpu, "turbo", True, {"turbo": True}),
+    (cpu, "frequency_hz", 7, {"frequency_min_hz": 7, "frequency_max_hz": 7}),
+    (cgroup, "quota_cores", 1.5, {"cgroup_cpu_cores": 1.5}),
+    (cgroup, "container", "podman", {"container": "podman"}),
+    (gpu, "models", ["T4"], {"gpus": ["T4"]}),
+    (module, "steal_fraction", 0.3, {"steal_fraction": 0.3}),
+    (module, "_memory_bytes", 3, {"memory_bytes": 3}),
+    (module, "_operating_system", "BeOS", {"os": "BeOS"}),
+]
+"""Where a fact is read, a value that it may have there, and the facts that follow from it."""
 
 
-def test_a_fact_that_cannot_be_read_is_null(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("where", "probe", "value", "facts"), PROBES, ids=[probe for _, probe, *_ in PROBES]
+)
+def test_a_probe_decides_its_facts_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, where: Any, probe: str, value: Any, facts: dict[str, Any]
+) -> None:
     def fail(*_: object) -> Any:
         raise RuntimeError("this system is odd")
 
-    for name in ("model", "vendor", "physical_cores", "affinity", "governor", "turbo"):
-        monkeypatch.setattr(cpu, name, fail)
-    monkeypatch.setattr(cpu, "frequency_hz", fail)
-    monkeypatch.setattr(gpu, "models", fail)
-    monkeypatch.setattr(cgroup, "quota_cores", fail)
-    monkeypatch.setattr(cgroup, "container", fail)
-    monkeypatch.setattr(cpu, "instruction_sets", fail)
-    for name in ("steal_fraction", "_memory_bytes", "_operating_system"):
-        monkeypatch.setattr(module, name, fail)
-    monkeypatch.setattr(os, "cpu_count", fail)
-    facts = fingerprint(["pytest"])
-    known = {name for name, fact in facts.items() if fact is not None}
-    assert known == {"architecture", "kernel", "python", "libraries", "environment"}
-    assert host_names(facts) == []
-    assert comparable(facts, facts) == []
+    others = fingerprint(["pytest"])
+    for name in {*facts, "steal_fraction"} & {*others}:
+        del others[name]
+    for read, wanted in ((lambda *_: value, facts), (fail, dict.fromkeys(facts))):
+        monkeypatch.setattr(where, probe, read)
+        if hasattr(module, probe):  # imported there by its name
+            monkeypatch.setattr(module, probe, read)
+        found = fingerprint(["pytest"])
+        decided = {name: fact for name, fact in wanted.items() if fact is not ...}
+        assert {name: found[name] for name in decided} == decided
+        assert {name: found[name] for name in others} == others
+
+
+def test_every_fact_is_read_by_a_probe_or_needs_none() -> None:
+    needs_none = {"instance_type", "architecture", "kernel", "python", "libraries", "environment"}
+    assert {name for *_, facts in PROBES for name in facts} | needs_none == {*fingerprint([])}
+
+
+def test_a_host_without_a_known_fact_has_no_name_and_is_like_itself() -> None:
+    unknown = dict.fromkeys(fingerprint([]))
+    assert host_names(unknown) == []
+    assert comparable(unknown, unknown) == []
 
 
 def test_names_for_globs_are_instance_then_model() -> None:
@@ -67,23 +91,52 @@ def test_names_for_globs_are_instance_then_model() -> None:
     assert host_names({**facts, "instance_type": "c7i.large"}) == ["c7i.large", facts["cpu_model"]]
 
 
-def test_the_same_machine_on_another_day_is_comparable() -> None:
-    today = fingerprint(["pytest"])
-    other_day = {
-        **today,
-        "steal_fraction": 0.2,
-        "kernel": "9.9.9",
-        "libraries": {"pytest": "1.0"},
-        "memory_bytes": 1,
-        "affinity": [core + 1 for core in today["affinity"]],
-    }
-    assert comparable(today, other_day) == []
+TWO_HOSTS: dict[str, tuple[Any, Any]] = {
+    "instance_type": ("c7i.large", "c7g.large"),
+    "architecture": ("x86_64", "aarch64"),
+    "cpu_model": ("Xeon 8488C", "Xeon 8375C"),
+    "instruction_sets": (["avx2", "amx_int8"], ["avx2"]),
+    "logical_cores": (2, 4),
+    "physical_cores": (1, 2),
+    "threads_per_core": (2, 1),
+    "affinity": ([0, 1], [0]),
+    "cgroup_cpu_cores": (None, 1.5),
+    "governor": ("performance", "powersave"),
+    "turbo": (True, False),
+    "frequency_min_hz": (8e8, 4e8),
+    "frequency_max_hz": (3.5e9, 2.2e9),
+    "gpus": (None, ["T4"]),
+    "environment": ({}, {"OMP_NUM_THREADS": "1"}),
+}
+"""Each fact that decides how fast a model is, on two hosts."""
+ANOTHER_DAY: dict[str, tuple[Any, Any]] = {
+    "steal_fraction": (0.0, 0.2),
+    "kernel": ("6.1", "9.9.9"),
+    "os": ("Debian 12", "Debian 13"),
+    "python": ("3.11.7", "3.12.1"),
+    "libraries": ({"pytest": "9.2"}, {"pytest": "1.0"}),
+    "memory_bytes": (4e9, 8e9),
+    "cpu_vendor": ("GenuineIntel", "Intel"),
+    "container": (None, "docker"),
+}
+"""Facts whose effect a comparison is to show, or that have none."""
 
 
-@pytest.mark.parametrize("name", DECIDES_SPEED)
+def test_each_fact_decides_speed_or_does_not() -> None:
+    assert {*TWO_HOSTS} | {*ANOTHER_DAY} == {*fingerprint([])}
+
+
+@pytest.mark.parametrize("name", ANOTHER_DAY)
+def test_the_same_machine_on_another_day_is_comparable(name: str) -> None:
+    today, other_day = ANOTHER_DAY[name]
+    host = {fact: value for fact, (value, _) in TWO_HOSTS.items()}
+    assert comparable({**host, name: today}, {**host, name: other_day}) == []
+
+
+@pytest.mark.parametrize("name", TWO_HOSTS)
 def test_each_fact_that_decides_speed_is_named(name: str) -> None:
-    host = fingerprint([])
-    assert comparable(host, {**host, name: "another"}) == [name]
+    host = {fact: value for fact, (value, _) in TWO_HOSTS.items()}
+    assert comparable(host, {**host, name: TWO_HOSTS[name][1]}) == [name]
 
 
 def test_fewer_usable_cores_are_named() -> None:

@@ -8,6 +8,7 @@ from time import monotonic, sleep
 import psutil
 import pytest
 
+from pytest_infperf.serving.load.open_loop import arrivals
 from tests.plugin.small_project import Project
 
 SUITE = """
@@ -76,13 +77,21 @@ def test_mlperfs_streams_send_many_samples_at_once(loaded: Project) -> None:
     assert measures["latency_p50@Offline"]["value"] >= 0.024
 
 
-def test_an_open_loop_keeps_its_rate(loaded: Project) -> None:
+def test_an_open_loop_sends_the_requests_of_its_rate_and_seed(loaded: Project) -> None:
     tests_of(loaded, "rate=20")
-    outcome = loaded.measure("--infperf-variants=fast")
-    measures = outcome.record("fast")["measures"]
-    assert 5 <= outcome.record("fast")["evidence"]["loads"]["rate=20"]["requests"] <= 40
+    seed = 6
+    outcome = loaded.measure("--infperf-variants=fast", f"--infperf-seed={seed}")
+    record = outcome.record("fast")
+    measures, evidence = record["measures"], record["evidence"]["loads"]["rate=20"]
+    planned = list(arrivals(20.0, 1.0, seed))
+    assert evidence["requests"] == evidence["answered"] == len(planned)
+    # From the first request to the last answer, which comes soon after the last request.
+    lasted_s = planned[-1] - planned[0]
+    assert lasted_s < evidence["seconds"] < lasted_s + 2
+    assert measures["requests_per_hour@rate=20"]["value"] == pytest.approx(
+        3600 * len(planned) / evidence["seconds"]
+    )
     assert measures["latency_min@rate=20"]["value"] >= 0.001
-    assert measures["requests_per_hour@rate=20"]["value"] < 20 * 3600 * 3
 
 
 def test_the_highest_rate_that_keeps_the_limit(loaded: Project) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -134,17 +134,47 @@ def test_rnn(sentences: Path) -> None:
     assert found.shape[1] <= 6
 
 
-def test_a_budget_of_seconds_ends(tmp_path: Path) -> None:
-    for name, values in (("images-idx3", (64, 28, 28)), ("labels-idx1", (64,))):
-        head = bytes([0, 0, 8, len(values)]) + b"".join(n.to_bytes(4, "big") for n in values)
-        packed = gzip.compress(head + bytes(math.prod(values)))
-        (tmp_path / f"train-{name}-ubyte.gz").write_bytes(packed)
-    seen = vision.train("mnist-softmax", tmp_path, tmp_path, Budget(seconds=0.3), "cpu")
-    assert seen
+def test_a_budget_of_seconds_ends_when_they_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An eighth of a second a step; the hundred seconds before the first one do not count."""
+    import torch
+
+    now = 0.0
+    monkeypatch.setattr(training, "monotonic", lambda: now)
+    module = torch.nn.Linear(1, 1)
+
+    def loss() -> torch.Tensor:
+        nonlocal now
+        now += 0.125
+        return module(torch.ones(1)).square().sum()
+
+    def batches() -> Iterator[Callable[[], torch.Tensor]]:
+        nonlocal now
+        now += 100
+        yield from repeat(loss)
+
+    losses = training.fit(
+        module, batches(), Budget(seconds=5).share(0.2), peak=0.01, warm_up=1, name="a line"
+    )
+    assert len(losses) == 8
+    assert losses[-1] < losses[0]
 
 
 def test_the_shipped_weights_are_those_of_their_cards() -> None:
     assert list(check.differences()) == []
+
+
+def test_every_card_says_how_many_parameters_its_model_has(tmp_path: Path) -> None:
+    """Without weights, each of them is wrong."""
+    cards = sorted(ROOT.glob("suites/*/models/*/README.md"))
+    for card in cards:
+        (tmp_path / card.relative_to(ROOT)).parent.mkdir(parents=True)
+        shutil.copy(card, tmp_path / card.relative_to(ROOT))
+    (hashes := tmp_path / "weights.sha256").touch()
+    found = list(check.differences(tmp_path, hashes))
+    assert [line.partition(" says ")[0] for line in found] == [
+        str(card.relative_to(ROOT)) for card in cards
+    ]
+    assert len(cards) == len({*ROOT.glob("suites/*/models/*")})
 
 
 def test_what_differs_is_named(tmp_path: Path) -> None:
@@ -155,7 +185,10 @@ def test_what_differs_is_named(tmp_path: Path) -> None:
     hashes.write_text(f"{'0' * 64}  {name}\n{'0' * 64}  suites/gone.safetensors\n")
     card = (folder / "README.md").read_text("utf-8")
     (folder / "README.md").write_text(card.replace("7.9 k parameters", "9 k parameters"))
+    (folder.parent / "own").mkdir()
+    (folder.parent / "own" / "model.safetensors").touch()
     assert list(check.differences(tmp_path, hashes)) == [
+        "suites/vision/models/own/model.safetensors is not in weights.sha256",
         f"{name} is not what weights.sha256 says",
         "suites/gone.safetensors is missing",
         "suites/vision/models/mnist-softmax/README.md says 9 k parameters, and 7,850 are in its "
