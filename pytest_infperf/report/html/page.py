@@ -18,7 +18,7 @@ from pytest_infperf.report.plots import Course, PlotPoint
 from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.columns import METRIC_HEADERS, filled_columns
 from pytest_infperf.report.tables.sweeps import measured_at, point_tables, series, swept
-from pytest_infperf.serving.capacity import Aim, Fleet, sites
+from pytest_infperf.serving.capacity import CapacityPlan, Demand, instance_capacities
 
 _NEEDED = ("jinja2", "matplotlib")
 _RATES = (10, 100, 1000)
@@ -161,22 +161,22 @@ def _suite(name: str, run: RunRecord, history: Mapping[str, Sequence[Course]]) -
 
 def _capacity(suite: str, run: RunRecord) -> list[PlainTable]:
     """Instances for some rates, from what one was seen to sustain under its latency limit."""
-    found = [site for site in sites([run]) if site.suite == suite]
-    if not found:
+    capacities = [c for c in instance_capacities([run]) if c.suite == suite]
+    if not capacities:
         return []
     rows = []
-    for site in found:
-        fleets = [Fleet(site, Aim(rate)) for rate in _RATES]
-        price = fleets[-1].usd_per_million
-        texts = [site.variant, format_value(site.rate, "requests/s")]
-        texts += [f"{fleet.instances:,}" for fleet in fleets]
+    for capacity in capacities:
+        plans = [CapacityPlan(capacity, Demand(rate)) for rate in _RATES]
+        price = plans[-1].usd_per_million
+        texts = [capacity.variant, format_value(capacity.rate, "requests/s")]
+        texts += [f"{plan.instances:,}" for plan in plans]
         texts.append("-" if price is None else format_value(price, "usd"))
         rows.append([(text, "") for text in texts])
-    aim = Aim(_RATES[-1])
+    demand = Demand(_RATES[-1])
     headers = [f"instances for {rate:,}/s" for rate in _RATES]
     note = (
-        f"At {aim.utilisation:.0%} of the highest rate, {aim.spare} to spare; the cost is of a "
-        f"million requests at {_RATES[-1]:,}/s. `infperf plan` takes any rate."
+        f"At {demand.utilisation:.0%} of the highest rate, {demand.spare} to spare; the cost is of "
+        f"a million requests at {_RATES[-1]:,}/s. `infperf plan` takes any rate."
     )
     return [PlainTable("Capacity", ["variant", "one sustains", *headers, "cost"], rows, [note])]
 
