@@ -16,7 +16,7 @@ from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.cells import Cell
 from pytest_infperf.report.tables.columns import Column, filled_columns
 from pytest_infperf.report.tables.points import filled_records, point_tables
-from pytest_infperf.serving.capacity import Aim, Fleet, sites
+from pytest_infperf.serving.capacity import CapacityPlan, Demand, instance_capacities
 
 _PLANNED_RATES = (10, 100, 1000)
 """Rates, in requests per second, for which the page shows the number of instances."""
@@ -90,25 +90,25 @@ def _table(
 
 def _capacity_tables(suite: str, run: RunRecord) -> list[PageTable]:
     """Return the table of instances for some rates, if the highest rate of one was measured."""
-    measured = [site for site in sites([run]) if site.suite == suite]
-    if not measured:
+    capacities = [c for c in instance_capacities([run]) if c.suite == suite]
+    if not capacities:
         return []
     rows = []
-    for site in measured:
-        fleets = [Fleet(site, Aim(rate)) for rate in _PLANNED_RATES]
-        cost = fleets[-1].usd_per_million
+    for capacity in capacities:
+        plans = [CapacityPlan(capacity, Demand(rate)) for rate in _PLANNED_RATES]
+        cost = plans[-1].usd_per_million
         texts = [
-            site.variant,
-            format_value(site.rate, "requests/s"),
-            *(f"{fleet.instances:,}" for fleet in fleets),
+            capacity.variant,
+            format_value(capacity.rate, "requests/s"),
+            *(f"{plan.instances:,}" for plan in plans),
             "-" if cost is None else format_value(cost, "usd"),
         ]
         rows.append([Cell(text) for text in texts])
-    aim = Aim(_PLANNED_RATES[-1])
+    demand = Demand(_PLANNED_RATES[-1])
     instances = [f"instances for {rate:,}/s" for rate in _PLANNED_RATES]
     note = (
-        f"At {aim.utilisation:.0%} of the highest rate, {aim.spare} to spare; the cost is of a "
-        f"million requests at {aim.rate:,g}/s. `infperf plan` takes any rate."
+        f"At {demand.utilisation:.0%} of the highest rate, {demand.spare} to spare; the cost is of a "
+        f"million requests at {demand.rate:,g}/s. `infperf plan` takes any rate."
     )
     return [PageTable("Capacity", ["variant", "one sustains", *instances, "cost"], rows, [note])]
 
