@@ -122,16 +122,34 @@ def test_every_limit_of_the_list_is_judged_on_every_variant() -> None:
     broken = [j.change.variant for j in judged if j.finding is Finding.BROKEN]
     assert len(judged) == 4
     assert broken == ["fast"]
-    assert "suite[fast] latency_p50 changed by +20.0 %, which is beyond it" in fail_on.describe(
-        judged[1]
+    assert fail_on.describe(judged[1]) == (
+        "suite[fast] latency_p50 changed by +20.0 %, which is beyond the limit: "
+        "a rise of at most 5%"
     )
+
+
+def test_the_reason_is_named_when_a_limit_cannot_be_judged() -> None:
+    before, after = run_record(10), run_record(12, host={**HOST, "cpu_model": "Model B"})
+    before.records[0].measures["size"] = Measure(0, "bytes")
+    after.records[0].measures["bleu"] = Measure(30, "fraction")
+    del after.records[1].measures["size"]
+    changes = compared(before, after).changes
+    judged = list(fail_on.judge(changes, fail_on.parse("latency_p50:5%,size:5%,bleu:5%")))
+    assert [fail_on.describe(j) for j in judged if j.finding is Finding.NOT_COMPARED] == [
+        "suite[base] latency_p50 could not be compared: the hosts differ, and there is no baseline "
+        "to compare it with; the limit is a rise of at most 5%",
+        "suite[base] size is not positive in both runs; the limit is a rise of at most 5%",
+        "suite[fast] size was not measured in the run after; the limit is a rise of at most 5%",
+        "suite[base] bleu has the unit points in one run and fraction in the other; "
+        "the limit is a rise of at most 5%",
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("latency_p50", "is no limit"),
-        ("latency_p50:", "is no limit"),
+        ("latency_p50", "is not a limit"),
+        ("latency_p50:", "is not a limit"),
         ("latency_p05:5%", "did you mean latency_p50?"),
         ("latency_p50:5", "has no unit"),
         ("bleu:much", "is not a number"),

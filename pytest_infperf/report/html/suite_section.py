@@ -107,8 +107,8 @@ def _capacity_tables(suite: str, run: RunRecord) -> list[PageTable]:
     demand = Demand(_PLANNED_RATES[-1])
     instances = [f"instances for {rate:,}/s" for rate in _PLANNED_RATES]
     note = (
-        f"At {demand.utilisation:.0%} of the highest rate, {demand.spare} to spare; the cost is of a "
-        f"million requests at {demand.rate:,g}/s. `infperf plan` takes any rate."
+        f"At {demand.utilisation:.0%} of the highest rate, {demand.spare} to spare; the cost is of "
+        f"a million requests at {demand.rate:,g}/s. `infperf plan` takes any rate."
     )
     return [PageTable("Capacity", ["variant", "one sustains", *instances, "cost"], rows, [note])]
 

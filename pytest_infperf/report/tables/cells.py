@@ -57,9 +57,9 @@ def value_of(measure: str) -> MakeCell:
 
 
 def without_rate_unit(measure: str) -> MakeCell:
-    """Return a function like `value_of`, for a column whose header names the unit of a throughput.
+    """Return a function like `value_of` that leaves out the unit of a throughput.
 
-    Only that unit is removed: such a column also shows measures with other units.
+    The header of such a column names that unit. Other units stay.
     """
 
     def make_cell(record: Record) -> Cell:
@@ -137,7 +137,7 @@ def quality_change(metric: str) -> MakeCell:
 
 
 def verdict(record: Record) -> Cell:
-    """Return the worst verdict of the gates, or that the variant failed to run or was skipped."""
+    """Return the worst verdict of the gates, or whether there were errors or a reason to skip."""
     verdicts = {gate.verdict for gate in record.gates}
     if Verdict.FAIL in verdicts:
         return Cell(VERDICT_WORDS[Verdict.FAIL])
