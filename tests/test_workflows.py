@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 ACTION = ROOT / "action.yml"
-TEMPLATE = ROOT / "pytest_infperf/cli/init/inference.yml"
+TEMPLATE = ROOT / "pytest_infperf/cli/init/templates/inference.yml"
 WORKFLOWS = [*sorted((ROOT / ".github/workflows").glob("*.yml")), TEMPLATE]
 SUITE = """
 from pytest_infperf import Echo, Fake, Suite

@@ -211,5 +211,5 @@ def test_a_mistake_is_told_with_the_remedy(
 def test_init_refuses_to_overwrite(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["init", "echo", "--model", "suites/echo/model", "--source", "pytest.ini"]
     assert cli.main([*arguments, "--reference", "pytest.ini", "--variants", "torch"]) == 2
-    assert "already there; overwrite with --force" in capsys.readouterr().err
+    assert "already exists; overwrite with --force" in capsys.readouterr().err
     assert (project / "suites/echo/suite.py").read_text() == SUITE
