@@ -61,8 +61,8 @@ class Run:
     """By suite, the ids of the variants whose tests were selected."""
     records: dict[tuple[str, str], Record] = field(default_factory=dict)
     host: dict[str, Any] = field(init=False)
-    _suite: SuiteRun | None = None
-    _noticed: set[str] = field(default_factory=set)
+    _suite: SuiteRun | None = field(init=False, default=None)
+    _noticed: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         price = billing(

@@ -28,7 +28,9 @@ class Variant:
     """
 
     context: VariantContext
+    """What the measurements work with: worker, record, gates, budget."""
     table: TimesTable
+    """Where latencies are shown beside other benchmarks."""
 
     def __repr__(self) -> str:
         return f"<variant {self.context.record.suite}[{self.id}]>"

@@ -200,7 +200,7 @@ class Server(Load):
 
 @dataclass(frozen=True)
 class Soak(Server):
-    """Poisson arrivals at a share of the highest rate, for long: do errors or memory grow?
+    """Poisson arrivals at a share of the highest rate, for so long that growing memory shows.
 
     Its name is `soak`.
 
