@@ -23,7 +23,7 @@ class VariantContext:
     """One variant of a suite on this host, with what its measurements need."""
 
     suite_run: SuiteRun
-    worker: VariantWorker
+    variant_id: str
     revision_pair: RevisionPair | None
     """The variant and itself at the other revision; None without another revision."""
     record: Record
@@ -36,8 +36,9 @@ class VariantContext:
     """Returns a measure's values in earlier runs on hosts like this one, the oldest first."""
 
     @property
-    def variant_id(self) -> str:
-        return self.worker.variant_id
+    def worker(self) -> VariantWorker:
+        """The worker of the variant, started again if it has ended since."""
+        return self.suite_run.worker(self.variant_id)
 
     @property
     def baseline_id(self) -> str | None:

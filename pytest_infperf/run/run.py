@@ -108,7 +108,7 @@ class Run:
         pair = self._revision_pair(record, suite_run)
         context = VariantContext(
             suite_run,
-            worker,
+            variant_id,
             pair,
             record,
             self._gates(suite_run, variant_id, pair),

@@ -144,7 +144,7 @@ def main() -> None:
     requests, replies = _own_pipes()
     variant: LoadedVariant | None = None
     for line in requests:
-        request = messages.decode(line)
+        number, request = messages.decode(line)
         reply: messages.Message
         try:
             if isinstance(request, messages.Build):
@@ -164,13 +164,15 @@ def main() -> None:
                 raise ValueError(
                     f"{type(request).__name__} is no request, or needs a variant to be loaded first"
                 )
+            encoded = messages.encode(reply, number)
         except Exception as error:
             if not isinstance(error, UserError):
                 traceback.print_exc()
-            reply = messages.RequestFailed(
+            failure = messages.RequestFailed(
                 type(error).__name__, str(error), is_user_error=isinstance(error, UserError)
             )
-        replies.write(messages.encode(reply))
+            encoded = messages.encode(failure, number)
+        replies.write(encoded)
         replies.flush()
 
 

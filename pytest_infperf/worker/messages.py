@@ -180,18 +180,22 @@ Message = (
 _TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Message)}
 
 
-def encode(message: Message) -> bytes:
-    """Return the message as a line. Raises TypeError if a value is not of JSON's types."""
+def encode(message: Message, number: int) -> bytes:
+    """Return the message as a line. Raises TypeError if a value is not of JSON's types.
+
+    `number` is that of the request, in the request and in its reply.
+    """
     # `asdict` would copy every number of a block first, which takes ten times as long.
-    return json.dumps({"is": type(message).__name__, **vars(message)}).encode() + b"\n"
+    values = {"is": type(message).__name__, "number": number, **vars(message)}
+    return json.dumps(values).encode() + b"\n"
 
 
-def decode(line: bytes) -> Message:
-    """Return the message of a line. Raises ValueError if the line is not a message."""
+def decode(line: bytes) -> tuple[int, Message]:
+    """Return the number and the message of a line. Raises ValueError if it is not a message."""
     try:
         values = json.loads(line)
-        message_type = _TYPES[values.pop("is")]
+        message_type, number = _TYPES[values.pop("is")], int(values.pop("number"))
         message: Message = message_type(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a message: {line[:200]!r}") from error
-    return message
+    return number, message

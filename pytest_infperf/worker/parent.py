@@ -23,7 +23,11 @@ Reply = TypeVar("Reply", bound=messages.Message)
 
 
 class WorkerProcess:
-    """A worker's process. Once `freeze` was called, it runs only inside `thawed`."""
+    """A worker's process. Once `freeze` was called, it runs only inside `thawed`.
+
+    Each request has a number, which its reply repeats. An exchange that any exception breaks off
+    ends the process: its reply would otherwise be read as that of the next request.
+    """
 
     def __init__(self, name: str, checkout: Checkout, timeout_s: float) -> None:
         self.name = name
@@ -39,6 +43,10 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C reaches only the run, which then ends its workers
         )
         self._unread = b""
+        self._number = 0
+        """Number of the last request."""
+        self._ended_by_run = ""
+        """Why the run ended the process; empty if it did not."""
         self._placement: tuple[int, ...] | None = None
 
     def ask(self, request: messages.Message, reply_type: type[Reply]) -> Reply:
@@ -48,11 +56,13 @@ class WorkerProcess:
 
     def send(self, request: messages.Message) -> None:
         assert self._process.stdin
-        try:
-            self._process.stdin.write(messages.encode(request))
-            self._process.stdin.flush()
-        except OSError:
-            raise self._ended_error() from None
+        with self._exchange():
+            self._number += 1
+            try:
+                self._process.stdin.write(messages.encode(request, self._number))
+                self._process.stdin.flush()
+            except (OSError, ValueError):  # ValueError: the pipe is closed
+                raise self._ended_error() from None
 
     def receive(self, reply_type: type[Reply]) -> Reply:
         """Wait for a reply of that type and return it.
@@ -60,12 +70,12 @@ class WorkerProcess:
         Raises UserError if the request failed with one. Raises WorkerError if it failed otherwise,
         if the process ended or did not reply in time, and if it sent anything else.
         """
-        line = self._read_line()
-        try:
-            reply = messages.decode(line)
-        except ValueError as error:
-            self.close()
-            raise WorkerError(f"the worker of {self.name} broke the protocol: {error}") from None
+        with self._exchange():
+            reply = self._read_reply()
+            if not isinstance(reply, (reply_type, messages.RequestFailed)):
+                raise self._protocol_error(
+                    f"it sent {type(reply).__name__} instead of {reply_type.__name__}"
+                )
         if isinstance(reply, messages.RequestFailed):
             if reply.is_user_error:
                 raise UserError(reply.message)
@@ -73,13 +83,28 @@ class WorkerProcess:
                 f"the worker of {self.name} failed: {reply.error_type}: {reply.message}"
                 f"{self._output}"
             )
-        if not isinstance(reply, reply_type):
-            self.close()
-            raise WorkerError(
-                f"the worker of {self.name} broke the protocol: it sent {type(reply).__name__} "
-                f"instead of {reply_type.__name__}"
-            )
         return reply
+
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close("its last exchange with the run was broken off")
+            raise
+
+    def _read_reply(self) -> messages.Message:
+        line = self._read_line()
+        try:
+            number, reply = messages.decode(line)
+        except ValueError as error:
+            raise self._protocol_error(str(error)) from None
+        if number != self._number:
+            raise self._protocol_error(f"it replied to request {number}, not {self._number}")
+        return reply
+
+    def _protocol_error(self, fault: str) -> WorkerError:
+        return WorkerError(f"the worker of {self.name} broke the protocol: {fault}")
 
     def _read_line(self) -> bytes:
         assert self._process.stdout
@@ -88,7 +113,6 @@ class WorkerProcess:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._unread:
                 if not selector.select(max(0.0, deadline - perf_counter())):
-                    self.close()
                     raise WorkerError(
                         f"the worker of {self.name} did not answer within {self._timeout_s:g} s "
                         f"and was ended (--infperf-timeout){self._output}"
@@ -101,6 +125,10 @@ class WorkerProcess:
         return line
 
     def _ended_error(self) -> WorkerError:
+        if self._ended_by_run:
+            return WorkerError(
+                f"the worker of {self.name} was ended before, because {self._ended_by_run}"
+            )
         how = how_it_ended(self._process.wait())
         self.close()
         return WorkerError(f"the worker of {self.name} {how}{self._output}")
@@ -150,9 +178,13 @@ class WorkerProcess:
         if self.alive:
             self._signal(signal.SIGKILL)
 
-    def close(self) -> None:
-        """End the process if it runs, wait for it and close its pipes."""
+    def close(self, reason: str = "the run no longer needed it") -> None:
+        """End the process if it runs, wait for it and close its pipes.
+
+        `reason` is why the run ends it, for the message if it is asked again.
+        """
         if self.alive:
+            self._ended_by_run = reason
             self.kill()
             self._process.wait()
         self._output.close()

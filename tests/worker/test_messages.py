@@ -21,15 +21,15 @@ from pytest_infperf.worker.messages import Block, BlockDone, Message, RequestFai
     ],
 )
 def test_a_message_comes_back_as_it_was(message: Message) -> None:
-    line = messages.encode(message)
+    line = messages.encode(message, 7)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
-    assert messages.decode(line) == message
+    assert messages.decode(line) == (7, message)
 
 
 def test_an_output_that_is_not_a_number_stays_one() -> None:
-    line = messages.encode(BlockDone([1], [1], 1, 0, None, [[math.nan]]))
-    done = messages.decode(line)
+    line = messages.encode(BlockDone([1], [1], 1, 0, None, [[math.nan]]), 1)
+    _, done = messages.decode(line)
     assert isinstance(done, BlockDone)
     assert done.outputs
     assert math.isnan(done.outputs[0][0])
@@ -44,10 +44,11 @@ def test_an_output_that_is_not_a_number_stays_one() -> None:
         b"3",
         b"[]",
         b"{}",
-        b'{"is": "Memory"}',
-        b'{"is": "Memory", "peak_bytes": 1, "more": 2}',
-        b'{"is": "Nothing"}',
-        b'{"is": ["Memory"]}',
+        b'{"is": "Memory", "peak_bytes": 1}',
+        b'{"is": "Memory", "number": 1}',
+        b'{"is": "Memory", "number": 1, "peak_bytes": 1, "more": 2}',
+        b'{"is": "Nothing", "number": 1}',
+        b'{"is": ["Memory"], "number": 1}',
     ],
 )
 def test_anything_else_is_refused(line: bytes) -> None:
