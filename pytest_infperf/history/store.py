@@ -1,4 +1,4 @@
-"""Saved runs: reads the files of pytest-benchmark's storage and those of --infperf-json.
+"""Saved runs, from files of pytest-benchmark's storage and of --infperf-json.
 
 A file of pytest-benchmark holds our record in the `extra_info` of each benchmark, and the time and
 the commit of the run in fields of its own.

@@ -1,4 +1,4 @@
-"""Saved runs to compare: a few measures of two variants on a host that is made up."""
+"""Saved runs to compare: a few measures of two variants on an invented host."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run_record(
 
 
 def write_benchmark_file(folder: Path, number: int, run: RunRecord, machine: str = "Linux") -> Path:
-    """As pytest-benchmark writes it."""
+    """Write a run like pytest-benchmark does, and return the path."""
     document = record_file.to_document(run)
     assert run.revision
     benchmarks = [

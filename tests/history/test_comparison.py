@@ -1,4 +1,4 @@
-"""What changed between two runs, with intervals, and what two hosts leave to say."""
+"""Changes between two runs with their intervals, also between hosts, and limits on changes."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_a_change_has_the_interval_of_both_sides() -> None:
     assert found.basis == "values"
     assert found.change
     assert found.change.value == pytest.approx(0.2)
-    # Both sides spread by one per cent: together by about its square root of two.
+    # Both sides spread by one per cent: together by about that times the square root of two.
     assert found.change.low == pytest.approx(1.2 * (1 - 0.0142) - 1, abs=2e-3)
     assert found.change.high == pytest.approx(1.2 * (1 + 0.0142) - 1, abs=2e-3)
     assert found.is_clear
 
 
-def test_what_overlaps_is_not_clear() -> None:
+def test_a_change_within_the_interval_is_not_clear() -> None:
     found = change(compared(run_record(10, spread=0.2), run_record(11, spread=0.2)), "latency_p50")
     assert not found.is_clear
 
@@ -54,7 +54,7 @@ def test_quality_is_compared_in_points() -> None:
     assert found.change.low == pytest.approx(-1 - 0.2 * 2**0.5)
 
 
-def test_on_the_same_samples_scores_are_known() -> None:
+def test_scores_of_the_same_samples_are_exact() -> None:
     before, after = run_record(bleu=30), run_record(bleu=29)
     for run in (before, after):
         run.records[1].settings = VariantSettings(baseline_id="base", seed=0, samples=400)
@@ -63,7 +63,7 @@ def test_on_the_same_samples_scores_are_known() -> None:
     assert (found.low, found.high) == (found.value, found.value)
 
 
-def test_what_is_the_same_is_exactly_the_same() -> None:
+def test_equal_sizes_have_no_change() -> None:
     found = change(compared(run_record(), run_record()), "size").change
     assert found
     assert (found.value, found.low, found.high) == (0, 0, 0)
@@ -82,7 +82,7 @@ def test_between_hosts_times_are_compared_as_ratios_to_the_baseline() -> None:
     assert change(comparison, "size").basis == "values"
 
 
-def test_what_only_one_run_has_is_listed() -> None:
+def test_a_measure_of_one_run_only_is_listed() -> None:
     before, after = run_record(), run_record()
     after.records[1].measures["chrf"] = Measure(50, "points")
     del after.records[0]
@@ -116,7 +116,7 @@ def test_a_limit_is_judged_by_the_whole_interval(
     assert judged.finding is expected, fail_on.describe(judged)
 
 
-def test_every_limit_of_the_list_is_judged_on_every_variant() -> None:
+def test_every_limit_is_judged_on_every_variant() -> None:
     changes = compared(run_record(10), run_record(12)).changes
     judged = list(fail_on.judge(changes, fail_on.parse("latency_p50:5%, bleu:-0.5")))
     broken = [j.change.variant for j in judged if j.finding is Finding.BROKEN]
@@ -155,7 +155,7 @@ def test_the_reason_is_named_when_a_limit_cannot_be_judged() -> None:
         ("bleu:much", "is not a number"),
     ],
 )
-def test_a_mistaken_limit_is_told(text: str, message: str) -> None:
+def test_a_wrong_limit_is_reported(text: str, message: str) -> None:
     changes = compared(run_record(), run_record()).changes
     with pytest.raises(UserError) as raised:
         list(fail_on.judge(changes, fail_on.parse(text)))

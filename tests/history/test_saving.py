@@ -1,4 +1,4 @@
-"""Runs that end at the same moment: each takes its turn to save."""
+"""Runs that end at the same time save one after the other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_infperf.history.saving import one_at_a_time
 
 
 def test_one_saves_while_the_others_wait(tmp_path: Path) -> None:
-    """Each numbers its file by what is there, as pytest-benchmark does; none may be lost."""
+    """Each run numbers its file by the existing ones, as pytest-benchmark does; none is lost."""
 
     def save() -> None:
         with one_at_a_time(tmp_path, saves=True):
@@ -26,6 +26,6 @@ def test_one_saves_while_the_others_wait(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 5
 
 
-def test_who_does_not_save_does_not_wait(tmp_path: Path) -> None:
+def test_a_run_that_does_not_save_does_not_wait(tmp_path: Path) -> None:
     with one_at_a_time(tmp_path, saves=True), one_at_a_time(tmp_path, saves=False):
         assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""A run as the translation suite leaves one: eleven variants, three of them in trouble."""
+"""A run like one of the translation suite: eleven variants, three of them with problems."""
 
 from __future__ import annotations
 

@@ -17,14 +17,14 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_nothing_is_said_before_there_is_something_to_guess_from(clock: Clock) -> None:
+def test_there_is_no_estimate_before_a_test_is_finished(clock: Clock) -> None:
     remaining = RemainingTime(clock, 10)
     clock.now = 7
     assert remaining.seconds() is None
     assert remaining.text() == ""
 
 
-def test_the_first_tests_say_too_little(clock: Clock) -> None:
+def test_there_is_no_estimate_before_enough_tests_are_finished(clock: Clock) -> None:
     remaining = RemainingTime(clock, 4, guess_after=2)
     clock.now = 30
     remaining.advance()
@@ -34,7 +34,7 @@ def test_the_first_tests_say_too_little(clock: Clock) -> None:
     assert remaining.seconds() == 40
 
 
-def test_the_mean_of_the_tests_that_are_done(clock: Clock) -> None:
+def test_the_estimate_is_from_the_mean_of_finished_tests(clock: Clock) -> None:
     remaining = RemainingTime(clock, 4)
     clock.now = 30
     remaining.advance()
@@ -45,7 +45,7 @@ def test_the_mean_of_the_tests_that_are_done(clock: Clock) -> None:
     assert remaining.seconds() == 35
 
 
-def test_a_test_that_drags_on_never_makes_the_rest_negative(clock: Clock) -> None:
+def test_a_slow_test_never_makes_the_estimate_negative(clock: Clock) -> None:
     remaining = RemainingTime(clock, 2)
     clock.now = 10
     remaining.advance()
@@ -58,7 +58,7 @@ def test_a_test_that_drags_on_never_makes_the_rest_negative(clock: Clock) -> Non
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [
         (3, "under 10 s left"),
         (12, "about 10 s left"),
@@ -68,8 +68,8 @@ def test_a_test_that_drags_on_never_makes_the_rest_negative(clock: Clock) -> Non
         (8000, "about 2 h 13 min left"),
     ],
 )
-def test_words(clock: Clock, seconds: float, words: str) -> None:
+def test_the_estimate_in_words(clock: Clock, seconds: float, text: str) -> None:
     remaining = RemainingTime(clock, 2)
     clock.now = seconds
     remaining.advance()
-    assert remaining.text() == words
+    assert remaining.text() == text

@@ -23,7 +23,7 @@ _PROTOCOL_HEADERS = {
     "latency_max": "max",
     "throughput": "samples/s",
 }
-"""The columns of the study's table."""
+"""Header of each measure, as in the tables of the studies that the protocols follow."""
 _LOAD_HEADERS = {
     "highest_rate": "highest rate",
     "requests_per_hour": "per hour",
