@@ -2,30 +2,85 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
+from threading import Event, Thread
+from typing import Any
 
+import pytest
+from filelock import FileLock, Timeout
+
+from pytest_infperf.history import saving
 from pytest_infperf.history.saving import one_at_a_time
 
 
-def test_one_saves_while_the_others_wait(tmp_path: Path) -> None:
-    """Each run numbers its file by the existing ones, as pytest-benchmark does; none is lost."""
+def save(storage: Path) -> None:
+    """Number the file by what is there, as pytest-benchmark does."""
+    number = len(list(storage.iterdir())) + 1
+    (storage / f"{number:04}.json").write_text("saved")
 
-    def save() -> None:
+
+@pytest.mark.parametrize("others", [1, 4])
+def test_one_saves_while_the_others_wait(tmp_path: Path, others: int) -> None:
+    """All others are about to save before the first one does; none may come in meanwhile."""
+    about_to = [Event() for _ in range(others)]
+    inside = Event()
+
+    def another(about_to: Event) -> None:
+        about_to.set()
         with one_at_a_time(tmp_path, saves=True):
-            number = len(list(tmp_path.iterdir())) + 1
-            time.sleep(0.02)
-            (tmp_path / f"{number:04}.json").write_text("saved")
+            inside.set()
+            save(tmp_path)
 
-    threads = [threading.Thread(target=save) for _ in range(5)]
-    for thread in threads:
-        thread.start()
+    threads = [Thread(target=another, args=(event,)) for event in about_to]
+    with one_at_a_time(tmp_path, saves=True):
+        for thread in threads:
+            thread.start()
+        assert all(event.wait(30) for event in about_to)
+        assert not inside.wait(0.3)
+        save(tmp_path)
     for thread in threads:
         thread.join()
-    assert len(list(tmp_path.iterdir())) == 5
+    names = [path.name for path in sorted(tmp_path.iterdir())]
+    assert names == [f"{number:04}.json" for number in range(1, others + 2)]
+
+
+@pytest.mark.parametrize("error", [Timeout("held by another"), PermissionError("not yours")])
+def test_without_a_lock_a_run_saves_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    class Unavailable(FileLock):
+        def acquire(self, *_: object, **__: object) -> Any:
+            raise error
+
+    monkeypatch.setattr(saving, "FileLock", Unavailable)
+    with one_at_a_time(tmp_path, saves=True):
+        save(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_another_storage_has_turns_of_its_own(tmp_path: Path) -> None:
+    inside = Event()
+
+    def another() -> None:
+        with one_at_a_time(tmp_path / "another", saves=True):
+            inside.set()
+
+    thread = Thread(target=another)
+    with one_at_a_time(tmp_path / "one", saves=True):
+        thread.start()
+        assert inside.wait(30)
+    thread.join()
 
 
 def test_a_run_that_does_not_save_does_not_wait(tmp_path: Path) -> None:
-    with one_at_a_time(tmp_path, saves=True), one_at_a_time(tmp_path, saves=False):
-        assert list(tmp_path.iterdir()) == []
+    inside = Event()
+
+    def another() -> None:
+        with one_at_a_time(tmp_path, saves=False):
+            inside.set()
+
+    thread = Thread(target=another)
+    with one_at_a_time(tmp_path, saves=True):
+        thread.start()
+        assert inside.wait(30)
+    thread.join()

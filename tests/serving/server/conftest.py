@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 
-from tests.serving.server.echo_server import SUITE, Running, Serve, serve_command
+from tests.serving.server.echo_server import (
+    GATED_SUITE,
+    SUITE,
+    Gate,
+    Running,
+    Serve,
+    serve_command,
+)
 
 
 @pytest.fixture(scope="session")
 def echo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("served")
-    (folder / "suite.py").write_text(SUITE)
+    return written(tmp_path_factory.mktemp("served"), SUITE)
+
+
+def written(folder: Path, suite: str) -> Path:
+    (folder / "suite.py").write_text(suite)
     (folder / "model").mkdir()
     (folder / "model" / "config.json").write_text("{}")
     return folder
@@ -48,6 +58,22 @@ def serve(echo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         server.process.terminate()
     for server in running:
         server.process.communicate(timeout=30)
+
+
+@pytest.fixture
+def gated(serve: Serve, tmp_path: Path) -> Iterator[Callable[..., Gate]]:
+    """Start a server whose model is held up from now on, until the gate is opened."""
+    gates: list[Gate] = []
+
+    def start(*options: str) -> Gate:
+        folder = written(tmp_path, GATED_SUITE)
+        gates.append(gate := Gate(serve(*options, folder=folder), folder))
+        gate.close()
+        return gate
+
+    yield start
+    for gate in gates:
+        gate.open()
 
 
 @pytest.fixture(scope="session")

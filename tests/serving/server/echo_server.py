@@ -18,6 +18,32 @@ suite = Suite("echo", task=Echo(), model="model", variants=[
     Fake(), Fake(id="slow", query_ms=200), Fake(id="threaded", threads=3)])
 """
 PREDICT = "/v1/models/echo:predict"
+GATED_SUITE = """
+from pathlib import Path
+from time import sleep
+
+from pytest_infperf import Echo, Fake, Suite
+
+FOLDER = Path(__file__).parent
+
+class Gated(Fake):
+    def load(self, artifact, task, threads):
+        runner = super().load(artifact, task, threads)
+        infer = runner.infer
+
+        def infer_when_open(features):
+            with (FOLDER / "queries").open("a") as queries:
+                queries.write(" ".join(features) + "\\n")
+            while (FOLDER / "closed").exists():
+                sleep(0.005)
+            return infer(features)
+
+        runner.infer = infer_when_open
+        return runner
+
+suite = Suite("echo", task=Echo(), model="model", variants=[Gated(id="gated")])
+"""
+"""A variant that writes down its queries, and answers none while the file `closed` is there."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +91,27 @@ def _reply(status: int, raw: bytes, headers: Any) -> Reply:
 
 
 Serve = Callable[..., Running]
+
+
+@dataclass
+class Gate:
+    """A server of the gated suite whose model is held up until `open`."""
+
+    server: Running
+    folder: Path
+
+    def close(self) -> None:
+        (self.folder / "queries").write_text("")
+        (self.folder / "closed").touch()
+
+    def open(self) -> None:
+        (self.folder / "closed").unlink(missing_ok=True)
+
+    @property
+    def queries(self) -> list[list[str]]:
+        """The texts of each query since the gate was closed."""
+        lines = (self.folder / "queries").read_text().splitlines()
+        return [line.split() for line in lines]
 
 
 def serve_command(folder: Path, errors: Path, *options: str) -> subprocess.Popen[str]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 
 import psutil
-import pytest
 
 from pytest_infperf.host.cpu import usable_cores
-from tests.serving.server.echo_server import PREDICT, Reply, Running, Serve
+from tests.serving.server.echo_server import PREDICT, Gate, Reply, Running, Serve
+
+Gated = Callable[..., Gate]
 
 
 def side_by_side(server: Running, count: int, data: object = None) -> list[Reply]:
@@ -21,35 +25,93 @@ def side_by_side(server: Running, count: int, data: object = None) -> list[Reply
         return [reply.result() for reply in asked]
 
 
-def test_a_full_queue_answers_429_at_once(serve: Serve) -> None:
-    server = serve("--variant", "slow", "--queue", "1")
-    replies = side_by_side(server, 8)
-    statuses = sorted(reply.status for reply in replies)
-    assert statuses.count(429) >= 5
-    assert statuses.count(200) >= 2
-    refused = next(reply for reply in replies if reply.status == 429)
-    assert refused.headers["retry-after"] == "1"
-    assert refused.body["error"]["code"] == "busy"
-    assert server.ask({"instances": ["after"]}).status == 200
+def held_up(
+    gate: Gate, pool: ThreadPoolExecutor, waiting: int, samples: int = 1
+) -> list[Future[Reply]]:
+    """Requests without an answer: one in the model, and as many in the queue as it takes.
+
+    One more is sent, which the full queue refuses: so all of them have arrived.
+    """
+    ask = partial(pool.submit, gate.server.ask)
+    first = ask({"instances": ["first"]})
+    wait_until(lambda: gate.queries == [["first"]])
+    others = [ask({"instances": [f"other-{i}"] * samples}) for i in range(waiting + 1)]
+    (refused,), queued = wait(others, 30, FIRST_COMPLETED)
+    assert refused.result().status == 429
+    return [first, *queued]
 
 
-def test_what_takes_too_long_answers_504_and_is_not_computed(serve: Serve) -> None:
-    server = serve("--variant", "slow", "--timeout", "0.5")
-    replies = side_by_side(server, 6)
-    statuses = sorted(reply.status for reply in replies)
-    assert set(statuses) == {200, 504}
-    late = next(reply for reply in replies if reply.status == 504)
-    assert late.body["error"]["message"] == "no answer within 0.5 s"
-    sleep(0.3)
-    assert server.metric("infperf_model_seconds_count") == statuses.count(200)
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = monotonic() + 30
+    while not condition():
+        assert monotonic() < until, "it does not happen"
+        sleep(0.01)
 
 
-def test_requests_are_put_together(serve: Serve) -> None:
-    """While the first is computed the others wait, and then share one query."""
-    server = serve("--variant", "slow", "--batch", "8", "--batch-window-ms", "100")
-    replies = side_by_side(server, 8)
-    assert [r.body["predictions"] for r in replies] == [[f"{i}"] for i in range(8)]
-    assert server.metric("infperf_batch_samples_sum") > 8  # each request counts its query's size
+def refuses_connections(server: Running) -> bool:
+    try:
+        server.get("/healthz")
+    except OSError:
+        return True
+    return False
+
+
+def test_a_full_queue_answers_429_at_once(gated: Gated) -> None:
+    """While the first request is in the model and the second waits; none of them ends by itself."""
+    gate = gated("--queue", "1")
+    with ThreadPoolExecutor(8) as pool:
+        waiting = held_up(gate, pool, 1)
+        for reply in side_by_side(gate.server, 6):
+            assert (reply.status, reply.headers["retry-after"]) == (429, "1")
+            assert reply.body["error"]["code"] == "busy"
+        gate.open()
+        assert [reply.result().status for reply in waiting] == [200, 200]
+    assert len(gate.queries) == 2
+    assert gate.server.ask({"instances": ["after"]}).status == 200
+
+
+def test_what_takes_too_long_answers_504_and_is_not_computed(gated: Gated) -> None:
+    gate = gated("--timeout", "1", "--queue", "2")
+    with ThreadPoolExecutor(4) as pool:
+        for reply in held_up(gate, pool, 2):
+            assert reply.result().status == 504
+            assert reply.result().body["error"]["message"] == "no answer within 1 s"
+    gate.open()
+    wait_until(lambda: gate.server.ask({"instances": ["after"]}).status == 200)
+    assert {text for texts in gate.queries for text in texts} == {"first", "after"}
+
+
+def test_requests_are_put_together(gated: Gated) -> None:
+    """While the first is computed the others wait, and then share queries of five samples."""
+    gate = gated("--batch", "5", "--queue", "7", "--batch-window-ms", "0")
+    with ThreadPoolExecutor(9) as pool:
+        replies = held_up(gate, pool, 7)
+        gate.open()
+        texts = [reply.result().body["predictions"][0] for reply in replies]
+    first, *others = gate.queries
+    assert first == ["first"]
+    assert [len(query) for query in others] == [5, 2]
+    assert sorted(texts) == sorted([*first, *others[0], *others[1]])
+    # Each request counts the size of its query.
+    assert gate.server.metric("infperf_batch_samples_sum") == 1 + 5 * 5 + 2 * 2
+
+
+def test_a_request_that_does_not_fit_into_a_batch_is_in_the_next(gated: Gated) -> None:
+    gate = gated("--batch", "5", "--queue", "3", "--batch-window-ms", "0")
+    with ThreadPoolExecutor(5) as pool:
+        replies = held_up(gate, pool, 3, samples=2)
+        gate.open()
+        assert [len(reply.result().body["predictions"]) for reply in replies] == [1, 2, 2, 2]
+    assert [len(query) for query in gate.queries] == [1, 4, 2]
+
+
+def test_a_batch_waits_for_requests_until_it_is_full(gated: Gated) -> None:
+    gate = gated("--batch", "2", "--batch-window-ms", "20000")
+    gate.open()
+    begun = monotonic()
+    assert {reply.status for reply in side_by_side(gate.server, 2)} == {200}
+    assert [sorted(query) for query in gate.queries] == [["0", "1"]]
+    assert monotonic() - begun < 15
 
 
 def test_a_request_larger_than_a_batch_is_a_query_of_its_own(serve: Serve) -> None:
@@ -58,34 +120,39 @@ def test_a_request_larger_than_a_batch_is_a_query_of_its_own(serve: Serve) -> No
     assert server.ask({"instances": texts}).body["predictions"] == texts
 
 
-def test_it_finishes_what_it_took_and_then_ends(serve: Serve) -> None:
-    server = serve("--variant", "slow")
-    with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(server.ask, {"instances": [f"{i}"]}) for i in range(4)]
-        sleep(0.3)
-        server.process.send_signal(signal.SIGTERM)
-        assert [reply.result().status for reply in asked] == [200] * 4
-    assert server.process.wait(30) == 0
-    with pytest.raises(OSError, match="refused"):
-        server.get("/healthz")
+def test_it_finishes_what_it_took_and_then_ends(gated: Gated) -> None:
+    gate = gated("--queue", "3")
+    with ThreadPoolExecutor(5) as pool:
+        taken = held_up(gate, pool, 3)
+        gate.server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses_connections(gate.server))
+        sleep(1.2)
+        assert not any(reply.done() for reply in taken)
+        gate.open()
+        assert [reply.result().status for reply in taken] == [200] * 4
+    assert gate.server.process.wait(30) == 0
+
+
+def worker_processes(server: Running) -> set[int]:
+    """Those that live; one that was killed has no command any more."""
+    found = set()
+    for child in psutil.Process(server.process.pid).children():
+        with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+            if "resource_tracker" not in " ".join(child.cmdline()):
+                found.add(child.pid)
+    return found
 
 
 def test_a_worker_that_is_killed_is_started_anew(serve: Serve) -> None:
     server = serve(workers=2)
     assert side_by_side(server, 10)[0].status == 200
-    workers = [
-        child
-        for child in psutil.Process(server.process.pid).children()
-        if "resource_tracker" not in " ".join(child.cmdline())
-    ]
-    assert len(workers) == 2
-    workers[0].kill()
-    until = monotonic() + 60
-    while server.metric("infperf_ready_workers") != 1 and monotonic() < until:
-        sleep(0.02)
-    while server.metric("infperf_ready_workers") != 2 and monotonic() < until:
-        sleep(0.05)
-    assert server.metric("infperf_ready_workers") == 2
+    before = worker_processes(server)
+    assert len(before) == 2
+    killed = min(before)
+    psutil.Process(killed).kill()
+    wait_until(lambda: len(worker_processes(server) - before) == 1)
+    wait_until(lambda: server.metric("infperf_ready_workers") == 2)
+    assert killed not in worker_processes(server)
     assert {reply.status for reply in side_by_side(server, 10)} == {200}
 
 
@@ -115,7 +182,7 @@ def test_a_line_in_the_log_for_each_request(serve: Serve, echo_folder: Path) -> 
 
 def test_quiet_writes_no_line(serve: Serve) -> None:
     server = serve("--quiet")
-    server.ask({"instances": ["a"]})
+    assert server.ask({"instances": ["a"]}).status == 200
     server.process.terminate()
     server.process.wait(30)
     assert PREDICT not in server.errors.read_text()
