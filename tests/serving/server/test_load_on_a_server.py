@@ -1,4 +1,4 @@
-"""Queues, time limits, batches, workers that die, and the end: a server under pressure."""
+"""A server under load: queues, time limits, batches, dying processes, and shutdown."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.serving.server.echo_server import PREDICT, Reply, Running, Serve
 
 def side_by_side(server: Running, count: int, data: object = None) -> list[Reply]:
     with ThreadPoolExecutor(count) as pool:
-        asked = [pool.submit(server.ask, data or {"instances": [f"{i}"]}) for i in range(count)]
-        return [reply.result() for reply in asked]
+        futures = [pool.submit(server.post, data or {"instances": [f"{i}"]}) for i in range(count)]
+        return [future.result() for future in futures]
 
 
 def test_a_full_queue_answers_429_at_once(serve: Serve) -> None:
@@ -30,10 +30,10 @@ def test_a_full_queue_answers_429_at_once(serve: Serve) -> None:
     refused = next(reply for reply in replies if reply.status == 429)
     assert refused.headers["retry-after"] == "1"
     assert refused.body["error"]["code"] == "busy"
-    assert server.ask({"instances": ["after"]}).status == 200
+    assert server.post({"instances": ["after"]}).status == 200
 
 
-def test_what_takes_too_long_answers_504_and_is_not_computed(serve: Serve) -> None:
+def test_a_request_over_its_time_limit_answers_504_and_is_not_computed(serve: Serve) -> None:
     server = serve("--variant", "slow", "--timeout", "0.5")
     replies = side_by_side(server, 6)
     statuses = sorted(reply.status for reply in replies)
@@ -44,8 +44,8 @@ def test_what_takes_too_long_answers_504_and_is_not_computed(serve: Serve) -> No
     assert server.metric("infperf_model_seconds_count") == statuses.count(200)
 
 
-def test_requests_are_put_together(serve: Serve) -> None:
-    """While the first is computed the others wait, and then share one query."""
+def test_waiting_requests_share_a_query(serve: Serve) -> None:
+    """The others wait while the first is computed, and then share one query."""
     server = serve("--variant", "slow", "--batch", "8", "--batch-window-ms", "100")
     replies = side_by_side(server, 8)
     assert [r.body["predictions"] for r in replies] == [[f"{i}"] for i in range(8)]
@@ -55,22 +55,22 @@ def test_requests_are_put_together(serve: Serve) -> None:
 def test_a_request_larger_than_a_batch_is_a_query_of_its_own(serve: Serve) -> None:
     server = serve("--batch", "2", "--batch-window-ms", "20")
     texts = [str(i) for i in range(7)]
-    assert server.ask({"instances": texts}).body["predictions"] == texts
+    assert server.post({"instances": texts}).body["predictions"] == texts
 
 
-def test_it_finishes_what_it_took_and_then_ends(serve: Serve) -> None:
+def test_it_finishes_open_requests_before_it_ends(serve: Serve) -> None:
     server = serve("--variant", "slow")
     with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(server.ask, {"instances": [f"{i}"]}) for i in range(4)]
+        futures = [pool.submit(server.post, {"instances": [f"{i}"]}) for i in range(4)]
         sleep(0.3)
         server.process.send_signal(signal.SIGTERM)
-        assert [reply.result().status for reply in asked] == [200] * 4
+        assert [future.result().status for future in futures] == [200] * 4
     assert server.process.wait(30) == 0
     with pytest.raises(OSError, match="refused"):
         server.get("/healthz")
 
 
-def test_a_worker_that_is_killed_is_started_anew(serve: Serve) -> None:
+def test_a_process_that_is_killed_is_restarted(serve: Serve) -> None:
     server = serve(workers=2)
     assert side_by_side(server, 10)[0].status == 200
     workers = [
@@ -89,7 +89,7 @@ def test_a_worker_that_is_killed_is_started_anew(serve: Serve) -> None:
     assert {reply.status for reply in side_by_side(server, 10)} == {200}
 
 
-def test_metrics_of_all_workers_together(serve: Serve) -> None:
+def test_metrics_sum_all_processes(serve: Serve) -> None:
     server = serve(workers=2)
     side_by_side(server, 20)
     route = f'infperf_requests_total{{route="{PREDICT}",status="200"}}'
@@ -101,27 +101,27 @@ def test_metrics_of_all_workers_together(serve: Serve) -> None:
 
 def test_a_line_in_the_log_for_each_request(serve: Serve, echo_folder: Path) -> None:
     server = serve()
-    server.ask({"instances": ["a", "b"]})
+    server.post({"instances": ["a", "b"]})
     server.process.terminate()
     server.process.wait(30)
     lines = [
-        json.loads(line) for line in server.errors.read_text().splitlines() if line.startswith("{")
+        json.loads(line) for line in server.stderr.read_text().splitlines() if line.startswith("{")
     ]
-    [asked] = [line for line in lines if line.get("path") == PREDICT]
-    assert (asked["status"], asked["samples"], asked["batch"]) == (200, 2, 2)
-    assert asked["seconds"] >= asked["model_s"] >= 0
-    assert len(asked["id"]) == 16
+    [request] = [line for line in lines if line.get("path") == PREDICT]
+    assert (request["status"], request["samples"], request["batch"]) == (200, 2, 2)
+    assert request["seconds"] >= request["model_s"] >= 0
+    assert len(request["id"]) == 16
 
 
 def test_quiet_writes_no_line(serve: Serve) -> None:
     server = serve("--quiet")
-    server.ask({"instances": ["a"]})
+    server.post({"instances": ["a"]})
     server.process.terminate()
     server.process.wait(30)
-    assert PREDICT not in server.errors.read_text()
+    assert PREDICT not in server.stderr.read_text()
 
 
-def test_it_listens_to_this_host_alone_unless_told_otherwise(echo: Running) -> None:
+def test_it_listens_to_this_host_only_by_default(echo: Running) -> None:
     addresses = {
         connection.laddr.ip
         for connection in psutil.Process(echo.process.pid).net_connections()
@@ -130,7 +130,7 @@ def test_it_listens_to_this_host_alone_unless_told_otherwise(echo: Running) -> N
     assert addresses == {"127.0.0.1"}
 
 
-def test_a_worker_has_the_variants_threads_unless_told_otherwise(serve: Serve) -> None:
+def test_a_process_has_the_threads_of_the_variant_by_default(serve: Serve) -> None:
     assert "echo[threaded]: 2 x 3 threads on" in server_output(
         serve("--variant=threaded", workers=2)
     )
@@ -142,4 +142,4 @@ def test_a_worker_has_the_variants_threads_unless_told_otherwise(serve: Serve) -
 
 
 def server_output(running: Running) -> str:
-    return running.errors.read_text()
+    return running.stderr.read_text()
