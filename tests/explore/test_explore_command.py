@@ -94,7 +94,7 @@ def test_it_continues_where_it_was_interrupted(explored: tuple[Path, str], folde
         (("--users", "1,2", "--seconds", "0"), "--seconds 0: must be above 0"),
     ],
 )
-def test_what_cannot_be_explored(folder: Path, options: tuple[str, ...], words: str) -> None:
+def test_mistakes_are_reported(folder: Path, options: tuple[str, ...], words: str) -> None:
     done = explore(folder, *options)
     assert done.returncode == 2
     assert words in done.stderr

@@ -106,7 +106,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         (["--rate", "1/s", "--suite", "other"], "no highest rate"),
     ],
 )
-def test_what_cannot_be_planned(
+def test_mistakes_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], word: str
 ) -> None:
     record_file.write(tmp_path / "a.json", run_record("a.large", 50, 0.1))

@@ -32,7 +32,7 @@ def usage(cores: float = 0.5, seconds: int = 100) -> Usage:
 def replies(
     count: int = 200, *, service_s: float = 0.02, lag_s: float = 0.0, status: int = 200
 ) -> list[Reply]:
-    """Ten a second."""
+    """Return ten replies a second."""
     return [Reply(i / 10, i / 10 + lag_s, i / 10 + lag_s + service_s, status) for i in range(count)]
 
 
@@ -187,7 +187,7 @@ def test_dropped_requests_are_errors() -> None:
     assert run(replies(90), dropped=10).error_rate == pytest.approx(0.1)
 
 
-def test_a_doubt_lets_no_limit_pass(under_load) -> None:  # type: ignore[no-untyped-def]
+def test_a_doubtful_run_passes_no_limit(under_load) -> None:  # type: ignore[no-untyped-def]
     from pytest_infperf.gates.judge import judge
     from pytest_infperf.records.catalogue import MeasureSpec
     from pytest_infperf.records.record import Verdict
