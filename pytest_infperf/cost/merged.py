@@ -1,4 +1,4 @@
-"""Records of several hosts side by side, each with its cost on the host that it was measured on.
+"""Records of several hosts in one table, each with its cost on the host that was measured.
 
 Nothing is projected from one instance type to another: a type that was not measured has no row.
 """
@@ -18,20 +18,26 @@ from pytest_infperf.records.record import Record, RunRecord, Verdict
 
 @dataclass(frozen=True)
 class Row:
+    """A variant on a host."""
+
     host: str
     record: Record
     cost: Measure | None
+    """Cost of a million requests, in US dollars; None if the price or throughput is not known."""
     price_source: str = ""
 
     @property
     def meets_every_gate(self) -> bool:
-        """A variant without any gate meets none."""
+        """Whether all gates pass without an error. A variant without gates does not meet any."""
         verdicts = {gate.verdict for gate in self.record.gates}
         return verdicts == {Verdict.PASS} and not self.record.errors
 
 
 def merge(runs: Sequence[RunRecord], table: PriceTable) -> list[Row]:
-    """In the order given; of the same variant on the same host the last."""
+    """Return the rows of all runs in their order; a later run replaces the row of an earlier one.
+
+    `table` prices the hosts of runs that did not know their price.
+    """
     rows: dict[tuple[str, str, str], Row] = {}
     for run in runs:
         host = next(iter(host_names(run.host)), "unknown host")
@@ -41,6 +47,7 @@ def merge(runs: Sequence[RunRecord], table: PriceTable) -> list[Row]:
 
 
 def cheapest(rows: Sequence[Row]) -> Row | None:
+    """Return the row with the lowest cost of those that meet every gate, or None without one."""
     able = [row for row in rows if row.cost and row.meets_every_gate]
     return min(able, key=lambda row: row.cost.value if row.cost else 0.0, default=None)
 

@@ -1,4 +1,4 @@
-"""Scores as others compute them, and as sums over samples."""
+"""Scores agree with hand-computed values and with other implementations."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def test_f1_of_a_class() -> None:
 
 
 def test_macro_f1_is_the_mean_over_classes() -> None:
-    # Of ham: precision 1/2, recall 1/2.
+    # The class ham has precision 1/2 and recall 1/2.
     assert score(F1(), OUTPUTS, REFERENCES) == pytest.approx(100 * (2 / 3 + 1 / 2) / 2)
 
 
-def test_a_class_that_is_neither_said_nor_true_has_no_f1_to_divide_by() -> None:
+def test_a_class_that_is_neither_predicted_nor_true_has_an_f1_of_zero() -> None:
     assert score(F1(positive="eggs"), OUTPUTS, REFERENCES) == 0
 
 
-def test_word_errors_are_edits_over_reference_words() -> None:
+def test_word_error_rate_is_edits_over_reference_words() -> None:
     outputs, references = ["one two", "three", "four five six"], ["one too", "three", "four six"]
     assert score(Wer(), outputs, references) == pytest.approx(100 * 2 / 5)
 
 
-def test_error_rates_are_jiwers() -> None:
+def test_error_rates_equal_those_of_jiwer() -> None:
     import jiwer
 
     outputs, references = ["one tow", "", "nine nine"], ["one two", "zero", "nine"]
@@ -49,7 +49,7 @@ def test_a_perfect_hypothesis_has_no_errors(metric: Wer | Cer) -> None:
     assert not metric.higher_is_better
 
 
-def test_statistics_are_a_row_a_sample() -> None:
+def test_statistics_have_one_row_for_each_sample() -> None:
     assert Wer().statistics(OUTPUTS, REFERENCES).shape == (5, 2)
     assert F1().statistics(OUTPUTS, REFERENCES).shape == (5, 6)
     assert F1().statistics(OUTPUTS, REFERENCES).dtype == np.float64
