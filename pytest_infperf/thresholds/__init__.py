@@ -7,7 +7,7 @@ The modules follow the data:
 - `checking` compares the sections with the collected suites: unknown names, gates that no test
   measures, percentiles that the budget cannot resolve.
 - `thresholds` selects the limits that apply to a variant on a host, `resolving` converts them to
-  the units of their measures, and the result is a list of gates (`gate`).
+  the units of their measures; the result is a list of gates (`gate`).
 - `problems`, `location`, `toml_lines` and `wording` make the error messages: file, line, key,
   mistake and remedy.
 - `rendering` writes sections as TOML.

@@ -1,4 +1,4 @@
-"""The commands as a user calls them, in a project with the fake backend."""
+"""Run the commands as a user does, in a project with the fake backend."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(sys, "path", [*sys.path])
     known = {*sys.modules}
     yield folder
-    # A command in this process imported the suite; the next project has one of the same name.
+    # A command in this process imports the suite; the next test has a suite of the same name.
     for name in [name for name in sys.modules if name.partition(".")[0] == "suites"]:
         if name not in known:
             del sys.modules[name]
@@ -65,16 +65,16 @@ def infperf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def record(folder: Path, name: str, instance: str, p50_s: float, **measures: Measure) -> str:
-    """A file of --infperf-json with one variant that keeps its limit."""
-    found = Record(
+def write_record(folder: Path, name: str, instance: str, p50_s: float, **measures: Measure) -> str:
+    """Write a file of --infperf-json with one variant that meets its limit; return its name."""
+    record = Record(
         "echo",
         "fast",
         {"latency_p50": Measure(p50_s, "s", p50_s * 0.99, p50_s * 1.01, 500), **measures},
         [GateRecord("latency_p50", "max = 1", Verdict.PASS, "fine")],
     )
     host = {"instance_type": instance, "cpu_model": "X", "logical_cores": 2}
-    run = RunRecord(host, None, [found], when=f"2026-11-01T00:00:{len(name):02}+00:00")
+    run = RunRecord(host, None, [record], when=f"2026-11-01T00:00:{len(name):02}+00:00")
     record_file.write(folder / name, run)
     return name
 
@@ -87,10 +87,10 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert cli.COMMANDS[command].split(",")[0][:30] in " ".join(capsys.readouterr().out.split())
 
 
-def test_compare_fails_for_what_is_beyond_a_limit(
+def test_compare_fails_if_a_change_is_beyond_its_limit(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    a, b = record(project, "a.json", "x", 0.010), record(project, "b.json", "x", 0.012)
+    a, b = write_record(project, "a.json", "x", 0.010), write_record(project, "b.json", "x", 0.012)
     assert cli.main(["compare", a, b, "--fail-on", "latency_p50:5%"]) == 1
     out = capsys.readouterr().out
     assert "FAIL echo[fast] latency_p50 changed by +20.0 %" in out
@@ -99,17 +99,17 @@ def test_compare_fails_for_what_is_beyond_a_limit(
     assert cli.main(["compare", b, a, "--fail-on", "latency_p50:5%"]) == 0
 
 
-def test_compare_says_what_two_hosts_leave_to_say(
+def test_compare_does_not_compare_times_of_different_hosts(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    a, b = record(project, "a.json", "x", 0.010), record(project, "b.json", "y", 0.012)
+    a, b = write_record(project, "a.json", "x", 0.010), write_record(project, "b.json", "y", 0.012)
     assert cli.main(["compare", a, b, "--fail-on", "latency_p50:5%", "--strict"]) == 1
     out = capsys.readouterr().out
     assert "The hosts differ (instance_type)" in out
     assert "NOT COMPARED echo[fast] latency_p50" in out
 
 
-def test_a_mistake_exits_with_two(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_error_exits_with_2(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compare", "1", "2"]) == 2
     assert "infperf compare: there is no file 1, and no saved run in" in capsys.readouterr().err
 
@@ -118,7 +118,7 @@ def test_history_finds_the_run_where_a_level_changed(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = [
-        record(project, f"{'x' * number}.json", "x", 0.010 * (1 + 0.2 * (number > 6)))
+        write_record(project, f"{'x' * number}.json", "x", 0.010 * (1 + 0.2 * (number > 6)))
         for number in range(1, 12)
     ]
     arguments = ["history", *files, "--plot", "plots"]
@@ -136,7 +136,7 @@ def test_report_names_the_cheapest_that_meets_every_gate(
 ) -> None:
     rates = {"c7i.large": 100.0, "c7g.large": 90.0, "own.box": 900.0}
     files = [
-        record(project, f"{name}.json", name, 0.01, throughput=Measure(rate, "samples/s"))
+        write_record(project, f"{name}.json", name, 0.01, throughput=Measure(rate, "samples/s"))
         for name, rate in rates.items()
     ]
     assert cli.main(["report", *files, "--markdown", "merged.md"]) == 0
@@ -149,11 +149,11 @@ def test_report_names_the_cheapest_that_meets_every_gate(
     assert f"cheapest that meets every gate: fast on {best}, {cost[best]:.3g} USD" in out
     rows = [line for line in (project / "merged.md").read_text().splitlines() if "| fast " in line]
     assert len(rows) == 3
-    assert "| - |" in next(row for row in rows if "own.box" in row), "a price nobody knows"
+    assert "| - |" in next(row for row in rows if "own.box" in row), "own.box has no price"
 
 
-def test_doctor_tells_what_it_saw_and_what_to_do(project: Path) -> None:
-    path = record(project, "a.json", "x", 0.01)
+def test_doctor_reports_findings_with_reasons_and_advice(project: Path) -> None:
+    path = write_record(project, "a.json", "x", 0.01)
     run = record_file.read(project / path)
     run.records[0].evidence.doubts = ["its graph is not fused: fused=True"]
     run.records[0].evidence.contaminated_blocks = RepeatedBlocks(measured=50, again=10)
@@ -179,11 +179,12 @@ def test_calibrate_finds_the_limit_that_is_too_tight(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["calibrate", "nowhere"], "has no suite.py"),
         (["calibrate", "suites/echo", "--variant", "x"], "echo has no x; it has slow, fast"),
         (["calibrate", "suites/echo", "--runs", "1"], "at least 2"),
+        (["calibrate", "suites/echo", "--budget", "0"], "must be greater than 0 seconds"),
         (["init"], "NAME is missing"),
         (["init", "a-b", "--model", "m"], "cannot name a suite"),
         (["init", "a", "--model", "m"], "--source is missing"),
@@ -196,16 +197,16 @@ def test_calibrate_finds_the_limit_that_is_too_tight(project: Path) -> None:
         (["report", "none.json"], "cannot be read"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_with_the_remedy(
+def test_messages_of_user_errors(
     project: Path,
     arguments: list[str],
-    told: str,
+    message: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert cli.main(arguments) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_init_refuses_to_overwrite(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a thresholds file holds, it is read back equal or refused with its problems named."""
+"""Any thresholds file parses and renders to equal sections, or is refused with its problems."""
 
 import tomllib
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def assert_readable(error: ThresholdsError, line_count: int) -> None:
 
 
 def mostly(right: Strategy, wrong: Strategy) -> Strategy:
-    """Right nine times in ten."""
+    """Return a strategy that draws from `right` nine times in ten."""
     return st.integers(0, 9).flatmap(lambda n: right if n else wrong)
 
 
@@ -155,7 +155,7 @@ facts = st.builds(
 
 
 def read_and_check(text: str, facts: SuiteFacts) -> bool:
-    """Goes all the way to the gates; returns whether that was possible."""
+    """Parse, check and select gates; return False if the file is refused."""
     line_count = text.count("\n") + 1
     try:
         thresholds = read(text)
@@ -203,7 +203,7 @@ def test_any_document_is_read_or_refused(document: dict[str, Any], facts: SuiteF
 
 @settings(deadline=None)
 @given(valid_documents)
-def test_a_valid_file_survives_rendering(document: dict[str, Any]) -> None:
+def test_rendered_suites_parse_as_equal_sections(document: dict[str, Any]) -> None:
     suites = read(tomlkit.dumps(document)).suites
     rendered = render(suites)
     assert read(rendered).suites == suites

@@ -1,4 +1,4 @@
-"""thresholds.toml: what it means for a variant, and what is said about each mistake in it."""
+"""The gates that a thresholds.toml gives a variant, and the message for each mistake in it."""
 
 import subprocess
 import sys
@@ -187,7 +187,7 @@ def test_without_a_file_there_are_no_gates() -> None:
     assert thresholds == read("schema = 1")
 
 
-def test_a_suite_that_is_not_collected_is_not_held_against_anything() -> None:
+def test_a_suite_that_is_not_collected_is_not_checked() -> None:
     text = 'schema = 1\n[speech]\nbaseline = "any"\n[speech.gates]\nfoo = { max_drop = 1 }\n'
     read(text).check({"translation": FACTS}, ["translation", "speech"])
 
@@ -197,7 +197,7 @@ def in_gates(line: str) -> str:
 
 
 MISTAKES = {
-    # What can be said without knowing the suites.
+    # Mistakes that show without knowing the suites.
     "schema = 1\n[translation.gates\n": (
         "2: syntax: Expected ']' at the end of a table declaration at column 19. "
         "Correct the TOML of this line."
@@ -328,7 +328,7 @@ MISTAKES = {
         "5: [translation.gates] latency_p99.9: an unquoted dot separates two keys. "
         'Write "latency_p99.9" = ...'
     ),
-    # What takes the suites.
+    # Mistakes that show only with the suites.
     "schema = 1\n[translatoin]": '2: [translatoin]: unknown suite. Did you mean "translation"?',
     "schema = 1\n[default]": '2: [default]: unknown suite. Did you mean "defaults"?',
     'schema = 1\n[translation]\nbaseline = "Torch2"': (
@@ -393,7 +393,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("text", "message"), MISTAKES.items(), ids=MISTAKES.values())
-def test_a_mistake_is_named_with_its_line_and_its_remedy(text: str, message: str) -> None:
+def test_messages_of_mistakes(text: str, message: str) -> None:
     assert problems_of(text) == message
 
 
@@ -408,7 +408,7 @@ def test_a_mistake_is_named_with_its_line_and_its_remedy(text: str, message: str
         ("agreement = { min = 0.9 }", "agreement.min"),
     ],
 )
-def test_a_comparison_takes_a_baseline(gate: str, limit: str) -> None:
+def test_a_limit_relative_to_the_baseline_needs_one(gate: str, limit: str) -> None:
     text = f"schema = 1\n[translation.gates]\n{gate}\n"
     assert problems_of(text) == (
         f"3: [translation.gates] {limit}: there is no baseline to compare with. "
@@ -426,7 +426,7 @@ def test_a_comparison_takes_a_baseline(gate: str, limit: str) -> None:
         ('size = { max = "1 GB" }', "footprint"),
     ],
 )
-def test_a_gate_takes_a_test_that_measures_it(gate: str, method: str) -> None:
+def test_a_gate_needs_a_test_that_measures_it(gate: str, method: str) -> None:
     facts = replace(FACTS, measured_by={*FACTS.measured_by} - {method})
     measure = gate.partition(" ")[0]
     assert problems_of(in_gates(gate), facts) == (
@@ -435,13 +435,13 @@ def test_a_gate_takes_a_test_that_measures_it(gate: str, method: str) -> None:
     )
 
 
-def test_a_budget_for_the_percentile_makes_it_right() -> None:
+def test_a_larger_budget_makes_a_percentile_valid() -> None:
     gate = '"latency_p99.9999" = { max = "1 s" }'
     text = in_gates(gate).replace("baseline", "budget_s = 47\nbaseline")
     read(text).check({"translation": FACTS}, [])
 
 
-def test_an_option_s_budget_counts_instead_of_the_file_s() -> None:
+def test_the_budget_of_the_option_overrides_the_file() -> None:
     text = in_gates('"latency_p99.9999" = { max = "1 s" }')
     read(text).check({"translation": replace(FACTS, budget_s=47)}, [])
     generous = text.replace("baseline", "budget_s = 1000\nbaseline")
@@ -472,7 +472,7 @@ def test_all_problems_are_reported_together_in_the_order_of_their_lines() -> Non
     assert all(line.startswith("thresholds.toml:") for line in str(caught.value).splitlines())
 
 
-def test_gates_of_a_measure_that_the_suite_lacks_are_refused() -> None:
+def test_gates_for_refuses_a_measure_that_the_suite_lacks() -> None:
     with pytest.raises(ThresholdsError, match=r'thresholds.toml:5: .* Did you mean "bleu"'):
         gates_of(in_gates("blue = { min = 1 }"), "onnx")
 

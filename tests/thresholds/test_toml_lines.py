@@ -1,4 +1,4 @@
-"""Every key of a TOML text has the line that its statement starts on."""
+"""Each key of a TOML text gets the line on which its statement begins."""
 
 import tomllib
 from collections.abc import Iterator
