@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pytest_infperf.backends import ctranslate2_marian, int8
-from pytest_infperf.backends.architecture import own_code
+from pytest_infperf.backends.torch_module import import_modeling
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
@@ -38,7 +38,7 @@ class CTranslate2(Backend):
         from transformers import AutoModelForSeq2SeqLM
 
         model = material.model
-        if not material.task.generates or own_code(model):
+        if not material.task.generates or import_modeling(model):
             raise BuildError("CTranslate2 runs models of transformers that generate text")
         from_zero = ctranslate2_marian.starts_from_zero(
             AutoModelForSeq2SeqLM.from_pretrained(model)

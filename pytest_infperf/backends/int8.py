@@ -16,7 +16,7 @@ _RECURRENT = (
 )
 
 
-def doubts_of_modules(evidence: Mapping[str, Any]) -> list[str]:
+def module_doubts(evidence: Mapping[str, Any]) -> list[str]:
     """What a torch module in int8 shows: by its layers (`evidence.quantized_modules`)."""
     return [_RECURRENT] if "LSTM" in evidence.get("quantized_modules", {}) else []
 
@@ -27,7 +27,7 @@ def doubts() -> list[str]:
     return ["this CPU has no int8 dot products (VNNI, AMX, i8mm): int8 may be slower than float32"]
 
 
-def doubts_of_graph(evidence: Mapping[str, Any], *, fused: bool) -> list[str]:
+def graph_doubts(evidence: Mapping[str, Any], *, fused: bool) -> list[str]:
     """What an ONNX graph in int8 shows: by its operators (`evidence.quantization.operators`)."""
     operators = evidence.get("quantization", {}).get("operators", {})
     found = [] if fused else ["its graph is not fused: fused=True"]

@@ -73,7 +73,7 @@ class Onnx(Backend):
             if path.name.startswith(_MODEL) or path.name == "config.json":
                 shutil.copy(path, folder)
         if self.fused:
-            evidence["fused_operators"] = self._proved(onepass.fuse(folder), material)
+            evidence["fused_operators"] = self._require_fusions(onepass.fuse(folder), material)
         if self.int8 == "dynamic":
             evidence["quantization"] = onepass.quantize_dynamically(folder)
         elif self.int8 == "static":
@@ -87,7 +87,7 @@ class Onnx(Backend):
         shutil.copytree(source, work)
         evidence: dict[str, Any] = {}
         if self.fused:
-            evidence["fused_operators"] = self._proved(seq2seq.fuse(work), material)
+            evidence["fused_operators"] = self._require_fusions(seq2seq.fuse(work), material)
         if self.int8:
             evidence["quantization"] = seq2seq.quantize(work)
         generation = seq2seq.Generation.from_config(material.model, material.task.decoding)
@@ -98,7 +98,7 @@ class Onnx(Backend):
         return evidence
 
     @staticmethod
-    def _proved(fused: dict[str, int], material: Material) -> dict[str, int]:
+    def _require_fusions(fused: dict[str, int], material: Material) -> dict[str, int]:
         if not any(fused.values()):
             raise BuildError(
                 f"no operator of {material.model.name} could be fused: the graph has no pattern "
@@ -123,7 +123,7 @@ class Onnx(Backend):
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
         if not self.int8:
             return []
-        return [*int8.doubts(), *int8.doubts_of_graph(evidence, fused=self.fused)]
+        return [*int8.doubts(), *int8.graph_doubts(evidence, fused=self.fused)]
 
 
 _MODEL = onepass.MODEL

@@ -53,7 +53,7 @@ class OpenVino(Backend):
             model = openvino.convert_model(material.source / onepass.MODEL)
             evidence: dict[str, Any] = {}
             if self.int8:
-                model, evidence = _quantized(model, material)
+                model, evidence = _quantize(model, material)
         openvino.save_model(model, folder / _MODEL, compress_to_fp16=False)
         return evidence
 
@@ -94,7 +94,7 @@ def without_telemetry() -> Iterator[None]:
                 os.environ["CI"] = before
 
 
-def _quantized(model: Any, material: Material) -> tuple[Any, dict[str, Any]]:
+def _quantize(model: Any, material: Material) -> tuple[Any, dict[str, Any]]:
     try:
         import nncf
     except ImportError:

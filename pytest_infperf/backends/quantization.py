@@ -19,7 +19,7 @@ def needs_reduced_range() -> bool:
 
 
 @contextmanager
-def advice_unheard() -> Iterator[None]:
+def without_preprocessing_advice() -> Iterator[None]:
     """Keep onnxruntime from advising its optimiser, which runs when a graph is loaded."""
 
     def is_other(record: logging.LogRecord) -> bool:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pytest_infperf.backends import int8, torch_int8
-from pytest_infperf.backends.architecture import (
+from pytest_infperf.backends.torch_module import (
+    copy_code,
+    import_modeling,
     import_transformers,
-    keep_code,
-    open_module,
-    own_code,
-    save_module,
+    load_torch_module,
+    save_torch_module,
 )
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
@@ -53,16 +53,16 @@ class Torch(Backend):
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         import torch
 
-        module = open_module(material.model, material.task.auto_class, self.dtype)
+        module = load_torch_module(material.model, material.task.auto_class, self.dtype)
         if not self.int8:
-            save_module(module, material.model, folder)
+            save_torch_module(module, material.model, folder)
             return {}
         if self.int8 == "static":
-            scripted, evidence = torch_int8.static(module, material)
+            scripted, evidence = torch_int8.quantize_statically(module, material)
             scripted.save(folder / _SCRIPTED)
             return evidence
-        quantized, evidence = torch_int8.dynamic(module)
-        keep_code(material.model, folder)
+        quantized, evidence = torch_int8.quantize_dynamically(module)
+        copy_code(material.model, folder)
         torch.save(quantized, folder / _QUANTIZED)
         return evidence
 
@@ -71,29 +71,29 @@ class Torch(Backend):
 
         if threads is not None:
             torch.set_num_threads(threads)
-        module = self._opened(artifact, task)
+        module = self._load_module(artifact, task)
         module.to(self.device)
         kind = TorchGenerate if task.generates else TorchForward
         return kind(module, task.decoding, torch.get_num_threads(), self.device)
 
-    def _opened(self, artifact: Path, task: Task) -> Any:
+    def _load_module(self, artifact: Path, task: Task) -> Any:
         import torch
 
         if not self.int8:
-            return open_module(artifact, task.auto_class, self.dtype)
+            return load_torch_module(artifact, task.auto_class, self.dtype)
         with warnings.catch_warnings():
             # torch names torchao as the successor of all its int8.
             warnings.simplefilter("ignore")
             if self.int8 == "static":
                 load: Any = torch.jit.load
                 return load(artifact / _SCRIPTED)
-            if not own_code(artifact):
+            if not import_modeling(artifact):
                 import_transformers()
             # The file is of our own cache, and a whole module cannot be loaded as weights only.
             return torch.load(artifact / _QUANTIZED, weights_only=False)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
-        return [*int8.doubts(), *int8.doubts_of_modules(evidence)] if self.int8 else []
+        return [*int8.doubts(), *int8.module_doubts(evidence)] if self.int8 else []
 
 
 _DTYPE_SUFFIXES = {"float32": "", "bfloat16": "-bf16"}

@@ -9,13 +9,13 @@ from typing import Any
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Material
 
-_NO_LAYERS = ("PackedParameter", "LinearPackedParams", "ConvPackedParams", "Dropout")
+_NOT_LAYERS = ("PackedParameter", "LinearPackedParams", "ConvPackedParams", "Dropout")
 
-Built = tuple[Any, dict[str, Any]]
+Quantized = tuple[Any, dict[str, Any]]
 """The quantised module, and evidence of what was quantised."""
 
 
-def dynamic(module: Any) -> Built:
+def quantize_dynamically(module: Any) -> Quantized:
     """Weights of Linear, LSTM and GRU layers in int8, activations quantised as they come."""
     import torch
 
@@ -27,7 +27,7 @@ def dynamic(module: Any) -> Built:
     return quantized, _evidence(quantized, "dynamic")
 
 
-def static(module: Any, material: Material) -> Built:
+def quantize_statically(module: Any, material: Material) -> Quantized:
     """Weights and activations in int8, with the ranges that samples without their references show.
 
     By torch's graph mode for its x86 kernels
@@ -66,7 +66,7 @@ def _evidence(quantized: Any, method: str) -> dict[str, Any]:
         type(module).__name__
         for module in quantized.modules()
         if "quantized" in type(module).__module__
-        and not type(module).__name__.startswith(_NO_LAYERS)
+        and not type(module).__name__.startswith(_NOT_LAYERS)
     )
     if not kinds:
         raise BuildError(

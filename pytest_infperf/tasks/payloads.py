@@ -120,7 +120,7 @@ class ImageToLabel(ToLabel):
         return sample.tolist()
 
 
-_LEAST_S = 0.1
+_SHORTEST_S = 0.1
 
 
 class Recording(Strict):
@@ -154,8 +154,8 @@ class SpeechToText(Instances):
             raise ValueError(f"instance {number} is not {wanted} ({error})") from None
         if form != (1, 2, self._rate):
             raise ValueError(f"instance {number} is not {wanted}")
-        if len(frames) < 2 * self._rate * _LEAST_S:
-            raise ValueError(f"instance {number} is shorter than {_LEAST_S} s")
+        if len(frames) < 2 * self._rate * _SHORTEST_S:
+            raise ValueError(f"instance {number} is shorter than {_SHORTEST_S} s")
         return np.frombuffer(frames, "<i2").astype(np.float32) / 32768
 
     def instance(self, sample: Any) -> Any:

@@ -56,8 +56,8 @@ class SpeechRecognition(Task):
         rng = np.random.default_rng(self.seed)
         names = sorted(speakers)
         low, high = self.digits
-        made = [
-            _utterance(
+        utterances = [
+            _make_utterance(
                 speakers[names[i % len(names)]],
                 int(rng.integers(low, high + 1)),
                 self.rate,
@@ -65,7 +65,7 @@ class SpeechRecognition(Task):
             )
             for i in range(self.utterances)
         ]
-        waves, texts = zip(*made, strict=True)
+        waves, texts = zip(*utterances, strict=True)
         return Samples(list(waves), list(texts))
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
@@ -95,14 +95,14 @@ def recordings_by_speaker(folder: Path, rate: int) -> dict[str, list[Recording]]
     speakers: dict[str, list[Recording]] = {}
     for path in sorted(folder.glob("*.wav")):
         if found := _RECORDING.fullmatch(path.name):
-            recording = int(found["digit"]), _waveform(path, rate)
+            recording = int(found["digit"]), _read_waveform(path, rate)
             speakers.setdefault(found["speaker"], []).append(recording)
     if not speakers:
         raise UserError(f"{folder} has no recordings named DIGIT_SPEAKER_INDEX.wav")
     return speakers
 
 
-def _waveform(path: Path, rate: int) -> Any:
+def _read_waveform(path: Path, rate: int) -> Any:
     import numpy as np
 
     try:
@@ -115,7 +115,9 @@ def _waveform(path: Path, rate: int) -> Any:
         raise UserError(f"cannot read the recording {path}: {error!r}") from error
 
 
-def _utterance(recordings: Sequence[Recording], count: int, rate: int, rng: Any) -> tuple[Any, str]:
+def _make_utterance(
+    recordings: Sequence[Recording], count: int, rate: int, rng: Any
+) -> tuple[Any, str]:
     import numpy as np
 
     words, parts = [], []

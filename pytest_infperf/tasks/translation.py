@@ -15,7 +15,7 @@ from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
 
-_CHARACTERS_OF_A_PIECE = 4
+_CHARACTERS_PER_PIECE = 4
 """Of any language's text, at most, on the average of a long one."""
 _LANGUAGE_CODE = re.compile(r">>.+?<<")
 
@@ -42,8 +42,8 @@ class Translation(Task):
         return {"beams": self.beams, "max_new_tokens": self.max_new_tokens}
 
     def samples(self, folder: Path) -> Samples:
-        inputs = _lines(folder / self.source)
-        references = _lines(folder / self.reference)
+        inputs = _read_lines(folder / self.source)
+        references = _read_lines(folder / self.reference)
         if len(inputs) != len(references):
             raise UserError(
                 f"{folder / self.source} has {len(inputs):,} lines and {folder / self.reference} "
@@ -54,7 +54,7 @@ class Translation(Task):
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
         """Sentences joined until they surely have enough pieces; the codec cuts them."""
         text = ""
-        while len(text) < _CHARACTERS_OF_A_PIECE * length:
+        while len(text) < _CHARACTERS_PER_PIECE * length:
             text += inputs[number % len(inputs)]
             number += 1
         return text
@@ -68,7 +68,7 @@ class Translation(Task):
         return TextToText()
 
 
-def _lines(path: Path) -> list[str]:
+def _read_lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:

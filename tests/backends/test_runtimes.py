@@ -83,6 +83,6 @@ def turn_first_image(path: Path) -> None:
 def test_int8_that_is_slow_is_explained_by_its_operators(
     operators: dict[str, int], word: str
 ) -> None:
-    found = int8.doubts_of_graph({"quantization": {"operators": operators}}, fused=True)
+    found = int8.graph_doubts({"quantization": {"operators": operators}}, fused=True)
     assert len(found) == 1
     assert word in found[0]

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.backends.onepass.export import MODEL, config_of
+from pytest_infperf.backends.onepass.export import MODEL, read_config
 
 _FUSED_DOMAIN = "com.microsoft"
 _BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "electra", "camembert"}
@@ -21,12 +21,12 @@ def fuse(folder: Path) -> dict[str, int]:
     """Replace the graph in the folder; how often each fused operator stands in it."""
     import onnx
 
-    config = config_of(folder)
+    config = read_config(folder)
     path = folder / MODEL
     if config.get("model_type") in _BERT_LIKE:
         _fuse_transformer(path, config)
     else:
-        _fuse_any(path)
+        _fuse_with_runtime(path)
     graph = onnx.load(path).graph
     return dict(Counter(n.op_type for n in graph.node if n.domain == _FUSED_DOMAIN))
 
@@ -43,7 +43,7 @@ def _fuse_transformer(path: Path, config: dict[str, Any]) -> None:
     optimized.save_model_to_file(str(path))
 
 
-def _fuse_any(path: Path) -> None:
+def _fuse_with_runtime(path: Path) -> None:
     import onnxruntime
 
     fused = path.with_suffix(".fused.onnx")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.backends.onepass.export import MODEL
-from pytest_infperf.backends.quantization import advice_unheard, needs_reduced_range
+from pytest_infperf.backends.quantization import needs_reduced_range, without_preprocessing_advice
 from pytest_infperf.suite.backend import Material
 
 
@@ -23,7 +23,7 @@ def quantize_dynamically(folder: Path) -> dict[str, Any]:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     path, reduced = folder / MODEL, needs_reduced_range()
-    with advice_unheard():
+    with without_preprocessing_advice():
         quantize_dynamic(
             path,
             path,
@@ -43,7 +43,7 @@ def quantize_statically(material: Material, folder: Path) -> dict[str, Any]:
     queries = material.features()
     prepared = path.with_suffix(".prepared.onnx")
     quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
-    with advice_unheard():
+    with without_preprocessing_advice():
         quantize_static(
             prepared,
             path,

@@ -16,17 +16,19 @@ from pytest_infperf.backends.seq2seq.steps import Names, Steps
 
 def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
     """Append all of the decoding; the name of the sequences."""
-    known = steps.encode(builder)
+    known = steps.append_encoder(builder)
     search = BeamSearch(builder, generation)
-    state = search.start(width=1 if steps.have_a_first else generation.beams)
+    state = search.initial_state(width=1 if steps.has_first_step else generation.beams)
     more = builder.constant(True, "bool")
     done = 0
-    if steps.have_a_first:
-        known |= steps.first(builder, known, state["input_ids"])
+    if steps.has_first_step:
+        known |= steps.append_first_step(builder, known, state["input_ids"])
         first = builder.constant(0)
         state, _, more = search.advance(builder, state, known["logits"], first, width=1)
         done = 1
-    known |= search.repeated({name: known[name] for name in steps.reads if name in known})
+    known |= search.repeat_per_beam(
+        {name: known[name] for name in steps.context_names if name in known}
+    )
 
     def advance(
         body: GraphBuilder, given: Names, results: dict[str, str]
@@ -36,6 +38,8 @@ def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
         past = {name: body.node("Gather", value, rows) for name, value in results.items()}
         return after | past, more
 
-    state |= {name: known[name] for name in steps.past}
+    state |= {name: known[name] for name in steps.past_names}
     count = generation.max_new_tokens - (generation.forced_eos_id is not None) - done
-    return search.finish(steps.loop(builder, known, state, search.types(), count, more, advance))
+    return search.finish(
+        steps.append_loop(builder, known, state, search.state_types(), count, more, advance)
+    )

@@ -14,7 +14,7 @@ from pytest_infperf.backends.seq2seq.generation import Generation
 from pytest_infperf.backends.seq2seq.graph import GraphBuilder
 from pytest_infperf.backends.seq2seq.steps import Names, is_any
 
-_NO_BEAM = -1e9
+_ABSENT = -1e9
 """The score of a beam that is not there."""
 
 
@@ -41,30 +41,30 @@ class BeamSearch:
             width: builder.node("Mul", number, builder.constant(width)) for width in {1, beams}
         }
         numbers = builder.node("Expand", number, builder.constant([1, beams]))
-        self._sentence_of_row = _flat(builder, numbers)
+        self._sentence_of_row = _flatten(builder, numbers)
 
-    def repeated(self, known: Names) -> dict[str, str]:
+    def repeat_per_beam(self, known: Names) -> dict[str, str]:
         """Values with a row a sentence, given a row a beam."""
         rows = self._sentence_of_row
         return {name: self._builder.node("Gather", value, rows) for name, value in known.items()}
 
-    def start(self, width: int) -> dict[str, str]:
+    def initial_state(self, width: int) -> dict[str, str]:
         """The state before the first step, in which only the first of `width` beams is there."""
         beams, start_id = self._generation.beams, self._generation.start_id
         token = self._builder.node(
-            "Reshape", self._each([start_id] * width), self._builder.constant([-1, 1])
+            "Reshape", self._per_sentence([start_id] * width), self._builder.constant([-1, 1])
         )
         return {
             "input_ids": token,
             "sequences": token,
-            "scores": self._each([0.0] + [_NO_BEAM] * (width - 1), "float32"),
-            "ended": self._each([_NO_BEAM] * beams, "float32"),
-            "best": self._each([start_id]),
-            "length": self._each([1]),
-            "open": self._each([True], "bool"),
+            "scores": self._per_sentence([0.0] + [_ABSENT] * (width - 1), "float32"),
+            "ended": self._per_sentence([_ABSENT] * beams, "float32"),
+            "best": self._per_sentence([start_id]),
+            "length": self._per_sentence([1]),
+            "open": self._per_sentence([True], "bool"),
         }
 
-    def types(self) -> dict[str, Any]:
+    def state_types(self) -> dict[str, Any]:
         from onnx import TensorProto, helper
 
         ids, score, flag = TensorProto.INT64, TensorProto.FLOAT, TensorProto.BOOL
@@ -95,18 +95,20 @@ class BeamSearch:
         """
         from onnx import TensorProto
 
-        found = self._candidates(builder, state["scores"], logits, width)
-        ends = builder.node("Equal", found.tokens, builder.constant(self._generation.eos_id))
+        candidates = self._candidates(builder, state["scores"], logits, width)
+        ends = builder.node("Equal", candidates.tokens, builder.constant(self._generation.eos_id))
         if self._generation.forced_eos_id is None:
             last = builder.constant(self._generation.max_new_tokens - 1 - done)
             ends = builder.node("Or", ends, builder.node("Equal", position, last))
         lengths = range(1 + done, 1 + self._generation.max_new_tokens)
-        penalties = builder.constant([self._penalty(length) for length in lengths], "float32")
+        penalties = builder.constant(
+            [self._length_penalty(length) for length in lengths], "float32"
+        )
         penalty = builder.node("Gather", penalties, position)
 
-        after, rows = self._running(builder, state, found, ends)
-        after |= self._ended(builder, state, found, ends, penalty)
-        after["open"] = self._open(builder, state["open"], after, penalty)
+        after, rows = self._select_running(builder, state, candidates, ends)
+        after |= self._update_ended(builder, state, candidates, ends, penalty)
+        after["open"] = self._update_open(builder, state["open"], after, penalty)
         return (
             after,
             rows,
@@ -117,13 +119,13 @@ class BeamSearch:
         """The best sequences, padded, after all that still runs was ended as it has to be."""
         builder, generation = self._builder, self._generation
         if generation.forced_eos_id is not None:
-            penalty = builder.constant(self._penalty(generation.max_new_tokens), "float32")
+            penalty = builder.constant(self._length_penalty(generation.max_new_tokens), "float32")
             score = builder.node("Div", _column(builder, last["scores"], 0), penalty)
             better = builder.node("Greater", score, _column(builder, last["ended"], 0))
             better = builder.node("And", better, last["open"])
-            row = _flat(builder, self._first_row[generation.beams])
-            token = self._each([generation.forced_eos_id])
-            last = self._best(builder, last, better, row, token)
+            row = _flatten(builder, self._first_row[generation.beams])
+            token = self._per_sentence([generation.forced_eos_id])
+            last = self._replace_best(builder, last, better, row, token)
         longest = builder.node("ReduceMax", last["length"], keepdims=0)
         longest = builder.node("Unsqueeze", longest, builder.constant([0]))
         none, one = builder.constant([0]), builder.constant([1])
@@ -140,54 +142,54 @@ class BeamSearch:
             for token in generation.suppressed:
                 mask[token] = float("-inf")
             scores = builder.node("Add", scores, builder.constant(mask, "float32"))
-        scores, tokens = _top(builder, scores, count)
+        scores, tokens = _top_k(builder, scores, count)
         split = builder.constant([-1, width, count])
         running = builder.node("Unsqueeze", running, builder.constant([-1]))
         scores = builder.node("Add", builder.node("Reshape", scores, split), running)
         together = builder.constant([-1, width * count])
-        scores, places = _top(builder, builder.node("Reshape", scores, together), count)
+        scores, places = _top_k(builder, builder.node("Reshape", scores, together), count)
         tokens = builder.node("Reshape", tokens, together)
         tokens = builder.node("GatherElements", tokens, places, axis=1)
         beam = builder.node("Div", places, builder.constant(count))
         return _Candidates(scores, tokens, builder.node("Add", beam, self._first_row[width]))
 
-    def _running(
-        self, builder: GraphBuilder, state: Names, found: _Candidates, ends: str
+    def _select_running(
+        self, builder: GraphBuilder, state: Names, candidates: _Candidates, ends: str
     ) -> tuple[dict[str, str], str]:
         """The beams that run on, and the rows they continue."""
-        no_beam = builder.constant(_NO_BEAM, "float32")
-        scores = builder.node("Where", ends, no_beam, found.scores)
-        scores, places = _top(builder, scores, self._generation.beams)
-        tokens, rows = _taken(builder, places, found)
+        absent = builder.constant(_ABSENT, "float32")
+        scores = builder.node("Where", ends, absent, candidates.scores)
+        scores, places = _top_k(builder, scores, self._generation.beams)
+        tokens, rows = _gather_candidates(builder, places, candidates)
         column = builder.node("Reshape", tokens, builder.constant([-1, 1]))
-        sequences = _continued(builder, state["sequences"], rows, column)
+        sequences = _append_tokens(builder, state["sequences"], rows, column)
         return {"input_ids": column, "sequences": sequences, "scores": scores}, rows
 
-    def _ended(
-        self, builder: GraphBuilder, state: Names, found: _Candidates, ends: str, penalty: str
+    def _update_ended(
+        self, builder: GraphBuilder, state: Names, candidates: _Candidates, ends: str, penalty: str
     ) -> dict[str, str]:
         """The best ended sequences, with those that end here among the likeliest candidates."""
         beams = self._generation.beams
         likeliest = builder.constant([[True] * beams + [False] * beams], "bool")
         counted = builder.node("And", builder.node("And", ends, likeliest), state["open"])
-        scores = builder.node("Div", found.scores, penalty)
-        no_beam = builder.constant(_NO_BEAM, "float32")
-        scores = builder.node("Where", counted, scores, no_beam)
+        scores = builder.node("Div", candidates.scores, penalty)
+        absent = builder.constant(_ABSENT, "float32")
+        scores = builder.node("Where", counted, scores, absent)
         scores = builder.node("Concat", state["ended"], scores, axis=1)
-        scores, places = _top(builder, scores, beams)
+        scores, places = _top_k(builder, scores, beams)
         # The first places are those of sequences that ended before.
         place = builder.node("Sub", _column(builder, places, 0), builder.constant(beams))
         better = builder.node("GreaterOrEqual", place, builder.constant(0))
         place = builder.node("Max", place, builder.constant(0))
-        tokens, rows = _taken(builder, place, found)
-        return {"ended": scores, **self._best(builder, state, better, rows, tokens)}
+        tokens, rows = _gather_candidates(builder, place, candidates)
+        return {"ended": scores, **self._replace_best(builder, state, better, rows, tokens)}
 
-    def _best(
+    def _replace_best(
         self, builder: GraphBuilder, state: Names, better: str, rows: str, tokens: str
     ) -> dict[str, str]:
         """The best sequences, where something better ends replaced by these rows and tokens."""
         column = builder.node("Reshape", tokens, builder.constant([-1, 1]))
-        sequences = _continued(builder, state["sequences"], rows, column)
+        sequences = _append_tokens(builder, state["sequences"], rows, column)
         fill = builder.constant(self._generation.pad_id or self._generation.eos_id)
         padded = builder.node("Pad", state["best"], builder.constant([0, 0, 0, 1]), fill)
         length = builder.node("Shape", sequences, start=1, end=2)
@@ -196,45 +198,45 @@ class BeamSearch:
             "length": builder.node("Where", better, length, state["length"]),
         }
 
-    def _open(self, builder: GraphBuilder, before: str, after: Names, penalty: str) -> str:
+    def _update_open(self, builder: GraphBuilder, before: str, after: Names, penalty: str) -> str:
         """Whether an ended sequence could still get among the best, as transformers guesses it."""
         generation = self._generation
         worst = _column(builder, after["ended"], generation.beams - 1)
         if generation.early_stopping is True:
-            room = builder.node("Equal", worst, builder.constant(_NO_BEAM, "float32"))
+            room = builder.node("Equal", worst, builder.constant(_ABSENT, "float32"))
             return builder.node("And", before, room)
         if generation.early_stopping == "never" and generation.length_penalty > 0:
-            penalty = builder.constant(self._penalty(generation.max_new_tokens), "float32")
+            penalty = builder.constant(self._length_penalty(generation.max_new_tokens), "float32")
         hope = builder.node("Div", _column(builder, after["scores"], 0), penalty)
         return builder.node("And", before, builder.node("Greater", hope, worst))
 
-    def _penalty(self, length: int) -> float:
+    def _length_penalty(self, length: int) -> float:
         """What the score of a sequence of so many tokens is divided by."""
         return float(length**self._generation.length_penalty)
 
-    def _each(self, row: list[Any], dtype: str = "int64") -> str:
+    def _per_sentence(self, row: list[Any], dtype: str = "int64") -> str:
         """This row for every sentence."""
         builder = self._builder
         shape = builder.node("Concat", self._sentences, builder.constant([len(row)]), axis=0)
         return builder.node("Expand", builder.constant([row], dtype), shape)
 
 
-def _top(builder: GraphBuilder, values: str, count: int) -> tuple[str, str]:
+def _top_k(builder: GraphBuilder, values: str, count: int) -> tuple[str, str]:
     """The largest values along the last axis, and their places."""
-    names = builder.free_names("TopK", 2)
-    largest, places = builder.node_of("TopK", [values, builder.constant([count])], names)
+    names = builder.output_names("TopK", 2)
+    largest, places = builder.node_with_outputs("TopK", [values, builder.constant([count])], names)
     return largest, places
 
 
-def _taken(builder: GraphBuilder, places: str, found: _Candidates) -> list[str]:
+def _gather_candidates(builder: GraphBuilder, places: str, candidates: _Candidates) -> list[str]:
     """The tokens and rows at these places, sentence after sentence."""
     return [
-        _flat(builder, builder.node("GatherElements", values, places, axis=1))
-        for values in (found.tokens, found.rows)
+        _flatten(builder, builder.node("GatherElements", values, places, axis=1))
+        for values in (candidates.tokens, candidates.rows)
     ]
 
 
-def _continued(builder: GraphBuilder, sequences: str, rows: str, column: str) -> str:
+def _append_tokens(builder: GraphBuilder, sequences: str, rows: str, column: str) -> str:
     return builder.node("Concat", builder.node("Gather", sequences, rows), column, axis=1)
 
 
@@ -242,5 +244,5 @@ def _column(builder: GraphBuilder, values: str, index: int) -> str:
     return builder.node("Gather", values, builder.constant([index]), axis=1)
 
 
-def _flat(builder: GraphBuilder, values: str) -> str:
+def _flatten(builder: GraphBuilder, values: str) -> str:
     return builder.node("Reshape", values, builder.constant([-1]))

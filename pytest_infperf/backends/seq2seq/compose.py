@@ -43,8 +43,8 @@ def compose(folder: Path, generation: Generation) -> Path:
     graph = onnx.helper.make_graph(
         builder.nodes,
         "decode",
-        [_ids(name, "source") for name in ("input_ids", "attention_mask")],
-        [_ids(sequences, "target")],
+        [_token_ids(name, "source") for name in ("input_ids", "attention_mask")],
+        [_token_ids(sequences, "target")],
         builder.initializers(builder.nodes),
     )
     model = onnx.helper.make_model(
@@ -57,7 +57,7 @@ def compose(folder: Path, generation: Generation) -> Path:
     return path
 
 
-def _ids(name: str, length: str) -> Any:
+def _token_ids(name: str, length: str) -> Any:
     from onnx import TensorProto, helper
 
     return helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", length])

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.backends import exporting
-from pytest_infperf.backends.architecture import open_module, own_code
+from pytest_infperf.backends import onnx_export
+from pytest_infperf.backends.torch_module import import_modeling, load_torch_module
 from pytest_infperf.errors import BuildError
 
 ENCODER = "encoder_model.onnx"
@@ -29,18 +29,18 @@ def export(model: Path, folder: Path) -> None:
             " encoder-decoder model; give one with is_encoder_decoder in its config.json,"
             " such as a MarianMT model"
         )
-    with exporting.branches_unheard():
-        if own_code(model):
-            _trace(open_module(model, None), folder)
+    with onnx_export.without_tracer_warnings():
+        if import_modeling(model):
+            _export_by_tracing(load_torch_module(model, None), folder)
         else:
-            exporting.with_optimum(model, folder, "text2text-generation-with-past")
+            onnx_export.export_with_optimum(model, folder, "text2text-generation-with-past")
 
 
-_ROWS = 2
-_SOURCE = 5
+_TRACED_ROWS = 2
+_TRACED_TOKENS = 5
 
 
-def _trace(module: Any, folder: Path) -> None:
+def _export_by_tracing(module: Any, folder: Path) -> None:
     """From `module.encoder_graph()` and `module.step_graph()`, which is asked for one token.
 
     The encoder maps input_ids and attention_mask, shape [batch, source], to the hidden states and
@@ -50,19 +50,19 @@ def _trace(module: Any, folder: Path) -> None:
     import torch
 
     encoder, step = module.encoder_graph(), module.step_graph()
-    ids = torch.ones(_ROWS, _SOURCE, dtype=torch.int64)
+    ids = torch.ones(_TRACED_ROWS, _TRACED_TOKENS, dtype=torch.int64)
     with torch.no_grad():
         hidden, *past = encoder(ids, ids)
     names = [f"{i}" for i in range(len(past))]
     source = {0: "batch", 1: "source"}
-    exporting.trace(
+    onnx_export.export_by_tracing(
         encoder,
         (ids, ids),
         folder / ENCODER,
         {"input_ids": source, "attention_mask": source},
         {"last_hidden_state": source, **{f"past_key_values.{i}": {0: "batch"} for i in names}},
     )
-    exporting.trace(
+    onnx_export.export_by_tracing(
         step,
         (ids[:, :1], hidden, ids, *past),
         folder / NEXT_STEP,

@@ -66,11 +66,11 @@ def _encoder(encoder: Weights, decoder: Weights, shape: Shape) -> Any:
             attended, values, f"{layer}.self_attn.out_proj", f"{layer}.self_attn_layer_norm"
         )
         values = layers.feed_forward(values, layer)
-    outputs = _before_the_loop(layers, decoder, values, shape)
+    outputs = _encoder_outputs(layers, decoder, values, shape)
     return layers.model([_integers("input_ids"), _integers("attention_mask")], outputs)
 
 
-def _before_the_loop(layers: Layers, decoder: Weights, values: str, shape: Shape) -> list[Any]:
+def _encoder_outputs(layers: Layers, decoder: Weights, values: str, shape: Shape) -> list[Any]:
     """What every step reads: keys and values of the source, its mask, and an empty past."""
     import numpy
     from onnx import TensorProto, helper, numpy_helper
@@ -135,7 +135,7 @@ def _step(weights: Weights, shape: Shape) -> Any:
         inputs += [_floats(name, ["batch", heads, "past", size]) for name in past]
         outputs += [_floats(name, ["batch", heads, "present", size]) for name in present]
         query_key_value = layers.linear(values, *weights.packed(f"{layer}.self_attn"))
-        attended, *_ = layers.node_of(
+        attended, *_ = layers.node_with_outputs(
             "GroupQueryAttention",
             [query_key_value, "", "", *past, past_lengths, total_length],
             [f"{layer}.self_attn", *present],

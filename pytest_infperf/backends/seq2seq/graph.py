@@ -26,15 +26,15 @@ class GraphBuilder:
         self, operator: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any
     ) -> str:
         """Append a node; the name of its first output."""
-        return self.node_of(
+        return self.node_with_outputs(
             operator,
             inputs,
-            [output] if output else self.free_names(operator, 1),
+            [output] if output else self.output_names(operator, 1),
             domain=domain,
             **attributes,
         )[0]
 
-    def node_of(
+    def node_with_outputs(
         self,
         operator: str,
         inputs: Iterable[str],
@@ -52,7 +52,7 @@ class GraphBuilder:
         )
         return outputs
 
-    def free_names(self, operator: str, count: int) -> list[str]:
+    def output_names(self, operator: str, count: int) -> list[str]:
         """Names for the outputs of the node that comes next."""
         return [f"{self._prefix}{operator}_{len(self.nodes)}_{index}" for index in range(count)]
 
@@ -62,9 +62,9 @@ class GraphBuilder:
         from onnx import numpy_helper
 
         array = numpy.ascontiguousarray(numpy.asarray(value, dtype=dtype))
-        return self.keep(numpy_helper.from_array(array.reshape(numpy.shape(value)), name))
+        return self.keep_tensor(numpy_helper.from_array(array.reshape(numpy.shape(value)), name))
 
-    def keep(self, tensor: Any) -> str:
+    def keep_tensor(self, tensor: Any) -> str:
         """Keep an onnx tensor, or find one with equal contents; the name it has here."""
         from onnx import TensorProto, numpy_helper
 
@@ -84,15 +84,15 @@ class GraphBuilder:
         self._by_content[content.digest()] = name
         return name
 
-    def add(self, graph: Any, prefix: str, given: Mapping[str, str]) -> dict[str, str]:
+    def add_graph(self, graph: Any, prefix: str, given: Mapping[str, str]) -> dict[str, str]:
         """Append another graph's nodes, with its inputs given by name; its outputs' names."""
         from onnx import NodeProto
 
         names = {value.name: given[value.name] for value in graph.input}
-        names |= {tensor.name: self.keep(tensor) for tensor in graph.initializer}
+        names |= {tensor.name: self.keep_tensor(tensor) for tensor in graph.initializer}
         for node in graph.node:
             if node.op_type == "Constant":
-                names[node.output[0]] = self.keep(_value_of(node))
+                names[node.output[0]] = self.keep_tensor(_value_of(node))
                 continue
             if any(attribute.HasField("g") for attribute in node.attribute):
                 raise BuildError(f"{node.name}: a subgraph in an exported graph is not supported")

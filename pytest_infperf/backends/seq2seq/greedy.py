@@ -16,15 +16,15 @@ def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
     """Append all of the decoding; the name of the sequences."""
     from onnx import TensorProto, helper
 
-    known = steps.encode(builder)
+    known = steps.append_encoder(builder)
     rows = builder.node("Shape", "input_ids", start=0, end=1)
     column = builder.node("Concat", rows, builder.constant([1]), axis=0)
     token = sequences = builder.node("Expand", builder.constant([[generation.start_id]]), column)
     alive = builder.node("Expand", builder.constant([[1]], "int32"), column)
     more = builder.constant(True, "bool")
     count = generation.max_new_tokens - (generation.forced_eos_id is not None)
-    if steps.have_a_first:
-        known |= steps.first(builder, known, token)
+    if steps.has_first_step:
+        known |= steps.append_first_step(builder, known, token)
         token, alive, more = _pick(builder, known["logits"], alive, generation)
         sequences = builder.node("Concat", sequences, token, axis=1)
         count -= 1
@@ -37,12 +37,12 @@ def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
         return {**results, "input_ids": token, "alive": alive, "sequences": grown}, more
 
     state = {"input_ids": token, "alive": alive, "sequences": sequences}
-    state |= {name: known[name] for name in steps.past}
+    state |= {name: known[name] for name in steps.past_names}
     types = {
         "alive": helper.make_tensor_type_proto(TensorProto.INT32, ["batch", 1]),
         "sequences": helper.make_tensor_type_proto(TensorProto.INT64, ["batch", "target"]),
     }
-    last = steps.loop(builder, known, state, types, count, more, advance)
+    last = steps.append_loop(builder, known, state, types, count, more, advance)
     return _finish(builder, last["sequences"], last["alive"], generation)
 
 
@@ -53,7 +53,9 @@ def _pick(
     if generation.suppressed:
         _suppress(builder, logits, generation.suppressed)
     # TopK is onnxruntime's faster ArgMax; both take the first of equal logits.
-    best = builder.node_of("TopK", [logits, builder.constant([1])], builder.free_names("TopK", 2))
+    best = builder.node_with_outputs(
+        "TopK", [logits, builder.constant([1])], builder.output_names("TopK", 2)
+    )
     token = builder.node("Squeeze", best[1], builder.constant([-1]))
     ends = builder.node("Equal", token, builder.constant(generation.eos_id))
     alive = builder.node("Where", ends, builder.constant(0, "int32"), alive)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_infperf.backends.quantization import advice_unheard, needs_reduced_range
+from pytest_infperf.backends.quantization import needs_reduced_range, without_preprocessing_advice
 from pytest_infperf.backends.seq2seq.export import ENCODER, FIRST_STEP, NEXT_STEP
 from pytest_infperf.backends.seq2seq.weights import POSITIONS
 
@@ -23,7 +23,7 @@ def quantize(folder: Path) -> dict[str, object]:
     for path in (folder / name for name in (ENCODER, FIRST_STEP, NEXT_STEP)):
         if not path.is_file():
             continue
-        with advice_unheard():
+        with without_preprocessing_advice():
             quantize_dynamic(
                 path,
                 path,

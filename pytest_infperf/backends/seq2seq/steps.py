@@ -29,34 +29,34 @@ class Steps:
     graphs: Mapping[str, Any]
 
     @property
-    def have_a_first(self) -> bool:
+    def has_first_step(self) -> bool:
         return FIRST_STEP in self.graphs
 
     @property
-    def past(self) -> list[str]:
+    def past_names(self) -> list[str]:
         """What a step hands to the next one."""
         outputs = [output.name for output in self.graphs[NEXT_STEP].output]
-        return [_past(name) for name in outputs if name != "logits"]
+        return [_past_name(name) for name in outputs if name != "logits"]
 
     @property
-    def reads(self) -> list[str]:
+    def context_names(self) -> list[str]:
         """The inputs of a step, apart from the token."""
         return [value.name for value in self.graphs[NEXT_STEP].input if value.name != "input_ids"]
 
-    def encode(self, builder: GraphBuilder) -> dict[str, str]:
+    def append_encoder(self, builder: GraphBuilder) -> dict[str, str]:
         """Append the encoder; what the steps may read."""
         known = {"input_ids": "input_ids", "attention_mask": "attention_mask"}
-        known |= builder.add(self.graphs[ENCODER], "encoder", known)
+        known |= builder.add_graph(self.graphs[ENCODER], "encoder", known)
         known["encoder_attention_mask"] = "attention_mask"
         known["encoder_hidden_states"] = known.get("last_hidden_state", "")
         return known
 
-    def first(self, builder: GraphBuilder, known: Names, token: str) -> dict[str, str]:
+    def append_first_step(self, builder: GraphBuilder, known: Names, token: str) -> dict[str, str]:
         """Append the first step; its logits and past."""
         given = {**known, "input_ids": token}
-        return _renamed(builder.add(self.graphs[FIRST_STEP], "first", given))
+        return _present_to_past(builder.add_graph(self.graphs[FIRST_STEP], "first", given))
 
-    def loop(
+    def append_loop(
         self,
         builder: GraphBuilder,
         known: Names,
@@ -71,7 +71,7 @@ class Steps:
         `types` are those of the state that no step has as an input.
         """
         last = {name: f"last/{name}" for name in state}
-        builder.node_of(
+        builder.node_with_outputs(
             "Loop",
             [builder.constant(count), more, *state.values()],
             list(last.values()),
@@ -92,7 +92,7 @@ class Steps:
         step = self.graphs[NEXT_STEP]
         body = GraphBuilder(parent, prefix="loop/")
         given = {**known, **{name: f"step/{name}" for name in state}, "position": "step/position"}
-        results, more = advance(body, given, _renamed(body.add(step, "step", given)))
+        results, more = advance(body, given, _present_to_past(body.add_graph(step, "step", given)))
 
         types = {**{value.name: value.type for value in step.input}, **types}
         inputs = [
@@ -114,9 +114,9 @@ def is_any(builder: GraphBuilder, flags: str) -> str:
     return builder.node("Cast", builder.node("ReduceMax", flags, keepdims=0), to=TensorProto.BOOL)
 
 
-def _past(name: str) -> str:
+def _past_name(name: str) -> str:
     return name.replace("present.", "past_key_values.", 1)
 
 
-def _renamed(outputs: Names) -> dict[str, str]:
-    return {_past(name): value for name, value in outputs.items()}
+def _present_to_past(outputs: Names) -> dict[str, str]:
+    return {_past_name(name): value for name, value in outputs.items()}

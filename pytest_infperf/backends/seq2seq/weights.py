@@ -24,7 +24,7 @@ class Weights:
             if node.op_type == "Identity" and node.input[0] in self._tensors:
                 self._tensors[node.output[0]] = self._tensors[node.input[0]]
         self._graph = graph
-        self._maker = {name: node for node in graph.node for name in node.output}
+        self._producers = {name: node for node in graph.node for name in node.output}
 
     def table(self, suffix: str) -> Any:
         """The tensor whose name ends like this, at a full stop."""
@@ -89,14 +89,14 @@ class Weights:
             if add.op_type != "Add" or not any(f".{i}".endswith(f".{suffix}") for i in add.input):
                 continue
             for name in add.input:
-                product = self._maker.get(name)
+                product = self._producers.get(name)
                 if product is not None and product.op_type == "MatMul":
                     return numpy_helper.to_array(self._tensors[product.input[1]])
         raise _unlike_marian(f"has no MatMul before the Add of *{suffix}")
 
 
-def _unlike_marian(what: str) -> BuildError:
+def _unlike_marian(finding: str) -> BuildError:
     return BuildError(
-        f"fusing knows MarianMT as optimum exports it, and this graph {what};"
+        f"fusing knows MarianMT as optimum exports it, and this graph {finding};"
         " use the unfused variant of this model"
     )

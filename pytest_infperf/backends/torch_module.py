@@ -23,7 +23,7 @@ _WEIGHTS = "model.safetensors"
 _AVAILABILITY_LOCK = Lock()
 
 
-def own_code(folder: Path) -> ModuleType | None:
+def import_modeling(folder: Path) -> ModuleType | None:
     """The module of the folder's modeling.py, one and the same wherever a copy of it lies.
 
     Whoever unpickles a model of it has to import it first.
@@ -41,11 +41,11 @@ def own_code(folder: Path) -> ModuleType | None:
     return sys.modules[name]
 
 
-def open_module(folder: Path, auto_class: str | None, dtype: str = "float32") -> Any:
+def load_torch_module(folder: Path, auto_class: str | None, dtype: str = "float32") -> Any:
     """The `torch.nn.Module` of a model folder, ready to answer."""
     import torch
 
-    if code := own_code(folder):
+    if code := import_modeling(folder):
         return code.load(folder).to(getattr(torch, dtype)).eval()
     if auto_class is None:
         raise BuildError(
@@ -77,19 +77,19 @@ def import_transformers() -> ModuleType:
     return library
 
 
-def save_module(module: Any, model: Path, folder: Path) -> None:
-    """Write an opened module with its weights as they are now; `open_module` opens the folder."""
-    if own_code(model):
+def save_torch_module(module: Any, model: Path, folder: Path) -> None:
+    """Write a module with its current weights, for `load_torch_module` to open."""
+    if import_modeling(model):
         from safetensors.torch import save_file
 
-        keep_code(model, folder)
+        copy_code(model, folder)
         tensors = {name: value.contiguous() for name, value in module.state_dict().items()}
         save_file(tensors, folder / _WEIGHTS)
     else:
         module.save_pretrained(folder)
 
 
-def keep_code(model: Path, folder: Path) -> None:
+def copy_code(model: Path, folder: Path) -> None:
     """Copy what a module of the model is opened or unpickled with, apart from its weights."""
     for name in (MODELING, "config.json", "generation_config.json"):
         if (model / name).is_file():

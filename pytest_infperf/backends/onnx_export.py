@@ -15,14 +15,14 @@ _OPSET = 17
 
 
 @contextmanager
-def branches_unheard() -> Iterator[None]:
+def without_tracer_warnings() -> Iterator[None]:
     """Tracing warns of every Python branch on a shape, of which some models have many."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def with_optimum(model: Path, folder: Path, task: str) -> None:
+def export_with_optimum(model: Path, folder: Path, task: str) -> None:
     """Write optimum's graphs of a model, and what lies beside them, to `folder`."""
     from optimum.exporters.onnx import main_export
 
@@ -36,7 +36,9 @@ def with_optimum(model: Path, folder: Path, task: str) -> None:
     )
 
 
-def trace(module: Any, tensors: Sequence[Any], path: Path, inputs: Axes, outputs: Axes) -> None:
+def export_by_tracing(
+    module: Any, tensors: Sequence[Any], path: Path, inputs: Axes, outputs: Axes
+) -> None:
     """Write the graph that torch records while the module answers `tensors`, one an input."""
     import torch
 
