@@ -1,6 +1,6 @@
-"""Exports a model that answers in one pass to ONNX, in fp32.
+"""Export of models that answer in one pass to ONNX, in float32.
 
-Optimum exports what transformers knows; a model with code of its own is traced by torch.
+Optimum exports models of transformers; torch traces models that bring a modeling.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _OPTIMUM_TASKS = {"AutoModelForSequenceClassification": "text-classification"}
 
 
 def export(material: Material, folder: Path) -> None:
-    """Write the fp32 graph of the model, and its configuration, to `folder`."""
+    """Write the float32 graph of the model and its configuration to `folder`.
+
+    Raises BuildError if the model has no modeling.py and optimum's export does not cover its task.
+    """
     with onnx_export.without_tracer_warnings():
         if import_modeling(material.model):
             _export_by_tracing(material, folder)
@@ -35,8 +38,9 @@ def _optimum_task(material: Material) -> str:
     task = _OPTIMUM_TASKS.get(material.task.auto_class or "")
     if task is None:
         raise BuildError(
-            f"{material.model} has no modeling.py, and optimum is not asked to export "
-            f"{type(material.task).__name__}: there are {', '.join(_OPTIMUM_TASKS.values())}"
+            f"{material.model} has no modeling.py, and the export by optimum covers "
+            f"{', '.join(_OPTIMUM_TASKS.values())}, not {type(material.task).__name__}: add a "
+            "modeling.py with a function load(folder)"
         )
     return task
 
@@ -63,7 +67,7 @@ def _dynamic_axes(axes: Mapping[str, Sequence[str | int]]) -> dict[str, dict[int
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration that was exported beside the graph; empty where there is none."""
+    """Return the configuration that was exported beside the graph; empty if there is none."""
     path = folder / "config.json"
     config: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return config

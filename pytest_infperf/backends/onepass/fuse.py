@@ -1,7 +1,7 @@
-"""Fuses the operators of an exported graph with ONNX Runtime's optimisers.
+"""Fusion of the operators of an exported graph with ONNX Runtime's optimisers.
 
-Encoders of the BERT family go through its transformer optimiser (onnxruntime.transformers), which
-knows their attention; any other graph through the runtime's own graph optimisations, written out.
+The transformer optimiser (onnxruntime.transformers) knows the attention of encoders of the BERT
+family. All other graphs get the runtime's extended graph optimisations, whose result is saved.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "electra", "camemb
 
 
 def fuse(folder: Path) -> dict[str, int]:
-    """Replace the graph in the folder; how often each fused operator stands in it."""
+    """Replace the graph in the folder by a fused one; return the count of each fused operator."""
     import onnx
 
     config = read_config(folder)

@@ -1,8 +1,8 @@
-"""Exports an encoder-decoder model to ONNX with the weights it has in torch, in fp32.
+"""Export of an encoder-decoder model to ONNX in float32.
 
-Optimum writes three graphs into the folder: the encoder, the decoder's first step and the
-decoder's later steps, which take the keys and values of the steps before them. A model with code of
-its own gives two modules to trace: its encoder, which also begins the past, and its step.
+Optimum writes three graphs: the encoder, the decoder's first step, and the decoder's next step,
+which reads the keys and values of the steps before. A model with a modeling.py provides two modules
+to trace: its encoder, which also returns the initial past, and its step.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ NEXT_STEP = "decoder_with_past_model.onnx"
 
 
 def export(model: Path, folder: Path) -> None:
-    """Write the fp32 graphs of the model in `model` and its configuration to `folder`."""
+    """Write the float32 graphs of the model in `model` and its configuration to `folder`.
+
+    Raises BuildError if the model is not an encoder-decoder model.
+    """
     config = json.loads((model / "config.json").read_text())
     if not config.get("is_encoder_decoder"):
         raise BuildError(
             f"{model}: a {config.get('model_type', 'model without a type')} is not an"
-            " encoder-decoder model; give one with is_encoder_decoder in its config.json,"
-            " such as a MarianMT model"
+            " encoder-decoder model: use a model with is_encoder_decoder in its config.json,"
+            " such as MarianMT"
         )
     with onnx_export.without_tracer_warnings():
         if import_modeling(model):
@@ -41,11 +44,12 @@ _TRACED_TOKENS = 5
 
 
 def _export_by_tracing(module: Any, folder: Path) -> None:
-    """From `module.encoder_graph()` and `module.step_graph()`, which is asked for one token.
+    """Export `module.encoder_graph()` and `module.step_graph()` of a model with a modeling.py.
 
     The encoder maps input_ids and attention_mask, shape [batch, source], to the hidden states and
-    the past; a step maps the token, hidden states, mask and past to logits, shape [batch, 1,
-    vocabulary], and the new past. Each part of the past has the batch first.
+    the past. A step maps one token per row, the hidden states, the mask and the past to logits,
+    shape [batch, 1, vocabulary], and the new past. The first axis of each part of the past is the
+    batch.
     """
     import torch
 

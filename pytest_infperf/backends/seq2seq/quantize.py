@@ -1,8 +1,9 @@
-"""Quantises exported or fused graphs to int8, with the settings that suit this host.
+"""Dynamic quantisation of exported or fused graphs to int8, with settings for this host.
 
-A tensor has one scale. On a small Marian with VNNI, a scale for each column made decoding a fifth
-slower for BLEU within its noise; weights in blocks of 8 bits (MatMulNBits) were slower still on
-batches; a head of 4 bits was a tenth faster and lost more than half a point of BLEU.
+Each tensor has one scale. Measured on a small Marian with VNNI: one scale per column decodes a
+fifth slower, with a difference in BLEU within the noise; 8-bit weights in blocks (MatMulNBits) are
+slower still on batches; a 4-bit output projection is a tenth faster and loses more than half a
+point of BLEU.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pytest_infperf.backends.seq2seq.weights import POSITIONS
 
 
 def quantize(folder: Path) -> dict[str, object]:
-    """Quantise the graphs in the folder in place; the settings that were used."""
+    """Quantise the graphs in the folder in place; return the settings."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -42,7 +43,7 @@ def quantize(folder: Path) -> dict[str, object]:
 
 
 def _position_lookups(path: Path) -> list[str]:
-    """Nodes to leave alone: their tables are small, and one operator more in each step is not."""
+    """Return the nodes to exclude: their tables are small, and dequantising costs every step."""
     import onnx
 
     nodes = onnx.load(path).graph.node
