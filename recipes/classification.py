@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from pytest_infperf.backends.architecture import import_transformers
+from pytest_infperf.backends.torch_module import import_transformers
 from recipes.training import ROOT, Budget, arguments, fit
 
 DATA = "SMSSpamCollection of the UCI repository: a message a line, `ham` or `spam`, a tab, its text"

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pytest_infperf.backends.architecture import own_code
+from pytest_infperf.backends.torch_module import import_modeling
 from recipes.training import ROOT, Budget, arguments, config_of, fit, write_folder
 from recipes.translation import DATA, batches, losses, read, vocabulary, write_vocabulary
 
@@ -24,7 +24,7 @@ def train(
     hidden: int | None = None,
     tokens: int = _TOKENS_A_BATCH,
 ) -> list[float]:
-    code, config = own_code(SHIPPED), config_of(SHIPPED)
+    code, config = import_modeling(SHIPPED), config_of(SHIPPED)
     assert code
     words = vocabulary(data, out)
     ids: dict[str, Any] = {

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pytest_infperf.backends.architecture import own_code
+from pytest_infperf.backends.torch_module import import_modeling
 from pytest_infperf.tasks.speech import (
     DIGITS,
     Recording,
@@ -94,7 +94,7 @@ def _mask_bins(spectrogram: Tensor, rng: Any) -> None:
 def train(
     data: Path, out: Path, budget: Budget, device: str, *, seed: int = 0, batch: int = _BATCH
 ) -> list[float]:
-    code, config = own_code(SHIPPED), config_of(SHIPPED)
+    code, config = import_modeling(SHIPPED), config_of(SHIPPED)
     assert code
     model = code.DeepSpeech2(config, dropout=0.2).to(device)
     codec = SpectrogramCodec(SHIPPED)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pytest_infperf.backends.architecture import save_module
+from pytest_infperf.backends.torch_module import save_torch_module
 
 ROOT = Path(__file__).parents[1]
 _LEAST_SHARE = 0.02
@@ -146,7 +146,7 @@ class Average:
 def write_folder(module: nn.Module, folder: Path, shipped: Path, config: dict[str, Any]) -> None:
     """A model folder with code of its own, like the shipped one: weights in float16."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_module(module.half().cpu(), shipped, folder)
+    save_torch_module(module.half().cpu(), shipped, folder)
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pytest_infperf.backends.architecture import import_transformers
+from pytest_infperf.backends.torch_module import import_transformers
 from recipes.training import ROOT, Average, Budget, arguments, fit, mixed_precision
 
 SHIPPED = ROOT / "suites" / "translation" / "models" / "marian-zh-en-base"

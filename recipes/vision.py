@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pytest_infperf.backends.architecture import own_code
+from pytest_infperf.backends.torch_module import import_modeling
 from pytest_infperf.tasks.vision import read_idx
 from recipes.training import ROOT, Budget, arguments, config_of, fit, write_folder
 
@@ -43,7 +43,7 @@ def losses(
 def train(name: str, data: Path, out: Path, budget: Budget, device: str) -> list[float]:
     """`mnist-softmax` or `mnist-inception`, written to a folder of that name."""
     shipped = SHIPPED / name
-    code, config = own_code(shipped), config_of(shipped)
+    code, config = import_modeling(shipped), config_of(shipped)
     assert code
     is_inception = name == "mnist-inception"
     model = code.SmallInception(config["width"]) if is_inception else code.SoftmaxRegression()

@@ -1,4 +1,4 @@
-"""What all of ONNX Runtime's ways to int8 share: the host's range, and advice nobody asked for."""
+"""Settings that all quantisation with ONNX Runtime shares."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ _X86 = {"avx2", "avx512f"}
 
 
 def needs_reduced_range() -> bool:
-    """Without dot products, x86 adds pairs of products in 16 bits, which 8-bit weights overflow."""
+    """Return whether weights must be limited to 7 bits on this host.
+
+    Without int8 dot products, x86 adds pairs of products in 16 bits, which 8-bit weights overflow.
+    """
     known = set(instruction_sets())
     return bool(known & _X86) and not has_int8_dot_products(known)
 
 
 @contextmanager
-def advice_unheard() -> Iterator[None]:
-    """Keep onnxruntime from advising its optimiser, which runs when a graph is loaded."""
+def without_preprocessing_advice() -> Iterator[None]:
+    """Hide onnxruntime's advice to run its optimiser, which runs when a graph is loaded."""
 
-    def is_other(record: logging.LogRecord) -> bool:
+    def is_other_message(record: logging.LogRecord) -> bool:
         return "pre-processing before quantization" not in record.getMessage()
 
     root = logging.getLogger()
-    root.addFilter(is_other)
+    root.addFilter(is_other_message)
     try:
         yield
     finally:
-        root.removeFilter(is_other)
+        root.removeFilter(is_other_message)

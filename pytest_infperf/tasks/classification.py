@@ -1,4 +1,4 @@
-"""Text classification: text in, a label out, with the model's own tokenizer and labels."""
+"""Text classification with the model's own tokenizer and labels."""
 
 from __future__ import annotations
 
@@ -18,14 +18,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextClassification(Task):
-    """`data` has a JSON object a line (UTF-8), with a `text` and its `label`."""
+    """Classification of texts by models of transformers with a fast tokenizer.
+
+    Model folders have a `tokenizer.json` and a `config.json` whose `id2label` names the classes. An
+    answer is the label with the largest logit. Requires the extra ``pytest-infperf[torch]``.
+
+    Parameters
+    ----------
+    data : str
+        JSON Lines file in UTF-8, relative to the suite's folder: one object per line with a `text`
+        and its `label`.
+    max_tokens : int, default 512
+        Length at which texts are truncated, in tokens, special tokens included.
+    metrics : sequence of Metric or str, default ("accuracy", "f1")
+        Quality scores.
+    sample_size : int, default 200
+        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+
+    Raises
+    ------
+    UserError
+        If `data` cannot be read or a line has another form (when the samples are read), or if the
+        model folder lacks a file (when the codec is opened).
+
+    Examples
+    --------
+    >>> from pytest_infperf import TextClassification
+    >>> TextClassification(data="data/test.jsonl").decoding
+    {'max_tokens': 512}
+    """
 
     auto_class: ClassVar[str | None] = "AutoModelForSequenceClassification"
 
     _: KW_ONLY
     data: str
     max_tokens: int = 512
-    """Longer texts are cut, [CLS] and [SEP] counted in."""
     metrics: Sequence[Metric | str] = ("accuracy", "f1")
     sample_size: int = 200
 
@@ -52,7 +79,7 @@ class TextClassification(Task):
         return Samples(texts, labels)
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """Texts joined until they have enough words; the codec cuts them to `length` tokens."""
+        """Join texts until they have `length` words, which the codec truncates to tokens."""
         words: list[str] = []
         while len(words) < length:
             words += inputs[number % len(inputs)].split()
@@ -69,10 +96,10 @@ class TextClassification(Task):
 
 
 class TextCodec:
-    """The model's own fast tokenizer, without what transformers wraps around it.
+    """Codec with the model's fast tokenizer, used directly instead of through transformers.
 
-    Features are int64, shape [batch, tokens], padded to the longest of a query; results are
-    logits, shape [batch, labels].
+    Features are int64, shape [batch, tokens], padded to the longest text of a query. Results are
+    logits, shape [batch, labels]. Raises UserError if the model folder lacks a file.
     """
 
     def __init__(self, model: Path, max_tokens: int) -> None:
@@ -80,7 +107,7 @@ class TextCodec:
 
         if missing := [n for n in ("tokenizer.json", "config.json") if not (model / n).is_file()]:
             raise UserError(
-                f"{model} has no {' and no '.join(missing)}: TextClassification reads models of "
+                f"{model} has no {' and no '.join(missing)}: TextClassification needs a model of "
                 "transformers with a fast tokenizer"
             )
         config = json.loads((model / "config.json").read_text("utf-8"))
@@ -114,6 +141,6 @@ class TextCodec:
         return [self._labels[int(number)] for number in results.argmax(axis=-1)]
 
     def probabilities(self, results: Any) -> list[dict[str, float]]:
-        """By label, of each sample."""
+        """Return the probability of each label, for each sample."""
         names = [self._labels[number] for number in range(results.shape[-1])]
         return [dict(zip(names, row, strict=True)) for row in softmax(results).tolist()]

@@ -1,4 +1,4 @@
-"""From a classifier's logits to probabilities."""
+"""Conversion of a classifier's logits to probabilities."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 
 def softmax(logits: Any) -> Any:
-    """Over the last axis, shape [samples, classes]."""
+    """Return the softmax over the last axis of logits, shape [samples, classes]."""
     import numpy as np
 
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_infperf.backends.architecture import open_module
+from pytest_infperf.backends.torch_module import load_torch_module
 from pytest_infperf.tasks.classification import TextCodec
 from pytest_infperf.tasks.speech import SpectrogramCodec
 from pytest_infperf.tasks.translation import MarianCodec
@@ -42,7 +42,7 @@ def falls(losses: Sequence[float]) -> bool:
 def answer(folder: Path, auto_class: str | None, features: dict[str, object]) -> object:
     import torch
 
-    module = open_module(folder, auto_class)
+    module = load_torch_module(folder, auto_class)
     with torch.inference_mode():
         found = module(**{n: torch.from_numpy(v) for n, v in features.items() if n != "frames"})
     return getattr(found, "logits", found)
@@ -117,7 +117,7 @@ def test_translation(sentences: Path) -> None:
     assert falls(losses["base"])
     for name in ("marian-zh-en-base", "marian-zh-en-distilled"):
         ids = MarianCodec(sentences / name).encode(["你好。"])
-        model = open_module(sentences / name, "AutoModelForSeq2SeqLM")
+        model = load_torch_module(sentences / name, "AutoModelForSeq2SeqLM")
         assert model.config.vocab_size == 8001
         assert max(ids[0]) < 8001
 
@@ -128,7 +128,7 @@ def test_rnn(sentences: Path) -> None:
     assert falls(rnn.train(sentences, sentences, Budget(steps=8), "cpu", hidden=32, tokens=200))
     folder = sentences / "rnn-zh-en"
     ids = torch.tensor(MarianCodec(folder).encode(["你好。"]))
-    model = open_module(folder, None)
+    model = load_torch_module(folder, None)
     found = model.generate(ids, torch.ones_like(ids), max_new_tokens=5)
     assert found.shape[0] == 1
     assert found.shape[1] <= 6

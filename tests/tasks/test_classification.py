@@ -1,4 +1,4 @@
-"""Text classification: the shipped models' tokenizer, and what is said of wrong data."""
+"""Text classification: the tokenizer of the shipped models, and errors about wrong data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXTS = ["Call me tonight", "WIN a £1000 prize now!!! " * 40, ""]
 
 @pytest.mark.parametrize("name", ["bert-solicitation", "distilbert-solicitation"])
 @pytest.mark.filterwarnings("ignore")
-def test_features_are_those_of_transformers(name: str) -> None:
+def test_features_equal_those_of_transformers(name: str) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(MODELS / name)
@@ -30,14 +30,14 @@ def test_features_are_those_of_transformers(name: str) -> None:
     assert {*features} == {*codec.axes}
 
 
-def test_a_chosen_length_is_met_exactly_and_forgotten_after() -> None:
+def test_a_chosen_length_is_exact_and_applies_to_one_call() -> None:
     codec = TextCodec(MODELS / "bert-solicitation", 512)
     text = TASK.sized(["one two three", "four five"], 1, 48)
     assert codec.encode([text], 48)["input_ids"].shape == (1, 48)
     assert codec.encode([text])["input_ids"].shape[1] > 48
 
 
-def test_labels_are_the_models_own() -> None:
+def test_labels_come_from_the_model() -> None:
     codec = TextCodec(MODELS / "bert-solicitation", 512)
     assert codec.decode(np.array([[2.0, 1.0], [0.0, 1.0]]), {}) == ["clean", "solicitation"]
 

@@ -1,4 +1,4 @@
-"""The codec of Marian models does what transformers' MarianTokenizer does."""
+"""The codec of Marian models encodes and decodes like transformers' MarianTokenizer."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ def test_every_reference_is_decoded_alike(tokenizer: Any, codec: MarianCodec) ->
 @pytest.mark.parametrize(
     "text", ["", " ", "\t", ">>eng<< 你好", "no Chinese at all", "𠮷野家", "你好" * 400, "a\u0000b"]
 )
-def test_odd_text_is_encoded_alike_as_far_as_the_model_reads(
+def test_odd_text_is_encoded_alike_up_to_the_length_limit(
     tokenizer: Any, codec: MarianCodec, text: str
 ) -> None:
     (ids,) = codec.encode([text])
     assert ids == tokenizer([text], truncation=True)["input_ids"][0]
 
 
-def test_special_tokens_and_unknown_ids_say_nothing(codec: MarianCodec) -> None:
+def test_special_tokens_and_unknown_ids_are_not_decoded(codec: MarianCodec) -> None:
     (ids,) = codec.encode(["你好"])
     assert codec.decode([[8000, *ids, 0, 8000, 999_999]], [ids]) == codec.decode([ids], [ids])
 
 
-def test_a_folder_that_is_no_marian_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"has no source\.spm.*Translation reads Marian models"):
+def test_a_folder_without_a_marian_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"has no source\.spm.*Translation needs a Marian model"):
         MarianCodec(tmp_path)
 
 

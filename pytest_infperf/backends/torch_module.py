@@ -1,7 +1,8 @@
-"""A model folder as a torch module: by the code that it brings, or by transformers.
+"""Loading and saving of model folders as torch modules.
 
-A model that transformers doesn't know brings `modeling.py`, with `load(folder)` that gives the
-module in float32. What it answers has the shape that its task's codec decodes.
+A model that transformers does not know brings a `modeling.py` with a function `load(folder)` that
+returns the `torch.nn.Module` in float32. The module's output has the shape that the codec of its
+task decodes.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ _WEIGHTS = "model.safetensors"
 _AVAILABILITY_LOCK = Lock()
 
 
-def own_code(folder: Path) -> ModuleType | None:
-    """The module of the folder's modeling.py, one and the same wherever a copy of it lies.
+def import_modeling(folder: Path) -> ModuleType | None:
+    """Import the folder's modeling.py and return it; None if the folder has none.
 
-    Whoever unpickles a model of it has to import it first.
+    Equal files are imported once, under a name that depends on their content only. Import the
+    modeling.py of a folder before a model in it is unpickled.
     """
     path = folder / MODELING
     if not path.is_file():
@@ -41,28 +43,32 @@ def own_code(folder: Path) -> ModuleType | None:
     return sys.modules[name]
 
 
-def open_module(folder: Path, auto_class: str | None, dtype: str = "float32") -> Any:
-    """The `torch.nn.Module` of a model folder, ready to answer."""
+def load_torch_module(folder: Path, auto_class: str | None, dtype: str = "float32") -> Any:
+    """Return the `torch.nn.Module` of a model folder in evaluation mode.
+
+    `auto_class` names the class of transformers that opens a folder without a modeling.py. Raises
+    BuildError if the folder has no modeling.py and `auto_class` is None.
+    """
     import torch
 
-    if code := own_code(folder):
+    if code := import_modeling(folder):
         return code.load(folder).to(getattr(torch, dtype)).eval()
     if auto_class is None:
         raise BuildError(
-            f"{folder} has no {MODELING}: a model of this task needs one, with load(folder) that "
-            "gives a torch.nn.Module"
+            f"{folder} has no {MODELING}: a model of this task needs one with a function "
+            "load(folder) that returns a torch.nn.Module"
         )
-    kind = getattr(import_transformers(), auto_class)
-    return kind.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
+    model_class = getattr(import_transformers(), auto_class)
+    return model_class.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
 
 
 def import_transformers() -> ModuleType:
     """Import transformers without scikit-learn, and return it.
 
-    Until its version 5, the module that every model with `generate` pulls in imports
-    `sklearn.metrics` for assisted decoding, which nothing in this package uses. That import takes
-    0.7 s, a seventh of the start of a worker. transformers is told that scikit-learn is missing
-    while that one module is imported; afterwards both are as they were.
+    Before version 5, the module `generation.candidate_generator`, which nearly every model imports,
+    imports `sklearn.metrics` for assisted decoding, which this package does not use. That import
+    takes 0.7 s, a seventh of the start of a worker. Only while this one module is imported,
+    `is_sklearn_available` of transformers returns False; `sys.modules` is not changed.
     """
     library = import_module("transformers")
     if int(library.__version__.partition(".")[0]) < 5:
@@ -77,20 +83,20 @@ def import_transformers() -> ModuleType:
     return library
 
 
-def save_module(module: Any, model: Path, folder: Path) -> None:
-    """Write an opened module with its weights as they are now; `open_module` opens the folder."""
-    if own_code(model):
+def save_torch_module(module: Any, model: Path, folder: Path) -> None:
+    """Write the module of `model` with its current weights to `folder`, as a model folder."""
+    if import_modeling(model):
         from safetensors.torch import save_file
 
-        keep_code(model, folder)
+        copy_code(model, folder)
         tensors = {name: value.contiguous() for name, value in module.state_dict().items()}
         save_file(tensors, folder / _WEIGHTS)
     else:
         module.save_pretrained(folder)
 
 
-def keep_code(model: Path, folder: Path) -> None:
-    """Copy what a module of the model is opened or unpickled with, apart from its weights."""
+def copy_code(model: Path, folder: Path) -> None:
+    """Copy the modeling.py and the configuration files of a model."""
     for name in (MODELING, "config.json", "generation_config.json"):
         if (model / name).is_file():
             shutil.copy(model / name, folder / name)

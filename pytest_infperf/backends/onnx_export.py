@@ -1,4 +1,4 @@
-"""Models to ONNX in fp32: by optimum what transformers knows, by torch's tracing all else."""
+"""Export to ONNX in float32: by optimum for models of transformers, by tracing for all others."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from pathlib import Path
 from typing import Any
 
 Axes = Mapping[str, Mapping[int, str]]
-"""By name of an input or output its axes that differ from query to query, with a name each."""
+"""Names of the axes whose size varies between queries, by input or output and by axis number."""
 
 _OPSET = 17
 
 
 @contextmanager
-def branches_unheard() -> Iterator[None]:
-    """Tracing warns of every Python branch on a shape, of which some models have many."""
+def without_tracer_warnings() -> Iterator[None]:
+    """Ignore warnings: tracing emits one for every Python branch on a shape."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def with_optimum(model: Path, folder: Path, task: str) -> None:
-    """Write optimum's graphs of a model, and what lies beside them, to `folder`."""
+def export_with_optimum(model: Path, folder: Path, task: str) -> None:
+    """Write the graphs and files that optimum exports from a model to `folder`.
+
+    `task` is optimum's name of a task, for example "text-classification".
+    """
     from optimum.exporters.onnx import main_export
 
     main_export(
@@ -36,8 +39,13 @@ def with_optimum(model: Path, folder: Path, task: str) -> None:
     )
 
 
-def trace(module: Any, tensors: Sequence[Any], path: Path, inputs: Axes, outputs: Axes) -> None:
-    """Write the graph that torch records while the module answers `tensors`, one an input."""
+def export_by_tracing(
+    module: Any, tensors: Sequence[Any], path: Path, inputs: Axes, outputs: Axes
+) -> None:
+    """Write the graph that torch records while the module runs on `tensors`.
+
+    The tensors have the order of `inputs`.
+    """
     import torch
 
     torch.onnx.export(

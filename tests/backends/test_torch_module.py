@@ -9,7 +9,7 @@ import pytest
 
 IMPORT = """
 import sys
-from pytest_infperf.backends.architecture import import_transformers
+from pytest_infperf.backends.torch_module import import_transformers
 
 def scikit_learn_modules():
     return [name for name in sys.modules if name.partition(".")[0] == "sklearn"]

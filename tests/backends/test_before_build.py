@@ -1,4 +1,4 @@
-"""What backends say of themselves before anything is built."""
+"""Properties of backends before they build: ids, missing hardware, refusals and artifact keys."""
 
 from __future__ import annotations
 
@@ -28,13 +28,11 @@ ROOT = Path(__file__).parents[2]
         (OpenVino(int8=True), "openvino-int8"),
     ],
 )
-def test_ids_tell_runtime_and_optimisation(backend: Backend, name: str) -> None:
+def test_ids_name_runtime_and_optimisation(backend: Backend, name: str) -> None:
     assert backend.variant_id == name
 
 
-def test_a_gpu_is_missed_where_there_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_gpu_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = tmp_path / "version"
     monkeypatch.setattr(torch, "_NVIDIA_DRIVER", driver)
     assert "no GPU" in Torch(device="cuda").missing_hardware()
@@ -44,12 +42,12 @@ def test_a_gpu_is_missed_where_there_is_none(
 
 
 @pytest.mark.parametrize("backend", [OpenVino(), Onnx(int8="static")])
-def test_a_model_that_generates_is_refused_by_what_answers_in_one_pass(
+def test_a_task_that_generates_is_refused_by_backends_for_one_pass(
     tmp_path: Path, backend: Backend
 ) -> None:
     task = Translation(source="source", reference="reference")
     material = Material(tmp_path / "model", task, tmp_path, tmp_path / "export")
-    with pytest.raises(BuildError, match="generate"):
+    with pytest.raises(BuildError, match="this task generates text"):
         backend.build(material, tmp_path)
 
 
@@ -57,18 +55,18 @@ def test_a_calibrated_artifact_depends_on_the_samples(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "suites" / "vision", tmp_path / "vision", symlinks=True)
     suite = SuiteAddress(str(ROOT), "suites.vision.suite").load()
     model = tmp_path / "vision" / "models" / "mnist-softmax"
-    fewer = replace(suite, task=replace(suite.task, images="data/t10k-images-idx3-ubyte.gz"))
-    other = fewer.at(tmp_path / "vision")
+    smaller = replace(suite, task=replace(suite.task, images="data/t10k-images-idx3-ubyte.gz"))
+    copied_suite = smaller.at(tmp_path / "vision")
     data = tmp_path / "vision" / "data"
-    same = make_blueprint(other, Onnx(int8="static"), model).key
-    plain = make_blueprint(other, Onnx(), model).key
-    assert same == make_blueprint(suite, Onnx(int8="static"), model).key
-    turn_first_image(data / "t10k-images-idx3-ubyte.gz")
-    assert make_blueprint(other, Onnx(int8="static"), model).key != same
-    assert make_blueprint(other, Onnx(), model).key == plain
+    key = make_blueprint(copied_suite, Onnx(int8="static"), model).key
+    float32_key = make_blueprint(copied_suite, Onnx(), model).key
+    assert key == make_blueprint(suite, Onnx(int8="static"), model).key
+    reverse_first_image(data / "t10k-images-idx3-ubyte.gz")
+    assert make_blueprint(copied_suite, Onnx(int8="static"), model).key != key
+    assert make_blueprint(copied_suite, Onnx(), model).key == float32_key
 
 
-def turn_first_image(path: Path) -> None:
+def reverse_first_image(path: Path) -> None:
     import gzip
 
     raw = bytearray(gzip.decompress(path.read_bytes()))
@@ -80,9 +78,7 @@ def turn_first_image(path: Path) -> None:
     ("operators", "word"),
     [({"DynamicQuantizeLSTM": 3}, "LSTM"), ({"ConvInteger": 2}, "calibration")],
 )
-def test_int8_that_is_slow_is_explained_by_its_operators(
-    operators: dict[str, int], word: str
-) -> None:
-    found = int8.doubts_of_graph({"quantization": {"operators": operators}}, fused=True)
-    assert len(found) == 1
-    assert word in found[0]
+def test_slow_int8_is_explained_by_its_operators(operators: dict[str, int], word: str) -> None:
+    reasons = int8.graph_doubts({"quantization": {"operators": operators}}, fused=True)
+    assert len(reasons) == 1
+    assert word in reasons[0]
