@@ -64,7 +64,7 @@ def trials(
 ) -> list[Trial]:
     """Return all trials in the order in which they are run.
 
-    Raises UserError if `half` is asked for a design that has no half fraction.
+    `half` takes the half fraction. Raises UserError if the design has none.
     """
     settings: list[Setting] = [
         dict(zip([f.name for f in factors], levels, strict=True))

@@ -74,7 +74,7 @@ def effect_tables(
         "average response time (ART)": response_time_effects(factors, outcomes, confidence),
         "average CPU usage (ACU), in cores": cpu_usage_effects(factors, outcomes, confidence),
     }
-    return [_effect_table(title, found, factors, confidence) for title, found in estimates.items()]
+    return [_effect_table(title, fit, factors, confidence) for title, fit in estimates.items()]
 
 
 def _effect_table(

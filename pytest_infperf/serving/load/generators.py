@@ -1,4 +1,4 @@
-"""Load generators, each in processes of its own: started with a load, and read when it is over."""
+"""Load generators as separate processes: each is started for one load, and then read."""
 
 from __future__ import annotations
 

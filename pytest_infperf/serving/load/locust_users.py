@@ -1,8 +1,8 @@
 """The users of a closed loop, for Locust: `locust -f locust_users.py`.
 
-Locust imports this file by its path; what the users send is read from the environment when Locust
-has started (its `init` event), and not when the file is imported. With `--processes N` Locust forks
-N workers, of which each sends and writes a file of its own, and the master sends nothing.
+Locust imports this file by its path. The configuration is read from the environment in Locust's
+`init` event, after the import. With `--processes N` Locust forks N workers: each of them sends
+requests and writes its own file, and the master sends nothing.
 """
 
 from __future__ import annotations

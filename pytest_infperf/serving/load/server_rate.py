@@ -34,17 +34,17 @@ def confirmed_rate(
     breaks the limit then is lowered, a few times at most. If none keeps it, the lowest is returned
     with its run.
     """
-    found, run = _search(driver, load)
-    if not found.rate:
-        return found, run
+    sustained, run = _search(driver, load)
+    if not sustained.rate:
+        return sustained, run
     for attempt in range(_CONFIRMATIONS):
         if attempt:
-            found = SustainedRate(found.rate * _STEP_DOWN, found.rate, found.trials)
+            sustained = SustainedRate(sustained.rate * _STEP_DOWN, sustained.rate, sustained.trials)
         seed = driver.seed - 1 - attempt
-        run = undisturbed(partial(driver.at_rate, found.rate, seconds(found.rate), seed))
+        run = undisturbed(partial(driver.at_rate, sustained.rate, seconds(sustained.rate), seed))
         if keeps_limit(load, run):
             break
-    return found, run
+    return sustained, run
 
 
 def _search(driver: LoadDriver, load: Server) -> tuple[SustainedRate, LoadRun]:

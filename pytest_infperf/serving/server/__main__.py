@@ -1,7 +1,7 @@
 """The server's first process: binds the port, starts the server processes and restarts dead ones.
 
 The deployment is in the environment (`settings.ENVIRONMENT`). Once the process listens, it writes
-the port to stdout, on a line of its own.
+the port to stdout, as one line.
 """
 
 from __future__ import annotations

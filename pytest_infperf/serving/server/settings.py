@@ -1,4 +1,4 @@
-"""What the processes of a server are given to serve, and the environment variables for it."""
+"""The deployment that the processes of a server get, and the environment variables for it."""
 
 from __future__ import annotations
 

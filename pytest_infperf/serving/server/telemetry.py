@@ -14,8 +14,8 @@ class Telemetry:
     """The metrics of one server process, in a folder that all processes of the server share.
 
     prometheus_client finds that folder in the environment (`settings.METRICS_FOLDER`), when it is
-    imported and when it first writes a kind of metric. It is therefore imported here and not
-    above, and the variable stays set for as long as the server runs.
+    imported and when it first writes a kind of metric. It is therefore imported in the methods, and
+    the variable stays set for as long as the server runs.
     """
 
     def __init__(self, folder: Path) -> None:
