@@ -10,7 +10,8 @@ import pytest
 
 from tests.fleet.local_cluster import HEALTH, NODE_TYPES, SMALL, LocalCluster, Project, shell, small
 
-# pytester forgets what a run in this process imported, and numpy must not be imported twice.
+# pytester discards modules that a run in this process imports, and numpy must not be imported
+# twice.
 for module in ("pytest_infperf.fleet.session", "pytest_infperf.metrics.accuracy", "scipy.stats"):
     import_module(module)
 
