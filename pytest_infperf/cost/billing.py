@@ -38,9 +38,9 @@ def billing(
 
 
 def price_of_host(host: Mapping[str, Any], table: PriceTable | None) -> Price | None:
-    """Return what an hour of a recorded host costs, or None if nothing says so.
+    """Return the hourly price of a recorded host, or None if it is not known.
 
-    The price in the record counts: `table` prices the hosts of runs that knew none.
+    The recorded price comes first; `table` prices the hosts of runs that did not know theirs.
     """
     if usd_per_hour := host.get("usd_per_hour"):
         return Price(float(usd_per_hour), str(host.get("price_source") or ""))

@@ -112,7 +112,7 @@ def _fetch(parts: Sequence[Any]) -> Iterator[bytes]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the line of Ray's long message that names the exception, or else what died."""
+    """Return the line of Ray's long message that names the exception or a death."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, Exception):
         return f"{type(cause).__name__}: {cause}"

@@ -27,7 +27,7 @@ class Node:
     _kept: tuple[object, Closable] | None = None
 
     def keep(self, key: object, make: Callable[[], C]) -> C:
-        """Return what an earlier share made under `key`, else close that and make a new one."""
+        """Return the object that an earlier share made under `key`, or replace it by a new one."""
         if self._kept and self._kept[0] == key:
             kept: Any = self._kept[1]
             return kept  # type: ignore[no-any-return]  # made under the same key

@@ -1,4 +1,4 @@
-"""Confidence intervals of scores, throughputs and percentiles by resampling what was measured.
+"""Confidence intervals of scores, throughputs and percentiles by resampling measurements.
 
 A score is a function of statistics summed over samples, so a resample is a row of counts, and all
 resamples are one matrix product. Two systems are compared on the same resamples [1]_. Bounds are

@@ -163,7 +163,7 @@ def test_the_summary_compares_the_hosts(measured: Outcome) -> None:
     assert [row[0] for row in rows if row[0] in NODE_TYPES] == list(NODE_TYPES)
 
 
-def test_a_gate_for_one_instance_type_is_judged_there_alone(measured: Outcome) -> None:
+def test_a_gate_for_one_instance_type_is_judged_on_it_alone(measured: Outcome) -> None:
     judged = {
         node_type: [gate["measure"] for gate in record(measured, node_type, "fast")["gates"]]
         for node_type in NODE_TYPES

@@ -120,7 +120,7 @@ def needed_for_p99(confidence: float) -> int:
 def test_a_percentile_has_its_own_first_look_that_spends_most_of_the_error() -> None:
     found = passing_confidences([60, 120, 240, 480, 900], needed_for_p99, 0.95)
     assert list(found) == [queries_needed(0.99, 0.96), 480, 900]
-    assert sum(1 - sure for sure in found.values()) == pytest.approx(0.05)
+    assert sum(1 - confidence for confidence in found.values()) == pytest.approx(0.05)
 
 
 def test_a_single_look_has_all_of_the_error() -> None:
@@ -134,9 +134,9 @@ def test_a_percentile_over_its_limit_rarely_passes() -> None:
     rng = np.random.default_rng(0)
     over = rng.random((4000, 960)) < 0.01
     passed = np.zeros(4000, dtype=bool)
-    for look, sure in found.items():
+    for look, confidence in found.items():
         counts = over[:, :look].sum(axis=1)
         passed |= np.array(
-            [percentile_decision(int(t), look, 0.99, 1.0, sure) is True for t in counts]
+            [percentile_decision(int(t), look, 0.99, 1.0, confidence) is True for t in counts]
         )
     assert passed.mean() < 0.05
