@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -96,6 +98,7 @@ def test_a_cache_that_cannot_be_written_is_a_clear_error(own_cache: Project, pla
 
 
 def test_two_runs_at_once_build_once_and_both_pass(own_cache: Project) -> None:
+    """Both are about to build before the first one has built."""
     own_cache.suite(
         """
         import time
@@ -106,19 +109,48 @@ def test_two_runs_at_once_build_once_and_both_pass(own_cache: Project) -> None:
             def build(self, material, folder):
                 with Path("builds.txt").open("a") as builds:
                     builds.write("built\\n")
-                time.sleep(0.7)
+                while not Path("both-are-here").exists():
+                    time.sleep(0.01)
                 return super().build(material, folder)
 
         suite = Suite("echo", task=Echo(), model="../../model", variants=[Logged()])
         """
     )
+    own_cache.write(
+        "conftest.py",
+        """
+        import os
+        from pathlib import Path
+
+        def pytest_runtest_setup():
+            Path(f"about-to-build.{os.getpid()}").touch()
+        """,
+    )
+    folder, builds = own_cache.folder, own_cache.folder / "builds.txt"
     runs = [own_cache.start("--infperf-json", f"{name}.json") for name in ("left", "right")]
-    for outcome in [own_cache.finish(run) for run in runs]:
+    try:
+        wait_for(lambda: builds.exists() and len([*folder.glob("about-to-build.*")]) == 2)
+        until = monotonic() + 1  # for a second build, if nothing keeps it back
+        while monotonic() < until and builds.read_text() == "built\n":
+            sleep(0.02)
+        (folder / "both-are-here").touch()
+        outcomes = [own_cache.finish(run) for run in runs]
+    finally:
+        for run in runs:
+            run.kill()
+    for outcome in outcomes:
         outcome.assert_outcomes(passed=1)
         assert "is damaged" not in outcome.text
-    assert (own_cache.folder / "builds.txt").read_text() == "built\n"
+    assert builds.read_text() == "built\n"
     assert len(artifacts(own_cache)) == 1
     assert not list(own_cache.cache.glob("*.tmp"))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = monotonic() + 30
+    while not condition():
+        assert monotonic() < until, "it does not happen"
+        sleep(0.02)
 
 
 def test_an_artifact_built_from_another_shares_it(own_cache: Project) -> None:
