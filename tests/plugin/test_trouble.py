@@ -44,7 +44,7 @@ TROUBLES = {
     "refused": Trouble("refuse", "build", ("this graph has nothing to fuse",), False),
     "nonsense": Trouble("say_nonsense", "infer", ("broke the protocol", "who is there?"), False),
     "misunderstood": Trouble(
-        "answer_another_question", "infer", ("it sent Memory instead of BlockDone",), False, 1
+        "answer_another_question", "infer", ("it replied to request 0, not ",), False, 1
     ),
 }
 

@@ -105,4 +105,4 @@ def say_nonsense(words: bytes = b"who is there?\n") -> None:
 
 
 def answer_another_question() -> None:
-    say_nonsense(b'{"is": "Memory", "peak_bytes": 3}\n')
+    say_nonsense(b'{"is": "Memory", "number": 0, "peak_bytes": 3}\n')

@@ -114,6 +114,13 @@ def test_an_answer_to_another_request_is_refused(checkout: Checkout) -> None:
     assert not worker.alive
 
 
+def test_an_answer_of_another_type_is_refused(checkout: Checkout) -> None:
+    worker = WorkerProcess("w", checkout, timeout_s=10)
+    with pytest.raises(WorkerError, match="it sent Memory instead of BlockDone"):
+        worker.ask(messages.Block([[0]], least_ns=1), messages.BlockDone)
+    assert not worker.alive
+
+
 def test_a_worker_that_the_run_ended_is_not_said_to_be_killed(checkout: Checkout) -> None:
     worker = WorkerProcess("w", checkout, timeout_s=10)
     assert asked(worker, 5) == 5
