@@ -1,4 +1,4 @@
-"""Variants in int8 say why they may be no faster than float32."""
+"""Doubts of int8 variants: reasons why they may not be faster than float32."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_infperf.backends import int8
 from pytest_infperf.suite.backend import Backend
 
 
-def on(monkeypatch: pytest.MonkeyPatch, *sets: str) -> None:
+def set_instruction_sets(monkeypatch: pytest.MonkeyPatch, *sets: str) -> None:
     monkeypatch.setattr(int8, "instruction_sets", lambda: sets)
 
 
@@ -17,19 +17,19 @@ def on(monkeypatch: pytest.MonkeyPatch, *sets: str) -> None:
 def test_a_cpu_without_int8_dot_products_is_a_doubt(
     variant: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on(monkeypatch, "avx2")
+    set_instruction_sets(monkeypatch, "avx2")
     assert "no int8 dot products" in variant.doubts({})[0]
-    on(monkeypatch, "avx2", "avx512_vnni")
+    set_instruction_sets(monkeypatch, "avx2", "avx512_vnni")
     assert variant.doubts({}) == []
 
 
 def test_a_graph_that_is_not_fused_is_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    on(monkeypatch, "amx_int8")
+    set_instruction_sets(monkeypatch, "amx_int8")
     assert Onnx(int8="dynamic").doubts({}) == ["its graph is not fused: fused=True"]
     assert Onnx(fused=True, int8="dynamic").doubts({}) == []
 
 
 @pytest.mark.parametrize("variant", [Torch(), Onnx(), CTranslate2()])
 def test_float32_raises_no_doubts(variant: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    on(monkeypatch)
+    set_instruction_sets(monkeypatch)
     assert variant.doubts({}) == []

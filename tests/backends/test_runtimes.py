@@ -1,4 +1,4 @@
-"""What backends say of themselves before anything is built."""
+"""Ids, required hardware, refusals and artifact keys of backends, before anything is built."""
 
 from __future__ import annotations
 
@@ -28,13 +28,11 @@ ROOT = Path(__file__).parents[2]
         (OpenVino(int8=True), "openvino-int8"),
     ],
 )
-def test_ids_tell_runtime_and_optimisation(backend: Backend, name: str) -> None:
+def test_default_ids_have_runtime_and_optimisation(backend: Backend, name: str) -> None:
     assert backend.variant_id == name
 
 
-def test_a_gpu_is_missed_where_there_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_gpu_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = tmp_path / "version"
     monkeypatch.setattr(torch, "_NVIDIA_DRIVER", driver)
     assert "no GPU" in Torch(device="cuda").missing_hardware()
@@ -44,9 +42,7 @@ def test_a_gpu_is_missed_where_there_is_none(
 
 
 @pytest.mark.parametrize("backend", [OpenVino(), Onnx(int8="static")])
-def test_a_model_that_generates_is_refused_by_what_answers_in_one_pass(
-    tmp_path: Path, backend: Backend
-) -> None:
+def test_backends_without_generation_refuse_translation(tmp_path: Path, backend: Backend) -> None:
     task = Translation(source="source", reference="reference")
     material = Material(tmp_path / "model", task, tmp_path, tmp_path / "export")
     with pytest.raises(BuildError, match="generate"):
@@ -63,12 +59,12 @@ def test_a_calibrated_artifact_depends_on_the_samples(tmp_path: Path) -> None:
     same = make_blueprint(other, Onnx(int8="static"), model).key
     plain = make_blueprint(other, Onnx(), model).key
     assert same == make_blueprint(suite, Onnx(int8="static"), model).key
-    turn_first_image(data / "t10k-images-idx3-ubyte.gz")
+    reverse_first_image(data / "t10k-images-idx3-ubyte.gz")
     assert make_blueprint(other, Onnx(int8="static"), model).key != same
     assert make_blueprint(other, Onnx(), model).key == plain
 
 
-def turn_first_image(path: Path) -> None:
+def reverse_first_image(path: Path) -> None:
     import gzip
 
     raw = bytearray(gzip.decompress(path.read_bytes()))
@@ -80,9 +76,7 @@ def turn_first_image(path: Path) -> None:
     ("operators", "word"),
     [({"DynamicQuantizeLSTM": 3}, "LSTM"), ({"ConvInteger": 2}, "calibration")],
 )
-def test_int8_that_is_slow_is_explained_by_its_operators(
-    operators: dict[str, int], word: str
-) -> None:
-    found = int8.doubts_of_graph({"quantization": {"operators": operators}}, fused=True)
-    assert len(found) == 1
-    assert word in found[0]
+def test_slow_int8_is_explained_by_its_operators(operators: dict[str, int], word: str) -> None:
+    doubts = int8.doubts_of_graph({"quantization": {"operators": operators}}, fused=True)
+    assert len(doubts) == 1
+    assert word in doubts[0]

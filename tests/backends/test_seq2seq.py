@@ -36,7 +36,7 @@ Rows = list[list[int]]
 
 @dataclass(frozen=True)
 class Marian:
-    """A model in a folder, and that folder's export."""
+    """A model, its folder, and the folder of its ONNX export."""
 
     model: Any
     folder: Path
@@ -71,7 +71,7 @@ class Marian:
 
 @pytest.fixture(scope="module")
 def marian(tmp_path_factory: pytest.TempPathFactory) -> Marian:
-    """A model whose rows of BATCH end at different times, one of them at the length limit."""
+    """Return a model for which the rows of BATCH end at different lengths, one at the limit."""
     return make_marian(tmp_path_factory.mktemp("marian"))
 
 
@@ -177,10 +177,10 @@ def test_without_forced_end_rows_are_cut_as_in_transformers(
     unforced = Marian(marian.model, folder, marian.exported)
     config.forced_eos_token_id = None
     try:
-        want = unforced.generate(BATCH)
+        expected = unforced.generate(BATCH)
     finally:
         config.forced_eos_token_id = EOS
-    assert decode(unforced.build(variant, tmp_path / variant), BATCH) == want
+    assert decode(unforced.build(variant, tmp_path / variant), BATCH) == expected
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
@@ -209,7 +209,7 @@ def test_int8_decodes_to_rows_that_end(graphs: dict[str, Path], variant: str) ->
 
 
 def test_int8_is_smaller(graphs: dict[str, Path]) -> None:
-    """The weights of so small a model are not what its file consists of, so these are counted."""
+    """Count the bytes of weights: the file of such a small model consists mostly of other data."""
     import onnx
 
     def weight_bytes(graph: Path) -> int:

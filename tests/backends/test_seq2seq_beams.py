@@ -1,4 +1,4 @@
-"""The ONNX variants search with beams as transformers does, or refuse to be built."""
+"""The ONNX variants search with beams as transformers does, or are not built."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def marian(tmp_path_factory: pytest.TempPathFactory) -> Marian:
 
 @contextmanager
 def configured(marian: Marian, folder: Path, settings: Mapping[str, object]) -> Iterator[Marian]:
-    """The same model with other settings for generation, in the folder and in transformers."""
+    """Yield the model with other generation settings, in its folder and in transformers."""
     config = marian.model.generation_config
     before = {name: getattr(config, name) for name in settings}
     shutil.copytree(marian.folder, folder)
@@ -124,14 +124,12 @@ def test_settings_that_the_search_would_not_follow_are_refused(
 
 
 @pytest.mark.parametrize(("beams", "message"), [(25, "lower beams"), (0, "give at least 1")])
-def test_numbers_of_beams_that_cannot_be_are_refused(
-    marian: Marian, beams: int, message: str
-) -> None:
+def test_invalid_numbers_of_beams_are_refused(marian: Marian, beams: int, message: str) -> None:
     with pytest.raises(BuildError, match=message):
         generation_with(marian.folder, beams)
 
 
-def test_decoding_that_is_not_known_is_refused_by_name(marian: Marian) -> None:
+def test_unknown_decoding_settings_are_refused_by_name(marian: Marian) -> None:
     with pytest.raises(BuildError, match="not top_p; take that out"):
         seq2seq.Generation.from_config(
             marian.folder, {"beams": 4, "max_new_tokens": 8, "top_p": 0.9}
@@ -167,7 +165,7 @@ def sentences() -> list[list[int]]:
 
 
 @pytest.fixture(scope="module")
-def wanted(tmp_path_factory: pytest.TempPathFactory, sentences: list[list[int]]) -> list[Any]:
+def expected(tmp_path_factory: pytest.TempPathFactory, sentences: list[list[int]]) -> list[Any]:
     task, folder = student_task(4), tmp_path_factory.mktemp("torch")
     Torch().build(Material(STUDENT, task, SHIPPED), folder)
     runner = Torch().load(folder, task, 1)
@@ -184,11 +182,11 @@ def wanted(tmp_path_factory: pytest.TempPathFactory, sentences: list[list[int]])
     ],
     ids=lambda value: getattr(value, "default_id", ""),
 )
-def test_student_says_with_beams_what_transformers_says(
+def test_student_translates_with_beams_as_in_transformers(
     tmp_path: Path,
     student_export: Path,
     sentences: list[list[int]],
-    wanted: list[Any],
+    expected: list[Any],
     backend: Onnx,
     least: int,
 ) -> None:
@@ -197,10 +195,10 @@ def test_student_says_with_beams_what_transformers_says(
     runner = backend.load(tmp_path, task, 1)
     assert runner.decoding == task.decoding
     codec = task.codec(STUDENT)
-    singly = codec.decode([runner.infer([row])[0] for row in sentences], sentences)
+    one_by_one = codec.decode([runner.infer([row])[0] for row in sentences], sentences)
     together = codec.decode(runner.infer(sentences), sentences)
-    for texts in (singly, together):
-        assert sum(ours == theirs for ours, theirs in zip(texts, wanted, strict=True)) >= least
+    for texts in (one_by_one, together):
+        assert sum(text == other for text, other in zip(texts, expected, strict=True)) >= least
 
 
 def test_runner_reports_the_beams_of_its_artifact(tmp_path: Path, student_export: Path) -> None:
@@ -208,7 +206,7 @@ def test_runner_reports_the_beams_of_its_artifact(tmp_path: Path, student_export
     assert Onnx().load(tmp_path, student_task(1), 1).decoding["beams"] == 2
 
 
-def test_quantising_says_nothing(
+def test_quantising_logs_nothing(
     marian: Marian, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     marian.build("onnx-int8", tmp_path / "onnx-int8", beams=4)

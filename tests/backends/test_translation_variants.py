@@ -1,4 +1,4 @@
-"""Real variants of a shipped model, each built and served as in a run, say what the model says."""
+"""Variants of a shipped model, built and run as in a run, translate as the model does."""
 
 from __future__ import annotations
 
@@ -64,21 +64,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuiteRun]:
 
 def agreement(run: SuiteRun, variant_id: str, batch: int) -> float:
     run.beside_baseline(variant_id)
-    ours, theirs = run.set_run(variant_id, batch), run.set_run("torch", 1)
-    same = [a == b for a, b in zip(ours.outputs, theirs.outputs, strict=True)]
+    variant, baseline = run.set_run(variant_id, batch), run.set_run("torch", 1)
+    same = [a == b for a, b in zip(variant.outputs, baseline.outputs, strict=True)]
     return sum(same) / len(same)
 
 
 @pytest.mark.parametrize("batch", [1, 16])
 @pytest.mark.parametrize("variant_id", EXACT)
-def test_another_runtime_says_the_same_in_float32(
-    run: SuiteRun, variant_id: str, batch: int
-) -> None:
+def test_float32_outputs_equal_those_of_torch(run: SuiteRun, variant_id: str, batch: int) -> None:
     assert agreement(run, variant_id, batch) >= 47 / 48
 
 
 @pytest.mark.parametrize("variant_id", ROUNDED)
-def test_fewer_bits_say_much_the_same(run: SuiteRun, variant_id: str) -> None:
+def test_outputs_with_fewer_bits_are_close_to_those_of_torch(
+    run: SuiteRun, variant_id: str
+) -> None:
     baseline = run.scoring.quality(run.set_run("torch", 16), None).measures["bleu"].value
     quality = run.scoring.quality(run.set_run(variant_id, 16), run.set_run("torch", 16))
     assert agreement(run, variant_id, 16) > 0.5
@@ -86,21 +86,21 @@ def test_fewer_bits_say_much_the_same(run: SuiteRun, variant_id: str) -> None:
 
 
 @pytest.mark.parametrize("variant_id", ["onnx-fused", "onnx-fused-int8"])
-def test_fusion_is_proved_by_the_operators_in_the_graph(run: SuiteRun, variant_id: str) -> None:
+def test_fused_operators_are_counted_in_the_graph(run: SuiteRun, variant_id: str) -> None:
     evidence = run.worker(variant_id).artifact.evidence["fused_operators"]
     assert evidence["encoder.Attention"] == 3  # of 3 encoder layers
     assert evidence["decoder.MultiHeadAttention"] == 1  # of 1 decoder layer
 
 
 def test_int8_artifacts_are_smaller(run: SuiteRun) -> None:
-    for whole, quantized in [
+    for float32, quantized in [
         ("torch", "torch-int8"), ("onnx", "onnx-int8"), ("ctranslate2", "ctranslate2-int8"),
     ]:  # fmt: skip
-        sizes = [run.worker(i).artifact.size_bytes for i in (whole, quantized)]
+        sizes = [run.worker(i).artifact.size_bytes for i in (float32, quantized)]
         assert sizes[1] < 0.75 * sizes[0]
 
 
-def test_a_variant_that_is_many_times_faster_is_seen_to_be(run: SuiteRun) -> None:
+def test_a_much_faster_variant_has_a_speedup(run: SuiteRun) -> None:
     baseline, variant = run.beside_baseline("onnx-fused-int8")
     pairs = WorkerPairs(baseline, variant, endless_order(run.numbers, 0), random.Random(0))
     measured = measure_speedup(pairs, budget_s=5, confidence=0.99, decided=lambda m: True)
