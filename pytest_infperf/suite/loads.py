@@ -2,8 +2,8 @@
 
 The scenarios are those of MLPerf LoadGen. LoadGen asks for at least 60 s and, in the scenario
 Server, for 270,336 queries; here a run lasts as long as the suite says, and the record has the
-number of requests. LoadGen sends its queries within its own process; here they are requests over
-HTTP from another process.
+number of requests. LoadGen sends queries within one process; here they are HTTP requests from
+another process.
 
 References
 ----------
@@ -32,12 +32,12 @@ class Load:
     full_seconds : float, default 3600
         Duration with --infperf-full, in seconds.
     samples : int, default 1
-        The number of samples of a request.
+        The number of samples per request.
 
     Raises
     ------
     UserError
-        If a duration is not over 0, or a request has no sample.
+        If a duration is not positive, or a request has no sample.
     """
 
     _: KW_ONLY
@@ -47,9 +47,9 @@ class Load:
 
     def __post_init__(self) -> None:
         if self.seconds <= 0 or self.full_seconds <= 0:
-            raise UserError(f"{self.name}: a load lasts longer than 0 s")
+            raise UserError(f"{self.name}: seconds and full_seconds must be over 0")
         if self.samples < 1:
-            raise UserError(f"{self.name}: a request has at least 1 sample")
+            raise UserError(f"{self.name}: samples must be at least 1")
 
     @property
     def name(self) -> str:
@@ -63,7 +63,7 @@ class Load:
 
 @dataclass(frozen=True)
 class ClosedLoop(Load):
-    """Users who each wait for an answer before they send the next request, by Locust.
+    """Users of Locust who each wait for an answer before they send the next request.
 
     Its name is `users=N`.
 
@@ -76,7 +76,7 @@ class ClosedLoop(Load):
     generators : int, default 1
         The number of Locust processes that send. One process cannot use more than one core.
     seconds, full_seconds, samples
-        As for all loads: durations in seconds, and the samples of a request.
+        As for all loads: durations in seconds, and the number of samples per request.
 
     Raises
     ------
@@ -92,7 +92,7 @@ class ClosedLoop(Load):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.users < 1 or self.generators < 1:
-            raise UserError(f"{self.name}: at least 1 user and 1 generator")
+            raise UserError(f"{self.name}: needs at least 1 user and 1 generator")
 
     @property
     def name(self) -> str:
@@ -108,14 +108,14 @@ class OpenLoop(Load):
     Parameters
     ----------
     rate : float
-        The mean rate of arrivals, in requests a second.
+        The mean rate of arrivals, in requests per second.
     seconds, full_seconds, samples
-        As for all loads: durations in seconds, and the samples of a request.
+        As for all loads: durations in seconds, and the number of samples per request.
 
     Raises
     ------
     UserError
-        If the rate is not over 0.
+        If the rate is not positive.
     """
 
     rate: float
@@ -123,7 +123,7 @@ class OpenLoop(Load):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.rate <= 0:
-            raise UserError(f"{self.name}: a rate over 0 requests a second")
+            raise UserError(f"{self.name}: the rate must be over 0 requests per second")
 
     @property
     def name(self) -> str:
@@ -132,23 +132,23 @@ class OpenLoop(Load):
 
 @dataclass(frozen=True)
 class SingleStream(Load):
-    """MLPerf's SingleStream: one request after the other, judged by the 90th percentile.
+    """MLPerf's SingleStream: one request after another, judged by the 90th percentile.
 
     Parameters
     ----------
     seconds, full_seconds, samples
-        As for all loads: durations in seconds, and the samples of a request.
+        As for all loads: durations in seconds, and the number of samples per request.
     """
 
 
 @dataclass(frozen=True)
 class MultiStream(Load):
-    """MLPerf's MultiStream: one request of eight samples after the other, by the 99th percentile.
+    """MLPerf's MultiStream: requests of eight samples in sequence, judged by the 99th percentile.
 
     Parameters
     ----------
     samples : int, default 8
-        The number of samples of a request.
+        The number of samples per request.
     seconds, full_seconds
         As for all loads: durations in seconds.
     """
@@ -161,20 +161,20 @@ class MultiStream(Load):
 class Server(Load):
     """MLPerf's Server: the highest rate of Poisson arrivals that keeps a percentile under a limit.
 
-    The rate is searched for in trials, and then confirmed for `seconds`.
+    Trials search the rate, which is then confirmed for `seconds`.
 
     Parameters
     ----------
     limit_s : float, default 0.25
         The limit of latency, in seconds.
     percentile : float, default 0.99
-        The percentile of latency that has to stay under the limit, as a fraction.
+        The percentile of latency that must stay under the limit, as a fraction.
     trial_s : float, default 4
-        The least duration of the trial of one rate, in seconds.
+        The minimum duration of the trial of one rate, in seconds.
     precision : float, default 0.1
-        The search ends when the rate is known to this fraction.
+        The relative error of the rate at which the search ends, as a fraction.
     seconds, full_seconds, samples
-        As for all loads: durations in seconds, and the samples of a request.
+        As for all loads: durations in seconds, and the number of samples per request.
     """
 
     _: KW_ONLY
@@ -194,13 +194,13 @@ class Server(Load):
 
     @property
     def limit(self) -> str:
-        """The limit in words, such as "99th percentile under 0.25 s"."""
+        """The text of the limit, such as "99th percentile under 0.25 s"."""
         return f"{100 * self.percentile:g}th percentile under {self.limit_s:g} s"
 
 
 @dataclass(frozen=True)
 class Soak(Server):
-    """Poisson arrivals at a share of the highest rate, for long: do errors or memory grow?
+    """Poisson arrivals at a fraction of the highest rate, to see whether errors or memory grow.
 
     Its name is `soak`.
 
@@ -209,9 +209,9 @@ class Soak(Server):
     share : float, default 0.8
         The fraction of the highest rate at which requests arrive.
     limit_s, percentile, trial_s, precision
-        As for `Server`, by which the highest rate is found.
+        As for `Server`, which finds the highest rate.
     seconds, full_seconds, samples
-        As for all loads: durations in seconds, and the samples of a request.
+        As for all loads: durations in seconds, and the number of samples per request.
     """
 
     _: KW_ONLY
@@ -229,9 +229,9 @@ class Offline(Load):
     Parameters
     ----------
     samples : int, default 8
-        The number of samples of a request.
+        The number of samples per request.
     connections : int, default 4
-        Requests that are at the server at any time, enough to keep it busy.
+        The number of requests in flight, enough to keep the server busy.
     seconds, full_seconds
         As for all loads: durations in seconds.
     """

@@ -103,7 +103,7 @@ def test_the_reason_says_value_interval_limit_and_count() -> None:
         why="speedup 1.31x [1.28, 1.35] is below the limit of 1.50x (24 pairs)",
         remedy="search the number of threads (--infperf-threads best), fuse the graph, and "
         "quantise to int8 only where the CPU has instructions for it (VNNI, AMX, i8mm); "
-        "if it is meant to be so, move the limit at thresholds.toml:12",
+        "if this is intended, move the limit at thresholds.toml:12",
         source="thresholds.toml:12",
     )
 
@@ -352,7 +352,7 @@ def test_every_failed_measure_has_advice_with_the_place_of_its_limit(name: str) 
     lower = Limit("min", 2.0, "min = 2")
     judged = judge(Gate(spec, lower, "thresholds.toml:7", 0.99, "fail"), measured)
     assert judged.verdict is Verdict.FAIL
-    assert judged.remedy.endswith("; if it is meant to be so, move the limit at thresholds.toml:7")
+    assert judged.remedy.endswith("; if this is intended, move the limit at thresholds.toml:7")
 
 
 def test_the_module_of_gates_imports_no_numerical_library() -> None:
