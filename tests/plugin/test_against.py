@@ -101,7 +101,7 @@ def test_quality_is_compared_with_the_other_revision(compared: Outcome) -> None:
 
 
 def test_variants_and_measures_of_one_revision_only_are_listed(compared: Outcome) -> None:
-    assert "has gone, and the working tree has not" in compared.words
+    assert "has gone, and the working tree does not" in compared.words
     (header,) = [line for line in compared.outlines if line.startswith("infperf: ")]
     assert re.search(r", against HEAD \([0-9a-f]{10}\)$", header)
     assert "has no new, so there is nothing to compare with" in compared.words
