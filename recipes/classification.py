@@ -80,11 +80,12 @@ def conversation(rng: random.Random, messages: Messages, longest: int) -> tuple[
 
 
 def batches(
-    messages: Messages, *, seed: int, tokens: int, beside: int = 1
+    messages: Messages, *, seed: int, tokens: int, processes: int = 1
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield token ids [batch, longest] and labels: short conversations at first, then all lengths.
 
-    `beside` is the number of processes that make batches in turns; each batch is a training step.
+    Each batch is a training step. `processes` is the number of processes that make batches in
+    turns.
     """
     rng = random.Random(seed)
     step = 0
@@ -99,7 +100,7 @@ def batches(
         for row, (text, _) in enumerate(conversations):
             ids[row, : len(text)] = torch.tensor(text)
         yield ids, torch.tensor([label for _, label in conversations])
-        step += beside
+        step += processes
 
 
 class _Stream(IterableDataset[tuple[Tensor, Tensor]]):
@@ -112,7 +113,7 @@ class _Stream(IterableDataset[tuple[Tensor, Tensor]]):
         process = get_worker_info()
         number, count = (process.id, process.num_workers) if process else (0, 1)
         seed = self._seed + number
-        return batches(self._messages, seed=seed, tokens=self._tokens, beside=count)
+        return batches(self._messages, seed=seed, tokens=self._tokens, processes=count)
 
 
 def workers(device: str) -> int:

@@ -131,7 +131,7 @@ class WorkerPairs:
                 side.restart()
             for side in sides:
                 side.finish_restart()
-        except BaseException:  # a side still owes an answer, which the next request would get
+        except BaseException:  # the next request would get an answer that is still to come
             for side in sides:
                 side.close()
             raise

@@ -95,7 +95,7 @@ def test_loader_processes_for_a_gpu_make_different_batches_in_turns() -> None:
     loader = classification.loader(messages, seed=3, tokens=400, device="cuda")
     workers = classification.workers("cuda")
     for number in range(workers):
-        own = classification.batches(messages, seed=3 + number, tokens=400, beside=workers)
+        own = classification.batches(messages, seed=3 + number, tokens=400, processes=workers)
         for tensor, expected in zip(next(loader), next(own), strict=True):
             assert tensor.tolist() == expected.tolist()
 
