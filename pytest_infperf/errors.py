@@ -1,4 +1,4 @@
-"""What can go wrong, for the person who can correct it: messages name the thing and the remedy."""
+"""Errors and warnings for users. Their messages name the cause, its place and the remedy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class UserError(Exception):
-    """Something outside of this package has to be corrected: data, a model, a setting."""
+    """An error that the user can correct, in data, a model or a setting."""
 
 
 class BuildError(UserError):
@@ -29,11 +29,11 @@ class InconclusiveGate(UserWarning):
 
 
 class AdvisoryGate(UserWarning):
-    """A limit is broken that only advises."""
+    """An advisory limit is broken; no test fails."""
 
 
 def meant_for_the_user(raised: Any) -> bool:
-    """Return whether an error's message says all that the user needs.
+    """Return whether an error's message contains all that the user needs.
 
     As the value of `__tracebackhide__` this hides the package's own frames from pytest's
     tracebacks.

@@ -1,4 +1,4 @@
-"""The fixtures `infperf`, the run, and `variant`, one variant of the suite beside the test."""
+"""The fixtures `infperf` (the run) and `variant` (one variant of the suite beside the test)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ RUN = pytest.StashKey["Run"]()
 
 
 def takes_variant(test: object) -> bool:
-    """Return whether a test's `variant` is the fixture of this plugin, directly or built upon.
+    """Return whether a test's `variant` is the fixture of this plugin, or one that requests it.
 
-    A test may have a parameter or a fixture of its own of that name.
+    A test may have a parameter or a fixture of its own with that name.
     """
-    found = getattr(getattr(test, "_fixtureinfo", None), "name2fixturedefs", {})
-    for definition in reversed(found.get("variant", ())):
+    definitions = getattr(getattr(test, "_fixtureinfo", None), "name2fixturedefs", {})
+    for definition in reversed(definitions.get("variant", ())):
         if definition.func.__module__ == __name__:
             return True
-        if "variant" not in definition.argnames:  # a fixture that does not build upon ours
+        if "variant" not in definition.argnames:  # a fixture that does not request the plugin's
             return False
     return False
 
@@ -54,7 +54,7 @@ def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
     table = BenchmarkTable(request, param.replay, available=with_benchmark)
     try:
         return infperf.variant(param.configured, param.variant_id, table)
-    except HardwareMissing as lacking:
-        pytest.skip(str(lacking))
+    except HardwareMissing as missing:
+        pytest.skip(str(missing))
     except (UserError, WorkerError) as failure:
         pytest.fail(str(failure), pytrace=False)

@@ -1,7 +1,7 @@
 """The options of a run: one table, from which the command line, the ini keys and `Settings` come.
 
-The table knows how each value is written and read. What a run does with the values stands in
-`settings`, which is imported only when a run measures.
+The table defines how each value is written and parsed. `settings` defines what a run does with the
+values; it is imported only when a run measures.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 
 def seconds(text: str) -> float:
-    """Parse a finite number of seconds over 0."""
+    """Parse a positive, finite number of seconds."""
     try:
         number = float(text)
     except ValueError:
@@ -55,7 +55,7 @@ class Option:
     """The placeholder of the value in the help text; empty for an option without a value."""
     help: str
     parse: Callable[[str], Any] = str
-    """Converts the text of a value. Raises ArgumentTypeError for text that is no value."""
+    """Converts the text of a value. Raises ArgumentTypeError if the text is invalid."""
 
     @property
     def flag(self) -> str:
@@ -81,7 +81,7 @@ class Option:
             parser.addini(self.key, f"like {self.flag}: {self.help}")
 
     def value(self, config: pytest.Config) -> Any:
-        """Return the value of the command line, else that of the ini file, else None or False.
+        """Return the value of the command line or else of the ini file; else None or False.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""pytest's hooks. Each delegates in a few lines; nothing heavy is imported without --infperf."""
+"""pytest's hooks: each delegates in a few lines, and without --infperf imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "infperf(calls): measures inference; added to every test that uses `variant`. `calls` "
-        "names the methods (latency, throughput, quality, footprint) that a test calls in "
-        "another file than its own.",
+        "names the methods (latency, throughput, quality, footprint) that a test calls through "
+        "functions of other files.",
     )
     if options.enabled(config):
         measuring = MeasuringPlugin(config)
@@ -124,7 +124,7 @@ class MeasuringPlugin:
         except UserError as error:
             if not xdist.is_worker(self.config):
                 raise pytest.UsageError(str(error)) from error
-            # In a worker of xdist that would be a crash; an error of collection is passed on.
+            # A UsageError would crash a worker of xdist; a collection error reaches the controller.
             report = pytest.CollectReport("infperf", "failed", str(error), None)
             self.config.hook.pytest_collectreport(report=report)
             order = []
@@ -148,7 +148,7 @@ class MeasuringPlugin:
         raised = call.excinfo.value if call.excinfo else None
         if param and (raised or report.when == "call"):
             vars(report)["infperf_run"], properties = self.session.report(param, raised)
-            # The report of the teardown, which JUnit's file is made from, takes them from the item.
+            # JUnit's file is made from the report of the teardown, which takes them from the item.
             item.user_properties += properties
         return report
 
@@ -203,7 +203,7 @@ class MeasuringPlugin:
         xdist.pass_on(self.session.notices, self.config)
         if self.session.incomplete and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        # Inside, pytest-benchmark saves the run.
+        # pytest-benchmark saves the run inside this context.
         with one_at_a_time(self.session.settings.storage, saves=benchmark_table.saves(self.config)):
             return (yield)
 
@@ -232,7 +232,7 @@ class MeasuringPlugin:
 
 
 class ReplayingPlugin:
-    """The hooks of a run whose tests run on the nodes of a cluster: their reports are replayed."""
+    """The hooks of a run whose tests run on the nodes of a cluster; it replays their reports."""
 
     def __init__(self, config: pytest.Config, session: FleetSession) -> None:
         self.config = config

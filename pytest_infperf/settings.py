@@ -20,7 +20,7 @@ class Settings:
     root: Path
     """pytest's root directory."""
     thresholds: Path | None = None
-    """The file of limits; None if there is no thresholds.toml and none was named."""
+    """The file of limits; None if there is no such file."""
     json: Path | None = None
     """The file that the record of the run is written to."""
     html: Path | None = None
@@ -44,15 +44,15 @@ class Settings:
     timeout_s: float = 300.0
     """Time without an answer after which a worker is ended, in seconds."""
     against: str | None = None
-    """A git revision whose variants are measured beside those of the working tree."""
+    """The git revision whose variants are compared with those of the working tree."""
     against_python: Path | None = None
     """The interpreter of that revision's workers; None takes the running one."""
     ray: str | None = None
     """The address of a Ray cluster whose nodes measure."""
     ray_quality: bool = False
-    """Whether only the quality set is run on the cluster, and all else is measured here."""
+    """Whether the cluster runs only the quality set, and all else is measured on this host."""
     imds: bool = True
-    """Whether EC2's metadata service may be asked what this host is."""
+    """Whether EC2's metadata service may be queried for the instance type."""
     prices: str | None = None
     """The path of a price table, or "aws" to ask AWS; None takes the shipped table."""
 

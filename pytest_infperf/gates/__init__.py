@@ -1,1 +1,1 @@
-"""Gates: the verdict that measuring gives on a limit, and the sentences that explain it."""
+"""Gates: verdicts on limits, and the sentences that explain them."""

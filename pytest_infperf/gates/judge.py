@@ -1,7 +1,7 @@
 """The verdict on one limit: pass, fail or inconclusive.
 
-A verdict needs certainty: the whole interval lies on one side of the limit. Percentiles of latency
-have a rule of their own, see `gates.percentile`.
+A limit is met or broken if the whole confidence interval is on one side of it. Percentiles of
+latency have their own rule, see `gates.percentile`.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ def judge(gate: Gate, measured: Measured) -> GateRecord:
     gate : Gate
         The limit.
     measured : Measured
-        What the method that the gate belongs to has measured.
+        The measures of the method that the gate belongs to.
     """
     p = gate.spec.percentile
-    # Under load, neighbouring requests depend on each other; their percentiles have an interval.
+    # Neighbouring requests under load are not independent; their percentiles have an interval.
     if p is not None and gate.spec.method != "load":
         return judge_percentile(gate, p, measured)
     judged = _limited_quantity(gate, measured)
@@ -75,22 +75,22 @@ def judge(gate: Gate, measured: Measured) -> GateRecord:
 
 
 def _limited_quantity(gate: Gate, measured: Measured) -> JudgedQuantity | str:
-    """Return the quantity that the limit bounds, or the name of what was not measured."""
+    """Return the quantity that the limit bounds, or a description of what was not measured."""
     name, spec = gate.measure, gate.spec
-    known = measured.whole_set and spec.method == "quality"
+    exact = measured.whole_set and spec.method == "quality"
     if gate.limit.rule == "max_regression":
         change = measured.changes.get(name)
         if change is None:
             return f"the change of {name} since the other revision"
         worse = _negated(change) if spec.higher_is_better else change
-        return JudgedQuantity(worse, known, " loss", " against the other revision")
+        return JudgedQuantity(worse, exact, " loss", " against the other revision")
     if gate.limit.rule in ("max_drop", "max_rise"):
         difference = measured.differences.get(name)
         if difference is None:
             return f"the difference of {name} to the baseline"
         if gate.limit.rule == "max_drop":
-            return JudgedQuantity(_negated(difference), known, " drop", " against the baseline")
-        return JudgedQuantity(difference, known, " rise", " against the baseline")
+            return JudgedQuantity(_negated(difference), exact, " drop", " against the baseline")
+        return JudgedQuantity(difference, exact, " rise", " against the baseline")
     measure = measured.measures.get(name)
     if measure is None:
         return name
@@ -101,7 +101,7 @@ def _limited_quantity(gate: Gate, measured: Measured) -> JudgedQuantity | str:
         if not baseline.value:
             return f"a baseline's {name} above zero"
         return _ratio(spec, measure, baseline)
-    return JudgedQuantity(measure, known or not _is_estimated(spec, measure))
+    return JudgedQuantity(measure, exact or not _is_estimated(spec, measure))
 
 
 def _is_estimated(spec: MeasureSpec, measure: Measure) -> bool:
@@ -132,12 +132,12 @@ def _ratio(spec: MeasureSpec, measure: Measure, baseline: Measure) -> JudgedQuan
         Estimate(side.value, *_bounds(side, not varies))
         for side, varies in zip((measure, baseline), estimated, strict=True)
     )
-    found = ratio_of(*sides)
+    estimate = ratio_of(*sides)
     ratio = Measure(
-        found.value,
+        estimate.value,
         "ratio",
-        found.low or None,
-        found.high if math.isfinite(found.high) else None,
+        estimate.low or None,
+        estimate.high if math.isfinite(estimate.high) else None,
         min(measure.n, baseline.n),
     )
     return JudgedQuantity(ratio, not any(estimated), "", " of the baseline's")

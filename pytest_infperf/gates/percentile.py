@@ -1,7 +1,7 @@
 """The verdict on a percentile of latency, by the number of queries over the limit.
 
-The rule is MLPerf LoadGen's early stopping, applied to both sides: too few queries over the limit
-to be above it, or too many to be below.
+The rule is MLPerf LoadGen's early stopping, applied to both sides: the percentile is under the
+limit if few enough queries are over it, and over the limit if enough queries are.
 
 References
 ----------

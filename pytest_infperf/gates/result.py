@@ -19,18 +19,18 @@ __tracebackhide__ = errors.meant_for_the_user
 
 @dataclass(frozen=True)
 class Result:
-    """What a method of `variant` measured.
+    """The measures of a method of `variant`, with the check against their limits.
 
     Indexing with the name of a measure returns its `Measure`: `variant.latency()["latency_p50"]`.
 
     Parameters
     ----------
     parts : sequence of Measured
-        What was measured, in one or several parts.
+        The measures, in one or more parts.
     gates : sequence of Gate
         The limits on these measures for this suite, variant and host.
     record : Record
-        The record of the variant, which `check` adds the verdicts to.
+        The record of the variant; `check` adds the verdicts to it.
     """
 
     parts: Sequence[Measured]
@@ -49,7 +49,7 @@ class Result:
 
     @property
     def is_decided(self) -> bool:
-        """Whether every gate has a verdict, so that more measuring would change none."""
+        """Whether no gate is inconclusive, so that no more measuring is needed."""
         return all(
             judge(gate, self._part_with(gate.measure)).verdict is not Verdict.INCONCLUSIVE
             for gate in self.gates
@@ -58,8 +58,8 @@ class Result:
     def check(self) -> Result:
         """Judge the limits on these measures.
 
-        The verdicts are added to the record. Limits that only advise, and inconclusive ones where
-        thresholds.toml has `inconclusive = "warn"`, give a warning.
+        The verdicts are added to the record. Broken advisory limits give a warning, and so do
+        inconclusive limits if thresholds.toml has `inconclusive = "warn"`.
 
         Returns
         -------
@@ -70,7 +70,7 @@ class Result:
         ------
         GateBroken
             If a limit is broken or cannot be judged. The message has measure, value, interval,
-            limit, number of observations and a remedy for each.
+            limit, number of observations and a remedy for each of them.
         """
         broken: list[str] = []
         doubtful: list[str] = []

@@ -1,4 +1,4 @@
-"""The sentences of verdicts: value, interval and limit with as many digits as tell them apart."""
+"""The sentences of verdicts: value, interval and limit with enough digits to distinguish them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ PAIRED_MEASURES = frozenset({"speedup", "regression"})
 
 @dataclass(frozen=True)
 class JudgedQuantity:
-    """A quantity that a limit bounds, with the words around it in a sentence."""
+    """A quantity that a limit bounds, with the words for its sentence."""
 
     quantity: Measure
     exact: bool
-    """Whether the quantity is known and not estimated; its value alone is judged."""
+    """Whether the quantity is known exactly, so that its interval is ignored."""
     about: str = ""
-    """What follows the name of the measure, such as " drop"."""
+    """The text after the name of the measure, such as " drop"."""
     against: str = ""
-    """What follows the value, such as " against the baseline"."""
+    """The text after the value, such as " against the baseline"."""
 
 
 def gate_record(gate: Gate, verdict: Verdict, why: str, remedy: str) -> GateRecord:
@@ -33,21 +33,21 @@ def gate_record(gate: Gate, verdict: Verdict, why: str, remedy: str) -> GateReco
 
 
 def not_measured(gate: Gate, what: str, reason: str | None = None) -> GateRecord:
-    """Return the record of a limit on something that was not measured: inconclusive.
+    """Return the record of an inconclusive limit on something that was not measured.
 
     Parameters
     ----------
     gate : Gate
         The limit.
     what : str
-        What was not measured.
+        A description of what was not measured.
     reason : str, optional
         Why it was not measured.
     """
     return gate_record(
         gate,
         Verdict.INCONCLUSIVE,
-        f"{what} was not measured, so the limit {gate.limit.text} has nothing to judge",
+        f"{what} was not measured, so the limit {gate.limit.text} cannot be judged",
         reason
         or f"see the errors of this variant and of its baseline, or remove the limit at "
         f"{gate.source}",
@@ -83,7 +83,7 @@ def _count(spec: MeasureSpec, quantity: Measure) -> str:
 
 
 def quantity_texts(quantity: Measure, limit: float) -> tuple[str, str, str]:
-    """Return value, interval and limit, with as many digits as tell each from the limit."""
+    """Return value, interval and limit, with enough digits to distinguish each from the limit."""
     bounds = [bound for bound in (quantity.low, quantity.high) if bound is not None]
     others = [number for number in (quantity.value, *bounds) if number != limit]
     extra = 0

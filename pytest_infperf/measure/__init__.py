@@ -1,1 +1,1 @@
-"""Numbers from workers: latency, pairs, throughput, quality, sweeps, protocols, threads."""
+"""Measurements of workers: latency, pairs, throughput, quality, sweeps, protocols, threads."""

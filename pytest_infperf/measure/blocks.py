@@ -1,4 +1,4 @@
-"""Which samples the queries of a block have, and which blocks other processes disturbed."""
+"""The samples of a block's queries, and the detection of blocks that other processes disturbed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from pytest_infperf.records.evidence import RepeatedBlocks
 from pytest_infperf.worker.messages import BlockDone
 
 LEAST_BLOCK_NS = 20_000_000
+"""Minimum duration of a block, in nanoseconds."""
 _FOREIGN_SHARE = 0.05
+"""CPU time of other processes above which a block is contaminated, as a fraction."""
 _CLOCK_TICKS_NS = 20_000_000
 """The kernel counts CPU time in ticks of 10 ms; one may be miscounted at each end of a block."""
 _MEASURED_AGAIN = 0.2
+"""Maximum number of repeated blocks, as a fraction of the blocks that count."""
 
 
 def quality_sample(available: int, size: int | None, seed: int) -> list[int]:
@@ -34,7 +37,7 @@ def quality_sample(available: int, size: int | None, seed: int) -> list[int]:
 
 
 def endless_order(numbers: Sequence[int], seed: int) -> Iterator[int]:
-    """Yield the numbers without end, in a new random order each time round."""
+    """Yield the numbers endlessly, in a new random order in each pass."""
     order = list(numbers)
     shuffle = random.Random(seed).shuffle
     while True:
@@ -43,9 +46,9 @@ def endless_order(numbers: Sequence[int], seed: int) -> Iterator[int]:
 
 
 def contaminated(block: BlockDone) -> bool:
-    """Return whether others used the CPU for over 5 % of the block's time.
+    """Return whether other processes used the CPU for over 5 % of the block's time.
 
-    Differences below the resolution of the kernel's clock do not count.
+    Times below the resolution of the kernel's clock do not count.
     """
     if block.foreign_cpu_ns is None:
         return False
@@ -66,7 +69,7 @@ class SecondChances:
         return RepeatedBlocks(self.measured, self.again)
 
     def take(self, *blocks: BlockDone) -> bool:
-        """Return True if the blocks count, False if they are to be measured again."""
+        """Return True if the blocks count, False if they must be measured again."""
         if any(map(contaminated, blocks)) and self.again < _MEASURED_AGAIN * (self.measured + 1):
             self.again += 1
             return False

@@ -1,7 +1,7 @@
 """Latency: single queries of one variant, on samples in random order, until the gates decide.
 
-The real-time factor is the time of all queries over the duration of their samples: below 1, a
-recogniser keeps up with the speaker.
+The real-time factor is the time of all queries divided by the duration of their samples: below 1, a
+speech recogniser keeps up with the speaker.
 """
 
 from __future__ import annotations
@@ -25,18 +25,20 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 __tracebackhide__ = errors.meant_for_the_user
 
 _BLOCK_S = 0.1
+"""Target duration of a block, in seconds."""
 _LONGEST_BLOCK_S = 0.5
+"""Duration to which slow queries may lengthen a block, in seconds."""
 _LEAST_OF_A_BLOCK = 8
-"""The number of queries of a block at least, as each block warms up with one more."""
+"""Minimum number of queries of a block, because each block warms up with another query."""
 _LEAST_QUERIES = 60
 _ENOUGH_QUERIES = 459
-"""The number of queries that bound the 99th percentile at a confidence of 0.99."""
+"""Number of queries that bound the 99th percentile at a confidence of 0.99."""
 _ENOUGH_S = 1.0
 
 
 @dataclass
 class Queries:
-    """The single queries of one variant that were measured so far."""
+    """The single queries of one variant that have been measured so far."""
 
     query_ns: list[int] = field(default_factory=list)
     """The time of each query, in nanoseconds."""
@@ -52,11 +54,11 @@ class Queries:
     seconds: float = 0.0
 
     def measure(self, worker: VariantWorker, order: Iterator[int]) -> None:
-        """Measure one more block, of about a tenth of a second, or longer if queries are slow."""
+        """Measure one more block of about 0.1 s, or longer if queries are slow."""
         start = perf_counter()
         mean_s = sum(self.query_ns) / len(self.query_ns) / 1e9 if self.query_ns else _BLOCK_S / 2
-        slow = min(_LEAST_OF_A_BLOCK, ceil(_LONGEST_BLOCK_S / mean_s))
-        count = max(slow, ceil(_BLOCK_S / mean_s))
+        least = min(_LEAST_OF_A_BLOCK, ceil(_LONGEST_BLOCK_S / mean_s))
+        count = max(least, ceil(_BLOCK_S / mean_s))
         numbers = [next(order) for _ in range(count)]
         block = worker.run([[number] for number in numbers])
         if self.chances.take(block):
@@ -114,7 +116,7 @@ def measure_latency(
 ) -> tuple[Measured, Queries]:
     """Measure single queries until the gates decide or the budget is spent.
 
-    The gates are looked at after the first queries, and each time their number has doubled.
+    The gates are evaluated after the first queries, and each time the number of queries doubles.
 
     Parameters
     ----------
@@ -123,17 +125,17 @@ def measure_latency(
     order : iterator of int
         The numbers of the samples, in the order in which they are run.
     duration_s : callable
-        Returns the duration of a sample of sound in seconds; None for other samples.
+        Returns the duration of a sample of audio in seconds; None for other samples.
     percentiles : sequence of str
-        Measures such as `latency_p75`, beside the percentiles that are always reported.
+        Measures such as `latency_p75`, in addition to the percentiles that are always reported.
     budget_s : float
         Measuring time, in seconds.
     confidence : float
-        The confidence of verdicts, whose error the looks share.
+        The confidence of verdicts; the looks share its error.
     seed : int
         The seed of bootstraps.
     decided : callable
-        Returns whether what was measured decides every gate.
+        Returns whether the measures decide every gate.
     """
     queries = Queries()
     while len(queries.query_ns) < _LEAST_QUERIES or (
@@ -153,7 +155,7 @@ def measure_latency(
             queries.measure(worker, order)
         measured = replace(
             queries.measured_at(worker, percentiles, share, seed, duration_s),
-            passing={name: sure.get(look, 1.0) for name, sure in passing.items() if sure},
+            passing={name: by_look.get(look, 1.0) for name, by_look in passing.items() if by_look},
         )
         if decided(measured) or queries.seconds >= budget_s:
             break

@@ -26,31 +26,32 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 __tracebackhide__ = errors.meant_for_the_user
 
 FIRST_LOOK = 12
-"""The number of pairs before the gates are looked at for the first time."""
+"""Number of pairs before the gates are evaluated for the first time."""
 _LEAST_INPUTS = 3
-"""The number of inputs of a pair at least: the ratio differs from input to input."""
+"""Minimum number of inputs of a pair, because the ratio differs from input to input."""
 _MOST_INPUTS = 64
+"""Maximum number of inputs of a pair."""
 _SLICE_NS = 4_000_000
 """Duration of a slice, in nanoseconds. Disturbances of a shared host come in bursts of any length,
-so that two short times side by side differ no less than two long ones: the more often the sides
-alternate, the smaller their effect. Alternating costs 1 to 2 ms for waking and warming up."""
+so two short times in sequence differ as much as two long ones: the more often the sides alternate,
+the smaller the effect. Alternating costs 1 to 2 ms for waking and warming up."""
 
 _PAIRS_A_TURN = FIRST_LOOK // 2
-"""The number of pairs on the same cores: a change slows the next block of a small model."""
+"""Number of pairs on the same cores; a change of cores slows the next block of a small model."""
 
 _RENEWED_AFTER = FIRST_LOOK
-"""The number of pairs after which both processes are replaced. After that many, the difference
-between two processes of the same code dominates the error; new processes average it out."""
+"""Number of pairs after which both processes are replaced: the difference between two processes of
+the same code then dominates the error, and new processes average it out."""
 _RENEWAL_SHARE = 0.5
-"""The cost of new processes at most, as a fraction of the time since the last ones were started,
-and of the time that is left."""
+"""Maximum cost of new processes, as a fraction of the time since the last ones were started, and of
+the time that is left."""
 
 Decided = Callable[[Measured], bool]
-"""Returns whether enough is known for every gate."""
+"""Returns whether the measures decide every gate."""
 
 
 class Pairs(Protocol):
-    """The pairs that were measured so far, and how to measure more."""
+    """The pairs that have been measured so far, and the means to measure more."""
 
     log_ratios: list[float]
     """The logarithm of the ratio of each pair."""
@@ -58,10 +59,10 @@ class Pairs(Protocol):
     """Measuring time so far, in seconds."""
 
     def measure(self) -> None:
-        """Measure one more pair. A disturbed pair does not count, but its time does."""
+        """Measure one more pair. The time of a disturbed pair counts, but not its ratio."""
 
     def renew(self, left_s: float) -> None:
-        """Replace both processes if it is due, and worth its cost.
+        """Replace both processes if that is due and worth its cost.
 
         Parameters
         ----------
@@ -93,7 +94,7 @@ class WorkerPairs:
     seconds: float = 0.0
     shape: _Shape | None = None
     processes: int = 1
-    """The number of processes of each side, one after the other."""
+    """The number of successive processes of each side."""
     started: _Start = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,7 +131,7 @@ class WorkerPairs:
                 side.restart()
             for side in sides:
                 side.finish_restart()
-        except BaseException:  # the next question to the other would get its answer to this one
+        except BaseException:  # the next request would get an answer that is still to come
             for side in sides:
                 side.close()
             raise
@@ -140,7 +141,7 @@ class WorkerPairs:
         self.processes += 1
 
     def _fitting_shape(self) -> _Shape:
-        """Choose the shape of pairs by a first block of each side, which does not count."""
+        """Choose the shape of pairs from a first block of each side, which does not count."""
         number = next(self.order)
         slowest = max(
             _mean_ns(side.run([[number]], least_ns=LEAST_BLOCK_NS))
@@ -156,16 +157,16 @@ class _Start:
     """The last start of the processes of both sides."""
 
     pairs: int
-    """The number of pairs before it."""
+    """The number of pairs before the start."""
     seconds: float
-    """Measuring time before it, in seconds."""
+    """Measuring time before the start, in seconds."""
     took_s: float
     """Duration of the start, in seconds."""
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """The shape of a pair, whose blocks are run in slices that alternate with the other side's."""
+    """The shape of a pair, whose blocks run in slices that alternate with the other side's."""
 
     inputs: int
     """The number of inputs; each slice runs all of them, as often as its duration allows."""
@@ -178,7 +179,7 @@ class _Shape:
 def measure_speedup(
     pairs: Pairs, *, budget_s: float, confidence: float, decided: Decided
 ) -> Measured:
-    """Measure how many times as fast as the baseline the variant is.
+    """Measure the speed-up: the ratio of the baseline's time to the variant's.
 
     Parameters
     ----------
@@ -187,9 +188,9 @@ def measure_speedup(
     budget_s : float
         Measuring time, in seconds.
     confidence : float
-        The confidence of the verdict, whose error the looks share.
+        The confidence of the verdict; the looks share its error.
     decided : callable
-        Returns whether what was measured decides every gate.
+        Returns whether the measures decide every gate.
     """
 
     def speedup(d: float) -> float:
@@ -201,7 +202,7 @@ def measure_speedup(
 def measure_regression(
     pairs: Pairs, *, budget_s: float, confidence: float, decided: Decided
 ) -> Measured:
-    """Measure the fraction by which the variant takes longer than at the other revision.
+    """Measure the fraction by which the variant is slower than at the other revision.
 
     The fraction is negative if the variant is faster. Parameters are those of `measure_speedup`.
     """
@@ -217,7 +218,7 @@ def _measure_ratio(
     confidence: float,
     decided: Decided,
 ) -> Measured:
-    """Measure pairs, and look at the gates after 12, 24, 48 ... of them."""
+    """Measure pairs, and evaluate the gates after 12, 24, 48 ... pairs."""
     while len(pairs.log_ratios) < FIRST_LOOK:
         pairs.measure()
     looks, share = sequential.plan(FIRST_LOOK, pairs.seconds, budget_s, confidence)
@@ -257,7 +258,7 @@ def _joined(slices: Sequence[BlockDone]) -> BlockDone:
 def _undisturbed_ns(slices: Sequence[BlockDone], inputs: int) -> int:
     """Return the sum over the inputs of the shortest time of each, in nanoseconds.
 
-    What makes the same work take longer is the host and not the variant, as in Python's
+    If the same work takes longer, the reason is the host and not the variant, as for Python's
     `timeit.repeat`. A slow variant runs each input once.
     """
     return sum(min(ns for part in slices for ns in part.query_ns[i::inputs]) for i in range(inputs))

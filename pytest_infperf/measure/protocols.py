@@ -1,7 +1,7 @@
 """The protocols of published studies, so that their tables can be compared with ours.
 
-The latencies of `measure.latency` have intervals and end when the gates are decided. A protocol
-does what the study did, as often as it did.
+The latencies of `measure.latency` have intervals, and measuring ends when the gates are decided. A
+protocol repeats the procedure of a study, with the same number of requests.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a study measured."""
+    """The procedure of a study."""
 
     name: str
     source: str
-    """The study, and what it did."""
+    """The study and a summary of its procedure."""
     requests: int
-    """The number of requests of a run, one after the other with one sample each."""
+    """The number of requests of a run, in sequence with one sample each."""
     runs: int
     """The number of runs, over which the mean of each statistic is reported."""
     batches: int = 0
@@ -70,7 +70,7 @@ def measure_protocol(
     seed: int,
     report_progress: Callable[[float], None] = lambda share: None,
 ) -> Measured:
-    """Follow a protocol.
+    """Measure by the procedure of a protocol.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def measure_protocol(
     order : iterator of int
         The numbers of the samples, in the order in which they are run.
     confidence : float
-        The confidence of intervals, which are bootstraps over runs, or over the requests of a
-        single run.
+        The confidence of intervals. They are bootstrap intervals over runs, or over the requests
+        of a single run.
     seed : int
         The seed of the bootstraps.
     report_progress : callable, optional

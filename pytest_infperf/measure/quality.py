@@ -1,7 +1,7 @@
 """Quality: the task's metrics on the outputs of a run, and paired differences to other runs.
 
-The interval of a score is a percentile bootstrap over samples, with the same resamples on both
-sides of a difference.
+The interval of a score is a percentile bootstrap over samples; both sides of a difference have the
+same resamples.
 
 References
 ----------
@@ -24,7 +24,7 @@ from pytest_infperf.suite.task import Metric
 
 @dataclass(frozen=True)
 class Scoring:
-    """How outputs are scored, for every variant of a suite alike."""
+    """Scores the outputs of all variants of a suite in the same way."""
 
     metrics: Sequence[Metric]
     references: Sequence[Any]
@@ -56,7 +56,7 @@ class Scoring:
         baseline : SetRun or None
             The run of the baseline, for differences and agreement.
         before : SetRun, optional
-            The run of the same variant at another revision, for the changes since then.
+            The run of the same variant at the other revision, for the changes since then.
         """
         references = [self.references[i] for i in run.numbers]
         n = len(references)
@@ -68,7 +68,7 @@ class Scoring:
             low, high = bootstrap.interval(statistics, metric.score, self.confidence, self.seed)
             value = metric.score(statistics.sum(axis=0))
             measures[metric.name] = Measure(value, metric.unit, low, high, n)
-            for other, found in ((baseline, differences), (before, changes)):
+            for other, results in ((baseline, differences), (before, changes)):
                 if other:
                     difference, low, high = bootstrap.paired_difference(
                         statistics,
@@ -77,7 +77,7 @@ class Scoring:
                         self.confidence,
                         self.seed,
                     )
-                    found[metric.name] = Measure(difference, metric.unit, low, high, n)
+                    results[metric.name] = Measure(difference, metric.unit, low, high, n)
         if baseline:
             same = sum(a == b for a, b in zip(run.outputs, baseline.outputs, strict=True))
             low, high = clopper_pearson(same, n, self.confidence)

@@ -1,8 +1,8 @@
 """A sweep of one parameter: each round measures every value once, in random order.
 
 The growth of the time is the exponent b of t = a x^b over the whole range: 1 is linear, 0 is
-constant. Each round gives one slope of ln t over ln x by least squares; the estimate and its
-interval are those of paired ratios (see `stats.ratio`).
+constant. Each round gives one slope of ln t over ln x by least squares. The estimate of b and its
+interval are computed as for paired ratios (see `stats.ratio`).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ __tracebackhide__ = errors.meant_for_the_user
 
 _BLOCK_NS = 20_000_000
 _FIRST_LOOK = 12
-"""The number of rounds below which a slope has no interval at a confidence of 0.99."""
+"""Number of rounds below which a slope has no interval at a confidence of 0.99."""
 
 Decided = Callable[[Sequence[Measured]], bool]
-"""Returns whether enough is known for every gate."""
+"""Returns whether the measures decide every gate."""
 
 
 @dataclass
 class SweepPoint:
-    """One value of a sweep, with the queries that were measured at it."""
+    """One value of a sweep, and the queries that were measured with it."""
 
     sweep: Sweep
     value: int
@@ -94,7 +94,7 @@ def measure_sweep(
 ) -> list[Measured]:
     """Measure all points until the gates decide or the budget is spent.
 
-    The gates are looked at after 12, 24, 48 ... rounds, and each look has its share of the error.
+    The gates are evaluated after 12, 24, 48 ... rounds; these looks share the error.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def measure_sweep(
     order : iterator of int
         The numbers of the samples, in the order in which they are run.
     percentiles : iterable of str
-        Measures such as `latency_p75`, beside the percentiles that are always reported.
+        Measures such as `latency_p75`, in addition to the percentiles that are always reported.
     budget_s : float
         Measuring time, in seconds.
     confidence : float
@@ -111,12 +111,12 @@ def measure_sweep(
     seed : int
         The seed of the order of points and of bootstraps.
     decided : callable
-        Returns whether what was measured decides every gate.
+        Returns whether the measures decide every gate.
 
     Returns
     -------
     list of Measured
-        One part for each point, and one for the growth.
+        One part for each point, and a last one for the growth.
     """
     turns, rng = list(points), random.Random(seed)
     start = perf_counter()
@@ -126,14 +126,14 @@ def measure_sweep(
             len(points[0].round_ns) < _FIRST_LOOK or perf_counter() - start < budget_s
         ):
             rng.shuffle(turns)
-            for each in turns:
-                each.measure(order)
+            for p in turns:
+                p.measure(order)
 
     rounds_until(_FIRST_LOOK)
     looks, share = sequential.plan(_FIRST_LOOK, perf_counter() - start, budget_s, confidence)
     for look in looks:
         rounds_until(look)
-        parts = [each.measured(percentiles, share, seed) for each in points]
+        parts = [p.measured(percentiles, share, seed) for p in points]
         parts.append(_growth(points, share, perf_counter() - start))
         if decided(parts) or perf_counter() - start >= budget_s:
             break
@@ -141,13 +141,13 @@ def measure_sweep(
 
 
 def _growth(points: Sequence[SweepPoint], confidence: float, seconds: float) -> Measured:
-    x = [log(each.value) for each in points]
+    x = [log(p.value) for p in points]
     centre = sum(x) / len(x)
     weights = [(value - centre) for value in x]
     spread = sum(weight * weight for weight in weights)
     slopes = [
         sum(w * log(ns) for w, ns in zip(weights, times, strict=True)) / spread
-        for times in zip(*(each.round_ns for each in points), strict=True)
+        for times in zip(*(p.round_ns for p in points), strict=True)
     ]
     low, high = ratio.signed_rank_interval(slopes, confidence)
     measure = Measure(

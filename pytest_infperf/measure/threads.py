@@ -1,4 +1,4 @@
-"""The best number of threads by a short search; it matters as much as the choice of runtime."""
+"""A short search for the best number of threads, which matters as much as the runtime."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROUNDS = 6
 
 @dataclass(frozen=True)
 class ThreadSearch:
-    """The outcome of a search."""
+    """The result of a search."""
 
     chosen: VariantWorker
     """The worker with the best number of threads."""
@@ -29,9 +29,9 @@ def candidates(cores: int) -> list[int]:
 
 
 def search(begin: Callable[[int], VariantWorker], cores: int, order: Iterator[int]) -> ThreadSearch:
-    """Run the variant with each number of threads in turns on the same inputs, keep the fastest.
+    """Run the variant with each number of threads in turns on the same inputs; keep the fastest.
 
-    The workers load in parallel, and there are not more of them than cores.
+    The workers load in parallel; their number does not exceed the number of cores.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Throughput: the quality set in batches, one after the other. Its outputs are scored."""
+"""Throughput: the quality set is run in batches, in sequence. The outputs are scored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SetRun:
     batch_s: Sequence[float]
     """The time of each batch, in seconds."""
     shares: Mapping[str, int] = field(default_factory=dict)
-    """The number of shares of the set that each type of node ran; empty if it was run here."""
+    """The number of shares of the set that each node type ran; empty if this host ran it."""
 
 
 def run_set(
@@ -46,7 +46,7 @@ def run_set(
     numbers : sequence of int
         The numbers of the samples, in the order in which they are run.
     batch : int
-        The number of samples of a query.
+        The number of samples per query.
     report_progress : callable, optional
         Callback for the fraction that is done.
     """
@@ -63,7 +63,7 @@ def run_set(
 
 
 def throughput(run: SetRun, confidence: float, seed: int) -> Measured:
-    """Return samples a second over the whole run, with a bootstrap interval over its batches."""
+    """Return samples per second over the whole run, with a bootstrap interval over its batches."""
     samples = [float(count) for count in run.batch_samples]
     low, high = bootstrap.ratio_of_sums(samples, run.batch_s, confidence, seed)
     seconds = sum(run.batch_s)

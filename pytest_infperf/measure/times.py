@@ -19,7 +19,7 @@ def time_measures(
     times_s : sequence of float
         The times, in seconds.
     percentiles : iterable of str
-        Measures such as `latency_p75`, beside the percentiles that are always reported.
+        Measures such as `latency_p75`, in addition to the percentiles that are always reported.
     confidence : float
         The confidence of intervals.
     seed : int

@@ -1,7 +1,7 @@
-"""The ratio of a measure to earlier runs: only advice, as the speed of a host drifts.
+"""The change of a measure since earlier runs: only advisory, because the speed of a host drifts.
 
-The earlier values are taken as draws of one level, and the new value as another draw. The interval
-of the ratio to their median is a prediction interval on the log scale.
+The model is that the earlier values and the new one are draws from the same distribution. The
+interval of the ratio to their median is a prediction interval on the log scale.
 
 References
 ----------
@@ -18,18 +18,18 @@ from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 
 LEAST_RUNS = 3
-"""The number of earlier runs below which their scatter is not known."""
+"""Minimum number of earlier runs for an estimate of their scatter."""
 
 
 def measure_trend(now: Measure, past: Sequence[float], confidence: float) -> Measured:
-    """Return the fraction by which a measure is over the median of earlier runs.
+    """Return the fraction by which a measure exceeds the median of earlier runs.
 
     Parameters
     ----------
     now : Measure
         The measure of this run.
     past : sequence of float
-        Its values in earlier runs; without any, nothing is measured.
+        The values in earlier runs; without any, nothing is measured.
     confidence : float
         The confidence of the interval.
     """

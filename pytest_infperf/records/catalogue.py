@@ -1,4 +1,4 @@
-"""The measures that every suite has: names, units, directions, and the methods that take them."""
+"""The measures of a suite: their names, units, directions, and the methods that measure them."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class MeasureSpec:
     unit: str
     higher_is_better: bool
     method: Method
-    """The method of the `variant` fixture that takes the measure."""
+    """The method of the `variant` fixture that measures it."""
     limits: tuple[LimitRule, ...] = ("min", "max")
-    """The limits that thresholds.toml can set on it."""
+    """The limits that thresholds.toml can set."""
     needs: Need | None = None
-    """What the measure needs beside the variant itself."""
+    """What the measure needs besides the variant."""
     advisory: bool = False
     """Whether a broken limit warns and fails no test."""
 
     def need_of(self, limit: LimitRule) -> Need | None:
-        """Return what is needed to judge such a limit."""
+        """Return what is needed to judge a limit with this rule."""
         if limit == "max_regression":
             return "another revision"
         return "baseline" if limit in _TO_BASELINE else self.needs
@@ -67,8 +67,8 @@ UNDER_LOAD = (
     "cost_per_million",
     "highest_rate",
 )
-"""The measures of a load beside these. `highest_rate` is only of the scenario Server, and
-`memory_growth` only of loads that last a minute."""
+"""The additional measures of a load. Only the scenario Server has `highest_rate`, and only loads of
+at least a minute have `memory_growth`."""
 
 _TO_BASELINE: tuple[LimitRule, ...] = ("max_drop", "max_rise", "min_ratio", "max_ratio")
 _AGAINST_BASELINE: tuple[LimitRule, ...] = ("min", "max", "min_ratio", "max_ratio")
@@ -82,10 +82,10 @@ def percentile_of(name: str) -> float:
     ValueError
         If the measure is not a percentile.
     """
-    found = PERCENTILE.fullmatch(name)
-    if found is None:
+    match = PERCENTILE.fullmatch(name)
+    if match is None:
         raise ValueError(f"{name} is not a percentile")
-    return float(found["percent"]) / 100
+    return float(match["percent"]) / 100
 
 
 def _latency(name: str) -> MeasureSpec:
@@ -120,13 +120,13 @@ _OF_SERVERS = (
     MeasureSpec("estimated_energy_per_request", "J", False, "load"),
     MeasureSpec("highest_rate", "requests/s", True, "load"),
 )
-"""Measures that exist under a load only."""
+"""Measures that exist only under a load."""
 
 
 def quality_spec(name: str, unit: str, higher_is_better: bool) -> MeasureSpec:
     """Return the specification of a task's metric.
 
-    Its limits can also be relative to the baseline's score and to the other revision's.
+    Limits can also be relative to the scores of the baseline and of the other revision.
     """
     against: LimitRule = "max_drop" if higher_is_better else "max_rise"
     return MeasureSpec(
@@ -173,7 +173,7 @@ class Catalogue:
         return tuple(point for point, method in self._points.items() if method == "load")
 
     def measured_at(self, point: str) -> tuple[str, ...]:
-        """Return the measures that exist at a point, beside further percentiles of latency."""
+        """Return the measures that exist at a point, without further percentiles of latency."""
         return (*AT_POINTS, *UNDER_LOAD) if self._points.get(point) == "load" else AT_POINTS
 
     def get(self, name: str) -> MeasureSpec | None:
@@ -188,15 +188,15 @@ class Catalogue:
             return MeasureSpec(name, "", False, "sweep")
         base, _, point = name.partition(AT)
         spec = self._specs.get(base)
-        found = PERCENTILE.fullmatch(base)
-        if spec is None and found and float(found["percent"]) > 0:
+        percentile = PERCENTILE.fullmatch(base)
+        if spec is None and percentile and float(percentile["percent"]) > 0:
             spec = _latency(base)
         if not point:
             return spec
         spec = spec or self._of_servers.get(base)
         if not spec or point not in self._points:
             return None
-        if not (found or base in self.measured_at(point)):
+        if not (percentile or base in self.measured_at(point)):
             return None
         method = self._points[point]
         return MeasureSpec(name, spec.unit, spec.higher_is_better, method, needs=spec.needs)

@@ -1,6 +1,6 @@
-"""What a record keeps beside measures: how a variant was run, and what was seen meanwhile.
+"""The settings and the evidence of a record: how a variant was run, and what was observed.
 
-In a file, a value of None is left out, and the entries of `more` stand beside the others.
+A file leaves out values of None, and has the entries of `more` on the same level as the others.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pytest_infperf.records.measure import STRICT, Measure
 
 
 class Entries:
-    """The base of dataclasses of which a record keeps what is known."""
+    """The base of dataclasses from which a record keeps the values that are known."""
 
     def entries(self) -> dict[str, Any]:
         """Return the values that are not None by name, and the entries of `more`."""
-        names = [each.name for each in fields(self) if each.name != "more"]  # type: ignore[arg-type]
+        names = [field.name for field in fields(self) if field.name != "more"]  # type: ignore[arg-type]
         known = {name: value for name in names if (value := getattr(self, name)) is not None}
         return {**getattr(self, "more", {}), **known}
 
@@ -31,9 +31,9 @@ class ServerSettings:
     workers: int
     """The number of processes that answered."""
     queue: int
-    """The number of requests that could wait in a process."""
+    """The maximum number of waiting requests per process."""
     batch: int
-    """The number of samples of a query at most."""
+    """The maximum number of samples per query."""
     batch_window_ms: float
     """The time for which the first request of a batch waited, in milliseconds."""
     timeout_s: float
@@ -41,7 +41,7 @@ class ServerSettings:
     max_body_bytes: int
     """The size limit of a request's body, in bytes."""
     threads: int | None
-    """The number of threads of each process; None is the runtime's default."""
+    """The number of threads of each process; None means the runtime's default."""
     server_cpus: Sequence[int]
     """The cores of the server."""
     generator_cpus: Sequence[int]
@@ -50,16 +50,16 @@ class ServerSettings:
 
 @dataclass
 class VariantSettings(Entries):
-    """How a variant was run; None where it was not run."""
+    """How a variant was run; values are None if they are not known."""
 
     __pydantic_config__: ClassVar = STRICT
 
     threads: int | None = None
     """The number of threads of the worker."""
     decoding: dict[str, int | float | str | bool] | None = None
-    """How outputs were produced."""
+    """The settings of decoding."""
     cpus: Sequence[int] | None = None
-    """The cores that the worker was pinned to; None is the system's choice."""
+    """The cores that the worker was pinned to; None means the system's choice."""
     model: str | None = None
     """The folder or hub id of the model."""
     recipe: dict[str, Any] | None = None
@@ -75,11 +75,11 @@ class VariantSettings(Entries):
     seed: int | None = None
     """The seed of the drawn samples and of the order of measuring."""
     batch: int | None = None
-    """The number of samples of a query when throughput was measured."""
+    """The number of samples per query in the measurement of throughput."""
     serving: ServerSettings | None = None
     """How the server was configured under load."""
     more: dict[str, Any] = field(default_factory=dict)
-    """Settings of files that another version wrote."""
+    """Settings in files that another version wrote."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +96,16 @@ class RepeatedBlocks:
 
 @dataclass
 class AgainstEvidence(Entries):
-    """What was seen of the other revision."""
+    """The comparison with the other revision."""
 
     __pydantic_config__: ClassVar = STRICT
 
     name: str
-    """The revision as the user named it."""
+    """The revision as named by the user."""
     commit: str
     """The full id of the commit."""
     only_here: bool
-    """Whether the other revision does not have the variant."""
+    """Whether only the working tree has the variant."""
     variants_only_there: list[str] | None = None
     """The variants that only the other revision has."""
     measures_only_there: list[str] | None = None
@@ -115,14 +115,14 @@ class AgainstEvidence(Entries):
     unable: str | None = None
     """Why the other revision could not be measured."""
     contaminated_pairs: RepeatedBlocks | None = None
-    """The pairs with the other revision that were disturbed."""
+    """The pairs with the other revision, and how many were disturbed."""
     processes_compared: int | None = None
-    """The number of processes of each side, one after the other."""
+    """The number of successive processes of each side."""
 
 
 @dataclass(frozen=True)
 class LoadWindow:
-    """A part of a run under load."""
+    """A time window of a run under load."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -135,11 +135,11 @@ class LoadWindow:
     errors: int
     """The number of requests that failed."""
     latency_p99_s: float | None
-    """The 99th percentile of latency in seconds; None without an answer."""
+    """The 99th percentile of latency, in seconds; None without an answer."""
     cpu_s_per_answer: float | None
-    """The CPU time of an answer in seconds; None without an answer."""
+    """The CPU time per answer, in seconds; None without an answer."""
     slow_host: bool = False
-    """Whether an answer took over a quarter more CPU time than in the median window."""
+    """Whether the CPU time per answer was over 1.25 times that of the median window."""
 
 
 @dataclass(frozen=True)
@@ -165,14 +165,14 @@ class CpuWindows:
     window_s: float
     """The duration of a window, in seconds."""
     mean: float | None
-    """The mean over the windows, in cores; None if the run was shorter than a window."""
+    """The mean of the windows, in cores; None if the run was shorter than a window."""
     max: float | None
-    """The largest of the windows, in cores; None if the run was shorter than a window."""
+    """The maximum of the windows, in cores; None if the run was shorter than a window."""
 
 
 @dataclass(frozen=True)
 class LoadEvidence:
-    """What was seen under one load."""
+    """Observations under one load."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -199,25 +199,25 @@ class LoadEvidence:
     cpu_usage_by_window: CpuWindows
     """The CPU usage of the server."""
     energy_source: str | None
-    """Where the energy was read; None if it is not known."""
+    """The source of the energy; None if the energy is not known."""
     died_workers: int
     """The number of the server's processes that died."""
     trials: dict[str, bool]
-    """Whether each tried rate kept the limit, by requests a second."""
+    """Whether each rate met the limit, by rate in requests per second."""
     doubt: str
-    """Why the generator may be what was measured; empty if it was not."""
+    """Why the generator may have limited the results; empty if it did not."""
     spoilt_runs: Sequence[str]
-    """What was wrong with the generator in earlier runs, which this one replaces."""
+    """The faults of the generator in earlier runs, which this run replaces."""
 
 
 @dataclass
 class Evidence(Entries):
-    """What was seen while a variant was built and measured; None for what was not seen."""
+    """Observations while a variant was built and measured; None for what was not observed."""
 
     __pydantic_config__: ClassVar = STRICT
 
     skipped: str | None = None
-    """What the host lacks to run the variant."""
+    """Why this host cannot run the variant."""
     doubts: list[str] | None = None
     """Reasons why the variant may not be faster than the baseline."""
     thread_search_s: dict[str, float] | None = None
@@ -225,26 +225,26 @@ class Evidence(Entries):
     latency_percentiles_s: list[float] | None = None
     """The percentiles 0, 1, 2 ... 100 of latency, in seconds."""
     contaminated_blocks: RepeatedBlocks | None = None
-    """The blocks of single queries that were disturbed."""
+    """The blocks of single queries, and how many were disturbed."""
     contaminated_pairs: RepeatedBlocks | None = None
-    """The pairs with the baseline that were disturbed."""
+    """The pairs with the baseline, and how many were disturbed."""
     processes_compared: int | None = None
-    """The number of processes of each side, one after the other."""
+    """The number of successive processes of each side."""
     against: AgainstEvidence | None = None
-    """What was seen of the other revision."""
+    """The comparison with the other revision."""
     quality_metric: str | None = None
     """The name of the first metric of the task."""
     quality_shares: dict[str, int] | None = None
-    """The number of shares of the quality set that each type of node ran."""
+    """The number of shares of the quality set that each node type ran."""
     signatures: dict[str, str] | None = None
     """The versions and settings that make scores comparable, by metric."""
     differences: dict[str, Measure] | None = None
     """The differences of scores to the baseline, by metric."""
     protocols: dict[str, str] | None = None
-    """The study that each protocol follows."""
+    """The study that each protocol follows, by protocol."""
     loads: dict[str, LoadEvidence] | None = None
-    """What was seen under each load."""
+    """Observations under each load."""
     advice: str | None = None
-    """A broken limit that only advises."""
+    """The reason of a broken advisory limit."""
     more: dict[str, Any] = field(default_factory=dict)
-    """What the backend reported when it built the artifact."""
+    """The evidence that the backend returned from the build of the artifact."""

@@ -1,4 +1,4 @@
-"""Records on disk: the file that `--infperf-json` writes, its JSON Schema, and how it is read.
+"""Records on disk: writing and reading the file of `--infperf-json`, and its JSON Schema.
 
 `python -m pytest_infperf.records.file` prints the schema that is kept as record.schema.json.
 Importing pydantic takes a tenth of a second, so this module is imported only to handle a file.
@@ -45,7 +45,7 @@ class RecordError(UserError):
 
 
 def write(path: Path, run: RunRecord) -> None:
-    """Write the record of a run; an earlier file stays until the new one is complete.
+    """Write the record of a run. An existing file stays until the new one is complete.
 
     Raises
     ------
@@ -56,12 +56,12 @@ def write(path: Path, run: RunRecord) -> None:
 
 
 def record_text(record: Record) -> str:
-    """Return one record as it stands in the file of its run."""
+    """Return the text of one record in the file of its run."""
     return _dumps(in_json(_without_non_finite(record)))
 
 
 def run_text(run: RunRecord, records: Iterable[str]) -> str:
-    """Return the file of a run from the texts of its records."""
+    """Return the text of a run's file, made from the texts of its records."""
     document = to_document(replace(run, records=[]))
     texts = ",\n".join(indent(text, "    ") for text in records)
     inner = f"[\n{texts}\n  ]" if texts else "[]"
@@ -76,17 +76,17 @@ def _dumps(document: object) -> str:
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write a file of a run; an earlier file stays until the new one is complete.
+    """Write a file of a run. An existing file stays until the new one is complete.
 
     Parameters
     ----------
     path : Path
         The file.
     text : str
-        Its content.
+        The content.
     durable : bool, default True
-        Whether the content has to be on the disk when this returns. A process that is killed loses
-        nothing in either case; without, a host that loses power may.
+        Whether the content is on the disk when this function returns. If not, a power failure can
+        lose it; the end of the process cannot.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Check that `write` can write, so that a run does not measure in vain.
+    """Check that `write` can write the file, before a run measures.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def check_writable(path: Path) -> None:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Turn an OSError of writing the record into a RecordError with the remedy."""
+    """Convert an OSError into a RecordError with a remedy."""
     try:
         yield
     except OSError as error:
@@ -131,7 +131,7 @@ def read(path: Path) -> RunRecord:
     Raises
     ------
     RecordError
-        If the file cannot be read or is not a record; the message has the first faults.
+        If the file cannot be read or is not a record; the message lists the first errors.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -150,10 +150,10 @@ def read(path: Path) -> RunRecord:
 
 
 def to_document(run: RunRecord) -> dict[str, Any]:
-    """Return the record in JSON's types, as it is written.
+    """Return the record as it is written, in JSON's types.
 
     JSON has neither infinity nor NaN. A bound that is not finite becomes null. A measure whose
-    value is not finite is left out, and the errors of its record say so; the rest is kept.
+    value is not finite is left out, with an entry in the errors of its record.
     """
     records = [in_json(_without_non_finite(record)) for record in run.records]
     return {
@@ -167,12 +167,12 @@ def to_document(run: RunRecord) -> dict[str, Any]:
 
 
 def from_document(document: object) -> RunRecord:
-    """Return the record of a document in JSON's types.
+    """Return the record that a document in JSON's types contains.
 
     Raises
     ------
     RecordError
-        If the document is not a record; the message has the first faults with their places.
+        If the document is not a record; the message lists the first errors with their places.
     """
     if not isinstance(document, dict) or document.get("schema") is None:
         raise RecordError('there is no "schema" at its top')
@@ -195,7 +195,7 @@ def from_document(document: object) -> RunRecord:
 
 
 def _with_more(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document with entries that no field is for under the key `more`."""
+    """Return the document with the entries of unknown names moved to the key `more`."""
     records = document.get("records")
     if not isinstance(records, list):
         return dict(document)
@@ -209,7 +209,7 @@ def _record_with_more(record: object) -> object:
     for name, part in (("settings", VariantSettings), ("evidence", Evidence)):
         entries = record.get(name)
         if isinstance(entries, dict):
-            known = {each.name for each in fields(part)} - {"more"}
+            known = {field.name for field in fields(part)} - {"more"}
             more = {key: value for key, value in entries.items() if key not in known}
             split[name] = {**{key: entries[key] for key in entries.keys() & known}, "more": more}
     return {**record, **split}
@@ -230,19 +230,22 @@ def json_schema() -> dict[str, Any]:
 
 
 def _without_non_finite(record: Record) -> Record:
-    lost = {
+    non_finite = {
         name: measure.value
         for name, measure in record.measures.items()
         if not math.isfinite(measure.value)
     }
-    if not lost:
+    if not non_finite:
         return record
-    kept = {name: found for name, found in record.measures.items() if name not in lost}
-    messages = [f"{name} was measured as {value} and is left out" for name, value in lost.items()]
+    messages = [
+        f"{name} was measured as {value} and is left out" for name, value in non_finite.items()
+    ]
     return Record(
         suite=record.suite,
         variant=record.variant,
-        measures=kept,
+        measures={
+            name: measure for name, measure in record.measures.items() if name not in non_finite
+        },
         gates=record.gates,
         settings=record.settings,
         evidence=record.evidence,
@@ -251,7 +254,7 @@ def _without_non_finite(record: Record) -> Record:
 
 
 def in_json(value: object) -> Any:
-    """Return a value in JSON's types; other types become the text that Python prints."""
+    """Return a value in JSON's types; values of other types become `str(value)`."""
     match value:
         case None | bool():
             return value

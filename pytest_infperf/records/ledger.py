@@ -1,4 +1,4 @@
-"""The records of a run as they come in, also from other processes, kept in the run's file."""
+"""The records of a run, which arrive one by one, also from other processes, and its file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pytest_infperf.records.record import Record, RunRecord
 class Ledger:
     """Keeps the file of a run up to date, so that an interrupted run keeps what it measured.
 
-    The file is written when a record has changed, and only that record is converted again. It is
-    forced to the disk when the run ends: doing that while others measure would disturb them.
+    The file is written when a record changes, and only that record is converted again. It is
+    synchronised to the disk when the run ends: earlier, this would disturb measurements.
 
     Parameters
     ----------
     path : Path or None
-        The file; None keeps the records in memory alone.
+        The file; None keeps the records only in memory.
     run : RunRecord
         The run that the records belong to.
 
@@ -31,7 +31,7 @@ class Ledger:
     def __init__(self, path: Path | None, run: RunRecord) -> None:
         self.run = run
         self.unwritten: RecordError | None = None
-        """The reason why the file does not hold all records, such as a full disk."""
+        """The reason why the file does not contain all records, such as a full disk."""
         self._path = path
         self._positions: dict[tuple[str, str], int] = {}
         self._texts: list[str] = []
@@ -57,7 +57,7 @@ class Ledger:
         self._write(path, durable=False)
 
     def close(self) -> None:
-        """Make sure that the file is on the disk, at the end of the run."""
+        """Synchronise the file to the disk, at the end of the run."""
         if self._path and self._texts:
             self._write(self._path, durable=True)
 

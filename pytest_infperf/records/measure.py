@@ -1,4 +1,4 @@
-"""The measure: a named quantity with its unit and interval."""
+"""The measure: a quantity with a unit and an interval."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STRICT = {"extra": "forbid", "allow_inf_nan": False}
 
 @dataclass(frozen=True)
 class Measure:
-    """A named quantity: its value, and an interval if it was estimated from repeated measuring.
+    """The value of a quantity, with an interval if it was estimated from repeated measuring.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class Measure:
     unit : str
         The unit: `s`, `bytes`, `samples/s`, `ratio`, `fraction`, `points`, `usd`, or a metric's.
     low, high : float, optional
-        The bounds of the confidence interval, at the confidence of the suite; None is no bound.
+        The bounds of the confidence interval, at the confidence of the suite; None means no bound.
     n : int, default 1
         The number of observations behind the value, such as queries, samples or pairs.
     """

@@ -1,4 +1,4 @@
-"""What one method of a variant measured, on its way from the worker to the gates."""
+"""The measures of one method of a variant, with what the gates need to judge them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pytest_infperf.records.measure import Measure
 
 @dataclass(frozen=True)
 class Measured:
-    """Values with their intervals, and what gates need to judge them."""
+    """Measures with intervals, and what gates need to judge them."""
 
     measures: Mapping[str, Measure] = field(default_factory=dict)
     """The measures by name."""
     baseline: Mapping[str, Measure] = field(default_factory=dict)
-    """The measures of the baseline, for ratios of quantities that are measured one by one."""
+    """The measures of the baseline, for ratios of quantities that are not measured in pairs."""
     differences: Mapping[str, Measure] = field(default_factory=dict)
     """Scores of the variant minus those of the baseline, with the paired interval."""
     changes: Mapping[str, Measure] = field(default_factory=dict)
@@ -27,10 +27,10 @@ class Measured:
     confidence: float = 0.99
     """The confidence of this look: the suite's error is shared among all possible looks."""
     passing: Mapping[str, float] = field(default_factory=dict)
-    """The confidence of being under a limit at this look, by percentile, where it differs."""
+    """The confidence for being under a limit at this look, by percentile, where it differs."""
     seconds: float = 0.0
     """Measuring time of these values, in seconds."""
     doubt: str = ""
-    """Why the values may be those of something else, for which no limit passes."""
+    """Why the values may not be those of the variant; with a doubt no limit passes."""
     whole_set: bool = False
-    """Whether the whole test set was scored, so that the quality is known and not estimated."""
+    """Whether the whole test set was scored, so that the quality is exact."""

@@ -1,29 +1,29 @@
 """Names of measures at a point of a sweep, a protocol or a load: `latency_p99@length=512`.
 
-In thresholds.toml the same is written `latency_p99.at."length=512"`.
+In thresholds.toml this is `latency_p99.at."length=512"`.
 """
 
 from __future__ import annotations
 
 AT = "@"
 GROWTH = "growth"
-"""The measure of how a sweep's times grow with its parameter, `growth@length`."""
+"""The exponent with which the times of a sweep grow with its parameter, as in `growth@length`."""
 
 
 def at(measure: str, point: str) -> str:
-    """Return the name of a measure at a point, `latency_p99@length=512`."""
+    """Return the name of a measure at a point, such as `latency_p99@length=512`."""
     return f"{measure}{AT}{point}"
 
 
 def point(parameter: str, value: float) -> str:
-    """Return the name of a point, `length=512`."""
+    """Return the name of a point, such as `length=512`."""
     return f"{parameter}={value:.12g}"
 
 
 def parameter_and_value(point: str) -> tuple[str, float] | None:
-    """Split the point of a sweep or a load.
+    """Split the point of a sweep or a load into parameter and value.
 
-    Return None for a protocol, and for the parameter that a growth is of.
+    Return None for a protocol, and for the point of `growth`, which has no value.
     """
     parameter, equals, value = point.partition("=")
     return (parameter, float(value)) if equals else None

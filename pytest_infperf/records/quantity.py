@@ -1,9 +1,9 @@
-"""Quantities in text: "300 ms", "54.2 MB", "1.31x", "98.5 %".
+"""Quantities as text: "300 ms", "54.2 MB", "1.31x", "98.5 %".
 
-Limits are read from thresholds.toml and measures are printed in the same notation, so that a
-number copied from a report is a valid limit. Prefixes are decimal (1 MB = 1e6 bytes) or binary
-(1 MiB = 2**20 bytes). A unit that is not known here, such as that of a third-party metric, takes
-plain numbers and may follow them.
+Limits in thresholds.toml and printed measures have the same notation, so that a number copied from
+a report is a valid limit. Prefixes are decimal (1 MB = 1e6 bytes) or binary (1 MiB = 2**20 bytes).
+Quantities in a unit that is not known here, such as that of a third-party metric, are plain
+numbers, with or without the unit.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def parse_quantity(value: object, unit: str) -> float:
     Parameters
     ----------
     value : object
-        The value as read from TOML: a number, or a string with a number and a unit.
+        The value from TOML: a number, or a string with a number and a unit.
     unit : str
         The unit of the measure.
 
@@ -97,10 +97,10 @@ def parse_quantity(value: object, unit: str) -> float:
 
 def _split(value: object, unit: str) -> tuple[Decimal, str]:
     if isinstance(value, str):
-        found = _QUANTITY.fullmatch(value.strip())
-        if found is None:
+        match = _QUANTITY.fullmatch(value.strip())
+        if match is None:
             raise ValueError(f"{value!r} is not a number with a unit; write {_example(unit)}")
-        return Decimal(found["number"].replace(",", "")), found["unit"] or ""
+        return Decimal(match["number"].replace(",", "")), match["unit"] or ""
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise ValueError(f"{value!r} is not a finite number; write {_example(unit)}")
     return Decimal(repr(value)), ""
@@ -140,8 +140,8 @@ def format_value(value: float, unit: str, extra_digits: int = 0) -> str:
     unit : str
         The unit.
     extra_digits : int, default 0
-        Digits beyond three significant figures or the usual decimals of the unit, to tell two
-        values apart.
+        Digits in addition to three significant figures or the usual decimals of the unit, to
+        distinguish two values.
     """
     if not math.isfinite(value):
         return f"{value:g}"
@@ -169,7 +169,7 @@ def _fixed(value: float, decimals: int) -> str:
 
 
 def _significant(value: float, figures: int) -> str:
-    """Format without exponent and trailing zeros; all digits before the point are kept."""
+    """Format without exponent and trailing zeros, with all digits before the decimal point."""
     if not value:
         return "0"
     whole = math.floor(math.log10(abs(value))) + 1

@@ -20,7 +20,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class GateRecord:
-    """The verdict on one limit, with its reason in words."""
+    """The verdict on one limit, with its reason and a remedy."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -50,14 +50,14 @@ class Record:
     measures : dict of str to Measure
         The measures by name, such as `latency_p99` or `latency_p99@length=512`.
     gates : list of GateRecord
-        The verdicts, one a limit.
+        The verdicts, one per limit.
     settings : VariantSettings
         How the variant was run: threads, decoding, pinning, baseline, seed.
     evidence : Evidence
-        What was seen: fused operators, thread search, signatures, disturbed blocks, differences
-        of quality to the baseline.
+        Observations: fused operators, thread search, signatures, disturbed blocks, differences of
+        quality to the baseline.
     errors : list of str
-        The reasons why something of this variant could not be measured.
+        The reasons why measures of this variant are missing.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -71,7 +71,7 @@ class Record:
     errors: list[str] = field(default_factory=list)
 
     def keep(self, outcome: GateRecord) -> None:
-        """Add the outcome of a gate, or replace an earlier one of the same gate."""
+        """Add the verdict on a limit, or replace an earlier one on the same limit."""
         same = (outcome.measure, outcome.limit)
         self.gates = [gate for gate in self.gates if (gate.measure, gate.limit) != same]
         self.gates.append(outcome)
@@ -89,7 +89,7 @@ class RunRecord:
     """Commit, branch and state of the user's repository; None outside of a repository."""
     records: list[Record] = field(default_factory=list)
     against: dict[str, Any] | None = None
-    """Name and commit of the revision that was measured beside it."""
+    """Name and commit of the other revision that was compared with."""
     when: str = ""
     """The time at which the run began: ISO 8601, UTC. Older files do not have it."""
     schema: Literal[1] = 1

@@ -1,8 +1,9 @@
-"""How small a slowdown this host can show: a variant measured against itself, in new processes.
+"""The smallest slowdown that this host can show, from A/A runs of a variant against itself.
 
-An A/A run takes pairs of two workers with the same artifact for a whole budget. The scatter of the
-pairs of one run gives the width of its interval. The scatter between runs gives the difference
-between two processes of the same variant, which the interval of one run does not contain.
+An A/A run measures pairs of two workers with the same artifact for a whole budget, in new
+processes. The scatter of the pairs of a run gives the width of its interval. The scatter between
+runs gives the difference between two processes of the same variant, which the interval of one run
+does not include.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from pytest_infperf.thresholds import Policy, Thresholds
 
 _TWIN = "calibration-twin"
 _FOUND_SURELY = 2.0
-"""A slowdown of this many half-widths is found nearly always: its interval contains 0 only if the
-estimate is off by a whole half-width."""
+"""Number of half-widths at which a slowdown is found nearly always: the interval contains 0 only if
+the error of the estimate is a whole half-width."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,16 @@ class AARun:
 
     @property
     def offset(self) -> float:
-        """The fraction by which one of two equal sides seemed slower."""
+        """The fraction by which one of two equal sides appears slower."""
         return math.expm1(ratio.hodges_lehmann(self.log_ratios))
 
     def half_width(self, confidence: float) -> float:
-        """Return half the width of the interval at the last look of a run with as many pairs."""
+        """Return the half-width of the interval at the last look of a run with this many pairs."""
         low, high = ratio.signed_rank_interval(self.log_ratios, self._share(confidence))
         return math.expm1((high - low) / 2)
 
     def deviation(self, confidence: float) -> float:
-        """Return the standard deviation of the estimate that the pairs account for."""
+        """Return the standard deviation of the estimate that the pairs explain."""
         z = NormalDist().inv_cdf((1 + self._share(confidence)) / 2)
         return self.half_width(confidence) / z
 
@@ -66,9 +67,9 @@ class NoiseFloor:
     confidence: float
     pairs: int
     half_width: float
-    """Half the width of the interval of a run, as a fraction; the median of the runs."""
+    """Median half-width of the intervals of the runs, as a fraction."""
     between_runs: float
-    """Standard deviation between runs beyond what their pairs account for, as a fraction."""
+    """Standard deviation between runs that their pairs do not explain, as a fraction."""
 
     @property
     def smallest_slowdown(self) -> float:
@@ -76,7 +77,7 @@ class NoiseFloor:
         return _FOUND_SURELY * self.half_width + self.between_runs
 
     def budget_for(self, margin: float) -> float | None:
-        """Return the budget in seconds that a limit needs; None if no budget is enough.
+        """Return the budget in seconds that a margin needs; None if no budget is enough.
 
         The interval shrinks with the square root of the time; the difference between processes
         does not shrink.
@@ -89,7 +90,7 @@ class NoiseFloor:
 
 @dataclass(frozen=True)
 class TightLimit:
-    """A limit of `regression`, and the budget that it needs on this host."""
+    """A limit on `regression`, and the budget in seconds that it needs on this host."""
 
     source: str
     text: str
@@ -109,19 +110,19 @@ def calibrate(
     """
     budget_s = settings.budget_s or policy.budget_s
     same = configured.suite.variant(variant_id)
-    found = list(aa_runs(configured, same, variant_id, settings, policy, budget_s, runs))
+    results = list(aa_runs(configured, same, variant_id, settings, policy, budget_s, runs))
     return NoiseFloor(
         variant_id,
         budget_s,
         policy.confidence,
-        round(median(len(run.log_ratios) for run in found)),
-        median(run.half_width(policy.confidence) for run in found),
-        between_runs(found, policy.confidence),
+        round(median(len(run.log_ratios) for run in results)),
+        median(run.half_width(policy.confidence) for run in results),
+        between_runs(results, policy.confidence),
     )
 
 
 def between_runs(runs: Sequence[AARun], confidence: float) -> float:
-    """Return the standard deviation between runs that their pairs do not account for."""
+    """Return the standard deviation between runs that their pairs do not explain."""
     within = sum(run.deviation(confidence) ** 2 for run in runs) / len(runs)
     return math.sqrt(max(0.0, variance(run.offset for run in runs) - within))
 
@@ -135,14 +136,14 @@ def aa_runs(
     budget_s: float,
     runs: int,
 ) -> Iterator[AARun]:
-    """Yield runs of a variant against a twin, each with processes of its own for a whole budget.
+    """Yield runs of a variant against a twin, each with new processes and a whole budget.
 
     Parameters
     ----------
     configured : ConfiguredSuite
         The suite.
     twin : Backend
-        The backend that is compared with the variant, such as the variant itself.
+        The backend that is compared with the variant, usually the variant itself.
     variant_id : str
         The id of the variant.
     settings, policy
@@ -181,7 +182,7 @@ def too_tight(
     configured: ConfiguredSuite,
     host_names: Sequence[str],
 ) -> Iterator[TightLimit]:
-    """Yield the limits of `regression` that equal code does not pass here within the budget."""
+    """Yield the limits on `regression` that equal code does not pass on this host in the budget."""
     for variant_id in configured.suite.variant_ids:
         for gate in thresholds.gates_for(
             configured.suite.name,
@@ -197,6 +198,6 @@ def too_tight(
 
 
 def configured_suite(address: SuiteAddress, baseline_id: str | None) -> ConfiguredSuite:
-    """Return the suite at an address, with a baseline of its own or the suite's."""
+    """Return the suite at an address with a baseline, by default the suite's own."""
     suite = address.load()
     return ConfiguredSuite(suite, address, baseline_id or suite.baseline)

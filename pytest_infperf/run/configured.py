@@ -1,4 +1,4 @@
-"""A suite as it is configured in a run: with what plugins add to it, and its baseline."""
+"""A suite as a run configures it: with the additions of plugins, and a baseline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_infperf.suite.task import Metric
 
 @dataclass(frozen=True)
 class ConfiguredSuite:
-    """A suite with the variants and metrics that plugins add, and the baseline of this run."""
+    """A suite with the variants and metrics that plugins add, and the baseline of the run."""
 
     suite: Suite
     address: SuiteAddress
@@ -37,7 +37,7 @@ class ConfiguredSuite:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The measures that the suite has."""
+        """The measures of the suite."""
         specs = (quality_spec(m.name, m.unit, m.higher_is_better) for m in self.metrics)
         points: dict[str, Method] = dict.fromkeys(PROTOCOLS, "protocol")
         for sweep in self.suite.sweeps:

@@ -1,4 +1,4 @@
-"""What every measurement of a variant works with: its worker, its record, its gates, its budget."""
+"""The context of every measurement of a variant: worker, record, gates and budget."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 
 @dataclass(frozen=True, repr=False)
 class VariantContext:
-    """One variant of a suite on this host, with what its measurements need."""
+    """A variant of a suite on this host, with everything that its measurements need."""
 
     suite_run: SuiteRun
     variant_id: str
     revision_pair: RevisionPair | None
-    """The variant and itself at the other revision; None without another revision."""
+    """The variant at both revisions; None without another revision."""
     record: Record
     gates: Sequence[Gate]
     budget_s: float
     """Measuring time of one test, in seconds."""
     usd_per_hour: float | None
-    """The price of this host, in US dollars an hour; None if it is not known."""
+    """The price of this host, in US dollars per hour; None if it is not known."""
     past: Callable[[str], Sequence[float]]
-    """Returns a measure's values in earlier runs on hosts like this one, the oldest first."""
+    """Returns the values of a measure in earlier runs on hosts like this one, oldest first."""
 
     @property
     def worker(self) -> VariantWorker:
@@ -59,13 +59,13 @@ class VariantContext:
 
     @property
     def against(self) -> AgainstEvidence:
-        """What is seen of the other revision."""
+        """The evidence of the comparison with the other revision."""
         against = self.record.evidence.against
-        assert against, "only a run with another revision sees it"
+        assert against, "there is no other revision"
         return against
 
     def gates_of(self, method: Method, *points: str) -> list[Gate]:
-        """Return the gates on what a method measures, optionally at these points alone."""
+        """Return the gates on the measures of a method, optionally only at some points."""
         return [
             gate
             for gate in self.gates
@@ -73,23 +73,23 @@ class VariantContext:
         ]
 
     def report_progress(self, text: str) -> None:
-        """Say what is being done with the variant."""
+        """Report what is being done with the variant."""
         self.suite_run.report_progress(self.variant_id, text)
 
     def result(self, parts: Sequence[Measured], gates: Sequence[Gate]) -> Result:
-        """Enter the measures in the record, and return them as a result to check."""
+        """Add the measures to the record, and return them as a result to check."""
         for part in parts:
             self.record.measures.update(part.measures)
         return Result(parts, gates, self.record)
 
     def note_unable(self, failure: Exception) -> str:
-        """Enter in the record why the other revision cannot be measured, and return the reason."""
+        """Add to the record why the other revision cannot be measured, and return the reason."""
         self.against.unable = str(failure)
         return str(failure)
 
 
 def all_decided(gates: Sequence[Gate]) -> Callable[[Measured], bool]:
-    """Return a function that says whether what was measured decides every gate."""
+    """Return a function that returns whether measures decide every gate."""
     return lambda measured: all(
         judge(gate, measured).verdict is not Verdict.INCONCLUSIVE for gate in gates
     )

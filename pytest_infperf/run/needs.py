@@ -1,4 +1,4 @@
-"""What a gate needs beside the variant itself, and whether this run has it."""
+"""What gates need besides the variant, and whether this run has it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from pytest_infperf.records.catalogue import Need
 
 _NO_PRICE = (
-    "cost_per_million is not judged: what this host costs is not known. Name its "
-    "type with INFPERF_INSTANCE, and a table that has it with --infperf-prices"
+    "cost_per_million is not judged: the price of this host is not known. Name its "
+    "type with INFPERF_INSTANCE, and a table with its price with --infperf-prices"
 )
 
 
 @dataclass(frozen=True)
 class AvailableNeeds:
-    """The needs that a variant's gates can count on in this run."""
+    """What the gates of a variant can use in this run."""
 
     has_other_revision: bool
     has_price: bool
     past: Callable[[str], Sequence[float]]
-    """Returns a measure's values in earlier runs."""
+    """Returns the values of a measure in earlier runs."""
     notice: Callable[[str], None]
     """Callback for notices that do not stop the run."""
 
     def lacks(self, need: Need) -> bool:
-        """Return whether gates with that need are left out."""
+        """Return whether a need is not met, so that gates with it are left out."""
         match need:
             case "another revision":
                 return not self.has_other_revision

@@ -1,7 +1,7 @@
-"""A suite as it is at another revision, and its variants as partners of those of the working tree.
+"""A suite at another revision, whose variants are compared with those of the working tree.
 
-The workers of that revision run its code and its models on the test data of the working tree, so
-that both sides get the same inputs.
+The workers of that revision run its code and models on the test data of the working tree, so that
+both sides get the same inputs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __tracebackhide__ = errors.meant_for_the_user
 
 @dataclass
 class OtherRevision:
-    """Another revision of the repository, checked out when the first suite asks for it."""
+    """Another revision of the repository, checked out when a suite first needs it."""
 
     commit: Commit
     settings: Settings
@@ -44,13 +44,13 @@ class OtherRevision:
     _resources: ExitStack = field(init=False, default_factory=ExitStack)
 
     def notice(self, text: str) -> None:
-        """Pass a notice on, unless it was passed on before."""
+        """Report a notice, but only once."""
         if text not in self._noticed:
             self._noticed.add(text)
             self.on_notice(text)
 
     def suite(self, configured: ConfiguredSuite, workers: SuiteWorkers) -> SuiteAtRevision:
-        """Return a suite as it is at this revision.
+        """Return a suite at this revision.
 
         Parameters
         ----------
@@ -62,7 +62,7 @@ class OtherRevision:
         return SuiteAtRevision(self, configured, workers)
 
     def path(self, path: Path) -> Path:
-        """Return the path that corresponds to one of the working tree.
+        """Return the path at this revision that corresponds to one of the working tree.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class OtherRevision:
 class RevisionPair:
     """A variant of the working tree and the same variant at the other revision.
 
-    Its methods raise UserError or WorkerError if the variant cannot be built or started at the
+    The methods raise UserError or WorkerError if the variant cannot be built or started at the
     other revision, or if it reads other inputs there.
     """
 
@@ -122,8 +122,7 @@ class RevisionPair:
         try:
             if not self.suite.inputs_agree(self.variant_id):
                 raise UserError(
-                    "its suite reads other inputs there, and two revisions are compared on the "
-                    "same ones"
+                    "its suite reads other inputs there; revisions are compared on the same inputs"
                 )
         except (UserError, WorkerError) as failure:
             name = f"{self.suite.name}[{self.variant_id}]"
@@ -135,7 +134,7 @@ class RevisionPair:
 
 @dataclass(repr=False)
 class SuiteAtRevision:
-    """A suite at the other revision: what it contains there, and its workers."""
+    """A suite at the other revision: its content there, and its workers."""
 
     other_revision: OtherRevision
     configured: ConfiguredSuite
@@ -153,16 +152,16 @@ class SuiteAtRevision:
         return self.other_revision.commit
 
     def pair(self, variant_id: str) -> RevisionPair | None:
-        """Return the variant with its partner; None if the other revision has no such variant."""
+        """Return the variant at both revisions; None if the other one has no such variant."""
         return None if self._lacks(variant_id) else RevisionPair(self, variant_id)
 
     def described(self, *, only_here: bool) -> AgainstEvidence:
-        """Return the revision and what only it contains, for the record of a variant.
+        """Return the revision, with what only it contains, for the record of a variant.
 
         Parameters
         ----------
         only_here : bool
-            Whether the other revision does not have the variant.
+            Whether only the working tree has the variant.
         """
         against = AgainstEvidence(self.commit.name, self.commit.sha, only_here)
         if isinstance(surveyed := self._surveyed, messages.Surveyed):
@@ -202,7 +201,7 @@ class SuiteAtRevision:
 
     @cached_property
     def _surveyed(self) -> messages.Surveyed | UserError | WorkerError:
-        """What the suite contains there, empty if there is no suite; or why it is not known."""
+        """The suite's content at the revision, empty without a suite; or why it is not known."""
         commit = self.commit
         try:
             if not self.other_revision.path(self.configured.suite.folder / SUITE_FILE).is_file():
@@ -217,7 +216,7 @@ class SuiteAtRevision:
         return surveyed
 
     def _only_there(self, surveyed: messages.Surveyed) -> tuple[list[str], list[str]]:
-        """Return the variants and the metrics that the working tree does not have."""
+        """Return the variants and the metrics that only the other revision has."""
         variants = _variant_ids(surveyed) - {*self.configured.suite.variant_ids}
         metrics = {*surveyed.metrics} - {metric.name for metric in self.configured.metrics}
         return sorted(variants), sorted(metrics)
@@ -226,13 +225,13 @@ class SuiteAtRevision:
         commit, wanted = self.commit, self.current_workers.wanted
         variants, metrics = self._only_there(surveyed)
         if variants:
-            yield f"{commit} has {', '.join(variants)}, and the working tree has not"
+            yield f"{commit} has {', '.join(variants)}, and the working tree does not"
         if new := [variant_id for variant_id in wanted if variant_id not in _variant_ids(surveyed)]:
             yield f"{commit} has no {', '.join(new)}, so there is nothing to compare with"
         if metrics:
             yield f"{commit} scores {', '.join(metrics)}, and the working tree does not"
         for model in surveyed.borrowed_models:
-            yield f"{commit} has no files of {model}: both use those of the working tree"
+            yield f"{commit} has no files of {model}: both sides use those of the working tree"
 
     def _survey(self) -> messages.Surveyed:
         worker = WorkerProcess(
@@ -264,8 +263,7 @@ class SuiteAtRevision:
     def _threads(self, blueprint: Blueprint) -> Threads:
         """Return the number of threads at the other revision.
 
-        Where both sides search the best number, the one that was found for the working tree is
-        used on both.
+        If both sides search for the best number, both use the result of the working tree.
         """
         requested = self.other_revision.settings.threads or blueprint.threads
         current = self.current_workers

@@ -1,4 +1,4 @@
-"""One run: the suites that are measured, and the records that they leave."""
+"""One run: the suites that are measured, and their records."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Run:
     remote_sets: RemoteSetRunner | None = None
     """Runs the quality sets that are scored; None runs them on this host."""
     selected: dict[str, list[str]] = field(default_factory=dict)
-    """By suite, the ids of the variants whose tests were selected."""
+    """The ids of the variants whose tests were selected, by suite."""
     records: dict[tuple[str, str], Record] = field(default_factory=dict)
     host: dict[str, Any] = field(init=False)
     _suite: SuiteRun | None = field(init=False, default=None)
@@ -81,7 +81,7 @@ class Run:
 
     @property
     def against(self) -> dict[str, Any] | None:
-        """Name and commit of the revision that is measured beside the working tree."""
+        """Name and commit of the revision that is compared with the working tree."""
         commit = self._other_revision.commit if self._other_revision else None
         return {"name": commit.name, "commit": commit.sha} if commit else None
 
@@ -93,15 +93,15 @@ class Run:
         Raises
         ------
         HardwareMissing
-            If the host lacks what the variant runs on; the record names it.
+            If the host lacks hardware that the variant needs; the record names it.
         UserError, WorkerError
             If the variant cannot be built or started; the record has the reason.
         """
         suite_run = self._enter(configured)
         record = self.record(configured.suite.name, variant_id)
-        if lacking := configured.suite.variant(variant_id).missing_hardware():
-            record.evidence.skipped = lacking
-            raise HardwareMissing(lacking)
+        if missing := configured.suite.variant(variant_id).missing_hardware():
+            record.evidence.skipped = missing
+            raise HardwareMissing(missing)
         with self._noting_errors(record):
             worker = suite_run.worker(variant_id)
         self._describe(record, suite_run, worker)
@@ -119,7 +119,7 @@ class Run:
         return Variant(context, table)
 
     def _describe(self, record: Record, suite_run: SuiteRun, worker: VariantWorker) -> None:
-        """Enter in the record how the variant is run, and what was seen when it was built."""
+        """Add to the record how the variant is run, and the evidence of its build."""
         suite, backend = suite_run.suite, suite_run.suite.variant(record.variant)
         record.settings = replace(
             record.settings,
@@ -167,11 +167,11 @@ class Run:
         )
 
     def record(self, suite: str, variant_id: str) -> Record:
-        """Return the record of a variant, a new one if there is none yet."""
+        """Return the record of a variant; a new one at the first call."""
         return self.records.setdefault((suite, variant_id), Record(suite, variant_id))
 
     def note_error(self, record: Record, failure: Exception) -> None:
-        """Enter in a record why something could not be measured, once."""
+        """Add to a record why something could not be measured, but only once."""
         if str(failure) not in record.errors:
             record.errors.append(str(failure))
 
@@ -225,4 +225,4 @@ LIBRARIES = (
     "optimum-onnx", "onnx", "onnxruntime", "ctranslate2", "openvino", "sacrebleu",
     "sentencepiece", "tokenizers", "numpy", "scipy",
 )  # fmt: skip
-"""The distributions whose versions the host's fingerprint holds."""
+"""The distributions whose versions are in the fingerprint of the host."""

@@ -1,4 +1,4 @@
-"""One suite in a run: the data that its variants share, their workers and their server."""
+"""One suite in a run: the data that its variants share, its workers and its server."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ class RemoteSetRunner(Protocol):
         """
 
     def close(self) -> None:
-        """End what runs on other machines."""
+        """End the processes on other machines."""
 
 
 @dataclass(repr=False)
 class SuiteRun:
     """One suite while its variants are measured.
 
-    Few workers are kept: the baseline's, that of the variant that is measured, and that of the
-    same variant at the other revision.
+    Few workers are kept: that of the baseline, that of the variant that is measured, and that of
+    the same variant at the other revision.
     """
 
     configured: ConfiguredSuite
@@ -70,7 +70,7 @@ class SuiteRun:
     """The ids of the variants whose tests run."""
     report_progress: ReportProgress
     other_revision: OtherRevision | None = None
-    """The revision to measure against."""
+    """The revision that variants are compared with."""
     remote_sets: RemoteSetRunner | None = None
     """Runs the quality sets that are scored; None runs them on this host."""
     _resources: ExitStack = field(init=False, default_factory=ExitStack)
@@ -100,7 +100,7 @@ class SuiteRun:
 
     @cached_property
     def scoring(self) -> Scoring:
-        """How outputs are scored."""
+        """Scores the outputs of all variants."""
         return Scoring(
             self.configured.metrics,
             self.samples.references,
@@ -110,11 +110,11 @@ class SuiteRun:
         )
 
     def duration_s(self, number: int) -> float | None:
-        """Return the duration of a sample in seconds; None if its kind of data has none."""
+        """Return the duration of a sample in seconds; None for data without a duration."""
         return self.suite.task.duration_s(self.samples.inputs[number])
 
     def worker(self, variant_id: str) -> VariantWorker:
-        """Return the worker of a variant, started if need be.
+        """Return the worker of a variant, and start it if it does not run.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class SuiteRun:
         Raises
         ------
         UserError
-            If there is no baseline, or the two do not decode alike.
+            If there is no baseline, or the two decode with different settings.
         """
         if self.baseline_id is None:
             raise UserError(f"the suite {self.suite.name} has no baseline to compare with")
@@ -143,7 +143,7 @@ class SuiteRun:
         return baseline, variant
 
     def set_run(self, variant_id: str, batch: int) -> SetRun:
-        """Return a variant's run over the quality set; throughput and quality share one run."""
+        """Return a variant's run over the quality set, which throughput and quality share."""
         return self.workers.set_run(variant_id, batch)
 
     def scored_set(self, variant_id: str, batch: int) -> SetRun:

@@ -1,4 +1,4 @@
-"""The server of a suite's variant, one at a time, and the requests that are sent to it."""
+"""The server of a variant of a suite, one at a time, and the requests to it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from pytest_infperf.suite.task import Samples
 __tracebackhide__ = errors.meant_for_the_user
 
 _BODIES = 200
-"""The number of different requests, which are sent in turn."""
+"""Number of different requests, which are sent in turn."""
 _PATIENCE_S = 5.0
-"""Time for which a client waits beyond the server's time limit, in seconds."""
+"""Time that a client waits beyond the server's time limit, in seconds."""
 
 
 @dataclass(frozen=True)
 class Cores:
-    """The cores of server and load generator, apart if there are at least two."""
+    """The cores of server and load generator, disjoint if there are at least two."""
 
     server: Sequence[int]
     generator: Sequence[int]
@@ -56,15 +56,15 @@ class SuiteServer:
     checkout: Checkout
     timeout_s: float
     artifact: Callable[[str], Artifact]
-    """Returns the artifact of a variant. Raises what its build raised."""
+    """Returns the artifact of a variant. Raises the error of its build."""
     blueprint: Callable[[str], Blueprint]
     cores: Cores = field(default_factory=lambda: Cores.apart(usable_cores()))
     _running: ServerProcess | None = field(init=False, default=None)
 
     def running(self, variant_id: str) -> ServerProcess:
-        """Return the server of a variant as the suite configures it, started if need be.
+        """Return the server of a variant as the suite configures it, and start it if needed.
 
-        The server of another variant ends.
+        A server of another variant ends.
         """
         running = self._running
         if running and running.alive and running.deployment.variant == variant_id:
@@ -77,21 +77,21 @@ class SuiteServer:
     def started(
         self, deployment: Deployment, has_failed: Callable[[], bool] = lambda: False
     ) -> ServerProcess:
-        """Start another server, which the caller has to close.
+        """Start another server, which the caller must close.
 
         Parameters
         ----------
         deployment : Deployment
             What is served, and how.
         has_failed : callable, optional
-            Returns True if the server will not become ready, so that nobody waits for it.
+            Returns True if the server will not become ready, which ends the wait for it.
         """
         return ServerProcess(deployment, self.checkout, self.timeout_s, has_failed)
 
     def deployment(self, variant_id: str, serving: Serving) -> Deployment:
         """Return the deployment of a variant.
 
-        Each process gets as many threads as the variant says, or an equal share of the cores.
+        Each process gets the variant's number of threads, or else an equal share of the cores.
         """
         blueprint, artifact = self.blueprint(variant_id), self.artifact(variant_id)
         share = max(1, len(self.cores.server) // serving.workers)
@@ -111,7 +111,7 @@ class SuiteServer:
     def target(
         self, server: ServerProcess, samples: Samples, order: Iterator[int], size: int = 1
     ) -> Target:
-        """Return where load is sent to, with requests of `size` samples in the task's own form."""
+        """Return the target of a load: the server, and requests of `size` samples for the task."""
         payload = self._payload(server.deployment)
         bodies = []
         for _ in range(min(_BODIES, max(1, len(samples.inputs) // size))):

@@ -1,4 +1,4 @@
-"""The workers of a suite in one checkout: artifacts are built ahead, few workers are kept."""
+"""The workers of a suite in one checkout: all artifacts are built first, few workers are kept."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ReportProgress = Callable[[str, str], None]
 
 @dataclass(repr=False)
 class SuiteWorkers:
-    """Builds the variants of a suite in one checkout, and starts their workers when needed."""
+    """Builds the variants of a suite in one checkout, and starts workers when they are needed."""
 
     address: SuiteAddress
     checkout: Checkout
@@ -44,11 +44,11 @@ class SuiteWorkers:
     blueprint: Callable[[str], Blueprint]
     """Returns the blueprint of a variant. Raises UserError if it cannot be made."""
     threads: Callable[[Blueprint], Threads]
-    """Returns the number of threads that a variant is started with."""
+    """Returns the number of threads with which a variant is started."""
     wanted: Sequence[str]
-    """The ids of the variants that will be measured; they are built ahead, in parallel."""
+    """The ids of the variants that will be measured; they are built first, in parallel."""
     kept: str | None
-    """The id of the variant whose worker is kept, the baseline."""
+    """The id of the variant whose worker is kept: the baseline."""
     report_progress: ReportProgress
     thread_searches: dict[str, dict[int, float]] = field(init=False, default_factory=dict)
     _workers: dict[str, VariantWorker] = field(init=False, default_factory=dict)
@@ -57,13 +57,13 @@ class SuiteWorkers:
     _builders: Builders = field(init=False, default_factory=Builders)
 
     def worker(self, variant_id: str) -> VariantWorker:
-        """Return the worker of a variant, started if need be.
+        """Return the worker of a variant, and start it if it does not run.
 
         Raises
         ------
         UserError, WorkerError
-            If the variant cannot be built or its worker cannot be started. A failure is kept, and
-            raised again by later calls.
+            If the variant cannot be built or its worker cannot be started. Later calls raise the
+            same failure again.
         """
         if known := self._failures.get(variant_id):
             raise known
@@ -79,12 +79,12 @@ class SuiteWorkers:
         return self._workers[variant_id]
 
     def started(self, variant_id: str, threads: int | None) -> VariantWorker:
-        """Start another worker with that many threads, which the caller has to close."""
+        """Start another worker with a number of threads, which the caller must close."""
         assignment = self._assignment(self.blueprint(variant_id))
         return VariantWorker.ready(assignment, self.artifact(variant_id), threads)
 
     def set_run(self, variant_id: str, batch: int) -> SetRun:
-        """Return a variant's run over the quality set in batches; each is run once."""
+        """Return a variant's run over the quality set in batches; only the first call runs it."""
         if (variant_id, batch) not in self._set_runs:
             worker = self.worker(variant_id)
             self._set_runs[variant_id, batch] = run_set(
@@ -118,13 +118,13 @@ class SuiteWorkers:
             return self.started(variant_id, requested)
         self._report(variant_id, "searching the best number of threads")
         assignment = self._assignment(blueprint)
-        found = threads.search(
+        result = threads.search(
             lambda count: VariantWorker(assignment, artifact, count),
             len(blueprint.cpus or usable_cores()),
             blocks.endless_order(self.numbers, self.seed),
         )
-        self.thread_searches[variant_id] = found.seen_s
-        return found.chosen
+        self.thread_searches[variant_id] = result.seen_s
+        return result.chosen
 
     def _assignment(self, blueprint: Blueprint) -> Assignment:
         return Assignment(self.address, blueprint, self.checkout, self.data, self.timeout_s)
@@ -144,7 +144,7 @@ class SuiteWorkers:
 
     @cached_property
     def _built(self) -> dict[str, Artifact]:
-        """The artifacts of all wanted variants; those that are missing are built in parallel."""
+        """The artifacts of all wanted variants; missing ones are built in parallel."""
         wanted = dict.fromkeys([*([self.kept] if self.kept else []), *self.wanted])
         built: dict[str, Artifact] = {}
         with ThreadPoolExecutor(max_workers=len(usable_cores())) as pool:

@@ -22,9 +22,9 @@ __tracebackhide__ = errors.meant_for_the_user
 class Variant:
     """One variant of a suite on this host, as the fixture `variant` provides it.
 
-    Each method measures and returns a `Result`, which is a mapping of measures and has `check()`
-    for the limits in thresholds.toml. All methods raise `WorkerError` if the worker dies, hangs or
-    fails, and `UserError` if something outside of the package has to be corrected.
+    Each method measures and returns a `Result`, which maps names to measures and has `check()` for
+    the limits in thresholds.toml. All methods raise `WorkerError` if the worker dies, hangs or
+    fails, and `UserError` for errors that the user can correct.
     """
 
     context: VariantContext
@@ -46,7 +46,7 @@ class Variant:
         return self.context.is_baseline
 
     def latency(self) -> Result:
-        """Measure the latency of single queries, and compare it.
+        """Measure the latency of single queries, and compare it with others.
 
         Queries have one sample each, in random order. The variant is compared with the baseline
         and with the other revision of --infperf-against, if there are any, in interleaved pairs of
@@ -63,7 +63,7 @@ class Variant:
         Raises
         ------
         UserError
-            If variant and baseline do not decode alike, so that they cannot be compared.
+            If variant and baseline decode with different settings, and so cannot be compared.
         """
         return LatencyMeasurement(self.context, self.table).measure()
 
@@ -73,13 +73,13 @@ class Variant:
         Parameters
         ----------
         batch : int, default 32
-            The number of samples of a query.
+            The number of samples per query.
 
         Returns
         -------
         Result
-            The measure `throughput` in samples a second, and `cost_per_million` in US dollars a
-            million samples if the price of the host is known.
+            The measure `throughput` in samples per second, and `cost_per_million` in US dollars
+            per million samples if the price of the host is known.
         """
         return measure_throughput(self.context, batch)
 
@@ -91,7 +91,7 @@ class Variant:
         Parameters
         ----------
         batch : int, default 32
-            The number of samples of a query.
+            The number of samples per query.
 
         Returns
         -------
@@ -102,7 +102,7 @@ class Variant:
         Raises
         ------
         UserError
-            If variant and baseline do not decode alike, so that they cannot be compared.
+            If variant and baseline decode with different settings, and so cannot be compared.
         """
         return measure_quality(self.context, batch)
 
@@ -133,7 +133,7 @@ class Variant:
         Returns
         -------
         Result
-            Latencies in seconds and throughput in samples a second at each point, such as
+            Latencies in seconds and throughput in samples per second at each point, such as
             `latency_p99@length=512`, and `growth@length`, the exponent of the time's growth.
 
         Raises
@@ -146,7 +146,7 @@ class Variant:
         return measure_sweep(self.context, parameter)
 
     def protocol(self, name: str) -> Result:
-        """Measure what a published study measured, in the way and as often as it did.
+        """Measure by the procedure of a published study.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class Variant:
         Returns
         -------
         Result
-            Latencies in seconds and throughput in samples a second, such as
+            Latencies in seconds and throughput in samples per second, such as
             `latency_p90@jmeter-60x12`.
 
         Raises
@@ -167,7 +167,7 @@ class Variant:
         return measure_protocol(self.context, name)
 
     def load(self, name: str) -> Result:
-        """Put one of the suite's loads on a server of the variant.
+        """Measure a server of the variant under one of the suite's loads.
 
         Parameters
         ----------

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Replay:
-    """A clock for pytest-benchmark that advances by times which a worker measured."""
+    """A clock for pytest-benchmark that advances by the times that a worker measured."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -23,7 +23,7 @@ class Replay:
 
     def tick(self) -> None:
         """Advance by the next time."""
-        # From 0 at each tick: small times would lose digits in a long sum.
+        # The clock starts at 0 for each time, which would lose digits in a long sum.
         self._now = next(self._times, 0.0)
 
     def reset(self) -> None:
@@ -32,7 +32,7 @@ class Replay:
 
 
 def announce(test: Any) -> None:
-    """Let pytest-benchmark select the test as one that uses its fixture."""
+    """Make pytest-benchmark treat the test as one that uses its fixture."""
     if "benchmark" not in test.fixturenames:
         test.fixturenames.append("benchmark")
 
@@ -49,7 +49,7 @@ def add_records(
 ) -> None:
     """Add the records of variants to the `extra_info` of pytest-benchmark's JSON document.
 
-    The parameter `variant`, which JSON has no form for, becomes the variant's id.
+    The parameter `variant`, which JSON cannot represent, becomes the variant's id.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def add_records(
     document : mapping
         The document that pytest-benchmark is about to write.
     record_of : callable
-        Returns the record of a test's `variant` parameter, of JSON's types; None for another
-        parameter.
+        Returns the record of a test's `variant` parameter, in JSON's types; None for other
+        parameters.
     """
     params = {benchmark.fullname: benchmark.params or {} for benchmark in benchmarks}
     for entry in document["benchmarks"]:

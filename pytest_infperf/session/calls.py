@@ -1,8 +1,8 @@
-"""Which methods the tests of a folder call on their `variant`, read from the source.
+"""The methods that the tests of a folder call on their `variant`, read from the source.
 
-Only what is called on a function's parameter `variant` counts: `json.load(file)` in the same file
-is another thing. Calls that the source does not show, such as those of an imported helper, are
-named by the marker `infperf(calls=...)`.
+Only calls on a function's parameter `variant` count; `json.load(file)` in the same file does not.
+The marker `infperf(calls=...)` declares calls that the source of the test does not show, such as
+those of an imported helper.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Calls = Mapping[str, frozenset[Method]]
 def called_in_folder(folder: Path) -> set[Method]:
     """Return the methods that the files of a suite's folder call.
 
-    All files count, as those that were not collected may be part of another run.
+    All files count, because files that were not collected may be part of another run.
     """
     calls = (called_in_file(path) for path in sorted(folder.glob("*.py")))
     return {method for functions in calls for methods in functions.values() for method in methods}
 
 
 def called_by(function: Callable[..., Any]) -> frozenset[Method]:
-    """Return the methods that one test calls."""
+    """Return the methods that a test calls."""
     inner = inspect.unwrap(function)
     code = getattr(inner, "__code__", None)
     if code is None:
@@ -45,7 +45,7 @@ def called_by(function: Callable[..., Any]) -> frozenset[Method]:
 
 @cache
 def called_in_file(path: Path) -> Calls:
-    """Return the methods that the functions of a file call; none for a file that is no Python."""
+    """Return the methods that the functions of a file call; none if it is not valid Python."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError):  # pytest reports it if the file is collected
@@ -54,7 +54,7 @@ def called_in_file(path: Path) -> Calls:
 
 
 def declared(marker: Mapping[str, Any], test_file: Path) -> set[Method]:
-    """Return the methods that the arguments of a marker `infperf` name.
+    """Return the methods that the arguments of a marker `infperf` declare.
 
     Raises
     ------

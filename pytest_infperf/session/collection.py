@@ -1,4 +1,4 @@
-"""From collected tests to what is measured: suites, their order, and matching thresholds."""
+"""Collection: the suites beside tests, the order of tests, and checks against thresholds.toml."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class VariantParam:
     variant_id: str
     replay: Replay = field(default_factory=Replay)
     node_type: str | None = None
-    """The type of node that measures it; None for this host."""
+    """The type of the node that measures the variant; None for this host."""
 
     @property
     def id(self) -> str:
-        """The part of the test's id: the variant, with the type of node that measures it."""
+        """The part of the test's id: the variant, and the node type if it is not this host."""
         return f"{self.variant_id}@{self.node_type}" if self.node_type else self.variant_id
 
     @property
@@ -65,7 +65,7 @@ class Collection:
     _all_loaded: bool = True
 
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
-        """Return a parameter for each chosen variant of the suite beside a test file.
+        """Return a parameter for each selected variant of the suite beside a test file.
 
         The baseline comes first.
 
@@ -131,12 +131,12 @@ class Collection:
         return configured if configured in ids else None
 
     def check(self) -> None:
-        """Check that options and thresholds fit the collected suites.
+        """Check that options and thresholds match the collected suites.
 
         Raises
         ------
         UserError
-            If an option or a threshold names something that no suite has.
+            If an option or a limit names something that no suite has.
         """
         ids = [i for configured in self.suites.values() for i in configured.suite.variant_ids]
         if not ids or not self._all_loaded:  # pytest shows the errors of suites that failed to load

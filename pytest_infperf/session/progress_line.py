@@ -1,4 +1,4 @@
-"""The progress line on pytest's terminal, unless it would disturb other output."""
+"""The progress line on pytest's terminal, if it does not disturb other output."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Session:
     hooks : pluggy.HookRelay
         The hooks of other packages.
     keeps_records : bool
-        Whether this process writes the files of the run, which workers of xdist do not.
+        Whether this process writes the files of the run; workers of xdist do not.
     remote_sets : RemoteSetRunner, optional
         Runs the quality sets that are scored; None runs them on this host.
 
@@ -95,7 +95,7 @@ class Session:
         )
 
     def header(self) -> str:
-        """Return the line of pytest's header: version, host, budget, other revision."""
+        """Return the line for pytest's header: version, host, budget, other revision."""
         settings, host = self.settings, self.run.host
         budget_s = settings.budget_s or self.thresholds.policy("").budget_s
         parts = [
@@ -109,15 +109,15 @@ class Session:
         return ", ".join(parts)
 
     def measures_latency(self, test: Callable[..., Any], marker: Mapping[str, Any]) -> bool:
-        """Return whether a test calls `variant.latency`, as its source or its marker says."""
+        """Return whether a test calls `variant.latency`, by its source or its marker."""
         return "latency" in calls.called_by(test) or "latency" in marker.get("calls", ())
 
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
-        """Return the parameters of a test's `variant`, see `Collection.params`."""
+        """Return the parameters of a test's `variant` (see `Collection.params`)."""
         return self.collection.params(test_file, marker)
 
     def arrange(self, params: Sequence[VariantParam | None]) -> list[int]:
-        """Check what was collected, and return the order in which tests run."""
+        """Check the collected tests, and return the order in which they run."""
         self.collection.check()
         for param in filter(None, params):
             chosen = self.run.selected.setdefault(param.configured.suite.name, [])
@@ -132,14 +132,14 @@ class Session:
     def report(
         self, param: VariantParam, raised: BaseException | None
     ) -> tuple[RunRecord, list[tuple[str, str]]]:
-        """Return the record of a test's variant, and what is new in it as JUnit properties.
+        """Return the record of a test's variant, and its new entries as JUnit properties.
 
         Parameters
         ----------
         param : VariantParam
             The parameter `variant` of the test.
         raised : BaseException or None
-            What the test raised. An error other than a broken gate is noted in the record.
+            The exception of the test. An error other than a broken gate is added to the record.
         """
         record = self.run.record(*param.key)
         if isinstance(raised, Exception) and not isinstance(raised, GateBroken):
@@ -152,13 +152,13 @@ class Session:
         return RunRecord(self.run.host, None, [record]), properties
 
     def enter(self, run: RunRecord) -> None:
-        """Add the records that a test's report brought, maybe from another process."""
+        """Add the records in a test's report, which may come from another process."""
         ledger = self.ledger_of(run.host)
         for record in run.records:
             ledger.enter(record)
 
     def benchmark_info(self, param: object) -> dict[str, Any] | None:
-        """Return what pytest-benchmark's files hold of a variant: its record and the host."""
+        """Return what pytest-benchmark's files contain about a variant: its record and host."""
         if not isinstance(param, VariantParam) or param.key not in self.run.records:
             return None
         record = self.run.records[param.key]
@@ -171,11 +171,11 @@ class Session:
 
     @property
     def ledgers(self) -> Sequence[Ledger]:
-        """The ledgers, one a host."""
+        """The ledgers, one per host."""
         return [self._ledger]
 
     def close(self) -> None:
-        """End the workers, and keep what an interrupted test has measured."""
+        """End the workers, and keep the measures of an interrupted test."""
         self.run.close()
         self.progress.close()
         for record in self.run.records.values():
@@ -201,15 +201,15 @@ class Session:
                     record_file.write_text(page, html.page(run, histories))
                 except record_file.RecordError as error:
                     self.notices.append(str(error))
-            if trouble := github.write_summary(run, os.environ):
-                self.notices.append(trouble)
+            if problem := github.write_summary(run, os.environ):
+                self.notices.append(problem)
 
     def page_of(self, ledger: Ledger) -> Path | None:
-        """Return the file to which the report of a host is written as a page."""
+        """Return the file of the page with the report of a host."""
         return self.settings.html
 
     def workflow_commands(self) -> list[str]:
-        """Return the lines from which GitHub Actions makes annotations."""
+        """Return the lines that GitHub Actions turns into annotations."""
         root = self.settings.root
         commands = (
             github.workflow_commands(ledger.run, root, os.environ) for ledger in self.ledgers

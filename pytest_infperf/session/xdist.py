@@ -1,4 +1,4 @@
-"""Measuring under pytest-xdist: on one worker, or a refusal with its reason."""
+"""Measuring under pytest-xdist: on one worker, or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_worker(config: pytest.Config) -> bool:
 def refuse_what_disturbs(config: pytest.Config) -> None:
     """Refuse distributions that would measure two variants at once.
 
-    Others are scheduled by `xdist_schedule`.
+    `xdist_schedule` handles the others.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def refuse_what_disturbs(config: pytest.Config) -> None:
     if config.getoption("infperf_ray") or config.getini("infperf_ray"):
         raise UserError(
             "--infperf-ray cannot be used with -n: a fleet's tests run on its nodes, one process "
-            "a node. Leave one of the two out"
+            "per node. Leave one of the two out"
         )
     if config.option.dist not in ("load", "loadgroup", "no"):
         raise UserError(
@@ -41,12 +41,12 @@ def refuse_what_disturbs(config: pytest.Config) -> None:
 
 
 def pass_on(notices: Sequence[str], config: pytest.Config) -> None:
-    """Pass notices from a worker to the controller, at the end of the worker."""
+    """Send notices from a worker to the controller, at the end of the worker."""
     if is_worker(config):
         output: dict[str, Any] = vars(config)["workeroutput"]
         output["infperf_notices"] = list(notices)
 
 
 def passed_on(node: object) -> list[str]:
-    """Return the notices that a worker passed on; none if it crashed."""
+    """Return the notices that a worker sent; none if it crashed."""
     return list(getattr(node, "workeroutput", {}).get("infperf_notices", ()))

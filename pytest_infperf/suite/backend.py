@@ -1,4 +1,4 @@
-"""What the author of a backend implements: it builds an artifact, and loads it in a worker."""
+"""The base class of backends, which build an artifact once and load it in a worker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Threads = int | Literal["best"] | None
 
 @dataclass(frozen=True)
 class Material:
-    """What an artifact is built from.
+    """The inputs of a build.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ class Material:
     def features(self, count: int = CALIBRATION_QUERIES) -> list[dict[str, Any]]:
         """Return the features of queries with one sample each.
 
-        They serve to calibrate a quantisation or to trace a model that answers in one pass.
-        References are not looked at.
+        They calibrate a quantisation, or trace a model that answers in one pass. References are
+        not used.
 
         Parameters
         ----------
@@ -55,7 +55,7 @@ class Material:
         Returns
         -------
         list of dict of str to ndarray
-            The inputs of the model by name, one dict a query.
+            The inputs of the model by name, one dict per query.
         """
         inputs, codec = self.task.samples(self.data).inputs, self.codec()
         step = max(1, len(inputs) // count)
@@ -69,7 +69,7 @@ class Runner(Protocol):
     Attributes
     ----------
     decoding : mapping
-        The settings with which it produces outputs, to compare with those of other variants.
+        The settings with which it produces outputs; variants with other settings are not compared.
     threads : int
         The number of threads that it computes with.
     """
@@ -128,7 +128,7 @@ class Backend(ABC):
         return self.id or self.default_id
 
     def recipe(self) -> dict[str, Any]:
-        """Return what the artifact depends on beside model, libraries and instruction set."""
+        """Return what the artifact depends on besides model, libraries and instruction set."""
         placement = {"model", "id", "threads", "cpus"}
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in placement}
         own = {
@@ -147,9 +147,9 @@ class Backend(ABC):
         return False
 
     def missing_hardware(self) -> str:
-        """Return what this host lacks to run the variant, for which its tests are skipped.
+        """Return why this host cannot run the variant; empty if it can.
 
-        The text is empty if nothing is missing.
+        The tests of the variant are skipped with this reason.
         """
         return ""
 
@@ -167,7 +167,7 @@ class Backend(ABC):
         Returns
         -------
         dict
-            Evidence of what was done, of JSON's types, such as counts of fused operators.
+            Evidence of the optimisations in JSON's types, such as counts of fused operators.
 
         Raises
         ------

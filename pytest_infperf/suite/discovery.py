@@ -1,4 +1,4 @@
-"""Finding a suite: `suite.py` beside the tests, imported by a name that a worker can use too."""
+"""Find the `suite.py` beside tests, and import it by a name that workers can use too."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SUITE_FILE = "suite.py"
 
 @dataclass(frozen=True)
 class SuiteAddress:
-    """What a process of any checkout needs to load a suite by name."""
+    """The root folder and module name with which any process loads a suite."""
 
     root: str
-    """The folder in which the module's name starts."""
+    """The folder that the module is imported from."""
     module: str
     """The dotted name of the module, such as `suites.translation.suite`."""
 
@@ -51,7 +51,7 @@ class SuiteAddress:
         return suite.at(Path(str(module.__file__)).parent)
 
     def _where(self, error: UserError) -> str:
-        """The suite's file, with the line at which the error was raised if it passed there."""
+        """Return the suite's file, and the line in it that led to the error, if there is one."""
         lines = [
             frame.lineno
             for frame in traceback.extract_tb(error.__traceback__)
@@ -61,7 +61,7 @@ class SuiteAddress:
 
 
 def has_suite_beside(test_file: Path) -> bool:
-    """Return whether a suite.py lies in the folder of a test file."""
+    """Return whether the folder of a test file has a suite.py."""
     return _suite_file(test_file).is_file()
 
 
@@ -71,7 +71,7 @@ def suite_beside(test_file: Path, root: Path) -> SuiteAddress:
     Raises
     ------
     UserError
-        If there is no such file, or a folder in its path cannot be a part of a module's name.
+        If there is no such file, or a folder in its path cannot be part of a module name.
     """
     path = _suite_file(test_file)
     if not has_suite_beside(test_file):

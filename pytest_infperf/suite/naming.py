@@ -1,4 +1,4 @@
-"""Backends by import path and field values, the form in which they travel to a worker."""
+"""Backends as import path and field values, the form in which they are sent to a worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_infperf.suite.backend import Backend
 
 
 def describe(backend: Backend) -> dict[str, Any]:
-    """Return `{"type": "package.module:Class", "fields": {...}}`, of JSON's types."""
+    """Return `{"type": "package.module:Class", "fields": {...}}`, in JSON's types."""
     backend_type = type(backend)
     values = {field.name: getattr(backend, field.name) for field in fields(backend)}
     return {

@@ -1,4 +1,4 @@
-"""What a server reads and writes: the classes that payloads derive from."""
+"""The base classes of payloads, the requests and responses of a server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Answer:
     Parameters
     ----------
     output : Any
-        The output, of JSON's types.
+        The output, in JSON's types.
     probabilities : mapping of str to float, optional
         The probability of each label, from a classifier.
     """
@@ -46,16 +46,16 @@ class About:
 
 
 class Payload(ABC):
-    """A request and a response of one path, and the way to samples and back.
+    """The request and response of one path, and their conversion to samples and from answers.
 
-    Subclasses have to lie in an importable module, because each process of a server imports them.
+    Subclasses must be in an importable module, because each process of a server imports them.
 
     Attributes
     ----------
     request, response : type of pydantic.BaseModel
-        The models of the bodies.
+        The pydantic models of the bodies.
     form : {"translate", "label", ""}
-        How the page at / shows the payload: with a text box for a translation or a label, or not.
+        The form on the page at /: a text box for a translation or for a label; empty for none.
     """
 
     request: ClassVar[type[BaseModel]]
@@ -68,12 +68,12 @@ class Payload(ABC):
 
     @abstractmethod
     def samples(self, request: Any) -> list[Any]:
-        """Return the samples of a request, as the task has them.
+        """Return the samples of a request, in the form of the task's inputs.
 
         Raises
         ------
         ValueError
-            If an instance is not a sample of the task; the answer is 422.
+            If an instance is not a sample of the task; the status of the response is 422.
         """
 
     @abstractmethod
@@ -85,11 +85,11 @@ class Payload(ABC):
         request : pydantic.BaseModel
             The request.
         answers : sequence of Answer
-            The answers, one a sample in the order of the samples.
+            The answers, one per sample in the order of the samples.
         about : About
             The variant that answered.
         """
 
     @abstractmethod
     def ask(self, samples: Sequence[Any]) -> BaseModel:
-        """Return the request of a client for these samples."""
+        """Return the request that a client sends for these samples."""

@@ -19,25 +19,25 @@ class Serving:
     Parameters
     ----------
     workers : int, default 1
-        The number of processes that answer side by side, each with a model of its own.
+        The number of processes that answer in parallel, each with its own copy of the model.
     queue : int, default 64
-        The number of requests that may wait in a process; more are answered with 429.
+        The maximum number of waiting requests per process; further ones are answered with 429.
     batch : int, default 1
-        The number of samples that are put into one query at most; 1 runs each request by itself.
+        The maximum number of samples per query; 1 runs each request separately.
     batch_window_ms : float, default 0
         The time for which the first request of a batch waits for others, in milliseconds.
     timeout_s : float, default 30
-        The time from the first byte of a request to its answer, in seconds, after which the answer
-        is 504.
+        The time limit from the first byte of a request to its answer, in seconds. Later requests
+        are answered with 504.
     max_body_bytes : int, default 262144
-        The size of a request's body, in bytes, over which the answer is 413.
+        The maximum size of a request's body, in bytes. Larger ones are answered with 413.
     payloads : sequence of Payload, optional
-        Requests of other forms that are answered beside those of the task.
+        Payloads that are served in addition to that of the task.
 
     Raises
     ------
     UserError
-        If a number is below its least value.
+        If a number is below its minimum.
     """
 
     workers: int = 1
@@ -51,15 +51,15 @@ class Serving:
     def __post_init__(self) -> None:
         for name, least in (("workers", 1), ("queue", 1), ("batch", 1), ("max_body_bytes", 1)):
             if getattr(self, name) < least:
-                raise UserError(f"Serving({name}={getattr(self, name)}): at least {least}")
+                raise UserError(f"Serving({name}={getattr(self, name)}): must be at least {least}")
         if self.batch_window_ms < 0 or self.timeout_s <= 0:
             raise UserError(
                 f"Serving(batch_window_ms={self.batch_window_ms}, timeout_s={self.timeout_s}): "
-                "a window of at least 0 ms, and a time limit over 0 s"
+                "the window must be at least 0 ms, and the time limit over 0 s"
             )
 
     def limits(self) -> dict[str, Any]:
-        """Return all fields except the payloads, of JSON's types."""
+        """Return all fields except the payloads, in JSON's types."""
         values = asdict(self)
         del values["payloads"]
         return values

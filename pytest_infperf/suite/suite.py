@@ -1,7 +1,7 @@
 """A suite: a task with its data and metrics, a model, and the variants that run it.
 
-A suite is a value: it opens no file and imports no runtime, so that the run and its workers can
-load it alike.
+A suite is a value: it opens no file and imports no runtime, so that the run and its workers load
+the same suite.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from pytest_infperf.suite.task import Task
 
 @dataclass(frozen=True)
 class Sweep:
-    """One parameter of queries over several values, all of them measured in turns.
+    """Several values of one parameter of queries, which are measured in turns.
 
     Parameters
     ----------
     parameter : {"batch", "length", "threads"}
-        What differs: the number of samples of a query, the length of each sample (in the unit in
-        which the task counts, such as tokens or seconds), or the number of threads.
+        The number of samples per query, the length of each sample (in the unit of the task, such as
+        tokens or seconds), or the number of threads.
     values : sequence of int
         Two or more values of at least 1, in ascending order.
     variants : str, default "*"
@@ -56,7 +56,7 @@ class Sweep:
 
     @property
     def points(self) -> list[str]:
-        """The names of its points, such as `length=512`."""
+        """The names of the points, such as `length=512`."""
         return [point(self.parameter, value) for value in self.values]
 
 
@@ -69,29 +69,29 @@ class Suite:
     name : str
         The name in thresholds.toml, records and reports.
     task : Task
-        How a sample becomes a query and an output a score.
+        Defines how a sample becomes a query, and an output a score.
     model : str
-        The model of all variants that name none of their own: a folder, relative to the suite's,
+        The model of all variants that do not name another one: a folder, relative to the suite's,
         or a hub id.
     variants : sequence of Backend
-        The variants that are measured. Each has an id of its own.
+        The variants that are measured, with different ids.
     baseline : str, optional
         The id of the variant that others are compared with. `baseline` in thresholds.toml and
         --infperf-baseline override it; None compares nothing.
     threads : int, "best" or None, optional
-        The number of threads of all variants that name none of their own: a number, the fastest in
-        a short search, or the runtime's default.
+        The number of threads of all variants that do not set it: a number, the best one of a short
+        search, or None for the runtime's default.
     sweeps : sequence of Sweep, optional
-        What `variant.sweep` measures, at most one of a parameter.
+        What `variant.sweep` measures, at most one sweep per parameter.
     serving : Serving, optional
         How `variant.load` and `infperf serve` serve the variants.
     loads : sequence of Load, optional
-        What `variant.load` puts on a server. Each has a name of its own.
+        The loads of `variant.load`, with different names.
 
     Raises
     ------
     UserError
-        If two variants, loads or sweeps have one name, or the baseline is none of the variants.
+        If two variants, loads or sweeps have the same name, or the baseline is not a variant.
 
     Examples
     --------
@@ -146,7 +146,7 @@ class Suite:
             )
 
     def at(self, folder: Path) -> Suite:
-        """Return this suite as found in a folder."""
+        """Return this suite with the folder of its suite.py."""
         return replace(self, folder=folder)
 
     def with_variants(self, more: Sequence[Backend]) -> Suite:
@@ -155,7 +155,7 @@ class Suite:
         Raises
         ------
         UserError
-            If two variants have one id.
+            If two variants have the same id.
         """
         return replace(self, variants=(*self.variants, *more))
 
@@ -165,11 +165,11 @@ class Suite:
         return [variant.variant_id for variant in self.variants]
 
     def variant(self, variant_id: str) -> Backend:
-        """Return the variant with that id."""
+        """Return the variant with an id."""
         return next(v for v in self.variants if v.variant_id == variant_id)
 
     def load(self, name: str) -> Load:
-        """Return the load of that name.
+        """Return the load with a name.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What the author of a task implements: samples, a codec, and metrics on their outputs."""
+"""The base class of tasks, and the protocols of their metrics and codecs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 Decoding = Mapping[str, int | float | str | bool]
-"""How outputs are produced, such as beams and lengths. Variants that differ are not compared."""
+"""Settings of decoding, such as beams and lengths; variants that differ are not compared."""
 
 
 class Metric(Protocol):
@@ -49,14 +49,14 @@ class Metric(Protocol):
         Parameters
         ----------
         outputs : sequence, length n
-            What the model answered, one output a sample.
+            The outputs of the model, one per sample.
         references : sequence, length n
-            What the outputs are scored against.
+            The references of the same samples.
 
         Returns
         -------
         ndarray of float, shape (n, k)
-            k statistics of each sample.
+            The k statistics of each sample.
         """
 
     def score(self, totals: NDArray[np.float64]) -> float:
@@ -79,9 +79,9 @@ class Samples:
     Parameters
     ----------
     inputs : sequence, length n
-        The inputs, of whatever type the task's codec encodes.
+        The inputs, of the type that the task's codec encodes.
     references : sequence, length n
-        What the output of each input is scored against.
+        The references with which the output of each input is scored.
     """
 
     inputs: Sequence[Any]
@@ -89,7 +89,7 @@ class Samples:
 
     def inputs_digest(self) -> str:
         """Return a hash that is equal for equal inputs in any process."""
-        # Each input is pickled by itself: equal ones need not be one object in both processes.
+        # Each input is pickled separately, because equal inputs can be one object or several.
         digest = hashlib.sha256()
         for sample in self.inputs:
             digest.update(hashlib.sha256(pickle.dumps(sample)).digest())
@@ -97,28 +97,28 @@ class Samples:
 
 
 class Codec(Protocol):
-    """The way from samples to the features of a model, and from its results to outputs."""
+    """Encodes samples to features of a model, and decodes its results to outputs."""
 
     def encode(self, inputs: Sequence[Any]) -> Any:
         """Return the features of one query with these inputs."""
 
     def decode(self, results: Any, features: Any) -> list[Any]:
-        """Return the outputs of one query, one a sample, of JSON's types.
+        """Return the outputs of one query, one per sample, in JSON's types.
 
         Parameters
         ----------
         results : Any
-            What the model's runner returned for the features.
+            The results of the model's runner for the features.
         features : Any
-            What `encode` returned for the query.
+            The features that `encode` returned for the query.
         """
 
 
 class ArrayCodec(Codec, Protocol):
     """The codec of a task whose models answer in one pass.
 
-    Features are arrays by name, the results are one array with a row a sample. Features that are
-    not in `axes` are for `decode` alone.
+    Features are arrays by name; the results are one array with a row per sample. Features that
+    are not in `axes` are only for `decode`.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class Task(ABC):
     Attributes
     ----------
     metrics : sequence of Metric or str
-        The metrics, or the names of shipped ones. The first stands in the report's first table.
+        The metrics, or the names of shipped ones. The first one is in the report's first table.
     sample_size : int
         The number of samples that are measured and scored without --infperf-full.
     generates : bool
@@ -157,7 +157,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def decoding(self) -> Decoding:
-        """The settings that all variants have to share in order to be compared."""
+        """The settings that variants must share in order to be compared."""
 
     @abstractmethod
     def samples(self, folder: Path) -> Samples:
@@ -166,7 +166,7 @@ class Task(ABC):
         Parameters
         ----------
         folder : Path
-            The folder of the suite, in which relative paths start.
+            The folder of the suite, to which paths are relative.
 
         Raises
         ------
@@ -192,28 +192,28 @@ class Task(ABC):
         inputs : sequence
             The inputs of the test data.
         number : int
-            The number of the input with which the sample begins.
+            The index of the input with which the sample begins.
         length : int
-            The length in the unit in which the task counts, such as tokens. The codec's
-            `encode(inputs, length)` cuts its features to it.
+            The length in the unit of the task, such as tokens. The codec's
+            `encode(inputs, length)` cuts the features to it.
 
         Raises
         ------
         UserError
-            If samples of the task have no length.
+            If the task cannot make samples of a given length.
         """
-        raise UserError(f"{type(self).__name__} has no samples of a chosen length to sweep over")
+        raise UserError(f"{type(self).__name__} cannot make samples of a given length for a sweep")
 
     def payload(self, codec: Codec) -> Payload:
-        """Return what a server of the task reads and writes.
+        """Return the requests and responses of a server of the task.
 
         Raises
         ------
         UserError
             If the task cannot be served.
         """
-        raise UserError(f"{type(self).__name__} has no payload that a server could read")
+        raise UserError(f"{type(self).__name__} cannot be served: it defines no payload")
 
     def duration_s(self, sample: Any) -> float | None:
-        """Return the duration of a sample of sound or film in seconds; None for other samples."""
+        """Return the duration of a sample of audio or video in seconds; None for other samples."""
         return None

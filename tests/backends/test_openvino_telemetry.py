@@ -1,4 +1,4 @@
-"""OpenVINO reports no use of it from a worker, and the environment is as before afterwards."""
+"""OpenVINO sends no telemetry from a worker, and the environment is restored afterwards."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ with without_telemetry():
 @pytest.mark.parametrize(
     ("import_openvino", "reports"), [(IMPORTED_ALONE, True), (IMPORTED_WITHOUT_TELEMETRY, False)]
 )
-def test_openvino_reports_no_use(import_openvino: str, reports: bool, tmp_path: Path) -> None:
-    """Without a user's decision below HOME, OpenVINO reports by default."""
+def test_openvino_sends_no_telemetry(import_openvino: str, reports: bool, tmp_path: Path) -> None:
+    """OpenVINO sends telemetry by default if HOME has no file with the user's decision."""
     print_consent = "import openvino_telemetry as t; print(t.Telemetry().consent)"
     proxy = "http://127.0.0.1:9"
     finished = subprocess.run(

@@ -1,4 +1,4 @@
-"""Opening a model imports transformers without scikit-learn, and leaves both usable."""
+"""A model imports transformers without scikit-learn, and both can be used afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is estimated comes with an interval: a verdict on a bare value would be a guess."""
+"""Estimated measures have an interval, without which a verdict would be a guess."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def agreement(outputs: list[str], baseline: list[str] | None) -> Measure | None:
     return measured.measures.get("agreement")
 
 
-def test_agreement_is_a_share_with_the_interval_of_one() -> None:
+def test_agreement_has_the_interval_of_a_proportion() -> None:
     found = agreement(["a"] * 100, ["a"] * 90 + ["b"] * 10)
     assert found == Measure(0.9, "fraction", *clopper_pearson(90, 100, 0.99), 100)
 
 
-def test_without_a_baseline_there_is_nothing_to_agree_with() -> None:
+def test_without_a_baseline_there_is_no_agreement() -> None:
     assert agreement(["a"] * 3, None) is None

@@ -50,7 +50,7 @@ def cores_of_threads(folder: Path) -> tuple[set[int], set[int]]:
     return os.sched_getaffinity(process.pid), os.sched_getaffinity(other)
 
 
-def test_the_first_core_leads(worker: WorkerProcess, tmp_path: Path) -> None:
+def test_the_main_thread_starts_on_the_first_core(worker: WorkerProcess, tmp_path: Path) -> None:
     cores_of_threads(tmp_path)
     second_first = [CORES[1], CORES[0]]
     worker.place(second_first, first_leads=True)
@@ -64,7 +64,9 @@ def test_the_main_thread_moves_to_another_core(worker: WorkerProcess, tmp_path: 
     assert cores_of_threads(tmp_path) == ({CORES[1]}, set(CORES[:2]))
 
 
-def test_no_turn_leaves_all_threads_on_all_cores(worker: WorkerProcess, tmp_path: Path) -> None:
+def test_without_a_turn_all_threads_may_use_all_cores(
+    worker: WorkerProcess, tmp_path: Path
+) -> None:
     cores_of_threads(tmp_path)
     worker.place(CORES[:2], first_leads=True)
     worker.place(CORES[:2], first_leads=False)

@@ -1,4 +1,4 @@
-"""Both sides are restarted, so that the interval holds the difference between processes too."""
+"""Both sides are restarted, so that the interval includes the difference between processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Clock:
 
 
 class Side:
-    """Answers each query in a millisecond, and counts its processes."""
+    """A worker that answers each query in a millisecond and counts its processes."""
 
     def __init__(self, clock: Clock, load_s: float) -> None:
         self.clock, self.load_s = clock, load_s
@@ -73,10 +73,10 @@ def test_both_sides_are_restarted_every_12_pairs(monkeypatch: pytest.MonkeyPatch
     assert processes(monkeypatch, load_s=0.1, pairs=96) == {8}
 
 
-def test_a_start_waits_until_it_takes_half_of_the_time_of_its_pairs(
+def test_a_restart_waits_until_it_costs_half_of_the_measuring_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A pair takes 40 ms here, so 45 of them are worth a restart of 0.9 s, and 12 are not."""
+    """A pair takes 40 ms, so a restart of 0.9 s is worth its cost after 45 pairs, not after 12."""
     assert processes(monkeypatch, load_s=0.9, pairs=96) == {3}
 
 
@@ -87,10 +87,10 @@ def test_a_worker_that_takes_longer_to_start_is_not_restarted(
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_where_one_side_cannot_restart_both_are_ended(
+def test_both_sides_end_if_one_cannot_restart(
     monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    """The other may not have been waited for yet, and the next test would use it again."""
+    """The other side may still owe an answer, and the next test would use it."""
     clock = Clock()
     monkeypatch.setattr(paired, "perf_counter", clock)
     sides = [Side(clock, 0.1), Side(clock, 0.1)]

@@ -1,4 +1,4 @@
-"""The warm-up of a block: one query of the suite's shortest sample, which is not counted."""
+"""The warm-up of a block is one query with the suite's shortest sample, which does not count."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_shortest_sample_warms_a_block_up(variant: LoadedVariant, recorder: 
     assert len(done.query_ns) == 2
 
 
-def test_in_as_large_a_batch_and_at_its_own_length(
+def test_the_warm_up_has_the_batch_size_but_not_the_length(
     variant: LoadedVariant, recorder: Recorder
 ) -> None:
     variant.run(messages.Block([[150, 17]], length=10_000))
@@ -71,6 +71,6 @@ def test_in_as_large_a_batch_and_at_its_own_length(
     assert [len(text) for text in query] == [10_000, 10_000]
 
 
-def test_a_block_may_run_cold(variant: LoadedVariant, recorder: Recorder) -> None:
+def test_a_block_can_run_without_warm_up(variant: LoadedVariant, recorder: Recorder) -> None:
     variant.run(messages.Block([[150]], warm_up=False))
     assert recorder.queries == [["sample 150"]]

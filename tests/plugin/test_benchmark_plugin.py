@@ -1,4 +1,4 @@
-"""pytest-benchmark: latency tests stand in its table and files, and its options are honoured."""
+"""pytest-benchmark: latency tests appear in its table and files, and its options apply."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def test_each_latency_test_and_no_other_is_an_entry(entries: dict[str, dict[str,
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_times_are_those_that_were_measured(
+def test_times_equal_those_of_the_record(
     measured: Outcome, entries: dict[str, dict[str, Any]], variant: str
 ) -> None:
     stats = entries[f"test_latency[{variant}]"]["stats"]
     measures = measured.record(variant)["measures"]
     assert stats["rounds"] == measures["latency_mean"]["n"]
-    for theirs, ours in (("min", "min"), ("max", "max"), ("mean", "mean"), ("median", "p50")):
-        assert stats[theirs] == pytest.approx(measures[f"latency_{ours}"]["value"], rel=1e-2)
+    for stat, name in (("min", "min"), ("max", "max"), ("mean", "mean"), ("median", "p50")):
+        assert stats[stat] == pytest.approx(measures[f"latency_{name}"]["value"], rel=1e-2)
 
 
-def test_extra_info_has_what_other_tests_measured_too(
+def test_extra_info_has_the_measures_and_gates_of_all_tests(
     measured: Outcome, entries: dict[str, dict[str, Any]]
 ) -> None:
     info = entries["test_latency[wrong]"]["extra_info"]
@@ -75,7 +75,7 @@ def test_two_saved_runs_are_compared(project: Project) -> None:
     result.stdout.fnmatch_lines_random(["*test_latency?fast? (0001*", "*test_latency?fast? (0002*"])
 
 
-def test_benchmark_skip_leaves_latency_out_and_measures_the_rest(project: Project) -> None:
+def test_benchmark_skip_skips_latency_tests_only(project: Project) -> None:
     project.only_tests_of("latency", "footprint")
     result = project.measure_here("--benchmark-skip", "--infperf-variants=fast")
     assert result.outcomes() == {"test_latency[fast]": "skipped", "test_footprint[fast]": "passed"}
@@ -119,7 +119,7 @@ def test_without_pytest_benchmark_everything_is_measured(project: Project) -> No
     assert result.measure("fast", "latency_p50")["value"] > 0
 
 
-def test_a_latency_that_a_helper_measures_is_shown_too(project: Project) -> None:
+def test_a_latency_that_a_helper_function_measures_is_an_entry(project: Project) -> None:
     project.tests(
         """
         def measure(variant):
@@ -134,7 +134,7 @@ def test_a_latency_that_a_helper_measures_is_shown_too(project: Project) -> None
     assert set(benchmarks(project.folder / "benchmark.json")) == {"test_fast_enough[fast]"}
 
 
-def test_benchmarks_of_the_projects_own_are_left_alone(project: Project) -> None:
+def test_the_projects_own_benchmarks_are_not_changed(project: Project) -> None:
     project.only_tests_of("footprint")
     project.tests("def test_sum(benchmark): assert benchmark(sum, [1, 2]) == 3", "test_own.py")
     result = project.measure_here(

@@ -1,4 +1,4 @@
-"""The cache of artifacts as a user meets it: kept, repaired, shared by runs, or not writable."""
+"""The cache of artifacts: reused, repaired, shared by runs, or not writable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANIFEST = "infperf-artifact.json"
 
 @pytest.fixture
 def own_cache(project: Project) -> Project:
-    """A project whose cache no other shares."""
+    """Return a project with a cache of its own."""
     project.write("pytest.ini", "[pytest]\n")
     project.cache = project.folder / ".infperf_cache"
     project.only_tests_of("footprint")
@@ -38,7 +38,7 @@ def test_artifacts_are_kept_in_a_folder_that_git_ignores(own_cache: Project) -> 
     assert "building" not in again.text
 
 
-def test_damaged_artifacts_are_built_again_with_one_note_each(own_cache: Project) -> None:
+def test_a_damaged_artifact_is_built_again_with_one_note(own_cache: Project) -> None:
     own_cache.measure_here().assert_outcomes(passed=3)
     changed, lost, garbled = artifacts(own_cache)
     weights = bytearray((changed / "weights.bin").read_bytes())
@@ -49,13 +49,13 @@ def test_damaged_artifacts_are_built_again_with_one_note_each(own_cache: Project
 
     result = own_cache.measure()
     result.assert_outcomes(passed=3)
-    for artifact, what in (
+    for artifact, damage in (
         (changed, "weights.bin has changed"),
         (lost, "weights.bin is missing"),
         (garbled, f"{MANIFEST} cannot be read"),
     ):
         (note,) = [line for line in result.outlines if artifact.name in line]
-        assert note.startswith(f"note: the artifact {artifact.name} is damaged ({what}")
+        assert note.startswith(f"note: the artifact {artifact.name} is damaged ({damage}")
         assert note.endswith("and is built again")
     assert result.measure("fast", "size")["value"] == 1000
 
@@ -64,7 +64,7 @@ def test_damaged_artifacts_are_built_again_with_one_note_each(own_cache: Project
     assert "is damaged" not in again.text
 
 
-def test_the_note_arrives_from_xdists_worker(own_cache: Project) -> None:
+def test_notes_of_an_xdist_worker_are_shown(own_cache: Project) -> None:
     own_cache.measure_here("--infperf-variants=fast").assert_outcomes(passed=1)
     for artifact in artifacts(own_cache):
         (artifact / "weights.bin").unlink()
@@ -73,7 +73,7 @@ def test_the_note_arrives_from_xdists_worker(own_cache: Project) -> None:
     assert result.text.count("is damaged (weights.bin is missing) and is built again") == 2
 
 
-def test_another_model_or_recipe_is_another_artifact(own_cache: Project) -> None:
+def test_a_changed_model_or_recipe_builds_a_new_artifact(own_cache: Project) -> None:
     own_cache.measure_here("--infperf-variants=fast")
     first = set(artifacts(own_cache))
     own_cache.write("model/weights.txt", "another model\n")

@@ -1,4 +1,4 @@
-"""What a run leaves beside its record: JUnit properties, a CI job's summary, a page, and costs."""
+"""Outputs of a run besides its record: JUnit properties, a CI summary, a page, costs and trends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMITS = """
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
-    """As in a job of GitHub's on an instance that is named, with a project below the workspace."""
+    """Return a run in a GitHub job on a named instance, with the project below the workspace."""
     workspace = tmp_path_factory.mktemp("workspace")
     folder = workspace / "service"
     folder.mkdir()
@@ -42,7 +42,7 @@ def properties(outcome: Outcome, test: str) -> dict[str, str]:
     return {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
 
 
-def test_junit_has_what_each_test_measured(run: Outcome) -> None:
+def test_junit_has_the_measures_of_each_test(run: Outcome) -> None:
     latency = properties(run, "test_latency[fast]")
     value, unit = latency["infperf.latency_p50"].split()
     assert float(value) == pytest.approx(run.measure("fast", "latency_p50")["value"], rel=1e-6)
@@ -53,7 +53,7 @@ def test_junit_has_what_each_test_measured(run: Outcome) -> None:
     assert quality["infperf.gate.accuracy"] == "fail: min = 90"
 
 
-def test_the_summary_of_the_job_begins_with_what_is_broken(run: Outcome) -> None:
+def test_the_job_summary_lists_broken_gates_first(run: Outcome) -> None:
     lines = (run.folder / "summary.md").read_text().splitlines()
     assert lines[0] == "## Inference"
     assert "**FAIL**" in lines[2]
@@ -63,7 +63,7 @@ def test_the_summary_of_the_job_begins_with_what_is_broken(run: Outcome) -> None
     assert "✅ pass" in table[0]
 
 
-def test_annotations_stand_at_the_limit(run: Outcome) -> None:
+def test_annotations_have_file_and_line_of_the_limit(run: Outcome) -> None:
     lines = [line for line in run.outlines if line.startswith("::error")]
     accuracy = [line for line in lines if "accuracy" in line]
     assert len(accuracy) == 1
@@ -72,7 +72,7 @@ def test_annotations_stand_at_the_limit(run: Outcome) -> None:
     )
 
 
-def test_a_million_requests_cost_what_the_instance_costs(run: Outcome) -> None:
+def test_cost_per_million_follows_from_price_and_throughput(run: Outcome) -> None:
     host = run.document["host"]
     assert host["instance_type"] == "c7i.large"
     throughput = run.measure("fast", "throughput")["value"]
@@ -82,7 +82,7 @@ def test_a_million_requests_cost_what_the_instance_costs(run: Outcome) -> None:
     assert cost["low"] < cost["value"] < cost["high"]
 
 
-def test_a_limit_on_cost_can_be_for_an_instance_type(run: Outcome) -> None:
+def test_a_limit_on_cost_can_depend_on_the_instance_type(run: Outcome) -> None:
     verdicts = {
         variant: [g["verdict"] for g in run.record(variant)["gates"] if "cost" in g["measure"]]
         for variant in ("fast", "wrong")
@@ -97,7 +97,7 @@ def test_the_page_is_written(run: Outcome) -> None:
     assert page.count("<svg") >= 3
 
 
-def test_without_a_price_the_limit_sleeps(project: Project) -> None:
+def test_without_a_price_a_limit_on_cost_is_not_judged(project: Project) -> None:
     project.only_tests_of("throughput")
     project.thresholds("[echo.gates]\ncost_per_million = { max = 0.001 }\n")
     result = project.measure_here("--infperf-no-imds", "-k", "fast")
@@ -106,20 +106,20 @@ def test_without_a_price_the_limit_sleeps(project: Project) -> None:
     assert "cost_per_million is not judged" in result.words
 
 
-def test_prices_that_cannot_be_read_are_told_before_measuring(project: Project) -> None:
+def test_unreadable_prices_are_a_usage_error(project: Project) -> None:
     result = project.collect("--infperf-prices=none.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "--infperf-prices: cannot read" in result.words
 
 
-def test_a_page_that_could_not_be_written_is_told_before_measuring(project: Project) -> None:
+def test_an_unwritable_page_is_a_usage_error(project: Project) -> None:
     result = project.collect("--infperf-html=pytest.ini/page.html")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "a part of that path is a file" in result.words
 
 
-def test_a_trend_advises_and_fails_nothing(project: Project) -> None:
-    """Four runs saved on this host say a tenth of today's time."""
+def test_a_trend_is_a_warning_and_fails_no_test(project: Project) -> None:
+    """In four saved runs of this host, the latency is a tenth of today's."""
     project.only_tests_of("latency")
     project.thresholds('[echo.variants.fast]\ntrend = { max = "20 %" }\n')
     for _ in range(4):

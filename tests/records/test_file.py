@@ -95,13 +95,13 @@ RUN = RunRecord(
 
 
 @given(runs)
-def test_a_record_comes_back_as_it_was(run: RunRecord) -> None:
+def test_a_record_survives_conversion_to_a_document(run: RunRecord) -> None:
     document = to_document(run)
     jsonschema.Draft202012Validator(json_schema()).validate(document)
     assert from_document(json.loads(json.dumps(document, allow_nan=False))) == run
 
 
-def test_through_a_file(tmp_path: Path) -> None:
+def test_a_record_survives_writing_and_reading(tmp_path: Path) -> None:
     path = tmp_path / "a new folder" / "record.json"
     record_file.write(path, RUN)
     assert read(path) == RUN
@@ -109,14 +109,14 @@ def test_through_a_file(tmp_path: Path) -> None:
     assert next(iter(json.loads(path.read_text(encoding="utf-8")))) == "schema"
 
 
-def test_the_committed_schema_is_that_of_the_code() -> None:
+def test_the_committed_schema_equals_that_of_the_code() -> None:
     committed = files("pytest_infperf.records") / "record.schema.json"
     assert json.loads(committed.read_text(encoding="utf-8")) == json_schema(), (
         "run: python -m pytest_infperf.records.file > pytest_infperf/records/record.schema.json"
     )
 
 
-def test_the_schema_is_one_and_a_written_record_fits_it(tmp_path: Path) -> None:
+def test_the_schema_is_valid_and_written_records_match_it(tmp_path: Path) -> None:
     schema = json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     path = tmp_path / "record.json"
@@ -128,7 +128,7 @@ def test_the_schema_is_one_and_a_written_record_fits_it(tmp_path: Path) -> None:
             jsonschema.Draft202012Validator(schema).validate(wrong)
 
 
-def test_unbounded_bounds_and_unknown_facts_become_null() -> None:
+def test_infinite_bounds_and_unknown_facts_become_null() -> None:
     run = RunRecord(
         {"steal_fraction": math.nan},
         None,
@@ -140,7 +140,7 @@ def test_unbounded_bounds_and_unknown_facts_become_null() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_value_that_is_no_number_is_left_out_and_told(value: float) -> None:
+def test_a_value_that_is_not_finite_is_left_out_with_an_error(value: float) -> None:
     record = Record("s", "v", {"speedup": Measure(value, "ratio"), "size": Measure(1.0, "bytes")})
     written = from_document(to_document(RunRecord({}, None, [record]))).records[0]
     assert list(written.measures) == ["size"]
@@ -148,7 +148,7 @@ def test_a_value_that_is_no_number_is_left_out_and_told(value: float) -> None:
     assert record.errors == []
 
 
-def test_other_types_are_written_as_jsons() -> None:
+def test_other_types_are_converted_to_jsons() -> None:
     np = pytest.importorskip("numpy")
     more: dict[Any, Any] = {
         "single": np.float32(0.5),
@@ -196,7 +196,7 @@ def refuse(code: int) -> Any:
         (errno.EIO, "write the record elsewhere"),
     ],
 )
-def test_a_disk_that_refuses_destroys_nothing(
+def test_an_error_of_the_disk_keeps_the_earlier_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int, remedy: str
 ) -> None:
     path = tmp_path / "record.json"
@@ -211,7 +211,9 @@ def test_a_disk_that_refuses_destroys_nothing(
     assert [found.name for found in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_an_interruption_destroys_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_keeps_the_earlier_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
@@ -224,27 +226,27 @@ def test_an_interruption_destroys_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert [found.name for found in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_a_folder_of_that_name(tmp_path: Path) -> None:
+def test_a_folder_with_the_name_of_the_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="that is a folder: name a file in it"):
         record_file.write(tmp_path, RUN)
     assert tmp_path.is_dir()
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
     with pytest.raises(RecordError, match="a part of that path is a file"):
         record_file.write(tmp_path / "file" / "record.json", RUN)
     assert (tmp_path / "file").read_text() == "kept"
 
 
-def test_an_unwritable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "open", refuse(errno.EACCES))
     with pytest.raises(RecordError, match="you may not write there: name a folder of yours"):
         record_file.write(tmp_path / "record.json", RUN)
 
 
-def test_others_may_read_what_was_written(tmp_path: Path) -> None:
+def test_other_users_may_read_the_file(tmp_path: Path) -> None:
     beside = tmp_path / "beside"
     beside.write_text("")
     path = tmp_path / "record.json"
@@ -290,7 +292,7 @@ def changed(**changes: object) -> str:
         ("[" * 100_000, "not a record"),
     ],
 )
-def test_what_is_no_record(tmp_path: Path, text: str, told: str) -> None:
+def test_a_document_that_is_not_a_record_is_an_error(tmp_path: Path, text: str, told: str) -> None:
     path = tmp_path / "record.json"
     path.write_text(text)
     with pytest.raises(RecordError) as raised:
@@ -299,19 +301,19 @@ def test_what_is_no_record(tmp_path: Path, text: str, told: str) -> None:
     assert told in str(raised.value)
 
 
-def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RecordError, match="it is not UTF-8 text"):
         read(path)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="cannot be read"):
         read(tmp_path / "record.json")
 
 
-def test_entries_that_no_field_is_for_stand_beside_the_others(tmp_path: Path) -> None:
+def test_unknown_entries_are_kept_beside_the_others(tmp_path: Path) -> None:
     record = Record(
         "s", "v", {}, [], VariantSettings(threads=2, more={"a": 1}), Evidence(more={"b": [None]})
     )

@@ -1,4 +1,4 @@
-"""The file of a run while its records come in: whole at any time, written when one changed."""
+"""The file of a run is complete at any time, and is written when a record changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def record(variant: str, value: float = 1.0) -> Record:
 
 @pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The files that were written, in their order."""
+    """Return the paths of files, in the order in which they are written."""
     paths: list[Path] = []
     write_text = record_file.write_text
 
@@ -31,7 +31,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return paths
 
 
-def test_the_file_holds_each_record_once_in_the_order_of_their_coming(tmp_path: Path) -> None:
+def test_the_file_has_each_record_once_in_the_order_of_arrival(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     ledger = Ledger(path, RunRecord({"cpu_model": "x"}, None))
     for entered in (record("slow"), record("fast"), record("slow", 2.0)):
@@ -51,7 +51,7 @@ def test_an_unchanged_record_is_not_written_again(tmp_path: Path, writes: list[P
     assert len(writes) == 2
 
 
-def test_what_could_not_be_written_is_written_with_the_next_record(
+def test_unwritten_records_are_written_with_the_next_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "run.json"
@@ -70,7 +70,7 @@ def test_what_could_not_be_written_is_written_with_the_next_record(
     assert record_file.read(path).records == [record("slow")]
 
 
-def test_the_file_is_forced_to_the_disk_at_the_end_alone(
+def test_the_file_is_synchronised_to_the_disk_only_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []

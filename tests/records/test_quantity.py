@@ -1,4 +1,4 @@
-"""Quantities are read as people write them, and what is printed can be read back."""
+"""Quantities are parsed from text, and printed as text that can be parsed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ UNITS = ("s", "bytes", "samples/s", "ratio", "fraction", "points", "dB")
         (120, "samples/s", 120.0),
     ],
 )
-def test_what_people_write_is_read(text: object, unit: str, value: float) -> None:
+def test_valid_quantities_are_parsed(text: object, unit: str, value: float) -> None:
     assert parse_quantity(text, unit) == value
 
 
@@ -68,7 +68,7 @@ def test_what_people_write_is_read(text: object, unit: str, value: float) -> Non
         (["300 ms"], "s", "is not a finite number"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_the_way_to_write_it(
+def test_invalid_quantities_are_refused_with_an_example(
     value: object, unit: str, message: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -79,9 +79,7 @@ def test_what_cannot_be_read_is_refused_with_the_way_to_write_it(
     ("value", "unit", "quantity"),
     [(2.5, "dB", 2.5), ("2.5", "dB", 2.5), ("-2.5 dB", "dB", -2.5), (7, "", 7.0), ("7", "", 7.0)],
 )
-def test_a_unit_that_is_not_known_takes_plain_numbers(
-    value: object, unit: str, quantity: float
-) -> None:
+def test_an_unknown_unit_takes_plain_numbers(value: object, unit: str, quantity: float) -> None:
     assert parse_quantity(value, unit) == quantity
 
 
@@ -95,7 +93,7 @@ def test_a_unit_that_is_not_known_takes_plain_numbers(
         (math.inf, "dB", 'is not a finite number; write 2.5 or "2.5 dB"'),
     ],
 )
-def test_a_unit_that_is_not_known_refuses_others(value: object, unit: str, message: str) -> None:
+def test_an_unknown_unit_refuses_other_units(value: object, unit: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         parse_quantity(value, unit)
 
@@ -104,15 +102,13 @@ def test_a_unit_that_is_not_known_refuses_others(value: object, unit: str, messa
     ("value", "unit", "text"),
     [(12.345, "dB", "12.3 dB"), (-1234.5, "px", "-1,234 px"), (0.5, "", "0.5"), (0, "dB", "0 dB")],
 )
-def test_a_unit_that_is_not_known_stands_behind_the_number(
-    value: float, unit: str, text: str
-) -> None:
+def test_an_unknown_unit_is_printed_after_the_number(value: float, unit: str, text: str) -> None:
     assert format_value(value, unit) == text
     assert parse_quantity(text, unit) == pytest.approx(value, rel=0.005)
 
 
 @given(st.text(), st.sampled_from(UNITS))
-def test_any_text_is_a_number_or_a_clear_refusal(text: str, unit: str) -> None:
+def test_any_text_is_parsed_or_refused_with_a_message(text: str, unit: str) -> None:
     refusal = ""
     value = math.nan
     try:
@@ -151,7 +147,7 @@ def test_values_are_printed_with_a_fitting_prefix(value: float, unit: str, text:
     assert format_value(value, unit) == text
 
 
-def test_more_digits_tell_near_values_apart() -> None:
+def test_more_digits_distinguish_close_values() -> None:
     assert format_value(0.30004, "s") == format_value(0.3, "s") == "300 ms"
     assert format_value(0.30004, "s", extra_digits=2) == "300.04 ms"
     assert format_value(1.4996, "ratio", extra_digits=2) == "1.4996x"
@@ -180,6 +176,6 @@ def test_fractions_survive_printing_and_reading(value: float) -> None:
 
 
 @given(st.floats(0, 1e12), st.sampled_from(UNITS))
-def test_what_was_printed_is_printed_the_same_again(value: float, unit: str) -> None:
+def test_printing_a_parsed_text_gives_the_same_text(value: float, unit: str) -> None:
     printed = format_value(value, unit)
     assert format_value(parse_quantity(printed, unit), unit) == printed

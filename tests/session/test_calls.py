@@ -1,4 +1,4 @@
-"""Which methods a test calls on its `variant`, read from the source."""
+"""The methods that a test calls on its `variant` are read from the source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def written(folder: Path, text: str, name: str = "test_it.py") -> Path:
     return path
 
 
-def test_calls_on_the_parameter_count_wherever_the_function_stands(tmp_path: Path) -> None:
+def test_calls_on_the_parameter_count_in_functions_classes_and_blocks(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         """
@@ -45,7 +45,7 @@ def test_calls_on_the_parameter_count_wherever_the_function_stands(tmp_path: Pat
     assert calls.called_in_folder(tmp_path) == {"latency", "load", "quality", "throughput"}
 
 
-def test_the_same_word_on_anything_else_does_not_count(tmp_path: Path) -> None:
+def test_calls_on_other_objects_do_not_count(tmp_path: Path) -> None:
     written(
         tmp_path,
         """
@@ -66,7 +66,7 @@ def test_the_same_word_on_anything_else_does_not_count(tmp_path: Path) -> None:
     assert calls.called_in_folder(tmp_path) == set()
 
 
-def test_a_file_that_is_no_python_has_no_calls(tmp_path: Path) -> None:
+def test_a_file_that_is_not_python_has_no_calls(tmp_path: Path) -> None:
     assert calls.called_in_file(written(tmp_path, "def test(:")) == {}
     assert calls.called_in_file(tmp_path / "missing.py") == {}
 
@@ -75,13 +75,13 @@ def decorated(variant: Any) -> None:
     variant.latency()
 
 
-def test_the_calls_of_one_function_are_found_by_its_source() -> None:
+def test_calls_of_a_function_are_read_from_its_source() -> None:
     assert calls.called_by(decorated) == {"latency"}
-    assert calls.called_by(test_the_calls_of_one_function_are_found_by_its_source) == frozenset()
+    assert calls.called_by(test_calls_of_a_function_are_read_from_its_source) == frozenset()
     assert calls.called_by(len) == frozenset()
 
 
-def test_the_marker_names_methods_and_nothing_else(tmp_path: Path) -> None:
+def test_the_marker_refuses_unknown_arguments_and_methods(tmp_path: Path) -> None:
     assert calls.declared({"calls": "sweep"}, tmp_path) == {"sweep"}
     assert calls.declared({"calls": ["sweep", "load"]}, tmp_path) == {"sweep", "load"}
     with pytest.raises(UserError, match="does not know 'latncy'; did you mean latency"):

@@ -17,20 +17,20 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def test_suites_are_known_by_their_own_names_wherever_they_lie(tmp_path: Path) -> None:
+def test_names_of_suites_are_read_from_all_folders(tmp_path: Path) -> None:
     write(tmp_path / "suites" / "zh-en" / "suite.py", 'suite = Suite("translation", task=task)')
     write(tmp_path / "other" / "deep" / "speech" / "suite.py", "suite = made_elsewhere()")
     assert suite_names_below(tmp_path) >= {"translation", "speech"}
 
 
-def test_environments_and_hidden_folders_hold_no_suites(tmp_path: Path) -> None:
+def test_environments_and_hidden_folders_are_not_searched(tmp_path: Path) -> None:
     write(tmp_path / "env" / "pyvenv.cfg", "")
     write(tmp_path / "env" / "lib" / "suite.py", "")
     write(tmp_path / ".hidden" / "suite.py", "")
     assert suite_names_below(tmp_path) == set()
 
 
-def test_a_suite_that_is_no_python_is_known_by_its_folder(tmp_path: Path) -> None:
+def test_a_suite_that_cannot_be_parsed_has_the_name_of_its_folder(tmp_path: Path) -> None:
     write(tmp_path / "broken" / "suite.py", "suite = (")
     assert suite_names_below(tmp_path) == {"broken"}
 

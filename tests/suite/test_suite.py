@@ -1,4 +1,4 @@
-"""What a suite refuses: names that stand for two things, and a baseline that is no variant."""
+"""A suite refuses repeated names, and a baseline that is not a variant."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def suite(**changes: Any) -> Suite:
         ({"baseline": "onnx"}, "the baseline 'onnx' is not a variant; there are slow, fast"),
     ],
 )
-def test_a_name_that_stands_for_two_things_or_none_is_refused(
+def test_repeated_names_and_an_unknown_baseline_are_refused(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError) as raised:
@@ -56,7 +56,7 @@ def test_a_name_that_stands_for_two_things_or_none_is_refused(
     assert message in str(raised.value)
 
 
-def test_loads_and_sweeps_of_different_names_stand_side_by_side() -> None:
+def test_loads_and_sweeps_with_different_names_are_accepted() -> None:
     found = suite(
         loads=[ClosedLoop(2), ClosedLoop(4), OpenLoop(2), Server(), Soak()],
         sweeps=[Sweep("batch", (1, 2)), Sweep("length", (1, 2))],
@@ -65,7 +65,7 @@ def test_loads_and_sweeps_of_different_names_stand_side_by_side() -> None:
     assert names == ["users=2", "users=4", "rate=2", "Server", "soak"]
 
 
-def test_a_variant_that_is_added_needs_an_id_of_its_own() -> None:
+def test_an_added_variant_needs_a_unique_id() -> None:
     assert suite().with_variants([Fake(id="more")]).variant_ids == ["slow", "fast", "more"]
     with pytest.raises(UserError, match="several variants have the name fast"):
         suite().with_variants([Fake(id="fast")])

@@ -1,1 +1,1 @@
-"""What the methods of `variant` measure, one module each. Each gives a result to check."""
+"""The measurements behind the methods of `variant`, one module each."""

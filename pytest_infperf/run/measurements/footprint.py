@@ -15,7 +15,7 @@ __tracebackhide__ = errors.meant_for_the_user
 
 
 def measure_footprint(context: VariantContext, batch: int) -> Result:
-    """Measure the variant, and the baseline if a limit is relative to it."""
+    """Measure the variant, and also the baseline if a limit is relative to it."""
     run, gates = context.suite_run, context.gates_of("footprint")
     samples = run.numbers[:batch]
     measured = _footprint(context.worker, samples)

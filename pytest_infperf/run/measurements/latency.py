@@ -28,7 +28,7 @@ _NOT_FROM_SINGLE_QUERIES = frozenset({"speedup", "regression", "trend"})
 
 
 class TimesTable(Protocol):
-    """Where latencies are shown beside other benchmarks: pytest-benchmark's table."""
+    """A table that shows latencies beside other benchmarks, such as pytest-benchmark's."""
 
     def expect(self) -> None:
         """Announce that latencies will be shown, before anything is measured."""
@@ -88,7 +88,7 @@ class LatencyMeasurement:
         return measured
 
     def _speedup(self, gates: Sequence[Gate], budget_s: float) -> Measured:
-        """Measure how many times as fast as the baseline the variant is."""
+        """Measure the speed-up against the baseline."""
         context = self.context
         context.report_progress(f"measuring against {context.baseline_id}")
         baseline, _ = context.suite_run.beside_baseline(context.variant_id)
@@ -104,7 +104,7 @@ class LatencyMeasurement:
         return measured
 
     def _regression(self, pair: RevisionPair, gates: Sequence[Gate], budget_s: float) -> Measured:
-        """Measure the change of a query's time since the other revision."""
+        """Measure the regression since the other revision."""
         context = self.context
         context.report_progress(f"measuring against {pair.commit}")
         try:
@@ -130,9 +130,9 @@ class LatencyMeasurement:
 
 
 def _decided(measure: str, gates: Sequence[Gate]) -> Callable[[Measured], bool]:
-    """Return a function that says whether a ratio is known well enough.
+    """Return a function that returns whether a ratio is known well enough.
 
-    Well enough is what its gates need; without a gate, what a report should show.
+    Gates on the ratio have to be decided; without a gate a fixed number of pairs is enough.
     """
     if own_gates := [gate for gate in gates if gate.measure == measure]:
         return all_decided(own_gates)

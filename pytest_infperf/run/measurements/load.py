@@ -1,4 +1,4 @@
-"""`variant.load()`: one of the suite's loads on a server of the variant."""
+"""`variant.load()`: a server of the variant under one of the suite's loads."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __tracebackhide__ = errors.meant_for_the_user
 
 
 def measure_load(context: VariantContext, name: str) -> Result:
-    """Put the load on a server for its `seconds`, or with --infperf-full its `full_seconds`.
+    """Load a server of the variant for `seconds`, or for `full_seconds` with --infperf-full.
 
     Raises
     ------
     UserError
-        If the suite has no load of that name.
+        If the suite has no load with that name.
     """
     run, load = context.suite_run, context.suite_run.suite.load(name)
     gates = context.gates_of("load", load.name)

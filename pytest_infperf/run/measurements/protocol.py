@@ -1,4 +1,4 @@
-"""`variant.protocol()`: what a published study measured, as it did."""
+"""`variant.protocol()`: measurements by the procedure of a published study."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __tracebackhide__ = errors.meant_for_the_user
 
 
 def measure_protocol(context: VariantContext, name: str) -> Result:
-    """Follow the protocol of that name (see `measure.protocols`).
+    """Measure by the protocol with that name (see `measure.protocols`).
 
     Raises
     ------
     UserError
-        If there is no protocol of that name.
+        If there is no protocol with that name.
     """
     if name not in protocols.PROTOCOLS:
         raise UserError(f"no protocol {name!r}; there are {', '.join(protocols.PROTOCOLS)}")

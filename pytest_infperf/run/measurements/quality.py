@@ -1,4 +1,4 @@
-"""`variant.quality()`: the task's metrics on the outputs of the run that throughput measures."""
+"""`variant.quality()`: the task's metrics, on the outputs that throughput measures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def measure_quality(context: VariantContext, batch: int) -> Result:
 
 
 def _before(context: VariantContext, batch: int) -> tuple[SetRun | None, dict[str, str]]:
-    """Return the run of the other revision, or by metric why there is none."""
+    """Return the run of the other revision, or the reason by metric why it is missing."""
     if not context.revision_pair:
         return None, {}
     try:

@@ -26,7 +26,7 @@ def measure_sweep(context: VariantContext, parameter: str) -> Result:
     NotForVariant
         If the sweep is for other variants.
     UserError
-        If the suite has no sweep of that parameter.
+        If the suite has no sweep of the parameter.
     """
     run, sweep = context.suite_run, context.suite_run.suite.sweep(parameter)
     if not fnmatchcase(context.variant_id, sweep.variants):
@@ -48,7 +48,7 @@ def measure_sweep(context: VariantContext, parameter: str) -> Result:
 
 @contextmanager
 def _points(context: VariantContext, sweep: Sweep) -> Iterator[list[SweepPoint]]:
-    """Yield each value with the worker that runs it; a sweep of threads has a worker for each."""
+    """Yield the points with their workers; in a sweep of threads each has its own worker."""
     run, variant_id = context.suite_run, context.variant_id
     if sweep.parameter != "threads":
         worker = run.worker(variant_id)

@@ -1,4 +1,4 @@
-"""`variant.throughput()`: samples a second over the quality set in batches, and their cost."""
+"""`variant.throughput()`: samples per second over the quality set in batches, and their cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __tracebackhide__ = errors.meant_for_the_user
 
 
 def measure_throughput(context: VariantContext, batch: int) -> Result:
-    """Measure the variant, and the baseline if a limit is relative to it."""
+    """Measure the variant, and also the baseline if a limit is relative to it."""
     gates = context.gates_of("throughput")
     measured = _with_cost(_throughput(context, context.variant_id, batch), context.usd_per_hour)
     if context.baseline_id and any(map(is_relative, gates)):
