@@ -208,6 +208,24 @@ class LoadEvidence:
     """Why the generator may be what was measured; empty if it was not."""
     spoilt_runs: Sequence[str]
     """What was wrong with the generator in earlier runs, which this one replaces."""
+    samples_left_out: int = 0
+    """The number of samples that were not sent, because the server refuses them by their form."""
+    left_out_why: str = ""
+    """Why the first of them is refused."""
+
+
+@dataclass(frozen=True)
+class NotFiniteOutputs:
+    """Outputs that are not finite: NaN, infinite or missing. They are wrong in every metric."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    count: int
+    """The number of such outputs."""
+    of: int
+    """The number of outputs that were scored."""
+    samples: Sequence[int]
+    """The numbers of the first such samples, from 0 in the order of the test data."""
 
 
 @dataclass
@@ -236,6 +254,8 @@ class Evidence(Entries):
     """The name of the first metric of the task."""
     quality_shares: dict[str, int] | None = None
     """The number of shares of the quality set that each type of node ran."""
+    not_finite_outputs: NotFiniteOutputs | None = None
+    """The outputs that are not finite."""
     signatures: dict[str, str] | None = None
     """The versions and settings that make scores comparable, by metric."""
     differences: dict[str, Measure] | None = None
