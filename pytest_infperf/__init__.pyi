@@ -10,6 +10,11 @@ from .errors import (
     WorkerError as WorkerError,
 )
 from .gates.result import Result as Result
+from .metrics.accuracy import Accuracy as Accuracy
+from .metrics.bleu import Bleu as Bleu
+from .metrics.chrf import ChrF as ChrF
+from .metrics.error_rate import Cer as Cer, Wer as Wer
+from .metrics.f1 import F1 as F1
 from .records.measure import Measure as Measure
 from .records.record import Record as Record
 from .run.run import Run as Run

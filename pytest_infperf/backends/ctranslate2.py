@@ -77,9 +77,14 @@ class CTranslate2(Backend):
                 f"CTranslate2 cannot run {model.name}: it needs a task that generates text and a "
                 "model of transformers without a modeling.py. Use Torch() or Onnx()"
             )
-        from_zero = ctranslate2_marian.starts_from_zero(
-            AutoModelForSeq2SeqLM.from_pretrained(model)
-        )
+        try:
+            module = AutoModelForSeq2SeqLM.from_pretrained(model)
+        except ValueError as error:  # "Unrecognized configuration class": it has no encoder
+            raise BuildError(
+                f"CTranslate2 cannot run {model.name}: it needs an encoder-decoder model. "
+                f"Use Torch() ({error})"
+            ) from error
+        from_zero = ctranslate2_marian.starts_from_zero(module)
         if not from_zero:
             ctranslate2_marian.keep_padding_token()
         converter = TransformersConverter(str(model))

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pytest_infperf.backends import int8, torch_int8
+from pytest_infperf.backends import int8, torch_int8, torch_padding
 from pytest_infperf.backends.torch_module import (
     copy_code,
     import_modeling,
@@ -98,7 +98,7 @@ class Torch(Backend):
         module = load_torch_module(material.model, material.task.auto_class, self.dtype)
         if not self.int8:
             save_torch_module(module, material.model, folder)
-            return {}
+            return self._padding(module, material.task, folder)
         if self.int8 == "static":
             scripted, evidence = torch_int8.quantize_statically(module, material)
             scripted.save(folder / _SCRIPTED)
@@ -106,7 +106,11 @@ class Torch(Backend):
         quantized, evidence = torch_int8.quantize_dynamically(module)
         copy_code(material.model, folder)
         torch.save(quantized, folder / _QUANTIZED)
-        return evidence
+        return {**evidence, **self._padding(quantized, material.task, folder)}
+
+    @staticmethod
+    def _padding(module: Any, task: Task, folder: Path) -> dict[str, Any]:
+        return torch_padding.choose_padding(module, folder) if task.generates else {}
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import torch
@@ -115,8 +119,13 @@ class Torch(Backend):
             torch.set_num_threads(threads)
         module = self._load_module(artifact, task)
         module.to(self.device)
-        runner_class = TorchGenerate if task.generates else TorchForward
-        return runner_class(module, task.decoding, torch.get_num_threads(), self.device)
+        threads = torch.get_num_threads()
+        if not task.generates:
+            return TorchForward(module, task.decoding, threads, self.device)
+        if torch_padding.has_no_encoder(module.config):
+            left = torch_padding.pads_left(artifact)
+            return TorchContinue(module, task.decoding, threads, self.device, pads_left=left)
+        return TorchGenerate(module, task.decoding, threads, self.device)
 
     def _load_module(self, artifact: Path, task: Task) -> Any:
         import torch
@@ -142,7 +151,10 @@ _DTYPE_SUFFIXES = {"float32": "", "bfloat16": "-bf16"}
 
 
 class TorchGenerate:
-    """Runner from token ids to token ids by the model's `generate`, on padded batches."""
+    """Runner from token ids to token ids by the `generate` of a model with an encoder.
+
+    Batches are padded on the right.
+    """
 
     def __init__(self, model: Any, decoding: Decoding, threads: int, device: str) -> None:
         self._model = model
@@ -167,6 +179,47 @@ class TorchGenerate:
         with torch.inference_mode():
             sequences = self._model.generate(input_ids=ids, attention_mask=mask, **self._options)
         results: list[list[int]] = sequences.tolist()
+        return results
+
+
+class TorchContinue:
+    """Runner from prompts to prompts with their continuation, by a model without an encoder.
+
+    Results are the same in every batch. They are token ids: the prompt, what was generated, and
+    padding if another prompt of the batch was continued for longer.
+    """
+
+    def __init__(
+        self, model: Any, decoding: Decoding, threads: int, device: str, *, pads_left: bool
+    ) -> None:
+        self._model = model
+        self.decoding = decoding
+        self.threads = threads
+        self._device = device
+        self._pads_left = pads_left
+        self._pad = torch_padding.padding_id(model.config)
+        self._options = {
+            "do_sample": False,
+            "num_beams": decoding["beams"],
+            "max_new_tokens": decoding["max_new_tokens"],
+            "max_length": None,
+            "pad_token_id": self._pad,
+        }
+
+    def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
+        import torch
+
+        results: list[list[int]] = []
+        for rows, masks in torch_padding.batches(features, self._pad, left=self._pads_left):
+            ids, mask = torch.tensor(rows).to(self._device), torch.tensor(masks).to(self._device)
+            with torch.inference_mode():
+                sequences = self._model.generate(
+                    input_ids=ids, attention_mask=mask, **self._options
+                )
+            results += [
+                sequence[row_mask.count(0) :]
+                for sequence, row_mask in zip(sequences.tolist(), masks, strict=True)
+            ]
         return results
 
 

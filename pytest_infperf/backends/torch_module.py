@@ -17,9 +17,11 @@ from types import ModuleType
 from typing import Any
 
 from pytest_infperf.artifacts.blueprint import file_digest
+from pytest_infperf.backends.torch_padding import require_padding_token
 from pytest_infperf.errors import BuildError
 
 MODELING = "modeling.py"
+CLASSIFIER = "AutoModelForSequenceClassification"
 _WEIGHTS = "model.safetensors"
 _AVAILABILITY_LOCK = Lock()
 
@@ -47,7 +49,8 @@ def load_torch_module(folder: Path, auto_class: str | None, dtype: str = "float3
     """Return the `torch.nn.Module` of a model folder in evaluation mode.
 
     `auto_class` names the class of transformers that opens a folder without a modeling.py. Raises
-    BuildError if the folder has no modeling.py and `auto_class` is None.
+    BuildError if the folder has no modeling.py and `auto_class` is None, or if a classifier has no
+    padding token and needs one.
     """
     import torch
 
@@ -58,7 +61,10 @@ def load_torch_module(folder: Path, auto_class: str | None, dtype: str = "float3
             f"{folder} has no {MODELING}: a model of this task needs one with a function "
             "load(folder) that returns a torch.nn.Module"
         )
-    model_class = getattr(import_transformers(), auto_class)
+    library = import_transformers()
+    if auto_class == CLASSIFIER:
+        require_padding_token(library.AutoConfig.from_pretrained(folder), folder)
+    model_class = getattr(library, auto_class)
     return model_class.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
 
 

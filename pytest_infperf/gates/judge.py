@@ -21,6 +21,7 @@ from pytest_infperf.records.catalogue import MeasureSpec
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import GROWTH, base_of
+from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import GateRecord, Verdict
 from pytest_infperf.thresholds.gate import Gate, Limit
 
@@ -41,6 +42,17 @@ _ESTIMATED = frozenset(
 )
 """Measures that are estimated with an interval, except percentiles, which have their own rule."""
 
+_TINY = 1e-6
+"""Difference to the worst score that is rounding, in points."""
+_CORRECT_MODEL = (
+    "find where the model overflows: in bfloat16 or int8 layers, with broken weights, or on the "
+    "samples that the record names"
+)
+_CORRECT_DATA = (
+    "check that outputs and references have one form (labels, their case and type, language, "
+    "encoding), and that the baseline works"
+)
+
 
 def judge(gate: Gate, measured: Measured) -> GateRecord:
     """Return the verdict on one limit, its reason, and a remedy if the limit did not pass.
@@ -52,6 +64,8 @@ def judge(gate: Gate, measured: Measured) -> GateRecord:
     measured : Measured
         The measures of the method that the gate belongs to.
     """
+    if gate.spec.method == "quality" and (unusable := _unusable_quality(gate, measured)):
+        return unusable
     p = gate.spec.percentile
     # Neighbouring requests under load are not independent; their percentiles have an interval.
     if p is not None and gate.spec.method != "load":
@@ -72,6 +86,39 @@ def judge(gate: Gate, measured: Measured) -> GateRecord:
             gate.spec, judged.quantity, (low, high), gate.limit.value, measured.seconds
         )
     return gate_record(gate, verdict, explain(gate, judged, verdict), remedy)
+
+
+def _unusable_quality(gate: Gate, measured: Measured) -> GateRecord | None:
+    """Return the verdict on a limit whose scores mean nothing; None if they do."""
+    name, spec = gate.measure, gate.spec
+    if measured.not_finite:
+        why = f"{name}: {measured.not_finite}, and a score counts them as wrong"
+        return gate_record(gate, Verdict.FAIL, why, _CORRECT_MODEL)
+    compares = gate.limit.rule in ("max_drop", "max_rise")
+    if measured.baseline_not_finite and (compares or name == "agreement"):
+        why = f"{name} of the baseline is no standard: {measured.baseline_not_finite}"
+        return gate_record(gate, Verdict.INCONCLUSIVE, why, _CORRECT_MODEL)
+    score = measured.measures.get(name)
+    for rules, other_name, differences in (
+        (("max_drop", "max_rise"), "the baseline", measured.differences),
+        (("max_regression",), "the other revision", measured.changes),
+    ):
+        difference = differences.get(name)
+        if gate.limit.rule not in rules or score is None or difference is None:
+            continue
+        other = score.value - difference.value
+        if _is_worst(other, spec) and _is_worst(score.value, spec):
+            shown = format_value(other, score.unit)
+            why = f"{other_name} scores {name} {shown} as well: nothing can be lost against it"
+            return gate_record(gate, Verdict.INCONCLUSIVE, why, _CORRECT_DATA)
+    return None
+
+
+def _is_worst(value: float, spec: MeasureSpec) -> bool:
+    """Return whether a score from 0 to 100 is as bad as can be."""
+    if spec.unit != "points":
+        return False
+    return value < _TINY if spec.higher_is_better else value > 100 - _TINY
 
 
 def _limited_quantity(gate: Gate, measured: Measured) -> JudgedQuantity | str:

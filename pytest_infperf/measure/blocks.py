@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_infperf.errors import UserError
 from pytest_infperf.records.evidence import RepeatedBlocks
 from pytest_infperf.worker.messages import BlockDone
 
@@ -30,7 +31,14 @@ def quality_sample(available: int, size: int | None, seed: int) -> list[int]:
         The number of samples to draw without repetition; None takes all, in order.
     seed : int
         The seed of the draw.
+
+    Raises
+    ------
+    UserError
+        If `size` is less than 1.
     """
+    if size is not None and size < 1:
+        raise UserError(f"the task's sample_size is {size}, and at least 1 sample is measured")
     if size is None or size >= available:
         return list(range(available))
     return random.Random(seed).sample(range(available), size)

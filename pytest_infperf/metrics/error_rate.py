@@ -37,7 +37,7 @@ class ErrorRate:
         Raises
         ------
         UserError
-            If jiwer is not installed.
+            If jiwer is not installed, or all references are empty: there is no rate of nothing.
         """
         jiwer = _import_jiwer()
         align = jiwer.process_words if self._of == "words" else jiwer.process_characters
@@ -46,11 +46,20 @@ class ErrorRate:
             counts = align(reference, output)
             edits = counts.substitutions + counts.deletions + counts.insertions
             rows.append((edits, counts.hits + counts.substitutions + counts.deletions))
-        return np.array(rows, dtype=np.float64)
+        statistics = np.array(rows, dtype=np.float64)
+        if not statistics[:, 1].any():
+            raise UserError(
+                f"{self.name} is not defined: all {len(rows):,} references are empty, and it is "
+                f"the errors over the {self._of} of the references. Correct the references"
+            )
+        return statistics
 
     def score(self, totals: NDArray[np.float64]) -> float:
-        """Return the error rate in points, from summed statistics of shape [2]."""
-        return float(100 * totals[0] / totals[1])
+        """Return the error rate in points, from summed statistics of shape [2].
+
+        A resample whose references are all empty counts as one of length 1.
+        """
+        return float(100 * totals[0] / max(totals[1], 1))
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_infperf.errors import UserError
+from pytest_infperf.suite.labels import listed, nearest_label
+
 
 class F1:
     """F1 of one class, or the mean over all classes of the references (macro F1).
@@ -16,6 +19,12 @@ class F1:
     ----------
     positive : optional
         The class to score, for example `F1(positive="spam")`. Default: all classes.
+
+    Examples
+    --------
+    >>> from pytest_infperf import F1
+    >>> F1(positive="spam").signature()
+    'of the class spam'
     """
 
     name = "f1"
@@ -26,8 +35,24 @@ class F1:
         self._positive = positive
 
     def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Return hits, outputs and references of each class, shape [samples, 3 x classes]."""
-        classes = sorted({*references}, key=str) if self._positive is None else [self._positive]
+        """Return hits, outputs and references of each class, shape [samples, 3 x classes].
+
+        Raises
+        ------
+        UserError
+            If the positive class is not among the references.
+        """
+        classes = sorted({*references}, key=str)
+        if self._positive is not None:
+            if self._positive not in classes:
+                near = nearest_label(self._positive, classes)
+                hint = "." if near is None else f"; did you mean {near!r}?"
+                raise UserError(
+                    f"F1(positive={self._positive!r}): none of the {len(references):,} samples "
+                    f"that are scored has this label, only {listed(classes)}{hint} A class that is "
+                    "rare needs a larger sample_size, or --infperf-full"
+                )
+            classes = [self._positive]
         columns = []
         for label in classes:
             predicted = np.array([output == label for output in outputs])

@@ -7,6 +7,7 @@ through the same two methods, which every metric there must define.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,15 @@ class SacrebleuMetric:
         self.name = name
         self._metric = metric
 
-    def statistics(self, outputs: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
-        """Return sacrebleu's statistics of each sentence, shape [samples, k]."""
-        rows = self._metric._extract_corpus_statistics(list(outputs), [list(references)])
+    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+        """Return sacrebleu's statistics of each sentence, shape [samples, k].
+
+        A reference is a text, or a list of texts.
+        """
+        alternatives = [[texts] if isinstance(texts, str) else texts for texts in references]
+        # sacrebleu takes a list for each alternative, with None where a sentence has fewer.
+        streams = [list(stream) for stream in zip_longest(*alternatives)]
+        rows = self._metric._extract_corpus_statistics(list(outputs), streams)
         return np.asarray(rows, dtype=np.float64)
 
     def score(self, totals: NDArray[np.float64]) -> float:

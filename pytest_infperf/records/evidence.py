@@ -207,7 +207,25 @@ class LoadEvidence:
     doubt: str
     """Why the generator may have limited the results; empty if it did not."""
     spoilt_runs: Sequence[str]
-    """The faults of the generator in earlier runs, which this run replaces."""
+    """What was wrong with the generator in earlier runs, which this one replaces."""
+    samples_left_out: int = 0
+    """The number of samples that were not sent, because the server refuses them by their form."""
+    left_out_why: str = ""
+    """Why the first of them is refused."""
+
+
+@dataclass(frozen=True)
+class NotFiniteOutputs:
+    """Outputs that are not finite: NaN, infinite or missing. They are wrong in every metric."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    count: int
+    """The number of such outputs."""
+    of: int
+    """The number of outputs that were scored."""
+    samples: Sequence[int]
+    """The numbers of the first such samples, from 0 in the order of the test data."""
 
 
 @dataclass
@@ -235,7 +253,9 @@ class Evidence(Entries):
     quality_metric: str | None = None
     """The name of the first metric of the task."""
     quality_shares: dict[str, int] | None = None
-    """The number of shares of the quality set that each node type ran."""
+    """The number of shares of the quality set that each type of node ran."""
+    not_finite_outputs: NotFiniteOutputs | None = None
+    """The outputs that are not finite."""
     signatures: dict[str, str] | None = None
     """The versions and settings that make scores comparable, by metric."""
     differences: dict[str, Measure] | None = None

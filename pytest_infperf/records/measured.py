@@ -31,6 +31,10 @@ class Measured:
     seconds: float = 0.0
     """Measuring time of these values, in seconds."""
     doubt: str = ""
-    """Why the values may not be those of the variant; with a doubt no limit passes."""
+    """Why the values may be those of something else, for which no limit passes."""
+    not_finite: str = ""
+    """What is wrong with outputs that are not finite, for which every gate on quality fails."""
+    baseline_not_finite: str = ""
+    """The same of the outputs of the baseline, for which no gate that compares with it passes."""
     whole_set: bool = False
     """Whether the whole test set was scored, so that the quality is exact."""

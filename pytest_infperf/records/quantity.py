@@ -1,9 +1,10 @@
 """Quantities as text: "300 ms", "54.2 MB", "1.31x", "98.5 %".
 
-Limits in thresholds.toml and printed measures have the same notation, so that a number copied from
-a report is a valid limit. Prefixes are decimal (1 MB = 1e6 bytes) or binary (1 MiB = 2**20 bytes).
-Quantities in a unit that is not known here, such as that of a third-party metric, are plain
-numbers, with or without the unit.
+Limits are read from thresholds.toml and measures are printed in the same notation, so that a
+number copied from a report is a valid limit. A comma is taken where it cannot be a decimal one, as
+in "1,234,567", and numbers are printed without it. Prefixes are decimal (1 MB = 1e6 bytes) or
+binary (1 MiB = 2**20 bytes). A unit that is not known here, such as that of a third-party metric,
+takes plain numbers and may follow them.
 """
 
 from __future__ import annotations
@@ -54,11 +55,17 @@ _EXAMPLES: Mapping[str, str] = {
 }
 _NEVER_NEGATIVE = frozenset({"s", "bytes", "samples/s", "ratio", "usd"})
 """Units of times, sizes, rates and their ratios. Differences of quality can be negative."""
+_UNIT = r"\s*(?P<unit>[^\d\s.,].*)?"
 _QUANTITY = re.compile(
-    r"(?P<number>[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)"
-    r"\s*(?P<unit>[^\d\s.,].*)?",
+    r"(?P<number>[+-]?(?:[1-9]\d{0,2}(?:(?:,\d{3}){2,}|(?:,\d{3})+\.\d+)"
+    r"|\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)" + _UNIT,
     re.ASCII,
 )
+_ONE_COMMA = re.compile(
+    r"(?P<whole>[+-]?\d*),(?P<rest>\d+)(?P<exponent>[eE][+-]?\d{1,3})?" + _UNIT, re.ASCII
+)
+_MICRO, _MU = "\u00b5", "\u03bc"
+"""The micro sign and the Greek letter, which look the same."""
 _SHOWN: Mapping[str, tuple[tuple[float, str], ...]] = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")),
     "bytes": ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
@@ -82,7 +89,8 @@ def parse_quantity(value: object, unit: str) -> float:
         If the value cannot be read; the message shows how to write it.
     """
     number, suffix = _split(value, unit)
-    scale = _scales(unit).get(suffix)
+    scales = {name.replace(_MU, _MICRO): scale for name, scale in _scales(unit).items()}
+    scale = scales.get(suffix.replace(_MU, _MICRO))
     if scale is None:
         raise ValueError(_unfitting_unit(value, number, suffix, unit))
     quantity = float(number * scale)
@@ -98,12 +106,25 @@ def parse_quantity(value: object, unit: str) -> float:
 def _split(value: object, unit: str) -> tuple[Decimal, str]:
     if isinstance(value, str):
         match = _QUANTITY.fullmatch(value.strip())
+        if comma := _ONE_COMMA.fullmatch(value.strip()):
+            raise ValueError(_ambiguous(value, comma))
         if match is None:
             raise ValueError(f"{value!r} is not a number with a unit; write {_example(unit)}")
         return Decimal(match["number"].replace(",", "")), match["unit"] or ""
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise ValueError(f"{value!r} is not a finite number; write {_example(unit)}")
     return Decimal(repr(value)), ""
+
+
+def _ambiguous(value: str, comma: re.Match[str]) -> str:
+    """Return what is wrong with a comma that can be a decimal one, and both ways to write it."""
+    whole, rest, exponent = comma["whole"], comma["rest"], comma["exponent"] or ""
+    after = f"{exponent} {comma['unit'] or ''}".rstrip()
+    readings = [f"{whole}.{rest}{after}"]
+    if len(rest) == 3 and 1 <= len(whole.lstrip("+-")) <= 3:
+        readings.append(f"{int(whole + rest)}{after}")
+    ways = " or ".join(f'"{reading}"' for reading in readings)
+    return f"{value!r} has a comma that may be a decimal one; write {ways}"
 
 
 def _scales(unit: str) -> Mapping[str, Decimal]:
@@ -173,5 +194,5 @@ def _significant(value: float, figures: int) -> str:
     if not value:
         return "0"
     whole = math.floor(math.log10(abs(value))) + 1
-    text = f"{value:,.{max(0, figures - whole)}f}"
+    text = f"{value:.{max(0, figures - whole)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

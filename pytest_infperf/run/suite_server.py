@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import Artifact
+from pytest_infperf.errors import UserError
 from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.serving.load.generators import Target
@@ -111,11 +115,21 @@ class SuiteServer:
     def target(
         self, server: ServerProcess, samples: Samples, order: Iterator[int], size: int = 1
     ) -> Target:
-        """Return the target of a load: the server, and requests of `size` samples for the task."""
+        """Return where load is sent to, with requests of `size` samples in the task's own form.
+
+        Samples that no request can have, such as an empty text, are left out.
+
+        Raises
+        ------
+        UserError
+            If no sample is left.
+        """
         payload = self._payload(server.deployment)
+        refused: dict[int, str] = {}
+        numbers = _accepted(payload, samples.inputs, order, refused)
         bodies = []
         for _ in range(min(_BODIES, max(1, len(samples.inputs) // size))):
-            inputs = [samples.inputs[i] for i in islice(order, size)]
+            inputs = [samples.inputs[i] for i in islice(numbers, size)]
             bodies.append(payload.ask(inputs).model_dump_json().encode())
         return Target(
             server.url,
@@ -124,6 +138,7 @@ class SuiteServer:
             size,
             server.deployment.limits.timeout_s + _PATIENCE_S,
             self.cores.generator,
+            refused,
         )
 
     def _payload(self, deployment: Deployment) -> Payload:
@@ -135,3 +150,34 @@ class SuiteServer:
         if self._running:
             self._running.close()
             self._running = None
+
+
+def _accepted(
+    payload: Payload, inputs: Sequence[Any], order: Iterator[int], refused: dict[int, str]
+) -> Iterator[int]:
+    """Yield the numbers of samples that a request can have, and enter others in `refused`.
+
+    Raises UserError if there are none: after as many refusals on end as there can be.
+    """
+    refusals_on_end = 0
+    for number in order:
+        if number not in refused:
+            try:
+                payload.ask([inputs[number]])
+            except ValueError as error:  # pydantic's ValidationError is one
+                refused[number] = _reason(error)
+        if number not in refused:
+            refusals_on_end = 0
+            yield number
+        elif (refusals_on_end := refusals_on_end + 1) > 2 * len(inputs):
+            raise UserError(
+                f"a request of {type(payload).__name__} can have none of the samples: "
+                f"{refused[number]}"
+            )
+
+
+def _reason(error: ValueError) -> str:
+    """Return the first reason of a validation error, or the message of another one."""
+    if isinstance(error, ValidationError):
+        return str(error.errors(include_url=False, include_input=False)[0]["msg"])
+    return str(error)

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from pytest_infperf.suite.outputs import is_finite
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -17,13 +19,18 @@ class Answer:
     Parameters
     ----------
     output : Any
-        The output, in JSON's types.
+        The output, of JSON's types; None if the model's result is not finite.
     probabilities : mapping of str to float, optional
         The probability of each label, from a classifier.
     """
 
     output: Any
     probabilities: Mapping[str, float] | None = None
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether there is an output, without a number that is NaN or infinite."""
+        return self.output is not None and is_finite(self.output)
 
 
 @dataclass(frozen=True)

@@ -81,11 +81,25 @@ class Samples:
     inputs : sequence, length n
         The inputs, of the type that the task's codec encodes.
     references : sequence, length n
-        The references with which the output of each input is scored.
+        What the output of each input is scored against.
+
+    Raises
+    ------
+    UserError
+        If there is no sample, or an input has no reference.
     """
 
     inputs: Sequence[Any]
     references: Sequence[Any]
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.references):
+            raise UserError(
+                f"the test data has {len(self.inputs):,} inputs and {len(self.references):,} "
+                "references: each input needs one"
+            )
+        if not len(self.inputs):
+            raise UserError("the test data is empty: it needs at least one sample")
 
     def inputs_digest(self) -> str:
         """Return a hash that is equal for equal inputs in any process."""
@@ -104,6 +118,9 @@ class Codec(Protocol):
 
     def decode(self, results: Any, features: Any) -> list[Any]:
         """Return the outputs of one query, one per sample, in JSON's types.
+
+        The output of a sample whose result is not finite (NaN or infinity) is None: it is counted,
+        wrong in every metric, and fails the gates on quality.
 
         Parameters
         ----------
@@ -182,6 +199,24 @@ class Task(ABC):
         ------
         UserError
             If the folder lacks a file that the codec needs.
+        """
+
+    def check(self, samples: Samples, codec: Any) -> None:  # noqa: B027 - it need not be overridden
+        """Check that a model can answer what its outputs are scored against.
+
+        It is called before a model is built and when it is loaded. By default nothing is checked.
+
+        Parameters
+        ----------
+        samples : Samples
+            The test data.
+        codec : Codec
+            The codec of the model.
+
+        Raises
+        ------
+        UserError
+            If it cannot, such as a classifier whose labels are not those of the data.
         """
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:

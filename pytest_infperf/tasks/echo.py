@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
 
 if TYPE_CHECKING:
@@ -25,11 +26,16 @@ class Echo(Task):
     Parameters
     ----------
     count : int, default 200
-        Number of samples: "sample 0", "sample 1" and so on.
+        Number of samples, at least 1: "sample 0", "sample 1" and so on.
     metrics : sequence of Metric or str, default ("accuracy",)
         Quality scores.
     sample_size : int, default 100
         Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+
+    Raises
+    ------
+    UserError
+        If `count` is less than 1.
 
     Examples
     --------
@@ -43,6 +49,10 @@ class Echo(Task):
     count: int = 200
     metrics: Sequence[Metric | str] = ("accuracy",)
     sample_size: int = 100
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise UserError(f"Echo(count={self.count}) has no sample: count is at least 1")
 
     @property
     def decoding(self) -> Decoding:

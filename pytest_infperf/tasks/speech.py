@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.suite.labels import listed
 from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ class SpeechRecognition(Task):
         Folder of files ``{digit}_{speaker}_{index}.wav``, mono with 16 bits, relative to the
         suite's folder. The Free Spoken Digit Dataset has this form.
     utterances : int, default 300
-        Number of samples.
+        Number of samples, at least 1.
     digits : tuple of (int, int), default (3, 7)
-        Smallest and largest number of digits in an utterance.
+        Smallest and largest number of digits in an utterance, at least 1.
     seed : int, default 1234
         Seed of the choice of recordings, pauses and noise.
     rate : int, default 8000
@@ -58,8 +59,9 @@ class SpeechRecognition(Task):
     Raises
     ------
     UserError
-        If there are no recordings or one has another format (when the samples are read), or if the
-        model's `config.json` lacks a value (when the codec is opened).
+        If `utterances` or `digits` leave no sample; if there are no recordings or one has another
+        format (when the samples are read); if the model's `config.json` lacks a value (when the
+        codec is opened); or if its `alphabet` lacks a letter of the digits (before it is built).
 
     References
     ----------
@@ -81,6 +83,15 @@ class SpeechRecognition(Task):
     rate: int = 8000
     metrics: Sequence[Metric | str] = ("wer", "cer")
     sample_size: int = 120
+
+    def __post_init__(self) -> None:
+        low, high = self.digits
+        if self.utterances < 1 or not 1 <= low <= high:
+            raise UserError(
+                f"SpeechRecognition(utterances={self.utterances}, digits={self.digits}) has no "
+                "sample: utterances is at least 1, and digits are two numbers of at least 1 in "
+                "ascending order"
+            )
 
     @property
     def decoding(self) -> Decoding:
@@ -120,6 +131,16 @@ class SpeechRecognition(Task):
 
     def codec(self, model: Path) -> ArrayCodec:
         return SpectrogramCodec(model)
+
+    def check(self, samples: Samples, codec: Any) -> None:
+        """Check that the model's alphabet has every letter of the references."""
+        letters = {letter for text in samples.references for letter in text}
+        if unknown := sorted(letters - {*codec.alphabet}):
+            raise UserError(
+                f"the model cannot write the references: they have the letters "
+                f"{listed(sorted(letters))}, and the alphabet in its config.json is "
+                f"{codec.alphabet!r}, without {listed(unknown)}"
+            )
 
     def payload(self, codec: Any) -> Payload:
         from pytest_infperf.tasks.payloads import SpeechToText
@@ -187,7 +208,7 @@ class SpectrogramCodec:
         try:
             config = json.loads((model / "config.json").read_text("utf-8"))
             self._window, self._hop = int(config["n_fft"]), int(config["hop"])
-            self._alphabet, self._blank = str(config["alphabet"]), int(config["blank"])
+            self.alphabet, self._blank = str(config["alphabet"]), int(config["blank"])
             self.axes = {"spectrogram": ("batch", int(config["bins"]), "frames")}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
@@ -215,13 +236,19 @@ class SpectrogramCodec:
         }
 
     def decode(self, results: Any, features: Any) -> list[Any]:
-        best = results.argmax(axis=-1)
+        import numpy as np
+
+        # A NaN or an infinity is the largest result wherever there is one.
+        best, finite = results.argmax(axis=-1), np.isfinite(results.max(axis=-1))
         steps = [(frames + 1) // 2 for frames in features["frames"]]
-        return [self._text(path[:count].tolist()) for path, count in zip(best, steps, strict=True)]
+        return [
+            self._text(path[:count].tolist()) if usable[:count].all() else None
+            for path, usable, count in zip(best, finite, steps, strict=True)
+        ]
 
     def _text(self, path: Sequence[int]) -> str:
         letters = [
-            self._alphabet[letter]
+            self.alphabet[letter]
             for i, letter in enumerate(path)
             if letter != self._blank and (i == 0 or letter != path[i - 1])
         ]

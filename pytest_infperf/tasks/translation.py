@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
+from pytest_infperf.tasks.text_files import read_parallel
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -31,8 +32,9 @@ class Translation(Task):
     ----------
     source : str
         UTF-8 file with one sentence per line, relative to the suite's folder.
-    reference : str
-        UTF-8 file whose line i is the translation of line i of `source`.
+    reference : str or sequence of str
+        UTF-8 file whose line i is the translation of line i of `source`, or several such files for
+        sentences with several translations.
     beams : int, default 1
         Beams of the search; 1 decodes greedily.
     max_new_tokens : int, default 64
@@ -45,8 +47,8 @@ class Translation(Task):
     Raises
     ------
     UserError
-        If a file cannot be read or the files differ in their number of lines (when the samples are
-        read), or if the model folder lacks a file (when the codec is opened).
+        If a file cannot be read or is empty, or the files differ in their number of lines (when the
+        samples are read), or if the model folder lacks a file (when the codec is opened).
 
     Examples
     --------
@@ -60,7 +62,7 @@ class Translation(Task):
 
     _: KW_ONLY
     source: str
-    reference: str
+    reference: str | Sequence[str]
     beams: int = 1
     max_new_tokens: int = 64
     metrics: Sequence[Metric | str] = ("bleu", "chrf")
@@ -71,14 +73,12 @@ class Translation(Task):
         return {"beams": self.beams, "max_new_tokens": self.max_new_tokens}
 
     def samples(self, folder: Path) -> Samples:
-        inputs = _read_lines(folder / self.source)
-        references = _read_lines(folder / self.reference)
-        if len(inputs) != len(references):
-            raise UserError(
-                f"{folder / self.source} has {len(inputs):,} lines and {folder / self.reference} "
-                f"{len(references):,}: line i of one must translate line i of the other"
-            )
-        return Samples(inputs, references)
+        if isinstance(self.reference, str):
+            inputs, references = read_parallel([folder / self.source, folder / self.reference])
+            return Samples(inputs, references)
+        paths = [folder / name for name in (self.source, *self.reference)]
+        inputs, *translations = read_parallel(paths)
+        return Samples(inputs, [list(texts) for texts in zip(*translations, strict=True)])
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
         """Join sentences until they have at least `length` pieces, which the codec truncates."""
@@ -95,13 +95,6 @@ class Translation(Task):
         from pytest_infperf.tasks.payloads import TextToText
 
         return TextToText()
-
-
-def _read_lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the test data {path}: {error}") from error
 
 
 class MarianCodec:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
-from pytest_infperf.tasks.probabilities import softmax
+from pytest_infperf.tasks.probabilities import best_classes, softmax
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -40,8 +40,8 @@ class ImageClassification(Task):
     Raises
     ------
     UserError
-        If a file is not an IDX file or the files differ in their length (when the samples are
-        read), or if the model's `config.json` lacks a value (when the codec is opened).
+        If a file is not an IDX file, is empty, or the files differ in their length (when the
+        samples are read), or if the model's `config.json` lacks a value (when the codec is opened).
 
     References
     ----------
@@ -72,6 +72,8 @@ class ImageClassification(Task):
                 f"{folder / self.images} has {len(images):,} images and {folder / self.labels} "
                 f"{len(labels):,} labels: each image needs one label"
             )
+        if not len(images):
+            raise UserError(f"{folder / self.images} has no image: it needs at least one")
         return Samples(list(images), labels.tolist())
 
     def codec(self, model: Path) -> ArrayCodec:
@@ -112,8 +114,7 @@ class ImageCodec:
         return {"image": (pixels * self._scale - self._shift).reshape(-1, *self._shape)}
 
     def decode(self, results: Any, features: Any) -> list[Any]:
-        classes: list[Any] = results.argmax(axis=-1).tolist()
-        return classes
+        return list(best_classes(results))
 
     def probabilities(self, results: Any) -> list[dict[str, float]]:
         """Return the probability of each class, for each sample."""

@@ -37,6 +37,7 @@ class LoadedVariant:
         self._samples = suite.task.samples(Path(load.data))
         self._warm_up_input = _shortest_input(self._samples.inputs)
         self.codec: Codec = suite.task.codec(Path(load.model))
+        suite.task.check(self._samples, self.codec)
         self.runner: Runner = backend.load(Path(load.artifact), suite.task, load.threads)
         # Loaded objects stay alive, so the collection before each block need not scan them again.
         gc.collect()
@@ -135,6 +136,8 @@ def build(request: messages.Build) -> messages.Built:
         data=Path(request.data),
         source=None if request.source is None else Path(request.source),
     )
+    if material.source is None:  # else it was checked when the source was built
+        suite.task.check(suite.task.samples(material.data), suite.task.codec(material.model))
     return messages.Built(backend.build(material, Path(request.folder)))
 
 

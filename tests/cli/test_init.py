@@ -11,8 +11,9 @@ from pytest_infperf.cli.init import command, suite_files
 from pytest_infperf.cli.init.choices import TASKS, VARIANTS
 from pytest_infperf.cli.init.draft import SuiteDraft
 from pytest_infperf.cli.init.limits import suite_section
+from pytest_infperf.errors import UserError
 from pytest_infperf.records.catalogue import Catalogue, quality_spec
-from pytest_infperf.records.evidence import Evidence
+from pytest_infperf.records.evidence import Evidence, NotFiniteOutputs
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import GateRecord, Record, Verdict
 from pytest_infperf.suite.suite import Suite
@@ -137,3 +138,32 @@ def test_limits_are_added_to_the_file_and_a_new_run_checks_them(
     assert measured_with[2] == path.read_text()
     assert path.read_text().startswith("schema = 1 # ours\n[other]\n\n[mine]\n")
     assert list(parse(path.read_text(), path.name).suites) == ["other", "mine"]
+
+
+def scored(value: float, low: float, **evidence: object) -> Record:
+    return Record(
+        "mine",
+        "torch",
+        {"bleu": Measure(value, "points", low, value + 1)},
+        evidence=Evidence(quality_metric="bleu", **evidence),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (scored(0.0, 0.0), r"mine\[torch\]: bleu is 0\.00, no output is right, so no limit"),
+        (
+            scored(20.0, 19.0, not_finite_outputs=NotFiniteOutputs(3, 40, [1, 2, 3])),
+            "bleu is 20.00, 3 of 40 outputs are not finite",
+        ),
+    ],
+)
+def test_a_score_that_means_nothing_gets_no_limit(record: Record, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        suite_section(draft("torch"), [[record]], 0.02)
+
+
+def test_a_limit_that_nothing_can_break_is_not_written() -> None:
+    section = suite_section(draft("torch"), [[scored(1.5, 0.04)]], 0.02)
+    assert "bleu" not in section.gates

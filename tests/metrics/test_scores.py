@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pytest_infperf.errors import UserError
 from pytest_infperf.metrics.error_rate import Cer, Wer
 from pytest_infperf.metrics.f1 import F1
 
@@ -26,8 +27,32 @@ def test_macro_f1_is_the_mean_over_classes() -> None:
     assert score(F1(), OUTPUTS, REFERENCES) == pytest.approx(100 * (2 / 3 + 1 / 2) / 2)
 
 
-def test_a_class_that_is_neither_predicted_nor_true_has_an_f1_of_zero() -> None:
-    assert score(F1(positive="eggs"), OUTPUTS, REFERENCES) == 0
+@pytest.mark.parametrize(
+    ("positive", "hint"),
+    [("eggs", "only 'ham', 'spam'."), ("Spam", "did you mean 'spam'"), (1, "only 'ham'")],
+)
+def test_a_class_that_no_sample_has_is_an_error(positive: object, hint: str) -> None:
+    with pytest.raises(UserError, match=rf"F1\(positive={positive!r}\): none of the 5 .*{hint}"):
+        F1(positive=positive).statistics(OUTPUTS, REFERENCES)
+
+
+def test_a_class_of_another_type_is_named() -> None:
+    with pytest.raises(UserError, match="has this label, only '0', '1'; did you mean '1'"):
+        F1(positive=1).statistics(["0", "1"], ["0", "1"])
+
+
+def test_an_error_rate_of_empty_references_is_an_error() -> None:
+    with pytest.raises(UserError, match="wer is not defined: all 2 references are empty"):
+        Wer().statistics(["one", ""], ["", ""])
+
+
+def test_an_empty_reference_among_others_counts_what_was_inserted() -> None:
+    outputs, references = ["one two", "three", ""], ["", "three four five", ""]
+    statistics = Wer().statistics(outputs, references)
+    assert statistics.tolist() == [[2, 0], [2, 3], [0, 0]]
+    assert Wer().score(statistics.sum(axis=0)) == pytest.approx(100 * 4 / 3)
+    assert Wer().score(statistics[0]) == 200  # a resample without words of references
+    assert Wer().score(statistics[2]) == 0
 
 
 def test_word_error_rate_is_edits_over_reference_words() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pytest_infperf import SpeechRecognition, UserError
+from pytest_infperf import Samples, SpeechRecognition, UserError
 from pytest_infperf.tasks.speech import DIGITS, SpectrogramCodec
 
 CONFIG = {"n_fft": 160, "hop": 80, "bins": 81, "alphabet": "_ abc", "blank": 0}
@@ -108,3 +109,23 @@ def test_an_error_names_a_recording_of_another_rate(recordings: Path) -> None:
     record(recordings / "0_anna_0.wav", 400, rate=16000)
     with pytest.raises(UserError, match=r"0_anna_0\.wav is not mono with 16 bits at 8000 Hz"):
         SpeechRecognition(recordings="recordings").samples(recordings.parent)
+
+
+def test_results_that_are_not_finite_have_no_text(codec: SpectrogramCodec) -> None:
+    results = np.log(np.eye(5)[[[2, 3, 4, 4], [2, 3, 4, 4]]] + 1e-9)
+    results[0, 1] = np.nan
+    results[1, 3, 2] = np.nan  # in the padding, which is not decoded
+    assert codec.decode(results, {"frames": [8, 4]}) == [None, "ab"]
+
+
+def test_an_alphabet_that_cannot_write_the_references_is_an_error(codec: SpectrogramCodec) -> None:
+    task = SpeechRecognition(recordings="recordings")
+    task.check(Samples([0, 0], ["ab", "c a"]), codec)
+    with pytest.raises(UserError, match=r"have the letters ' ', 'A', 'b', .* without 'A'"):
+        task.check(Samples([0], ["A b"]), codec)
+
+
+@pytest.mark.parametrize("wrong", [{"utterances": 0}, {"digits": (0, 3)}, {"digits": (5, 3)}])
+def test_a_set_without_utterances_is_an_error(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="has no sample: utterances is at least 1"):
+        SpeechRecognition(recordings="recordings", **wrong)

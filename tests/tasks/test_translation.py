@@ -71,3 +71,21 @@ def test_data_of_unequal_length_is_refused(tmp_path: Path) -> None:
 def test_missing_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read the test data .*nowhere"):
         Translation(source="nowhere", reference="nowhere").samples(tmp_path)
+
+
+def test_a_sentence_may_have_several_translations(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("one\ntwo\n")
+    (tmp_path / "b").write_text("eins\nzwei\n\n")
+    (tmp_path / "c").write_text("ein\nzwo\n")
+    samples = Translation(source="a", reference=["b", "c"]).samples(tmp_path)
+    assert samples.inputs == ["one", "two"]
+    assert samples.references == [["eins", "ein"], ["zwei", "zwo"]]
+    (tmp_path / "c").write_text("ein\n")
+    with pytest.raises(UserError, match=r"has 2 lines and .*c 1: line i"):
+        Translation(source="a", reference=["b", "c"]).samples(tmp_path)
+
+
+def test_data_without_a_line_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(UserError, match=r"the test data .*a is empty"):
+        Translation(source="a", reference="a").samples(tmp_path)

@@ -62,3 +62,16 @@ def test_an_error_names_a_configuration_without_normalisation(tmp_path: Path) ->
     (tmp_path / "config.json").write_text('{"mean": 0}')
     with pytest.raises(UserError, match="must have the `input` shape"):
         ImageCodec(tmp_path)
+
+
+def test_logits_that_are_not_finite_have_no_class(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"input": [1, 2, 2], "mean": 0, "std": 1}))
+    logits = np.array([[0.1, np.nan, 0.2], [5, 1, 2], [np.inf, 0, 0]])
+    assert ImageCodec(tmp_path).decode(logits, {}) == [None, 0, None]
+
+
+def test_files_without_images_are_named(tmp_path: Path) -> None:
+    idx(tmp_path / "images", np.zeros((0, 2, 2)))
+    idx(tmp_path / "labels", np.zeros(0))
+    with pytest.raises(UserError, match="images has no image"):
+        ImageClassification(images="images", labels="labels").samples(tmp_path)

@@ -11,12 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.backends import onnx_export
-from pytest_infperf.backends.torch_module import import_modeling, load_torch_module
+from pytest_infperf.backends.torch_module import (
+    CLASSIFIER,
+    import_modeling,
+    import_transformers,
+    load_torch_module,
+)
+from pytest_infperf.backends.torch_padding import require_padding_token
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Material
 
 MODEL = "model.onnx"
-_OPTIMUM_TASKS = {"AutoModelForSequenceClassification": "text-classification"}
+_OPTIMUM_TASKS = {CLASSIFIER: "text-classification"}
 
 
 def export(material: Material, folder: Path) -> None:
@@ -28,7 +34,10 @@ def export(material: Material, folder: Path) -> None:
         if import_modeling(material.model):
             _export_by_tracing(material, folder)
         else:
-            onnx_export.export_with_optimum(material.model, folder, _optimum_task(material))
+            task = _optimum_task(material)
+            config = import_transformers().AutoConfig.from_pretrained(material.model)
+            require_padding_token(config, material.model)
+            onnx_export.export_with_optimum(material.model, folder, task)
     config = material.model / "config.json"
     if config.is_file():
         (folder / config.name).write_bytes(config.read_bytes())

@@ -6,10 +6,13 @@ import math
 from collections.abc import Sequence
 
 from pytest_infperf.cli.init.draft import SuiteDraft
+from pytest_infperf.errors import UserError
 from pytest_infperf.metrics import metric
 from pytest_infperf.records.catalogue import LimitRule
 from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Record
+from pytest_infperf.report.problems import variant_name
 from pytest_infperf.thresholds.sections import Bound, Gates, SuiteSection, VariantSection
 
 _MARGIN = 1.2
@@ -45,8 +48,10 @@ def _gates(record: Record, *, is_baseline: bool) -> Gates:
     gates: dict[str, dict[LimitRule, Bound]] = {}
     name = record.evidence.quality_metric or ""
     if quality := measures.get(name):
+        _refuse_worthless(record, name, quality)
         difference = (record.evidence.differences or {}).get(name)
-        gates[name] = _quality_limits(quality, difference, metric(name).higher_is_better)
+        if limits := _quality_limits(quality, difference, metric(name).higher_is_better):
+            gates[name] = limits
     if latency := measures.get("latency_p90"):
         limit_s = _MARGIN * (latency.high or latency.value)
         gates["latency_p90"] = {"max": f"{math.ceil(1e3 * limit_s)} ms"}
@@ -58,13 +63,31 @@ def _gates(record: Record, *, is_baseline: bool) -> Gates:
     return gates
 
 
+def _refuse_worthless(record: Record, name: str, score: Measure) -> None:
+    """Raise UserError if the score is as bad as can be: a limit at it would keep nothing."""
+    worst = score.value <= 0 if metric(name).higher_is_better else score.value >= 100
+    if broken := record.evidence.not_finite_outputs:
+        reason = f"{broken.count:,} of {broken.of:,} outputs are not finite (NaN or infinite)"
+    elif score.unit == "points" and worst:
+        reason = "no output is right"
+    else:
+        return
+    raise UserError(
+        f"{variant_name(record)}: {name} is {format_value(score.value, score.unit)}, {reason}, so "
+        "no limit on it would mean anything. Check that model and references belong together "
+        "(labels, language, encoding), then run init again with --force"
+    )
+
+
 def _quality_limits(
     score: Measure, difference: Measure | None, higher_is_better: bool
 ) -> dict[LimitRule, Bound]:
     """Return limits at the worse ends of the intervals of score and difference to the baseline."""
     limits: dict[LimitRule, Bound] = {}
     if higher_is_better:
-        limits["min"] = _round_down(score.value if score.low is None else score.low, 1)
+        lowest = _round_down(score.value if score.low is None else score.low, 1)
+        if lowest > 0 or score.unit != "points":  # 0 points are a limit that nothing can break
+            limits["min"] = lowest
     else:
         limits["max"] = _round_up(score.value if score.high is None else score.high, 1)
     if difference is not None:

@@ -16,7 +16,8 @@ _MAX_ERROR_LINES = 6
 @dataclass(frozen=True)
 class Problem:
     word: str
-    """Kind of problem, which begins the first line: FAIL, INCONCLUSIVE, ERROR or SLOWER."""
+    """Kind of problem, which begins the first line: FAIL, INCONCLUSIVE, ERROR, NOT FINITE or
+    SLOWER."""
     headline: str
     remarks: Sequence[str] = ()
     """Remedies and reasons, for the indented lines below."""
@@ -33,6 +34,14 @@ def problems(records: Sequence[Record]) -> Iterator[Problem]:
     for record in records:
         for error in record.errors:
             yield _error(record, error)
+    for record in records:
+        if outputs := record.evidence.not_finite_outputs:
+            yield Problem(
+                "NOT FINITE",
+                f"{variant_name(record)} {outputs.count:,} of {outputs.of:,} outputs are NaN, "
+                "infinite or missing, and count as wrong",
+                [f"samples {', '.join(map(str, outputs.samples))}"],
+            )
     for record in records:
         if reasons := reasons_for_slowness(record):
             speedup = cells.value_of("speedup")(record).head

@@ -25,6 +25,7 @@ STYLES = {
     "INCONCLUSIVE": "bold yellow",
     "error": "magenta",
     "ERROR": "bold magenta",
+    "NOT FINITE": "bold red",
     "SLOWER": "yellow",
 }
 """Style of the words for verdicts and kinds of problems."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_infperf import errors
 from pytest_infperf.gates.result import Result
 from pytest_infperf.measure.blocks import endless_order
@@ -28,8 +30,9 @@ def measure_load(context: VariantContext, name: str) -> Result:
     server = run.server.running(context.variant_id)
     order = endless_order(run.numbers, context.seed + 5)
     highest_rate = context.record.measures.get(at("highest_rate", "Server"))
+    target = run.server.target(server, run.samples, order, load.samples)
     driver = LoadDriver(
-        run.server.target(server, run.samples, order, load.samples),
+        target,
         server.process,
         context.seed,
         report_progress=lambda text: context.report_progress(f"under load {name} {text}".rstrip()),
@@ -50,5 +53,10 @@ def measure_load(context: VariantContext, name: str) -> Result:
         server_cpus=list(cores.server),
         generator_cpus=list(cores.generator),
     )
-    record.evidence.loads = {**(record.evidence.loads or {}), name: result.evidence}
+    evidence = replace(
+        result.evidence,
+        samples_left_out=len(target.refused),
+        left_out_why=next(iter(target.refused.values()), ""),
+    )
+    record.evidence.loads = {**(record.evidence.loads or {}), name: evidence}
     return context.result([result.measured], gates)

@@ -8,10 +8,14 @@ from pytest_infperf import errors
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.gates.result import Result
 from pytest_infperf.measure.throughput import SetRun
+from pytest_infperf.records.evidence import NotFiniteOutputs
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.context import VariantContext
 
 __tracebackhide__ = errors.meant_for_the_user
+
+_NAMED_SAMPLES = 20
+"""The number of samples that the record names, of those whose outputs are not finite."""
 
 
 def measure_quality(context: VariantContext, batch: int) -> Result:
@@ -44,6 +48,12 @@ def _enter_evidence(context: VariantContext, outputs: SetRun, measured: Measured
     if outputs.shares:
         evidence.quality_shares = dict(outputs.shares)
     evidence.quality_metric = metrics[0].name
+    if positions := sorted(context.suite_run.scoring.scorable(outputs).not_finite):
+        evidence.not_finite_outputs = NotFiniteOutputs(
+            len(positions),
+            len(outputs.outputs),
+            [outputs.numbers[position] for position in positions[:_NAMED_SAMPLES]],
+        )
     evidence.signatures = {metric.name: metric.signature() for metric in metrics}
     evidence.differences = dict(measured.differences)
     if context.revision_pair:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from time import monotonic, sleep
@@ -49,6 +49,8 @@ class Target:
     """Time after which a request counts as an error, in seconds."""
     cpus: Sequence[int] | None
     """Cores of the generator; None for any."""
+    refused: Mapping[int, str] = field(default_factory=dict)
+    """Why samples are not sent, by their numbers: the form of a request excludes them."""
 
 
 def open_loop(target: Target, rate: float, seconds: float, seed: int) -> Traffic:

@@ -14,6 +14,7 @@ from pytest_infperf.serving.server.telemetry import Telemetry
 from pytest_infperf.suite.payload import About, Payload
 
 _RETRY_AFTER_S = 1
+_NAMED_INSTANCES = 10
 
 
 def prediction_router(
@@ -64,8 +65,19 @@ def _endpoint(
             model_s=round(timed.model_s, 6),
             batch=timed.batch,
         )
+        if broken := [i for i, answer in enumerate(timed.answers) if not answer.is_finite]:
+            raise HTTPException(502, _not_finite(broken))
         return payload.respond(body, timed.answers, about)
 
     # FastAPI validates the body against this annotation, which differs from payload to payload.
     predict.__annotations__["body"] = payload.request
     return predict
+
+
+def _not_finite(broken: Sequence[int]) -> str:
+    shown = ", ".join(map(str, broken[:_NAMED_INSTANCES]))
+    more = f" and {len(broken) - _NAMED_INSTANCES} more" if len(broken) > _NAMED_INSTANCES else ""
+    return (
+        f"the model's result is not finite (NaN or infinite) for the instances {shown}{more}, so "
+        "there is no answer; trying again does not help"
+    )

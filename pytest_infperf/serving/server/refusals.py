@@ -28,13 +28,14 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     413: {"model": Refusal, "description": "The body is too large"},
     422: {"model": Refusal, "description": "The body does not have the form that is described"},
     429: {"model": Refusal, "description": "Too many requests are waiting; try again later"},
+    502: {"model": Refusal, "description": "The model's result is not finite"},
     504: {"model": Refusal, "description": "No answer within the time limit"},
 }
 """Refusals that the route of a payload may answer with, for the OpenAPI description."""
 
 _CODES = {
     400: "not_json", 404: "not_found", 405: "method_not_allowed", 422: "invalid", 429: "busy",
-    503: "not_ready",
+    502: "not_finite", 503: "not_ready",
 }  # fmt: skip
 
 
