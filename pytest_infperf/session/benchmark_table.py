@@ -123,7 +123,8 @@ class BenchmarkTable:
         from pytest_benchmark.fixture import BenchmarkFixture
 
         fixture = self._request.getfixturevalue(_FIXTURE)
-        if not isinstance(fixture, BenchmarkFixture):  # that of pytest-codspeed, which runs code
+        # That of pytest-codspeed, which runs code, claims to be an instance.
+        if not issubclass(type(fixture), BenchmarkFixture):
             return
         self._fixture = fixture
         if _FIXTURE in self._request.node.fixturenames:
