@@ -159,6 +159,7 @@ class Collection:
                 measured_by=self.measured_by[configured.suite.name],
                 baseline=configured.baseline_id,
                 budget_s=self.settings.budget_s,
+                requests_at=configured.requests_at,
             )
             for configured in self.suites.values()
         }
