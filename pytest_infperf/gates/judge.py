@@ -7,6 +7,7 @@ have a rule of their own, see `gates.percentile`.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from pytest_infperf.gates.percentile import judge_percentile
 from pytest_infperf.gates.remedy import after_fail, another_generator, more_time
@@ -52,6 +53,13 @@ def judge(gate: Gate, measured: Measured) -> GateRecord:
     measured : Measured
         What the method that the gate belongs to has measured.
     """
+    outcome = _judge(gate, measured)
+    if measured.remark:
+        return replace(outcome, why=f"{outcome.why}; {measured.remark}")
+    return outcome
+
+
+def _judge(gate: Gate, measured: Measured) -> GateRecord:
     p = gate.spec.percentile
     # Under load, neighbouring requests depend on each other; their percentiles have an interval.
     if p is not None and gate.spec.method != "load":

@@ -32,5 +32,7 @@ class Measured:
     """Measuring time of these values, in seconds."""
     doubt: str = ""
     """Why the values may be those of something else, for which no limit passes."""
+    remark: str = ""
+    """What the sentence of a verdict should say about how the values were measured."""
     whole_set: bool = False
     """Whether the whole test set was scored, so that the quality is known and not estimated."""
