@@ -51,7 +51,7 @@ def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
             pytrace=False,
         )
     with_benchmark = request.config.pluginmanager.hasplugin("benchmark")
-    table = BenchmarkTable(request, param.replay, available=with_benchmark)
+    table = BenchmarkTable(request, param.configured.suite.name, available=with_benchmark)
     try:
         return infperf.variant(param.configured, param.variant_id, table)
     except HardwareMissing as missing:

@@ -94,31 +94,22 @@ class MeasuringPlugin:
         ids = [param.id for param in params]
         metafunc.parametrize("variant", params, ids=ids, indirect=True)
 
-    def pytest_itemcollected(self, item: pytest.Item) -> None:
-        from pytest_infperf.session import benchmark_table
-
-        param = _variant_param(item)
-        if (
-            param
-            and isinstance(item, pytest.Function)
-            and self.config.pluginmanager.hasplugin("benchmark")
-        ):
-            group = param.configured.suite.name
-            item.add_marker(pytest.mark.benchmark(timer=param.replay.clock, group=group))
-            if self.session.measures_latency(item.function, _calls_marker(item)):
-                benchmark_table.announce(item)
-
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         from pytest_infperf.session.xdist_schedule import OneWorkerMeasures
 
         return OneWorkerMeasures(config, log)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    # Around all others, so that what they select is arranged last.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
         from pytest_infperf.errors import UserError
-        from pytest_infperf.session import xdist
+        from pytest_infperf.session import benchmark_table, xdist
 
+        with benchmark_table.announced(filter(self._is_benchmark, items)):
+            yield
         try:
             order = self.session.arrange([_variant_param(item) for item in items])
         except UserError as error:
@@ -229,6 +220,14 @@ class MeasuringPlugin:
             terminalreporter.write_line(line)
         for notice in self.session.notices:
             terminalreporter.write_line(f"note: {notice}")
+
+    def _is_benchmark(self, item: pytest.Item) -> bool:
+        return (
+            self.config.pluginmanager.hasplugin("benchmark")
+            and isinstance(item, pytest.Function)
+            and _variant_param(item) is not None
+            and self.session.measures_latency(item.function, _calls_marker(item))
+        )
 
 
 class ReplayingPlugin:

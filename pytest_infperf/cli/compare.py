@@ -110,8 +110,8 @@ def _describe_hosts(compared: Comparison) -> str:
     if compared.differing_facts:
         facts = ", ".join(compared.differing_facts)
         return (
-            f"The hosts differ ({facts}): times, rates and memory are compared as ratios to each "
-            "run's own baseline."
+            f"The hosts differ ({facts}): times, rates, memory and energy are compared as ratios "
+            "to each run's own baseline."
         )
     return (
         "The hosts are alike. The intervals cover the variation within each run, not a change of "

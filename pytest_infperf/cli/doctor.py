@@ -16,7 +16,7 @@ from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.run.run import LIBRARIES
 
 _MANY_CONTAMINATED = 0.1
-"""Share of contaminated blocks that is worth a finding; `SecondChances` allows at most a sixth."""
+"""Share of contaminated blocks that is worth a finding, whether they were measured again or not."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -76,4 +76,6 @@ def findings_in(run: RunRecord) -> Iterator[Advice]:
 
 def _contaminated_share(record: Record) -> float:
     blocks = record.evidence.contaminated_blocks
-    return blocks.again / (blocks.again + blocks.measured) if blocks and blocks.again else 0.0
+    if not blocks or not blocks.measured:
+        return 0.0
+    return (blocks.again + blocks.disturbed) / (blocks.again + blocks.measured)

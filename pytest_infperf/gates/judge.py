@@ -7,6 +7,7 @@ latency have their own rule, see `gates.percentile`.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from pytest_infperf.gates.percentile import judge_percentile
 from pytest_infperf.gates.remedy import after_fail, another_generator, more_time
@@ -64,6 +65,13 @@ def judge(gate: Gate, measured: Measured) -> GateRecord:
     measured : Measured
         The measures of the method that the gate belongs to.
     """
+    outcome = _judge(gate, measured)
+    if measured.remark:
+        return replace(outcome, why=f"{outcome.why}; {measured.remark}")
+    return outcome
+
+
+def _judge(gate: Gate, measured: Measured) -> GateRecord:
     if gate.spec.method == "quality" and (unusable := _unusable_quality(gate, measured)):
         return unusable
     p = gate.spec.percentile

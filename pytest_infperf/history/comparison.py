@@ -1,8 +1,8 @@
 """Comparison of two saved runs, measure by measure: what changed, and by how much.
 
-Times, rates and memory of different hosts say nothing about the code. Of these measures only the
-ratios to each run's own baseline are compared. Sizes, qualities and ratios are the same on any
-host.
+Times, rates, memory and energy of different hosts say nothing about the code. Of these measures
+only the ratios to each run's own baseline are compared. Sizes, qualities and ratios are the same on
+any host.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Literal
 
 from pytest_infperf.history.store import SavedRun
 from pytest_infperf.host.fingerprint import comparable
+from pytest_infperf.records.catalogue import is_alike_on_any_host, is_quality
 from pytest_infperf.records.evidence import VariantSettings
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import Record
@@ -22,9 +23,7 @@ from pytest_infperf.stats.independent import Estimate
 
 Basis = Literal["values", "ratios to the baseline"]
 
-_HOST_DEPENDENT_UNITS = frozenset({"s", "samples/s", "usd"})
-_HOST_DEPENDENT_MEASURES = frozenset({"peak_memory", "loaded_memory"})
-_EXACT_MEASURES = frozenset({"size", "peak_memory", "loaded_memory"})
+_EXACT_MEASURES = frozenset({"size", "fused_operators", "peak_memory", "loaded_memory"})
 """Measures that are read once and are the same each time. Any other measure without bounds has an
 unknown interval."""
 _DIFFERENCE_UNITS = frozenset({"points", "fraction"})
@@ -90,11 +89,6 @@ def bounds(measure: Measure) -> tuple[float, float]:
     )
 
 
-def depends_on_host(measure: str, unit: str) -> bool:
-    """Return whether a measure can be compared only between hosts of the same kind."""
-    return unit in _HOST_DEPENDENT_UNITS or measure in _HOST_DEPENDENT_MEASURES
-
-
 @dataclass(frozen=True)
 class _VariantOfRun:
     """A variant in one of the two runs, where it may be missing."""
@@ -133,13 +127,14 @@ def _change(
         return change
     old_estimate, new_estimate = _estimate(name, old), _estimate(name, new)
     is_difference = old.unit in _DIFFERENCE_UNITS
-    if is_difference and _same_samples(before, after):
+    if is_quality(name) and _same_samples(before, after):
         old_estimate, new_estimate = _exact(old_estimate.value), _exact(new_estimate.value)
     basis: Basis = "values"
-    if hosts_differ and depends_on_host(name, old.unit):
+    if hosts_differ and not is_alike_on_any_host(name):
         basis = "ratios to the baseline"
         old_baseline, new_baseline = before.baseline_estimate(name), after.baseline_estimate(name)
-        if old_baseline is None or new_baseline is None:
+        # The share of errors at a load of one host says nothing about that of another host.
+        if is_difference or min(old.value, new.value) <= 0 or not (old_baseline and new_baseline):
             return change
         old_estimate = independent.ratio(old_estimate, old_baseline)
         new_estimate = independent.ratio(new_estimate, new_baseline)
@@ -150,7 +145,7 @@ def _change(
         estimate, unit = Estimate(ratio.value - 1, ratio.low - 1, ratio.high - 1), "fraction"
     else:
         return change
-    has_low = math.isfinite(estimate.low) and (unit != "fraction" or estimate.low > -1)
+    has_low = math.isfinite(estimate.low) and (is_difference or estimate.low > -1)
     measure = Measure(
         estimate.value,
         unit,

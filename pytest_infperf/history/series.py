@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pytest_infperf.history.comparison import depends_on_host
 from pytest_infperf.history.store import SavedRun
 from pytest_infperf.host.fingerprint import comparable, host_names
+from pytest_infperf.records.catalogue import is_alike_on_any_host
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import Record
 from pytest_infperf.stats.changepoints import change_points
@@ -92,7 +92,7 @@ def series_of(
             if not fnmatchcase(record.variant, variants):
                 continue
             for name, measure in _followed(record, measures):
-                host = host_kinds.name(run) if depends_on_host(name, measure.unit) else ""
+                host = "" if is_alike_on_any_host(name) else host_kinds.name(run)
                 series = series_by_key.setdefault(
                     (record.suite, record.variant, name, host),
                     Series(record.suite, record.variant, name, measure.unit, host),

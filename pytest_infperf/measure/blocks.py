@@ -71,15 +71,35 @@ class SecondChances:
     """The number of blocks that count."""
     again: int = 0
     """The number of blocks that were measured again."""
+    disturbed: int = 0
+    """The number of blocks that count although they are contaminated."""
 
     def counts(self) -> RepeatedBlocks:
         """Return the counts for the record."""
-        return RepeatedBlocks(self.measured, self.again)
+        return RepeatedBlocks(self.measured, self.again, self.disturbed)
 
-    def take(self, *blocks: BlockDone) -> bool:
-        """Return True if the blocks count, False if they must be measured again."""
-        if any(map(contaminated, blocks)) and self.again < _MEASURED_AGAIN * (self.measured + 1):
-            self.again += 1
-            return False
+    def take(self, *blocks: BlockDone, in_time: bool = True) -> bool:
+        """Return True if the blocks count, False if they are to be measured again.
+
+        Parameters
+        ----------
+        *blocks : BlockDone
+            The blocks, which count together or not at all.
+        in_time : bool, default True
+            Whether there is time to measure them again. Without it the first ones count in any
+            case: a contaminated block is better than none.
+        """
+        if any(map(contaminated, blocks)):
+            is_allowed = self.again < _MEASURED_AGAIN * (self.measured + 1)
+            if is_allowed and (in_time or self.measured):
+                self.again += 1
+                return False
+            self.disturbed += 1
         self.measured += 1
         return True
+
+    def remark(self, noun: str) -> str:
+        """Return what a verdict should say if most of the blocks that count are contaminated."""
+        if 2 * self.disturbed <= self.measured:
+            return ""
+        return f"other processes disturbed {self.disturbed} of {self.measured} {noun}"

@@ -53,7 +53,7 @@ class Queries:
     chances: SecondChances = field(default_factory=SecondChances)
     seconds: float = 0.0
 
-    def measure(self, worker: VariantWorker, order: Iterator[int]) -> None:
+    def measure(self, worker: VariantWorker, order: Iterator[int], budget_s: float) -> None:
         """Measure one more block of about 0.1 s, or longer if queries are slow."""
         start = perf_counter()
         mean_s = sum(self.query_ns) / len(self.query_ns) / 1e9 if self.query_ns else _BLOCK_S / 2
@@ -61,13 +61,13 @@ class Queries:
         count = max(least, ceil(_BLOCK_S / mean_s))
         numbers = [next(order) for _ in range(count)]
         block = worker.run([[number] for number in numbers])
-        if self.chances.take(block):
+        self.seconds += perf_counter() - start
+        if self.chances.take(block, in_time=self.seconds < budget_s):
             self.numbers += numbers
             self.query_ns += block.query_ns
             self.model_ns += block.model_ns
             self.cpu_s.append(block.cpu_ns / 1e9)
             self.block_queries.append(len(block.query_ns))
-        self.seconds += perf_counter() - start
 
     def measured_at(
         self,
@@ -96,7 +96,13 @@ class Queries:
             bounds = bootstrap.ratio_of_sums(times, durations, confidence, seed)
             factor = sum(times) / sum(durations)
             measures["real_time_factor"] = Measure(factor, "ratio", *bounds, n)
-        return Measured(measures, times_s=times, confidence=confidence, seconds=self.seconds)
+        return Measured(
+            measures,
+            times_s=times,
+            confidence=confidence,
+            seconds=self.seconds,
+            remark=self.chances.remark("blocks"),
+        )
 
 
 def _needed(percentile: str, confidence: float) -> int:
@@ -141,7 +147,7 @@ def measure_latency(
     while len(queries.query_ns) < _LEAST_QUERIES or (
         queries.seconds < _ENOUGH_S and len(queries.query_ns) < _ENOUGH_QUERIES
     ):
-        queries.measure(worker, order)
+        queries.measure(worker, order, budget_s)
         if queries.seconds >= budget_s:
             break
     first = len(queries.query_ns)
@@ -152,7 +158,7 @@ def measure_latency(
     }
     for look in sorted({*looks, *chain.from_iterable(passing.values())}):
         while len(queries.query_ns) < look and queries.seconds < budget_s:
-            queries.measure(worker, order)
+            queries.measure(worker, order, budget_s)
         measured = replace(
             queries.measured_at(worker, percentiles, share, seed, duration_s),
             passing={name: by_look.get(look, 1.0) for name, by_look in passing.items() if by_look},

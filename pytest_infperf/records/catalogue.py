@@ -122,6 +122,33 @@ _OF_SERVERS = (
 )
 """Measures that exist only under a load."""
 
+_ALIKE_ON_ANY_HOST = frozenset({"speedup", "regression", "trend", "size", "fused_operators"})
+"""Measures that are ratios to the same host's other times, or properties of an artifact."""
+
+
+def is_quality(name: str) -> bool:
+    """Return whether a measure is `agreement` or a task's metric, which the catalogue cannot know.
+
+    Parameters
+    ----------
+    name : str
+        The name of a measure, also at a point: `latency_p99@users=4`.
+    """
+    base = base_of(name)
+    known = {spec.name: spec.method for spec in (*_FIXED, *_OF_SERVERS)}
+    is_other = PERCENTILE.fullmatch(base) or base == GROWTH
+    return not is_other and known.get(base, "quality") == "quality"
+
+
+def is_alike_on_any_host(name: str) -> bool:
+    """Return whether a measure does not depend on how fast or how large a host is.
+
+    Qualities are alike, and so are ratios of times of one host and the sizes of artifacts. Times,
+    rates, memory, cores, energy, cost, and the errors under a load are not.
+    """
+    base = base_of(name)
+    return base in _ALIKE_ON_ANY_HOST or base == GROWTH or is_quality(name)
+
 
 def quality_spec(name: str, unit: str, higher_is_better: bool) -> MeasureSpec:
     """Return the specification of a task's metric.

@@ -92,6 +92,9 @@ class RepeatedBlocks:
     """The number of blocks or pairs that count."""
     again: int
     """The number of blocks or pairs that were disturbed and measured again."""
+    disturbed: int = 0
+    """The number of blocks or pairs that count although they were disturbed, as enough were
+    measured again or there was no time to. Older files do not have it."""
 
 
 @dataclass

@@ -36,5 +36,7 @@ class Measured:
     """What is wrong with outputs that are not finite, for which every gate on quality fails."""
     baseline_not_finite: str = ""
     """The same of the outputs of the baseline, for which no gate that compares with it passes."""
+    remark: str = ""
+    """What the sentence of a verdict should say about how the values were measured."""
     whole_set: bool = False
     """Whether the whole test set was scored, so that the quality is exact."""

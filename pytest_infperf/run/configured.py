@@ -35,6 +35,11 @@ class ConfiguredSuite:
         """The metrics of the task, then those that plugins add."""
         return [*map(metric, self.suite.task.metrics), *self.more_metrics]
 
+    @property
+    def requests_at(self) -> dict[str, int]:
+        """The number of single requests at each point that has a fixed number: the protocols."""
+        return {name: protocol.runs * protocol.requests for name, protocol in PROTOCOLS.items()}
+
     @cached_property
     def catalogue(self) -> Catalogue:
         """The measures of the suite."""

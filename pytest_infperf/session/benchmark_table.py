@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
 from typing import Any, Protocol
+
+_FIXTURE = "benchmark"
 
 
 class Replay:
@@ -31,10 +35,23 @@ class Replay:
         self._now = 0.0
 
 
-def announce(test: Any) -> None:
-    """Make pytest-benchmark treat the test as one that uses its fixture."""
-    if "benchmark" not in test.fixturenames:
-        test.fixturenames.append("benchmark")
+@contextmanager
+def announced(tests: Iterable[Any]) -> Iterator[None]:
+    """Let tests that measure latency count as benchmarks while plugins select and deselect tests.
+
+    Afterwards they do not request the fixture any more: it is made when latency is measured. A test
+    that fails before is not one that forgot to use its fixture.
+    """
+    added = []
+    for names in (test.fixturenames for test in tests):
+        if _FIXTURE not in names:  # the list is common to all parameters of a test
+            names.append(_FIXTURE)
+            added.append(names)
+    try:
+        yield
+    finally:
+        for names in added:
+            names.remove(_FIXTURE)
 
 
 def saves(config: Any) -> bool:
@@ -66,30 +83,73 @@ def add_records(
         record = record_of(params.get(entry["fullname"], {}).get("variant"))
         if record is not None:
             entry["extra_info"].update(record)
-            entry["params"]["variant"] = record["variant"]
+            # The rows of one test share their parameters.
+            entry["params"] = {**entry["params"], "variant": record["variant"]}
 
 
 class FixtureRequest(Protocol):
     """The part of pytest's fixture request that is used here."""
 
+    @property
+    def node(self) -> Any: ...
+
     def getfixturevalue(self, argname: str) -> Any: ...
 
 
 class BenchmarkTable:
-    """Shows the latencies of one test in pytest-benchmark's table, if it is available."""
+    """Shows the latencies of one test in pytest-benchmark's table, if it is available.
 
-    def __init__(self, request: FixtureRequest, replay: Replay, available: bool) -> None:
+    Parameters
+    ----------
+    request : FixtureRequest
+        The request of the test's `variant`.
+    group : str
+        The group of the rows, where the test's marker `benchmark` names none.
+    available : bool
+        Whether pytest-benchmark is active.
+    """
+
+    def __init__(self, request: FixtureRequest, group: str, available: bool) -> None:
         self._request = request
-        self._replay = replay
+        self._group = group
         self._available = available
+        self._fixture: Any = None
+        self._rows = 0
 
     def expect(self) -> None:
         """Request pytest-benchmark's fixture, before anything is measured."""
-        if self._available:
-            self._fixture = self._request.getfixturevalue("benchmark")
+        if not self._available or self._fixture:
+            return
+        from pytest_benchmark.fixture import BenchmarkFixture
+
+        fixture = self._request.getfixturevalue(_FIXTURE)
+        # That of pytest-codspeed, which runs code, claims to be an instance.
+        if not issubclass(type(fixture), BenchmarkFixture):
+            return
+        self._fixture = fixture
+        if _FIXTURE in self._request.node.fixturenames:
+            self._rows = 1  # the test's own
+        else:
+            fixture.skipped = True  # silences the warning that the fixture was not used
 
     def show(self, times_s: Sequence[float]) -> None:
-        """Add the times of single queries to the table, in seconds."""
-        if self._available:
-            self._replay.load(times_s)
-            self._fixture.pedantic(self._replay.tick, setup=self._replay.reset, rounds=len(times_s))
+        """Add the times of single queries to the table, in seconds.
+
+        A further row of the test has a number behind its name.
+        """
+        if not self._fixture:
+            return
+        # A copy, because a fixture can be used once, and the test may use its own with its clock.
+        row = copy(self._fixture)
+        replay = Replay()
+        self._rows += 1
+        number = f"#{self._rows}" if self._rows > 1 else ""
+        vars(row).update(
+            name=f"{row.name}{number}",
+            fullname=f"{row.fullname}{number}",
+            group=row.group or self._group,
+            _mode=None,
+            _timer=replay.clock,
+        )
+        replay.load(times_s)
+        row.pedantic(replay.tick, setup=replay.reset, rounds=len(times_s))

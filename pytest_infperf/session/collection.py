@@ -13,7 +13,6 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.records.catalogue import Method
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.session import calls
-from pytest_infperf.session.benchmark_table import Replay
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SUITE_FILE, suite_beside, suite_names_below
@@ -36,9 +35,12 @@ class VariantParam:
 
     configured: ConfiguredSuite
     variant_id: str
-    replay: Replay = field(default_factory=Replay)
     node_type: str | None = None
     """The type of the node that measures the variant; None for this host."""
+
+    def __str__(self) -> str:
+        """Return what tables and files of pytest-benchmark show of it."""
+        return self.id
 
     @property
     def id(self) -> str:
@@ -157,6 +159,7 @@ class Collection:
                 measured_by=self.measured_by[configured.suite.name],
                 baseline=configured.baseline_id,
                 budget_s=self.settings.budget_s,
+                requests_at=configured.requests_at,
             )
             for configured in self.suites.values()
         }

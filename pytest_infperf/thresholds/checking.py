@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pytest_infperf.records.catalogue import Catalogue, Method
+from pytest_infperf.records.points import point_of
 from pytest_infperf.thresholds.location import Location
 from pytest_infperf.thresholds.problems import ProblemCollector
 from pytest_infperf.thresholds.resolving import resolve
 from pytest_infperf.thresholds.sections import Limits, Policy, SuiteSection
 from pytest_infperf.thresholds.wording import suggest, toml_string
 
-FASTEST_QUERY_S = 10e-6
+FASTEST_QUERY_S = 100e-6
 """Lower bound on the time of a model's query, in seconds.
 
-A budget that fits the queries of a percentile only if they are faster is too small.
+A budget that fits the queries of a percentile only if they are faster is too small. To raise it
+costs nothing where queries are faster: measuring ends once the limits are decided.
 """
+_LONGEST_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class SuiteFacts:
     """Baseline named by the suite or an option; the file's baseline takes precedence."""
     budget_s: float | None = None
     """Value of --infperf-budget in seconds, which takes precedence over the file's."""
+    requests_at: Mapping[str, int] = field(default_factory=dict)
+    """Number of single requests at each point that has a fixed number, such as a protocol."""
 
 
 def check_suite(
@@ -59,7 +64,13 @@ def check_suite(
     checker = _GateChecker(suite, facts, policy, baseline, problems)
     for path, gates in section.gate_tables():
         for measure, limits in gates.items():
-            checker.check(suite.in_table(*path).at_measure(measure), measure, limits)
+            location = suite.in_table(*path).at_measure(measure)
+            checker.check(location, measure, limits, _variants_of(path, facts.variants))
+
+
+def _variants_of(path: Sequence[str], variants: Sequence[str]) -> Collection[str]:
+    """Return the variants that a table of gates applies to."""
+    return {path[1]} if path[0] == "variants" else set(variants)
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,9 @@ class _GateChecker:
     baseline: str | None
     problems: ProblemCollector
 
-    def check(self, location: Location, measure: str, limits: Limits) -> None:
+    def check(
+        self, location: Location, measure: str, limits: Limits, variants: Collection[str]
+    ) -> None:
         resolved = resolve(measure, limits, self.facts.catalogue, location, self.problems)
         if resolved is None:
             return
@@ -82,38 +95,66 @@ class _GateChecker:
                 f"Add a test that calls variant.{spec.method}().check().",
             )
         if spec.percentile is not None and spec.method != "load":
-            self._check_budget(location, spec.percentile)
-        if self.baseline is None:
-            for limit in resolved_limits:
-                if spec.need_of(limit.rule) == "baseline":
-                    self.problems.add(
-                        location.at_key(limit.rule),
-                        "there is no baseline to compare with",
-                        f"Add baseline = {self._first_variant()} to {self.suite}.",
-                    )
+            queries = self._queries_needed(spec.percentile)
+            requests = self.facts.requests_at.get(point_of(measure))
+            # Beside the baseline, half of the budget is for pairs.
+            share = 0.5 if spec.method == "latency" and self._compared(variants) else 1.0
+            if requests is None:
+                self._check_budget(location, queries, share)
+            elif queries > requests:
+                self.problems.add(
+                    location,
+                    f"{self._needs(queries)}, and the protocol has {requests}",
+                    "Gate a lower percentile.",
+                )
+        for limit in resolved_limits:
+            if spec.need_of(limit.rule) == "baseline":
+                self._check_baseline(location.at_key(limit.rule), variants)
 
-    def _check_budget(self, location: Location, percentile: float) -> None:
-        confidence, budget_s = self.policy.confidence, self._budget_s
-        max_queries = budget_s / FASTEST_QUERY_S
-        # With fewer than log(2) expected queries above the percentile, the confidence stays below
-        # one half.
-        if not 0 < percentile < 1 or (1 - percentile) * max_queries < math.log(2):
+    def _compared(self, variants: Collection[str]) -> bool:
+        """Return whether one of these variants is compared with the baseline."""
+        return self.baseline is not None and set(variants) != {self.baseline}
+
+    def _check_baseline(self, location: Location, variants: Collection[str]) -> None:
+        if self.baseline is None:
             self.problems.add(
                 location,
-                f"no run within the budget of {budget_s:g} s can resolve it",
-                f"Raise {self._budget_setting}, or gate a percentile closer to the median.",
+                "there is no baseline to compare with",
+                f"Add baseline = {self._first_variant()} to {self.suite}.",
             )
-            return
+        elif not self._compared(variants):
+            self.problems.add(
+                location,
+                f"{toml_string(self.baseline)} is the baseline itself, so the limit judges nothing",
+                "Move the limit to another variant, or remove it.",
+            )
+
+    def _queries_needed(self, percentile: float) -> float:
         from pytest_infperf.stats.quantile import queries_needed
 
-        queries = queries_needed(percentile, confidence)
-        if queries > max_queries:
-            needed_s = math.ceil(queries * FASTEST_QUERY_S)
+        # A percentile so close to 1 that a float cannot tell them apart needs endless queries.
+        is_finite = 0 < percentile < 1
+        return queries_needed(percentile, self.policy.confidence) if is_finite else math.inf
+
+    def _needs(self, queries: float) -> str:
+        return f"needs at least {queries} queries at confidence {self.policy.confidence}"
+
+    def _check_budget(self, location: Location, queries: float, share: float) -> None:
+        needed_s = queries * FASTEST_QUERY_S / share
+        if needed_s > _LONGEST_S:
             self.problems.add(
                 location,
-                f"needs at least {queries} queries at confidence {confidence}, more than a model "
-                f"can answer within the budget of {budget_s:g} s",
-                f"Raise {self._budget_setting} to {needed_s} or more, or gate a lower percentile.",
+                "no run of reasonable length can resolve it",
+                "Gate a percentile closer to the median.",
+            )
+        elif needed_s > self._budget_s:
+            part = "" if share == 1 else f", of which pairs with the baseline leave {share:.0%}"
+            self.problems.add(
+                location,
+                f"{self._needs(queries)}, more than a model can answer within the budget of "
+                f"{self._budget_s:g} s{part}",
+                f"Raise {self._budget_setting} to {math.ceil(needed_s)} or more, or gate a lower "
+                "percentile.",
             )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Collection, Mapping
 from typing import Any, cast, get_args
@@ -33,6 +34,8 @@ _NUMBERS = {
     "budget_s": (0.0, math.inf, "a number greater than 0", "20"),
 }
 """Bounds that a number must lie between, their description, and an example, by key."""
+_CHARACTER_SET = re.compile(r"\[!?+\]?+[^\]]*\]")
+"""A set of characters as fnmatch reads it: a ] directly behind its beginning belongs to it."""
 
 
 class SectionParser:
@@ -76,8 +79,20 @@ class SectionParser:
         on: dict[str, Gates] = {}
         for glob, gates in hosts.items():
             host_location = location.in_table("on", glob)
+            self._check_glob(glob, host_location)
             on[glob] = self._gates(self._table(gates, host_location), host_location)
         return VariantSection(self._gates(table, location), on)
+
+    def _check_glob(self, glob: str, location: Location) -> None:
+        """Reject globs that match no host: fnmatch takes a bracket that is not closed literally."""
+        if not glob.strip():
+            self._problems.add(location, "the glob is empty", 'Write on."c7i.*" or on."*Xeon*".')
+        elif "[" in _CHARACTER_SET.sub("", glob):
+            self._problems.add(
+                location,
+                "the glob has a [ that is not closed",
+                "Close the set of characters with ], or write [[] for the character itself.",
+            )
 
     def _gates(self, table: Table, location: Location) -> Gates:
         gates: dict[str, Limits] = {}

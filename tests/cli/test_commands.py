@@ -156,12 +156,12 @@ def test_doctor_reports_findings_with_reasons_and_advice(project: Path) -> None:
     path = write_record(project, "a.json", "x", 0.01)
     run = record_file.read(project / path)
     run.records[0].evidence.doubts = ["its graph is not fused: fused=True"]
-    run.records[0].evidence.contaminated_blocks = RepeatedBlocks(measured=50, again=10)
+    run.records[0].evidence.contaminated_blocks = RepeatedBlocks(50, 10, disturbed=5)
     record_file.write(project / path, run)
     done = infperf(project, "doctor", path, "--strict")
     assert done.returncode == 1, done.stderr
     assert "echo[fast]: its graph is not fused" in done.stdout
-    assert "echo[fast]: 17% of its blocks were disturbed" in done.stdout
+    assert "echo[fast]: 25% of its blocks were disturbed" in done.stdout
     assert "  why: " in done.stdout
     assert "  do:  " in done.stdout
 

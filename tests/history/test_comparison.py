@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,80 @@ def test_between_hosts_times_are_compared_as_ratios_to_the_baseline() -> None:
     assert found.change.value == pytest.approx(0.5), "from half of the baseline's to three quarters"
     assert change(comparison, "latency_p50", "base").basis is None
     assert change(comparison, "size").basis == "values"
+
+
+def with_measure(name: str, measure: Measure, host: dict[str, Any] | None = None) -> RunRecord:
+    run = run_record(host=host)
+    for record in run.records:
+        record.measures[name] = measure
+    return run
+
+
+OF_A_HOST = {
+    "real_time_factor": "ratio",
+    "cpu_time": "s",
+    "throughput": "samples/s",
+    "cost_per_million": "usd",
+    "loaded_memory": "bytes",
+    "latency_p99@length=512": "s",
+    "throughput@batch=8": "samples/s",
+    "latency_p99.9@users=4": "s",
+    "highest_rate@Server": "requests/s",
+    "requests_per_hour@users=4": "requests/h",
+    "cpu_usage@users=4": "cores",
+    "peak_memory@users=4": "bytes",
+    "memory_growth@soak": "MB/h",
+    "energy_per_request@users=4": "J",
+}
+ALIKE = {
+    "speedup": "ratio",
+    "regression": "fraction",
+    "agreement": "fraction",
+    "f1": "fraction",
+    "size": "bytes",
+    "fused_operators": "",
+    "growth@length": "",
+}
+
+
+@pytest.mark.parametrize(("name", "unit"), [*OF_A_HOST.items(), *ALIKE.items()])
+def test_what_depends_on_the_host_is_compared_on_hosts_alike(name: str, unit: str) -> None:
+    measure = Measure(2.0, unit, 1.9, 2.1)
+    other = {**HOST, "cpu_model": "Model B"}
+    alike = change(compared(with_measure(name, measure), with_measure(name, measure)), name)
+    assert alike.basis == "values"
+    unlike = compared(with_measure(name, measure), with_measure(name, measure, other))
+    found = change(unlike, name)
+    if name in ALIKE:
+        assert found.basis == "values"
+    else:
+        assert found.basis == "ratios to the baseline"
+        assert change(unlike, name, "base").basis is None
+
+
+def test_errors_under_a_load_are_not_compared_between_hosts() -> None:
+    before = with_measure("error_rate@users=4", Measure(0.0, "fraction"))
+    after = with_measure(
+        "error_rate@users=4", Measure(0.1, "fraction"), {**HOST, "cpu_model": "Model B"}
+    )
+    assert change(compared(before, after), "error_rate@users=4").basis is None
+    before.host = after.host
+    assert change(compared(before, after), "error_rate@users=4").basis == "values"
+
+
+def test_a_fraction_keeps_its_interval() -> None:
+    """Scores of the same samples are exact; a regression that was measured twice is not."""
+    runs = [
+        with_measure("regression", Measure(value, "fraction", value - 0.01, value + 0.01))
+        for value in (1.5, 0.1)
+    ]
+    for run in runs:
+        run.records[1].settings = VariantSettings(baseline_id="base", seed=0, samples=400)
+    found = change(compared(*runs), "regression").change
+    assert found
+    assert found.value == pytest.approx(-1.4)
+    assert found.low == pytest.approx(-1.4 - 0.01 * 2**0.5)
+    assert found.high == pytest.approx(-1.4 + 0.01 * 2**0.5)
 
 
 def test_a_measure_of_one_run_only_is_listed() -> None:

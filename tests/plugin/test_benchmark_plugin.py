@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from typing import Any
@@ -144,6 +145,133 @@ def test_the_projects_own_benchmarks_are_not_changed(project: Project) -> None:
     (entry,) = benchmarks(project.folder / "benchmark.json").values()
     assert entry["name"] == "test_sum"
     assert 0 < entry["stats"]["mean"] < 1
+
+
+def test_a_benchmark_of_ones_own_beside_variant_keeps_its_clock(project: Project) -> None:
+    project.tests(
+        """
+        import time
+
+        def test_both(variant, benchmark):
+            variant.latency()
+            benchmark.pedantic(time.sleep, (0.005,), rounds=3)
+
+        def test_own(variant, benchmark):
+            benchmark.pedantic(time.sleep, (0.005,), rounds=3)
+        """
+    )
+    result = project.measure_here("--benchmark-json=benchmark.json", "--infperf-variants=fast")
+    result.assert_outcomes(passed=2)
+    entries = benchmarks(project.folder / "benchmark.json")
+    assert set(entries) == {"test_both[fast]", "test_both[fast]#2", "test_own[fast]"}
+    for name in ("test_both[fast]", "test_own[fast]"):
+        assert entries[name]["group"] is None
+        assert 0.005 <= entries[name]["stats"]["min"] < 0.1
+    assert 0.0002 <= entries["test_both[fast]#2"]["stats"]["min"] < 0.005
+
+
+def test_each_latency_of_a_test_is_a_row(project: Project) -> None:
+    project.tests("def test_twice(variant): variant.latency(), variant.latency()")
+    result = project.measure_here("--benchmark-json=benchmark.json", "--infperf-variants=fast")
+    result.assert_outcomes(passed=1)
+    entries = benchmarks(project.folder / "benchmark.json")
+    assert set(entries) == {"test_twice[fast]", "test_twice[fast]#2"}
+    assert {entry["fullname"] for entry in entries.values()} == {
+        f"suites/echo/test_echo.py::{name}" for name in entries
+    }
+    for entry in entries.values():
+        assert entry["params"] == {"variant": "fast"}
+        assert entry["extra_info"]["variant"] == "fast"
+        assert entry["stats"]["min"] >= 0.0002
+
+
+def test_a_group_that_the_test_names_is_kept(project: Project) -> None:
+    project.tests(
+        """
+        import pytest
+
+        @pytest.mark.benchmark(group="mine")
+        def test_latency(variant): variant.latency()
+        """
+    )
+    project.measure_here("--benchmark-json=benchmark.json", "--infperf-variants=fast")
+    (entry,) = benchmarks(project.folder / "benchmark.json").values()
+    assert entry["group"] == "mine"
+
+
+def test_deselecting_benchmarks_by_their_mark_leaves_our_tests(project: Project) -> None:
+    project.only_tests_of("latency", "footprint")
+    result = project.measure_here("-m", "not benchmark", "--infperf-variants=fast")
+    result.assert_outcomes(passed=2)
+    assert result.measure("fast", "latency_p50")["value"] > 0
+
+
+def test_a_csv_and_a_group_name_the_variant_by_its_id(project: Project) -> None:
+    project.only_tests_of("latency")
+    result = project.measure_here(
+        "--benchmark-group-by=param:variant", "--benchmark-autosave", "--infperf-variants=fast"
+    )
+    assert "benchmark 'variant=fast': 1 tests" in result.text
+    assert project.pytester
+    compared = project.pytester.run(
+        sys.executable, "-m", "pytest_benchmark", "compare", "--csv=compared.csv"
+    )
+    assert compared.ret == 0
+    (row,) = csv.DictReader((project.folder / "compared.csv").read_text().splitlines())
+    assert row["param:variant"] == "fast"
+
+
+def test_a_worker_that_dies_gives_one_error(project: Project) -> None:
+    """And not a second one, that pytest-benchmark's fixture was not used."""
+    project.suite(
+        """
+        import os
+
+        from pytest_infperf import Echo, Fake, Suite
+
+        class Dying(Fake):
+            def load(self, *arguments):
+                runner = super().load(*arguments)
+                infer, queries = runner.infer, []
+
+                def infer_twice(features):
+                    queries.append(features)
+                    return infer(features) if len(queries) < 3 else os._exit(7)
+
+                runner.infer = infer_twice
+                return runner
+
+        suite = Suite("echo", task=Echo(), model="../../model", variants=[Dying(id="dying")])
+        """
+    )
+    project.tests(
+        """
+        def test_latency(variant):
+            variant.latency()
+
+        def test_after_something_else(variant):
+            variant.quality()
+            variant.latency()
+        """
+    )
+    result = project.measure_here("-Werror::pytest.PytestWarning")
+    assert result.outcomes() == {
+        "test_latency[dying]": "failed",
+        "test_after_something_else[dying]": "failed",
+    }
+    result.assert_outcomes(failed=2)
+    assert "ended with exit code 7" in result.message("test_latency[dying]")
+    assert "was not used at all" not in result.text
+
+
+def test_pytest_codspeed_is_active_side_by_side(project: Project) -> None:
+    """With --codspeed it runs what uses the fixture `benchmark`, and nothing else."""
+    pytest.importorskip("pytest_codspeed")
+    project.only_tests_of("latency", "footprint")
+    project.tests("def test_sum(benchmark): assert benchmark(sum, [1, 2]) == 3", "test_own.py")
+    result = project.measure("--codspeed", "--infperf-variants=fast")
+    assert result.outcomes() == {"test_latency[fast]": "passed", "test_sum": "passed"}
+    assert result.measure("fast", "latency_p50")["value"] > 0
 
 
 def test_runs_side_by_side_are_all_saved(project: Project) -> None:

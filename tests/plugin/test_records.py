@@ -113,7 +113,7 @@ def test_evidence_of_the_run_is_recorded(measured: Outcome) -> None:
     evidence = measured.record("wrong")["evidence"]
     assert evidence["signatures"] == {"accuracy": "exact match"}
     assert evidence["differences"]["accuracy"]["value"] == -25
-    assert set(evidence["contaminated_pairs"]) == {"measured", "again"}
+    assert set(evidence["contaminated_pairs"]) == {"measured", "again", "disturbed"}
     assert evidence["contaminated_pairs"]["measured"] >= 12
     assert evidence["processes_compared"] == 1
 

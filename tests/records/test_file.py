@@ -52,7 +52,7 @@ settings_of_variants = st.builds(
 evidence = st.builds(
     Evidence,
     doubts=st.none() | st.lists(words, max_size=3),
-    contaminated_blocks=st.none() | st.builds(RepeatedBlocks, st.integers(0, 9), st.integers(0, 9)),
+    contaminated_blocks=st.none() | st.builds(RepeatedBlocks, *[st.integers(0, 9)] * 3),
     against=st.none()
     | st.builds(
         AgainstEvidence,

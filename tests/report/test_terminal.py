@@ -12,6 +12,7 @@ from pytest_infperf.records.evidence import Evidence
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 from pytest_infperf.report.characters import shows_unicode
+from pytest_infperf.report.tables.cells import regression_with_margin, speedup_with_margin
 from pytest_infperf.report.terminal import render
 
 
@@ -108,6 +109,32 @@ def test_the_margin_is_rounded_up() -> None:
     lines = lines_of(RunRecord({}, None, [record, other]), 45)
     assert "1.20x ±0.01" in row_of(lines, "v")
     assert "1.20x ±0.01" in row_of(lines, "w" * 20)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (1.15, 1.28, "1.20x ±0.08"),
+        (1.15, 1.35, "1.20x [1.15, 1.35]"),
+        (0.2, 187.8, "1.20x [0.20, 187.80]"),
+        (None, 1.35, "1.20x [?, 1.35]"),
+        (0.0, None, "1.20x [0.00, ?]"),
+        (None, None, "1.20x"),
+    ],
+)
+def test_a_margin_stands_for_two_sides_that_are_alike(
+    low: float | None, high: float | None, shown: str
+) -> None:
+    record = Record("s", "v" * 20, {"speedup": Measure(1.2, "ratio", low, high)})
+    assert " ".join(speedup_with_margin(record)).strip() == shown
+    assert shown in row_of(lines_of(RunRecord({}, None, [record]), 45), "v" * 20)
+
+
+def test_a_regression_has_both_bounds_where_its_sides_differ() -> None:
+    measures = {"regression": Measure(0.02, "fraction", 0.0, 0.09)}
+    assert regression_with_margin(Record("s", "v", measures)).tail == "[0.00, 9.00]"
+    measures = {"regression": Measure(0.02, "fraction", 0.0, 0.03)}
+    assert regression_with_margin(Record("s", "v", measures)).tail == "±2.00"
 
 
 def test_the_headings_name_baseline_confidence_samples_and_host(translation: RunRecord) -> None:

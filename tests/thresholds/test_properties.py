@@ -66,7 +66,9 @@ quantities = st.sampled_from(["300 ms", "1.5x", "900 MB", "5 %", "22 points", "7
 suites = st.sampled_from(["translation", "speech", "tradition"])
 points = st.sampled_from([*CATALOGUE.points, "length=17", "length"])
 variants = st.sampled_from([*VARIANTS, "onx"])
-globs = st.sampled_from(["c7i.*", "*Xeon*", "[", "[!z-a]", "[]-"]) | names
+globs = st.sampled_from(["c7i.*", "*Xeon*", "[!z-a]", "[]-]"]) | names.filter(
+    lambda name: name.strip() and "[" not in name
+)
 measures = st.sampled_from([*CATALOGUE.names(), "latency_p99.99", "latency_p٩", "latancy"])
 
 
@@ -129,7 +131,8 @@ doubtful_suites = st.fixed_dictionaries(
         "gates": doubtful_gates,
         "variants": doubtful(
             variants,
-            doubtful_gates | st.fixed_dictionaries({"on": doubtful(globs, doubtful_gates)}),
+            doubtful_gates
+            | st.fixed_dictionaries({"on": doubtful(globs | st.just("[]-"), doubtful_gates)}),
         ),
         "budget": anything,
     },
@@ -248,6 +251,8 @@ right_gates = st.fixed_dictionaries(
 def test_a_file_that_fits_its_suite_is_accepted(
     gates: dict[str, Any], variants: dict[str, Any], on: dict[str, Any], baseline: str
 ) -> None:
-    suite = {"baseline": baseline, "gates": gates, "variants": {**variants, "onnx": {"on": on}}}
+    below = {**variants, "onnx": {"on": on}}
+    below.pop(baseline, None)  # it has no limits against itself
+    suite = {"baseline": baseline, "gates": gates, "variants": below}
     text = tomlkit.dumps({"schema": 1, "translation": suite})
     assert read_and_check(text, SuiteFacts(VARIANTS, CATALOGUE, METHODS, None))

@@ -196,6 +196,12 @@ def in_gates(line: str) -> str:
     return f'schema = 1\n[translation]\nbaseline = "torch"\n[translation.gates]\n{line}\n'
 
 
+def in_variant(table: str, line: str) -> str:
+    header = 'schema = 1\n[translation]\nbaseline = "torch"\n'
+    return f"{header}[translation.variants.{table}]\n{line}\n"
+
+
+P9999 = '"latency_p99.99" = { max = "1 s" }'
 MISTAKES = {
     # Mistakes that show without knowing the suites.
     "schema = 1\n[translation.gates\n": (
@@ -381,13 +387,38 @@ MISTAKES = {
     ),
     in_gates('"latency_p99.9999" = { max = "1 s" }'): (
         '5: [translation.gates] "latency_p99.9999": needs at least 4605168 queries at confidence '
-        "0.99, more than a model can answer within the budget of 20 s. "
-        "Raise budget_s in [translation] to 47 or more, or gate a lower percentile."
+        "0.99, more than a model can answer within the budget of 20 s, of which pairs with the "
+        "baseline leave 50%. Raise budget_s in [translation] to 922 or more, or gate a lower "
+        "percentile."
     ),
     in_gates('"latency_p99.99999999999999999" = { max = "1 s" }'): (
-        '5: [translation.gates] "latency_p99.99999999999999999": no run within the budget of 20 s '
-        "can resolve it. Raise budget_s in [translation], or gate a percentile closer to the "
-        "median."
+        '5: [translation.gates] "latency_p99.99999999999999999": no run of reasonable length '
+        "can resolve it. Gate a percentile closer to the median."
+    ),
+    in_gates(P9999).replace("baseline", "budget_s = 6\nbaseline"): (
+        '6: [translation.gates] "latency_p99.99": needs at least 46050 queries at confidence '
+        "0.99, more than a model can answer within the budget of 6 s, of which pairs with the "
+        "baseline leave 50%. Raise budget_s in [translation] to 10 or more, or gate a lower "
+        "percentile."
+    ),
+    in_variant("torch", "speedup = { min = 1.2 }"): (
+        '5: [translation.variants.torch] speedup.min: "torch" is the baseline itself, so the limit '
+        "judges nothing. Move the limit to another variant, or remove it."
+    ),
+    in_variant('torch.on."c7i.*"', "bleu = { min = 1, max_drop = 1 }"): (
+        '5: [translation.variants.torch.on."c7i.*"] bleu.max_drop: "torch" is the baseline itself, '
+        "so the limit judges nothing. Move the limit to another variant, or remove it."
+    ),
+    in_variant('onnx.on."["', "bleu = { min = 1 }"): (
+        '4: [translation.variants.onnx.on."["]: the glob has a [ that is not closed. '
+        "Close the set of characters with ], or write [[] for the character itself."
+    ),
+    in_variant('onnx.on."Xeon [!]*"', "bleu = { min = 1 }"): (
+        '4: [translation.variants.onnx.on."Xeon [!]*"]: the glob has a [ that is not closed. '
+        "Close the set of characters with ], or write [[] for the character itself."
+    ),
+    in_variant('onnx.on.""', "bleu = { min = 1 }"): (
+        '4: [translation.variants.onnx.on.""]: the glob is empty. Write on."c7i.*" or on."*Xeon*".'
     ),
 }
 
@@ -437,20 +468,53 @@ def test_a_gate_needs_a_test_that_measures_it(gate: str, method: str) -> None:
 
 def test_a_larger_budget_makes_a_percentile_valid() -> None:
     gate = '"latency_p99.9999" = { max = "1 s" }'
-    text = in_gates(gate).replace("baseline", "budget_s = 47\nbaseline")
+    text = in_gates(gate).replace("baseline", "budget_s = 922\nbaseline")
     read(text).check({"translation": FACTS}, [])
 
 
 def test_the_budget_of_the_option_overrides_the_file() -> None:
     text = in_gates('"latency_p99.9999" = { max = "1 s" }')
-    read(text).check({"translation": replace(FACTS, budget_s=47)}, [])
+    read(text).check({"translation": replace(FACTS, budget_s=922)}, [])
     generous = text.replace("baseline", "budget_s = 1000\nbaseline")
     assert problems_of(generous, replace(FACTS, budget_s=20)) == (
         '6: [translation.gates] "latency_p99.9999": needs at least 4605168 queries at confidence '
-        "0.99, more than a model can answer within the budget of 20 s. "
-        "Raise --infperf-budget to 47 or more, or gate a lower percentile."
+        "0.99, more than a model can answer within the budget of 20 s, of which pairs with the "
+        "baseline leave 50%. Raise --infperf-budget to 922 or more, or gate a lower percentile."
     )
-    assert "Raise --infperf-budget, or" in problems_of(generous, replace(FACTS, budget_s=1e-3))
+
+
+def test_where_nothing_is_compared_single_queries_have_the_whole_budget() -> None:
+    text = in_gates(P9999).replace("baseline", "budget_s = 6\nbaseline")
+    alone = replace(FACTS, variants=("torch",))
+    read(text).check({"translation": alone}, [])
+    on_the_baseline = text.replace("gates", "variants.torch")
+    read(on_the_baseline).check({"translation": FACTS}, [])
+
+
+def test_a_protocol_resolves_what_its_requests_resolve() -> None:
+    catalogue = Catalogue(points={"study": "protocol"})
+    facts = replace(
+        FACTS, catalogue=catalogue, measured_by={"protocol"}, requests_at={"study": 300}
+    )
+    text = 'schema = 1\n[translation.gates]\nlatency_p90.at.study = { max = "1 s" }\n'
+    read(text).check({"translation": facts}, [])
+    assert problems_of(text.replace("p90", "p99"), facts) == (
+        "3: [translation.gates] latency_p99.at.study: needs at least 459 queries at confidence "
+        "0.99, and the protocol has 300. Gate a lower percentile."
+    )
+
+
+def test_a_suite_of_the_baseline_alone_has_nothing_to_compare() -> None:
+    alone = replace(FACTS, variants=("torch",))
+    assert problems_of(in_gates("speedup = { min = 1.2 }"), alone) == (
+        '5: [translation.gates] speedup.min: "torch" is the baseline itself, so the limit judges '
+        "nothing. Move the limit to another variant, or remove it."
+    )
+
+
+@pytest.mark.parametrize("glob", ["c7i.*", "[cm]7i.*", "[]]*", "[!]]*", "[[]*", "*Xeon*"])
+def test_a_glob_of_hosts_may_have_sets_of_characters(glob: str) -> None:
+    read(in_variant(f"onnx.on.'{glob}'", "bleu = { min = 1 }"))
 
 
 def test_the_baseline_has_no_agreement_with_itself() -> None:

@@ -31,6 +31,8 @@ VERDICT_WORDS = {
 ERROR_WORD = "error"
 SKIPPED_WORD = "skipped"
 RATE_UNIT = "samples/s"
+_MOST_UNEVEN = 2
+"""The factor between the sides of an interval up to which one margin stands for both."""
 
 
 def variant(record: Record) -> Cell:
@@ -87,9 +89,7 @@ def speedup_with_margin(record: Record) -> Cell:
     speedup = record.measures.get("speedup")
     if speedup is None:
         return _without_speedup(record)
-    margin = _margin(speedup, 100)
-    tail = "" if margin is None else f"±{_bare_ratio(max(0.01, margin))}"
-    return Cell(format_value(speedup.value, speedup.unit), tail)
+    return Cell(format_value(speedup.value, speedup.unit), _margin(speedup, 100, _bare_ratio))
 
 
 def regression_with_interval(record: Record) -> Cell:
@@ -104,10 +104,8 @@ def regression_with_margin(record: Record) -> Cell:
     regression = record.measures.get("regression")
     if regression is None:
         return EMPTY
-    margin = _margin(regression, 10_000)
     return Cell(
-        _signed(regression.value, regression.unit),
-        "" if margin is None else f"±{_bare_percent(margin)}",
+        _signed(regression.value, regression.unit), _margin(regression, 10_000, _bare_percent)
     )
 
 
@@ -167,20 +165,26 @@ def _without_speedup(record: Record) -> Cell:
 
 
 def _interval(measure: Measure, bare: Callable[[float | None], str]) -> str:
-    if not (measure.low or measure.high):
+    if measure.low is None and measure.high is None:
         return ""
     return f"[{bare(measure.low)}, {bare(measure.high)}]"
 
 
-def _margin(measure: Measure, steps_per_unit: int) -> float | None:
-    """Return the longer side of the interval, or None if it has only one bound or none.
+def _margin(measure: Measure, steps_per_unit: int, bare: Callable[[float | None], str]) -> str:
+    """Return the longer side of the interval as a margin, or both bounds if the sides differ.
 
-    The side is rounded up to a whole step, so that the margin never claims too much.
+    The side is rounded up to a whole step, so that the margin never claims too much. One margin
+    cannot stand for two sides of which one is far longer: it would deny what the shorter one shows.
     """
     if measure.low is None or measure.high is None:
-        return None
-    side = max(measure.high - measure.value, measure.value - measure.low)
-    return math.ceil(round(steps_per_unit * side, 6)) / steps_per_unit
+        return _interval(measure, bare)
+    sides = [
+        max(1, math.ceil(round(steps_per_unit * abs(bound - measure.value), 6)))
+        for bound in (measure.low, measure.high)
+    ]
+    if max(sides) > _MOST_UNEVEN * min(sides):
+        return _interval(measure, bare)
+    return f"±{bare(max(sides) / steps_per_unit)}"
 
 
 def _signed(value: float, unit: str) -> str:

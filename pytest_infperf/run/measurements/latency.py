@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pytest_infperf import errors
@@ -101,7 +101,7 @@ class LatencyMeasurement:
         )
         context.record.evidence.contaminated_pairs = pairs.chances.counts()
         context.record.evidence.processes_compared = pairs.processes
-        return measured
+        return replace(measured, remark=pairs.chances.remark("pairs"))
 
     def _regression(self, pair: RevisionPair, gates: Sequence[Gate], budget_s: float) -> Measured:
         """Measure the regression since the other revision."""
@@ -120,7 +120,7 @@ class LatencyMeasurement:
         )
         context.against.contaminated_pairs = pairs.chances.counts()
         context.against.processes_compared = pairs.processes
-        return measured
+        return replace(measured, remark=pairs.chances.remark("pairs"))
 
     def _pairs_with(self, other: VariantWorker, seed: int) -> WorkerPairs:
         run = self.context.suite_run
