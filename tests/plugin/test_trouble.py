@@ -118,7 +118,9 @@ def test_the_table_shows_errors_below_it(outcome: Outcome) -> None:
 
 def test_our_own_frames_are_not_shown(outcome: Outcome) -> None:
     for name in TROUBLES:
-        assert not re.search(r"pytest_infperf/\S+\.py:\d", outcome.message(f"test_quality[{name}]"))
+        message = outcome.message(f"test_quality[{name}]")
+        assert not re.search(r"pytest_infperf/\S+\.py:\d", message)
+        assert "During handling" not in message, "the same message twice"
 
 
 def test_no_worker_is_left(run: tuple[Project, Outcome]) -> None:
