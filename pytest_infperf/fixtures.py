@@ -57,4 +57,5 @@ def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
     except HardwareMissing as missing:
         pytest.skip(str(missing))
     except (UserError, WorkerError) as failure:
-        pytest.fail(str(failure), pytrace=False)
+        # Without its context, whose message is the same.
+        raise pytest.fail.Exception(str(failure), pytrace=False) from None

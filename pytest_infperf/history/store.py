@@ -1,7 +1,7 @@
 """Saved runs, from files of pytest-benchmark's storage and of --infperf-json.
 
 A file of pytest-benchmark holds our record in the `extra_info` of each benchmark, and the time and
-the commit of the run in fields of its own.
+the commit of the run in fields of its own. Its benchmarks without a record of ours count too.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.history import plain_benchmarks
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.file import RecordError
 from pytest_infperf.records.record import RunRecord
@@ -165,12 +166,16 @@ def read(path: Path) -> SavedRun:
 def _from_benchmark_file(path: Path, document: dict[str, Any]) -> SavedRun:
     try:
         records = _records(document)
-        if not records:
-            raise RecordError("no benchmark in it was measured with --infperf")
+        plain = plain_benchmarks.records_of(
+            [benchmark for benchmark in document["benchmarks"] if not _has_record(benchmark)]
+        )
+        if not records and not plain:
+            raise RecordError("it holds no benchmark")
         commit = document.get("commit_info") or {}
+        host = plain_benchmarks.host_of(document.get("machine_info") or {})
         run = {
             "schema": 1,
-            "host": records[0][1],
+            "host": records[0][1] if records else host,
             "revision": {
                 "commit": commit.get("id"),
                 "branch": commit.get("branch"),
@@ -179,21 +184,26 @@ def _from_benchmark_file(path: Path, document: dict[str, Any]) -> SavedRun:
             "records": [record for record, _ in records],
         }
         when = datetime.fromisoformat(document["datetime"])
-        return SavedRun(
-            path,
-            when if when.tzinfo else when.replace(tzinfo=UTC),
-            record_file.from_document(run),
-        )
-    except (RecordError, KeyError, TypeError, ValueError) as error:
-        raise RecordError(f"{path}: this is not a saved run of pytest-infperf: {error}") from error
+        found = record_file.from_document(run)
+        found.records.extend(plain)
+        return SavedRun(path, when if when.tzinfo else when.replace(tzinfo=UTC), found)
+    except (RecordError, AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        raise RecordError(
+            f"{path}: this is not a saved run of pytest-benchmark or pytest-infperf: {reason}"
+        ) from error
 
 
 def _records(document: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return the record and the host of each variant: those in the last of its benchmarks."""
     by_variant: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
-    for benchmark in document["benchmarks"]:
-        record = dict(benchmark.get("extra_info") or {})
-        if {"suite", "variant", "measures", "host"} <= record.keys():
-            host = record.pop("host")
-            by_variant[record["suite"], record["variant"]] = record, host
+    for benchmark in filter(_has_record, document["benchmarks"]):
+        record = dict(benchmark["extra_info"])
+        host = record.pop("host")
+        by_variant[record["suite"], record["variant"]] = record, host
     return list(by_variant.values())
+
+
+def _has_record(benchmark: dict[str, Any]) -> bool:
+    """Return whether a benchmark of pytest-benchmark's file holds a record of ours."""
+    return {"suite", "variant", "measures", "host"} <= (benchmark.get("extra_info") or {}).keys()

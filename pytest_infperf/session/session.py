@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -76,6 +76,7 @@ class Session:
             html.check_available()
             record_file.check_writable(settings.html)
         self.settings = settings
+        self._keeps_records = keeps_records
         self.notices: list[str] = []
         self.progress = progress
         self.thresholds = thresholds
@@ -183,6 +184,19 @@ class Session:
         for ledger in self.ledgers:
             ledger.close()
         self.notices += [str(ledger.unwritten) for ledger in self.ledgers if ledger.unwritten]
+        measured = any(ledger.run.records for ledger in self.ledgers)
+        if self._keeps_records and not measured and not self.run.selected:
+            self.notices += self._describe_unused()
+
+    def _describe_unused(self) -> Iterator[str]:
+        """Yield a notice for what was asked for in vain, as no test of a suite ran."""
+        reason = "no test of a suite ran: a test that takes `variant`, in a folder with a suite.py"
+        for path in filter(None, (self.settings.json, self.settings.html)):
+            older = ", and holds an earlier run" if path.exists() else ""
+            yield f"{path} is not written{older}, because {reason}"
+        if self.thresholds.suites:
+            names = ", ".join(f"[{name}]" for name in self.thresholds.suites)
+            yield f"the limits of {names} in {self.settings.thresholds} were not judged: {reason}"
 
     @property
     def incomplete(self) -> bool:

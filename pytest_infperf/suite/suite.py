@@ -74,7 +74,8 @@ class Suite:
         The model of all variants that do not name another one: a folder, relative to the suite's,
         or a hub id.
     variants : sequence of Backend
-        The variants that are measured, with different ids.
+        The variants that are measured, at least one. Each has an id of its own. The hook
+        `pytest_infperf_variants` adds to them.
     baseline : str, optional
         The id of the variant that others are compared with. `baseline` in thresholds.toml and
         --infperf-baseline override it; None compares nothing.
@@ -91,7 +92,8 @@ class Suite:
     Raises
     ------
     UserError
-        If two variants, loads or sweeps have the same name, or the baseline is not a variant.
+        If there is no variant, two variants, loads or sweeps have one name, or the baseline is none
+        of the variants.
 
     Examples
     --------
@@ -122,6 +124,12 @@ class Suite:
 
     def __post_init__(self) -> None:
         ids = self.variant_ids
+        if not ids:
+            raise UserError(
+                f"Suite({self.name!r}): variants is empty, so nothing would be measured; name at "
+                "least one variant, such as Torch() or Onnx() (pytest_infperf_variants of plugins "
+                "adds to those of a suite)"
+            )
         self._refuse_repeated(
             "variants", ids, "give one of them an id of its own: Torch(..., id=...)"
         )
@@ -133,7 +141,7 @@ class Suite:
         )
         if self.baseline is not None and self.baseline not in ids:
             near = get_close_matches(self.baseline, ids, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ids) or 'none'}"
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ids)}"
             raise UserError(
                 f"Suite({self.name!r}): the baseline {self.baseline!r} is not a variant; {hint}"
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf import cli
-from pytest_infperf.cli.init import command, suite_files
+from pytest_infperf.cli.init import command, measuring, suite_files
 from pytest_infperf.cli.init.choices import TASKS, VARIANTS
 from pytest_infperf.cli.init.draft import SuiteDraft
 from pytest_infperf.cli.init.limits import suite_section
@@ -108,13 +108,51 @@ def test_a_suite_may_have_the_first_letters_of_another(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "_set_limits", lambda *arguments: 0)
     (tmp_path / "thresholds.toml").write_text("schema = 1\n[translation.gates]\n")
-    (tmp_path / "a.txt").touch()
+    (tmp_path / "a.txt").write_text("one\n")
     options = ["--model=owner/name", "--source=a.txt", "--reference=a.txt", "--variants=torch"]
     options.append("--no-workflow")
     assert cli.main(["init", "trans", *options]) == 0
     assert "wrote suites/trans/suite.py" in capsys.readouterr().out
     assert cli.main(["init", "translation", *options]) == 2
     assert "already has a section [translation]" in capsys.readouterr().err
+
+
+def test_data_that_cannot_be_used_is_an_error_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("one\ntwo\n")
+    (tmp_path / "b.txt").write_text("one\n")
+    options = ["--model=owner/name", "--source=a.txt", "--reference=b.txt", "--variants=torch"]
+    assert cli.main(["init", "mine", *options]) == 2
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert "a.txt has 2 lines and" in shown.err
+    assert shown.err.count("\n") == 1
+    assert "--variants" not in shown.err
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", "b.txt"}
+
+
+def test_empty_data_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.jsonl").touch()
+    options = ["--task=classification", "--model=owner/name", "--data=a.jsonl", "--variants=torch"]
+    assert cli.main(["init", "mine", *options]) == 2
+    assert "--data a.jsonl: the test data is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("failed", "advice"),
+    [
+        (["onnx"], "onnx could not be measured: no room\nFix it or leave it out of --variants"),
+        (["torch", "onnx"], "no variant could be measured: no room\nFix it, then run"),
+    ],
+)
+def test_only_a_variant_that_fails_alone_can_be_left_out(failed: list[str], advice: str) -> None:
+    records = [Record("mine", variant, errors=["no room"]) for variant in failed]
+    assert measuring._describe_failure(records, draft("torch", "onnx")).startswith(advice)
 
 
 def test_limits_are_added_to_the_file_and_a_new_run_checks_them(

@@ -193,7 +193,19 @@ def test_two_variants_with_the_same_name_are_reported(project: Project) -> None:
     ) in result.words
 
 
-def test_two_suites_with_the_same_name_are_reported(project: Project) -> None:
+def test_a_suite_without_variants_is_no_run_that_passes(project: Project) -> None:
+    project.suite(
+        """
+        from pytest_infperf import Echo, Suite
+        suite = Suite("echo", task=Echo(), model="../../model", variants=[])
+        """
+    )
+    result = project.collect()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "suite.py:2: Suite('echo'): variants is empty" in result.words
+
+
+def test_two_suites_of_one_name_are_named(project: Project) -> None:
     for name in ("echo", "again"):
         project.suite((project.folder / "suites/echo/suite.py").read_text(), f"suites/{name}")
         project.tests("def test_it(variant): pass", f"suites/{name}/test_{name}.py")

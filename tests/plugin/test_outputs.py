@@ -139,3 +139,22 @@ def test_a_trend_is_a_warning_and_fails_no_test(project: Project) -> None:
     assert "trend" in record["evidence"]["advice"]
     assert record["measures"]["trend"]["low"] > 0.2
     assert record["gates"] == []
+
+
+def test_a_run_without_a_suite_says_what_it_does_not_write_and_judge(project: Project) -> None:
+    """As in a project that has benchmarks of pytest-benchmark alone."""
+    (project.folder / "suites/echo/suite.py").unlink()
+    project.tests("def test_sum(benchmark): benchmark.pedantic(sum, ([1],), rounds=2)")
+    project.thresholds('[echo.gates]\nlatency_p50 = { max = "1 ms" }\n')
+    project.write("page.html", "of an earlier run")
+    outcome = project.measure_here("--infperf-html=page.html")
+    outcome.assert_outcomes(passed=1)
+    assert not outcome.json_path.exists()
+    assert "infperf.json is not written, because no test of a suite ran" in outcome.words
+    assert "page.html is not written, and holds an earlier run, because" in outcome.words
+    assert "the limits of [echo] in" in outcome.words
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "-k=footprint"])
+def test_a_run_with_a_suite_says_nothing_of_the_kind(project: Project, option: str) -> None:
+    assert "no test of a suite ran" not in project.measure_here(option).words

@@ -122,7 +122,9 @@ def test_errors_are_below_the_table(outcome: Outcome) -> None:
 
 def test_tracebacks_have_no_frames_of_the_plugin(outcome: Outcome) -> None:
     for name in TROUBLES:
-        assert not re.search(r"pytest_infperf/\S+\.py:\d", outcome.message(f"test_quality[{name}]"))
+        message = outcome.message(f"test_quality[{name}]")
+        assert not re.search(r"pytest_infperf/\S+\.py:\d", message)
+        assert "During handling" not in message, "the same message twice"
 
 
 def test_no_worker_remains_after_the_run(run: tuple[Project, Outcome]) -> None:

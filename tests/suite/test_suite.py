@@ -33,6 +33,7 @@ def suite(**changes: Any) -> Suite:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"variants": [], "baseline": None}, "Suite('echo'): variants is empty"),
         (
             {"variants": [Fake(id="slow"), Fake(), Fake(wrong=1)]},
             "Suite('echo'): several variants have the name fake; give one of them an id of its own",

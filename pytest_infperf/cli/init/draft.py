@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest_infperf
 from pytest_infperf.cli.init.choices import TASKS, VARIANTS
 from pytest_infperf.errors import UserError
 
@@ -38,7 +39,8 @@ class SuiteDraft:
 def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
     """Return the suite that the options describe; ask for missing ones if there is a terminal.
 
-    Raises UserError for a missing option without a terminal, and for wrong values.
+    Raises UserError for a missing option without a terminal, and for wrong values or data
+    that cannot be read.
     """
     name = arguments.name or _ask("name of the suite", "NAME")
     if not name.isidentifier():
@@ -54,6 +56,7 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
     for keyword, path in data.items():
         if not (root / path).exists():
             raise UserError(f"--{keyword}: {root / path} does not exist")
+    _check_data(arguments.task, data, root)
     is_folder = (root / model).is_dir()
     if not is_folder and (model.count("/") != 1 or model.startswith((".", "/"))):
         raise UserError(f"--model: {model} is neither a folder here nor a hub id (OWNER/NAME)")
@@ -65,6 +68,15 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
         _variants(arguments.variants, arguments.task),
         folder,
     )
+
+
+def _check_data(task: str, data: Mapping[str, str], root: Path) -> None:
+    """Read the test data before any file is written; raise UserError if it cannot be used."""
+    template = TASKS[task]
+    samples = getattr(pytest_infperf, template.class_name)(**data).samples(root)
+    if not len(samples.inputs):
+        options = ", ".join(f"--{keyword} {path}" for keyword, path in data.items())
+        raise UserError(f"{options}: the test data is empty, so there is nothing to measure")
 
 
 def _variants(text: str | None, task: str) -> Sequence[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_infperf.cli.init.draft import SuiteDraft
@@ -36,12 +37,19 @@ def measure(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float) ->
         if not path.is_file():
             raise UserError("nothing was measured: see the output of pytest above")
         records = read(path).records
-    if errors := [error for record in records for error in record.errors]:
-        raise UserError(
-            f"a variant could not be measured: {errors[0]}\nFix it or leave it out of --variants, "
-            "then run init again with --force"
-        )
+    if failed := [record for record in records if record.errors]:
+        raise UserError(_describe_failure(failed, draft))
     return records
+
+
+def _describe_failure(failed: Sequence[Record], draft: SuiteDraft) -> str:
+    error = failed[0].errors[0]
+    if {record.variant for record in failed} == {*draft.variants}:
+        return f"no variant could be measured: {error}\nFix it, then run init again with --force"
+    return (
+        f"{failed[0].variant} could not be measured: {error}\nFix it or leave it out of "
+        "--variants, then run init again with --force"
+    )
 
 
 def smallest_slowdown(draft: SuiteDraft, root: Path, budget_s: float) -> float:
