@@ -120,6 +120,7 @@ class RevisionPair:
 
     def _check(self) -> None:
         try:
+            self.suite.check_known()
             if not self.suite.inputs_agree(self.variant_id):
                 raise UserError(
                     "its suite reads other inputs there; revisions are compared on the same inputs"
@@ -169,6 +170,11 @@ class SuiteAtRevision:
             against.variants_only_there, against.measures_only_there = variants, metrics
         return against
 
+    def check_known(self) -> None:
+        """Raise UserError or WorkerError if it is not known what the suite contains there."""
+        if not isinstance(self._surveyed, messages.Surveyed):
+            raise self._surveyed
+
     def inputs_agree(self, variant_id: str) -> bool:
         """Return whether the workers of both revisions have the same inputs."""
         both = (workers.worker(variant_id) for workers in (self.current_workers, self.workers))
@@ -204,6 +210,7 @@ class SuiteAtRevision:
         """The suite's content at the revision, empty without a suite; or why it is not known."""
         commit = self.commit
         try:
+            self._check_in_repository(self.configured.suite.folder)
             if not self.other_revision.path(self.configured.suite.folder / SUITE_FILE).is_file():
                 self.other_revision.notice(f"{commit} has no suite {self.name} to compare with")
                 return messages.Surveyed({}, {}, [], [])
@@ -214,6 +221,19 @@ class SuiteAtRevision:
         for difference in self._differences(surveyed):
             self.other_revision.notice(f"{self.name}: {difference}")
         return surveyed
+
+    def _check_in_repository(self, folder: Path) -> None:
+        """Raise UserError if git has no other revision of a folder.
+
+        Through a symbolic link that leads out of the repository, the other revision would reach
+        the same files or none.
+        """
+        top, real = self.commit.top.resolve(), folder.resolve()
+        if not real.is_relative_to(top):
+            raise UserError(
+                f"{folder} lies outside of the repository {top}, in {real}: git has no other "
+                "revision of it. Move the suite into the repository, or leave --infperf-against out"
+            )
 
     def _only_there(self, surveyed: messages.Surveyed) -> tuple[list[str], list[str]]:
         """Return the variants and the metrics that only the other revision has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -241,3 +242,24 @@ def test_outside_a_repository_the_option_is_a_usage_error(project: Project) -> N
     result = project.collect("--infperf-against=HEAD")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "is not in a git repository" in result.words
+
+
+@pytest.mark.parametrize("target", ["absolute", "relative"])
+def test_a_suite_behind_a_link_out_of_the_tree_is_inconclusive(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, target: str
+) -> None:
+    """The other revision would reach the same files, or none."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "suites"
+    one_variant(project)
+    git(project.folder, "rm", "-r", "--quiet", "--cached", "suites")
+    (project.folder / "suites").rename(elsewhere)
+    (project.folder / "model").rename(elsewhere.parent / "model")
+    link = elsewhere if target == "absolute" else os.path.relpath(elsewhere, project.folder)
+    (project.folder / "suites").symlink_to(link)
+    commit(project)
+    result = project.measure("--infperf-against=HEAD")
+    assert result.ret == 1
+    assert result.outcomes() == {"test_latency[only]": "failed"}
+    (gate,) = result.record("only")["gates"]
+    assert (gate["measure"], gate["verdict"]) == ("regression", "inconclusive")
+    assert "lies outside of the repository" in result.message("test_latency[only]")
