@@ -26,13 +26,14 @@ def record_of(benchmark: Mapping[str, Any]) -> Record:
     stats = benchmark["stats"]
     rounds, mean = int(stats["rounds"]), float(stats["mean"])
     times = [float(time) for time in stats.get("data") or ()]
-    bounds = quantile.order_statistic_interval(times, 0.5, _CONFIDENCE) if times else (None, None)
+    low, high = (
+        quantile.order_statistic_interval(times, 0.5, _CONFIDENCE) if times else (None, None)
+    )
+    mean_low, mean_high = _mean_interval(mean, float(stats["stddev"]), rounds)
     measures = {
         "latency_min": Measure(float(stats["min"]), "s", n=rounds),
-        "latency_p50": Measure(float(stats["median"]), "s", *bounds, n=rounds),
-        "latency_mean": Measure(
-            mean, "s", *_mean_interval(mean, float(stats["stddev"]), rounds), n=rounds
-        ),
+        "latency_p50": Measure(float(stats["median"]), "s", low, high, rounds),
+        "latency_mean": Measure(mean, "s", mean_low, mean_high, rounds),
     }
     return Record(str(benchmark.get("group") or _SUITE), str(benchmark["fullname"]), measures)
 

@@ -140,7 +140,7 @@ def test_empty_data_is_named(
     (tmp_path / "a.jsonl").touch()
     options = ["--task=classification", "--model=owner/name", "--data=a.jsonl", "--variants=torch"]
     assert cli.main(["init", "mine", *options]) == 2
-    assert "--data a.jsonl: the test data is empty" in capsys.readouterr().err
+    assert "a.jsonl is empty: it needs at least one sample" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_a_suite_behind_a_link_out_of_the_tree_is_inconclusive(
 ) -> None:
     """The other revision would reach the same files, or none."""
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "suites"
-    one_variant(project)
+    commit_one_variant(project)
     git(project.folder, "rm", "-r", "--quiet", "--cached", "suites")
     (project.folder / "suites").rename(elsewhere)
     (project.folder / "model").rename(elsewhere.parent / "model")
