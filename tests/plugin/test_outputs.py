@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -116,6 +117,49 @@ def test_a_page_that_could_not_be_written_is_told_before_measuring(project: Proj
     result = project.collect("--infperf-html=pytest.ini/page.html")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "a part of that path is a file" in result.words
+
+
+def test_outputs_that_cannot_be_written_at_the_end_fail_the_run(project: Project) -> None:
+    project.only_tests_of("footprint")
+    project.write("page.html", "the page of an earlier run")
+    project.write(
+        "conftest.py",
+        """
+        import errno, os
+
+        replace = os.replace
+
+        def full(source, target):
+            if str(target).endswith("page.html"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            replace(source, target)
+
+        os.replace = full
+        """,
+    )
+    result = project.measure(
+        "-k", "fast", "--infperf-html=page.html", "--infperf-json=/dev/full", "--benchmark-disable"
+    )
+    result.assert_outcomes(passed=1, deselected=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "/dev/full: the record was not written (No space left on device)" in result.words
+    assert "the disk is full" in result.words
+    assert "the file of an earlier run was removed" in result.words
+    assert not (project.folder / "page.html").exists()
+
+
+def test_outputs_go_through_links_and_to_devices(project: Project) -> None:
+    project.only_tests_of("footprint")
+    for name in ("infperf.json", "page.html"):
+        (project.folder / name).symlink_to(project.folder / f"{name}.target")
+    result = project.measure_here("-k", "fast", "--infperf-html=page.html")
+    assert (project.folder / "page.html").is_symlink()
+    assert result.json_path.is_symlink()
+    assert result.record("fast")["variant"] == "fast"
+    assert "echo" in (project.folder / "page.html.target").read_text()
+    result = project.measure_here("-k", "fast", f"--infperf-json={os.devnull}")
+    assert result.ret == 0
+    assert Path(os.devnull).is_char_device()
 
 
 def test_a_trend_advises_and_fails_nothing(project: Project) -> None:
