@@ -72,7 +72,7 @@ class Suite:
         How a sample becomes a query and an output a score.
     model : str
         The model of all variants that name none of their own: a folder, relative to the suite's,
-        or a hub id.
+        or a hub id, such as `owner/name`, `owner/name@revision` or `gpt2`.
     variants : sequence of Backend
         The variants that are measured. Each has an id of its own.
     baseline : str, optional
