@@ -24,7 +24,7 @@ _LARGEST_POINTER_BYTES = 1024
 def locate(model: str, folder: Path) -> Path:
     """Return the model's folder: one relative to `folder`, or a snapshot from the hub or its cache.
 
-    A hub id is `owner/name` or `name`, with a branch, a tag or a commit if need be: `name@revision`.
+    A hub id is `owner/name` or `name`, or `name@revision` with a branch, a tag or a commit.
 
     Raises UserError if neither exists, or if the folder has pointers of Git LFS in the place of
     files; the message says what to do.
