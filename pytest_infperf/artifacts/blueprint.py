@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pytest_infperf.artifacts.models import files_of
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.cpu import instruction_sets
 from pytest_infperf.suite import naming
@@ -116,8 +117,7 @@ def file_digest(path: Path) -> str:
 
 @lru_cache
 def _model_digest(model: Path) -> str:
-    files = [path for path in sorted(model.rglob("*")) if path.is_file()]
-    digests = [(str(path.relative_to(model)), file_digest(path)) for path in files]
+    digests = [(str(path.relative_to(model)), file_digest(path)) for path in files_of(model)]
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.host.files import atomic_replacement
 
 _MANIFEST = "infperf-artifact.json"
+_LOCK_MODE = 0o666
+"""Any user of a shared cache may lock what another user has locked before."""
 
 Builder = Callable[[Blueprint, Path, Path | None], dict[str, Any]]
 """Function that builds the artifact of a blueprint into the first folder, from the artifact in the
@@ -43,13 +46,20 @@ class ArtifactCache:
     def obtain(self, blueprint: Blueprint, build: Builder) -> Artifact:
         """Return the artifact of a blueprint, after building it if it is missing or damaged.
 
-        Raises UserError if the cache cannot be written, and whatever `build` raises.
+        An artifact that is whole is used without writing anything, so that the cache may be another
+        user's or read-only.
+
+        Raises UserError if an artifact has to be built and the cache cannot be written, and
+        whatever `build` raises.
         """
         folder = self._root / f"{blueprint.default_id}-{blueprint.key}"
+        with suppress(OSError, ValueError):
+            return _verified(folder)  # reading needs no lock, because it appears whole
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            (self._root / ".gitignore").write_text("*\n")
-            with FileLock(self._root / f"{folder.name}.lock"):
+            if not (self._root / ".gitignore").exists():
+                (self._root / ".gitignore").write_text("*\n")
+            with FileLock(self._root / f"{folder.name}.lock", mode=_LOCK_MODE):
                 if artifact := self._find(folder):
                     return artifact
                 source = None
@@ -59,7 +69,8 @@ class ArtifactCache:
                 return _verified(folder)
         except OSError as error:
             raise UserError(
-                f"cannot write the artifact cache {self._root}: {error.strerror or error}. "
+                f"cannot write the artifact cache {self._root} to build {folder.name}: "
+                f"{error.strerror or error}. "
                 "Make room or choose another folder with --infperf-cache"
             ) from error
 

@@ -63,6 +63,8 @@ def run(arguments: Namespace) -> int:
     compared = comparison.compare(before, after)
     console.print(f"before: {before}\nafter:  {after}", soft_wrap=True)
     console.print(_describe_hosts(compared))
+    for line in _describe_models(compared, arguments.variants):
+        console.print(line, soft_wrap=True)
     changes = [
         change
         for change in compared.changes
@@ -118,6 +120,17 @@ def _describe_hosts(compared: Comparison) -> str:
         "the host between the runs: for a verdict, measure both revisions in one run with "
         "--infperf-against."
     )
+
+
+def _describe_models(compared: Comparison, variants: str) -> Iterator[str]:
+    """Yield a line for each change of a model, with the variants that it concerns."""
+    concerned: dict[tuple[str, str], list[str]] = {}
+    for change in compared.model_changes:
+        if fnmatchcase(change.variant, variants):
+            name = f"{change.suite}[{change.variant}]"
+            concerned.setdefault((change.before, change.after), []).append(name)
+    for (before, after), names in concerned.items():
+        yield f"The models differ: {before} before, {after} after, of {', '.join(names)}."
 
 
 def _table(suite: str, changes: Sequence[Change]) -> Table:

@@ -136,6 +136,8 @@ def _name(suite: str, variant: str) -> str:
 
 def _source(arguments: Namespace) -> Source:
     folder = arguments.suite.resolve()
+    if words := git.refusal(folder):
+        raise UserError(f"git does not read the repository of {arguments.suite}: {words}")
     ask = partial(git.ask, folder, time_limit_s=git.TIME_LIMIT_S)
     top = Path(ask("rev-parse", "--show-toplevel") or Path.cwd()).resolve()
     repository = arguments.repository or ask("remote", "get-url", "origin")

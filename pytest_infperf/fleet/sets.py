@@ -21,7 +21,7 @@ from pytest_infperf.fleet import tree
 from pytest_infperf.fleet.dispatch import Done, Share, dispatch
 from pytest_infperf.fleet.work import Node
 from pytest_infperf.measure.throughput import SetRun, run_set
-from pytest_infperf.repository.checkout import Checkout, working_tree
+from pytest_infperf.repository.checkout import Checkout, position_below, working_tree
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_workers import SuiteWorkers
 from pytest_infperf.settings import Settings
@@ -44,6 +44,8 @@ class SuiteLocation:
     root: str
     """Folder that the suite's module is imported from."""
     module: str
+    package: str
+    """Name of the package that stands for the root, see `SuiteAddress`."""
     folder: str
     """Working folder of the suite's workers."""
     import_paths: tuple[str, ...]
@@ -76,7 +78,8 @@ class SetShare:
         return run_set(workers.worker(self.variant_id), self.numbers, self.batch)
 
     def _workers(self, node: Node) -> SuiteWorkers:
-        address = SuiteAddress(str(node.tree / self.location.root), self.location.module)
+        location = self.location
+        address = SuiteAddress(str(node.tree / location.root), location.module, location.package)
         checkout = Checkout(
             node.tree / self.location.folder,
             tuple(str(node.tree / path) for path in self.location.import_paths),
@@ -223,11 +226,13 @@ class SharedSets:
 def locate(configured: ConfiguredSuite, root: Path, top: Path) -> SuiteLocation:
     """Return where the suite lies in the tree with that top folder."""
     checkout = working_tree(root)
-    folder = checkout.folder if checkout.folder.is_relative_to(top) else root
+    folder = position_below(top, checkout.folder) or position_below(top, root)
+    positions = (position_below(top, Path(path)) for path in checkout.import_paths)
     return SuiteLocation(
         root=str(Path(configured.address.root).relative_to(top)),
         module=configured.address.module,
-        folder=str(folder.relative_to(top)),
-        import_paths=tuple(str(Path(path).relative_to(top)) for path in checkout.import_paths),
+        package=configured.address.package,
+        folder=str(folder),
+        import_paths=tuple(str(position) for position in positions if position is not None),
         more_backends=tuple(naming.describe(backend) for backend in configured.more_variants),
     )

@@ -40,6 +40,8 @@ def files_to_ship(root: Path, extra_folders: Iterable[Path] = ()) -> Tree:
     UserError if one of them lies outside the tree.
     """
     top = top_folder(root)
+    if words := git.refusal(top):
+        raise UserError(f"--infperf-ray: git does not read the repository of {root}: {words}")
     files = set(_known_to_git(top) if (top / ".git").exists() else _below(top, top))
     for folder in extra_folders:
         if not folder.is_relative_to(top):

@@ -56,6 +56,16 @@ class Change:
 
 
 @dataclass(frozen=True)
+class ModelChange:
+    """A variant whose runs used different models, or commits of a model."""
+
+    suite: str
+    variant: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two runs and the changes of their measures."""
 
@@ -64,6 +74,7 @@ class Comparison:
     differing_facts: list[str]
     """Names of the facts in which the hosts differ; empty if their times can be compared."""
     changes: list[Change] = field(default_factory=list)
+    model_changes: list[ModelChange] = field(default_factory=list)
 
 
 def compare(before: SavedRun, after: SavedRun) -> Comparison:
@@ -75,10 +86,25 @@ def compare(before: SavedRun, after: SavedRun) -> Comparison:
             _VariantOfRun(suite, variant, records_before),
             _VariantOfRun(suite, variant, records_after),
         )
+        old_model, new_model = (_model(side.settings) for side in sides)
+        if old_model and new_model and _differ(*(side.settings for side in sides)):
+            comparison.model_changes.append(ModelChange(suite, variant, old_model, new_model))
         for name in dict.fromkeys(name for side in sides for name in side.measures):
             change = _change(name, *sides, hosts_differ=bool(comparison.differing_facts))
             comparison.changes.append(change)
     return comparison
+
+
+def _differ(before: VariantSettings, after: VariantSettings) -> bool:
+    """Return whether the models differ; files of older versions do not have the commit."""
+    commits = {before.model_commit, after.model_commit} - {None}
+    return before.model != after.model or len(commits) > 1
+
+
+def _model(settings: VariantSettings) -> str:
+    """Return the model with the commit that its hub id led to; empty if it is not known."""
+    commit = settings.model_commit
+    return f"{settings.model or ''}{f' at {commit[:10]}' if commit else ''}"
 
 
 def bounds(measure: Measure) -> tuple[float, float]:

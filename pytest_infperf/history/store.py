@@ -28,6 +28,9 @@ DEFAULT_STORAGE = "file://./.benchmarks"
 _NUMBER = re.compile(r"\d{1,4}")
 _LATEST = re.compile(r"latest(?:~(?P<back>\d+))?")
 
+_NO_COMMIT = ("unknown", "unversioned")
+"""Ids that pytest-benchmark writes if git failed, and outside a repository."""
+
 
 @dataclass(frozen=True)
 class SavedRun:
@@ -127,6 +130,11 @@ class HistoryStore:
         """Return the last run at a revision, preferably one without uncommitted changes."""
         sha = git.commit_id(folder, name)
         if not sha:
+            if words := git.refusal(folder):
+                raise UserError(
+                    f"{name} is not a file or the number of a run in {self.folder}, and git does "
+                    f"not read the repository: {words}"
+                )
             numbers = [run.number for run in self.runs if run.number]
             near = get_close_matches(name, [*numbers, "latest"], 1)
             raise UserError(
@@ -173,6 +181,8 @@ def _from_benchmark_file(path: Path, document: dict[str, Any]) -> SavedRun:
             raise RecordError("it holds no benchmark")
         commit = document.get("commit_info") or {}
         host = plain_benchmarks.host_of(document.get("machine_info") or {})
+        if commit.get("id") in _NO_COMMIT:
+            commit = {}
         run = {
             "schema": 1,
             "host": records[0][1] if records else host,

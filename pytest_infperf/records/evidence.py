@@ -62,6 +62,8 @@ class VariantSettings(Entries):
     """The cores that the worker was pinned to; None means the system's choice."""
     model: str | None = None
     """The folder or hub id of the model."""
+    model_commit: str | None = None
+    """The commit of a model from the hub, which a branch in its id may have left since."""
     recipe: dict[str, Any] | None = None
     """The backend with its optimisations."""
     baseline: bool | None = None

@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.host.files import write_atomically
+from pytest_infperf.host.files import is_stream, link_target, write_atomically, write_to_stream
 from pytest_infperf.records.evidence import Entries, Evidence, VariantSettings
 from pytest_infperf.records.record import Record, RunRecord
 
@@ -37,6 +37,9 @@ _REMEDIES = {
     errno.EISDIR: "that is a folder: name a file in it",
     errno.ENOTDIR: "a part of that path is a file: name a folder",
     errno.EEXIST: "a part of that path is a file: name a folder",
+    errno.EINVAL: "name a file, a FIFO or a character device",
+    errno.ELOOP: "its symbolic links form a circle: name a file",
+    errno.ENXIO: "no process reads from that FIFO: start the reader first",
 }
 
 
@@ -78,6 +81,8 @@ def _dumps(document: object) -> str:
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a file of a run. An existing file stays until the new one is complete.
 
+    Symbolic links are followed. A FIFO and a character device are written to, and not replaced.
+
     Parameters
     ----------
     path : Path
@@ -94,8 +99,49 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
         If the file cannot be written.
     """
     with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text, durable=durable)
+        if is_stream(path):
+            write_to_stream(path, text)
+            return
+        target = link_target(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, text, durable=durable)
+
+
+def is_written_once(path: Path) -> bool:
+    """Return whether a file can be written once only, because it is a FIFO or a device."""
+    with _explained(path):
+        return is_stream(path)
+
+
+def withdraw(path: Path, *, keep: bool) -> str:
+    """Make sure that an outdated file of a run is not taken for a whole one.
+
+    It is renamed to `NAME.incomplete` or removed, for which a full disk has room.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    keep : bool
+        Whether it is of this run, so that what it holds is kept.
+
+    Returns
+    -------
+    str
+        What was done, as the end of a message; empty if there is no such file.
+    """
+    target = link_target(path)
+    incomplete = target.with_name(f"{target.name}.incomplete")
+    if not target.is_file():
+        return ""
+    try:
+        if not keep:
+            target.unlink()
+            return "; the file of an earlier run was removed"
+        os.replace(target, incomplete)
+    except OSError as error:
+        return f"; the file there is out of date and stays ({error.strerror or error})"
+    return f"; what was written before is in {incomplete}"
 
 
 def check_writable(path: Path) -> None:
@@ -107,11 +153,15 @@ def check_writable(path: Path) -> None:
         If the file cannot be written.
     """
     with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        if is_stream(path):
+            # Opening a FIFO and closing it again would end its reader.
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        target = link_target(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
             pass
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
 
 
 @contextmanager

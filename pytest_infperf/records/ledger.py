@@ -12,8 +12,10 @@ from pytest_infperf.records.record import Record, RunRecord
 class Ledger:
     """Keeps the file of a run up to date, so that an interrupted run keeps what it measured.
 
-    The file is written when a record changes, and only that record is converted again. It is
-    synchronised to the disk when the run ends: earlier, this would disturb measurements.
+    The file is written when a record has changed, and only that record is converted again. It is
+    forced to the disk when the run ends: doing that while others measure would disturb them. A FIFO
+    or a device is written to once, when the run ends. If the file cannot be written, an earlier
+    state of it does not stay under its name.
 
     Parameters
     ----------
@@ -33,10 +35,15 @@ class Ledger:
         self.unwritten: RecordError | None = None
         """The reason why the file does not contain all records, such as a full disk."""
         self._path = path
+        self._written_once = False
+        self._has_written = False
+        self._withdrawn = ""
+        """What was done with an earlier state of the file."""
         self._positions: dict[tuple[str, str], int] = {}
         self._texts: list[str] = []
         if path:
             record_file.check_writable(path)
+            self._written_once = record_file.is_written_once(path)
 
     def enter(self, record: Record) -> None:
         """Add a record, or replace the one of the same suite and variant."""
@@ -54,7 +61,8 @@ class Ledger:
         if text == self._texts[position] and not self.unwritten:
             return
         self._texts[position] = text
-        self._write(path, durable=False)
+        if not self._written_once:
+            self._write(path, durable=False)
 
     def close(self) -> None:
         """Synchronise the file to the disk, at the end of the run."""
@@ -65,6 +73,9 @@ class Ledger:
         text = record_file.run_text(self.run, self._texts)
         try:
             record_file.write_text(path, text, durable=durable)
-            self.unwritten = None
         except RecordError as error:
-            self.unwritten = error
+            self._withdrawn = self._withdrawn or record_file.withdraw(path, keep=self._has_written)
+            self.unwritten = RecordError(f"{error}{self._withdrawn}")
+        else:
+            self.unwritten = None
+            self._has_written = True

@@ -41,15 +41,10 @@ def at_revision(root: Path, tree: Path, revision: str, python: Path | None = Non
     `root` is the top folder of the repository, and `tree` that of the other tree. Folders that the
     other tree lacks are left out.
     """
-
-    def counterpart(path: Path) -> Path:
-        return tree / path.relative_to(root)
-
-    current = Path.cwd()
-    folder = tree
-    if current.is_relative_to(root) and counterpart(current).is_dir():
-        folder = counterpart(current)
-    paths = [counterpart(Path(path)) for path in _project_paths(sys.path, root)]
+    current = position_below(root, Path.cwd())
+    folder = tree if current is None or not (tree / current).is_dir() else tree / current
+    positions = (position_below(root, Path(path)) for path in _project_paths(sys.path, root))
+    paths = [tree / position for position in positions if position is not None]
     return Checkout(
         folder,
         tuple(str(path) for path in paths if path.exists()),
@@ -58,10 +53,26 @@ def at_revision(root: Path, tree: Path, revision: str, python: Path | None = Non
     )
 
 
+def position_below(top: Path, path: Path) -> Path | None:
+    """Return the relative path from a folder to a path below it; None if the path is not below it.
+
+    Either may be named through a symbolic link to the folder, to one above it, or to one below it.
+    Links further down stay as they are named: another tree may have another target for them.
+    """
+    real_top = top.resolve()
+    for start in reversed((path, *path.parents)):
+        real_start = start.resolve()
+        if real_start.is_relative_to(real_top):
+            return real_start.relative_to(real_top) / path.relative_to(start)
+    return None
+
+
 def _project_paths(paths: Sequence[str], root: Path) -> Iterator[str]:
     """Yield the paths below `root`, except those of an interpreter that is installed there."""
     known = sysconfig.get_paths()
     libraries = {Path(known[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     for path in dict.fromkeys(Path(path or ".").absolute() for path in paths):
-        if path.is_relative_to(root) and not any(path.is_relative_to(lib) for lib in libraries):
+        if any(path.is_relative_to(library) for library in libraries):
+            continue
+        if position_below(root, path) is not None:
             yield str(path)

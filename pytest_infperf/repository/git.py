@@ -12,6 +12,9 @@ TIME_LIMIT_S = 10.0
 _REPOSITORY_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 """Variables that git sets for its hooks. Inherited, they would point a command to another tree."""
 
+_NO_REPOSITORY = "not a git repository (or any"
+"""Part of git's message about a folder that is in no repository."""
+
 _OPTIONS = (
     # A status that refreshes the index would otherwise contend for its lock with the user's git.
     "--no-optional-locks",
@@ -30,6 +33,7 @@ def run(
     cannot be started and subprocess.TimeoutExpired if it takes longer than the time limit.
     """
     environment = {k: v for k, v in os.environ.items() if k not in _REPOSITORY_VARIABLES}
+    environment["LC_ALL"] = "C"  # `refusal` reads git's messages
     return subprocess.run(
         ["git", *_OPTIONS, "-C", str(folder), *arguments],
         env=environment,
@@ -53,6 +57,24 @@ def ask(folder: Path, *arguments: str, time_limit_s: float | None = None) -> str
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return "" if done.returncode else done.stdout.removesuffix("\n")
+
+
+def refusal(folder: Path) -> str:
+    """Return why git does not read the repository that holds a folder, in git's own words.
+
+    The text is empty if git reads it, if the folder is in no repository, and without git. Git
+    refuses, for example, a repository that belongs to another user, as in the container of a CI
+    job, until `safe.directory` names it.
+    """
+    try:
+        done = run(folder, "rev-parse", "--git-dir", time_limit_s=TIME_LIMIT_S)
+    except FileNotFoundError:
+        return ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    message = " ".join(done.stderr.split())
+    no_repository = _NO_REPOSITORY in message or not folder.is_dir()
+    return "" if not done.returncode or no_repository else message
 
 
 def commit_id(folder: Path, name: str) -> str:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pytest_infperf.repository import git
 
 
-def revision(root: Path) -> dict[str, Any] | None:
+def revision(
+    root: Path, on_refusal: Callable[[str], None] = lambda message: None
+) -> dict[str, Any] | None:
     """Return the commit, the branch and whether tracked files are changed.
 
-    None outside a repository, without git, and if git does not answer in time. Untracked files do
+    None outside a repository, without git, and if git does not read the repository or does not
+    answer in time; `on_refusal` is called with the reason for the last two. Untracked files do
     not count as changes, because a run writes some itself. The commit is None before the first
     one; the branch is None if HEAD is detached, which is what CI services check out.
     """
     status = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")
     lines = git.ask(root, *status, time_limit_s=git.TIME_LIMIT_S).splitlines()
     if not lines:
+        if words := git.refusal(root):
+            on_refusal(f"the commit is not recorded, because git does not read {root}: {words}")
         return None
     headers = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch."))
     commit, branch = headers.get("branch.oid"), headers.get("branch.head", "")

@@ -46,6 +46,8 @@ def resolve(root: Path, name: str) -> Commit:
         raise UserError("--infperf-against needs git, which is not on PATH: install it")
     top = git.ask(root, "rev-parse", "--show-toplevel")
     if not top:
+        if words := git.refusal(root):
+            raise UserError(f"--infperf-against: git does not read the repository: {words}")
         raise UserError(
             f"--infperf-against: {root} is not in a git repository, so it has no revision {name!r}"
         )
@@ -86,7 +88,8 @@ class Worktree:
         revisions = cache / "revisions"
         try:
             revisions.mkdir(parents=True, exist_ok=True)
-            (cache / ".gitignore").write_text("*\n")
+            if not (cache / ".gitignore").exists():  # it may be another user's
+                (cache / ".gitignore").write_text("*\n")
             _remove_leftovers(revisions, commit.top)
             folder = revisions / f"{commit.sha[:12]}-{uuid4().hex[:8]}"
             lock = FileLock(f"{folder}.lock")

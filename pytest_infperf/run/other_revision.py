@@ -17,7 +17,7 @@ from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.records.evidence import AgainstEvidence
-from pytest_infperf.repository.checkout import Checkout, at_revision
+from pytest_infperf.repository.checkout import Checkout, at_revision, position_below
 from pytest_infperf.repository.worktree import Commit, Worktree
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_workers import SuiteWorkers
@@ -67,9 +67,15 @@ class OtherRevision:
         Raises
         ------
         UserError
-            If git cannot check the revision out.
+            If the path is outside the repository, or git cannot check the revision out.
         """
-        return self._tree.folder / path.relative_to(self.commit.top)
+        position = position_below(self.commit.top, path)
+        if position is None:
+            raise UserError(
+                f"{path} is outside the repository {self.commit.top}, which has no other revision "
+                "of it: move it there"
+            )
+        return self._tree.folder / position
 
     def checkout(self) -> Checkout:
         """Return the tree that workers of this revision run in.
@@ -270,7 +276,7 @@ class SuiteAtRevision:
     @property
     def _address(self) -> SuiteAddress:
         address = self.configured.address
-        return SuiteAddress(str(self.other_revision.path(Path(address.root))), address.module)
+        return replace(address, root=str(self.other_revision.path(Path(address.root))))
 
     def _blueprint(self, variant_id: str) -> Blueprint:
         surveyed = self._surveyed

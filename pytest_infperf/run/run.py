@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pytest_infperf import errors
+from pytest_infperf.artifacts import models
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.cost.billing import billing
 from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
@@ -121,12 +123,14 @@ class Run:
     def _describe(self, record: Record, suite_run: SuiteRun, worker: VariantWorker) -> None:
         """Add to the record how the variant is run, and the evidence of its build."""
         suite, backend = suite_run.suite, suite_run.suite.variant(record.variant)
+        model = Path(suite_run.workers.blueprint(record.variant).model)
         record.settings = replace(
             record.settings,
             threads=worker.loaded.threads,
             decoding=worker.loaded.decoding,
             cpus=backend.cpus,
             model=suite.model_of(backend),
+            model_commit=models.hub_commit(model),
             recipe=backend.recipe(),
             baseline=record.variant == suite_run.baseline_id,
             baseline_id=suite_run.baseline_id,

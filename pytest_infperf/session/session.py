@@ -85,11 +85,12 @@ class Session:
             settings, thresholds, progress.phase, self.notices.append, facts, remote_sets
         )
         self._reported: dict[tuple[str, str], Record] = {}
+        self._has_all_pages = True
         self._ledger = Ledger(
             settings.json if keeps_records else None,
             RunRecord(
                 self.run.host,
-                revision(settings.root),
+                revision(settings.root, self.notices.append),
                 against=self.run.against,
                 when=datetime.now(UTC).isoformat(timespec="seconds"),
             ),
@@ -201,7 +202,7 @@ class Session:
     @property
     def incomplete(self) -> bool:
         """Whether a file of the run could not be written."""
-        return any(ledger.unwritten for ledger in self.ledgers)
+        return not self._has_all_pages or any(ledger.unwritten for ledger in self.ledgers)
 
     def write_reports(self) -> None:
         """Write the page and the summary of a CI job, if they were requested."""
@@ -214,7 +215,8 @@ class Session:
                 try:
                     record_file.write_text(page, html.page(run, histories))
                 except record_file.RecordError as error:
-                    self.notices.append(str(error))
+                    self._has_all_pages = False
+                    self.notices.append(f"{error}{record_file.withdraw(page, keep=False)}")
             if problem := github.write_summary(run, os.environ):
                 self.notices.append(problem)
 

@@ -71,8 +71,8 @@ class Suite:
     task : Task
         Defines how a sample becomes a query, and an output a score.
     model : str
-        The model of all variants that do not name another one: a folder, relative to the suite's,
-        or a hub id.
+        The model of all variants that name none of their own: a folder, relative to the suite's,
+        or a hub id, such as `owner/name`, `owner/name@revision` or `gpt2`.
     variants : sequence of Backend
         The variants that are measured, at least one. Each has an id of its own. The hook
         `pytest_infperf_variants` adds to them.

@@ -13,7 +13,7 @@ class LoadArtifact:
     """Request to load a built artifact; the reply is `Loaded`."""
 
     suite: dict[str, str]
-    """Fields of the suite's `SuiteAddress`: root and module."""
+    """Fields of the suite's `SuiteAddress`."""
     data: str
     """Folder that the suite's samples are read from."""
     backend: Mapping[str, Any]
@@ -130,7 +130,7 @@ class Survey:
     """Request for the contents of a suite in the worker's checkout; the reply is `Surveyed`."""
 
     suite: dict[str, str]
-    """Fields of the suite's `SuiteAddress`: root and module."""
+    """Fields of the suite's `SuiteAddress`."""
     more_backends: Sequence[Mapping[str, Any]]
     """Descriptions of backends whose variants are added to the suite."""
     models_beside: str

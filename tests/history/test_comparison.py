@@ -64,6 +64,24 @@ def test_scores_of_the_same_samples_are_exact() -> None:
     assert (found.low, found.high) == (found.value, found.value)
 
 
+def test_a_branch_of_a_model_that_moved_is_named() -> None:
+    before, after = run_record(), run_record()
+    for run, commit in ((before, "a" * 40), (after, "b" * 40)):
+        for record in run.records:
+            record.settings = VariantSettings(model="gpt2@main", model_commit=commit)
+    assert not compared(before, before).model_changes
+    first, second = compared(before, after).model_changes
+    assert (first.before, first.after) == ("gpt2@main at aaaaaaaaaa", "gpt2@main at bbbbbbbbbb")
+    assert [first.variant, second.variant] == ["base", "fast"]
+
+
+def test_files_without_the_commit_of_a_model_say_nothing_about_it() -> None:
+    before, after = run_record(), run_record()
+    before.records[0].settings = VariantSettings(model="gpt2")
+    after.records[0].settings = VariantSettings(model="gpt2", model_commit="b" * 40)
+    assert not compared(before, after).model_changes
+
+
 def test_equal_sizes_have_no_change() -> None:
     found = change(compared(run_record(), run_record()), "size").change
     assert found

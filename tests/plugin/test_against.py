@@ -222,6 +222,52 @@ def test_another_interpreter_runs_the_other_revision(project: Project, tmp_path:
     assert marker.exists()
 
 
+@pytest.mark.parametrize("target", [".", "suites"])
+def test_the_project_behind_a_symbolic_link(project: Project, tmp_path: Path, target: str) -> None:
+    """Git and the system name the target, and pytest the link."""
+    commit_one_variant(project)
+    link = tmp_path / "link-to-the-project"
+    link.symlink_to(project.folder / target)
+    suites = link / "suites" if target == "." else link
+    result = project.measure("--infperf-against=HEAD", "--rootdir", link, suites, budget_s=0.5)
+    assert result.outcomes() == {"test_latency[only]": "passed"}, result.text
+    against = result.record("only")["evidence"]["against"]
+    assert (against["only_here"], against.get("unable")) == (False, None)
+    assert "regression" in result.record("only")["measures"]
+
+
+def test_a_repository_of_another_user_is_refused_in_gits_words(project: Project) -> None:
+    commit_one_variant(project)
+    project.environment = another_users_repository()
+    result = project.measure("--infperf-against=HEAD")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "is not in a git repository" not in result.words
+    assert "detected dubious ownership" in result.words
+    assert "git config --global --add safe.directory" in result.words
+
+
+def test_the_commit_of_a_repository_of_another_user_is_missing_with_a_word(
+    project: Project,
+) -> None:
+    """As in the container of a CI job, which runs as root."""
+    commit_one_variant(project)
+    project.environment = another_users_repository()
+    result = project.measure(budget_s=0.1)
+    result.assert_outcomes(passed=1)
+    assert result.document["revision"] is None
+    (note,) = [line for line in result.outlines if line.startswith("note: the commit")]
+    assert "safe.directory" in note
+
+
+def another_users_repository() -> dict[str, str]:
+    """Return the environment in which git takes every repository for another user's."""
+    return {
+        "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -118,8 +119,51 @@ def test_an_unwritable_page_is_a_usage_error(project: Project) -> None:
     assert "a part of that path is a file" in result.words
 
 
-def test_a_trend_is_a_warning_and_fails_no_test(project: Project) -> None:
-    """In four saved runs of this host, the latency is a tenth of today's."""
+def test_outputs_that_cannot_be_written_at_the_end_fail_the_run(project: Project) -> None:
+    project.only_tests_of("footprint")
+    project.write("page.html", "the page of an earlier run")
+    project.write(
+        "conftest.py",
+        """
+        import errno, os
+
+        replace = os.replace
+
+        def full(source, target):
+            if str(target).endswith("page.html"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            replace(source, target)
+
+        os.replace = full
+        """,
+    )
+    result = project.measure(
+        "-k", "fast", "--infperf-html=page.html", "--infperf-json=/dev/full", "--benchmark-disable"
+    )
+    result.assert_outcomes(passed=1, deselected=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "/dev/full: the record was not written (No space left on device)" in result.words
+    assert "the disk is full" in result.words
+    assert "the file of an earlier run was removed" in result.words
+    assert not (project.folder / "page.html").exists()
+
+
+def test_outputs_go_through_links_and_to_devices(project: Project) -> None:
+    project.only_tests_of("footprint")
+    for name in ("infperf.json", "page.html"):
+        (project.folder / name).symlink_to(project.folder / f"{name}.target")
+    result = project.measure_here("-k", "fast", "--infperf-html=page.html")
+    assert (project.folder / "page.html").is_symlink()
+    assert result.json_path.is_symlink()
+    assert result.record("fast")["variant"] == "fast"
+    assert "echo" in (project.folder / "page.html.target").read_text()
+    result = project.measure_here("-k", "fast", f"--infperf-json={os.devnull}")
+    assert result.ret == 0
+    assert Path(os.devnull).is_char_device()
+
+
+def test_a_trend_advises_and_fails_nothing(project: Project) -> None:
+    """Four runs saved on this host say a tenth of today's time."""
     project.only_tests_of("latency")
     project.thresholds('[echo.variants.fast]\ntrend = { max = "20 %" }\n')
     for _ in range(4):

@@ -4,6 +4,9 @@ import errno
 import json
 import math
 import os
+import socket
+import subprocess
+import sys
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -226,7 +229,65 @@ def test_an_interruption_keeps_the_earlier_file(
     assert [found.name for found in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_a_folder_with_the_name_of_the_file_is_an_error(tmp_path: Path) -> None:
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    """Also one whose target does not exist yet."""
+    target, link = tmp_path / "elsewhere/run.json", tmp_path / "run.json"
+    link.symlink_to(target)
+    for name in ("fast", "slow"):
+        written = RunRecord({}, None, [Record("echo", name)])
+        record_file.check_writable(link)
+        record_file.write(link, written)
+        assert record_file.read(target) == written
+    assert link.is_symlink()
+    assert [*target.parent.iterdir()] == [target]
+
+
+def test_a_fifo_is_written_to(tmp_path: Path) -> None:
+    fifo = tmp_path / "run.json"
+    os.mkfifo(fifo)
+    record_file.check_writable(fifo)
+    with pytest.raises(RecordError, match="start the reader first"):
+        record_file.write(fifo, RunRecord({}, None))
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    record_file.write(fifo, RunRecord({}, None))
+    assert json.loads(os.read(reader, 1 << 16))["records"] == []
+    os.close(reader)
+    assert fifo.is_fifo()
+
+
+def test_a_device_is_written_to() -> None:
+    null = Path(os.devnull)
+    record_file.check_writable(null)
+    record_file.write(null, RunRecord({}, None))
+    assert null.is_char_device()
+    with pytest.raises(RecordError, match="the disk is full"):
+        record_file.write(Path("/dev/full"), RunRecord({}, None))
+
+
+def test_a_socket_and_a_circle_of_links_are_refused(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket"))
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    for name, words in (("socket", "it is a socket"), ("circle", "form a circle")):
+        for refusing in (record_file.check_writable, lambda path: record_file.write_text(path, "")):
+            with pytest.raises(RecordError, match=words):
+                refusing(tmp_path / name)
+
+
+def test_the_file_that_the_output_goes_to_is_refused(tmp_path: Path) -> None:
+    """What else is printed would be lost with the file that is replaced."""
+    program = (
+        "from pathlib import Path; from pytest_infperf.records import file; "
+        "file.check_writable(Path('/dev/stdout'))"
+    )
+    with (tmp_path / "output").open("w") as output:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=output, stderr=subprocess.PIPE, text=True
+        )
+    assert "it is the standard output" in done.stderr
+
+
+def test_a_folder_of_that_name(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="that is a folder: name a file in it"):
         record_file.write(tmp_path, RUN)
     assert tmp_path.is_dir()

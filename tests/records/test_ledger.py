@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,7 +74,62 @@ def test_unwritten_records_are_written_with_the_next_record(
     assert record_file.read(path).records == [record("slow")]
 
 
-def test_the_file_is_synchronised_to_the_disk_only_at_the_end(
+def test_a_full_disk_leaves_no_file_that_looks_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.json"
+    ledger = Ledger(path, RunRecord({}, None))
+    ledger.enter(record("slow"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", _full_for(path))
+        ledger.enter(record("fast"))
+        ledger.enter(record("other"))
+    assert not path.exists()
+    incomplete = tmp_path / "run.json.incomplete"
+    assert [found.variant for found in record_file.read(incomplete).records] == ["slow"]
+    assert "the disk is full" in str(ledger.unwritten)
+    assert f"what was written before is in {incomplete}" in str(ledger.unwritten)
+    ledger.close()
+    assert ledger.unwritten is None
+    assert len(record_file.read(path).records) == 3
+
+
+def test_a_full_disk_leaves_no_file_of_an_earlier_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.json"
+    record_file.write(path, RunRecord({}, None, [record("slow")]))
+    ledger = Ledger(path, RunRecord({}, None))
+    monkeypatch.setattr(os, "replace", _full_for(path))
+    ledger.enter(record("fast"))
+    assert [*tmp_path.iterdir()] == []
+    assert "the file of an earlier run was removed" in str(ledger.unwritten)
+
+
+def _full_for(path: Path) -> Callable[[Path, Path], None]:
+    replace = os.replace
+
+    def full(source: Path, target: Path) -> None:
+        if target == path:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    return full
+
+
+def test_a_fifo_is_written_to_once_at_the_end(tmp_path: Path) -> None:
+    fifo = tmp_path / "run.json"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    ledger = Ledger(fifo, RunRecord({}, None))
+    for name in ("slow", "fast"):
+        ledger.enter(record(name))
+    ledger.close()
+    assert len(json.loads(os.read(reader, 1 << 16))["records"]) == 2
+    os.close(reader)
+
+
+def test_the_file_is_forced_to_the_disk_at_the_end_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -64,6 +65,23 @@ def test_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert revision(tmp_path) is None
     assert revision(tmp_path / "no-such-folder") is None
+
+
+def test_a_repository_that_git_does_not_read_is_no_missing_one(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(repository)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    notices: list[str] = []
+    assert revision(repository, notices.append) is None
+    (notice,) = notices
+    assert "the commit is not recorded" in notice
+    assert f"git config --global --add safe.directory {repository}" in notice
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(repository.parent))
+    assert revision(tmp_path_factory.mktemp("none"), notices.append) is None
+    assert len(notices) == 1
 
 
 def test_variables_of_a_git_hook_are_ignored(

@@ -23,7 +23,7 @@ class Deployment:
     """
 
     suite: Mapping[str, str]
-    """Fields of the suite's address: root and module."""
+    """Fields of the suite's `SuiteAddress`."""
     variant: str
     """Id of the variant."""
     backend: Mapping[str, Any]
