@@ -1,4 +1,4 @@
-# `make infperf` and `make test` work from a bare clone: they make .venv and install what they need.
+# Every target works in a bare clone: it creates .venv and installs the requirements.
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
@@ -9,11 +9,11 @@ PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint const
 infperf: $(VENV)/suites.installed  ## measure and gate the reference suites
 	$(RUN) pytest --infperf suites $(ARGS)
 
-# The longest files first, so that neither of two workers waits for the other at the end.
+# The longest files run first, so that neither of the two workers waits at the end.
 test: $(VENV)/dev.installed  ## run the tests of the plugin, two files at a time
 	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder tests/suites tests/backends tests $(ARGS)
 
-lint: $(VENV)/dev.installed  ## style and types
+lint: $(VENV)/dev.installed  ## check style and types
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
@@ -27,7 +27,7 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-# PyTorch is asked for by its exact version and first: a range may bring its CUDA build along.
+# PyTorch is installed first and by its exact version: a range may select a CUDA build.
 $(VENV)/torch.installed: constraints.txt | $(VENV)/bin/python
 	$(PIP) $$(grep '^torch==' constraints.txt)
 	touch $@

@@ -1,1 +1,1 @@
-"""The folder from which `suites.translation.suite` is imported, in tests and in workers."""
+"""Marks the root folder, from which tests and workers import `suites.translation.suite`."""

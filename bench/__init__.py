@@ -1,1 +1,1 @@
-"""Measures pytest-infperf itself: what it costs, and how often its verdicts are right."""
+"""Benchmarks of pytest-infperf itself: its overhead, and how often its verdicts are right."""

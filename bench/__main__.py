@@ -1,6 +1,6 @@
-"""`python -m bench [NAME ...]`: run the benchmarks and hold each number against its limit.
+"""`python -m bench [NAME ...]`: run benchmarks and compare each result with its limit.
 
-Exits with 1 when a limit is not met. Limits are those of docs/method.md.
+The exit status is 1 if a limit is not met. docs/method.md lists the limits.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     names = parser.parse_args().names or list(BENCHMARKS)
     if unknown := set(names) - BENCHMARKS.keys():
-        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    kept = True
+        parser.error(f"unknown benchmark {', '.join(unknown)}; choose from {', '.join(BENCHMARKS)}")
+    met = True
     for name in names:
         for finding in BENCHMARKS[name]():
             print(finding, flush=True)
-            kept &= finding.kept
-    return 0 if kept else 1
+            met &= finding.met
+    return 0 if met else 1
 
 
 if __name__ == "__main__":

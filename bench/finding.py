@@ -1,4 +1,4 @@
-"""A number that was measured, beside its limit."""
+"""The result of a benchmark: a measured number and its limit."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    what: str
+    """A measured number and its limit."""
+
+    quantity: str
     value: float
     unit: str
+    """Unit of `value` and of `limit`."""
     limit: float
     at_least: bool = False
-    how: str = ""
+    """Whether the limit is a minimum; it is a maximum by default."""
+    detail: str = ""
+    """How the number was measured: counts, durations, an interval."""
 
     @property
-    def kept(self) -> bool:
+    def met(self) -> bool:
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
     def __str__(self) -> str:
         sign = ">=" if self.at_least else "<="
-        verdict = "ok  " if self.kept else "MISS"
+        verdict = "ok  " if self.met else "MISS"
         return (
-            f"{verdict} {self.what}: {self.value:.3g} {self.unit} "
-            f"(limit {sign} {self.limit:g} {self.unit}; {self.how})"
+            f"{verdict} {self.quantity}: {self.value:.3g} {self.unit} "
+            f"(limit {sign} {self.limit:g} {self.unit}; {self.detail})"
         )

@@ -1,4 +1,7 @@
-"""A worker of a server of a real model is killed under load: what is lost, and what goes on."""
+"""Requests lost and answered when a server process is killed under load.
+
+The server runs a real model in two processes. The limit on lost requests is one per connection.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +18,30 @@ from bench.finding import Finding
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.serving.load import generators
-from pytest_infperf.serving.load.usage import watched
+from pytest_infperf.serving.load.usage import sample_usage
 
 SUITE = Path("suites/serving/translation")
 VARIANT = "onnx-fused-int8"
-WORKERS = 2
+PROCESSES = 2
+"""Number of server processes (`Serving.workers`)."""
 CONNECTIONS = 4
 SECONDS = 12.0
+"""Duration of the load, in seconds."""
 KILLED_AFTER_S = 3.0
+"""Time from the start of the load to the kill, in seconds."""
 
 
 def findings() -> Iterator[Finding]:
     suite_run, variant = one_variant(SUITE, VARIANT, Path(".infperf_cache"))
     try:
-        serving = replace(suite_run.suite.serving, workers=WORKERS)
+        serving = replace(suite_run.suite.serving, workers=PROCESSES)
         server = suite_run.server.started(suite_run.server.deployment(variant, serving))
         try:
             order = endless_order(suite_run.numbers, 0)
             target = suite_run.server.target(server, suite_run.samples, order)
-            killed_s: list[float] = []
-            timer = Timer(KILLED_AFTER_S, lambda: killed_s.append(_kill_one(server.process)))
-            with watched(server.process) as watch:
+            killed_at_s: list[float] = []
+            timer = Timer(KILLED_AFTER_S, lambda: killed_at_s.append(_kill_one(server.process)))
+            with sample_usage(server.process) as sampler:
                 timer.start()
                 traffic = generators.streams(target, SECONDS, CONNECTIONS)
             timer.join()
@@ -44,25 +50,44 @@ def findings() -> Iterator[Finding]:
     finally:
         suite_run.close()
     lost = [reply for reply in traffic.replies if not reply.ok]
-    how = f"{len(traffic.replies)} requests over {CONNECTIONS} connections to {WORKERS} workers"
-    yield Finding("requests lost to a worker that was killed", len(lost), "", CONNECTIONS, how=how)
-    after = sum(reply.ok and reply.sent_s > killed_s[0] for reply in traffic.replies)
-    least = CONNECTIONS
-    yield Finding("answered after it", after, "requests", least, at_least=True, how="the same run")
-    died = watch.usage.died
-    yield Finding("workers that died, as seen", died, "", 1, at_least=True, how="the same run")
+    yield Finding(
+        "requests lost when a server process is killed",
+        len(lost),
+        "requests",
+        limit=CONNECTIONS,
+        detail=f"{len(traffic.replies)} requests over {CONNECTIONS} connections to "
+        f"{PROCESSES} processes",
+    )
+    yield Finding(
+        "requests sent and answered after the kill",
+        sum(reply.ok and reply.sent_s > killed_at_s[0] for reply in traffic.replies),
+        "requests",
+        limit=CONNECTIONS,
+        at_least=True,
+        detail="the same run",
+    )
+    yield Finding(
+        "deaths of server processes that were noticed",
+        sampler.usage.died,
+        "processes",
+        limit=1,
+        at_least=True,
+        detail="the same run",
+    )
 
 
 def _kill_one(server: psutil.Process) -> float:
-    """Of those that have connections, the one with the most; when it was killed."""
+    """Kill the process with the most connections and return the monotonic time, in seconds."""
     busiest = max(server.children(), key=_connections)
     if not _connections(busiest):
-        raise RuntimeError("no worker was under load")
+        raise RuntimeError("no server process has a connection: nothing to kill under load")
     busiest.kill()
     return monotonic()
 
 
 def _connections(process: psutil.Process) -> int:
     with suppress(psutil.Error):
-        return sum(c.status == psutil.CONN_ESTABLISHED for c in process.net_connections())
+        return sum(
+            connection.status == psutil.CONN_ESTABLISHED for connection in process.net_connections()
+        )
     return 0

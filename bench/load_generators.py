@@ -1,11 +1,13 @@
-"""One server under several generators of load: ours, Locust's, wrk's and hey's, in turns.
+"""Compare our load generators with Locust, wrk and hey on one server, in random order.
 
-Closed loop: as many connections each, the next request after the last answer. Fixed rate: our open
-loop sends at random times whatever is answered; hey's workers send at even times, and each waits
-for its answer before it sends the next request. At a rate that hardly anyone waits at, the two
-differ by what Python takes of a request. Near the highest rate hey leaves out what would have been
-sent meanwhile (coordinated omission). wrk and hey are Debian's packages of these names; what is not
-installed is left out.
+Closed loop: every generator has the same number of connections and sends the next request when it
+has the answer to the last one. Fixed rate: our open loop sends at random times, also while earlier
+requests wait; hey's workers send at even times, and each waits for its answer before it sends the
+next request. At a low rate, where requests rarely wait, the two differ by the time that Python
+needs for a request. Near the highest rate hey delays the requests that would have been sent while
+its workers wait, and their waiting time is missing from its latencies (coordinated omission).
+
+wrk and hey are Debian packages of these names. A generator that is not installed is left out.
 """
 
 from __future__ import annotations
@@ -34,27 +36,32 @@ SUITE = Path("suites/serving/translation")
 VARIANT = "onnx-fused-int8"
 CONNECTIONS = 4
 SECONDS = 5.0
+"""Duration of one round of one generator, in seconds."""
 ROUNDS = 8
-NOBODY_WAITS = 0.05
-"""Of the closed loop's rate: of random arrivals, one in twenty then finds the server busy."""
-MANY_WAIT = 0.9
-_FURTHEST = 0.1
+LOW_LOAD = 0.05
+"""Fraction of the closed loop's rate: one random arrival in twenty finds the server busy."""
+HIGH_LOAD = 0.9
+"""Fraction of the closed loop's rate: many requests wait."""
+_LARGEST_DIFFERENCE = 0.1
+"""Limit on the difference between a generator's results and ours, as a fraction."""
 _PYTHON_MS = 2.0
+"""Limit on the time that Python needs to send a request and to read its answer, in ms."""
 _CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one generator reports of one round."""
+class Round:
+    """The results of one round of one generator."""
 
     rate: float
-    """Requests a second."""
+    """Answered requests per second."""
     mean_s: float
+    """Mean latency, in seconds."""
 
 
-_QUANTITIES: Mapping[str, Callable[[Seen], float]] = {
-    "requests a second": lambda seen: seen.rate,
-    "mean latency": lambda seen: seen.mean_s,
+_QUANTITIES: Mapping[str, Callable[[Round], float]] = {
+    "requests per second": lambda result: result.rate,
+    "mean latency": lambda result: result.mean_s,
 }
 
 
@@ -64,7 +71,7 @@ def findings() -> Iterator[Finding]:
         server = suite_run.server.running(variant)
         order = endless_order(suite_run.numbers, 0)
         target = suite_run.server.target(server, suite_run.samples, order)
-        target = replace(target, bodies=target.bodies[:1])  # hey knows one only
+        target = replace(target, bodies=target.bodies[:1])  # hey sends one body
         with tempfile.NamedTemporaryFile("wb", suffix=".json") as body:
             body.write(target.bodies[0])
             body.flush()
@@ -78,8 +85,8 @@ def _closed(target: Target, body: str) -> Iterator[Finding]:
     load = ClosedLoop(CONNECTIONS)
     rounds = _rounds(
         {
-            "ours": lambda: _told(generators.streams(target, SECONDS, CONNECTIONS)),
-            "Locust": lambda: _told(generators.closed_loop(target, load, SECONDS)),
+            "ours": lambda: _summarise(generators.streams(target, SECONDS, CONNECTIONS)),
+            "Locust": lambda: _summarise(generators.closed_loop(target, load, SECONDS)),
             **({"wrk": lambda: _wrk(target, body)} if shutil.which("wrk") else {}),
         }
     )
@@ -89,81 +96,86 @@ def _closed(target: Target, body: str) -> Iterator[Finding]:
 def _fixed_rate(target: Target, body: str) -> Iterator[Finding]:
     if not shutil.which("hey"):
         return
-    full, seeds = _told(generators.streams(target, SECONDS, CONNECTIONS)).rate, count()
+    highest_rate = _summarise(generators.streams(target, SECONDS, CONNECTIONS)).rate
+    seeds = count()
 
-    def at(rate: float, workers: int) -> dict[str, list[Seen]]:
+    def rounds_at(rate: float, workers: int) -> dict[str, list[Round]]:
         return _rounds(
             {
-                "ours": lambda: _told(generators.open_loop(target, rate, SECONDS, next(seeds))),
+                "ours": lambda: _summarise(
+                    generators.open_loop(target, rate, SECONDS, next(seeds))
+                ),
                 "hey": lambda: _hey(target, body, rate, workers),
             }
         )
 
-    slow, fast = NOBODY_WAITS * full, MANY_WAIT * full
-    rounds = at(slow, 1)
-    later_ms = [
+    low_rate, high_rate = LOW_LOAD * highest_rate, HIGH_LOAD * highest_rate
+    rounds = rounds_at(low_rate, 1)
+    differences_ms = [
         1e3 * (ours.mean_s - hey.mean_s)
         for ours, hey in zip(rounds["ours"], rounds["hey"], strict=True)
     ]
-    hey_ms = 1e3 * fmean(seen.mean_s for seen in rounds["hey"])
+    hey_ms = 1e3 * fmean(result.mean_s for result in rounds["hey"])
     yield Finding(
-        f"{slow:.0f} requests/s: our mean latency over hey's, which sends and reads without Python",
-        fmean(later_ms),
+        f"{low_rate:.0f} requests/s: our mean latency minus hey's, the time that Python needs",
+        fmean(differences_ms),
         "ms",
         limit=_PYTHON_MS,
-        how=f"[{_interval(later_ms)}] over {hey_ms:.1f}, {ROUNDS} rounds in turns",
+        detail=f"[{_interval(differences_ms)}], hey {hey_ms:.1f} ms, {ROUNDS} rounds in turns",
     )
-    rounds = at(fast, CONNECTIONS)
+    rounds = rounds_at(high_rate, CONNECTIONS)
     yield Finding(
-        f"{fast:.0f} requests/s: hey's mean latency over ours, which has those too who came while "
-        "all of hey's workers waited",
-        fmean(seen.mean_s for seen in rounds["hey"])
-        / fmean(seen.mean_s for seen in rounds["ours"]),
+        f"{high_rate:.0f} requests/s: hey's mean latency over ours, which includes the requests "
+        "that come while all of hey's workers wait",
+        fmean(result.mean_s for result in rounds["hey"])
+        / fmean(result.mean_s for result in rounds["ours"]),
         "x",
         limit=1.0,
-        how=f"{CONNECTIONS} workers, {ROUNDS} rounds of {SECONDS:g} s in turns",
+        detail=f"{CONNECTIONS} workers of hey, {ROUNDS} rounds of {SECONDS:g} s in turns",
     )
 
 
-def _agreement(rounds: Mapping[str, list[Seen]]) -> Iterator[Finding]:
+def _agreement(rounds: Mapping[str, list[Round]]) -> Iterator[Finding]:
     for name in [name for name in rounds if name != "ours"]:
-        for quantity, of in _QUANTITIES.items():
+        for quantity, value_of in _QUANTITIES.items():
             ratios = [
-                of(theirs) / of(ours)
-                for theirs, ours in zip(rounds[name], rounds["ours"], strict=True)
+                value_of(other) / value_of(ours)
+                for other, ours in zip(rounds[name], rounds["ours"], strict=True)
             ]
             yield Finding(
-                f"closed loop of {CONNECTIONS}: {name}'s {quantity} against ours, off by",
+                f"closed loop of {CONNECTIONS} connections: difference between {name}'s {quantity} "
+                "and ours",
                 100 * abs(fmean(ratios) - 1),
                 "%",
-                limit=100 * _FURTHEST,
-                how=f"ratio {fmean(ratios):.3f} [{_interval(ratios)}], {ROUNDS} rounds in turns",
+                limit=100 * _LARGEST_DIFFERENCE,
+                detail=f"ratio {fmean(ratios):.3f} [{_interval(ratios)}], {ROUNDS} rounds in turns",
             )
 
 
 def _interval(values: Sequence[float]) -> str:
-    """Of their mean."""
+    """Return the text of the confidence interval of the mean."""
     bounds = bootstrap.mean(values, _CONFIDENCE, 0)
     return ", ".join("?" if bound is None else f"{bound:.3f}" for bound in bounds)
 
 
-def _rounds(each: Mapping[str, Callable[[], Seen]]) -> dict[str, list[Seen]]:
-    seen: dict[str, list[Seen]] = {name: [] for name in each}
+def _rounds(measure: Mapping[str, Callable[[], Round]]) -> dict[str, list[Round]]:
+    """Run every generator once per round, in random order."""
+    rounds: dict[str, list[Round]] = {name: [] for name in measure}
     rng = random.Random(0)
     for _ in range(ROUNDS):
-        for name in rng.sample(list(each), len(each)):
-            seen[name].append(each[name]())
-    return seen
+        for name in rng.sample(list(measure), len(measure)):
+            rounds[name].append(measure[name]())
+    return rounds
 
 
-def _told(traffic: Traffic) -> Seen:
-    times = [reply.latency_s for reply in traffic.replies if reply.ok]
-    begun = min(reply.sent_s for reply in traffic.replies)
-    seconds = max(reply.done_s for reply in traffic.replies) - begun
-    return Seen(len(times) / seconds, fmean(times))
+def _summarise(traffic: Traffic) -> Round:
+    latencies_s = [reply.latency_s for reply in traffic.replies if reply.ok]
+    start_s = min(reply.sent_s for reply in traffic.replies)
+    seconds = max(reply.done_s for reply in traffic.replies) - start_s
+    return Round(len(latencies_s) / seconds, fmean(latencies_s))
 
 
-def _wrk(target: Target, body: str) -> Seen:
+def _wrk(target: Target, body: str) -> Round:
     script = (
         f'wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\n'
         f'local f = io.open("{body}")\nwrk.body = f:read("*all")\nf:close()\n'
@@ -179,30 +191,30 @@ def _wrk(target: Target, body: str) -> Seen:
     mean = re.search(r"Latency\s+([\d.]+)(us|ms|s)", out)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", out)
     if not (mean and rate):
-        raise ValueError(out)
-    return Seen(float(rate[1]), _seconds(mean))
+        raise ValueError(f"cannot read the output of wrk:\n{out}")
+    return Round(float(rate[1]), _seconds(mean))
 
 
-def _hey(target: Target, body: str, rate: float, workers: int) -> Seen:
+def _hey(target: Target, body: str, rate: float, workers: int) -> Round:
     out = _output(
         target,
         ["hey", "-z", f"{SECONDS:g}s", "-c", str(workers), "-q", f"{rate / workers:.3f}",
          "-m", "POST", "-T", "application/json", "-D", body, target.url + target.path],
     )  # fmt: skip
     mean = re.search(r"Average:\s+([\d.]+) secs", out)
-    seen_rate = re.search(r"Requests/sec:\s+([\d.]+)", out)
-    if not (mean and seen_rate):
-        raise ValueError(out)
-    return Seen(float(seen_rate[1]), float(mean[1]))
+    measured_rate = re.search(r"Requests/sec:\s+([\d.]+)", out)
+    if not (mean and measured_rate):
+        raise ValueError(f"cannot read the output of hey:\n{out}")
+    return Round(float(measured_rate[1]), float(mean[1]))
 
 
 def _output(target: Target, command: list[str]) -> str:
-    """On the generator's cores."""
+    """Run a command on the generator's cores and return its output."""
     cores = ",".join(map(str, target.cpus or [0]))
     return subprocess.run(
         ["taskset", "-c", cores, *command], capture_output=True, text=True, check=True
     ).stdout
 
 
-def _seconds(found: re.Match[str]) -> float:
-    return float(found[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]]
+def _seconds(duration: re.Match[str]) -> float:
+    return float(duration[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[duration[2]]

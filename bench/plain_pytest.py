@@ -1,7 +1,7 @@
-"""What a plain `pytest` pays for having the plugin installed: paired runs, in random order.
+"""Cost of the installed plugin to a plain `pytest`: paired runs with and without it.
 
-CPU time, user and system: nothing waits in such a run, and the wall clock of a shared host says
-more about its neighbours.
+The quantity is CPU time, user and system: such a run waits for nothing, and its wall time on a
+shared host depends more on other processes.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from pytest_infperf.stats import ratio
 PAIRS = 50
 CONFIDENCE = 0.99
 _ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-"""Modules are compiled once, as for everyone who has not switched that off."""
+"""The environment with byte code caching switched on, as is Python's default."""
 
 
 def findings() -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "test_one.py").write_text("def test_one():\n    assert True\n")
         Path(folder, "pytest.ini").write_text("[pytest]\n")
-        _seconds(folder), _seconds(folder, "-p", "no:infperf")
+        _cpu_seconds(folder), _cpu_seconds(folder, "-p", "no:infperf")  # compile the modules
         rng = random.Random(0)
-        differences = []
+        differences_ms = []
         for _ in range(PAIRS):
             runs = [("with",), ("without", "-p", "no:infperf")]
             rng.shuffle(runs)
-            seconds = {name: _seconds(folder, *options) for name, *options in runs}
-            differences.append((seconds["with"] - seconds["without"]) * 1e3)
-    low, high = ratio.signed_rank_interval(differences, CONFIDENCE)
+            seconds = {name: _cpu_seconds(folder, *options) for name, *options in runs}
+            differences_ms.append((seconds["with"] - seconds["without"]) * 1e3)
+    low, high = ratio.signed_rank_interval(differences_ms, CONFIDENCE)
     yield Finding(
-        "plain pytest with the plugin installed, more CPU time than without",
-        ratio.hodges_lehmann(differences),
+        "plain pytest: more CPU time with the plugin installed than without",
+        ratio.hodges_lehmann(differences_ms),
         "ms",
         limit=10,
-        how=f"{PAIRS} pairs, 99 % interval [{low:.2f}, {high:.2f}]",
+        detail=f"{PAIRS} pairs, 99 % interval [{low:.2f}, {high:.2f}]",
     )
 
 
-def _seconds(folder: str, *options: str) -> float:
+def _cpu_seconds(folder: str, *options: str) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],

@@ -1,9 +1,9 @@
-"""A commit whose tokenising makes every query 5 % slower, found by `--infperf-against HEAD~1`.
+"""How often `--infperf-against HEAD~1` finds a commit that makes every query 5 % slower.
 
-In a clone of this repository, with real commits and whole runs of pytest: the slower commit, its
-revert, and beside them what two separate runs say of the same two commits through
-`pytest-benchmark compare`. The slowdown is work that is done once more, so that it stays 5 % when
-the host changes its speed.
+The benchmark makes a clone of this repository, with real commits, and runs pytest as a user does:
+on the slower commit and on its revert. For comparison it measures the same commits in two separate
+runs and compares them with `pytest-benchmark compare`. The slowdown is tokenising work that is
+repeated, so that it stays 5 % when the host's speed changes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VARIANT = "distilled-fastest"
 SLOWDOWN = 0.05
 LIMIT = "2 %"
 FIRST_TRY = 100
-"""Lookups of every piece: some ten per cent of a query."""
+"""Number of repeated lookups of every piece at first: about 10 % of a query."""
 RUNS = 10
 TOKENISER = "pytest_infperf/tasks/translation.py"
 LOOKUP = "        ids, unknown = self._ids, self._unknown\n"
@@ -43,18 +43,18 @@ regression = {{ max = "{LIMIT}" }}
 """
 
 Comparison = tuple[str, str]
-"""A tag, and the revision that it is measured against."""
-WANTED: dict[Comparison, str] = {
+"""A tag, and the revision that it is compared with."""
+EXPECTED: dict[Comparison, str] = {
     ("slower", "HEAD~1"): "fail",
     ("reverted", "HEAD~1"): "pass",
     ("reverted", "HEAD~2"): "pass",
 }
-"""By comparison the verdict; the last one is of a commit and its like."""
+"""The right verdict of each comparison; the last one compares equal code."""
 
 
 @dataclass(frozen=True)
 class Clone:
-    """A clone with three commits on top of each other: as it is, slower, and reverted."""
+    """A clone with three more commits: tagged `as-it-is`, `slower` and `reverted`."""
 
     folder: Path
 
@@ -65,44 +65,44 @@ class Clone:
         (folder / "limits.toml").write_text(THRESHOLDS)
         clone.git("checkout", "--quiet", "--detach")
         clone.commit("Set a limit", "as-it-is")
-        clone.plant()
+        clone.commit_slowdown()
         clone.git("revert", "--no-edit", "HEAD")
         clone.git("tag", "reverted")
         return clone
 
-    def plant(self) -> None:
-        """Commit the slower tokenising: as many lookups as a paired run finds to take 5 %."""
+    def commit_slowdown(self) -> None:
+        """Commit slower tokenising: as many lookups as take 5 % of a query in paired runs."""
         source = (self.folder / TOKENISER).read_text("utf-8")
-        assert LOOKUP in source, f"{TOKENISER} has changed: mend this benchmark"
+        assert LOOKUP in source, f"{TOKENISER} has changed: adapt LOOKUP in {__file__}"
 
         def slower(times: int) -> str:
             return source.replace(LOOKUP, LOOKUP + LOOKED_UP_AGAIN.format(times=times))
 
         (self.folder / TOKENISER).write_text(slower(FIRST_TRY), "utf-8")
         self.commit("Look every piece up again", "first-try")
-        seen = median(
+        slowdown = median(
             self.measure("first-try", "--infperf-against=HEAD~1", f"--infperf-seed={seed}")[
                 "measures"
             ]["regression"]["value"]
             for seed in range(5)
         )
-        times = round(FIRST_TRY * SLOWDOWN / seen)
-        print(f"{times} lookups more take {SLOWDOWN:.0%}", flush=True)
+        times = round(FIRST_TRY * SLOWDOWN / slowdown)
+        print(f"{times} more lookups take {SLOWDOWN:.0%} of a query", flush=True)
         self.git("reset", "--quiet", "--hard", "as-it-is")
         (self.folder / TOKENISER).write_text(slower(times), "utf-8")
         self.commit("Look every piece up again", "slower")
 
     def measure(self, revision: str, *options: str) -> dict[str, Any]:
-        """The variant's record of a whole run of pytest at a revision."""
+        """Run pytest at a revision and return the variant's record."""
         self.git("checkout", "--quiet", revision)
         path = self.folder / "infperf.json"
         path.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pytest", "-q", "--infperf", SUITE, "-k", "latency"]
-        chosen = [f"--infperf-variants={VARIANT}", f"--infperf-baseline={VARIANT}"]
+        selection = [f"--infperf-variants={VARIANT}", f"--infperf-baseline={VARIANT}"]
         files = ["--infperf-thresholds=limits.toml", f"--infperf-json={path}"]
         cache = f"--infperf-cache={ROOT / '.infperf_cache'}"
         done = subprocess.run(
-            [*command, *chosen, *files, cache, *options],
+            [*command, *selection, *files, cache, *options],
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -114,12 +114,12 @@ class Clone:
         return record
 
     def median_s(self, name: str) -> float:
-        """Of a saved run: what `pytest-benchmark compare` shows of it."""
+        """Return the median of a saved run, as `pytest-benchmark compare` shows it, in seconds."""
         (path,) = (self.folder / ".benchmarks").glob(f"*/*_{name}.json")
         (benchmark,) = json.loads(path.read_text("utf-8"))["benchmarks"]
         return float(benchmark["stats"]["median"])
 
-    def show_compared(self, *names: str) -> None:
+    def show_comparison(self, *names: str) -> None:
         paths = [
             str(next((self.folder / ".benchmarks").glob(f"*/*_{name}.json"))) for name in names
         ]
@@ -132,48 +132,53 @@ class Clone:
         self.git("commit", "--quiet", "-m", message)
         self.git("tag", tag)
 
-    def git(self, *words: str) -> None:
+    def git(self, *arguments: str) -> None:
         identity = ["-c", "user.name=bench", "-c", "user.email=bench@example.org"]
-        subprocess.run(["git", *identity, *words], cwd=self.folder, check=True, capture_output=True)
+        subprocess.run(
+            ["git", *identity, *arguments], cwd=self.folder, check=True, capture_output=True
+        )
 
 
 def findings() -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder:
         clone = Clone.make(Path(folder, "clone"))
-        against: dict[Comparison, list[dict[str, Any]]] = {comparison: [] for comparison in WANTED}
+        records: dict[Comparison, list[dict[str, Any]]] = {
+            comparison: [] for comparison in EXPECTED
+        }
         separate: dict[str, list[float]] = {"slower": [], "reverted": []}
         seconds: list[float] = []
         for run in range(RUNS):
             seed = f"--infperf-seed={run}"
             clone.measure("as-it-is", seed, f"--benchmark-save=as-it-is-{run}")
-            for (revision, before), seen in against.items():
+            for (revision, before), measured in records.items():
                 start = perf_counter()
-                seen.append(clone.measure(revision, seed, f"--infperf-against={before}"))
+                measured.append(clone.measure(revision, seed, f"--infperf-against={before}"))
                 seconds.append(perf_counter() - start)
             for revision, changes in separate.items():
                 clone.measure(revision, seed, f"--benchmark-save={revision}-{run}")
                 medians = (clone.median_s(f"{name}-{run}") for name in (revision, "as-it-is"))
                 changes.append(truediv(*medians) - 1)
-        clone.show_compared("as-it-is-0", "slower-0")
-    for (revision, before), seen in against.items():
-        changes = [record["measures"]["regression"]["value"] for record in seen]
-        verdicts = [record["gates"][0]["verdict"] for record in seen]
-        wanted = WANTED[revision, before]
+        clone.show_comparison("as-it-is-0", "slower-0")
+    for (revision, before), measured in records.items():
+        changes = [record["measures"]["regression"]["value"] for record in measured]
+        verdicts = [record["gates"][0]["verdict"] for record in measured]
+        expected = EXPECTED[revision, before]
         yield Finding(
-            f"{revision}: verdict {wanted} of --infperf-against {before}, limit {LIMIT}",
-            verdicts.count(wanted),
+            f"{revision}: verdict {expected} of --infperf-against {before}, limit {LIMIT}",
+            verdicts.count(expected),
             f"of {RUNS} runs",
             limit=RUNS,
             at_least=True,
-            how=f"{' '.join(verdicts)}; seen {_range(changes)}, {max(seconds):.0f} s a run at most",
+            detail=f"{' '.join(verdicts)}; regression {_range(changes)}, "
+            f"at most {max(seconds):.0f} s per run",
         )
     for revision, changes in separate.items():
         yield Finding(
-            f"{revision}: two separate runs through pytest-benchmark compare, widest error",
+            f"{revision}: two separate runs compared by pytest-benchmark, largest error",
             100 * max(abs(c - SLOWDOWN * (revision == "slower")) for c in changes),
             "percentage points",
             limit=float("inf"),
-            how=f"for comparison, no limit; against as-it-is seen {_range(changes)}: "
+            detail=f"for comparison, no limit; change from as-it-is {_range(changes)}: "
             + " ".join(f"{change:+.1%}" for change in changes),
         )
 

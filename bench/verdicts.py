@@ -1,8 +1,8 @@
-"""How often the verdict on a paired ratio is right: A/A, and a real slowdown of 5 %.
+"""How often the verdict on a paired ratio is right: A/A runs, and a real slowdown of 5 %.
 
-Real runs of two workers with the same artifact, and of one whose every query takes 5 % longer, each
-with new processes and a full budget. Then the rule is replayed on them and on runs drawn from what
-they recorded: a stretch of each real run's pairs, in the order in which they came.
+The real runs compare two workers with the same artifact, or a worker with one whose queries all
+take 5 % longer, each with new processes and a full budget. The stopping rule is then replayed on
+their pairs, and on simulated runs: the pairs of a real run in their order, from a random start.
 """
 
 from __future__ import annotations
@@ -41,19 +41,21 @@ SIMULATED_RUNS = 200
 
 @dataclass
 class Recorded:
-    """Pairs of a run that was measured before, played back."""
+    """The pairs of an earlier run, replayed as if they were measured now."""
 
     source: list[float]
-    seconds_each: float
+    """Logarithms of the ratios of the earlier run's pairs."""
+    pair_s: float
+    """Measuring time of a pair, in seconds."""
     log_ratios: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
     def measure(self) -> None:
         self.log_ratios.append(self.source[len(self.log_ratios) % len(self.source)])
-        self.seconds += self.seconds_each
+        self.seconds += self.pair_s
 
     def renew(self, left_s: float) -> None:
-        """Its seconds are in those of the pairs."""
+        """Do nothing: `pair_s` includes the time of new processes."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,12 @@ class RealRun:
     log_ratios: Sequence[float]
     seconds: float
     estimate: float
+    """Speed-up of the second worker."""
 
-    def replayed(self, start: int = 0) -> Recorded:
-        turned = [*self.log_ratios[start:], *self.log_ratios[:start]]
-        return Recorded(turned, self.seconds / len(self.log_ratios))
+    def replay(self, start: int = 0) -> Recorded:
+        """Return the run's pairs in their order, from the pair `start` round to the one before."""
+        rotated = [*self.log_ratios[start:], *self.log_ratios[:start]]
+        return Recorded(rotated, self.seconds / len(self.log_ratios))
 
 
 def findings() -> Iterator[Finding]:
@@ -74,30 +78,30 @@ def findings() -> Iterator[Finding]:
         100 * stdev(run.estimate for run in same),
         "%",
         limit=0.5,
-        how=f"{REAL_RUNS} runs of {VARIANT} against itself, each in new processes",
+        detail=f"{REAL_RUNS} runs of {VARIANT} against itself, each in new processes",
     )
-    for spec, verdicts in _verdicts(same):
+    for runs, verdicts in _verdicts(same):
         yield Finding(
-            f"A/A: false verdicts, 2 % margin, {spec}",
+            f"A/A: false verdicts, 2 % margin, {runs}",
             100 * sum(v is Verdict.FAIL for v, _ in verdicts) / len(verdicts),
             "%",
             limit=1,
-            how=_described(verdicts),
+            detail=_describe(verdicts),
         )
     slowed = _real_runs(SLOWDOWN)
-    for spec, verdicts in _verdicts(slowed):
+    for runs, verdicts in _verdicts(slowed):
         yield Finding(
-            f"a 5 % slowdown is found against a 2 % margin, {spec}",
+            f"5 % slowdown: found against a 2 % margin, {runs}",
             100 * sum(v is Verdict.FAIL for v, _ in verdicts) / len(verdicts),
             "%",
             limit=99,
             at_least=True,
-            how=_described(verdicts),
+            detail=_describe(verdicts),
         )
 
 
 def _real_runs(slowdown: float) -> list[RealRun]:
-    """Pairs over the whole budget, so that other ways of stopping can be replayed on them."""
+    """Measure pairs over the whole budget, so that a stopping rule can be replayed on them."""
     suite = SUITE.load()
     same = suite.variant(VARIANT)
     other: Backend = Slowed(same, by=slowdown, model=same.model, threads=same.threads, id="other")
@@ -115,17 +119,18 @@ def _real_runs(slowdown: float) -> list[RealRun]:
 
 
 def _verdicts(runs: list[RealRun]) -> Iterator[tuple[str, list[tuple[Verdict, float]]]]:
-    yield f"{len(runs)} real runs", [_verdict(run.replayed()) for run in runs]
+    """Yield the kind of runs, and the verdict and the seconds of each run."""
+    yield f"{len(runs)} real runs", [_verdict(run.replay()) for run in runs]
     rng = random.Random(0)
     simulated = []
     for i in range(SIMULATED_RUNS):
         run = runs[i % len(runs)]
-        simulated.append(_verdict(run.replayed(rng.randrange(len(run.log_ratios)))))
+        simulated.append(_verdict(run.replay(rng.randrange(len(run.log_ratios)))))
     yield f"{SIMULATED_RUNS} simulated runs", simulated
 
 
 def _verdict(pairs: Recorded) -> tuple[Verdict, float]:
-    """The verdict on `speedup >= 1 / (1 + margin)`, and the seconds it took."""
+    """Return the verdict on `speedup >= 1 / (1 + MARGIN)`, and the seconds that it took."""
     spec = Catalogue().get("speedup")
     assert spec
     limit = Limit("min", 1 / (1 + MARGIN), f"min = {1 / (1 + MARGIN):.4f}")
@@ -138,8 +143,8 @@ def _verdict(pairs: Recorded) -> tuple[Verdict, float]:
     return judge(gate, measured).verdict, pairs.seconds
 
 
-def _described(verdicts: list[tuple[Verdict, float]]) -> str:
-    counts = {spec: sum(v is spec for v, _ in verdicts) for spec in Verdict}
+def _describe(verdicts: list[tuple[Verdict, float]]) -> str:
+    counts = {verdict: sum(v is verdict for v, _ in verdicts) for verdict in Verdict}
     times = sorted(seconds for _, seconds in verdicts)
-    told = ", ".join(f"{count} {spec}" for spec, count in counts.items() if count)
-    return f"{told}; decided after {times[len(times) // 2]:.1f} s, at most {times[-1]:.1f} s"
+    text = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    return f"{text}; decided after {times[len(times) // 2]:.1f} s, at most {times[-1]:.1f} s"

@@ -1,8 +1,8 @@
-"""What a block's times owe to the query that warmed it up: the shortest sample, or its own first.
+"""Effect of the warm-up query on the time of a block: the shortest sample, or its own first query.
 
-The own first query is counted when it runs for the second time, its shape's kernels and buffers
-ready; the shortest sample takes the least time of a turn. Both ways in turns, on the same queries,
-in one worker of which the caches were filled with other things while it was frozen.
+After a warm-up by its own first query, a block finds the kernels and buffers of that shape ready.
+The shortest sample costs the least time. The two ways alternate in random order on the same
+queries in one worker, whose CPU caches are overwritten while it is frozen.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ SUITE = Path("suites/translation")
 VARIANTS = ("torch", "onnx-fused-int8", "ctranslate2-int8", "distilled-fastest", "rnn")
 ROUNDS = 150
 QUERIES = 3
+"""Number of queries of a block."""
 _CONFIDENCE = 0.99
-_OTHERS_BYTES = 64 << 20
+_EVICTING_BYTES = 64 << 20
+"""Size of the array that evicts the worker's data from the caches, in bytes."""
 
 
 def findings() -> Iterator[Finding]:
@@ -38,28 +40,28 @@ def findings() -> Iterator[Finding]:
         finally:
             suite_run.close()
         low, high = (100 * expm1(bound) for bound in ratio.signed_rank_interval(logs, _CONFIDENCE))
-        seen = 100 * expm1(ratio.hodges_lehmann(logs))
+        percent = 100 * expm1(ratio.hodges_lehmann(logs))
         yield Finding(
-            f"{variant}: a block that the shortest sample warmed up takes longer",
-            seen,
+            f"{variant}: more time of a block after a warm-up by the shortest sample",
+            percent,
             "%",
             limit=3,
-            how=f"[{low:.1f}, {high:.1f}] in {ROUNDS} pairs of blocks of {QUERIES} queries",
+            detail=f"[{low:.1f}, {high:.1f}] in {ROUNDS} pairs of blocks of {QUERIES} queries",
         )
 
 
 def _log_ratios(worker: VariantWorker, order: Iterator[int]) -> list[float]:
-    rng, others = random.Random(0), np.ones(_OTHERS_BYTES, np.uint8)
+    rng, evicting = random.Random(0), np.ones(_EVICTING_BYTES, np.uint8)
     logs = []
     for _ in range(ROUNDS):
         queries = [[number] for number in islice(order, QUERIES)]
-        took = {}
+        block_ns = {}
         for by_shortest in rng.sample([True, False], 2):
-            others += 1
+            evicting += 1
             if by_shortest:
                 block = worker.run(queries)
             else:
                 block = worker.run([queries[0], *queries], warm_up=False)
-            took[by_shortest] = sum(block.query_ns[-QUERIES:])
-        logs.append(log(took[True] / took[False]))
+            block_ns[by_shortest] = sum(block.query_ns[-QUERIES:])
+        logs.append(log(block_ns[True] / block_ns[False]))
     return logs

@@ -1,4 +1,7 @@
-"""What the worker adds to a query: the null system's recorded time less what its calls take."""
+"""Overhead of the worker in the time of a query.
+
+The overhead is the recorded time of a query of the null system minus the time of its calls alone.
+"""
 
 from __future__ import annotations
 
@@ -39,21 +42,21 @@ def findings() -> Iterator[Finding]:
             )
         )
         block = messages.Block(queries=[[i % 100] for i in range(QUERIES)])
-        more = []
+        overheads_ns = []
         for _ in range(BLOCKS):
-            recorded = sum(variant.run(block).query_ns) / QUERIES
-            more.append(recorded - _bare_ns(variant))
+            recorded_ns = sum(variant.run(block).query_ns) / QUERIES
+            overheads_ns.append(recorded_ns - _bare_ns(variant))
     yield Finding(
         "overhead within the timed window of a query",
-        median(more) / 1e3,
+        median(overheads_ns) / 1e3,
         "us",
         limit=1,
-        how=f"median of {BLOCKS} interleaved blocks of {QUERIES} queries of the null system",
+        detail=f"median of {BLOCKS} interleaved blocks of {QUERIES} queries of the null system",
     )
 
 
 def _bare_ns(variant: LoadedVariant) -> float:
-    """The null system's own calls, timed from outside of a loop over them."""
+    """Return the mean time of the null system's calls, timed around a loop of them, in ns."""
     encode, infer, decode = variant.codec.encode, variant.runner.infer, variant.codec.decode
     inputs = ["sample"]
     start = perf_counter_ns()

@@ -1,4 +1,4 @@
-"""What went wrong, for the person who can mend it: each message names the thing and the remedy."""
+"""Errors and warnings for users. Their messages name the cause, its place and the remedy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class UserError(Exception):
-    """Something outside this package has to be mended: data, a model, a setting."""
+    """An error that the user can correct, in data, a model or a setting."""
 
 
 class BuildError(UserError):
@@ -14,29 +14,36 @@ class BuildError(UserError):
 
 
 class WorkerError(Exception):
-    """A worker died, hung, or answered nonsense; the message has its last words."""
+    """A worker or a server died, did not answer in time, or gave an answer that is not valid.
+
+    The message ends with the last output of the process.
+    """
 
 
 class GateBroken(AssertionError):
-    """A limit of thresholds.toml is broken, or could not be judged."""
+    """A limit in thresholds.toml is broken, or could not be judged."""
 
 
 class InconclusiveGate(UserWarning):
-    """A limit could not be judged, and the suite only wants to be told."""
+    """A limit could not be judged, and the thresholds ask for a warning in that case."""
 
 
 class AdvisoryGate(UserWarning):
-    """A limit that only advises is broken."""
+    """An advisory limit is broken; no test fails."""
 
 
 def meant_for_the_user(raised: Any) -> bool:
-    """For `__tracebackhide__`: our frames tell the user nothing where the message says it all."""
+    """Return whether an error's message contains all that the user needs.
+
+    As the value of `__tracebackhide__` this hides the package's own frames from pytest's
+    tracebacks.
+    """
     return isinstance(raised.value, (UserError, WorkerError, GateBroken))
 
 
 class HardwareMissing(UserError):
-    """This host lacks what a variant runs on, such as a GPU: its tests are skipped."""
+    """This host lacks what a variant runs on, such as a GPU; its tests are skipped."""
 
 
 class NotForVariant(UserError):
-    """A suite has nothing to measure for this variant here: the test is skipped."""
+    """A suite has nothing to measure for this variant in this test; the test is skipped."""

@@ -1,4 +1,4 @@
-"""The fixtures of a test: `infperf`, the run, and `variant`, one variant of the suite beside it."""
+"""The fixtures `infperf` (the run) and `variant` (one variant of the suite beside the test)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ RUN = pytest.StashKey["Run"]()
 
 
 def takes_variant(test: object) -> bool:
-    """Whether a test's `variant` is this plugin's: not a parameter or a fixture of its own."""
-    found = getattr(getattr(test, "_fixtureinfo", None), "name2fixturedefs", {})
-    for definition in reversed(found.get("variant", ())):
+    """Return whether a test's `variant` is the fixture of this plugin, or one that requests it.
+
+    A test may have a parameter or a fixture of its own with that name.
+    """
+    definitions = getattr(getattr(test, "_fixtureinfo", None), "name2fixturedefs", {})
+    for definition in reversed(definitions.get("variant", ())):
         if definition.func.__module__ == __name__:
             return True
-        if "variant" not in definition.argnames:  # unlike one that builds on ours
+        if "variant" not in definition.argnames:  # a fixture that does not request the plugin's
             return False
     return False
 
 
 @pytest.fixture
 def infperf(request: pytest.FixtureRequest) -> Run:
-    """The run: its settings, its host's fingerprint, its thresholds and records."""
+    """The run that measures: its settings, thresholds, host and records."""
     if not enabled(request.config):
         pytest.skip("inference is measured with --infperf only")
     return request.config.stash[RUN]
@@ -36,7 +39,7 @@ def infperf(request: pytest.FixtureRequest) -> Run:
 
 @pytest.fixture
 def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
-    """A variant of the suite whose suite.py lies beside the test, served by its worker."""
+    """One variant of the suite whose suite.py lies beside the test, run by its worker."""
     from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
     from pytest_infperf.session.benchmark_table import BenchmarkTable
     from pytest_infperf.session.collection import VariantParam
@@ -48,10 +51,11 @@ def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
             pytrace=False,
         )
     with_benchmark = request.config.pluginmanager.hasplugin("benchmark")
-    table = BenchmarkTable(request, param.replay, available=with_benchmark)
+    table = BenchmarkTable(request, param.configured.suite.name, available=with_benchmark)
     try:
         return infperf.variant(param.configured, param.variant_id, table)
-    except HardwareMissing as lacking:
-        pytest.skip(str(lacking))
+    except HardwareMissing as missing:
+        pytest.skip(str(missing))
     except (UserError, WorkerError) as failure:
-        pytest.fail(str(failure), pytrace=False)
+        # Without its context, whose message is the same.
+        raise pytest.fail.Exception(str(failure), pytrace=False) from None

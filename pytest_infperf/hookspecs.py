@@ -1,7 +1,7 @@
-"""What others can add to a run. Their packages implement these as pytest plugins.
+"""Hooks with which other packages add to a run; they implement them as pytest plugins.
 
 A backend, a task and a metric are classes that follow `pytest_infperf.Backend`, `.Task` and
-`.Metric`; a suite can name them without any hook. The hooks add to suites that stand already.
+`.Metric`. A suite can name them without a hook; hooks add to the suites of other authors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.hookspec
 def pytest_infperf_variants(suite: Suite) -> Sequence[Backend]:
-    """Variants to measure beside those of a suite, such as those of a backend of one's own.
+    """Return variants to measure in addition to those of a suite.
 
     .. code-block:: python
 
@@ -34,7 +34,7 @@ def pytest_infperf_variants(suite: Suite) -> Sequence[Backend]:
 
 @pytest.hookspec
 def pytest_infperf_metrics(suite: Suite) -> Sequence[Metric]:
-    """Quality metrics to score beside those of a suite's task.
+    """Return quality metrics to score in addition to those of a suite's task.
 
     .. code-block:: python
 
@@ -48,7 +48,7 @@ def pytest_infperf_metrics(suite: Suite) -> Sequence[Metric]:
 
 @pytest.hookspec
 def pytest_infperf_host_facts() -> dict[str, Any]:
-    """Facts about this host, of JSON's types, that its fingerprint does not have.
+    """Return facts to add to the fingerprint of this host, in JSON's types.
 
     .. code-block:: python
 

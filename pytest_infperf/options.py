@@ -1,55 +1,179 @@
-"""The options of a run, declared once for the command line and the ini file.
+"""The options of a run: one table, from which the command line, the ini keys and `Settings` come.
 
-What was given is read in `settings`, which is imported only when a run measures.
+The table defines how each value is written and parsed. `settings` defines what a run does with the
+values; it is imported only when a run measures.
 """
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
 import pytest
 
-VALUES = {
-    "thresholds": ("PATH", "the limits to enforce (default: thresholds.toml beside the ini file)"),
-    "json": ("PATH", "write every measure, gate and verdict to PATH"),
-    "html": ("PATH", "write the report as one page to PATH"),
-    "budget": ("SECONDS", "measuring time of one test of one variant, instead of the file's"),
-    "variants": ("GLOB", "only the variants whose id matches GLOB, against the baseline"),
-    "baseline": ("ID", "the variant that others are compared with"),
-    "against": ("REV", "measure each variant also as it is at a git revision, in pairs"),
-    "against_python": ("PATH", "the interpreter for REV's workers (default: this one)"),
-    "threads": ("N|best", "threads of every variant; best: a short search for each"),
-    "cache": ("DIR", "where built variants are kept (default: .infperf_cache)"),
-    "seed": ("N", "of the samples drawn and the order of measuring (default: 0)"),
-    "prices": ("PATH|aws", "a price table, or ask AWS (default: the table that is shipped)"),
-    "ray": ("ADDRESS", "measure on the nodes of a Ray cluster, once for each kind of node"),
-    "timeout": ("SECONDS", "a worker that is silent for longer has hung (default: 300)"),
+
+def seconds(text: str) -> float:
+    """Parse a positive, finite number of seconds."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds over 0")
+    return number
+
+
+def non_negative(text: str) -> int:
+    """Parse a whole number of at least 0."""
+    return _whole_number(text, at_least=0)
+
+
+def thread_count(text: str) -> int | Literal["best"]:
+    """Parse a whole number of at least 1, or the word "best"."""
+    return "best" if text == "best" else _whole_number(text, at_least=1, otherwise=' or "best"')
+
+
+def _whole_number(text: str, *, at_least: int, otherwise: str = "") -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = at_least - 1
+    if number < at_least:
+        raise ArgumentTypeError(f"{text!r} is not a whole number of at least {at_least}{otherwise}")
+    return number
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option, as a flag of the command line and as a key of the ini file."""
+
+    name: str
+    """The name as in `--infperf-<name>`; empty for `--infperf` itself."""
+    metavar: str
+    """The placeholder of the value in the help text; empty for an option without a value."""
+    help: str
+    parse: Callable[[str], Any] = str
+    """Converts the text of a value. Raises ArgumentTypeError if the text is invalid."""
+
+    @property
+    def flag(self) -> str:
+        return f"--infperf-{self.name}".removesuffix("-")
+
+    @property
+    def key(self) -> str:
+        """The key in the ini file, also the attribute of pytest's options."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the option is on or off and takes no value."""
+        return not self.metavar
+
+    def add_to(self, parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+        """Declare the flag and the ini key."""
+        if self.is_switch:
+            group.addoption(self.flag, action="store_true", help=self.help)
+            parser.addini(self.key, f"like {self.flag}", type="bool", default=False)
+        else:
+            group.addoption(self.flag, type=self.parse, metavar=self.metavar, help=self.help)
+            parser.addini(self.key, f"like {self.flag}: {self.help}")
+
+    def value(self, config: pytest.Config) -> Any:
+        """Return the value of the command line or else of the ini file; else None or False.
+
+        Raises
+        ------
+        pytest.UsageError
+            If the value in the ini file cannot be read.
+        """
+        given, configured = config.getoption(self.key), config.getini(self.key)
+        if self.is_switch:
+            return bool(given or configured)
+        if given is not None:
+            return given if given != "" else None
+        try:
+            return self.parse(configured) if configured else None
+        except ArgumentTypeError as error:
+            raise pytest.UsageError(f"{self.key} in {config.inipath}: {error}") from error
+
+
+ENABLE = Option("", "", "measure the suites; without it they are skipped")
+
+OPTIONS = {
+    option.name: option
+    for option in (
+        ENABLE,
+        Option("full", "", "score the whole test sets, not a sample"),
+        Option("no-imds", "", "do not ask EC2's metadata service"),
+        Option(
+            "ray-quality",
+            "",
+            "measure here, and share the quality set out over the nodes of --infperf-ray",
+        ),
+        Option(
+            "thresholds",
+            "PATH",
+            "the limits to enforce (default: thresholds.toml beside the ini file)",
+        ),
+        Option("json", "PATH", "write every measure, gate and verdict to PATH"),
+        Option("html", "PATH", "write the report as one page to PATH"),
+        Option(
+            "budget",
+            "SECONDS",
+            "measuring time of one test of one variant, instead of the file's",
+            seconds,
+        ),
+        Option("variants", "GLOB", "only the variants whose id matches GLOB, and the baseline"),
+        Option("baseline", "ID", "the variant that others are compared with"),
+        Option("against", "REV", "measure each variant also as it is at a git revision, in pairs"),
+        Option(
+            "against-python", "PATH", "the interpreter of REV's workers (default: the running one)"
+        ),
+        Option(
+            "threads",
+            "N|best",
+            "threads of every variant; best: a short search for each",
+            thread_count,
+        ),
+        Option(
+            "cache", "DIR", "the folder in which built variants are kept (default: .infperf_cache)"
+        ),
+        Option(
+            "seed",
+            "N",
+            "seed of the drawn samples and of the order of measuring (default: 0)",
+            non_negative,
+        ),
+        Option(
+            "prices",
+            "PATH|aws",
+            "a price table, or aws to ask AWS (default: the table that is shipped)",
+        ),
+        Option(
+            "ray",
+            "ADDRESS",
+            "measure on the nodes of a Ray cluster, once for each type of node",
+        ),
+        Option(
+            "timeout",
+            "SECONDS",
+            "time without an answer after which a worker is ended (default: 300)",
+            seconds,
+        ),
+    )
 }
+"""All options by name."""
 
 
 def add(parser: pytest.Parser) -> None:
+    """Declare all options and ini keys."""
     group = parser.getgroup("infperf", "inference performance and quality")
-    group.addoption(
-        "--infperf", action="store_true", help="measure the suites; without it they are skipped"
-    )
-    group.addoption(
-        "--infperf-full", action="store_true", help="score the whole test sets, not a sample"
-    )
-    group.addoption(
-        "--infperf-no-imds", action="store_true", help="do not ask EC2's metadata service"
-    )
-    group.addoption(
-        "--infperf-ray-quality",
-        action="store_true",
-        help="measure here, and share the quality set out over the nodes of --infperf-ray",
-    )
-    parser.addini("infperf_ray_quality", "like --infperf-ray-quality", type="bool", default=False)
-    parser.addini("infperf_no_imds", "like --infperf-no-imds", type="bool", default=False)
-    parser.addini("infperf", "like --infperf", type="bool", default=False)
-    parser.addini("infperf_full", "like --infperf-full", type="bool", default=False)
-    for name, (metavar, text) in VALUES.items():
-        flag = f"--infperf-{name.replace('_', '-')}"
-        group.addoption(flag, metavar=metavar, default=None, help=text)
-        parser.addini(f"infperf_{name}", f"like {flag}: {text}")
+    for option in OPTIONS.values():
+        option.add_to(parser, group)
 
 
 def enabled(config: pytest.Config) -> bool:
-    return bool(config.getoption("infperf") or config.getini("infperf"))
+    """Return whether the run measures."""
+    return bool(ENABLE.value(config))

@@ -1,7 +1,8 @@
-"""pytest's hooks, each delegating in a few lines. Nothing heavy is imported without --infperf."""
+"""pytest's hooks: each delegates in a few lines, and without --infperf imports nothing heavy."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from pytest_infperf.fixtures import RUN, infperf, takes_variant, variant
 
 if TYPE_CHECKING:
     from pytest_infperf.fleet.session import FleetSession
+    from pytest_infperf.records.record import RunRecord
     from pytest_infperf.session.collection import VariantParam
 
 __all__ = ["infperf", "variant"]
@@ -31,14 +33,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "infperf(calls): measures inference; added to every test that uses `variant`. `calls` "
-        "names the methods (latency, throughput, quality, footprint) that a test calls in "
-        "another file than its own.",
+        "names the methods (latency, throughput, quality, footprint) that a test calls through "
+        "functions of other files.",
     )
     if options.enabled(config):
-        measuring = Measuring(config)
+        measuring = MeasuringPlugin(config)
         config.pluginmanager.register(measuring, "infperf-measuring")
         if measuring.fleet:
-            config.pluginmanager.register(Replaying(config, measuring.fleet), "infperf-replaying")
+            replaying = ReplayingPlugin(config, measuring.fleet)
+            config.pluginmanager.register(replaying, "infperf-replaying")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -46,19 +49,21 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.infperf)
 
 
-class Measuring:
+class MeasuringPlugin:
     """The hooks of a run that measures."""
 
     def __init__(self, config: pytest.Config) -> None:
         from pytest_infperf import fleet
         from pytest_infperf.errors import UserError
-        from pytest_infperf.session import progress_line, session
-        from pytest_infperf.session import xdist as distributed
+        from pytest_infperf.report.characters import shows_unicode
+        from pytest_infperf.session import progress_line, session, xdist
         from pytest_infperf.settings import Settings
 
         self.config = config
+        # pytest captures stdout later, when the summary is written.
+        self.unicode = shows_unicode(sys.stdout)
         try:
-            distributed.refuse_what_disturbs(config)
+            xdist.refuse_what_disturbs(config)
             settings = Settings.from_pytest(config)
             progress = progress_line.on_terminal(config)
             self.fleet = fleet.measuring_session(config, settings, progress)
@@ -66,34 +71,28 @@ class Measuring:
                 settings,
                 progress,
                 config.hook,
-                keeps_records=not distributed.is_worker(config),
-                shared_sets=fleet.shared_sets(settings),
+                keeps_records=not xdist.is_worker(config),
+                remote_sets=fleet.shared_sets(settings),
             )
         except UserError as error:
             raise pytest.UsageError(str(error)) from error
         config.stash[RUN] = self.session.run
+
+    def pytest_report_header(self) -> str:
+        return self.session.header()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         from pytest_infperf.errors import UserError
 
         if not takes_variant(metafunc.definition):
             return
-        marker = metafunc.definition.get_closest_marker("infperf")
+        test = metafunc.definition
         try:
-            params = self.session.params(metafunc.definition.path, marker.kwargs if marker else {})
+            params = self.session.params(test.path, _calls_marker(test))
         except UserError as error:
             raise pytest.Collector.CollectError(str(error)) from error
         ids = [param.id for param in params]
         metafunc.parametrize("variant", params, ids=ids, indirect=True)
-
-    def pytest_itemcollected(self, item: pytest.Item) -> None:
-        from pytest_infperf.session import benchmark_table
-
-        param = _variant_param(item)
-        if param and self.config.pluginmanager.hasplugin("benchmark"):
-            group = param.configured.suite.name
-            item.add_marker(pytest.mark.benchmark(timer=param.replay.clock, group=group))
-            benchmark_table.announce(item)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -101,17 +100,22 @@ class Measuring:
 
         return OneWorkerMeasures(config, log)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    # Around all others, so that what they select is arranged last.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
         from pytest_infperf.errors import UserError
-        from pytest_infperf.session import xdist as distributed
+        from pytest_infperf.session import benchmark_table, xdist
 
+        with benchmark_table.announced(filter(self._is_benchmark, items)):
+            yield
         try:
             order = self.session.arrange([_variant_param(item) for item in items])
         except UserError as error:
-            if not distributed.is_worker(self.config):
+            if not xdist.is_worker(self.config):
                 raise pytest.UsageError(str(error)) from error
-            # In a worker of xdist that would be a crash; an error of collection is passed on.
+            # A UsageError would crash a worker of xdist; a collection error reaches the controller.
             report = pytest.CollectReport("infperf", "failed", str(error), None)
             self.config.hook.pytest_collectreport(report=report)
             order = []
@@ -131,13 +135,39 @@ class Measuring:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if param := _variant_param(item):
-            raised = call.excinfo.value if call.excinfo else None
-            # Attributes of a report travel with it from xdist's workers.
-            document, news = self.session.reported(param, raised)
-            vars(report)["infperf_record"] = document
-            # The report of the teardown, which JUnit's file is made from, takes them from the item.
-            item.user_properties += news
+        param = _variant_param(item)
+        raised = call.excinfo.value if call.excinfo else None
+        if param and (raised or report.when == "call"):
+            vars(report)["infperf_run"], properties = self.session.report(param, raised)
+            # JUnit's file is made from the report of the teardown, which takes them from the item.
+            item.user_properties += properties
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(
+        self, report: pytest.CollectReport | pytest.TestReport
+    ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+        data = yield
+        if data and (run := data.pop("infperf_run", None)):
+            from pytest_infperf.records.file import to_document
+
+            data["infperf_run"] = to_document(run)
+        return data
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_from_serializable(
+        self, data: dict[str, Any]
+    ) -> Generator[
+        None,
+        pytest.CollectReport | pytest.TestReport | None,
+        pytest.CollectReport | pytest.TestReport | None,
+    ]:
+        document = data.pop("infperf_run", None)
+        report = yield
+        if report and document:
+            from pytest_infperf.records.file import from_document
+
+            vars(report)["infperf_run"] = from_document(document)
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -147,41 +177,42 @@ class Measuring:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.session.progress.hide()
-        document: dict[str, Any] | None = getattr(report, "infperf_record", None)
-        if document is not None:
-            self.session.enter(document)
-            if report.when == "teardown":
-                self.session.progress.advance()
+        run: RunRecord | None = getattr(report, "infperf_run", None)
+        if run:
+            self.session.enter(run)
+        if report.when == "teardown" and "infperf" in report.keywords:
+            self.session.progress.advance()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         from pytest_infperf.history.saving import one_at_a_time
-        from pytest_infperf.session import benchmark_table
-        from pytest_infperf.session import xdist as distributed
+        from pytest_infperf.session import benchmark_table, xdist
 
         self.session.close()
-        if not distributed.is_worker(self.config):
+        if not xdist.is_worker(self.config):
             self.session.write_reports()
-        distributed.pass_on(self.session.notices, self.config)
+        xdist.pass_on(self.session.notices, self.config)
         if self.session.incomplete and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        # Inside, pytest-benchmark saves the run.
+        # pytest-benchmark saves the run inside this context.
         with one_at_a_time(self.session.settings.storage, saves=benchmark_table.saves(self.config)):
             return (yield)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: object) -> None:
-        from pytest_infperf.session import xdist as distributed
+    def pytest_benchmark_update_json(self, benchmarks: Any, output_json: dict[str, Any]) -> None:
+        from pytest_infperf.session.benchmark_table import add_records
 
-        self.session.notices += distributed.passed_on(node)
+        add_records(benchmarks, output_json, self.session.benchmark_info)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object) -> None:
+        from pytest_infperf.session import xdist
+
+        self.session.notices += xdist.passed_on(node)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        from pytest_infperf.report.spelling import shows_unicode
-
-        writer = terminalreporter._tw
-        summary = self.session.summary(
-            writer.fullwidth, writer.hasmarkup, shows_unicode(writer._file)
-        )
+        writer = self.config.get_terminal_writer()
+        summary = self.session.summary(writer.fullwidth, writer.hasmarkup, self.unicode)
         if summary:
             terminalreporter.section("inference", sep="=")
             terminalreporter.write_line(summary)
@@ -190,20 +221,31 @@ class Measuring:
         for notice in self.session.notices:
             terminalreporter.write_line(f"note: {notice}")
 
+    def _is_benchmark(self, item: pytest.Item) -> bool:
+        return (
+            self.config.pluginmanager.hasplugin("benchmark")
+            and isinstance(item, pytest.Function)
+            and _variant_param(item) is not None
+            and self.session.measures_latency(item.function, _calls_marker(item))
+        )
 
-class Replaying:
-    """The hooks of a run whose tests are run by nodes of a cluster: their reports are replayed."""
+
+class ReplayingPlugin:
+    """The hooks of a run whose tests run on the nodes of a cluster; it replays their reports."""
 
     def __init__(self, config: pytest.Config, session: FleetSession) -> None:
         self.config = config
         self.session = session
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        from pytest_infperf.fleet.session import test_of
+        from pytest_infperf.fleet.session import remote_test
 
         with_params = [(item, param) for item in session.items if (param := _variant_param(item))]
         self.session.select(
-            [test_of(param, item.nodeid, vars(item)["callspec"].id) for item, param in with_params]
+            [
+                remote_test(param, item.nodeid, vars(item)["callspec"].id)
+                for item, param in with_params
+            ]
         )
 
     @pytest.hookimpl(tryfirst=True)
@@ -213,11 +255,17 @@ class Replaying:
         hook = item.ihook
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for document in self.session.reports(item.nodeid):
-            its = {**document, "nodeid": item.nodeid, "location": item.location}
-            report = hook.pytest_report_from_serializable(config=self.config, data=its)
+            data = {**document, "nodeid": item.nodeid, "location": item.location}
+            report = hook.pytest_report_from_serializable(config=self.config, data=data)
             hook.pytest_runtest_logreport(report=report)
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
+
+
+def _calls_marker(test: pytest.Item) -> dict[str, Any]:
+    """Return the arguments of the test's marker `infperf`."""
+    marker = test.get_closest_marker("infperf")
+    return dict(marker.kwargs) if marker else {}
 
 
 def _variant_param(item: pytest.Item) -> VariantParam | None:

@@ -1,4 +1,4 @@
-"""What was asked of a run: frozen, and read once from pytest."""
+"""The settings of a run: frozen, and read once from pytest's options."""
 
 from __future__ import annotations
 
@@ -15,83 +15,103 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked of a run."""
+    """The settings of a run. Paths are absolute, or relative to the working directory."""
 
     root: Path
+    """pytest's root directory."""
     thresholds: Path | None = None
-    """None when there is no thresholds.toml and none was named."""
+    """The file of limits; None if there is no such file."""
     json: Path | None = None
+    """The file that the record of the run is written to."""
     html: Path | None = None
+    """The file that the report is written to as a page."""
     budget_s: float | None = None
+    """Measuring time of one test of one variant, in seconds; None takes that of the limits."""
     full: bool = False
+    """Whether the whole test sets are scored, not a sample."""
     variants: str = "*"
     """A glob over variant ids."""
     baseline: str | None = None
+    """The id of the variant that others are compared with; None takes that of the suite."""
     threads: int | Literal["best"] | None = None
+    """The number of threads of every variant; None takes that of the suite."""
     cache: Path = Path(".infperf_cache")
+    """The folder in which built variants are kept."""
     storage: Path = Path(".benchmarks")
-    """Where pytest-benchmark saves runs."""
+    """The folder in which pytest-benchmark saves runs."""
     seed: int = 0
+    """The seed of the drawn samples and of the order of measuring."""
     timeout_s: float = 300.0
+    """Time without an answer after which a worker is ended, in seconds."""
     against: str | None = None
-    """A git revision whose variants are measured beside those of the working tree."""
+    """The git revision whose variants are compared with those of the working tree."""
     against_python: Path | None = None
-    """The interpreter of that revision's workers; None takes this one."""
+    """The interpreter of that revision's workers; None takes the running one."""
     ray: str | None = None
     """The address of a Ray cluster whose nodes measure."""
     ray_quality: bool = False
-    """Only the quality set is run there, shared out over its nodes; all else is measured here."""
+    """Whether the cluster runs only the quality set, and all else is measured on this host."""
     imds: bool = True
-    """Whether EC2's metadata service may be asked what this host is."""
+    """Whether EC2's metadata service may be queried for the instance type."""
     prices: str | None = None
-    """A price table's path, or "aws" to ask; None takes the shipped table."""
+    """The path of a price table, or "aws" to ask AWS; None takes the shipped table."""
 
     @classmethod
     def from_pytest(cls, config: pytest.Config) -> Settings:
-        def value(name: str) -> Any:
-            given = config.getoption(f"infperf_{name}")
-            return given if given is not None else config.getini(f"infperf_{name}") or None
+        """Read the settings from the command line and the ini file.
 
-        root = config.rootpath
-        named = value("thresholds")
-        thresholds = root / (named or "thresholds.toml")
-        if named and not thresholds.is_file():
-            raise UserError(f"--infperf-thresholds: there is no file {thresholds}")
-        json, html = value("json"), value("html")
-        budget = value("budget")
-        threads = value("threads")
-        ray, against = value("ray"), value("against")
-        ray_quality = bool(
-            config.getoption("infperf_ray_quality") or config.getini("infperf_ray_quality")
-        )
-        if ray_quality and not ray:
-            raise UserError("--infperf-ray-quality needs a cluster: --infperf-ray ADDRESS")
-        if ray and against:
-            raise UserError(
-                "--infperf-against cannot be used with --infperf-ray: nodes get the working tree "
-                "without its history"
-            )
+        Raises
+        ------
+        UserError
+            If a named file does not exist, or options cannot be combined.
+        pytest.UsageError
+            If a value in the ini file cannot be read.
+        """
+        from pytest_infperf.options import OPTIONS
+
+        values = {name: option.value(config) for name, option in OPTIONS.items()}
+        _refuse_combinations(values)
+        root, started_in = config.rootpath, config.invocation_params.dir
         return cls(
             root=root,
-            thresholds=thresholds if thresholds.is_file() else None,
-            json=(config.invocation_params.dir / json) if json else None,
-            html=(config.invocation_params.dir / html) if html else None,
-            budget_s=None if budget is None else _positive("budget", budget),
-            full=bool(config.getoption("infperf_full") or config.getini("infperf_full")),
-            variants=value("variants") or "*",
-            baseline=value("baseline"),
-            threads=threads if threads in (None, "best") else _whole("threads", threads, least=1),
-            cache=root / (value("cache") or ".infperf_cache"),
+            thresholds=_thresholds(root, values["thresholds"]),
+            json=started_in / values["json"] if values["json"] else None,
+            html=started_in / values["html"] if values["html"] else None,
+            budget_s=values["budget"],
+            full=values["full"],
+            variants=values["variants"] or cls.variants,
+            baseline=values["baseline"],
+            threads=values["threads"],
+            cache=root / (values["cache"] or cls.cache),
             storage=_storage(config),
-            seed=_whole("seed", value("seed") or 0, least=0),
-            timeout_s=_positive("timeout", value("timeout") or cls.timeout_s),
-            against=against,
-            against_python=_interpreter(value("against_python"), config.invocation_params.dir),
-            ray=ray,
-            ray_quality=ray_quality,
-            imds=not (config.getoption("infperf_no_imds") or config.getini("infperf_no_imds")),
-            prices=value("prices"),
+            seed=values["seed"] or cls.seed,
+            timeout_s=values["timeout"] or cls.timeout_s,
+            against=values["against"],
+            against_python=_interpreter(values["against-python"], started_in),
+            ray=values["ray"],
+            ray_quality=values["ray-quality"],
+            imds=not values["no-imds"],
+            prices=values["prices"],
         )
+
+
+def _refuse_combinations(values: dict[str, Any]) -> None:
+    if values["ray-quality"] and not values["ray"]:
+        raise UserError("--infperf-ray-quality needs a cluster: --infperf-ray ADDRESS")
+    if values["ray"] and values["against"]:
+        raise UserError(
+            "--infperf-against cannot be used with --infperf-ray: nodes get the working tree "
+            "without its history"
+        )
+
+
+def _thresholds(root: Path, named: str | None) -> Path | None:
+    path = root / (named or "thresholds.toml")
+    if path.is_file():
+        return path
+    if named:
+        raise UserError(f"--infperf-thresholds: there is no file {path}")
+    return None
 
 
 def _storage(config: pytest.Config) -> Path:
@@ -103,29 +123,6 @@ def _interpreter(named: str | None, folder: Path) -> Path | None:
     if not named:
         return None
     path = folder / named
-    if not os.access(path, os.X_OK) or path.is_dir():
-        raise UserError(f"--infperf-against-python: {path} is no program that can be run")
+    if path.is_dir() or not os.access(path, os.X_OK):
+        raise UserError(f"--infperf-against-python: {path} is not an executable file")
     return path
-
-
-def _positive(name: str, text: object) -> float:
-    try:
-        number = float(str(text))
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise UserError(f"--infperf-{name}: {text!r} is not a number of seconds over 0")
-    return number
-
-
-def _whole(name: str, text: object, *, least: int) -> int:
-    try:
-        number = int(str(text))
-    except ValueError:
-        number = least - 1
-    if number < least:
-        also = ' or "best"' if name == "threads" else ""
-        raise UserError(
-            f"--infperf-{name}: {text!r} is not a whole number of at least {least}{also}"
-        )
-    return number

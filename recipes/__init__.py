@@ -1,1 +1,1 @@
-"""How the reference models were trained: `python -m recipes.NAME --help`."""
+"""Training of the reference models: `python -m recipes.NAME --help`."""

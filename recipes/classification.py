@@ -1,4 +1,7 @@
-"""Does a conversation hide a solicitation? BERT on the SMS Spam Collection, and its student."""
+"""Train BERT to find solicitations in conversations, and DistilBERT as its student.
+
+Conversations are made of messages of the SMS Spam Collection.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from pytest_infperf.backends.architecture import transformers
+from pytest_infperf.backends.torch_module import import_transformers
 from recipes.training import ROOT, Budget, arguments, fit
 
-DATA = "SMSSpamCollection of the UCI repository: a message a line, `ham` or `spam`, a tab, its text"
+DATA = "SMSSpamCollection of the UCI repository: each line is `ham` or `spam`, a tab and a message"
 TEST_SET = ROOT / "suites" / "classification" / "data" / "test.jsonl"
 LABELS = {0: "clean", 1: "solicitation"}
 _VOCABULARY = 4000
@@ -39,12 +42,12 @@ class Messages:
 
 
 def read(data: Path) -> list[tuple[str, bool]]:
-    """By message text and whether it is a solicitation, without those of the test set."""
+    """Return messages and whether each is a solicitation, without the messages of the test set."""
     conversations = TEST_SET.read_text("utf-8").splitlines()
-    tested = "\n".join(json.loads(line)["text"] for line in conversations)
+    test_text = "\n".join(json.loads(line)["text"] for line in conversations)
     lines = (data / "SMSSpamCollection").read_text("utf-8").splitlines()
     rows = [line.split("\t", 1) for line in lines if "\t" in line]
-    return [(text, label == "spam") for label, text in rows if text.strip() not in tested]
+    return [(text, label == "spam") for label, text in rows if text.strip() not in test_text]
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
@@ -62,7 +65,7 @@ def encoded(rows: Sequence[tuple[str, bool]], tokenizer: Any) -> Messages:
 
 
 def conversation(rng: random.Random, messages: Messages, longest: int) -> tuple[list[int], int]:
-    """Messages joined until no other fits, in half of the cases with a solicitation among them."""
+    """Join random messages until the next does not fit, half of the time with a solicitation."""
     label = int(rng.random() < 0.5)
     hidden = list(rng.choice(messages.solicitation))[: longest - 2] if label else []
     room = longest - 2 - len(hidden)
@@ -77,50 +80,51 @@ def conversation(rng: random.Random, messages: Messages, longest: int) -> tuple[
 
 
 def batches(
-    messages: Messages, *, seed: int, tokens: int, beside: int = 1
+    messages: Messages, *, seed: int, tokens: int, processes: int = 1
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Token ids [batch, longest] and labels: short conversations at first, then all lengths.
+    """Yield token ids [batch, longest] and labels: short conversations at first, then all lengths.
 
-    Each is a step of the training, or one of `beside` where as many processes make them in turns.
+    Each batch is a training step. `processes` is the number of processes that make batches in
+    turns.
     """
     rng = random.Random(seed)
     step = 0
     while True:
-        known = min(len(_LENGTHS), 1 + step // 200)
-        longest = _LENGTHS[rng.randrange(known)]
-        made = [
+        allowed = min(len(_LENGTHS), 1 + step // 200)
+        longest = _LENGTHS[rng.randrange(allowed)]
+        conversations = [
             conversation(rng, messages, rng.randint(max(16, longest // 2), longest))
             for _ in range(max(2, tokens // longest))
         ]
-        ids = torch.full((len(made), longest), _PAD)
-        for row, (text, _) in enumerate(made):
+        ids = torch.full((len(conversations), longest), _PAD)
+        for row, (text, _) in enumerate(conversations):
             ids[row, : len(text)] = torch.tensor(text)
-        yield ids, torch.tensor([label for _, label in made])
-        step += beside
+        yield ids, torch.tensor([label for _, label in conversations])
+        step += processes
 
 
 class _Stream(IterableDataset[tuple[Tensor, Tensor]]):
-    """Batches of one worker process, each with conversations of its own."""
+    """Batches of one loader process, whose seed depends on the number of the process."""
 
     def __init__(self, messages: Messages, seed: int, tokens: int) -> None:
         self._messages, self._seed, self._tokens = messages, seed, tokens
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        worker = get_worker_info()
-        number, of = (worker.id, worker.num_workers) if worker else (0, 1)
+        process = get_worker_info()
+        number, count = (process.id, process.num_workers) if process else (0, 1)
         seed = self._seed + number
-        return batches(self._messages, seed=seed, tokens=self._tokens, beside=of)
+        return batches(self._messages, seed=seed, tokens=self._tokens, processes=count)
 
 
 def workers(device: str) -> int:
-    """Processes that make batches beside the training: a GPU would wait for one."""
+    """Return the number of processes that make batches: a GPU is faster than one of them."""
     return min(_MOST_WORKERS, os.cpu_count() or 1) if device.startswith("cuda") else 0
 
 
 def loader(
     messages: Messages, *, seed: int, tokens: int, device: str
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """`batches` of all worker processes in turns, or of this one."""
+    """Yield the `batches` of all loader processes in turns, or of this process without any."""
     stream = _Stream(messages, seed, tokens)
     return iter(DataLoader(stream, batch_size=None, num_workers=workers(device)))
 
@@ -131,10 +135,13 @@ def losses(
     source: Iterator[tuple[Tensor, Tensor]],
     device: str,
 ) -> Iterator[Callable[[], Tensor]]:
-    """Cross entropy with smoothed labels; with a teacher, mostly its softened answers (Hinton,
-    Vinyals and Dean 2015)."""
-    for ids_here, labels_here in source:
-        ids, labels = ids_here.to(device), labels_here.to(device)
+    """Yield the loss of each batch: cross entropy with smoothed labels.
+
+    With a teacher, most of the loss is the divergence from its softened predictions (Hinton,
+    Vinyals and Dean 2015).
+    """
+    for cpu_ids, cpu_labels in source:
+        ids, labels = cpu_ids.to(device), cpu_labels.to(device)
         mask = (ids != _PAD).long()
         dropped = (torch.rand(ids.shape, device=device) < 0.03) & (ids > 4)
         ids = torch.where(dropped, _UNKNOWN, ids)
@@ -145,10 +152,10 @@ def losses(
             if teacher is None:
                 return hard
             with torch.no_grad():
-                wanted = teacher(input_ids=x, attention_mask=m).logits
+                target = teacher(input_ids=x, attention_mask=m).logits
             soft = functional.kl_div(
                 functional.log_softmax(logits / _TEMPERATURE, -1),
-                functional.softmax(wanted / _TEMPERATURE, -1),
+                functional.softmax(target / _TEMPERATURE, -1),
                 reduction="batchmean",
             )
             return 0.3 * hard + 0.7 * _TEMPERATURE**2 * soft
@@ -157,9 +164,9 @@ def losses(
 
 
 def bert(vocabulary: int, width: int = 256, layers: int = 6) -> Any:
-    made = transformers()
-    return made.BertForSequenceClassification(
-        made.BertConfig(
+    transformers = import_transformers()
+    return transformers.BertForSequenceClassification(
+        transformers.BertConfig(
             vocab_size=vocabulary,
             hidden_size=width,
             num_hidden_layers=layers,
@@ -173,11 +180,11 @@ def bert(vocabulary: int, width: int = 256, layers: int = 6) -> Any:
 
 
 def distilbert(teacher: Any, layers: int = 3) -> Any:
-    """With every other layer of the teacher, as DistilBERT begins (Sanh et al. 2019)."""
-    made = transformers()
+    """Return a student that starts with every other layer of the teacher (Sanh et al. 2019)."""
+    transformers = import_transformers()
     config = teacher.config
-    student = made.DistilBertForSequenceClassification(
-        made.DistilBertConfig(
+    student = transformers.DistilBertForSequenceClassification(
+        transformers.DistilBertConfig(
             vocab_size=config.vocab_size,
             dim=config.hidden_size,
             n_layers=layers,
@@ -191,17 +198,17 @@ def distilbert(teacher: Any, layers: int = 3) -> Any:
     weights = teacher.state_dict()
     names = {f"distilbert.embeddings.{part}": f"bert.embeddings.{part}" for part in _EMBEDDINGS}
     for layer in range(layers):
-        for ours, theirs in _LAYER.items():
-            names[f"distilbert.transformer.layer.{layer}.{ours}"] = (
-                f"bert.encoder.layer.{2 * layer + 1}.{theirs}"
+        for student_part, teacher_part in _LAYER.items():
+            names[f"distilbert.transformer.layer.{layer}.{student_part}"] = (
+                f"bert.encoder.layer.{2 * layer + 1}.{teacher_part}"
             )
-    begun = {
-        f"{ours}.{kind}": weights[f"{theirs}.{kind}"]
-        for ours, theirs in names.items()
+    initial = {
+        f"{student_name}.{kind}": weights[f"{teacher_name}.{kind}"]
+        for student_name, teacher_name in names.items()
         for kind in ("weight", "bias")
-        if f"{theirs}.{kind}" in weights
+        if f"{teacher_name}.{kind}" in weights
     }
-    student.load_state_dict(begun, strict=False)
+    student.load_state_dict(initial, strict=False)
     return student
 
 
@@ -219,9 +226,11 @@ _LAYER = {
 
 
 def write(model: Any, tokenizer: Any, folder: Path) -> None:
-    made = transformers()
+    transformers = import_transformers()
     deepcopy(model).half().cpu().save_pretrained(folder)
-    fast = made.BertTokenizerFast(tokenizer_object=tokenizer._tokenizer, model_max_length=512)
+    fast = transformers.BertTokenizerFast(
+        tokenizer_object=tokenizer._tokenizer, model_max_length=512
+    )
     fast.save_pretrained(folder)
 
 
@@ -237,13 +246,13 @@ def train(
     layers: int = 6,
     tokens: int = _TOKENS_A_BATCH,
 ) -> dict[str, list[float]]:
-    """Teacher and student; the losses of each."""
+    """Train and write teacher and student; return the losses of both."""
     rows = read(data)
     tokenizer = train_tokenizer([text for text, _ in rows], vocabulary)
     messages = encoded(rows, tokenizer)
     teacher = bert(tokenizer.get_vocab_size(), width, layers).to(device)
     source = loader(messages, seed=seed + 1, tokens=tokens, device=device)
-    seen = {
+    history = {
         "bert": fit(
             teacher,
             losses(teacher, None, source, device),
@@ -255,7 +264,7 @@ def train(
     }
     write(teacher, tokenizer, out / "bert-solicitation")
     student = distilbert(teacher, layers // 2).to(device)
-    seen["distilbert"] = fit(
+    history["distilbert"] = fit(
         student,
         losses(student, teacher, source, device),
         budget.share(0.6),
@@ -264,12 +273,12 @@ def train(
         name="distilbert-solicitation",
     )
     write(student, tokenizer, out / "distilbert-solicitation")
-    return seen
+    return history
 
 
 def main() -> None:
-    given = arguments(__doc__ or "", DATA, seconds=240)
-    train(given.data, given.out, given.budget, given.device, seed=given.seed)
+    options = arguments(__doc__ or "", DATA, seconds=240)
+    train(options.data, options.out, options.budget, options.device, seed=options.seed)
 
 
 if __name__ == "__main__":

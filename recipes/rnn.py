@@ -1,4 +1,4 @@
-"""RNN translation with attention, on the data and the vocabulary of `recipes.translation`."""
+"""Train an RNN with attention to translate, on the data and vocabulary of `recipes.translation`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pytest_infperf.backends.architecture import own_code
+from pytest_infperf.backends.torch_module import import_modeling
 from recipes.training import ROOT, Budget, arguments, config_of, fit, write_folder
 from recipes.translation import DATA, batches, losses, read, vocabulary, write_vocabulary
 
@@ -24,7 +24,7 @@ def train(
     hidden: int | None = None,
     tokens: int = _TOKENS_A_BATCH,
 ) -> list[float]:
-    code, config = own_code(SHIPPED), config_of(SHIPPED)
+    code, config = import_modeling(SHIPPED), config_of(SHIPPED)
     assert code
     words = vocabulary(data, out)
     ids: dict[str, Any] = {
@@ -38,11 +38,11 @@ def train(
     nn.init.normal_(model.embed.weight, 0, 0.06)
 
     def logits(x: Tensor, before: Tensor) -> Tensor:
-        found: Tensor = model(x, (x != words.pad).long(), before)
-        return found
+        values: Tensor = model(x, (x != words.pad).long(), before)
+        return values
 
     source = batches(read(data), words, device, tokens=tokens)
-    seen = fit(
+    history = fit(
         model,
         losses(logits, source, words, smoothing=0.1),
         budget,
@@ -54,12 +54,12 @@ def train(
     folder = out / "rnn-zh-en"
     write_folder(model, folder, SHIPPED, config)
     write_vocabulary(words, folder)
-    return seen
+    return history
 
 
 def main() -> None:
-    given = arguments(__doc__ or "", DATA, seconds=240)
-    train(given.data, given.out, given.budget, given.device)
+    options = arguments(__doc__ or "", DATA, seconds=240)
+    train(options.data, options.out, options.budget, options.device)
 
 
 if __name__ == "__main__":

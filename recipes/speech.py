@@ -1,4 +1,4 @@
-"""DeepSpeech2 on strings of one to seven spoken digits, at changed speed and with noise."""
+"""Train DeepSpeech2 on strings of one to seven spoken digits, with noise and changes of speed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pytest_infperf.backends.architecture import own_code
+from pytest_infperf.backends.torch_module import import_modeling
 from pytest_infperf.tasks.speech import (
     DIGITS,
     Recording,
@@ -21,16 +21,20 @@ from recipes.training import ROOT, Budget, arguments, config_of, fit, write_fold
 
 SHIPPED = ROOT / "suites" / "speech" / "models" / "deepspeech2-digits"
 DATA = (
-    "the recordings of the Free Spoken Digit Dataset as wav files, {digit}_{speaker}_{index}.wav, "
-    "without those of index 0 to 4, which are the test set"
+    "the recordings of the Free Spoken Digit Dataset as wav files {digit}_{speaker}_{index}.wav, "
+    "without index 0 to 4, the test set"
 )
 _RATE = 8000
+"""Samples of sound per second."""
 _BATCH = 48
 _MOST_DIGITS = 7
 
 
 def utterance(recordings: Sequence[Recording], count: int, rng: Any) -> tuple[Any, str]:
-    """Recordings at changed speed and loudness, with pauses and noise, and their words."""
+    """Return random recordings joined to one sound, and its words.
+
+    Speed, loudness, pauses and noise are random.
+    """
     words, parts = [], []
     for _ in range(count):
         digit, samples = recordings[rng.integers(len(recordings))]
@@ -54,7 +58,7 @@ def losses(
     device: str,
     batch: int,
 ) -> Iterator[Callable[[], Tensor]]:
-    """Strings of one digit at first, and of one more every few hundred steps."""
+    """Yield the loss of each batch: one digit per utterance at first, one more every 300 steps."""
     rng = np.random.default_rng(seed)
     names = sorted(speakers)
     ctc = nn.CTCLoss(zero_infinity=True)
@@ -63,29 +67,29 @@ def losses(
     while True:
         most = min(_MOST_DIGITS, 1 + step // 300)
         count = int(rng.integers(1, most + 1))
-        made = [
+        utterances = [
             utterance(speakers[names[rng.integers(len(names))]], count, rng) for _ in range(batch)
         ]
-        features = codec.encode([samples for samples, _ in made])
+        features = codec.encode([samples for samples, _ in utterances])
         spectrogram = torch.from_numpy(features["spectrogram"]).to(device)
         _mask_bins(spectrogram, rng)
         steps = torch.tensor([(frames + 1) // 2 for frames in features["frames"]])
-        target = torch.tensor([letters[c] for _, text in made for c in text], device=device)
-        lengths = torch.tensor([len(text) for _, text in made])
+        target = torch.tensor([letters[c] for _, text in utterances for c in text], device=device)
+        lengths = torch.tensor([len(text) for _, text in utterances])
 
         def loss(
             x: Tensor = spectrogram, y: Tensor = target, n: Tensor = steps, m: Tensor = lengths
         ) -> Tensor:
             probabilities = model(x).float().transpose(0, 1)
-            answer: Tensor = ctc(probabilities, y, n.clamp(max=len(probabilities)), m)
-            return answer
+            value: Tensor = ctc(probabilities, y, n.clamp(max=len(probabilities)), m)
+            return value
 
         yield loss
         step += 1
 
 
 def _mask_bins(spectrogram: Tensor, rng: Any) -> None:
-    """Two bands of frequencies are left out (SpecAugment, Park et al. 2019)."""
+    """Set two random bands of frequencies to zero (SpecAugment, Park et al. 2019)."""
     for _ in range(2):
         start = int(rng.integers(0, 71))
         spectrogram[:, start : start + int(rng.integers(0, 11))] = 0
@@ -94,7 +98,7 @@ def _mask_bins(spectrogram: Tensor, rng: Any) -> None:
 def train(
     data: Path, out: Path, budget: Budget, device: str, *, seed: int = 0, batch: int = _BATCH
 ) -> list[float]:
-    code, config = own_code(SHIPPED), config_of(SHIPPED)
+    code, config = import_modeling(SHIPPED), config_of(SHIPPED)
     assert code
     model = code.DeepSpeech2(config, dropout=0.2).to(device)
     codec = SpectrogramCodec(SHIPPED)
@@ -102,14 +106,14 @@ def train(
     batches = losses(
         model, codec, speakers, config["alphabet"], seed=seed, device=device, batch=batch
     )
-    seen = fit(model, batches, budget, peak=1e-3, warm_up=200, name="deepspeech2-digits")
+    history = fit(model, batches, budget, peak=1e-3, warm_up=200, name="deepspeech2-digits")
     write_folder(model, out / "deepspeech2-digits", SHIPPED, config)
-    return seen
+    return history
 
 
 def main() -> None:
-    given = arguments(__doc__ or "", DATA, seconds=420)
-    train(given.data, given.out, given.budget, given.device, seed=given.seed)
+    options = arguments(__doc__ or "", DATA, seconds=420)
+    train(options.data, options.out, options.budget, options.device, seed=options.seed)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What all recipes share: their arguments, the schedule of the learning rate, and model folders."""
+"""Command line, optimiser, learning rate schedule and model folders of all recipes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pytest_infperf.backends.architecture import save_module
+from pytest_infperf.backends.torch_module import save_torch_module
 
 ROOT = Path(__file__).parents[1]
-_LEAST_SHARE = 0.02
-"""Of the peak learning rate, at the end."""
+_LAST_RATE = 0.02
+"""Learning rate at the end, as a fraction of the peak."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: seconds or steps, whichever is given."""
+    """Duration of a training: a number of seconds, or of steps if that is given."""
 
     seconds: float | None = None
     steps: int | None = None
@@ -38,18 +38,26 @@ class Budget:
 
 
 def arguments(purpose: str, data: str, seconds: float) -> Namespace:
-    """What every recipe takes; `data` says in words what has to lie in the folder."""
+    """Parse the options of every recipe, and set the seed.
+
+    `data` describes the files that the folder of `--data` must contain.
+    """
     parser = ArgumentParser(description=purpose)
     parser.add_argument("--data", type=Path, required=True, help=data)
-    parser.add_argument("--out", type=Path, required=True, help="where model folders are written")
-    parser.add_argument("--seconds", type=float, default=seconds, help="default: %(default)s")
-    parser.add_argument("--steps", type=int, help="train for so many steps, not seconds")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the model folders")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=seconds,
+        help="time of the first training (default: %(default)s)",
+    )
+    parser.add_argument("--steps", type=int, help="number of training steps, instead of --seconds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = parser.parse_args()
-    given.budget = Budget(None if given.steps else given.seconds, given.steps)
-    seed(given.seed)
-    return given
+    options = parser.parse_args()
+    options.budget = Budget(None if options.steps else options.seconds, options.steps)
+    seed(options.seed)
+    return options
 
 
 def seed(number: int) -> None:
@@ -70,10 +78,11 @@ def fit(
     betas: tuple[float, float] = (0.9, 0.98),
     after_step: Callable[[int], None] = lambda step: None,
 ) -> list[float]:
-    """Train with AdamW, a warm-up and half a cosine; the loss of each step.
+    """Train with AdamW and return the loss of each step.
 
-    Each item of `losses` computes the loss of one batch, on a GPU in mixed precision. The warm-up
-    takes a tenth of the steps at most.
+    The learning rate rises linearly for `warm_up` steps (at most a tenth of a budget of steps) and
+    falls along half a cosine. Each item of `losses` computes the loss of one batch, on a GPU in
+    mixed precision.
     """
     if budget.steps is not None:
         warm_up = min(warm_up, max(1, budget.steps // 10))
@@ -82,12 +91,12 @@ def fit(
     optimiser = torch.optim.AdamW(
         parameters, peak, betas=betas, weight_decay=weight_decay, fused=device == "cuda"
     )
-    seen: list[Tensor] = []
-    start = told = 0.0
+    history: list[Tensor] = []
+    start = last_report = 0.0
     module.train()
     for step, loss_of_batch in enumerate(losses):
-        if not step:  # what is made ready for the first batch is no training
-            start = told = monotonic()
+        if not step:  # making the first batch ready is not training time
+            start = last_report = monotonic()
         done = _done(budget, monotonic() - start, step)
         if done >= 1:
             break
@@ -100,16 +109,16 @@ def fit(
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         after_step(step)
-        seen.append(loss.detach())  # as a tensor: to read it waits for the device
-        if monotonic() - told > 20:
-            told = monotonic()
-            print(f"{name}: step {step}, loss {float(seen[-1]):.3f}, {done:.0%}", flush=True)
+        history.append(loss.detach())  # a tensor: reading its value waits for the device
+        if monotonic() - last_report > 20:
+            last_report = monotonic()
+            print(f"{name}: step {step}, loss {float(history[-1]):.3f}, {done:.0%}", flush=True)
     module.eval()
-    return [float(loss) for loss in seen]
+    return [float(loss) for loss in history]
 
 
 def mixed_precision(device: str) -> torch.autocast:
-    """Matrices in bfloat16 on a GPU; nothing changes on a CPU."""
+    """Return a context in which a GPU multiplies matrices in bfloat16; a CPU is not affected."""
     return torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda"))
 
 
@@ -122,31 +131,31 @@ def _done(budget: Budget, seconds: float, steps: int) -> float:
 
 def _schedule(done: float, step: int, warm_up: int) -> float:
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-    return min(1.0, (step + 1) / warm_up) * (cosine * (1 - _LEAST_SHARE) + _LEAST_SHARE)
+    return min(1.0, (step + 1) / warm_up) * (cosine * (1 - _LAST_RATE) + _LAST_RATE)
 
 
 class Average:
-    """A moving average of the weights, which translates better than the last ones do."""
+    """A moving average of the weights, which translates better than the last weights."""
 
     def __init__(self, module: nn.Module) -> None:
         self._trained = [p.detach() for p in module.parameters()]
-        self._kept = [p.clone() for p in self._trained]
+        self._average = [p.clone() for p in self._trained]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         share = min(0.998, (step + 1) / (step + 10))
-        torch._foreach_lerp_(self._kept, self._trained, 1 - share)
+        torch._foreach_lerp_(self._average, self._trained, 1 - share)
 
     @torch.no_grad()
     def apply(self) -> None:
-        for kept, now in zip(self._kept, self._trained, strict=True):
-            now.copy_(kept)
+        for average, weights in zip(self._average, self._trained, strict=True):
+            weights.copy_(average)
 
 
 def write_folder(module: nn.Module, folder: Path, shipped: Path, config: dict[str, Any]) -> None:
-    """A model folder with code of its own, like the shipped one: weights in float16."""
+    """Write a model folder with the code of the shipped one and weights in float16."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_module(module.half().cpu(), shipped, folder)
+    save_torch_module(module.half().cpu(), shipped, folder)
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""zh-en translation: a MarianMT of 6 + 6 layers, and a student of 3 + 1 that learns its texts."""
+"""Train a zh-en MarianMT of 6 + 6 layers, and a student of 3 + 1 layers on its translations."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pytest_infperf.backends.architecture import transformers
+from pytest_infperf.backends.torch_module import import_transformers
 from recipes.training import ROOT, Average, Budget, arguments, fit, mixed_precision
 
 SHIPPED = ROOT / "suites" / "translation" / "models" / "marian-zh-en-base"
 DATA = (
-    "train.zh and train.en, line by line translations of each other: Tatoeba-Challenge zho-eng and "
-    "captions of 3AM, without every pair of which either side is in the test set; and source.spm, "
-    "a joint SentencePiece model (trained on both files when it isn't there)"
+    "train.zh and train.en, translations of each other line by line: Tatoeba-Challenge zho-eng and "
+    "captions of 3AM, without the pairs whose either side is in the test set; and source.spm, a "
+    "joint SentencePiece model (trained on both files if it is missing)"
 )
 _PIECES = 8000
 _LENGTHS = (12, 16, 24, 32, 48)
 _TOKENS_A_BATCH = 20_000
 _SAMPLED = 0.3
-"""Alpha of subword regularisation (Kudo 2018): every other pass sees other segmentations."""
+"""Alpha of subword regularisation (Kudo 2018), which every other pass uses."""
 _SEGMENTATIONS = 8
-"""The plain one, and those that are sampled."""
+"""Number of segmentations of the data: the most probable one, and sampled ones."""
 _SENTENCES_AT_ONCE = 512
 
 Pairs = Sequence[tuple[str, str]]
@@ -39,7 +39,7 @@ Pairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Ids of the shipped models: the pieces in SentencePiece's order, and padding at the end."""
+    """The token ids of the shipped models: SentencePiece's pieces in order, then padding."""
 
     model: Path
     processor: Any
@@ -57,8 +57,8 @@ class Vocabulary:
         return int(self.processor.piece_to_id("</s>"))
 
     def encode(self, texts: Sequence[str], *, sampled: bool = False) -> list[list[int]]:
-        how: dict[str, Any] = {"enable_sampling": True, "alpha": _SAMPLED, "nbest_size": -1}
-        ids = self.processor.encode(list(texts), **(how if sampled else {}))
+        sampling: dict[str, Any] = {"enable_sampling": True, "alpha": _SAMPLED, "nbest_size": -1}
+        ids = self.processor.encode(list(texts), **(sampling if sampled else {}))
         return [[*pieces, self.end] for pieces in ids]
 
     def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
@@ -95,7 +95,7 @@ def read(data: Path) -> Pairs:
 def padded(
     rows: Sequence[Sequence[int]], pad: int, device: str, length: int | None = None
 ) -> Tensor:
-    """Token ids [row, `length`], or as long as the longest row."""
+    """Return token ids [row, `length`]; the default length is that of the longest row."""
     longest = length or max(map(len, rows))
     return torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], device=device)
 
@@ -103,40 +103,41 @@ def padded(
 def batches(
     pairs: Pairs, words: Vocabulary, device: str, *, tokens: int = _TOKENS_A_BATCH
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs of similar length together, in random order, pass after pass.
+    """Yield batches of pairs of similar length, in random order, pass after pass.
 
-    They lie on the device before the first batch, so that no step waits for its segmentation.
+    All segmentations are on the device before the first batch, so that no step waits for them.
     """
-    ahead = [_by_length(pairs, words, device, sampled=i > 0) for i in range(_SEGMENTATIONS)]
+    segmentations = [_by_length(pairs, words, device, sampled=i > 0) for i in range(_SEGMENTATIONS)]
     for number in count():
-        chosen = []
-        for sources, targets in ahead[0] if number % 2 == 0 else random.choice(ahead):
+        batches_of_pass = []
+        segmentation = segmentations[0] if number % 2 == 0 else random.choice(segmentations)
+        for sources, targets in segmentation:
             order = torch.randperm(len(sources), device=device)
             size = max(1, tokens // sources.shape[1])
-            chosen += [(sources, targets, its) for its in torch.split(order, size)]
-        random.shuffle(chosen)
-        for sources, targets, its in chosen:
-            yield sources[its], targets[its]
+            batches_of_pass += [(sources, targets, rows) for rows in torch.split(order, size)]
+        random.shuffle(batches_of_pass)
+        for sources, targets, rows in batches_of_pass:
+            yield sources[rows], targets[rows]
 
 
 def _by_length(
     pairs: Pairs, words: Vocabulary, device: str, *, sampled: bool
 ) -> list[tuple[Tensor, Tensor]]:
-    """Token ids of both sides [pair, length], for each length; longer pairs are left out."""
+    """Return token ids of both sides [pair, length] for each length, without longer pairs."""
     sources = words.encode([source for source, _ in pairs], sampled=sampled)
     targets = words.encode([target for _, target in pairs], sampled=sampled)
-    chosen: dict[int, list[int]] = {length: [] for length in _LENGTHS}
+    numbers_by_length: dict[int, list[int]] = {length: [] for length in _LENGTHS}
     for i, (source, target) in enumerate(zip(sources, targets, strict=True)):
         needed = max(len(source), len(target))
         if fitting := next((length for length in _LENGTHS if needed <= length), None):
-            chosen[fitting].append(i)
+            numbers_by_length[fitting].append(i)
     return [
         (
-            padded([sources[i] for i in its], words.pad, device, length),
-            padded([targets[i] for i in its], words.pad, device, length),
+            padded([sources[i] for i in numbers], words.pad, device, length),
+            padded([targets[i] for i in numbers], words.pad, device, length),
         )
-        for length, its in chosen.items()
-        if its
+        for length, numbers in numbers_by_length.items()
+        if numbers
     ]
 
 
@@ -146,24 +147,29 @@ def losses(
     words: Vocabulary,
     smoothing: float,
 ) -> Iterator[Callable[[], Tensor]]:
-    """Cross entropy of each target token after those before it; the first follows padding."""
+    """Yield the loss of each batch: cross entropy of each target token given the earlier ones.
+
+    The first token follows padding.
+    """
     for x, y in source:
 
         def loss(x: Tensor = x, y: Tensor = y) -> Tensor:
             before = torch.cat([torch.full_like(y[:, :1], words.pad), y[:, :-1]], 1)
-            found = logits(x, before).float()
             return functional.cross_entropy(
-                found.flatten(0, 1), y.flatten(), ignore_index=words.pad, label_smoothing=smoothing
+                logits(x, before).float().flatten(0, 1),
+                y.flatten(),
+                ignore_index=words.pad,
+                label_smoothing=smoothing,
             )
 
         yield loss
 
 
 def marian(words: Vocabulary, encoder: int, decoder: int, width: int, dropout: float) -> Any:
-    made = transformers()
+    transformers = import_transformers()
     heads = max(1, width // 64)
-    return made.MarianMTModel(
-        made.MarianConfig(
+    return transformers.MarianMTModel(
+        transformers.MarianConfig(
             vocab_size=words.size,
             d_model=width,
             encoder_layers=encoder,
@@ -198,14 +204,14 @@ def fitted(
 ) -> list[float]:
     def logits(x: Tensor, before: Tensor) -> Tensor:
         mask = (x != words.pad).long()
-        found: Tensor = model(
+        values: Tensor = model(
             input_ids=x, attention_mask=mask, decoder_input_ids=before, use_cache=False
         ).logits
-        return found
+        return values
 
     average = Average(model)
     source = batches(pairs, words, device, tokens=tokens)
-    seen = fit(
+    history = fit(
         model,
         losses(logits, source, words, smoothing),
         budget,
@@ -215,17 +221,17 @@ def fitted(
         after_step=average.update,
     )
     average.apply()
-    return seen
+    return history
 
 
 @torch.inference_mode()
 def translated(model: Any, texts: Sequence[str], words: Vocabulary, device: str) -> list[str]:
-    """The teacher's own translations, which the student learns (Kim and Rush 2016)."""
+    """Return the teacher's translations, from which the student learns (Kim and Rush 2016)."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    found = [""] * len(texts)
+    translations = [""] * len(texts)
     for start in range(0, len(order), _SENTENCES_AT_ONCE):
-        its = order[start : start + _SENTENCES_AT_ONCE]
-        ids = padded(words.encode([texts[i] for i in its]), words.pad, device)
+        numbers = order[start : start + _SENTENCES_AT_ONCE]
+        ids = padded(words.encode([texts[i] for i in numbers]), words.pad, device)
         with mixed_precision(device):
             rows = model.generate(
                 input_ids=ids,
@@ -233,22 +239,26 @@ def translated(model: Any, texts: Sequence[str], words: Vocabulary, device: str)
                 num_beams=2,
                 max_new_tokens=64,
             )
-        for i, text in zip(its, words.decode(rows.tolist()), strict=True):
-            found[i] = text
-    return found
+        for i, text in zip(numbers, words.decode(rows.tolist()), strict=True):
+            translations[i] = text
+    return translations
 
 
 def warm_started(student: Any, teacher: Any) -> Any:
-    """With every other encoder layer, the first decoder layer and the embeddings of the teacher."""
-    weights, own = teacher.state_dict(), student.state_dict()
-    for name in own:
-        theirs = name
+    """Return the student with weights of the teacher.
+
+    They are those of every other encoder layer, of the first decoder layers and of the embeddings.
+    """
+    teacher_weights, weights = teacher.state_dict(), student.state_dict()
+    for name in weights:
+        teacher_name = name
         if ".encoder.layers." in name:
             layer = int(name.split(".layers.")[1].split(".")[0])
-            theirs = name.replace(f".layers.{layer}.", f".layers.{2 * layer + 1}.")
-        if theirs in weights and weights[theirs].shape == own[name].shape:
-            own[name] = weights[theirs].clone()
-    student.load_state_dict(own)
+            teacher_name = name.replace(f".layers.{layer}.", f".layers.{2 * layer + 1}.")
+        source = teacher_weights.get(teacher_name)
+        if source is not None and source.shape == weights[name].shape:
+            weights[name] = source.clone()
+    student.load_state_dict(weights)
     return student
 
 
@@ -258,7 +268,7 @@ def write(model: Any, words: Vocabulary, folder: Path) -> None:
 
 
 def write_vocabulary(words: Vocabulary, folder: Path) -> None:
-    """The tokenizer's files, as MarianTokenizer reads them."""
+    """Write the files of the tokenizer that MarianTokenizer reads."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("source.spm", "target.spm"):
         shutil.copy(words.model, folder / name)
@@ -279,32 +289,47 @@ def train(
     layers: int = 6,
     tokens: int = _TOKENS_A_BATCH,
 ) -> dict[str, list[float]]:
-    """Teacher and student; the losses of each."""
+    """Train and write teacher and student; return the losses of both."""
     words, pairs = vocabulary(data, out), read(data)
     teacher = marian(words, layers, layers, width, 0.2).to(device)
     name = "marian-zh-en-base"
-    how: dict[str, Any] = {"tokens": tokens}
-    seen = {
+    history = {
         "base": fitted(
-            teacher, pairs, words, budget, device, peak=1.2e-3, smoothing=0.1, name=name, **how
+            teacher,
+            pairs,
+            words,
+            budget,
+            device,
+            peak=1.2e-3,
+            smoothing=0.1,
+            name=name,
+            tokens=tokens,
         )
     }
     write(teacher, words, out / name)
-    taught = translated(teacher, [source for source, _ in pairs], words, device)
-    both = [*pairs, *zip((source for source, _ in pairs), taught, strict=True)]
+    translations = translated(teacher, [source for source, _ in pairs], words, device)
+    both = [*pairs, *zip((source for source, _ in pairs), translations, strict=True)]
     student = warm_started(marian(words, max(1, layers // 2), 1, width, 0.1), teacher).to(device)
     name = "marian-zh-en-distilled"
     half = budget.share(0.5)
-    seen["distilled"] = fitted(
-        student, both, words, half, device, peak=1e-3, smoothing=0.05, name=name, **how
+    history["distilled"] = fitted(
+        student,
+        both,
+        words,
+        half,
+        device,
+        peak=1e-3,
+        smoothing=0.05,
+        name=name,
+        tokens=tokens,
     )
     write(student, words, out / name)
-    return seen
+    return history
 
 
 def main() -> None:
-    given = arguments(__doc__ or "", DATA, seconds=400)
-    train(given.data, given.out, given.budget, given.device)
+    options = arguments(__doc__ or "", DATA, seconds=400)
+    train(options.data, options.out, options.budget, options.device)
 
 
 if __name__ == "__main__":

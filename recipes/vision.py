@@ -1,4 +1,4 @@
-"""MNIST: softmax regression, and a small Inception on images shifted by up to two pixels."""
+"""Train softmax regression on MNIST, and a small Inception on images shifted by up to 2 pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pytest_infperf.backends.architecture import own_code
+from pytest_infperf.backends.torch_module import import_modeling
 from pytest_infperf.tasks.vision import read_idx
 from recipes.training import ROOT, Budget, arguments, config_of, fit, write_folder
 
@@ -21,7 +21,7 @@ _MOST_SHIFT = 2
 
 
 def read(data: Path, config: dict[str, float], device: str) -> tuple[Tensor, Tensor]:
-    """Normalised images [n, 1, 28, 28], and their classes."""
+    """Return normalised images [n, 1, 28, 28] and their classes."""
     images = torch.from_numpy(read_idx(data / "train-images-idx3-ubyte.gz").copy())
     labels = torch.from_numpy(read_idx(data / "train-labels-idx1-ubyte.gz").copy())
     pixels = (images.float() / 255 - config["mean"]) / config["std"]
@@ -41,24 +41,25 @@ def losses(
 
 
 def train(name: str, data: Path, out: Path, budget: Budget, device: str) -> list[float]:
-    """`mnist-softmax` or `mnist-inception`, written to a folder of that name."""
+    """Train `mnist-softmax` or `mnist-inception` and write it to a folder of that name."""
     shipped = SHIPPED / name
-    code, config = own_code(shipped), config_of(shipped)
+    code, config = import_modeling(shipped), config_of(shipped)
     assert code
     is_inception = name == "mnist-inception"
     model = code.SmallInception(config["width"]) if is_inception else code.SoftmaxRegression()
     model.to(device)
     images, labels = read(data, config, device)
     batches = losses(model, images, labels, shifted=is_inception)
-    seen = fit(model, batches, budget, peak=2e-3, warm_up=1, name=name)
+    history = fit(model, batches, budget, peak=2e-3, warm_up=1, name=name)
     write_folder(model, out / name, shipped, config)
-    return seen
+    return history
 
 
 def main() -> None:
-    given = arguments(__doc__ or "", DATA, seconds=75)
-    train("mnist-softmax", given.data, given.out, given.budget.share(0.25), given.device)
-    train("mnist-inception", given.data, given.out, given.budget, given.device)
+    options = arguments(__doc__ or "", DATA, seconds=75)
+    budget = options.budget
+    train("mnist-softmax", options.data, options.out, budget.share(0.25), options.device)
+    train("mnist-inception", options.data, options.out, budget, options.device)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from pytest_infperf.artifacts import cache as cache_module
+
 ROOT = Path(__file__).parents[1]
 ACTION = ROOT / "action.yml"
-TEMPLATE = ROOT / "pytest_infperf/cli/init/inference.yml"
+TEMPLATE = ROOT / "pytest_infperf/cli/init/templates/inference.yml"
 WORKFLOWS = [*sorted((ROOT / ".github/workflows").glob("*.yml")), TEMPLATE]
 SUITE = """
 from pytest_infperf import Echo, Fake, Suite
@@ -63,6 +65,43 @@ def test_inputs_of_the_action_are_those_that_it_reads() -> None:
         for step in steps(path):
             if step.get("uses") in ("./", "pytest-infperf/pytest-infperf@v0.1.0"):
                 assert set(step["with"]) <= declared
+
+
+def caching(action: str) -> dict[str, dict[str, Any]]:
+    """The steps of the action that restore or save a cache, by the path of the cache."""
+    return {
+        step["with"]["path"]: step
+        for step in steps(ACTION)
+        if step.get("uses", "").startswith(f"actions/{action}@")
+    }
+
+
+def test_a_second_attempt_has_a_history_of_its_own_to_save() -> None:
+    saved, restored = (caching(f"cache/{what}")[".benchmarks"] for what in ("save", "restore"))
+    assert "${{ github.run_id }}-${{ github.run_attempt }}" in saved["with"]["key"]
+    assert saved["with"]["key"] == restored["with"]["key"]
+
+
+def test_variants_are_saved_where_others_were_built_and_never_by_a_pull_request() -> None:
+    assert not caching("cache"), "it saves at the end of every job"
+    saved = caching("cache/save")[".infperf_cache"]
+    condition = saved["if"]
+    assert "!startsWith(github.event_name, 'pull_request')" in condition
+    built = "hashFiles('.infperf_cache/*/infperf-artifact.json')"
+    assert saved["with"]["key"].endswith(":${{ " + built + " }}")
+    restored = caching("cache/restore")[".infperf_cache"]
+    assert f"steps.{restored['id']}.outputs.cache-matched-key != format(" in condition
+    assert cache_module._MANIFEST in built
+
+
+@pytest.mark.parametrize("path", [".benchmarks", ".infperf_cache"])
+def test_no_name_restores_the_cache_of_another(path: str) -> None:
+    """A prefix that ends with the name would also match a name that begins with it."""
+    step = caching("cache/restore")[path]["with"]
+    prefix = step["restore-keys"]
+    assert prefix.endswith("${{ inputs.name }}:")
+    assert step["key"].startswith(prefix)
+    assert caching("cache/save")[path]["with"]["key"].startswith(prefix)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""A variant in terms that a process of any checkout understands: what it is made of, by whom.
+"""The description of a variant that processes of all checkouts understand.
 
-Drawn by the checkout that the variant belongs to, since its code is part of what an artifact
-depends on; read by the run, which obtains the artifact and hires the worker.
+The checkout that the variant belongs to makes it, because an artifact depends on its code. The run
+reads it to obtain the artifact and to start the worker.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pytest_infperf.artifacts.models import files_of
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.cpu import instruction_sets
 from pytest_infperf.suite import naming
@@ -25,23 +26,28 @@ from pytest_infperf.suite.suite import Suite
 
 @dataclass(frozen=True)
 class Blueprint:
-    """Of JSON's types, as it travels between processes."""
+    """What a variant is built from and how its worker runs."""
 
     variant_id: str
+    """Id of the variant in its suite."""
     default_id: str
+    """Id that the backend derives from its settings, which names the artifact."""
     backend: Mapping[str, Any]
-    """By `naming.describe`."""
+    """Description of the backend, made by `naming.describe`."""
     model: str
-    """The folder of the model's files."""
+    """Folder of the model's files."""
     key: str
-    """A hash of all that the artifact depends on."""
+    """Hash of everything that the artifact depends on."""
     threads: Threads
+    """Number of threads, "best", or None for the default of the runtime."""
     cpus: tuple[int, ...] | None
+    """Cores that the worker is pinned to; None for all."""
     source: Blueprint | None
-    """Of the artifact that this one is built from."""
+    """Blueprint of the artifact that this one is built from, if any."""
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Blueprint:
+        """Return the blueprint of a document that `to_document` made, also after JSON."""
         source, cpus = document["source"], document["cpus"]
         values = {
             **document,
@@ -51,13 +57,17 @@ class Blueprint:
         return cls(**values)
 
     def to_document(self) -> dict[str, Any]:
+        """Return the blueprint in JSON's types."""
         return asdict(self)
 
 
 def make_blueprint(suite: Suite, backend: Backend, model: Path) -> Blueprint:
-    """Raises UserError when a distribution that the backend needs is not installed."""
-    start_from = backend.built_from()
-    source = make_blueprint(suite, start_from, model) if start_from else None
+    """Return the blueprint of a variant, `model` being the folder of its model's files.
+
+    Raises UserError if a distribution that the backend needs is not installed.
+    """
+    source_backend = backend.built_from()
+    source = make_blueprint(suite, source_backend, model) if source_backend else None
     facts = {
         "model": _model_digest(model),
         "recipe": backend.recipe(),
@@ -70,48 +80,50 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path) -> Blueprint:
         "libraries": installed_versions(type(backend)),
         "instruction_sets": instruction_sets(),
     }
-    threads = suite.threads_of(backend)
     return Blueprint(
         variant_id=backend.variant_id,
         default_id=backend.default_id,
         backend=naming.describe(backend),
         model=str(model),
         key=hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24],
-        threads=threads,
+        threads=suite.threads_of(backend),
         cpus=backend.cpus,
         source=source,
     )
 
 
 def installed_versions(backend: type[Backend]) -> dict[str, str]:
-    """Of what a backend requires. Raises UserError for a distribution that is not installed."""
-    found = {}
+    """Return the version of each distribution that a backend requires.
+
+    Raises UserError if one is not installed.
+    """
+    versions = {}
     for name in backend.requires:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            needed = f'"pytest-infperf[{backend.extra}]"' if backend.extra else name
+            package = f'"pytest-infperf[{backend.extra}]"' if backend.extra else name
             raise UserError(
-                f"{backend.__name__} needs {name}, which is not installed: pip install {needed}"
+                f"{backend.__name__} needs {name}, which is not installed: pip install {package}"
             ) from None
-    return found
+    return versions
 
 
 def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @lru_cache
 def _model_digest(model: Path) -> str:
-    files = [path for path in sorted(model.rglob("*")) if path.is_file()]
-    digests = [(str(path.relative_to(model)), file_digest(path)) for path in files]
+    digests = [(str(path.relative_to(model)), file_digest(path)) for path in files_of(model)]
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
 @lru_cache
 def _code_digest(backend: type[Backend]) -> str:
-    """Of the module that builds, and of its neighbours when it stands in a package."""
+    """Return the hash of the backend's module, or of its whole package if it is in one."""
     module = Path(inspect.getfile(backend))
     in_package = (module.parent / "__init__.py").exists()
     sources = sorted(module.parent.rglob("*.py")) if in_package else [module]

@@ -1,62 +1,81 @@
-"""The cache of built variants: built once, whole or not at all, checked when used again."""
+"""The cache of artifacts: each is built once, as a whole or not at all, and verified before use."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from filelock import FileLock
 
 from pytest_infperf.artifacts.blueprint import Blueprint, file_digest
 from pytest_infperf.errors import UserError
+from pytest_infperf.host.files import atomic_replacement
 
 _MANIFEST = "infperf-artifact.json"
+_LOCK_MODE = 0o666
+"""Any user of a shared cache may lock what another user has locked before."""
 
 Builder = Callable[[Blueprint, Path, Path | None], dict[str, Any]]
-"""Writes an artifact into the first folder, from the one in the second; gives evidence."""
+"""Function that builds the artifact of a blueprint into the first folder, from the artifact in the
+second one if it has a source, and returns the evidence of how it was built."""
 
 
 @dataclass(frozen=True)
 class Artifact:
+    """A built variant on disk."""
+
     folder: Path
     evidence: dict[str, Any]
+    """What the backend reported when it built the artifact."""
     size_bytes: int
+    """Size of its files, in bytes."""
 
 
 class ArtifactCache:
-    """A folder of artifacts, one a key; safe under runs at once through a lock a key."""
+    """A folder of artifacts by key. A lock per key lets several runs share the folder."""
 
     def __init__(self, root: Path, notice: Callable[[str], None]) -> None:
         self._root = root
         self._notice = notice
 
     def obtain(self, blueprint: Blueprint, build: Builder) -> Artifact:
-        """The artifact, built first if it is not there. Raises what `build` raises."""
+        """Return the artifact of a blueprint, after building it if it is missing or damaged.
+
+        An artifact that is whole is used without writing anything, so that the cache may be another
+        user's or read-only.
+
+        Raises UserError if an artifact has to be built and the cache cannot be written, and
+        whatever `build` raises.
+        """
         folder = self._root / f"{blueprint.default_id}-{blueprint.key}"
+        with suppress(OSError, ValueError):
+            return _verified(folder)  # reading needs no lock, because it appears whole
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            (self._root / ".gitignore").write_text("*\n")
-            with FileLock(self._root / f"{folder.name}.lock"):
-                if found := self._find(folder):
-                    return found
-                start_from = blueprint.source
-                source = self.obtain(start_from, build).folder if start_from else None
-                self._build(folder, lambda into: build(blueprint, into, source))
+            if not (self._root / ".gitignore").exists():
+                (self._root / ".gitignore").write_text("*\n")
+            with FileLock(self._root / f"{folder.name}.lock", mode=_LOCK_MODE):
+                if artifact := self._find(folder):
+                    return artifact
+                source = None
+                if blueprint.source:
+                    source = self.obtain(blueprint.source, build).folder
+                self._build(folder, lambda unfinished: build(blueprint, unfinished, source))
                 return _verified(folder)
         except OSError as error:
             raise UserError(
-                f"cannot write the artifact cache {self._root}: {error.strerror or error}. "
+                f"cannot write the artifact cache {self._root} to build {folder.name}: "
+                f"{error.strerror or error}. "
                 "Make room or choose another folder with --infperf-cache"
             ) from error
 
     def _find(self, folder: Path) -> Artifact | None:
-        """The artifact if it is there and whole; a damaged one is removed, with a notice."""
+        """Return the artifact if it exists; remove a damaged one, with a notice."""
         if not folder.exists():
             return None
         try:
@@ -67,9 +86,8 @@ class ArtifactCache:
             return None
 
     def _build(self, folder: Path, build: Callable[[Path], dict[str, Any]]) -> None:
-        unfinished = self._root / f"{folder.name}.{uuid4().hex[:8]}.tmp"
-        unfinished.mkdir()
-        try:
+        with atomic_replacement(folder) as unfinished:
+            unfinished.mkdir()
             evidence = build(unfinished)
             files = {
                 str(path.relative_to(unfinished)): file_digest(path)
@@ -78,9 +96,6 @@ class ArtifactCache:
             }
             manifest = {"schema": 1, "evidence": evidence, "files": files}
             (unfinished / _MANIFEST).write_text(json.dumps(manifest, indent=1))
-            os.replace(unfinished, folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _verified(folder: Path) -> Artifact:

@@ -1,42 +1,137 @@
-"""Where a model's files are: a folder, or a hub id such as `Helsinki-NLP/opus-mt-zh-en`."""
+"""The folder of a model's files, from a path or a hub id such as `Helsinki-NLP/opus-mt-zh-en`."""
 
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pytest_infperf.errors import UserError
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_NAME = r"[A-Za-z0-9_](?:[\w.-]*\w)?"
+_HUB_ID = re.compile(rf"(?P<repository>(?:{_NAME}/)?{_NAME})(?:@(?P<revision>[\w./-]+))?", re.ASCII)
 _WEIGHTS_OF_OTHER_FRAMEWORKS = ("tf_*", "rust_*", "flax_*", "onnx/*", "openvino/*", "*.md")
+
+_NO_PART_OF_A_MODEL = ("*.md", "LICENSE*", "NOTICE*", "Thumbs.db", "desktop.ini")
+_WEIGHT_SUFFIXES = frozenset(
+    {".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".ot", ".onnx", ".gguf"}
+)
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_LARGEST_POINTER_BYTES = 1024
+"""The limit that the specification of Git LFS sets."""
 
 
 def locate(model: str, folder: Path) -> Path:
-    """The model's folder: relative to the suite's, or a snapshot from the hub or its local cache.
+    """Return the model's folder: one relative to `folder`, or a snapshot from the hub or its cache.
 
-    Raises UserError when there is neither, saying what to do.
+    A hub id is `owner/name` or `name`, or `name@revision` with a branch, a tag or a commit.
+
+    Raises UserError if neither exists, or if the folder has pointers of Git LFS in the place of
+    files; the message says what to do.
     """
     local = folder / model
-    if local.is_dir():
-        return local.resolve()
-    if not _HUB_ID.fullmatch(model):
+    found = local.resolve() if local.is_dir() else _snapshot(model, folder)
+    if pointer := _missing_from_lfs(found):
         raise UserError(
-            f"there is no model folder {local}, and {model!r} is no hub id (owner/name)"
+            f"{found / pointer} is a pointer of Git LFS, not the file itself: run `git lfs pull` "
+            f"in {found}, or download the model with `hf download`"
         )
+    return found
+
+
+def hub_commit(folder: Path) -> str | None:
+    """Return the commit of a snapshot from the hub; None for any other folder."""
+    in_cache = folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--")
+    return folder.name if in_cache else None
+
+
+def files_of(model: Path) -> list[Path]:
+    """Return the files that a model consists of, in order.
+
+    Hidden files and folders, such as the metadata that downloaders leave (`.cache`) and those of
+    git, macOS and editors, are not part of it; neither are documentation and licences.
+    """
+    paths = (path for path in sorted(model.rglob("*")) if path.is_file())
+    return [path for path in paths if not _is_beside_the_model(path.relative_to(model))]
+
+
+def _is_beside_the_model(path: Path) -> bool:
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+    return hidden or any(fnmatchcase(path.name, pattern) for pattern in _NO_PART_OF_A_MODEL)
+
+
+def _missing_from_lfs(model: Path) -> Path | None:
+    """Return a file of a model, relative to its folder, whose content Git LFS has not fetched.
+
+    Weights in a format that is not fetched do not matter beside weights in one that is.
+    """
+    missing: list[Path] = []
+    fetched: set[str] = set()
+    for path in files_of(model):
+        if _is_lfs_pointer(path):
+            missing.append(path.relative_to(model))
+        else:
+            fetched.add(path.suffix)
+    whole_formats = (fetched & _WEIGHT_SUFFIXES) - {path.suffix for path in missing}
+    needed = [path for path in missing if not whole_formats or path.suffix not in _WEIGHT_SUFFIXES]
+    return next(iter(needed), None)
+
+
+def _is_lfs_pointer(path: Path) -> bool:
+    if path.stat().st_size > _LARGEST_POINTER_BYTES:
+        return False
+    return path.read_bytes().startswith(_LFS_POINTER)
+
+
+def _snapshot(model: str, folder: Path) -> Path:
+    """Return the snapshot of a hub id. Raises UserError if it is in neither the hub nor its cache.
+
+    `folder` is that of the suite, in which the model could have been.
+    """
+    local = folder / model
+    matched = _HUB_ID.fullmatch(model)
+    if not matched:
+        raise UserError(
+            f"the model folder {local} does not exist, and {model!r} is not a hub id (owner/name, "
+            "owner/name@revision)"
+        )
+    repository, revision = matched["repository"], matched["revision"]
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
     except ImportError as error:
         raise UserError(
-            f"{model!r} is no folder in {folder}, and to fetch it from the hub "
-            'huggingface_hub is needed: pip install "pytest-infperf[torch]"'
+            f"{model!r} is not a folder in {folder}, and fetching it from the hub needs "
+            'huggingface_hub: pip install "pytest-infperf[torch]"'
         ) from error
+    missing = f"cannot get the model {model!r}: the folder {local} does not exist"
     try:
-        return Path(snapshot_download(model, ignore_patterns=list(_WEIGHTS_OF_OTHER_FRAMEWORKS)))
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        return Path(
+            snapshot_download(
+                repository,
+                revision=revision,
+                ignore_patterns=list(_WEIGHTS_OF_OTHER_FRAMEWORKS),
+            )
+        )
+    except RevisionNotFoundError as error:
+        raise UserError(f"{missing}, and {repository} on the hub has no {revision!r}") from error
+    except RepositoryNotFoundError as error:
         raise UserError(
-            f"cannot get the model {model!r}: there is no folder {local}, it is not in the local "
-            f"hub cache, and the hub cannot be reached ({type(error).__name__}). Run "
-            f"`hf download {model}` on a machine with network and copy its cache (HF_HOME), "
-            "or give the suite a folder with the model's files"
+            f"{missing}, and the hub has no {repository} that you may read: correct the name, or "
+            "log in with `hf auth login`"
+        ) from error
+    except HFValidationError as error:
+        raise UserError(f"{missing}, and it is not a hub id: {error}") from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        command = f"hf download {repository}{f' --revision {revision}' if revision else ''}"
+        raise UserError(
+            f"{missing}, the model is not in the local hub cache, and the hub cannot be reached "
+            f"({type(error).__name__}). Run `{command}` on a machine with network access and copy "
+            "its cache (HF_HOME), or name a folder with the model's files in the suite"
         ) from error

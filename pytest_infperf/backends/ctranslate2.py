@@ -1,4 +1,4 @@
-"""CTranslate2: its own converter, its own fused kernels and decode loop, fp32 or int8."""
+"""Backend on CTranslate2, an engine with fused kernels and a decoding loop of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pytest_infperf.backends import ctranslate2_marian, int8
-from pytest_infperf.backends.architecture import own_code
+from pytest_infperf.backends.torch_module import import_modeling
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
@@ -17,6 +17,40 @@ from pytest_infperf.suite.task import Decoding, Task
 
 @dataclass(frozen=True)
 class CTranslate2(Backend):
+    """CTranslate2 on the CPU, in float32 or int8, for models of transformers that generate text.
+
+    Building converts the model with `ctranslate2.converters.TransformersConverter`; the evidence
+    states the quantisation and the embedding that the decoder starts from. Requires the extra
+    ``pytest-infperf[ctranslate2]``.
+
+    Parameters
+    ----------
+    int8 : bool, default False
+        Whether weights are stored in int8 and activations are quantised at run time.
+    model, id, threads, cpus
+        As in `Backend`; the id defaults to ``"ctranslate2"`` or ``"ctranslate2-int8"``. With
+        ``threads=None``, CTranslate2 uses all cores up to 4.
+
+    Raises
+    ------
+    BuildError
+        If the task does not generate text, the model folder brings a `modeling.py`, or CTranslate2
+        cannot convert the model. Raised when the artifact is built.
+    UserError
+        If a required distribution is not installed.
+
+    References
+    ----------
+    Klein et al. 2020, "Efficient and High-Quality Neural Machine Translation with OpenNMT".
+    Quantisation: https://opennmt.net/CTranslate2/quantization.html
+
+    Examples
+    --------
+    >>> from pytest_infperf import CTranslate2
+    >>> CTranslate2(int8=True).variant_id
+    'ctranslate2-int8'
+    """
+
     _: KW_ONLY
     int8: bool = False
 
@@ -38,11 +72,19 @@ class CTranslate2(Backend):
         from transformers import AutoModelForSeq2SeqLM
 
         model = material.model
-        if not material.task.generates or own_code(model):
-            raise BuildError("CTranslate2 runs models of transformers that generate text")
-        from_zero = ctranslate2_marian.starts_from_zero(
-            AutoModelForSeq2SeqLM.from_pretrained(model)
-        )
+        if not material.task.generates or import_modeling(model):
+            raise BuildError(
+                f"CTranslate2 cannot run {model.name}: it needs a task that generates text and a "
+                "model of transformers without a modeling.py. Use Torch() or Onnx()"
+            )
+        try:
+            module = AutoModelForSeq2SeqLM.from_pretrained(model)
+        except ValueError as error:  # "Unrecognized configuration class": it has no encoder
+            raise BuildError(
+                f"CTranslate2 cannot run {model.name}: it needs an encoder-decoder model. "
+                f"Use Torch() ({error})"
+            ) from error
+        from_zero = ctranslate2_marian.starts_from_zero(module)
         if not from_zero:
             ctranslate2_marian.keep_padding_token()
         converter = TransformersConverter(str(model))
@@ -72,7 +114,7 @@ class CTranslate2(Backend):
 
 
 class CTranslate2Generate:
-    """Token ids in and out, through the tokens that CTranslate2 speaks in."""
+    """Runner from token ids to token ids, by way of the token strings that CTranslate2 expects."""
 
     def __init__(
         self, translator: Any, vocabulary: list[str], decoding: Decoding, threads: int | None
@@ -97,7 +139,7 @@ class CTranslate2Generate:
 
 
 def _default_threads() -> int:
-    """CTranslate2's own default: all cores, at most 4 (its documentation, `intra_threads`)."""
+    """Return CTranslate2's default: all cores, at most 4 (documented for `intra_threads`)."""
     import os
 
     return min(4, len(os.sched_getaffinity(0)))

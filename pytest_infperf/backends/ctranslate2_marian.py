@@ -1,8 +1,8 @@
-"""Marian models whose decoder starts from the padding token's own embedding, in CTranslate2.
+"""Conversion of Marian models whose decoder starts from a learnt embedding of the padding token.
 
-CTranslate2's converter takes for granted that this embedding is zero, as it is in Marian's own
-models, and drops the token. A model trained in transformers with tied embeddings has learnt it:
-converted that way, it starts from another state and says something else.
+CTranslate2's converter assumes that this embedding is zero, as it is in models trained by Marian,
+and drops the token. A model trained in transformers with tied embeddings has learnt it: without
+the token, its decoder starts from another state and generates other text.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from typing import Any
 
 
 def starts_from_zero(model: Any) -> bool:
-    """Whether the decoder's start embedding is zero: then CTranslate2's own loader is right."""
+    """Return whether the decoder's start embedding is zero, as CTranslate2's loader assumes."""
     start = model.config.decoder_start_token_id
     return not bool(model.get_input_embeddings().weight[start].any())
 
 
 def keep_padding_token() -> None:
-    """Let this process convert Marian models with their padding token, which is never generated."""
+    """Register a loader that converts Marian models in this process with their padding token.
+
+    The bias of the token is set to minus infinity, so that it is never generated.
+    """
     from ctranslate2.converters import transformers
 
     class PaddedMarianLoader(transformers.BartLoader):  # type: ignore[misc]  # untyped base

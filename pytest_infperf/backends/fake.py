@@ -1,6 +1,7 @@
-"""Backends without a model: a null system that measures the harness itself, and a known slowdown.
+"""Backends without a model of their own: a null system and a variant of known slowness.
 
-MLPerf LoadGen ships a null system for the same reason (its `system_under_test_null`).
+The null system measures the overhead of this package; MLPerf LoadGen ships one for the same reason
+(`system_under_test_null`). The slowed variant tests whether a regression is detected.
 """
 
 from __future__ import annotations
@@ -17,13 +18,37 @@ from pytest_infperf.suite.task import Decoding, Task
 
 @dataclass(frozen=True)
 class Fake(Backend):
-    """Gives features back as results after a given time on the CPU."""
+    """A null system that returns its features as results after a fixed time on the CPU.
+
+    It reads no file of the model and needs no extra. The artifact is one file of zeros.
+
+    Parameters
+    ----------
+    query_ms : float, default 0.0
+        CPU time of a query of one sample, in milliseconds. A batch takes the sum of the times of
+        its samples.
+    wrong : float, default 0.0
+        Approximate share of wrong results, from 0 to 1. Whether a result is wrong depends only on
+        its features, so it is the same in every run.
+    size_bytes : int, default 1000
+        Size of the artifact, in bytes.
+    model, id, threads, cpus
+        As in `Backend`; the id defaults to ``"fake"``.
+
+    References
+    ----------
+    MLPerf LoadGen, `system_under_test_null`: https://github.com/mlcommons/inference
+
+    Examples
+    --------
+    >>> from pytest_infperf import Fake
+    >>> Fake(query_ms=2.0, id="slow").variant_id
+    'slow'
+    """
 
     _: KW_ONLY
     query_ms: float = 0.0
-    """CPU time of a query of one sample; a batch takes as long as its samples together."""
     wrong: float = 0.0
-    """The share of results that are spoilt, always those of the same features."""
     size_bytes: int = 1000
 
     @property
@@ -39,6 +64,8 @@ class Fake(Backend):
 
 
 class FakeRunner:
+    """Runner of `Fake`: echoes texts, some of them reversed."""
+
     def __init__(self, decoding: Decoding, threads: int, query_ms: float, wrong: float) -> None:
         self.decoding = decoding
         self.threads = threads
@@ -58,7 +85,27 @@ class FakeRunner:
 
 @dataclass(frozen=True)
 class Slowed(Backend):
-    """Another backend, every query of it slower by a known share: to prove that it is found."""
+    """Another backend whose queries all take longer by a known share.
+
+    A gate on `regression` or `speedup` that does not detect it is too weak. The artifact is a link
+    to that of `inner`, so nothing is built twice.
+
+    Parameters
+    ----------
+    inner : Backend
+        The backend that answers the queries. It determines what has to be installed.
+    by : float
+        Additional time as a share of the time of `inner`: 0.05 makes each query 5 % slower. The
+        added time is spent on the CPU.
+    model, id, threads, cpus
+        As in `Backend`; the id defaults to that of `inner` with ``-slowed`` appended.
+
+    Examples
+    --------
+    >>> from pytest_infperf import Fake, Slowed
+    >>> Slowed(Fake(query_ms=1.0), by=0.05).variant_id
+    'fake-slowed'
+    """
 
     inner: Backend
     _: KW_ONLY
@@ -85,6 +132,8 @@ class Slowed(Backend):
 
 
 class SlowedRunner:
+    """Runner of `Slowed`: runs the inner runner, then keeps the CPU busy."""
+
     def __init__(self, inner: Runner, by: float) -> None:
         self._inner = inner
         self._by = by
@@ -99,7 +148,10 @@ class SlowedRunner:
 
 
 def spin(duration_ns: int) -> None:
-    """Keep the core busy: a sleep would hide what contention does to a real model."""
+    """Keep a core busy for a time in nanoseconds.
+
+    A sleep would hide the effect of contention for the CPU on a real model.
+    """
     end = perf_counter_ns() + duration_ns
     while perf_counter_ns() < end:
         pass

@@ -1,41 +1,44 @@
-"""Why int8 may be no faster than float32 on this host, or for this graph."""
+"""Reasons why int8 may be no faster than float32, from the host's CPU and the built artifact."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_infperf.host.cpu import instruction_sets
-
-_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm", "asimddp"}
-
+from pytest_infperf.host.cpu import has_int8_dot_products, instruction_sets
 
 _RECURRENT = (
-    "its LSTMs are quantised dynamically: each of their many steps multiplies by a small matrix, "
-    "and quantising its input anew takes longer than the multiplication saves"
+    "the LSTM layers are quantised dynamically: each time step multiplies by a small matrix, and "
+    "quantising the input of that step takes longer than the multiplication saves"
 )
 
 
-def doubts_of_modules(evidence: Mapping[str, Any]) -> list[str]:
-    """What a torch module in int8 shows: by its layers (`evidence.quantized_modules`)."""
+def module_doubts(evidence: Mapping[str, Any]) -> list[str]:
+    """Return the reasons that follow from the layers of a torch module in int8.
+
+    `evidence` is that of the build; its `quantized_modules` counts the layers by class.
+    """
     return [_RECURRENT] if "LSTM" in evidence.get("quantized_modules", {}) else []
 
 
 def doubts() -> list[str]:
-    if _DOT_PRODUCTS & set(instruction_sets()):
+    if has_int8_dot_products(instruction_sets()):
         return []
     return ["this CPU has no int8 dot products (VNNI, AMX, i8mm): int8 may be slower than float32"]
 
 
-def doubts_of_graph(evidence: Mapping[str, Any], *, fused: bool) -> list[str]:
-    """What an ONNX graph in int8 shows: by its operators (`evidence.quantization.operators`)."""
+def graph_doubts(evidence: Mapping[str, Any], *, fused: bool) -> list[str]:
+    """Return the reasons that follow from the operators of an ONNX graph in int8.
+
+    `evidence` is that of the build; its `quantization.operators` counts the int8 operators.
+    """
     operators = evidence.get("quantization", {}).get("operators", {})
-    found = [] if fused else ["its graph is not fused: fused=True"]
+    reasons = [] if fused else ["the graph is not fused: set fused=True"]
     if operators.get("DynamicQuantizeLSTM"):
-        found.append(_RECURRENT)
+        reasons.append(_RECURRENT)
     if operators.get("ConvInteger"):
-        found.append(
-            "its convolutions are quantised dynamically (ConvInteger), for which ONNX Runtime has "
-            'no fast kernel on CPUs: int8="static" quantises them with calibration'
+        reasons.append(
+            "the convolutions are quantised dynamically (ConvInteger), for which ONNX Runtime has "
+            'no fast kernel on CPUs: set int8="static" to quantise them with calibration'
         )
-    return found
+    return reasons

@@ -1,7 +1,7 @@
-"""ONNX Runtime, fused and quantised on demand.
+"""Backend on ONNX Runtime, with optional fusion and quantisation.
 
-Models that generate are one graph from token ids to decoded token ids (`seq2seq`); the others
-answer in one pass (`onepass`).
+A model that generates text becomes one graph from token ids to decoded token ids (`seq2seq`). Every
+other model is a graph of one forward pass (`onepass`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _REQUIRES = ("onnx", "onnxruntime", "optimum", "optimum-onnx", "torch", "transfo
 
 @dataclass(frozen=True)
 class OnnxExport(Backend):
-    """What is exported: the artifact that the variants on ONNX are built from."""
+    """The float32 export that `Onnx` and `OpenVino` variants are built from."""
 
     requires: ClassVar[tuple[str, ...]] = _REQUIRES
     extra: ClassVar[str | None] = "optimum"
@@ -40,15 +40,60 @@ class OnnxExport(Backend):
         return {}
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
-        raise BuildError("an export is no variant: use Onnx()")
+        raise BuildError("an ONNX export cannot be run as a variant: use Onnx()")
 
 
 @dataclass(frozen=True)
 class Onnx(Backend):
+    """ONNX Runtime on the CPU, on a graph that this package exports, fuses and quantises.
+
+    All variants of a model start from one float32 export: by optimum for models of transformers, by
+    tracing for a model folder with a `modeling.py`. A model that generates text becomes one graph
+    with its decoding loop inside, greedy or with beams, which generates the tokens of transformers'
+    `generate`. The evidence counts the fused operators and names the quantisation. Requires the
+    extra ``pytest-infperf[optimum]``.
+
+    Parameters
+    ----------
+    fused : bool, default False
+        Whether operators are fused: encoders of the BERT family by ONNX Runtime's transformer
+        optimiser, a MarianMT model by a graph that is rebuilt from fused operators, any other model
+        by the runtime's extended graph optimisations.
+    int8 : {"dynamic", "static"} or None, default None
+        Quantisation of the weights to int8; None keeps float32. "dynamic" computes the ranges of
+        activations at run time. "static" stores ranges that are calibrated on 200 samples, in QDQ
+        format with a scale per channel; it is for models that answer in one pass. The range is
+        reduced to 7 bits on x86 without int8 dot products.
+    model, id, threads, cpus
+        As in `Backend`; the id defaults to ``"onnx"`` with ``-fused`` and ``-int8`` appended.
+        With ``threads=None``, ONNX Runtime uses the physical cores.
+
+    Raises
+    ------
+    BuildError
+        If the model cannot be exported, ``fused=True`` fuses no operator, ``int8="static"`` meets a
+        task that generates text, or the model's generation settings include one that the graph does
+        not implement. Raised when the artifact is built.
+    UserError
+        If a required distribution is not installed.
+
+    References
+    ----------
+    Quantisation: https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
+    Transformer optimiser: https://onnxruntime.ai/docs/performance/transformers-optimization.html
+    Graph optimisations:
+    https://onnxruntime.ai/docs/performance/model-optimizations/graph-optimizations.html
+
+    Examples
+    --------
+    >>> from pytest_infperf import Onnx
+    >>> Onnx(fused=True, int8="dynamic").variant_id
+    'onnx-fused-int8'
+    """
+
     _: KW_ONLY
     fused: bool = False
     int8: Literal["dynamic", "static"] | None = None
-    """Static: QDQ, calibrated on samples; for models that answer in one pass."""
 
     requires: ClassVar[tuple[str, ...]] = _REQUIRES
     extra: ClassVar[str | None] = "optimum"
@@ -73,7 +118,7 @@ class Onnx(Backend):
             if path.name.startswith(_MODEL) or path.name == "config.json":
                 shutil.copy(path, folder)
         if self.fused:
-            evidence["fused_operators"] = self._proved(onepass.fuse(folder), material)
+            evidence["fused_operators"] = self._require_fusions(onepass.fuse(folder), material)
         if self.int8 == "dynamic":
             evidence["quantization"] = onepass.quantize_dynamically(folder)
         elif self.int8 == "static":
@@ -82,12 +127,15 @@ class Onnx(Backend):
 
     def _build_generating(self, material: Material, source: Path, folder: Path) -> dict[str, Any]:
         if self.int8 == "static":
-            raise BuildError('models that generate are quantised dynamically: int8="dynamic"')
+            raise BuildError(
+                'int8="static" is for models that answer in one pass, and this task generates '
+                'text: use int8="dynamic"'
+            )
         work = folder / "work"
         shutil.copytree(source, work)
         evidence: dict[str, Any] = {}
         if self.fused:
-            evidence["fused_operators"] = self._proved(seq2seq.fuse(work), material)
+            evidence["fused_operators"] = self._require_fusions(seq2seq.fuse(work), material)
         if self.int8:
             evidence["quantization"] = seq2seq.quantize(work)
         generation = seq2seq.Generation.from_config(material.model, material.task.decoding)
@@ -98,11 +146,11 @@ class Onnx(Backend):
         return evidence
 
     @staticmethod
-    def _proved(fused: dict[str, int], material: Material) -> dict[str, int]:
+    def _require_fusions(fused: dict[str, int], material: Material) -> dict[str, int]:
         if not any(fused.values()):
             raise BuildError(
-                f"no operator of {material.model.name} could be fused: the graph has no pattern "
-                "that ONNX Runtime's optimiser knows. Take `fused=True` away, or use another export"
+                f"no operator of {material.model.name} could be fused: ONNX Runtime's optimiser "
+                "knows no pattern in the graph. Remove fused=True"
             )
         return fused
 
@@ -123,7 +171,7 @@ class Onnx(Backend):
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
         if not self.int8:
             return []
-        return [*int8.doubts(), *int8.doubts_of_graph(evidence, fused=self.fused)]
+        return [*int8.doubts(), *int8.graph_doubts(evidence, fused=self.fused)]
 
 
 _MODEL = onepass.MODEL
@@ -131,7 +179,7 @@ _SETTINGS = "decoding.json"
 
 
 class OnnxGenerate:
-    """One call of the runtime a query: the loop over tokens is in the graph."""
+    """Runner from token ids to token ids: one call of the runtime per query, loop included."""
 
     def __init__(self, session: Any, pad_id: int, decoding: Decoding, threads: int | None) -> None:
         self._session = session
@@ -155,7 +203,7 @@ class OnnxGenerate:
 
 
 class OnnxForward:
-    """One pass through a graph: arrays by name in, its first output out."""
+    """Runner of one forward pass: maps arrays by name to the first output of the graph."""
 
     def __init__(self, session: Any, decoding: Decoding, threads: int | None) -> None:
         self._session = session
@@ -170,7 +218,7 @@ class OnnxForward:
 
 
 def _default_threads() -> int:
-    """onnxruntime's own default: the physical cores that it may use."""
+    """Return ONNX Runtime's default: the number of physical cores."""
     import psutil
 
     return psutil.cpu_count(logical=False) or 1

@@ -1,4 +1,4 @@
-"""What all of ONNX Runtime's ways to int8 share: the host's range, and advice nobody asked for."""
+"""Settings that all quantisation with ONNX Runtime shares."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pytest_infperf.host.cpu import instruction_sets
+from pytest_infperf.host.cpu import has_int8_dot_products, instruction_sets
 
 _X86 = {"avx2", "avx512f"}
-_X86_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 
 
 def needs_reduced_range() -> bool:
-    """Without dot products, x86 adds pairs of products in 16 bits, which 8-bit weights overflow."""
+    """Return whether weights must be limited to 7 bits on this host.
+
+    Without int8 dot products, x86 adds pairs of products in 16 bits, which 8-bit weights overflow.
+    """
     known = set(instruction_sets())
-    return bool(known & _X86) and not known & _X86_DOT_PRODUCTS
+    return bool(known & _X86) and not has_int8_dot_products(known)
 
 
 @contextmanager
-def advice_unheard() -> Iterator[None]:
-    """Keep onnxruntime from advising its optimiser, which runs when a graph is loaded."""
+def without_preprocessing_advice() -> Iterator[None]:
+    """Hide onnxruntime's advice to run its optimiser, which runs when a graph is loaded."""
 
-    def is_other(record: logging.LogRecord) -> bool:
+    def is_other_message(record: logging.LogRecord) -> bool:
         return "pre-processing before quantization" not in record.getMessage()
 
     root = logging.getLogger()
-    root.addFilter(is_other)
+    root.addFilter(is_other_message)
     try:
         yield
     finally:
-        root.removeFilter(is_other)
+        root.removeFilter(is_other_message)

@@ -1,4 +1,4 @@
-"""PyTorch eager: fp32, bfloat16, or int8 quantised dynamically or with calibration."""
+"""Backend on PyTorch in eager mode: float32, bfloat16, or int8."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pytest_infperf.backends import int8, torch_int8
-from pytest_infperf.backends.architecture import (
-    keep_code,
-    open_module,
-    own_code,
-    save_module,
-    transformers,
+from pytest_infperf.backends import int8, torch_int8, torch_padding
+from pytest_infperf.backends.torch_module import (
+    copy_code,
+    import_modeling,
+    import_transformers,
+    load_torch_module,
+    save_torch_module,
 )
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
@@ -27,9 +27,51 @@ _SCRIPTED = "scripted.pt"
 
 @dataclass(frozen=True)
 class Torch(Backend):
+    """PyTorch in eager mode, on the CPU or an NVIDIA GPU.
+
+    Opens the model with the task's Auto class of transformers, or with the `modeling.py` of its
+    folder. Tasks that generate text decode with `generate`; the others run one forward pass.
+    Requires the extra ``pytest-infperf[torch]``.
+
+    Parameters
+    ----------
+    int8 : {"dynamic", "static"} or None, default None
+        Quantisation to int8; None keeps `dtype`. "dynamic" quantises the weights of Linear, LSTM
+        and GRU layers and computes the ranges of activations at run time. "static" also quantises
+        convolutions, with ranges that are calibrated on 200 samples (FX graph mode). Both are for
+        float32 models on the CPU.
+    dtype : {"float32", "bfloat16"}, default "float32"
+        Type of weights and activations.
+    device : {"cpu", "cuda"}, default "cpu"
+        Device that runs the model. "cuda" needs a CUDA build of torch, and its tests are skipped on
+        a host without an NVIDIA driver.
+    model, id, threads, cpus
+        As in `Backend`; the id defaults to ``"torch"`` or ``"cuda"`` with ``-int8`` or ``-bf16``
+        appended. With ``threads=None``, torch chooses their number.
+
+    Raises
+    ------
+    BuildError
+        If the model folder has no `modeling.py` and its task has no Auto class, or `int8` finds no
+        layer that it can quantise. Raised when the artifact is built.
+    UserError
+        If a required distribution is not installed.
+
+    References
+    ----------
+    Quantisation: https://docs.pytorch.org/docs/stable/quantization.html
+
+    Examples
+    --------
+    >>> from pytest_infperf import Torch
+    >>> Torch(int8="dynamic").variant_id
+    'torch-int8'
+    >>> Torch(device="cuda", dtype="bfloat16").variant_id
+    'cuda-bf16'
+    """
+
     _: KW_ONLY
     int8: Literal["dynamic", "static"] | None = None
-    """Dynamic: Linear, LSTM and GRU layers; static: all that torch can, calibrated on samples."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     device: Literal["cpu", "cuda"] = "cpu"
 
@@ -38,8 +80,8 @@ class Torch(Backend):
 
     @property
     def default_id(self) -> str:
-        kind = "-int8" if self.int8 else _DTYPE_SUFFIXES[self.dtype]
-        return ("torch" if self.device == "cpu" else self.device) + kind
+        suffix = "-int8" if self.int8 else _DTYPE_SUFFIXES[self.dtype]
+        return ("torch" if self.device == "cpu" else self.device) + suffix
 
     @property
     def calibrates(self) -> bool:
@@ -53,54 +95,66 @@ class Torch(Backend):
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         import torch
 
-        module = open_module(material.model, material.task.auto_class, self.dtype)
+        module = load_torch_module(material.model, material.task.auto_class, self.dtype)
         if not self.int8:
-            save_module(module, material.model, folder)
-            return {}
+            save_torch_module(module, material.model, folder)
+            return self._padding(module, material.task, folder)
         if self.int8 == "static":
-            scripted, evidence = torch_int8.static(module, material)
+            scripted, evidence = torch_int8.quantize_statically(module, material)
             scripted.save(folder / _SCRIPTED)
             return evidence
-        quantized, evidence = torch_int8.dynamic(module)
-        keep_code(material.model, folder)
+        quantized, evidence = torch_int8.quantize_dynamically(module)
+        copy_code(material.model, folder)
         torch.save(quantized, folder / _QUANTIZED)
-        return evidence
+        return {**evidence, **self._padding(quantized, material.task, folder)}
+
+    @staticmethod
+    def _padding(module: Any, task: Task, folder: Path) -> dict[str, Any]:
+        return torch_padding.choose_padding(module, folder) if task.generates else {}
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import torch
 
         if threads is not None:
             torch.set_num_threads(threads)
-        module = self._opened(artifact, task)
+        module = self._load_module(artifact, task)
         module.to(self.device)
-        kind = TorchGenerate if task.generates else TorchForward
-        return kind(module, task.decoding, torch.get_num_threads(), self.device)
+        threads = torch.get_num_threads()
+        if not task.generates:
+            return TorchForward(module, task.decoding, threads, self.device)
+        if torch_padding.has_no_encoder(module.config):
+            left = torch_padding.pads_left(artifact)
+            return TorchContinue(module, task.decoding, threads, self.device, pads_left=left)
+        return TorchGenerate(module, task.decoding, threads, self.device)
 
-    def _opened(self, artifact: Path, task: Task) -> Any:
+    def _load_module(self, artifact: Path, task: Task) -> Any:
         import torch
 
         if not self.int8:
-            return open_module(artifact, task.auto_class, self.dtype)
+            return load_torch_module(artifact, task.auto_class, self.dtype)
         with warnings.catch_warnings():
-            # torch names torchao as the successor of all its int8.
+            # torch warns that torchao replaces its int8.
             warnings.simplefilter("ignore")
             if self.int8 == "static":
                 load: Any = torch.jit.load
                 return load(artifact / _SCRIPTED)
-            if not own_code(artifact):
-                transformers()
-            # The file is of our own cache, and a whole module cannot be loaded as weights only.
+            if not import_modeling(artifact):
+                import_transformers()
+            # The file comes from the artifact cache; weights_only cannot load a whole module.
             return torch.load(artifact / _QUANTIZED, weights_only=False)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
-        return [*int8.doubts(), *int8.doubts_of_modules(evidence)] if self.int8 else []
+        return [*int8.doubts(), *int8.module_doubts(evidence)] if self.int8 else []
 
 
 _DTYPE_SUFFIXES = {"float32": "", "bfloat16": "-bf16"}
 
 
 class TorchGenerate:
-    """transformers' own `generate`, padded batches in, token ids out."""
+    """Runner from token ids to token ids by the `generate` of a model with an encoder.
+
+    Batches are padded on the right.
+    """
 
     def __init__(self, model: Any, decoding: Decoding, threads: int, device: str) -> None:
         self._model = model
@@ -128,6 +182,47 @@ class TorchGenerate:
         return results
 
 
+class TorchContinue:
+    """Runner from prompts to prompts with their continuation, by a model without an encoder.
+
+    Results are the same in every batch. They are token ids: the prompt, what was generated, and
+    padding if another prompt of the batch was continued for longer.
+    """
+
+    def __init__(
+        self, model: Any, decoding: Decoding, threads: int, device: str, *, pads_left: bool
+    ) -> None:
+        self._model = model
+        self.decoding = decoding
+        self.threads = threads
+        self._device = device
+        self._pads_left = pads_left
+        self._pad = torch_padding.padding_id(model.config)
+        self._options = {
+            "do_sample": False,
+            "num_beams": decoding["beams"],
+            "max_new_tokens": decoding["max_new_tokens"],
+            "max_length": None,
+            "pad_token_id": self._pad,
+        }
+
+    def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
+        import torch
+
+        results: list[list[int]] = []
+        for rows, masks in torch_padding.batches(features, self._pad, left=self._pads_left):
+            ids, mask = torch.tensor(rows).to(self._device), torch.tensor(masks).to(self._device)
+            with torch.inference_mode():
+                sequences = self._model.generate(
+                    input_ids=ids, attention_mask=mask, **self._options
+                )
+            results += [
+                sequence[row_mask.count(0) :]
+                for sequence, row_mask in zip(sequences.tolist(), masks, strict=True)
+            ]
+        return results
+
+
 def _input_names(module: Any) -> frozenset[str]:
     if schema := getattr(module.forward, "schema", None):
         return frozenset(argument.name for argument in schema.arguments)
@@ -135,10 +230,10 @@ def _input_names(module: Any) -> frozenset[str]:
 
 
 class TorchForward:
-    """One pass through a module: arrays by name in, an array out.
+    """Runner of one forward pass: maps arrays by name to an array.
 
-    Bringing results to the host waits for the device, so that the time of a query on a GPU is that
-    of its work.
+    Copying the result to the host waits for the device, so that the time of a query on a GPU
+    includes all of its work.
     """
 
     def __init__(self, module: Any, decoding: Decoding, threads: int, device: str) -> None:

@@ -1,4 +1,4 @@
-"""int8 of torch's own: dynamic for layers of weights, static with calibrated activations."""
+"""Quantisation to int8 with torch.ao: dynamic, or static with calibrated activations."""
 
 from __future__ import annotations
 
@@ -9,29 +9,33 @@ from typing import Any
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Material
 
-_NO_LAYERS = ("PackedParameter", "LinearPackedParams", "ConvPackedParams", "Dropout")
+_NOT_LAYERS = ("PackedParameter", "LinearPackedParams", "ConvPackedParams", "Dropout")
 
-Built = tuple[Any, dict[str, Any]]
-"""The quantised module, and evidence of what was quantised."""
+Quantized = tuple[Any, dict[str, Any]]
+"""A quantised module, and the evidence of what was quantised."""
 
 
-def dynamic(module: Any) -> Built:
-    """Weights of Linear, LSTM and GRU layers in int8, activations quantised as they come."""
+def quantize_dynamically(module: Any) -> Quantized:
+    """Quantise the weights of Linear, LSTM and GRU layers; activations follow at run time.
+
+    Raises BuildError if the module has no such layer.
+    """
     import torch
 
     with warnings.catch_warnings():
-        # torch names torchao as the successor; its int8 needs torch.compile to be fast.
+        # torch warns that torchao replaces it; torchao's int8 needs torch.compile to be fast.
         warnings.simplefilter("ignore")
         quantize: Any = torch.ao.quantization.quantize_dynamic
         quantized = quantize(module, {torch.nn.Linear, torch.nn.LSTM, torch.nn.GRU})
     return quantized, _evidence(quantized, "dynamic")
 
 
-def static(module: Any, material: Material) -> Built:
-    """Weights and activations in int8, with the ranges that samples without their references show.
+def quantize_statically(module: Any, material: Material) -> Quantized:
+    """Quantise weights and activations, with ranges that are observed on samples.
 
-    By torch's graph mode for its x86 kernels
-    (https://docs.pytorch.org/docs/stable/quantization.html, post-training static quantization).
+    FX graph mode with the default settings of this host's quantised engine: "post-training static
+    quantization" in https://docs.pytorch.org/docs/stable/quantization.html. No reference is read.
+    Raises BuildError if no layer can be quantised.
     """
     import torch
     from torch.ao.quantization import get_default_qconfig_mapping
@@ -49,9 +53,9 @@ def static(module: Any, material: Material) -> Built:
             prepared(**query)
         quantized = convert_fx(prepared)
         for node in quantized.graph.nodes:
-            node.type = None  # written as text, it is a name that scripting doesn't know
+            node.type = None  # in the generated code it is a name that scripting does not know
         quantized.recompile()
-        # Eager modules of fused layers cannot be unpickled; torch's documentation scripts them.
+        # Modules of fused layers cannot be unpickled; torch's documentation scripts them instead.
         scripted = torch.jit.script(quantized)
     return scripted, {
         **_evidence(quantized, "static"),
@@ -66,12 +70,12 @@ def _evidence(quantized: Any, method: str) -> dict[str, Any]:
         type(module).__name__
         for module in quantized.modules()
         if "quantized" in type(module).__module__
-        and not type(module).__name__.startswith(_NO_LAYERS)
+        and not type(module).__name__.startswith(_NOT_LAYERS)
     )
     if not kinds:
         raise BuildError(
-            f"torch found no layer to quantise ({method}): it knows Linear, LSTM and GRU "
-            "dynamically, and convolutions too with calibration"
+            f'torch found no layer to quantise with int8="{method}": "dynamic" quantises Linear, '
+            'LSTM and GRU layers, "static" also convolutions. Remove int8 from this variant'
         )
     return {
         "quantization": {"method": method, "engine": torch.backends.quantized.engine},

@@ -1,7 +1,7 @@
-"""The command `infperf`: what is done before and after a run of `pytest --infperf`.
+"""The command `infperf`: what comes before and after a run of `pytest --infperf`.
 
-Each command is a module here: `configure` declares its arguments, `run` does it and returns the
-exit status. Only the module of the command that was called is imported.
+Each command is a module or package here with two functions: `configure` declares its arguments,
+`run` executes it and returns the exit status. Only the called command's module is imported.
 """
 
 from __future__ import annotations
@@ -15,28 +15,35 @@ from pytest_infperf.errors import UserError
 
 COMMANDS = {
     "init": "write a suite, its limits and a CI workflow for a model",
-    "doctor": "say what on this host disturbs measuring or slows inference",
-    "calibrate": "measure how small a difference this host can show",
-    "compare": "compare runs that were saved",
-    "history": "show how measures went over many runs, and where they changed",
+    "doctor": "report what on this host disturbs measurements or slows inference",
+    "calibrate": "measure the smallest slowdown that this host can detect",
+    "compare": "compare two saved runs",
+    "history": "show how measures developed over saved runs, and where they changed",
     "serve": "serve a variant behind an HTTP API",
-    "explore": "say what each parameter of a server does to response time and CPU usage",
-    "plan": "say how many instances a rate takes, and what they cost",
-    "deploy": "serve a variant on an EC2 instance, list such instances, tear them down",
+    "explore": "measure how each parameter of a server affects response time and CPU usage",
+    "plan": "estimate the instances that a request rate needs, and their cost",
+    "deploy": "serve a variant on an EC2 instance, list such instances, or tear them down",
     "report": "merge records of several hosts into one table",
 }
+"""Help text of each command, by its name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exits with 0 when all is well, 1 for a finding that was asked to fail, 2 for a mistake."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = ArgumentParser("infperf", description=__doc__.partition("\n")[0])
+    """Run the command line and return the exit status.
+
+    The status is 0 on success, 1 if a check that the options ask for fails, and 2 for a UserError.
+    Wrong arguments raise SystemExit(2), as usual for argparse.
+    """
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    parser = ArgumentParser(
+        "infperf", description="What comes before and after a run of pytest --infperf."
+    )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, purpose in COMMANDS.items():
         command = subparsers.add_parser(name, help=purpose, description=purpose)
-        if name in given[:1]:
+        if name in argv[:1]:
             import_module(f"{__name__}.{name}").configure(command)
-    parsed = parser.parse_args(given)
+    parsed = parser.parse_args(argv)
     try:
         status: int = import_module(f"{__name__}.{parsed.command}").run(parsed)
     except UserError as error:

@@ -14,103 +14,127 @@ from rich.text import Text
 from pytest_infperf.history import comparison, fail_on
 from pytest_infperf.history.comparison import Change, Comparison
 from pytest_infperf.history.fail_on import Finding
-from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore
+from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, storage_folder
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import Measure
 
-
-def configure(parser: ArgumentParser) -> None:
-    run = "a file, a number, latest, latest~1, or a git revision"
-    parser.add_argument("before", metavar="A", help=f"the run before: {run}")
-    parser.add_argument("after", metavar="B", help="the run after, likewise")
-    parser.add_argument(
-        "--storage", default=DEFAULT_STORAGE, help="of pytest-benchmark (default: %(default)s)"
-    )
-    parser.add_argument("--measures", default="*", metavar="GLOB", help="only these measures")
-    parser.add_argument("--variants", default="*", metavar="GLOB", help="only these variants")
-    parser.add_argument(
-        "--fail-on",
-        metavar="LIMITS",
-        help='exit with 1 when a change is beyond a limit: "latency_p50:5%%,bleu:-0.5"',
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="exit with 1 also for what is too uncertain to tell"
-    )
-
-
-def run(arguments: Namespace) -> int:
-    folder = Path.cwd()
-    store = HistoryStore.of_uri(arguments.storage, folder)
-    limits = fail_on.parse(arguments.fail_on) if arguments.fail_on else []
-    before, after = (store.find(name, folder) for name in (arguments.before, arguments.after))
-    console = Console(highlight=False, markup=False, emoji=False)
-    for reason in dict.fromkeys(store.skipped):
-        console.print(f"skipped {reason}", soft_wrap=True)
-    found = comparison.compare(before, after)
-    console.print(f"before: {before}\nafter:  {after}", soft_wrap=True)
-    console.print(_about_hosts(found))
-    chosen = [
-        change
-        for change in found.changes
-        if fnmatchcase(change.measure, arguments.measures)
-        and fnmatchcase(change.variant, arguments.variants)
-    ]
-    for suite in dict.fromkeys(change.suite for change in chosen):
-        its = [change for change in chosen if change.suite == suite]
-        console.print()
-        for line in _one_sided(its):
-            console.print(line)
-        console.print(_table(suite, [c for c in its if c.variant in _on_both_sides(its)]))
-    if not limits:
-        return 0
-    judged = list(fail_on.judge([c for c in chosen if c.variant in _on_both_sides(chosen)], limits))
-    worst = [one for one in judged if one.finding is not Finding.KEPT]
-    console.print()
-    for one in worst:
-        console.print(f"{_WORDS[one.finding]} {fail_on.describe(one)}", soft_wrap=True)
-    console.print(f"{len(judged) - len(worst)} of {len(judged)} limits are kept to")
-    broken = any(one.finding is Finding.BROKEN for one in worst)
-    return 1 if broken or (arguments.strict and worst) else 0
-
-
-def _on_both_sides(changes: Sequence[Change]) -> set[str]:
-    before, after = (
-        {change.variant for change in changes if getattr(change, side)}
-        for side in ("before", "after")
-    )
-    return before & after
-
-
-def _one_sided(changes: Sequence[Change]) -> Iterator[str]:
-    names = dict.fromkeys(c.variant for c in changes if c.variant not in _on_both_sides(changes))
-    for side in ("before", "after"):
-        its = {change.variant for change in changes if getattr(change, side)}
-        if only := [name for name in names if name in its]:
-            yield f"only {side}: {', '.join(only)}"
-
-
-_WORDS = {
+_LABELS = {
     Finding.BROKEN: "FAIL",
     Finding.UNCERTAIN: "UNCERTAIN",
     Finding.NOT_COMPARED: "NOT COMPARED",
 }
 
 
-def _about_hosts(found: Comparison) -> str:
-    if found.differing_facts:
-        facts = ", ".join(found.differing_facts)
-        return (
-            f"The hosts differ ({facts}): times, rates and memory are compared as ratios to each "
-            "run's own baseline."
-        )
-    return (
-        "The hosts are alike. The intervals hold what each run saw; what the host did between the "
-        "two they can't hold: for a verdict, measure both at once with --infperf-against."
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "before",
+        metavar="A",
+        help="the earlier run: a file, a number, latest, latest~1, or a git revision",
+    )
+    parser.add_argument("after", metavar="B", help="the later run, named in the same way")
+    parser.add_argument(
+        "--storage",
+        default=DEFAULT_STORAGE,
+        help="storage of pytest-benchmark (default: %(default)s)",
+    )
+    parser.add_argument("--measures", default="*", metavar="GLOB", help="only these measures")
+    parser.add_argument("--variants", default="*", metavar="GLOB", help="only these variants")
+    parser.add_argument(
+        "--fail-on",
+        metavar="LIMITS",
+        help='exit with 1 if a change is beyond a limit: "latency_p50:5%%,bleu:-0.5"',
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="with --fail-on, exit with 1 also if a limit cannot be decided",
     )
 
 
+def run(arguments: Namespace) -> int:
+    folder = Path.cwd()
+    console = Console(highlight=False, markup=False, emoji=False)
+    store = HistoryStore(
+        storage_folder(arguments.storage, folder),
+        lambda reason: console.print(f"skipped {reason}", soft_wrap=True),
+    )
+    limits = fail_on.parse(arguments.fail_on) if arguments.fail_on else []
+    before, after = (store.find(name, folder) for name in (arguments.before, arguments.after))
+    compared = comparison.compare(before, after)
+    console.print(f"before: {before}\nafter:  {after}", soft_wrap=True)
+    console.print(_describe_hosts(compared))
+    for line in _describe_models(compared, arguments.variants):
+        console.print(line, soft_wrap=True)
+    changes = [
+        change
+        for change in compared.changes
+        if fnmatchcase(change.measure, arguments.measures)
+        and fnmatchcase(change.variant, arguments.variants)
+    ]
+    for suite in dict.fromkeys(change.suite for change in changes):
+        suite_changes = [change for change in changes if change.suite == suite]
+        console.print()
+        for line in _one_sided(suite_changes):
+            console.print(line)
+        console.print(_table(suite, _of_common_variants(suite_changes)))
+    if not limits:
+        return 0
+    judged = list(fail_on.judge(_of_common_variants(changes), limits))
+    not_met = [result for result in judged if result.finding is not Finding.KEPT]
+    console.print()
+    for result in not_met:
+        console.print(f"{_LABELS[result.finding]} {fail_on.describe(result)}", soft_wrap=True)
+    console.print(f"{len(judged) - len(not_met)} of {len(judged)} limits are met")
+    broken = any(result.finding is Finding.BROKEN for result in not_met)
+    return 1 if broken or (arguments.strict and not_met) else 0
+
+
+def _of_common_variants(changes: Sequence[Change]) -> list[Change]:
+    """Return the changes of variants that both runs have."""
+    common = _variants(changes, "before") & _variants(changes, "after")
+    return [change for change in changes if change.variant in common]
+
+
+def _variants(changes: Sequence[Change], side: str) -> set[str]:
+    return {change.variant for change in changes if getattr(change, side)}
+
+
+def _one_sided(changes: Sequence[Change]) -> Iterator[str]:
+    """Yield a line for each run that has variants which the other lacks."""
+    variants = {side: _variants(changes, side) for side in ("before", "after")}
+    for side, other in (("before", "after"), ("after", "before")):
+        if only := variants[side] - variants[other]:
+            names = [name for name in dict.fromkeys(c.variant for c in changes) if name in only]
+            yield f"only {side}: {', '.join(names)}"
+
+
+def _describe_hosts(compared: Comparison) -> str:
+    if compared.differing_facts:
+        facts = ", ".join(compared.differing_facts)
+        return (
+            f"The hosts differ ({facts}): times, rates, memory and energy are compared as ratios "
+            "to each run's own baseline."
+        )
+    return (
+        "The hosts are alike. The intervals cover the variation within each run, not a change of "
+        "the host between the runs: for a verdict, measure both revisions in one run with "
+        "--infperf-against."
+    )
+
+
+def _describe_models(compared: Comparison, variants: str) -> Iterator[str]:
+    """Yield a line for each change of a model, with the variants that it concerns."""
+    concerned: dict[tuple[str, str], list[str]] = {}
+    for change in compared.model_changes:
+        if fnmatchcase(change.variant, variants):
+            name = f"{change.suite}[{change.variant}]"
+            concerned.setdefault((change.before, change.after), []).append(name)
+    for (before, after), names in concerned.items():
+        yield f"The models differ: {before} before, {after} after, of {', '.join(names)}."
+
+
 def _table(suite: str, changes: Sequence[Change]) -> Table:
-    """The measures of a variant stand below its id."""
+    """Return a table with a header row for each variant and its measures below."""
     table = Table(title=suite, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.padding = (0, 1, 0, 0)
     table.add_column("measure", overflow="fold")
@@ -135,17 +159,18 @@ def _value(measure: Measure | None) -> str:
 
 
 def _change(change: Change) -> tuple[Text, str]:
-    found = change.change
-    if found is None:
+    """Return the cells of a change and its interval."""
+    measure = change.change
+    if measure is None:
         return Text("-"), ""
     interval = ""
-    if found.low is not None or found.high is not None:
+    if measure.low is not None or measure.high is not None:
         low, high = (
-            "?" if bound is None else _signed(bound, found.unit)
-            for bound in (found.low, found.high)
+            "?" if bound is None else _signed(bound, measure.unit)
+            for bound in (measure.low, measure.high)
         )
-        interval = f"[{low}, {high}]" if found.low != found.high else ""
-    return Text(_signed(found.value, found.unit), "bold" if change.is_clear else ""), interval
+        interval = f"[{low}, {high}]" if measure.low != measure.high else ""
+    return Text(_signed(measure.value, measure.unit), "bold" if change.is_clear else ""), interval
 
 
 def _signed(value: float, unit: str) -> str:

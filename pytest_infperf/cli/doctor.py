@@ -1,4 +1,4 @@
-"""`infperf doctor`: what on this host, and in a record of it, stands in the way of good numbers."""
+"""`infperf doctor`: what on this host, or in records, disturbs measurements or slows inference."""
 
 from __future__ import annotations
 
@@ -16,66 +16,66 @@ from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.run.run import LIBRARIES
 
 _MANY_CONTAMINATED = 0.1
-"""Of all blocks: a sixth are measured again at most (`SecondChances`)."""
+"""Share of contaminated blocks that is worth a finding, whether they were measured again or not."""
 
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "files", nargs="*", metavar="RECORD", help="also look into records of --infperf-json"
+        "files", nargs="*", metavar="RECORD", help="files of --infperf-json to examine as well"
     )
-    parser.add_argument("--strict", action="store_true", help="exit with 1 when there is a finding")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if there is a finding")
 
 
 def run(arguments: Namespace) -> int:
     records = [read(Path(name)).run for name in arguments.files]
-    found = doctor.look(LIBRARIES)
+    findings = doctor.diagnose(LIBRARIES)
     for record in records:
-        found += in_records(record)
+        findings += findings_in(record)
     console = Console(highlight=False, markup=False, emoji=False)
-    for advice in found:
-        for lead, text in (("", advice.seen), ("  why: ", advice.why), ("  do:  ", advice.do)):
-            indent = " " * (len(lead) or 2)
+    for advice in findings:
+        for label, text in (("", advice.seen), ("  why: ", advice.why), ("  do:  ", advice.do)):
             wrapped = textwrap.wrap(
-                lead + text,
+                label + text,
                 max(40, console.width),
-                subsequent_indent=indent,
+                subsequent_indent=" " * (len(label) or 2),
                 break_long_words=False,
                 break_on_hyphens=False,
             )
             console.print("\n".join(wrapped), soft_wrap=True)
         console.print()
-    word = "finding" if len(found) == 1 else "findings"
-    console.print(f"{len(found)} {word}" if found else "nothing in the way of measuring")
-    return 1 if found and arguments.strict else 0
+    word = "finding" if len(findings) == 1 else "findings"
+    console.print(f"{len(findings)} {word}" if findings else "nothing disturbs measurements")
+    return 1 if findings and arguments.strict else 0
 
 
-def in_records(run: RunRecord) -> Iterator[Advice]:
-    """What a run's records show: unfused graphs, spoilt blocks, more threads than the quota."""
+def findings_in(run: RunRecord) -> Iterator[Advice]:
+    """Yield advice on unfused graphs, contaminated blocks, and more threads than the quota."""
     quota = run.host.get("cgroup_cpu_cores")
     for record in run.records:
         name = f"{record.suite}[{record.variant}]"
-        for doubt in record.evidence.get("doubts", ()):
+        for doubt in record.evidence.doubts or ():
             yield Advice(
                 f"{name}: {doubt}",
-                "its optimisation may change little, or nothing",
-                "see the settings of its backend in the suite, and compare its speed-up",
+                "the optimisation may have little or no effect",
+                "check the settings of the backend in the suite, and the variant's speed-up",
             )
-        if (share := _contaminated(record)) > _MANY_CONTAMINATED:
+        if (share := _contaminated_share(record)) > _MANY_CONTAMINATED:
             yield Advice(
                 f"{name}: {share:.0%} of its blocks were disturbed by other work on the host",
-                "they were measured again until the allowance was spent",
-                "measure on a quieter host; `infperf doctor` there says what is busy",
+                "disturbed blocks are measured again only until the allowance is spent",
+                "measure on a quieter host; `infperf doctor` on it names busy processes",
             )
-        threads = record.settings.get("threads")
-        if quota and isinstance(threads, int) and threads > quota:
+        threads = record.settings.threads
+        if quota and threads and threads > quota:
             yield Advice(
                 f"{name}: {threads} threads under a quota of {quota:g} cores",
-                "they use the quota up early in each period, and then all stand still",
-                "lower its threads, or raise the quota",
+                "the threads use up the quota early in each period and then all wait",
+                "use fewer threads, or raise the quota",
             )
 
 
-def _contaminated(record: Record) -> float:
-    chances = record.evidence.get("contaminated_blocks") or {}
-    again, measured = chances.get("again", 0), chances.get("measured", 0)
-    return again / (again + measured) if again else 0.0
+def _contaminated_share(record: Record) -> float:
+    blocks = record.evidence.contaminated_blocks
+    if not blocks or not blocks.measured:
+        return 0.0
+    return (blocks.again + blocks.disturbed) / (blocks.again + blocks.measured)

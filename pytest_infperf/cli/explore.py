@@ -1,9 +1,10 @@
-"""`infperf explore FOLDER --users 1,8 ...`: what each parameter of a server does to its speed."""
+"""`infperf explore FOLDER --users 1,8 ...`: the effect of a server's parameters on its speed."""
 
 from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,47 +12,59 @@ from rich.table import Table
 
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
-from pytest_infperf.explore.design import Factor, trials
+from pytest_infperf.explore.design import Factor, describe, trials
 from pytest_infperf.explore.page import EffectTable, effect_tables, page
 from pytest_infperf.explore.running import FACTORS, Explorer
 from pytest_infperf.explore.store import Outcome, OutcomeFile
-from pytest_infperf.host.control_group import Unwritable, limited
+from pytest_infperf.host.control_group import ControlGroupError, limited
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.quantity import parse_quantity
 
 _LIMITED = ("cpu", "memory")
+"""Parameters that need a control group."""
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("suite", type=Path, metavar="FOLDER", help="of a suite, with its suite.py")
-    parser.add_argument("--variant", metavar="ID", help="to serve (default: the baseline)")
+    parser.add_argument(
+        "suite", type=Path, metavar="FOLDER", help="folder of the suite, with its suite.py"
+    )
+    parser.add_argument("--variant", metavar="ID", help="variant to serve (default: the baseline)")
     for name, (purpose, _) in FACTORS.items():
         parser.add_argument(f"--{name}", metavar="A,B,...", help=purpose)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of load, a trial (default: 4)")
-    parser.add_argument("--replicates", type=int, default=2, metavar="N", help="default: 2")
-    parser.add_argument("--half", action="store_true", help="a half fraction of the full design")
-    parser.add_argument("--confidence", type=float, default=0.95, help="default: 0.95")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help="duration of the load in a trial (default: 4)"
+    )
+    parser.add_argument(
+        "--replicates", type=int, default=2, metavar="N",
+        help="number of trials of each setting (default: 2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--half", action="store_true", help="try a half fraction of the full design"
+    )
+    parser.add_argument(
+        "--confidence", type=float, default=0.95, help="confidence of intervals (default: 0.95)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the order of trials (default: 0)"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("explore.jsonl"), metavar="PATH",
-        help="outcomes; what is there already is not tried again (default: explore.jsonl)",
+        help="file of outcomes; trials that it has are not run again (default: explore.jsonl)",
     )  # fmt: skip
-    parser.add_argument("--html", type=Path, metavar="PATH", help="write the plots as one page")
-    parser.add_argument("--cache", type=Path, default=Path(".infperf_cache"))
+    parser.add_argument(
+        "--html", type=Path, metavar="PATH", help="write tables and plots as a page"
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=Path(".infperf_cache"),
+        help="folder of built variants (default: .infperf_cache)",
+    )  # fmt: skip
 
 
 def run(arguments: Namespace) -> int:
-    factors = [
-        _factor(name, text) for name in FACTORS if (text := getattr(arguments, name)) is not None
-    ]
-    if not factors:
-        raise UserError(f"name a parameter with two values or more: --{', --'.join(FACTORS)}")
-    if arguments.seconds <= 0 or arguments.replicates < 1 or not 0.5 < arguments.confidence < 1:
-        raise UserError("--seconds over 0, --replicates of at least 1, --confidence such as 0.95")
-    factors = _settable(factors)
+    factors = _factors(arguments)
     planned = trials(factors, arguments.replicates, arguments.seed, half=arguments.half)
     suite_run, variant_id = one_variant(arguments.suite, arguments.variant, arguments.cache)
-    what = {
+    exploration = {
         "suite": suite_run.suite.name,
         "variant": variant_id,
         "factors": {factor.name: list(factor.levels) for factor in factors},
@@ -59,19 +72,18 @@ def run(arguments: Namespace) -> int:
         "half": arguments.half,
         "seed": arguments.seed,
     }
-    store = OutcomeFile(Path.cwd() / arguments.out, what)
+    file = OutcomeFile(Path.cwd() / arguments.out, exploration)
     try:
         explorer = Explorer(suite_run, variant_id, arguments.seconds)
-        report_progress = lambda text: print(f"infperf explore {text}", file=sys.stderr, flush=True)  # noqa: E731
-        for outcome in explorer.outcomes(planned, store.keys, report_progress):
-            store.keep(outcome)
+        for outcome in explorer.outcomes(planned, file.keys, _report_progress):
+            file.add(outcome)
     except KeyboardInterrupt:
-        print(f"interrupted: {arguments.out} has what was tried; the same command goes on")
+        print(f"interrupted; run the same command to continue from {arguments.out}")
         return 130
     finally:
         suite_run.close()
     keys = {trial.key for trial in planned}
-    outcomes = [outcome for outcome in store.outcomes if outcome.key in keys]
+    outcomes = [outcome for outcome in file.outcomes if outcome.key in keys]
     name = f"{suite_run.suite.name}[{variant_id}]"
     tables = effect_tables(factors, outcomes, arguments.confidence)
     _show(name, outcomes, tables)
@@ -81,6 +93,29 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
+def _report_progress(text: str) -> None:
+    print(f"infperf explore {text}", file=sys.stderr, flush=True)
+
+
+def _factors(arguments: Namespace) -> list[Factor]:
+    """Return the factors that the options name, without those that this host cannot limit.
+
+    Raises UserError if an option is wrong, or if no factor is left.
+    """
+    factors = [
+        _factor(name, text) for name in FACTORS if (text := getattr(arguments, name)) is not None
+    ]
+    if not factors:
+        raise UserError(f"name a parameter with two values or more: --{', --'.join(FACTORS)}")
+    if arguments.seconds <= 0:
+        raise UserError(f"--seconds {arguments.seconds:g}: must be above 0")
+    if arguments.replicates < 1:
+        raise UserError(f"--replicates {arguments.replicates}: must be at least 1")
+    if not 0.5 < arguments.confidence < 1:
+        raise UserError(f"--confidence {arguments.confidence:g}: must be between 0.5 and 1")
+    return _without_unwritable(factors)
+
+
 def _factor(name: str, text: str) -> Factor:
     unit = FACTORS[name][1]
     try:
@@ -88,46 +123,45 @@ def _factor(name: str, text: str) -> Factor:
                   for part in text.split(",")]  # fmt: skip
     except ValueError as error:
         raise UserError(f"--{name} {text}: {error}") from None
-    whole = name not in _LIMITED
-    if whole and any(level != int(level) for level in levels):
-        raise UserError(f"--{name} {text}: whole numbers, separated by commas")
+    if name not in _LIMITED and any(level != int(level) for level in levels):
+        raise UserError(f"--{name} {text}: must be whole numbers, separated by commas")
     return Factor(name, sorted(levels), unit)
 
 
-def _settable(factors: list[Factor]) -> list[Factor]:
-    """Without limits that this host lets nobody set: they are skipped, with the reason."""
+def _without_unwritable(factors: list[Factor]) -> list[Factor]:
+    """Return the factors that this host can limit, and print why others are skipped."""
     bounded = [factor for factor in factors if factor.name in _LIMITED]
     try:
         for factor in bounded:
             memory = round(factor.levels[-1]) if factor.name == "memory" else None
             with limited(factor.levels[-1] if factor.name == "cpu" else None, memory):
                 pass
-    except Unwritable as reason:
+    except ControlGroupError as reason:
         names = " and ".join(factor.name for factor in bounded)
         print(f"skipped: {names}: {reason}")
         factors = [factor for factor in factors if factor not in bounded]
         if not factors:
-            raise UserError(f"nothing is left to explore: {reason}") from None
+            raise UserError(f"no parameter is left to explore: {reason}") from None
     return factors
 
 
-def _show(name: str, outcomes: list[Outcome], tables: list[EffectTable]) -> None:
+def _show(name: str, outcomes: Sequence[Outcome], tables: Sequence[EffectTable]) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     measured = [outcome for outcome in outcomes if outcome.measured]
     console.print(f"{name}: {len(measured)} of {len(outcomes)} trials answered")
-    for found in tables:
+    for effects in tables:
         console.print()
-        console.print(f"{found.title}: {found.note}", soft_wrap=True)
+        console.print(f"{effects.title}: {effects.note}", soft_wrap=True)
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.padding = (0, 1, 0, 0)
         for header in ("parameter", "from, to", "effect", "interval"):
             table.add_column(header, justify="right" if header == "effect" else "left")
-        for row in found.rows:
+        for row in effects.rows:
             table.add_row(*row)
-        if found.rows:
+        if effects.rows:
             console.print(table)
     for outcome in outcomes:
         if outcome.failure or outcome.doubt:
-            word = "FAILED" if outcome.failure else "DOUBT"
-            setting = outcome.key.partition(":")[2]
-            console.print(f"{word} {setting}: {outcome.failure or outcome.doubt}", soft_wrap=True)
+            label = "FAILED" if outcome.failure else "DOUBT"
+            reason = outcome.failure or outcome.doubt
+            console.print(f"{label} {describe(outcome.setting)}: {reason}", soft_wrap=True)

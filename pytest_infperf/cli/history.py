@@ -1,4 +1,4 @@
-"""`infperf history`: how measures went over saved runs, and the commits at which they changed."""
+"""`infperf history`: measures over saved runs, and the commits at which they changed."""
 
 from __future__ import annotations
 
@@ -13,74 +13,96 @@ from rich.text import Text
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.series import DEFAULT_MEASURES, Series, Shift, series_of
-from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, SavedRun, read
+from pytest_infperf.history.store import (
+    DEFAULT_STORAGE,
+    HistoryStore,
+    SavedRun,
+    read,
+    storage_folder,
+)
 from pytest_infperf.records.quantity import format_value
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN_RUNS = 24
 
+SeriesShifts = tuple[Series, list[Shift]]
+"""A series and its changes of level."""
+
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "files", nargs="*", metavar="FILE", help="records, in place of those in the storage"
+        "files", nargs="*", metavar="FILE", help="records to show in place of the storage"
     )
     parser.add_argument(
-        "--storage", default=DEFAULT_STORAGE, help="of pytest-benchmark (default: %(default)s)"
+        "--storage",
+        default=DEFAULT_STORAGE,
+        help="storage of pytest-benchmark (default: %(default)s)",
     )
     parser.add_argument(
         "--measures",
         default="",
         metavar="GLOB,GLOB",
-        help=f"default: {', '.join(DEFAULT_MEASURES)} and the suite's quality",
+        help=f"measures to show (default: {', '.join(DEFAULT_MEASURES)} and the suite's quality)",
     )
     parser.add_argument("--variants", default="*", metavar="GLOB", help="only these variants")
-    parser.add_argument("--confidence", type=float, default=0.99, help="default: %(default)s")
-    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="write an SVG picture a suite")
     parser.add_argument(
-        "--fail-on-change", action="store_true", help="exit with 1 when anything changed its level"
+        "--confidence",
+        type=float,
+        default=0.99,
+        help="confidence level of a change (default: %(default)s)",
+    )
+    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="write an SVG plot per suite")
+    parser.add_argument(
+        "--fail-on-change", action="store_true", help="exit with 1 if the level of a series changed"
     )
 
 
 def run(arguments: Namespace) -> int:
     if not 0.5 < arguments.confidence < 1:
-        raise UserError(f"--confidence {arguments.confidence}: write a share such as 0.99")
+        raise UserError(
+            f"--confidence {arguments.confidence}: must be between 0.5 and 1, such as 0.99"
+        )
     console = Console(highlight=False, markup=False, emoji=False)
     runs = _runs(arguments, console)
     globs = [glob for glob in arguments.measures.split(",") if glob]
-    found = series_of(runs, globs, arguments.variants)
-    if not found:
-        raise UserError("no saved run has such a variant and measure")
-    shifts = {id(series): series.shifts(arguments.confidence) for series in found}
+    series_shifts = [
+        (series, series.shifts(arguments.confidence))
+        for series in series_of(runs, globs, arguments.variants)
+    ]
+    if not series_shifts:
+        raise UserError("no saved run has a matching variant and measure")
     console.print(f"{len(runs)} runs, from {runs[0]} to {runs[-1]}", soft_wrap=True)
-    for suite in dict.fromkeys(series.suite for series in found):
+    for suite in dict.fromkeys(series.suite for series, _ in series_shifts):
+        of_suite = [pair for pair in series_shifts if pair[0].suite == suite]
         console.print()
-        console.print(_table(suite, [series for series in found if series.suite == suite], shifts))
+        console.print(_table(suite, of_suite))
         if arguments.plot:
-            console.print(f"plot: {_plot(suite, found, shifts, arguments.plot)}", soft_wrap=True)
-    for series in found:
-        for shift in shifts[id(series)]:
+            path = _plot(suite, of_suite, arguments.plot)
+            console.print(f"plot: {path}", soft_wrap=True)
+    for series, shifts in series_shifts:
+        for shift in shifts:
             console.print(_describe(series, shift), soft_wrap=True)
-    return 1 if arguments.fail_on_change and any(shifts.values()) else 0
+    changed = any(shifts for _, shifts in series_shifts)
+    return 1 if arguments.fail_on_change and changed else 0
 
 
 def _runs(arguments: Namespace, console: Console) -> list[SavedRun]:
     if arguments.files:
-        runs = sorted((read(Path(name)) for name in arguments.files), key=lambda run: run.when)
-    else:
-        store = HistoryStore.of_uri(arguments.storage, Path.cwd())
-        runs = store.runs()
-        for reason in store.skipped:
-            console.print(f"skipped {reason}", soft_wrap=True)
-        if not runs:
-            raise UserError(
-                f"there is no saved run in {store.folder}; save some with "
-                "`pytest --infperf --benchmark-autosave`"
-            )
+        return sorted((read(Path(name)) for name in arguments.files), key=lambda run: run.when)
+    folder = storage_folder(arguments.storage, Path.cwd())
+    runs = HistoryStore(
+        folder, lambda reason: console.print(f"skipped {reason}", soft_wrap=True)
+    ).runs
+    if not runs:
+        raise UserError(
+            f"there is no saved run in {folder}; save some with "
+            "`pytest --infperf --benchmark-autosave`"
+        )
     return runs
 
 
-def _table(suite: str, found: Sequence[Series], shifts: dict[int, list[Shift]]) -> Table:
-    """The measures of a variant stand below its id, those of each kind of host below its name."""
+def _table(suite: str, series_shifts: Sequence[SeriesShifts]) -> Table:
+    """Return a table with a header row for each variant and kind of host, and measures below."""
     table = Table(title=suite, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.padding = (0, 1, 0, 0)
     table.add_column("measure", overflow="fold")
@@ -89,22 +111,21 @@ def _table(suite: str, found: Sequence[Series], shifts: dict[int, list[Shift]]) 
     table.add_column("course", no_wrap=True)
     table.add_column("changes", justify="right")
     last = ("", "")
-    for series in sorted(found, key=lambda its: (its.variant, its.host)):
+    for series, shifts in sorted(series_shifts, key=lambda pair: (pair[0].variant, pair[0].host)):
         if (series.variant, series.host) != last:
-            where = f" on {series.host}" if series.host else ""
-            table.add_row(Text(f"{series.variant}{where}", "bold"))
+            table.add_row(Text(f"{series.variant}{_on_host(series)}", "bold"))
         last = (series.variant, series.host)
         values = [
             format_value(series.values[i], series.unit).replace(" samples/s", "/s") for i in (0, -1)
         ]
         course = sparkline(series.values[-_SHOWN_RUNS:])
-        changes = str(len(shifts[id(series)]) or "")
+        changes = str(len(shifts) or "")
         table.add_row(f"  {series.measure}", str(len(series.values)), *values, course, changes)
     return table
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """A bar a value, between the least and the most of them."""
+    """Return one bar per value, scaled from the smallest to the largest value."""
     low, high = min(values), max(values)
     if high - low <= 1e-9 * abs(high):
         return _BARS[0] * len(values)
@@ -114,21 +135,22 @@ def sparkline(values: Sequence[float]) -> str:
 
 def _describe(series: Series, shift: Shift) -> str:
     sign = "+" if shift.change >= 0 else ""
-    where = f" on {series.host}" if series.host else ""
     return (
-        f"CHANGE {series.suite}[{series.variant}] {series.measure}{where}: "
+        f"CHANGE {series.suite}[{series.variant}] {series.measure}{_on_host(series)}: "
         f"{sign}{format_value(shift.change, shift.unit)} since {shift.run}"
     )
 
 
-def _plot(
-    suite: str, found: Sequence[Series], shifts: dict[int, list[Shift]], folder: Path
-) -> Path:
-    from pytest_infperf.report import plots
-    from pytest_infperf.report.courses import panels
+def _on_host(series: Series) -> str:
+    return f" on {series.host}" if series.host else ""
 
-    its = [(series, shifts[id(series)]) for series in found if series.suite == suite]
+
+def _plot(suite: str, series_shifts: Sequence[SeriesShifts], folder: Path) -> Path:
+    from pytest_infperf.report import plots
+    from pytest_infperf.report.history_panels import history_panels
+
     path = folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', suite)}.svg"
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(plots.courses(suite, panels(its), standalone=True), encoding="utf-8")
+    svg = plots.history(suite, history_panels(series_shifts), standalone=True)
+    path.write_text(svg, encoding="utf-8")
     return path

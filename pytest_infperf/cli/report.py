@@ -16,8 +16,10 @@ from pytest_infperf.report.tables import merged as merged_tables
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="records, one or more a host")
-    parser.add_argument("--prices", metavar="PATH", help="default: the table that is shipped")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="records of one or more hosts")
+    parser.add_argument(
+        "--prices", metavar="PATH", help="price table of instances (default: the shipped table)"
+    )
     parser.add_argument(
         "--markdown", type=Path, metavar="PATH", help="also write the tables as Markdown"
     )
@@ -28,22 +30,16 @@ def run(arguments: Namespace) -> int:
     runs = [read(Path(name)).run for name in arguments.files]
     rows = merge(runs, table)
     if not rows:
-        raise UserError("these files have no records")
+        raise UserError("these files have no records; name files of --infperf-json")
     console = Console(highlight=False, markup=False, emoji=False)
-    written: list[str] = []
+    markdown: list[str] = []
     for suite in dict.fromkeys(row.record.suite for row in rows):
-        its = [row for row in rows if row.record.suite == suite]
-        console.print(merged_tables.table(suite, its))
-        console.print(merged_tables.conclusion(its, table))
+        suite_rows = [row for row in rows if row.record.suite == suite]
+        conclusion = merged_tables.conclusion(suite_rows, table)
+        console.print(merged_tables.table(suite, suite_rows))
+        console.print(conclusion)
         console.print()
-        written += [
-            f"### {suite}",
-            "",
-            *merged_tables.markdown(its),
-            "",
-            merged_tables.conclusion(its, table),
-            "",
-        ]
+        markdown += [f"### {suite}", "", *merged_tables.markdown(suite_rows), "", conclusion, ""]
     if arguments.markdown:
-        write_text(arguments.markdown, "\n".join(written))
+        write_text(arguments.markdown, "\n".join(markdown))
     return 0

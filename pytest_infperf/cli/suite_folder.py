@@ -1,4 +1,4 @@
-"""The suite that a command is about, by its folder."""
+"""Load the suite whose folder is an argument of a command."""
 
 from __future__ import annotations
 
@@ -10,25 +10,41 @@ from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.discovery import SUITE_FILE, SuiteAddress, suite_beside
+from pytest_infperf.suite.suite import Suite
 from pytest_infperf.thresholds import Policy
 
 
 def address_of(folder: Path) -> SuiteAddress:
-    """Relative folders start where the command does. Raises UserError when there is no suite."""
+    """Return the address of the suite in a folder, which may be relative to the current folder.
+
+    Raises UserError if the folder has no suite.
+    """
     root = Path.cwd()
     if not (root / folder / SUITE_FILE).is_file():
         raise UserError(f"{root / folder} has no {SUITE_FILE}; name the folder of a suite")
     return suite_beside(root / folder / SUITE_FILE, root)
 
 
+def choose_variant(suite: Suite, requested: str | None, baseline: str | None) -> str:
+    """Return the requested variant's id, by default the baseline or else the first variant.
+
+    Raises UserError if the suite has no such variant.
+    """
+    variant_id = requested or baseline or suite.variant_ids[0]
+    if variant_id not in suite.variant_ids:
+        known = ", ".join(suite.variant_ids)
+        raise UserError(f"--variant: {suite.name} has no {variant_id}; it has {known}")
+    return variant_id
+
+
 def one_variant(folder: Path, variant_id: str | None, cache: Path) -> tuple[SuiteRun, str]:
-    """A suite to be run with one of its variants, by default its baseline or its first."""
+    """Return a run of the suite in a folder with one of its variants, and the variant's id.
+
+    Raises UserError if the folder has no suite or the suite has no such variant.
+    """
     address = address_of(folder)
     suite = address.load()
-    chosen = variant_id or suite.baseline or suite.variant_ids[0]
-    if chosen not in suite.variant_ids:
-        known = ", ".join(suite.variant_ids)
-        raise UserError(f"--variant: {suite.name} has no {chosen}; it has {known}")
+    chosen = choose_variant(suite, variant_id, suite.baseline)
     root = Path.cwd()
     run = SuiteRun(
         ConfiguredSuite(suite, address, None),

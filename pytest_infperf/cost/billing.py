@@ -1,35 +1,51 @@
-"""What the measured host is called and what an hour of it costs: facts for the record's host."""
+"""The instance type of a host and its hourly price: written to the record, and read from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pytest_infperf.cost import prices
+from pytest_infperf.cost.prices import Price, PriceTable
 from pytest_infperf.host import ec2
 
 
 def billing(
     *, ask_metadata: bool, price_source: str | None, root: Path, notice: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Instance type, region, and the price with its source; null for what is not known.
+    """Return instance type, region, price and its source, for the host of a record.
 
-    Raises UserError when the price table that was named cannot be read.
+    Type and region are None if unknown, and without a price both of its keys are missing; `notice`
+    is called with the reason. Raises UserError if the named price table cannot be read.
     """
-    found = ec2.instance(ask=ask_metadata)
-    if found.trouble:
-        notice(found.trouble)
-    facts: dict[str, Any] = {"instance_type": found.type, "region": found.region}
+    instance = ec2.instance(ask=ask_metadata)
+    if instance.trouble:
+        notice(instance.trouble)
+    facts: dict[str, Any] = {"instance_type": instance.type, "region": instance.region}
     table = prices.table(price_source, root) if price_source != "aws" else None
-    if found.type is None:
+    if instance.type is None:
         return facts
     price = (
-        table.price(found.type, found.region)
+        table.price(instance.type, instance.region)
         if table
-        else prices.ask_aws(found.type, found.region or "us-east-1")
+        else prices.ask_aws(instance.type, instance.region or "us-east-1")
     )
     if isinstance(price, str):
         notice(price)
         return facts
     return {**facts, "usd_per_hour": price.usd_per_hour, "price_source": price.source}
+
+
+def price_of_host(host: Mapping[str, Any], table: PriceTable | None) -> Price | None:
+    """Return the hourly price of a recorded host, or None if it is not known.
+
+    The recorded price comes first; `table` prices the hosts of runs that did not know theirs.
+    """
+    if usd_per_hour := host.get("usd_per_hour"):
+        return Price(float(usd_per_hour), str(host.get("price_source") or ""))
+    instance_type = host.get("instance_type")
+    if table is None or not instance_type:
+        return None
+    price = table.price(instance_type, host.get("region"))
+    return price if isinstance(price, Price) else None

@@ -1,4 +1,4 @@
-"""Records of several hosts side by side, each with its cost on the host that it was measured on.
+"""Records of several hosts in one table, each with its cost on the host that was measured.
 
 Nothing is projected from one instance type to another: a type that was not measured has no row.
 """
@@ -8,28 +8,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_infperf.cost.billing import price_of_host
 from pytest_infperf.cost.per_million import cost_per_million
-from pytest_infperf.cost.prices import Price, PriceTable
+from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.host.fingerprint import host_names
-from pytest_infperf.records.record import Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record, RunRecord, Verdict
 
 
 @dataclass(frozen=True)
 class Row:
+    """A variant on a host."""
+
     host: str
     record: Record
     cost: Measure | None
+    """Cost of a million requests, in US dollars; None if the price or throughput is not known."""
     price_source: str = ""
 
     @property
     def meets_every_gate(self) -> bool:
-        """A variant without any gate meets none."""
+        """Whether all gates pass without an error. A variant without gates does not meet any."""
         verdicts = {gate.verdict for gate in self.record.gates}
         return verdicts == {Verdict.PASS} and not self.record.errors
 
 
 def merge(runs: Sequence[RunRecord], table: PriceTable) -> list[Row]:
-    """In the order given; of the same variant on the same host the last."""
+    """Return the rows of all runs in their order; a later run replaces the row of an earlier one.
+
+    `table` prices the hosts of runs that did not know their price.
+    """
     rows: dict[tuple[str, str, str], Row] = {}
     for run in runs:
         host = next(iter(host_names(run.host)), "unknown host")
@@ -39,16 +47,19 @@ def merge(runs: Sequence[RunRecord], table: PriceTable) -> list[Row]:
 
 
 def cheapest(rows: Sequence[Row]) -> Row | None:
+    """Return the row with the lowest cost of those that meet every gate, or None without one."""
     able = [row for row in rows if row.cost and row.meets_every_gate]
     return min(able, key=lambda row: row.cost.value if row.cost else 0.0, default=None)
 
 
 def _row(host: str, record: Record, run: RunRecord, table: PriceTable) -> Row:
-    """The cost is the run's own; an older run gets it from its throughput and today's table."""
-    if found := record.measures.get("cost_per_million"):
-        return Row(host, record, found, str(run.host.get("price_source") or ""))
-    throughput, kind = record.measures.get("throughput"), run.host.get("instance_type")
-    price = table.price(kind, run.host.get("region")) if kind else ""
-    if throughput is None or not isinstance(price, Price):
+    """Return the row of a record, with the cost that the run measured.
+
+    An older run, which has none, gets it from its throughput and the price of its host.
+    """
+    if cost := record.measures.get("cost_per_million"):
+        return Row(host, record, cost, str(run.host.get("price_source") or ""))
+    throughput, price = record.measures.get("throughput"), price_of_host(run.host, table)
+    if throughput is None or price is None:
         return Row(host, record, None)
     return Row(host, record, cost_per_million(throughput, price.usd_per_hour), price.source)

@@ -1,20 +1,32 @@
-"""What a million requests cost at a measured throughput, on the instance that was measured."""
+"""The cost of a million requests at a measured throughput, on the instance that was measured."""
 
 from __future__ import annotations
 
-from pytest_infperf.records.record import Measure
+from pytest_infperf.records.measure import Measure
 
 
 def cost_per_million(throughput: Measure, usd_per_hour: float) -> Measure:
-    """In US dollars; the interval is the throughput's, turned round.
+    """Return the cost of a million requests.
 
-    `throughput` is in samples a second, each sample a request, with the whole instance at its
-    service: whoever fills it less pays more.
+    It holds for an instance that only does this: a request costs more on one that is partly idle.
+
+    Parameters
+    ----------
+    throughput : Measure
+        Samples per second, over 0. Each sample is a request.
+    usd_per_hour : float
+        Price of the instance, in US dollars.
+
+    Returns
+    -------
+    Measure
+        Cost in US dollars. Its lower bound is the cost at the throughput's upper bound, and vice
+        versa.
     """
 
     def cost(rate: float | None) -> float | None:
         return usd_per_hour / 3600 * 1e6 / rate if rate else None
 
     value = cost(throughput.value)
-    assert value is not None, "a throughput of nought is no throughput"
+    assert value is not None, "a throughput is greater than 0"
     return Measure(value, "usd", cost(throughput.high), cost(throughput.low), throughput.n)

@@ -1,7 +1,7 @@
-"""What an hour of an instance type costs: the shipped table, one of the user's, or AWS itself.
+"""Hourly prices of instance types: from the shipped table, a table of the user, or AWS.
 
-The shipped table is data/ec2-us-east-1.json; it names its date and where it comes from. Prices are
-those of Linux on demand, in US dollars.
+The shipped table is data/ec2-us-east-1.json, which names its date and source. Prices are those of
+Linux on demand, in US dollars.
 """
 
 from __future__ import annotations
@@ -23,55 +23,71 @@ _FORMAT = (
 
 @dataclass(frozen=True)
 class Price:
+    """Price of an instance."""
+
     usd_per_hour: float
+    """Price of an hour, in US dollars."""
     source: str
-    """Region, date and origin, for whoever doubts the number."""
+    """Region, date and origin of the price."""
 
 
 @dataclass(frozen=True)
 class PriceTable:
+    """Prices of the instance types of one region."""
+
     path: Path
     region: str
     generated: str
+    """Date of the prices."""
     source: str
+    """Origin of the prices."""
     usd_per_hour: dict[str, float]
+    """Price of an hour by instance type, in US dollars."""
 
     def price(self, instance_type: str, region: str | None) -> Price | str:
-        """The price, or why there is none and what to do about it."""
+        """Return the price, or a message with the reason and a remedy if the table has none.
+
+        An unknown region counts as the region of the table.
+        """
         if region and region != self.region:
             return (
-                f"the price of {instance_type} in {region} is not known: {self.path.name} is of "
-                f"{self.region}. Ask AWS with --infperf-prices aws, or name a table of yours"
+                f"the price of {instance_type} in {region} is not known: {self.path.name} is for "
+                f"{self.region}. Ask AWS with --infperf-prices aws, or name your own table with "
+                "--infperf-prices PATH"
             )
-        found = self.usd_per_hour.get(instance_type)
-        if found is None:
+        usd_per_hour = self.usd_per_hour.get(instance_type)
+        if usd_per_hour is None:
             near = get_close_matches(instance_type, self.usd_per_hour, 1)
             hint = f" (it has {near[0]})" if near else ""
             return (
                 f"the price of {instance_type} is not in {self.path.name}{hint}. Ask AWS with "
-                "--infperf-prices aws, or name a table of yours with --infperf-prices PATH"
+                "--infperf-prices aws, or name your own table with --infperf-prices PATH"
             )
-        return Price(found, f"{self.region}, {self.generated}: {self.source}")
+        return Price(usd_per_hour, f"{self.region}, {self.generated}: {self.source}")
 
 
-def table(named: str | None, root: Path) -> PriceTable:
-    """The user's table or the shipped one. Raises UserError for a file that is no price table."""
-    path = root / named if named else SHIPPED
+def table(name: str | None, root: Path) -> PriceTable:
+    """Read the table with that path relative to `root`, or the shipped one if `name` is empty.
+
+    Raises UserError if the file cannot be read or is not a price table.
+    """
+    path = root / name if name else SHIPPED
     try:
-        return _parsed(path, path.read_text(encoding="utf-8"))
+        return _parse(path, path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
             f"--infperf-prices: cannot read {path} ({error.strerror or error}); name a JSON file "
-            f"such as {_FORMAT}, or aws"
+            f"like {_FORMAT}, or aws"
         ) from error
     except ValueError as error:
-        told = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise UserError(
-            f"--infperf-prices: {path} is no price table ({told}); it should look like {_FORMAT}"
+            f"--infperf-prices: {path} is not a price table ({reason}); it should look like "
+            f"{_FORMAT}"
         ) from error
 
 
-def _parsed(path: Path, text: str) -> PriceTable:
+def _parse(path: Path, text: str) -> PriceTable:
     from pydantic import BaseModel, Field
 
     class Entry(BaseModel):
@@ -89,9 +105,10 @@ def _parsed(path: Path, text: str) -> PriceTable:
 
 
 def ask_aws(instance_type: str, region: str) -> Price | str:
-    """The on-demand price by the AWS Price List Query API (pricing:GetProducts).
+    """Return the on-demand price from the AWS Price List Query API (pricing:GetProducts).
 
-    Raises UserError where boto3 is missing; what AWS refuses is told, for the run can go on.
+    If AWS refuses or has no price, return a message with the reason, because a run can go on
+    without a price. Raises UserError if boto3 is missing.
     """
     try:
         import boto3
@@ -100,7 +117,7 @@ def ask_aws(instance_type: str, region: str) -> Price | str:
         raise UserError(
             "--infperf-prices aws needs boto3: pip install 'pytest-infperf[aws]'"
         ) from error
-    wanted = {
+    product = {
         "instanceType": instance_type,
         "regionCode": region,
         "operatingSystem": "Linux",
@@ -108,26 +125,26 @@ def ask_aws(instance_type: str, region: str) -> Price | str:
         "preInstalledSw": "NA",
         "capacitystatus": "Used",
     }
-    filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in wanted.items()]
+    filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in product.items()]
     try:
-        # The price list has its endpoints in few regions; us-east-1 knows all of them.
+        # Only a few regions have an endpoint of the price list; us-east-1 has the prices of all.
         client = boto3.client("pricing", region_name="us-east-1")
         answer = client.get_products(ServiceCode="AmazonEC2", Filters=filters, MaxResults=10)
     except (BotoCoreError, ClientError) as error:
         return (
-            f"AWS did not tell the price of {instance_type}: {error}. The role needs "
-            "pricing:GetProducts; or leave --infperf-prices away for the shipped table"
+            f"AWS refused the price of {instance_type}: {error}. The role needs "
+            "pricing:GetProducts; without --infperf-prices the shipped table is used"
         )
-    for product in answer["PriceList"]:
-        if found := _on_demand(json.loads(product)):
-            return Price(*found)
+    for entry in answer["PriceList"]:
+        if price := _on_demand(json.loads(entry)):
+            return price
     return f"AWS has no on-demand price of {instance_type} in {region}"
 
 
-def _on_demand(product: dict[str, Any]) -> tuple[float, str] | None:
+def _on_demand(product: dict[str, Any]) -> Price | None:
     for term in product.get("terms", {}).get("OnDemand", {}).values():
         for dimension in term["priceDimensions"].values():
-            price = float(dimension["pricePerUnit"].get("USD", 0))
-            if dimension["unit"] == "Hrs" and price > 0:
-                return price, f"AWS price list, effective {term['effectiveDate'][:10]}"
+            usd = float(dimension["pricePerUnit"].get("USD", 0))
+            if dimension["unit"] == "Hrs" and usd > 0:
+                return Price(usd, f"AWS price list, effective {term['effectiveDate'][:10]}")
     return None

@@ -1,1 +1,1 @@
-"""The design space of model serving: what each parameter does to response time and CPU usage."""
+"""The design space of serving: the effect of each parameter on response time and CPU usage."""

@@ -1,9 +1,9 @@
 """Experiments with several factors: which settings are tried, and in which order.
 
-Full factorial, or of factors with two levels a half fraction with the defining relation
-I = ABC...K (Box, Hunter and Hunter, Statistics for Experimenters, chapter 6): an effect is then
-mixed up with the interaction of all other factors only. Each replicate is a block of its own in
-random order, so that a host that drifts disturbs all settings alike.
+A design is full factorial or, if each factor has two levels, a half fraction with the defining
+relation I = ABC...K (Box, Hunter and Hunter, Statistics for Experimenters, chapter 6). In a half
+fraction an effect is confounded with the interaction of all other factors only. Each replicate is
+a block in an order of its own, so that a host that drifts disturbs all settings alike.
 """
 
 from __future__ import annotations
@@ -17,45 +17,55 @@ from math import log, prod
 from pytest_infperf.errors import UserError
 
 Setting = Mapping[str, float]
-"""A level of each factor."""
+"""The level of each factor, by its name."""
 
 
 @dataclass(frozen=True)
 class Factor:
+    """A parameter that an experiment varies."""
+
     name: str
     levels: Sequence[float]
-    """Ascending, at least two."""
+    """Levels above 0 in ascending order, at least two."""
     unit: str = ""
 
     def __post_init__(self) -> None:
         if len(self.levels) < 2 or sorted(set(self.levels)) != list(self.levels):
             raise UserError(f"{self.name}: two levels or more, in ascending order")
         if self.levels[0] <= 0:
-            raise UserError(f"{self.name}: levels over 0")
+            raise UserError(f"{self.name}: levels must be above 0")
 
     def coded(self, level: float) -> float:
-        """-1 at the lowest level, 1 at the highest, in between by the logarithm."""
+        """Return -1 for the lowest level, 1 for the highest, and a number between by logarithm."""
         low, high = log(self.levels[0]), log(self.levels[-1])
         return 2 * (log(level) - low) / (high - low) - 1
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting to be tried in one replicate."""
+    """One setting in one replicate."""
 
     replicate: int
     setting: Setting
 
     @property
     def key(self) -> str:
-        named = ",".join(f"{name}={level:g}" for name, level in sorted(self.setting.items()))
-        return f"{self.replicate}:{named}"
+        """Identity of the trial in a file of outcomes."""
+        return f"{self.replicate}:{describe(self.setting)}"
+
+
+def describe(setting: Setting) -> str:
+    """Return a setting as text, in the form `cpu=1,users=4`."""
+    return ",".join(f"{name}={level:g}" for name, level in sorted(setting.items()))
 
 
 def trials(
     factors: Sequence[Factor], replicates: int, seed: int, *, half: bool = False
 ) -> list[Trial]:
-    """In the order in which they are to be run."""
+    """Return all trials in the order in which they are run.
+
+    `half` takes the half fraction. Raises UserError if the design has none.
+    """
     settings: list[Setting] = [
         dict(zip([f.name for f in factors], levels, strict=True))
         for levels in product(*(f.levels for f in factors))
@@ -63,11 +73,11 @@ def trials(
     if half:
         settings = _half(factors, settings)
     rng = random.Random(seed)
-    found = []
+    planned = []
     for replicate in range(replicates):
         rng.shuffle(settings)
-        found += [Trial(replicate, dict(setting)) for setting in settings]
-    return found
+        planned += [Trial(replicate, dict(setting)) for setting in settings]
+    return planned
 
 
 def _half(factors: Sequence[Factor], settings: Sequence[Setting]) -> list[Setting]:

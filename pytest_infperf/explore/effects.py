@@ -1,9 +1,9 @@
-"""What each factor does, and each pair of them together, with intervals: least squares.
+"""Effects of each factor and of each pair of factors, with intervals, by least squares.
 
-Response times multiply, so their logarithms are fitted and an effect is a ratio; CPU usage adds up,
-and its effect is a difference. An effect is from a factor's lowest level to its highest, the others
-in the middle; an interaction is half of what that differs by between the ends of the other factor
-(Box, Hunter and Hunter, Statistics for Experimenters, chapter 5).
+Response times multiply, so their logarithms are fitted and an effect is a ratio. CPU usage adds up,
+and its effect is a difference. An effect is the change from a factor's lowest level to its highest,
+with the others in the middle. An interaction is half of the change of that effect between the ends
+of the other factor (Box, Hunter and Hunter, Statistics for Experimenters, chapter 5).
 """
 
 from __future__ import annotations
@@ -19,55 +19,65 @@ from pytest_infperf.explore.store import Outcome
 
 @dataclass(frozen=True)
 class Effect:
+    """The estimated effect of one factor, or the interaction of two."""
+
     factors: tuple[str, ...]
-    """One, or the two of an interaction."""
+    """Names of the one or two factors."""
     value: float
-    """A ratio of response times, or a difference in cores."""
+    """Ratio of response times, or difference of CPU usage in cores."""
     low: float
+    """Lower bound of the interval, in the unit of `value`."""
     high: float
+    """Upper bound of the interval, in the unit of `value`."""
     is_ratio: bool
 
     @property
-    def certain(self) -> bool:
-        """Whether the interval leaves out "no effect"."""
-        none = 1.0 if self.is_ratio else 0.0
-        return not self.low <= none <= self.high
+    def is_significant(self) -> bool:
+        """Whether the interval excludes "no effect"."""
+        no_effect = 1.0 if self.is_ratio else 0.0
+        return not self.low <= no_effect <= self.high
 
 
 @dataclass(frozen=True)
-class Fit:
+class EffectEstimates:
+    """All effects on one response."""
+
     effects: Sequence[Effect]
-    """Of the factors, then of pairs where there are trials enough to tell them apart."""
-    untold: Sequence[str]
-    """Factors of which no effect can be told: no trial was answered at their other levels."""
-    explained: float
-    """Share of the variance, R squared."""
+    """Effects of the factors, then of pairs if there are enough trials to tell them apart."""
+    not_estimable: Sequence[str]
+    """Factors without an effect, because trials were answered at one of their levels only."""
+    r_squared: float
+    """Share of the variance that the effects explain."""
     n: int
+    """Number of trials."""
 
 
-def on_response_time(
+def response_time_effects(
     factors: Sequence[Factor], outcomes: Sequence[Outcome], confidence: float
-) -> Fit | None:
-    """Ratios; None when there are too few outcomes."""
-    kept = [outcome for outcome in outcomes if outcome.response_s]
-    return _fit(factors, kept, [math.log(o.response_s or 0) for o in kept], confidence, True)
+) -> EffectEstimates | None:
+    """Return effects on the average response time as ratios; None if outcomes are too few."""
+    answered = [outcome for outcome in outcomes if outcome.response_s]
+    logs = [math.log(outcome.response_s or 0) for outcome in answered]
+    return _estimate(factors, answered, logs, confidence, is_ratio=True)
 
 
-def on_cpu_usage(
+def cpu_usage_effects(
     factors: Sequence[Factor], outcomes: Sequence[Outcome], confidence: float
-) -> Fit | None:
-    """Differences, in cores; None when there are too few outcomes."""
-    kept = [outcome for outcome in outcomes if outcome.cores is not None]
-    return _fit(factors, kept, [o.cores or 0.0 for o in kept], confidence, False)
+) -> EffectEstimates | None:
+    """Return effects on CPU usage as differences in cores; None if outcomes are too few."""
+    answered = [outcome for outcome in outcomes if outcome.cores is not None]
+    cores = [outcome.cores or 0.0 for outcome in answered]
+    return _estimate(factors, answered, cores, confidence, is_ratio=False)
 
 
-def _fit(
+def _estimate(
     factors: Sequence[Factor],
     outcomes: Sequence[Outcome],
     values: Sequence[float],
     confidence: float,
+    *,
     is_ratio: bool,
-) -> Fit | None:
+) -> EffectEstimates | None:
     import numpy as np
     import statsmodels.api as sm
 
@@ -77,30 +87,33 @@ def _fit(
     }
     columns = [np.ones(len(outcomes))]
 
-    def added(terms: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        """Those that nothing else looks like: in half a design, or after failures, some do."""
-        found = []
+    def add_independent(terms: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Add the terms whose columns are linearly independent of those before, and return them.
+
+        In half a design, or after failures, some are not.
+        """
+        added = []
         for term in terms:
             column = np.prod([coded[name] for name in term], axis=0)
             if np.linalg.matrix_rank(np.column_stack([*columns, column])) == len(columns) + 1:
-                found.append(term)
+                added.append(term)
                 columns.append(column)
-        return found
+        return added
 
-    names = added([(name,) for name in coded])
-    with_pairs = len(columns) + len(coded) * (len(coded) - 1) // 2
-    if len(outcomes) > with_pairs:
-        names += added(list(combinations(coded, 2)))
-    if not names or len(outcomes) <= len(columns):
+    terms = add_independent([(name,) for name in coded])
+    columns_with_pairs = len(columns) + len(coded) * (len(coded) - 1) // 2
+    if len(outcomes) > columns_with_pairs:
+        terms += add_independent(list(combinations(coded, 2)))
+    if not terms or len(outcomes) <= len(columns):
         return None
-    fitted = sm.OLS(np.array(values), np.column_stack(columns)).fit()
-    bounds = fitted.conf_int(1 - confidence)
+    fit = sm.OLS(np.array(values), np.column_stack(columns)).fit()
+    bounds = fit.conf_int(1 - confidence)
     effects = []
-    for i, its in enumerate(names, 1):
+    for i, term in enumerate(terms, 1):
         # From -1 to 1 is twice the slope; an interaction is half of such a difference's change.
-        low, value, high = (2 * number for number in (bounds[i][0], fitted.params[i], bounds[i][1]))
+        low, value, high = (2 * number for number in (bounds[i][0], fit.params[i], bounds[i][1]))
         if is_ratio:
             low, value, high = math.exp(low), math.exp(value), math.exp(high)
-        effects.append(Effect(its, float(value), float(low), float(high), is_ratio))
-    untold = [name for name in coded if (name,) not in names]
-    return Fit(effects, untold, float(fitted.rsquared), len(outcomes))
+        effects.append(Effect(term, float(value), float(low), float(high), is_ratio))
+    not_estimable = [name for name in coded if (name,) not in terms]
+    return EffectEstimates(effects, not_estimable, float(fit.rsquared), len(outcomes))

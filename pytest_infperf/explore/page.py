@@ -1,12 +1,17 @@
-"""What an exploration found, as a page: effects, and the plots of each parameter."""
+"""The page of an exploration: tables of effects, and a plot of each parameter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pytest_infperf.explore.design import Factor
-from pytest_infperf.explore.effects import Effect, Fit, on_cpu_usage, on_response_time
+from pytest_infperf.explore.design import Factor, describe
+from pytest_infperf.explore.effects import (
+    Effect,
+    EffectEstimates,
+    cpu_usage_effects,
+    response_time_effects,
+)
 from pytest_infperf.explore.store import Outcome
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.report import plots
@@ -15,13 +20,18 @@ from pytest_infperf.report.html.templates import template
 
 @dataclass(frozen=True)
 class EffectTable:
+    """The effects on one response, as text."""
+
     title: str
     note: str
     rows: Sequence[Sequence[str]]
+    """Parameter, range, effect and interval."""
 
 
 @dataclass(frozen=True)
 class LevelPlot:
+    """A response against the levels of one parameter."""
+
     title: str
     svg: str
 
@@ -30,6 +40,7 @@ _RESPONSES: dict[str, tuple[str, Callable[[Outcome], float | None]]] = {
     "ART": ("average response time, ms", lambda o: o.response_s and 1e3 * o.response_s),
     "ACU": ("average CPU usage, cores", lambda o: o.cores),
 }
+"""Abbreviation of each response, with its axis label and its value."""
 
 
 def page(
@@ -38,15 +49,16 @@ def page(
     outcomes: Sequence[Outcome],
     tables: Sequence[EffectTable],
 ) -> str:
+    """Return the page as HTML."""
     return str(
-        template("design_space.html.j2").render(
+        template("design_space.html.j2", beside=__name__).render(
             title=title,
             answered=sum(outcome.measured for outcome in outcomes),
             tried=len(outcomes),
             tables=tables,
             figures=_figures(factors, outcomes),
             failures=[
-                (outcome.key.partition(":")[2], outcome.failure or outcome.doubt)
+                (describe(outcome.setting), outcome.failure or outcome.doubt)
                 for outcome in outcomes
                 if outcome.failure or outcome.doubt
             ],
@@ -57,57 +69,61 @@ def page(
 def effect_tables(
     factors: Sequence[Factor], outcomes: Sequence[Outcome], confidence: float
 ) -> list[EffectTable]:
-    """On response time and on CPU usage."""
-    fits = {
-        "average response time (ART)": on_response_time(factors, outcomes, confidence),
-        "average CPU usage (ACU), in cores": on_cpu_usage(factors, outcomes, confidence),
+    """Return the table of effects on response time, and the one on CPU usage."""
+    estimates = {
+        "average response time (ART)": response_time_effects(factors, outcomes, confidence),
+        "average CPU usage (ACU), in cores": cpu_usage_effects(factors, outcomes, confidence),
     }
-    return [_effect_table(title, fit, factors, confidence) for title, fit in fits.items()]
+    return [_effect_table(title, fit, factors, confidence) for title, fit in estimates.items()]
 
 
 def _effect_table(
-    title: str, fit: Fit | None, factors: Sequence[Factor], confidence: float
+    title: str, estimates: EffectEstimates | None, factors: Sequence[Factor], confidence: float
 ) -> EffectTable:
-    """Parameter, its range, effect and interval; marked where the interval holds no effect."""
-    if fit is None:
-        return EffectTable(title, "too few trials to tell effects: more replicates", ())
-    ranges = {f.name: f"{level(f, f.levels[0])}, {level(f, f.levels[-1])}" for f in factors}
+    """Return the table of one response; an interval that includes "no effect" is marked."""
+    if estimates is None:
+        return EffectTable(title, "too few trials to estimate effects: use more --replicates", ())
+    ranges = {f.name: f"{_level(f, f.levels[0])}, {_level(f, f.levels[-1])}" for f in factors}
     rows = []
-    for effect in fit.effects:
-        value, low, high = (_shown(effect, n) for n in (effect.value, effect.low, effect.high))
+    for effect in estimates.effects:
+        value, low, high = (_format(effect, n) for n in (effect.value, effect.low, effect.high))
         rows.append(
             [
                 " with ".join(effect.factors),
                 ranges[effect.factors[0]] if len(effect.factors) == 1 else "",
                 value,
-                f"[{low}, {high}]{'' if effect.certain else ' unclear'}",
+                f"[{low}, {high}]{'' if effect.is_significant else ' unclear'}",
             ]
         )
-    note = f"{fit.n} trials, {fit.explained:.1%} of the variance explained, {confidence:.0%} sure"
-    if fit.untold:
-        note += f"; no effect of {', '.join(fit.untold)}: only one level was answered"
+    note = (
+        f"{estimates.n} trials, {estimates.r_squared:.1%} of the variance explained, "
+        f"{confidence:.0%} confidence"
+    )
+    if estimates.not_estimable:
+        names = ", ".join(estimates.not_estimable)
+        note += f"; no estimate for {names}: only one level was answered"
     return EffectTable(title, note, rows)
 
 
-def level(factor: Factor, value: float) -> str:
+def _level(factor: Factor, value: float) -> str:
     return format_value(value, "bytes") if factor.unit == "bytes" else f"{value:g}"
 
 
-def _shown(effect: Effect, value: float) -> str:
+def _format(effect: Effect, value: float) -> str:
     return format_value(value, "ratio") if effect.is_ratio else f"{value:+.3f}"
 
 
 def _figures(factors: Sequence[Factor], outcomes: Sequence[Outcome]) -> list[LevelPlot]:
     figures = []
     for factor in factors:
-        for short, (label, of) in _RESPONSES.items():
-            found: dict[float, list[float]] = {}
+        for short, (label, value_of) in _RESPONSES.items():
+            by_level: dict[float, list[float]] = {}
             for outcome in outcomes:
-                if value := of(outcome):
-                    found.setdefault(outcome.setting[factor.name], []).append(value)
-            if found:
-                ordered = dict(sorted(found.items()))
-                names = [level(factor, value) for value in ordered]
+                if value := value_of(outcome):
+                    by_level.setdefault(outcome.setting[factor.name], []).append(value)
+            if by_level:
+                ordered = dict(sorted(by_level.items()))
+                names = [_level(factor, value) for value in ordered]
                 svg = plots.levels(ordered, names, factor.name, label)
                 figures.append(LevelPlot(f"{short} against {factor.name}", svg))
     return figures

@@ -1,4 +1,4 @@
-"""One trial after the other: a server as the setting says, users who wait, and what came of it."""
+"""Trials of an exploration: a server with the setting, clients that wait, and the outcome."""
 
 from __future__ import annotations
 
@@ -10,46 +10,54 @@ from statistics import fmean
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
-from pytest_infperf.explore.design import Setting, Trial
+from pytest_infperf.explore.design import Setting, Trial, describe
 from pytest_infperf.explore.store import Outcome
 from pytest_infperf.host.control_group import ControlGroup, limited
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.serving.load.generators import Target, streams
 from pytest_infperf.serving.load.run import LoadRun
-from pytest_infperf.serving.load.usage import watched
+from pytest_infperf.serving.load.usage import sample_usage
 from pytest_infperf.serving.server.process import ServerProcess
 from pytest_infperf.stats import quantile
 
 __tracebackhide__ = errors.meant_for_the_user
 
 FACTORS = {
-    "users": ("clients who each wait for an answer: requests in flight", ""),
-    "payload": ("samples of a request", "samples"),
-    "length": ("of each sample, in the unit that the task counts, at least", ""),
-    "replicas": ("server processes, each with a model of its own", ""),
-    "cpu": ("processor time that the server may use, in cores", "cores"),
-    "memory": ("that the server may use", "bytes"),
+    "users": ("clients that each wait for an answer: requests in flight", ""),
+    "payload": ("samples in a request", "samples"),
+    "length": ("minimum length of each sample, in the unit that the task counts", ""),
+    "replicas": ("server processes, each with its own copy of the model", ""),
+    "cpu": ("limit of the server's CPU time, in cores", "cores"),
+    "memory": ("limit of the server's memory", "bytes"),
 }
-_WARM_UP = 4
-"""Requests a user, before those that count."""
+"""Parameters that can be varied, with their purpose and their unit."""
+_WARM_UP_REQUESTS = 4
+"""Requests of each user before the measured ones."""
+_WARM_UP_S = 60.0
+_SIZED_SAMPLES = 50
+"""Number of different samples that are made of a chosen length."""
 
 
 @dataclass(frozen=True)
 class Explorer:
+    """Runs the trials of one variant."""
+
     suite_run: SuiteRun
     variant_id: str
     seconds: float
-    """Of load, a trial."""
+    """Duration of the load in a trial, in seconds."""
 
     def outcomes(
         self, trials: Sequence[Trial], done: set[str], report_progress: Callable[[str], None]
     ) -> Iterator[Outcome]:
-        """Of the trials that are not done; raises control_group.Unwritable for limits that this
-        host does not let anybody set."""
+        """Run the trials whose keys are not in `done`, and yield their outcomes.
+
+        Raises ControlGroupError if limits on CPU time or memory cannot be set on this host.
+        """
         left = [trial for trial in trials if trial.key not in done]
         for number, trial in enumerate(left, len(trials) - len(left) + 1):
-            report_progress(f"{number}/{len(trials)} {trial.key.partition(':')[2]}")
+            report_progress(f"{number}/{len(trials)} {describe(trial.setting)}")
             yield self._outcome(trial)
 
     def _outcome(self, trial: Trial) -> Outcome:
@@ -57,7 +65,7 @@ class Explorer:
         memory = setting.get("memory")
         with limited(setting.get("cpu"), None if memory is None else round(memory)) as limits:
             try:
-                run = self._loaded(setting, limits)
+                run = self._run(setting, limits)
                 failure = ""
             except WorkerError as error:
                 run, failure = None, str(error).partition("\n")[0]
@@ -66,21 +74,22 @@ class Explorer:
         if run is None or not run.answered:
             failure = failure or "no request was answered"
             return Outcome(trial.key, trial.replicate, setting, failure=failure)
-        kept = [reply.latency_s for reply in run.kept]
+        latencies = [reply.latency_s for reply in run.steady_replies]
         return Outcome(
             trial.key,
             trial.replicate,
             setting,
-            response_s=fmean(kept),
+            response_s=fmean(latencies),
             cores=run.cores,
-            p99_s=quantile.percentile(kept, 0.99),
+            p99_s=quantile.percentile(latencies, 0.99),
             requests_per_hour=3600 * len(run.answered) / run.seconds,
             error_rate=run.error_rate,
             peak_memory_bytes=run.usage.peak_memory_bytes,
             doubt=run.doubt,
         )
 
-    def _loaded(self, setting: Setting, limits: ControlGroup) -> LoadRun:
+    def _run(self, setting: Setting, limits: ControlGroup) -> LoadRun:
+        """Start a server with the setting, warm it up, and put load on it."""
         suite_server, suite = self.suite_run.server, self.suite_run.suite
         replicas = round(setting.get("replicas", suite.serving.workers))
         serving = replace(suite.serving, workers=replicas)
@@ -90,19 +99,20 @@ class Explorer:
         with closing(suite_server.started(deployment, lambda: limits.kills() > 0)) as server:
             users = round(setting.get("users", 1))
             target = self._target(server, setting)
-            streams(target, 60.0, users, requests=_WARM_UP * users)
-            with watched(server.process) as watch:
+            streams(target, _WARM_UP_S, users, requests=_WARM_UP_REQUESTS * users)
+            with sample_usage(server.process) as sampler:
                 traffic = streams(target, self.seconds, users)
-            return LoadRun(traffic, watch.usage)
+            return LoadRun(traffic, sampler.usage)
 
     def _target(self, server: ServerProcess, setting: Setting) -> Target:
+        """Return the server with requests of the setting's payload and length."""
         run, size = self.suite_run, round(setting.get("payload", 1))
         order = endless_order(run.numbers, run.seed)
         samples, length = run.samples, setting.get("length")
         if length is None:
             return run.server.target(server, samples, order, size)
         inputs, sized = samples.inputs, run.suite.task.sized
-        long = [sized(inputs, i, round(length)) for i in islice(order, 50)]
+        long = [sized(inputs, i, round(length)) for i in islice(order, _SIZED_SAMPLES)]
         return run.server.target(
             server, replace(samples, inputs=long), endless_order(range(len(long)), run.seed), size
         )

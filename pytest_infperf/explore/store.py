@@ -1,10 +1,10 @@
-"""What was tried, a line a trial: an exploration that was interrupted goes on from there."""
+"""The outcomes of trials on disk, one a line, so that an interrupted exploration can continue."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,77 +15,97 @@ from pytest_infperf.explore.design import Setting
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one trial gave."""
+    """The result of one trial."""
 
     key: str
+    """`Trial.key`."""
     replicate: int
     setting: Setting
     response_s: float | None = None
-    """Average response time (ART); None when there was no answer."""
+    """Average response time (ART), in seconds; None without an answer."""
     cores: float | None = None
-    """Average CPU usage (ACU)."""
+    """Average CPU usage (ACU), in cores."""
     p99_s: float | None = None
+    """99th percentile of the response time, in seconds."""
     requests_per_hour: float | None = None
     error_rate: float | None = None
+    """Share of requests that were not answered with 2xx."""
     peak_memory_bytes: float | None = None
     failure: str = ""
-    """Why there is nothing: memory that ran out, most often."""
+    """Reason why nothing was measured; most often memory ran out."""
     doubt: str = ""
+    """Reason why the load generator may be what was measured."""
 
     @property
     def measured(self) -> bool:
+        """Whether the trial was answered."""
         return self.response_s is not None
 
 
 class OutcomeFile:
-    """A file of JSON lines: first what is explored, then the outcomes."""
+    """A file of JSON lines: a description of the exploration first, then its outcomes.
 
-    def __init__(self, path: Path, what: Mapping[str, Any]) -> None:
-        """Raises UserError when the file is of another exploration."""
+    Parameters
+    ----------
+    path : Path
+        The file; it is created if it does not exist or is empty.
+    exploration : Mapping
+        Description of the exploration, in types that JSON has.
+
+    Raises
+    ------
+    UserError
+        If the file holds another exploration.
+    """
+
+    def __init__(self, path: Path, exploration: Mapping[str, Any]) -> None:
         self.path = path
         self.outcomes: list[Outcome] = []
         if path.exists() and path.read_text().strip():
-            self._read(what)
+            previous, self.outcomes = read(path)
+            self._check_same(previous, exploration)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._append(dict(what))
+            self._append(dict(exploration))
 
-    def _read(self, what: Mapping[str, Any]) -> None:
-        first, *lines = self.path.read_text().splitlines()
-        before = _parsed(first) or {}
-        for name, value in what.items():
-            if before.get(name) != json.loads(json.dumps(value)):
+    def _check_same(self, previous: Mapping[str, Any], exploration: Mapping[str, Any]) -> None:
+        for name, value in exploration.items():
+            if previous.get(name) != json.loads(json.dumps(value)):
                 raise UserError(
-                    f"{self.path} explores something else: {name} was {before.get(name)!r} and is "
-                    f"{value!r} now. Name another file with --out, or remove it"
+                    f"{self.path} holds another exploration: {name} was {previous.get(name)!r} and "
+                    f"is {value!r} now. Name another file with --out, or remove this one"
                 )
-        # A line that was cut off when the run was ended is tried again.
-        outcomes = [values for line in lines if (values := _parsed(line))]
-        self.outcomes = [Outcome(**values) for values in outcomes]
 
     @property
     def keys(self) -> set[str]:
+        """Keys of the trials that have an outcome."""
         return {outcome.key for outcome in self.outcomes}
 
-    def keep(self, outcome: Outcome) -> None:
+    def add(self, outcome: Outcome) -> None:
+        """Append an outcome to the file, and flush it to the disk."""
         self.outcomes.append(outcome)
         self._append(asdict(outcome))
 
     def _append(self, values: Mapping[str, Any]) -> None:
-        torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
+        ends_mid_line = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(("\n" if torn and file.tell() else "") + json.dumps(values) + "\n")
+            separator = "\n" if ends_mid_line and file.tell() else ""
+            file.write(separator + json.dumps(values) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
 
-def read(path: Path) -> tuple[Mapping[str, Any], Sequence[Outcome]]:
-    """What was explored, and what came of it."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return json.loads(lines[0]), [Outcome(**v) for line in lines[1:] if (v := _parsed(line))]
+def read(path: Path) -> tuple[Mapping[str, Any], list[Outcome]]:
+    """Return the description of the exploration, and its outcomes.
+
+    A line that an interruption cut off is skipped, so that its trial is run again.
+    """
+    first, *lines = path.read_text(encoding="utf-8").splitlines()
+    outcomes = [Outcome(**values) for line in lines if (values := _parse(line))]
+    return _parse(first) or {}, outcomes
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
+def _parse(line: str) -> dict[str, Any] | None:
     try:
         values = json.loads(line)
     except ValueError:

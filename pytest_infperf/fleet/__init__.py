@@ -1,4 +1,4 @@
-"""Measuring on the nodes of a Ray cluster. Ray itself is imported by `cluster` alone."""
+"""Measuring on the nodes of a Ray cluster. Only `connection` imports Ray itself."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ if TYPE_CHECKING:
 def measuring_session(
     config: pytest.Config, settings: Settings, progress: Progress
 ) -> FleetSession | None:
-    """The session of a run whose tests run elsewhere; None where they run here.
+    """Return the session of a run whose tests run on nodes, or None if they run on this host.
 
-    Raises UserError for what does not go together, and when there is no cluster.
+    Raises UserError if there is no cluster, or if an option does not work with one.
     """
     if not settings.ray or settings.ray_quality:
         return None
-    from pytest_infperf.fleet.options import options_there
+    from pytest_infperf.fleet.options import node_options
     from pytest_infperf.fleet.session import FleetSession
 
-    return FleetSession(settings, options_there(config), progress, config.hook)
+    return FleetSession(settings, node_options(config), progress, config.hook)
 
 
 def shared_sets(settings: Settings) -> SharedSets | None:
-    """Who runs the quality sets of a run that shares them out; None where they are run here.
+    """Return the runner of quality sets on nodes, or None if this host runs them.
 
-    Raises UserError when there is no cluster.
+    Raises UserError if there is no cluster.
     """
     if not settings.ray or not settings.ray_quality:
         return None
     from pytest_infperf.fleet.cluster import RayCluster
     from pytest_infperf.fleet.sets import SharedSets
 
-    cluster = RayCluster(settings.ray)
-    return SharedSets(cluster, cluster.ship, cluster.close, settings)
+    return SharedSets(RayCluster(settings.ray), settings)

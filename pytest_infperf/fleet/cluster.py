@@ -1,53 +1,34 @@
-"""Ray's side: which nodes there are, an actor on each that works, and what becomes of them."""
+"""A Ray cluster: the types of its nodes, and an actor on each node that works."""
 
 from __future__ import annotations
 
 import re
-import socket
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.fleet import node_types, tree
+from pytest_infperf.fleet import tree
+from pytest_infperf.fleet.connection import connect, import_ray
 from pytest_infperf.fleet.dispatch import Finished, Gone, News, Ready, Share, ShareFailed
 from pytest_infperf.fleet.node import Delegate
-from pytest_infperf.fleet.node_types import START, NodeType
+from pytest_infperf.fleet.node_types import START, NodeType, count_live_nodes, node_types
 from pytest_infperf.fleet.tree import Tree
 
-CONNECT_LIMIT_S = 10.0
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"[\w.]+(Error|Exception)\b")
 
 
 class RayCluster:
-    """The delegates of a run on a Ray cluster: `dispatch.Delegates`."""
+    """The delegates of a run on a Ray cluster. Implements `dispatch.Delegates`."""
 
     def __init__(self, address: str) -> None:
-        """Raises UserError when there is no Ray, no cluster at that address, or no kind in it."""
-        self._ray = _ray()
-        try:
-            _check_that_somebody_listens(address)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self._ray.init(
-                    address=address,
-                    log_to_driver=False,
-                    logging_level="error",
-                    namespace="pytest-infperf",
-                )
-        except Exception as error:  # of many types, by the kind of address
-            reason = str(error).strip().partition("\n")[0]
-            raise UserError(
-                f"--infperf-ray: no Ray cluster answers at {address}: {reason}. `ray status` on "
-                "its head says whether it runs; a laptop reaches it by ray://HEAD:10001"
-            ) from error
-        self.node_types: dict[str, NodeType] = node_types.node_types(self._ray.nodes())
+        """Raises UserError if Ray cannot connect, or if no node names its instance type."""
+        self._ray = connect(address)
+        self.node_types: dict[str, NodeType] = node_types(self._ray.nodes())
         if not self.node_types:
             self.close()
             raise UserError(
@@ -55,20 +36,21 @@ class RayCluster:
                 f"a resource for it: {START}"
             )
         self._shipment: tuple[str, list[Any]] | None = None
+        """Digest of the packed tree, and Ray's references to its parts."""
         self._actors: dict[str, Any] = {}
         self._pending: dict[Any, tuple[str, str | None]] = {}
-        """By what Ray will answer, the delegate and the share that it works on."""
+        """Delegate and share id by Ray's reference to the result; the id is None for a start."""
 
     def ship(self, working_tree: Tree) -> str:
-        """Put the tree where all nodes can get it, before any delegate is hired; its digest."""
+        """Put the tree into Ray's object store, before any delegate is hired. Return its digest."""
         with tempfile.TemporaryDirectory(prefix="infperf-ship-") as folder:
             packed = Path(folder, "tree.tar")
             digest = tree.pack(working_tree, packed)
-            self._shipment = digest, [self._ray.put(part) for part in tree.parts(packed)]
+            self._shipment = digest, [self._ray.put(part) for part in tree.read_parts(packed)]
         return digest
 
     def nodes(self) -> Mapping[str, int]:
-        return node_types.alive(self._ray.nodes(), self.node_types)
+        return count_live_nodes(self._ray.nodes(), self.node_types)
 
     def hire(self, node_type: str) -> str:
         assert self._shipment, "the tree is shipped first"
@@ -86,24 +68,27 @@ class RayCluster:
         self._pending[self._actors[delegate].do.remote(share.work)] = delegate, share.id
 
     def news(self, timeout_s: float) -> Sequence[News]:
-        waited = list(self._pending)
-        answered, _ = self._ray.wait(waited, num_returns=1, timeout=timeout_s)
-        return [self._opened(answer) for answer in answered]
+        finished, _ = self._ray.wait(list(self._pending), num_returns=1, timeout=timeout_s)
+        return [self._read(reference) for reference in finished]
 
     def release(self, delegate: str) -> None:
-        self._pending = {ref: its for ref, its in self._pending.items() if its[0] != delegate}
+        self._pending = {
+            reference: (name, share_id)
+            for reference, (name, share_id) in self._pending.items()
+            if name != delegate
+        }
         if actor := self._actors.pop(delegate, None):
             self._ray.kill(actor)
 
     def close(self) -> None:
-        """Leave the cluster, which ends what still runs there for this run."""
+        """Disconnect from the cluster, which ends whatever this run still does there."""
         self._ray.shutdown()
 
-    def _opened(self, answer: Any) -> News:
-        delegate, share_id = self._pending.pop(answer)
+    def _read(self, reference: Any) -> News:
+        delegate, share_id = self._pending.pop(reference)
         errors = self._ray.exceptions
         try:
-            result = self._ray.get(answer)
+            result = self._ray.get(reference)
         except errors.RayTaskError as error:
             if share_id is not None:
                 return ShareFailed(delegate, share_id, _reason(error))
@@ -114,20 +99,20 @@ class RayCluster:
 
 
 class RayDelegate(Delegate):
-    """The actor: asks for the tree's parts where the node does not have the tree."""
+    """The Ray actor. It fetches the parts of the tree if its node does not have the tree."""
 
-    def __init__(self, node_type: str, digest: str, shipped: Sequence[Any]) -> None:
-        node_id = _ray().get_runtime_context().get_node_id()
-        super().__init__(node_type, node_id, digest, partial(_parts, shipped))
+    def __init__(self, node_type: str, digest: str, parts: Sequence[Any]) -> None:
+        node_id = import_ray().get_runtime_context().get_node_id()
+        super().__init__(node_type, node_id, digest, partial(_fetch, parts))
 
 
-def _parts(shipped: Sequence[Any]) -> Iterator[bytes]:
-    for part in shipped:
-        yield _ray().get(part)
+def _fetch(parts: Sequence[Any]) -> Iterator[bytes]:
+    for part in parts:
+        yield import_ray().get(part)
 
 
 def _reason(error: Exception) -> str:
-    """Of Ray's long messages the error that ended a delegate, or else what died."""
+    """Return the line of Ray's long message that names the exception or a death."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, Exception):
         return f"{type(cause).__name__}: {cause}"
@@ -135,19 +120,3 @@ def _reason(error: Exception) -> str:
     if lines and _ERROR.match(lines[-1]):
         return lines[-1]
     return next((line for line in lines if "died" in line), type(error).__name__)
-
-
-def _check_that_somebody_listens(address: str) -> None:
-    """Ray itself would try for minutes. Raises OSError."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_LIMIT_S).close()
-
-
-def _ray() -> Any:
-    try:
-        return import_module("ray")
-    except ImportError as error:
-        raise UserError(
-            '--infperf-ray needs Ray: pip install "pytest-infperf[ray]", here and on all nodes'
-        ) from error

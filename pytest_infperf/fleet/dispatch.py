@@ -1,7 +1,8 @@
-"""Who does which share of the work, and what happens to the share of a node that is lost.
+"""Distribute shares of work over nodes, and repeat the share of a node that is lost.
 
-Each share has an id, and one outcome: what comes in twice, or too late, counts once. Nothing here
-knows Ray: `Delegates` is what a cluster offers, one delegate a node.
+Each share has one outcome: a result that arrives twice, or after the share was given to another
+node, counts once. This module does not know Ray: `Delegates` is what it needs of a cluster, with
+one delegate on a node.
 """
 
 from __future__ import annotations
@@ -9,39 +10,41 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from pytest_infperf.fleet.work import Work
 
-if TYPE_CHECKING:
-    pass
-
 ATTEMPTS = 3
-"""Of a share, and of starting a delegate on a kind of node."""
+"""Number of tries at a share, and at starting a delegate on a node type."""
 POLL_S = 0.5
-"""How often nodes are counted while nothing else happens."""
+"""Time between two counts of the nodes while nothing else happens, in seconds."""
 
 
 @dataclass(frozen=True)
 class Share:
+    """A part of the work, done as a whole by one delegate."""
+
     id: str
     node_types: Sequence[str]
-    """The kinds of nodes that may do it."""
+    """Node types that may do it."""
     work: Work
 
 
 @dataclass(frozen=True)
 class Done:
+    """Outcome of a share: its result, and the type of the node that did it."""
+
     share: Share
     result: Any
     node_type: str
-    attempts: int
 
 
 @dataclass(frozen=True)
 class NotDone:
+    """Outcome of a share that failed, or that no node is left for."""
+
     share: Share
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Ready:
 
 @dataclass(frozen=True)
 class Finished:
+    """The delegate did its share, and waits for work."""
+
     delegate: str
     share_id: str
     result: Any
@@ -60,38 +65,41 @@ class Finished:
 
 @dataclass(frozen=True)
 class ShareFailed:
-    """The work raised an exception: it would elsewhere too. The delegate is still there."""
+    """The work raised an exception, as it would on any node. The delegate waits for work."""
 
     delegate: str
     share_id: str
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Gone:
-    """The delegate died, often with its node; what it was doing is lost."""
+    """The delegate died, often with its node; the share that it worked on is lost."""
 
     delegate: str
-    why: str
+    reason: str
 
 
 News = Ready | Finished | ShareFailed | Gone
 
 
 class Delegates(Protocol):
+    """The nodes of a cluster, and the delegates that run there."""
+
     def nodes(self) -> Mapping[str, int]:
-        """How many nodes of each kind are alive."""
+        """Return the number of live nodes by node type."""
 
     def hire(self, node_type: str) -> str:
-        """Begin to start a delegate on any free node of the kind; returns its name."""
+        """Begin to start a delegate on any free node of the type, and return its name."""
 
-    def give(self, delegate: str, share: Share) -> None: ...
+    def give(self, delegate: str, share: Share) -> None:
+        """Let an idle delegate work on a share."""
 
     def news(self, timeout_s: float) -> Sequence[News]:
-        """What happened, as soon as something has; nothing when the time is up."""
+        """Return what happened, as soon as something has; nothing after the timeout."""
 
     def release(self, delegate: str) -> None:
-        """End a delegate, which gives its node back; one that is gone is no error."""
+        """End a delegate, which frees its node. Does nothing if the delegate is gone."""
 
 
 def dispatch(
@@ -99,7 +107,11 @@ def dispatch(
     delegates: Delegates,
     report_progress: Callable[[str], None] = lambda text: None,
 ) -> Generator[Done | NotDone]:
-    """The outcomes of all shares, as they come; `said` hears of losses."""
+    """Yield the outcomes of all shares as they arrive.
+
+    `report_progress` is called for each share that was lost and is repeated. Closing the generator
+    releases all delegates.
+    """
     dispatcher = _Dispatcher(delegates, report_progress, shares)
     try:
         while dispatcher.unfinished:
@@ -121,40 +133,44 @@ class _Dispatcher:
         self.unfinished = {share.id: share for share in shares}
         self._waiting = deque(shares)
         self._attempts: Counter[str] = Counter()
+        """Number of tries by share id."""
         self._node_types: dict[str, str] = {}
-        """Of the hired delegates, by name."""
+        """Node type by name of a hired delegate."""
         self._idle: set[str] = set()
         self._busy: dict[str, Share] = {}
         self._failed_starts: Counter[str] = Counter()
-        self._last_words: dict[str, str] = {}
+        """Number of delegates that died before they were ready, by node type."""
+        self._last_losses: dict[str, str] = {}
+        """Why the last delegate of a node type died."""
 
     def give_up(self) -> Iterator[NotDone]:
-        """Of waiting shares those that no node is left for."""
+        """Yield the waiting shares that no node is left for."""
         self._nodes = {
             node_type: 0 if self._failed_starts[node_type] >= ATTEMPTS else count
             for node_type, count in self._delegates.nodes().items()
         }
         for share in [s for s in self._waiting if not any(map(self._nodes.get, s.node_types))]:
             self._waiting.remove(share)
-            words = [
-                self._last_words[node_type]
+            losses = [
+                self._last_losses[node_type]
                 for node_type in share.node_types
-                if node_type in self._last_words
+                if node_type in self._last_losses
             ]
-            why = f"no node of {' or '.join(share.node_types)} is left"
-            yield self._not_done(share, ": ".join([why, *words]))
+            reason = f"no node of {' or '.join(share.node_types)} is left"
+            yield self._not_done(share, ": ".join([reason, *losses]))
 
     def staff(self) -> None:
-        """Hire where work waits, and let nodes go that have none."""
-        for delegate in [a for a in self._node_types if a not in self._busy]:
+        """Hire delegates where shares wait, and dismiss those without work."""
+        for delegate in [name for name in self._node_types if name not in self._busy]:
             node_type = self._node_types[delegate]
             stuck = delegate not in self._idle and not self._nodes.get(node_type)
             if stuck or not self._waiting_for(node_type):
                 self._dismiss(delegate)
-        for node_type, alive in self._nodes.items():
-            busy = sum(self._node_types[delegate] == node_type for delegate in self._busy)
-            hired = sum(its == node_type for its in self._node_types.values())
-            for _ in range(min(alive, busy + self._waiting_for(node_type)) - hired):
+        hired = Counter(self._node_types.values())
+        busy = Counter(self._node_types[delegate] for delegate in self._busy)
+        for node_type, live in self._nodes.items():
+            wanted = min(live, busy[node_type] + self._waiting_for(node_type))
+            for _ in range(wanted - hired[node_type]):
                 self._node_types[self._delegates.hire(node_type)] = node_type
 
     def assign(self) -> None:
@@ -172,7 +188,7 @@ class _Dispatcher:
         for news in self._delegates.news(POLL_S):
             node_type = self._node_types.get(news.delegate)
             if node_type is None:
-                continue  # of a delegate that was let go
+                continue  # the delegate was dismissed
             match news:
                 case Ready():
                     self._failed_starts[node_type] = 0
@@ -186,10 +202,10 @@ class _Dispatcher:
                     self._idle.add(news.delegate)
                     del self._busy[news.delegate]
                     if isinstance(news, ShareFailed):
-                        yield self._not_done(share, news.why)
+                        yield self._not_done(share, news.reason)
                     elif share.id in self.unfinished:
                         del self.unfinished[share.id]
-                        yield Done(share, news.result, node_type, self._attempts[share.id])
+                        yield Done(share, news.result, node_type)
 
     def dismiss_all(self) -> None:
         for delegate in list(self._node_types):
@@ -201,15 +217,15 @@ class _Dispatcher:
     def _lost(self, news: Gone, node_type: str) -> Iterator[NotDone]:
         share = self._busy.pop(news.delegate, None)
         self._dismiss(news.delegate)
-        self._last_words[node_type] = news.why
+        self._last_losses[node_type] = news.reason
         if share is None:
             self._failed_starts[node_type] += 1
         elif (attempt := self._attempts[share.id]) >= ATTEMPTS:
-            yield self._not_done(share, f"lost in each of {attempt} attempts: {news.why}")
+            yield self._not_done(share, f"lost in each of {attempt} attempts: {news.reason}")
         else:
             self._report_progress(
-                f"a node of {node_type} was lost ({news.why}); {share.id} is done again, attempt "
-                f"{attempt + 1} of {ATTEMPTS}"
+                f"a node of {node_type} was lost ({news.reason}); {share.id} is done again, "
+                f"attempt {attempt + 1} of {ATTEMPTS}"
             )
             self._waiting.appendleft(share)
 
@@ -219,6 +235,6 @@ class _Dispatcher:
         self._busy.pop(delegate, None)
         self._delegates.release(delegate)
 
-    def _not_done(self, share: Share, why: str) -> NotDone:
+    def _not_done(self, share: Share, reason: str) -> NotDone:
         del self.unfinished[share.id]
-        return NotDone(share, why)
+        return NotDone(share, reason)

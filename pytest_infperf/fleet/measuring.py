@@ -1,4 +1,4 @@
-"""The selected tests on one node: a pytest of its own there, in the tree that was shipped."""
+"""The work of a measuring run: the tests of a node type, in a pytest process on one node."""
 
 from __future__ import annotations
 
@@ -13,38 +13,40 @@ from pathlib import Path
 from pytest_infperf.fleet import reports
 from pytest_infperf.fleet.reports import Reports
 from pytest_infperf.fleet.work import Node
-from pytest_infperf.host.processes import LastWords, how_it_ended
+from pytest_infperf.host.processes import OutputTail, how_it_ended
 
 
 @dataclass(frozen=True)
 class TestsRun:
-    """What came of them: the reports hold the records."""
+    """Result of a measuring run. The records are in the reports."""
 
     reports: Reports
-    ended: str
-    """How the process ended, with its last words."""
+    ending: str
+    """How the process ended, with the end of its output."""
 
     __test__ = False
 
 
 @dataclass(frozen=True)
 class MeasuringRun:
+    """Runs the selected tests in the tree that was shipped."""
+
     root: str
-    """The project's root below the top of the tree."""
+    """Root of the project, relative to the top of the tree."""
     options: Sequence[str]
     tests: Sequence[str]
-    """Node ids."""
+    """Node ids of the tests."""
     cache: str | None
-    """Where built variants are kept; None: in the node's own folder."""
+    """Folder of built variants; None for the folder of the node."""
 
     def do(self, node: Node) -> TestsRun:
         with tempfile.TemporaryDirectory(prefix="infperf-run-") as scratch:
             return self._run(node, Path(scratch))
 
     def _run(self, node: Node, scratch: Path) -> TestsRun:
-        file, selection = scratch / "reports.jsonl", scratch / "tests.txt"
+        report_file, selection = scratch / "reports.jsonl", scratch / "tests.txt"
         selection.write_text("".join(f"{test}\n" for test in self.tests), encoding="utf-8")
-        words = LastWords()
+        output = OutputTail()
         try:
             done = subprocess.run(
                 [
@@ -54,14 +56,13 @@ class MeasuringRun:
                     f"@{selection}",
                 ],
                 cwd=node.tree / self.root,
-                env={**os.environ, reports.FILE_VARIABLE: str(file)},
+                env={**os.environ, reports.FILE_VARIABLE: str(report_file)},
                 stdin=subprocess.DEVNULL,
-                stdout=words.file,
+                stdout=output.file,
                 stderr=subprocess.STDOUT,
                 check=False,
             )
-            return TestsRun(
-                reports.read(file), f"pytest {how_it_ended(done.returncode)} there{words}"
-            )
+            ending = f"pytest {how_it_ended(done.returncode)} on the node{output}"
+            return TestsRun(reports.read(report_file), ending)
         finally:
-            words.close()
+            output.close()

@@ -1,4 +1,4 @@
-"""What runs on a node of the fleet: it has the node to itself and does one share after another."""
+"""The process on a node of the fleet that has the node to itself and does one share at a time."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from typing import Any
 
 import psutil
 
-from pytest_infperf.fleet.tree import unpacked
+from pytest_infperf.fleet.tree import unpack
 from pytest_infperf.fleet.work import Node, Work
 from pytest_infperf.host.ec2 import INSTANCE_VARIABLE
 from pytest_infperf.host.fingerprint import thread_environment
 
 FOLDER_VARIABLE = "INFPERF_NODE_FOLDER"
 _ALLOCATOR = str(Path("ray", "core", "libjemalloc.so"))
-"""Below site-packages (ray._private.services.JEMALLOC_SO)."""
+"""Path below site-packages (`ray._private.services.JEMALLOC_SO`)."""
 
 
 class Delegate:
-    """Stays in one process of the node."""
+    """Does shares of work on a node, in one process."""
 
     def __init__(
         self, node_type: str, node_id: str, digest: str, receive: Callable[[], Iterable[bytes]]
     ) -> None:
-        """Unpack the tree where the node has it not yet; `receive` gives its parts."""
+        """Unpack the tree, if the node does not have it, from the parts that `receive` returns."""
         os.environ[INSTANCE_VARIABLE] = node_type
         folder = node_folder(os.environ)
-        tree = unpacked(digest, _lazily(receive), folder / "nodes" / node_id)
+        tree = unpack(digest, _lazily(receive), folder / "nodes" / node_id)
         self._node = Node(node_type, tree, folder / "artifacts")
 
     def ready(self) -> None:
-        """Answers when the node is ours and the tree is unpacked."""
+        """Return once the delegate has the node and the tree is unpacked."""
 
     def do(self, work: Work) -> Any:
-        _undo_limits_of_threads()
+        _restore_thread_settings()
         return work.do(self._node)
 
 
@@ -50,26 +50,29 @@ def _lazily(receive: Callable[[], Iterable[bytes]]) -> Iterable[bytes]:
     yield from receive()
 
 
-def _undo_limits_of_threads() -> None:
-    """Ray sets them for its own workers; those of Ray's parent process are what the user set."""
+def _restore_thread_settings() -> None:
+    """Replace the thread limits that Ray sets in its workers by those of Ray's parent process.
+
+    The parent's environment is the one that the user started Ray in.
+    """
     parent = psutil.Process().parent()
     try:
-        around = parent.environ() if parent else {}
+        environment = parent.environ() if parent else {}
     except psutil.Error:
-        around = {}
+        environment = {}
     for name in thread_environment(os.environ):
         del os.environ[name]
-    os.environ.update(set_by_user(around))
+    os.environ.update(user_thread_settings(environment))
 
 
-def set_by_user(environment: Mapping[str, str]) -> dict[str, str]:
-    """What changes how runtimes use threads and memory, of the environment of Ray's own process.
+def user_thread_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the user's settings of threads and memory from the environment of Ray's own process.
 
-    Into that Ray preloads an allocator, unless another is; runtimes crash with it.
+    Ray preloads an allocator there, unless the user preloads another; runtimes crash with Ray's.
     """
-    found = thread_environment(environment)
-    its_own = environment.get("RAY_JEMALLOC_LIB_PATH", _ALLOCATOR)
-    if found.get("LD_PRELOAD", "").endswith(its_own):
-        del found["LD_PRELOAD"]
-        found.pop("MALLOC_CONF", None)
-    return found
+    settings = thread_environment(environment)
+    ray_allocator = environment.get("RAY_JEMALLOC_LIB_PATH", _ALLOCATOR)
+    if settings.get("LD_PRELOAD", "").endswith(ray_allocator):
+        del settings["LD_PRELOAD"]
+        settings.pop("MALLOC_CONF", None)
+    return settings

@@ -1,4 +1,4 @@
-"""Kinds of nodes: the instance types that the nodes of a cluster name in a custom resource."""
+"""Node types: the instance types that the nodes of a cluster declare as a custom Ray resource."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ START = """ray start --address=HEAD:6379 --resources='{"instance:c7i.large": 1}'
 
 @dataclass(frozen=True)
 class NodeType:
+    """An instance type with its Ray resource."""
+
     name: str
-    """Such as `c7i.large`."""
-    nodes: int
-    """How many are alive."""
+    """Instance type, for example `c7i.large`."""
     amount: float
-    """Of its resource on each node: whoever holds all of it has the node to itself."""
+    """Amount of the resource on each node. A delegate takes all of it, to have the node alone."""
 
     @property
     def resource(self) -> str:
@@ -27,32 +27,34 @@ class NodeType:
 
 
 def node_types(nodes: Sequence[Mapping[str, Any]]) -> dict[str, NodeType]:
-    """The kinds of the nodes that are alive, by name, of rows such as `ray.nodes()` gives.
+    """Return the types of the live nodes by name. `nodes` are rows of `ray.nodes()`.
 
-    Raises UserError when nodes of one kind have different amounts of its resource, for then
-    holding the one node's share would not keep others off the other.
+    Raises UserError if nodes of one type have different amounts of its resource: a delegate that
+    takes the amount of one node would share a larger node with others.
     """
-    amounts: dict[str, list[float]] = {}
+    amounts: dict[str, set[float]] = {}
     for node in nodes:
         if node["Alive"]:
             for resource, amount in node["Resources"].items():
                 if resource.startswith(RESOURCE_PREFIX):
-                    amounts.setdefault(resource.removeprefix(RESOURCE_PREFIX), []).append(amount)
-    for name, found in amounts.items():
-        if len(set(found)) > 1:
+                    amounts.setdefault(resource.removeprefix(RESOURCE_PREFIX), set()).add(amount)
+    for name, different in amounts.items():
+        if len(different) > 1:
             raise UserError(
-                f"--infperf-ray: the nodes of {name} have {sorted(set(found))} of "
+                f"--infperf-ray: the nodes of {name} have {sorted(different)} of "
                 f"{RESOURCE_PREFIX}{name}; give each of them 1: {START}"
             )
-    return {name: NodeType(name, len(found), found[0]) for name, found in sorted(amounts.items())}
+    return {name: NodeType(name, amount) for name, (amount,) in sorted(amounts.items())}
 
 
-def alive(nodes: Sequence[Mapping[str, Any]], known: Mapping[str, NodeType]) -> dict[str, int]:
-    """How many nodes of each known kind are alive now."""
+def count_live_nodes(
+    nodes: Sequence[Mapping[str, Any]], types: Mapping[str, NodeType]
+) -> dict[str, int]:
+    """Return the number of live nodes of each type. `nodes` are rows of `ray.nodes()`."""
     return {
         node_type.name: sum(
             node["Alive"] and node["Resources"].get(node_type.resource) == node_type.amount
             for node in nodes
         )
-        for node_type in known.values()
+        for node_type in types.values()
     }

@@ -1,4 +1,4 @@
-"""The options that a node's pytest is given: what was asked of this run, but for its files."""
+"""The options of a node's pytest: those of this run, except for its output files."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_infperf import options
 from pytest_infperf.errors import UserError
+from pytest_infperf.options import OPTIONS, Option
 
 if TYPE_CHECKING:
     import pytest
 
-_OF_THIS_RUN = {"json", "html", "cache", "against", "against_python", "ray"}
+_NOT_FOR_NODES = {"json", "html", "cache", "against", "against-python", "ray"}
 _PATHS = {"thresholds", "prices"}
 
 
-def options_there(config: pytest.Config) -> list[str]:
-    """Raises UserError for a file that lies outside the project and so is not shipped.
+def node_options(config: pytest.Config) -> list[str]:
+    """Return the command line of a node's pytest, without its tests.
 
-    What the ini file says is not repeated, for it is shipped.
+    The ini file is shipped, so its settings are not repeated. Raises UserError if an option names
+    a file outside of the project, which is not shipped.
     """
     return list(_options(config))
 
@@ -28,20 +29,12 @@ def _options(config: pytest.Config) -> Iterator[str]:
     yield from ("--infperf", "--rootdir=.")
     if config.inipath:
         yield from ("-c", _below_root("-c", config.inipath, config.rootpath))
-    for flag in ("full", "no_imds"):
-        if config.getoption(f"infperf_{flag}"):
-            yield f"--infperf-{flag.replace('_', '-')}"
-    for name in sorted(options.VALUES.keys() - _OF_THIS_RUN):
-        value = config.getoption(f"infperf_{name}")
-        if value is None:
-            continue
-        flag = f"--infperf-{name.replace('_', '-')}"
-        if name in _PATHS and value != "aws":
-            value = _below_root(flag, config.rootpath / value, config.rootpath)
-        yield f"{flag}={value}"
-    # Named empty, since the ini file that is shipped may name them too.
-    for name in sorted(_OF_THIS_RUN - {"cache"}):
-        yield f"--infperf-{name.replace('_', '-')}="
+    for option in OPTIONS.values():
+        if option.name not in _NOT_FOR_NODES:
+            yield from _given(option, config)
+    # Set to nothing, because the shipped ini file may set them too.
+    for name in sorted(_NOT_FOR_NODES - {"cache"}):
+        yield f"{OPTIONS[name].flag}="
     for setting in config.option.override_ini or ():
         yield from ("-o", setting)
     for name in config.option.plugins:
@@ -53,7 +46,21 @@ def _options(config: pytest.Config) -> Iterator[str]:
     yield f"--tb={config.option.tbstyle}"
 
 
+def _given(option: Option, config: pytest.Config) -> Iterator[str]:
+    """Yield the option as it was given on this run's command line."""
+    value = config.getoption(option.key)
+    if option.is_switch:
+        if value and option.name not in ("", "ray-quality"):
+            yield option.flag
+    elif value is not None:
+        if option.name in _PATHS and value != "aws":
+            value = _below_root(option.flag, config.rootpath / value, config.rootpath)
+        yield f"{option.flag}={value}"
+
+
 def _below_root(option: str, path: Path, root: Path) -> str:
     if not path.is_relative_to(root):
-        raise UserError(f"{option}: {path} lies outside {root}, and only what is below is shipped")
+        raise UserError(
+            f"{option}: {path} lies outside {root}, and only files below it are shipped"
+        )
     return str(path.relative_to(root))

@@ -1,6 +1,6 @@
-"""The outcomes of tests on a node: written there by this plugin of pytest's, read by its delegate.
+"""Reports of tests on a node, written by a pytest plugin there and read by the node's delegate.
 
-As pytest-xdist's workers do, reports travel in the form that pytest gives them for that.
+They travel in pytest's serialised form, as those of pytest-xdist's workers do.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ Report = dict[str, Any]
 
 @dataclass
 class Reports:
-    """What was read from a file, whole or of a run that was cut short."""
+    """Contents of a report file, which is incomplete if the run was."""
 
     by_test: dict[str, list[Report]] = field(default_factory=dict)
-    """By node id, its reports in their order."""
-    outside: list[str] = field(default_factory=list)
-    """What failed when tests were collected."""
+    """Reports of a test, in their order, by node id."""
+    collection_errors: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
 
 def read(path: Path) -> Reports:
-    found = Reports()
+    """Read a report file, up to where its process was killed; a missing file is empty."""
+    reports = Reports()
     for line in path.read_text("utf-8").splitlines() if path.exists() else ():
         try:
             entry = json.loads(line)
@@ -41,14 +41,14 @@ def read(path: Path) -> Reports:
             continue
         if "report" in entry:
             report = entry["report"]
-            found.by_test.setdefault(report["nodeid"], []).append(report)
-        found.outside += entry.get("outside", [])
-        found.notices += entry.get("notices", [])
-    return found
+            reports.by_test.setdefault(report["nodeid"], []).append(report)
+        reports.collection_errors += entry.get("collection_errors", [])
+        reports.notices += entry.get("notices", [])
+    return reports
 
 
-def unable(why: str) -> list[Report]:
-    """The reports of a test that could not be run."""
+def failed_setup(message: str) -> list[Report]:
+    """Return the reports of a test that fails with the message before it runs."""
     common = {
         "$report_type": "TestReport",
         "nodeid": "",
@@ -61,7 +61,7 @@ def unable(why: str) -> list[Report]:
         "stop": 0.0,
     }
     return [
-        {**common, "when": "setup", "outcome": "failed", "longrepr": why},
+        {**common, "when": "setup", "outcome": "failed", "longrepr": message},
         {**common, "when": "teardown", "outcome": "passed", "longrepr": None},
     ]
 
@@ -72,10 +72,12 @@ def pytest_configure(config: pytest.Config) -> None:
         die_with_parent()
         file = Path(path).open("a", encoding="utf-8")  # noqa: SIM115 (closed at the end)
         config.add_cleanup(file.close)
-        config.pluginmanager.register(Writing(config, file), "infperf-reports")
+        config.pluginmanager.register(ReportWriter(config, file), "infperf-reports")
 
 
-class Writing:
+class ReportWriter:
+    """The hooks that write the report file."""
+
     def __init__(self, config: pytest.Config, file: TextIO) -> None:
         self._config = config
         self._file = file
@@ -86,7 +88,7 @@ class Writing:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self._write({"outside": [f"{report.nodeid}: {report.longreprtext}"]})
+            self._write({"collection_errors": [f"{report.nodeid}: {report.longreprtext}"]})
 
     def pytest_unconfigure(self) -> None:
         measuring = self._config.pluginmanager.getplugin("infperf-measuring")

@@ -1,4 +1,4 @@
-"""A pytest session whose tests run on the nodes of a cluster, once for each kind of node."""
+"""A pytest session whose tests run on the nodes of a cluster, once on each node type."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from pytest_infperf.fleet import reports
 from pytest_infperf.fleet.cluster import RayCluster
 from pytest_infperf.fleet.dispatch import Done, NotDone, Share, dispatch
 from pytest_infperf.fleet.measuring import MeasuringRun, TestsRun
-from pytest_infperf.fleet.reports import Report, Reports
-from pytest_infperf.fleet.tree import Tree, model_folders, working_tree
+from pytest_infperf.fleet.reports import Report
+from pytest_infperf.fleet.tree import Tree, files_to_ship, model_folders
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.ledger import Ledger
 from pytest_infperf.records.record import RunRecord
@@ -33,23 +33,26 @@ from pytest_infperf.settings import Settings
 
 
 @dataclass(frozen=True)
-class Test:
-    """One that was selected, as it is called here and where it runs."""
+class RemoteTest:
+    """A selected test that runs on a node."""
 
     param: VariantParam
     nodeid: str
-    nodeid_there: str
+    """Its node id in this session."""
+    remote_nodeid: str
+    """Its node id in the pytest process on the node, without the node type."""
 
-    __test__ = False
 
-
-def test_of(param: VariantParam, nodeid: str, parameters: str) -> Test:
-    """`parameters` is the part of the node id in brackets."""
-    there = parameters.replace(param.id, param.variant_id, 1)
-    return Test(param, nodeid, f"{nodeid.removesuffix(f'[{parameters}]')}[{there}]")
+def remote_test(param: VariantParam, nodeid: str, parameters: str) -> RemoteTest:
+    """Return the remote test of a collected one. `parameters` is its node id's part in brackets."""
+    remote_parameters = parameters.replace(param.id, param.variant_id, 1)
+    function = nodeid.removesuffix(f"[{parameters}]")
+    return RemoteTest(param, nodeid, f"{function}[{remote_parameters}]")
 
 
 class FleetSession(Session):
+    """A session that replays the reports of its tests from the nodes, with a ledger a node type."""
+
     def __init__(
         self, settings: Settings, options: Sequence[str], progress: Progress, hooks: Any
     ) -> None:
@@ -59,17 +62,19 @@ class FleetSession(Session):
         self._options = options
         self._cluster = RayCluster(settings.ray)
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        now = revision(settings.root)
-        self._by_node_type = {
+        working_tree = revision(settings.root)
+        self._ledgers = {
             node_type: Ledger(
-                _beside(settings.json, node_type),
-                RunRecord({"instance_type": node_type}, now, when=when),
+                _file_of(node_type, settings.json),
+                RunRecord({"instance_type": node_type}, working_tree, when=when),
             )
             for node_type in self._cluster.node_types
         }
         self._check_pages()
-        self._tests: list[Test] = []
+        self._tests: dict[str, RemoteTest] = {}
+        """The selected tests by node id in this session."""
         self._runs: dict[str, Done | NotDone] = {}
+        """Outcomes by node type."""
 
     def _check_pages(self) -> None:
         if self.settings.html:
@@ -79,17 +84,15 @@ class FleetSession(Session):
             record_file.check_writable(self.settings.html)
 
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
-        here = super().params(test_file, marker)
+        local = super().params(test_file, marker)
         return [
-            replace(param, node_type=node_type)
-            for node_type in self._by_node_type
-            for param in here
+            replace(param, node_type=node_type) for node_type in self._ledgers for param in local
         ]
 
     def arrange(self, params: Sequence[VariantParam | None]) -> list[int]:
-        """What is measured elsewhere comes last, kind by kind: it goes on while others run here."""
+        """Put remote tests last, by node type: nodes measure while the local tests run."""
         order = super().arrange(params)
-        node_types = [None, *self._by_node_type]
+        node_types = [None, *self._ledgers]
 
         def rank(i: int) -> int:
             param = params[i]
@@ -97,63 +100,64 @@ class FleetSession(Session):
 
         return sorted(order, key=rank)
 
-    def select(self, tests: Sequence[Test]) -> None:
-        self._tests = list(tests)
+    def select(self, tests: Sequence[RemoteTest]) -> None:
+        self._tests = {test.nodeid: test for test in tests}
 
     def reports(self, nodeid: str) -> list[Report]:
-        """What a test's reports on its kind of node were, for one that ran or could not."""
-        test = next(test for test in self._tests if test.nodeid == nodeid)
-        node_type = test.param.node_type
+        """Wait for the test's node, and return the reports of the test.
+
+        A test that left none has those of a failed setup, with the reason.
+        """
+        test = self._tests[nodeid]
+        remote_nodeid, node_type = test.remote_nodeid, test.param.node_type
         assert node_type
         if node_type not in self._runs:
             suite = test.param.configured.suite.name
-            self.progress.phase(suite, test.param.id, f"waiting for what {node_type} measures")
-        found = self._run_of(node_type)
-        if isinstance(found, NotDone):
-            return reports.unable(
-                f"{test.nodeid_there} was not measured on {node_type}: {found.why}"
+            self.progress.phase(suite, test.param.id, f"waiting for a node of {node_type}")
+        try:
+            outcome = self._outcome(node_type)
+        except UserError as error:  # the tree cannot be shipped
+            return reports.failed_setup(f"{remote_nodeid} was not measured on {node_type}: {error}")
+        if isinstance(outcome, NotDone):
+            return reports.failed_setup(
+                f"{remote_nodeid} was not measured on {node_type}: {outcome.reason}"
             )
-        run: TestsRun = found.result
-        if its := run.reports.by_test.get(test.nodeid_there):
-            return its
-        words = "\n".join([*run.reports.outside, run.ended])
-        return reports.unable(f"{test.nodeid_there} left no report on {node_type}: {words}")
+        run: TestsRun = outcome.result
+        if test_reports := run.reports.by_test.get(remote_nodeid):
+            return test_reports
+        reason = "\n".join([*run.reports.collection_errors, run.ending])
+        return reports.failed_setup(f"{remote_nodeid} left no report on {node_type}: {reason}")
 
     def ledger_of(self, host: Mapping[str, Any]) -> Ledger:
-        ledger = self._by_node_type[host["instance_type"]]
+        ledger = self._ledgers[host["instance_type"]]
         ledger.run.host = dict(host)
         return ledger
 
     @property
     def ledgers(self) -> Sequence[Ledger]:
-        return list(self._by_node_type.values())
+        return list(self._ledgers.values())
 
     def page_of(self, ledger: Ledger) -> Path | None:
-        node_type = next(
-            node_type for node_type, its in self._by_node_type.items() if its is ledger
-        )
-        return _beside(self.settings.html, node_type)
+        (node_type,) = [name for name, other in self._ledgers.items() if other is ledger]
+        return _file_of(node_type, self.settings.html)
 
     def summary(self, width: int, colour: bool, unicode: bool) -> str:
-        """A report a host, then the hosts side by side."""
+        """Return a report for each host, then tables that compare the hosts."""
         text = super().summary(width, colour, unicode)
         measured = [ledger.run for ledger in self.ledgers if ledger.run.records]
         if len(measured) < 2:
             return text
         source = self.settings.prices if self.settings.prices != "aws" else None
         table = prices.table(source, self.settings.root)
-        console = Console(
-            file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False
-        )
+        tables = io.StringIO()
+        console = Console(file=tables, width=width, highlight=False, markup=False, emoji=False)
         rows = merge(measured, table)
         for suite in dict.fromkeys(row.record.suite for row in rows):
-            its = [row for row in rows if row.record.suite == suite]
+            suite_rows = [row for row in rows if row.record.suite == suite]
             console.print()
-            console.print(merged_tables.table(suite, its))
-            console.print(merged_tables.conclusion(its, table))
-        written = console.file
-        assert isinstance(written, io.StringIO)
-        lines = (line.rstrip() for line in written.getvalue().splitlines())
+            console.print(merged_tables.table(suite, suite_rows))
+            console.print(merged_tables.conclusion(suite_rows, table))
+        lines = (line.rstrip() for line in tables.getvalue().splitlines())
         return "\n".join([text, *lines])
 
     def close(self) -> None:
@@ -162,19 +166,17 @@ class FleetSession(Session):
         self._cluster.close()
         super().close()
 
-    def _run_of(self, node_type: str) -> Done | NotDone:
-        """Waits until it is over, and keeps what other kinds' runs come to meanwhile."""
+    def _outcome(self, node_type: str) -> Done | NotDone:
+        """Wait for the run of a node type, and keep the outcomes of others that end before it.
+
+        Raises UserError if the tree cannot be shipped.
+        """
         while node_type not in self._runs:
-            try:
-                outcome = next(self._outcomes)
-            except UserError as error:  # the tree cannot be shipped
-                return NotDone(
-                    Share(node_type, [node_type], MeasuringRun("", (), (), None)), str(error)
-                )
+            outcome = next(self._outcomes)
             self._runs[outcome.share.id] = outcome
             if isinstance(outcome, Done):
-                found: Reports = outcome.result.reports
-                self.notices += [f"{outcome.node_type}: {notice}" for notice in found.notices]
+                run: TestsRun = outcome.result
+                self.notices += [f"{outcome.node_type}: {text}" for text in run.reports.notices]
         return self._runs[node_type]
 
     @cached_property
@@ -184,8 +186,12 @@ class FleetSession(Session):
         root = self.settings.root.relative_to(tree.top)
         cache = self.settings.cache
         shares = []
-        for node_type in self._by_node_type:
-            tests = [test.nodeid_there for test in self._tests if test.param.node_type == node_type]
+        for node_type in self._ledgers:
+            tests = [
+                test.remote_nodeid
+                for test in self._tests.values()
+                if test.param.node_type == node_type
+            ]
             in_tree = cache.is_relative_to(tree.top)
             work = MeasuringRun(str(root), self._options, tests, None if in_tree else str(cache))
             if tests:
@@ -193,12 +199,12 @@ class FleetSession(Session):
         return dispatch(shares, self._cluster, self.notices.append)
 
     def _tree(self) -> Tree:
-        suites = [test.param.configured.suite for test in self._tests]
-        return working_tree(self.settings.root, model_folders(suites))
+        suites = [test.param.configured.suite for test in self._tests.values()]
+        return files_to_ship(self.settings.root, model_folders(suites))
 
 
-def _beside(path: Path | None, node_type: str) -> Path | None:
-    """`out.json` of a kind is `out.c7i.large.json`."""
+def _file_of(node_type: str, path: Path | None) -> Path | None:
+    """Return the output file of a node type, for example `out.c7i.large.json` for `out.json`."""
     if path is None:
         return None
     return path.with_name(f"{path.stem}.{node_type.replace('/', '-')}{path.suffix}")

@@ -1,7 +1,7 @@
-"""The quality set shared out over all nodes of a cluster, and its outputs put together again.
+"""Quality sets in shares: run over all nodes of a cluster, and put together again.
 
-Shares are made of whole batches of the run that a single machine would do, so that each query is
-the same, and so is each output; what is scored then is what that machine would have scored.
+A share is made of whole batches of the run that a single machine would do, so every query and every
+output is the same, and the scored outputs are those of a single machine.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.fleet import tree
-from pytest_infperf.fleet.dispatch import Delegates, Done, Share, dispatch
+from pytest_infperf.fleet.dispatch import Done, Share, dispatch
 from pytest_infperf.fleet.work import Node
 from pytest_infperf.measure.throughput import SetRun, run_set
-from pytest_infperf.repository.checkout import Checkout, working_tree
+from pytest_infperf.repository.checkout import Checkout, position_below, working_tree
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_workers import SuiteWorkers
 from pytest_infperf.settings import Settings
@@ -30,45 +30,56 @@ from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
 
+if TYPE_CHECKING:
+    from pytest_infperf.fleet.cluster import RayCluster
+
 SHARES_PER_NODE = 4
-"""So that a fast node does more than a slow one, and a lost one loses little."""
+"""More than one, so that a fast node does more than a slow one and a lost node loses little."""
 
 
 @dataclass(frozen=True)
 class SuiteLocation:
-    """Where a suite lies in the tree; all paths start at its top."""
+    """Where a suite lies in the shipped tree. All paths are relative to its top."""
 
     root: str
-    """What the suite's module is imported from."""
+    """Folder that the suite's module is imported from."""
     module: str
+    package: str
+    """Name of the package that stands for the root, see `SuiteAddress`."""
     folder: str
-    """Where its workers start."""
+    """Working folder of the suite's workers."""
     import_paths: tuple[str, ...]
     more_backends: tuple[Mapping[str, Any], ...]
-    """Of variants that hooks add to the suite."""
+    """Descriptions of the variants that hooks add to the suite."""
 
 
 @dataclass(frozen=True)
 class SetShare:
-    """Some of the set's batches, in order."""
+    """The work of running some batches of a quality set, in order."""
 
     location: SuiteLocation
     variant_id: str
     threads: int
     numbers: Sequence[int]
+    """Numbers of the samples."""
     batch: int
+    """Samples of a query."""
     timeout_s: float
     cache: str | None
-    """Where built variants are kept; None: in the node's own folder."""
+    """Folder of built variants; None for the folder of the node."""
 
     def do(self, node: Node) -> SetRun:
-        """Raises UserError or WorkerError when the variant cannot be built or started there."""
+        """Run the batches, with the worker of an earlier share of the same variant.
+
+        Raises UserError or WorkerError if the variant cannot be built or started on the node.
+        """
         key = self.location.module, self.variant_id, self.threads
         workers = node.keep(key, lambda: self._workers(node))
         return run_set(workers.worker(self.variant_id), self.numbers, self.batch)
 
     def _workers(self, node: Node) -> SuiteWorkers:
-        address = SuiteAddress(str(node.tree / self.location.root), self.location.module)
+        location = self.location
+        address = SuiteAddress(str(node.tree / location.root), location.module, location.package)
         checkout = Checkout(
             node.tree / self.location.folder,
             tuple(str(node.tree / path) for path in self.location.import_paths),
@@ -95,16 +106,19 @@ class SetShare:
         worker = WorkerProcess(f"the suite {address.module}", checkout, self.timeout_s)
         request = messages.Survey(asdict(address), self.location.more_backends, str(data))
         try:
-            found = worker.ask(request, messages.Surveyed)
+            survey = worker.ask(request, messages.Surveyed)
         finally:
             worker.close()
-        if why := found.unable.get(self.variant_id):
-            raise UserError(why)
-        return Blueprint.from_document(found.blueprints[self.variant_id])
+        if reason := survey.unable.get(self.variant_id):
+            raise UserError(reason)
+        return Blueprint.from_document(survey.blueprints[self.variant_id])
 
 
-def shares_of(numbers: Sequence[int], batch: int, most: int) -> list[list[int]]:
-    """At most so many shares of whole batches, in order, none longer than another by over one."""
+def split(numbers: Sequence[int], batch: int, most: int) -> list[list[int]]:
+    """Split samples into at most `most` parts of whole batches, in order.
+
+    The parts differ in length by one batch at most.
+    """
     batches = [list(numbers[i : i + batch]) for i in range(0, len(numbers), batch)]
     count = min(most, len(batches))
     cuts = [len(batches) * i // count for i in range(count + 1)] if count else []
@@ -114,8 +128,8 @@ def shares_of(numbers: Sequence[int], batch: int, most: int) -> list[list[int]]:
     ]
 
 
-def joined(shares: Sequence[Share], outcomes: Sequence[Done]) -> SetRun:
-    """The run of the whole set, in the order of the shares; each of them is taken once."""
+def join(shares: Sequence[Share], outcomes: Sequence[Done]) -> SetRun:
+    """Return the run of the whole set, in the order of the shares, each of which counts once."""
     by_id = {done.share.id: done for done in outcomes}
     runs: list[SetRun] = [by_id[share.id].result for share in shares]
     return SetRun(
@@ -129,15 +143,14 @@ def joined(shares: Sequence[Share], outcomes: Sequence[Done]) -> SetRun:
 
 @dataclass
 class SharedSets:
-    """The runs over quality sets that a cluster's nodes did, each of them once."""
+    """Runs quality sets on the nodes of a cluster, each once. Implements `RemoteSetRunner`."""
 
-    delegates: Delegates
-    ship: Callable[[tree.Tree], object]
-    """Called before the first share is given to a delegate."""
-    leave: Callable[[], None]
+    cluster: RayCluster
     settings: Settings
     _runs: dict[tuple[str, str, int], SetRun] = field(default_factory=dict)
+    """Runs by suite, variant and batch."""
     _shipped: set[str] = field(default_factory=set)
+    """Names of the suites whose files are on the cluster."""
 
     def run(
         self,
@@ -148,22 +161,26 @@ class SharedSets:
         batch: int,
         report_progress: Callable[[str], None],
     ) -> SetRun:
-        """Raises WorkerError when a share could not be done; `said` hears how far it is."""
+        """Return the run of the set over all nodes, or the one that was done before.
+
+        Raises WorkerError if a share could not be done.
+        """
         key = configured.suite.name, variant_id, batch
         if key not in self._runs:
             self._ship(configured)
-            work = self._shares(configured, variant_id, threads, numbers, batch)
-            self._runs[key] = self._done(work, report_progress)
+            shares = self._shares(configured, variant_id, threads, numbers, batch)
+            self._runs[key] = self._run(shares, report_progress)
         return self._runs[key]
 
     def close(self) -> None:
-        self.leave()
+        self.cluster.close()
 
     def _ship(self, configured: ConfiguredSuite) -> None:
-        """The tree holds all of the project, but maybe not a model of this suite."""
+        """Ship the tree again for each new suite, because its model may be missing in the last."""
         if configured.suite.name not in self._shipped:
             self._shipped.add(configured.suite.name)
-            self.ship(tree.working_tree(self.settings.root, tree.model_folders([configured.suite])))
+            models = tree.model_folders([configured.suite])
+            self.cluster.ship(tree.files_to_ship(self.settings.root, models))
 
     def _shares(
         self,
@@ -173,10 +190,10 @@ class SharedSets:
         numbers: Sequence[int],
         batch: int,
     ) -> list[Share]:
-        nodes = self.delegates.nodes()
-        cache, top = self.settings.cache, tree.top_of(self.settings.root)
-        parts = shares_of(numbers, batch, SHARES_PER_NODE * max(1, sum(nodes.values())))
-        location = location_of(configured, self.settings.root, top)
+        nodes = self.cluster.nodes()
+        cache, top = self.settings.cache, tree.top_folder(self.settings.root)
+        parts = split(numbers, batch, SHARES_PER_NODE * max(1, sum(nodes.values())))
+        location = locate(configured, self.settings.root, top)
         name = f"{configured.suite.name}[{variant_id}]"
         return [
             Share(
@@ -195,24 +212,27 @@ class SharedSets:
             for i, part in enumerate(parts)
         ]
 
-    def _done(self, shares: Sequence[Share], report_progress: Callable[[str], None]) -> SetRun:
+    def _run(self, shares: Sequence[Share], report_progress: Callable[[str], None]) -> SetRun:
         outcomes: list[Done] = []
-        for outcome in dispatch(shares, self.delegates, report_progress):
+        for outcome in dispatch(shares, self.cluster, report_progress):
             if not isinstance(outcome, Done):
-                raise WorkerError(f"{outcome.share.id} was not run: {outcome.why}")
+                raise WorkerError(f"{outcome.share.id} was not run: {outcome.reason}")
             outcomes.append(outcome)
-            share = len(outcomes) / len(shares)
-            report_progress(f"running the quality set on the fleet, {share:.0%}")
-        return joined(shares, outcomes)
+            progress = len(outcomes) / len(shares)
+            report_progress(f"running the quality set on the fleet, {progress:.0%}")
+        return join(shares, outcomes)
 
 
-def location_of(configured: ConfiguredSuite, root: Path, top: Path) -> SuiteLocation:
-    here = working_tree(root)
-    folder = here.folder if here.folder.is_relative_to(top) else root
+def locate(configured: ConfiguredSuite, root: Path, top: Path) -> SuiteLocation:
+    """Return where the suite lies in the tree with that top folder."""
+    checkout = working_tree(root)
+    folder = position_below(top, checkout.folder) or position_below(top, root)
+    positions = (position_below(top, Path(path)) for path in checkout.import_paths)
     return SuiteLocation(
         root=str(Path(configured.address.root).relative_to(top)),
         module=configured.address.module,
-        folder=str(folder.relative_to(top)),
-        import_paths=tuple(str(Path(path).relative_to(top)) for path in here.import_paths),
+        package=configured.address.package,
+        folder=str(folder),
+        import_paths=tuple(str(position) for position in positions if position is not None),
         more_backends=tuple(naming.describe(backend) for backend in configured.more_variants),
     )

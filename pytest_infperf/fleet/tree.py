@@ -1,6 +1,6 @@
-"""The project as it is now, packed into one file for other machines, and unpacked there.
+"""Pack the project's files, as they are now, into one file for other machines, and unpack it there.
 
-What git tracks and what it does not know yet is shipped, and nothing that it ignores.
+Files that git tracks and files that are new to git are shipped; files that git ignores are not.
 """
 
 from __future__ import annotations
@@ -12,37 +12,41 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from pytest_infperf.artifacts.blueprint import file_digest
 from pytest_infperf.errors import UserError
+from pytest_infperf.host.files import atomic_replacement
 from pytest_infperf.repository import git
 from pytest_infperf.suite.suite import Suite
 
 PART_BYTES = 16 * 1024**2
-"""Of a packed tree: small beside a node's object store."""
+"""Size of a part of a packed tree, in bytes: small beside a node's object store."""
 
 
 @dataclass(frozen=True)
 class Tree:
+    """Files that are shipped together."""
+
     top: Path
-    """git's top folder; the project's root where there is no git."""
+    """Top folder of the git repository, or the project's root without git."""
     files: Sequence[Path]
-    """Relative to the top."""
+    """Paths relative to `top`."""
 
 
-def working_tree(root: Path, also: Iterable[Path] = ()) -> Tree:
-    """The files that a run below `root` may need.
+def files_to_ship(root: Path, extra_folders: Iterable[Path] = ()) -> Tree:
+    """Return the files that a run below `root` may need.
 
-    `also` are folders that are shipped though git ignores them, such as those of models. Raises
-    UserError for one that lies outside the tree.
+    `extra_folders`, for example those of models, are included even if git ignores them. Raises
+    UserError if one of them lies outside the tree.
     """
-    top = top_of(root)
+    top = top_folder(root)
+    if words := git.refusal(top):
+        raise UserError(f"--infperf-ray: git does not read the repository of {root}: {words}")
     files = set(_known_to_git(top) if (top / ".git").exists() else _below(top, top))
-    for folder in also:
+    for folder in extra_folders:
         if not folder.is_relative_to(top):
             raise UserError(
-                f"--infperf-ray: {folder} lies outside {top}, and only what is below is shipped: "
+                f"--infperf-ray: {folder} lies outside {top}, and only files below it are shipped: "
                 "move it there, or name the model by its hub id"
             )
         files |= set(_below(folder, top))
@@ -50,64 +54,70 @@ def working_tree(root: Path, also: Iterable[Path] = ()) -> Tree:
 
 
 def model_folders(suites: Iterable[Suite]) -> set[Path]:
-    """Of the suites' models those that are folders here: others come from the hub."""
+    """Return the suites' models that are local folders; nodes get the others from the hub."""
     folders = {
         suite.folder / suite.model_of(backend) for suite in suites for backend in suite.variants
     }
     return {Path(os.path.normpath(folder)) for folder in folders if folder.is_dir()}
 
 
-def pack(tree: Tree, into: Path) -> str:
-    """Write the tree into one file; returns its digest, which is equal for equal trees.
+def pack(tree: Tree, archive: Path) -> str:
+    """Write the tree to a tar archive, and return its digest, which is equal for equal trees.
 
-    A link to what is shipped stays a link; where another leads to is shipped in its place. Raises
-    UserError when a file cannot be read.
+    A link to a shipped file stays a link; the target of any other link is shipped in its place.
+    Raises UserError if a file cannot be read.
     """
     shipped = {*tree.files, *(parent for path in tree.files for parent in path.parents)}
     try:
-        with tarfile.open(into, "w", format=tarfile.PAX_FORMAT) as archive:
+        with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as file:
             for name in tree.files:
-                _add(archive, tree.top, name, shipped)
+                _add(file, tree.top, name, shipped)
     except OSError as error:
         raise UserError(
             f"--infperf-ray: the working tree cannot be packed: {error.filename}: "
             f"{error.strerror or error}"
         ) from error
-    return file_digest(into)
+    return file_digest(archive)
 
 
-def parts(packed: Path) -> Iterator[bytes]:
-    with packed.open("rb") as file:
+def read_parts(archive: Path) -> Iterator[bytes]:
+    with archive.open("rb") as file:
         while part := file.read(PART_BYTES):
             yield part
 
 
-def unpacked(digest: str, received: Iterable[bytes], folder: Path) -> Path:
-    """The tree of that digest below `folder`, in place of any other; `received` only if need be.
+def unpack(digest: str, parts: Iterable[bytes], folder: Path) -> Path:
+    """Return the folder of the tree with that digest below `folder`.
 
-    Raises ValueError when what was received is not what was sent.
+    If it does not exist, it is unpacked from `parts` and replaces any other tree; otherwise `parts`
+    is not read. Raises ValueError if the parts have another digest.
     """
     tree = folder / digest
     if tree.is_dir():
         return tree
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    packed, unfinished = folder / f"{digest}.tar", folder / f"{uuid4().hex[:8]}.tmp"
-    seen = hashlib.sha256()
+    packed = folder / f"{digest}.tar"
+    received = hashlib.sha256()
     with packed.open("wb") as file:
-        for part in received:
-            seen.update(part)
+        for part in parts:
+            received.update(part)
             file.write(part)
-    if seen.hexdigest() != digest:
-        raise ValueError(f"the tree arrived as {seen.hexdigest()} and was sent as {digest}")
-    unfinished.mkdir()
-    with tarfile.open(packed) as archive:
-        # Python before 3.11.4 has no filters, and does not look at the attribute.
+    if received.hexdigest() != digest:
+        raise ValueError(f"the tree arrived as {received.hexdigest()} and was sent as {digest}")
+    with atomic_replacement(tree) as unfinished, tarfile.open(packed) as archive:
+        unfinished.mkdir()
+        # Python before 3.11.4 has no filters, and ignores the attribute.
         archive.extraction_filter = getattr(tarfile, "data_filter", None)
         archive.extractall(unfinished)
     packed.unlink()
-    unfinished.rename(tree)
     return tree
+
+
+def top_folder(root: Path) -> Path:
+    """Return the top folder of the git repository, or the root itself without git."""
+    depth = len(Path(git.ask(root, "rev-parse", "--show-prefix")).parts)
+    return root.parents[depth - 1] if depth else root
 
 
 def _add(archive: tarfile.TarFile, top: Path, name: Path, shipped: set[Path]) -> None:
@@ -129,7 +139,7 @@ def _add(archive: tarfile.TarFile, top: Path, name: Path, shipped: set[Path]) ->
 
 
 def _add_file(archive: tarfile.TarFile, path: Path, name: Path) -> None:
-    """Without times and owners, which differ where contents do not."""
+    """Add a file without times and owner, so that equal contents give equal archives."""
     with path.open("rb") as file:
         entry = tarfile.TarInfo(name.as_posix())
         entry.size = os.fstat(file.fileno()).st_size
@@ -137,41 +147,24 @@ def _add_file(archive: tarfile.TarFile, path: Path, name: Path) -> None:
         archive.addfile(entry, file)
 
 
-def top_of(root: Path) -> Path:
-    """git's top folder; the root itself where there is no git."""
-    depth = len(Path(_git(root, "rev-parse", "--show-prefix").strip()).parts)
-    return root.parents[depth - 1] if depth else root
-
-
 def _known_to_git(top: Path) -> Iterator[Path]:
-    """Those that are there: a file may be deleted and still tracked."""
-    tracked = _git(top, "ls-files", "-z", "--cached", "--recurse-submodules")
-    new = _git(top, "ls-files", "-z", "--others", "--exclude-standard")
+    """Yield tracked and new files that exist: a tracked file may be deleted."""
+    tracked = git.ask(top, "ls-files", "-z", "--cached", "--recurse-submodules")
+    new = git.ask(top, "ls-files", "-z", "--others", "--exclude-standard")
     for name in filter(None, (tracked + new).split("\0")):
         if os.path.lexists(top / name):
             yield Path(name)
 
 
 def _below(folder: Path, top: Path) -> Iterator[Path]:
-    """All files but those of hidden folders, of caches and of virtual environments."""
-    for place, inner, names in os.walk(folder):
-        inner[:] = [name for name in inner if not _is_left_out(Path(place, name))]
-        for name in names:
-            yield Path(place, name).relative_to(top)
-        links = [name for name in inner if Path(place, name).is_symlink()]
-        for name in links:
-            yield Path(place, name).relative_to(top)
+    """Yield all files, except those of hidden folders, caches and virtual environments."""
+    for parent, subfolders, names in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not _is_left_out(Path(parent, name))]
+        links = [name for name in subfolders if Path(parent, name).is_symlink()]
+        for name in [*names, *links]:
+            yield Path(parent, name).relative_to(top)
 
 
 def _is_left_out(folder: Path) -> bool:
     hidden = folder.name.startswith(".") or folder.name == "__pycache__"
     return hidden or (folder / "pyvenv.cfg").exists()
-
-
-def _git(folder: Path, *words: str) -> str:
-    """git's answer; empty without a repository or without git."""
-    try:
-        done = git.run(folder, *words)
-    except OSError:
-        return ""
-    return "" if done.returncode else done.stdout

@@ -1,4 +1,4 @@
-"""What is sent to a node of the fleet, and what it finds there."""
+"""What a share of work is, and the node that it runs on."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ C = TypeVar("C", bound=Closable)
 
 @dataclass
 class Node:
-    """What a share finds on the node that does it."""
+    """The node that a share runs on."""
 
     node_type: str
     tree: Path
-    """The top of the unpacked tree."""
+    """Top folder of the unpacked tree."""
     artifacts: Path
-    """Built variants stay there from run to run, for all nodes of a host."""
+    """Folder of built variants, kept between runs and common to all nodes of a host."""
     _kept: tuple[object, Closable] | None = None
 
     def keep(self, key: object, make: Callable[[], C]) -> C:
-        """What an earlier share made under that key, else a new one in place of any other."""
+        """Return the object that an earlier share made under `key`, or replace it by a new one."""
         if self._kept and self._kept[0] == key:
             kept: Any = self._kept[1]
             return kept  # type: ignore[no-any-return]  # made under the same key
@@ -43,6 +43,6 @@ class Node:
 
 
 class Work(Protocol):
-    """Sent to a node, so it and its result are values that can be pickled."""
+    """The work of a share. It is sent to a node, so it and its result can be pickled."""
 
     def do(self, node: Node) -> Any: ...

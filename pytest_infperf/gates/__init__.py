@@ -1,0 +1,1 @@
+"""Gates: verdicts on limits, and the sentences that explain them."""

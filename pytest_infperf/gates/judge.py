@@ -1,12 +1,13 @@
-"""Gates: a limit on a measure, and the verdict that measuring gives it.
+"""The verdict on one limit: pass, fail or inconclusive.
 
-A verdict needs certainty: a whole interval on one side of the limit, or, for a percentile, too few
-or too many queries over it (MLPerf LoadGen's early stopping rule).
+A limit is met or broken if the whole confidence interval is on one side of it. Percentiles of
+latency have their own rule, see `gates.percentile`.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from pytest_infperf.gates.percentile import judge_percentile
 from pytest_infperf.gates.remedy import after_fail, another_generator, more_time
@@ -18,9 +19,11 @@ from pytest_infperf.gates.wording import (
     not_measured,
 )
 from pytest_infperf.records.catalogue import MeasureSpec
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import GROWTH, base_of
-from pytest_infperf.records.record import GateRecord, Measure, Verdict
+from pytest_infperf.records.quantity import format_value
+from pytest_infperf.records.record import GateRecord, Verdict
 from pytest_infperf.thresholds.gate import Gate, Limit
 
 _ESTIMATED = frozenset(
@@ -38,15 +41,44 @@ _ESTIMATED = frozenset(
         GROWTH,
     }
 )
-"""Of the measures of latency, those that are no percentile with a rule of its own, and vary."""
+"""Measures that are estimated with an interval, except percentiles, which have their own rule."""
+
+_TINY = 1e-6
+"""Difference to the worst score that is rounding, in points."""
+_CORRECT_MODEL = (
+    "find where the model overflows: in bfloat16 or int8 layers, with broken weights, or on the "
+    "samples that the record names"
+)
+_CORRECT_DATA = (
+    "check that outputs and references have one form (labels, their case and type, language, "
+    "encoding), and that the baseline works"
+)
 
 
 def judge(gate: Gate, measured: Measured) -> GateRecord:
-    """The verdict on one limit, why, and what to do about it."""
+    """Return the verdict on one limit, its reason, and a remedy if the limit did not pass.
+
+    Parameters
+    ----------
+    gate : Gate
+        The limit.
+    measured : Measured
+        The measures of the method that the gate belongs to.
+    """
+    outcome = _judge(gate, measured)
+    if measured.remark:
+        return replace(outcome, why=f"{outcome.why}; {measured.remark}")
+    return outcome
+
+
+def _judge(gate: Gate, measured: Measured) -> GateRecord:
+    if gate.spec.method == "quality" and (unusable := _unusable_quality(gate, measured)):
+        return unusable
     p = gate.spec.percentile
-    if p is not None and gate.spec.method != "load":  # under load neighbours depend on each other
+    # Neighbouring requests under load are not independent; their percentiles have an interval.
+    if p is not None and gate.spec.method != "load":
         return judge_percentile(gate, p, measured)
-    judged = _judged(gate, measured)
+    judged = _limited_quantity(gate, measured)
     if isinstance(judged, str):
         return not_measured(gate, judged, measured.missing.get(gate.measure))
     low, high = _bounds(judged.quantity, judged.exact)
@@ -64,23 +96,56 @@ def judge(gate: Gate, measured: Measured) -> GateRecord:
     return gate_record(gate, verdict, explain(gate, judged, verdict), remedy)
 
 
-def _judged(gate: Gate, measured: Measured) -> JudgedQuantity | str:
-    """What the limit bounds, or the words for what is missing."""
+def _unusable_quality(gate: Gate, measured: Measured) -> GateRecord | None:
+    """Return the verdict on a limit whose scores mean nothing; None if they do."""
     name, spec = gate.measure, gate.spec
-    known = measured.whole_set and spec.method == "quality"
+    if measured.not_finite:
+        why = f"{name}: {measured.not_finite}, and a score counts them as wrong"
+        return gate_record(gate, Verdict.FAIL, why, _CORRECT_MODEL)
+    compares = gate.limit.rule in ("max_drop", "max_rise")
+    if measured.baseline_not_finite and (compares or name == "agreement"):
+        why = f"{name} of the baseline is no standard: {measured.baseline_not_finite}"
+        return gate_record(gate, Verdict.INCONCLUSIVE, why, _CORRECT_MODEL)
+    score = measured.measures.get(name)
+    for rules, other_name, differences in (
+        (("max_drop", "max_rise"), "the baseline", measured.differences),
+        (("max_regression",), "the other revision", measured.changes),
+    ):
+        difference = differences.get(name)
+        if gate.limit.rule not in rules or score is None or difference is None:
+            continue
+        other = score.value - difference.value
+        if _is_worst(other, spec) and _is_worst(score.value, spec):
+            shown = format_value(other, score.unit)
+            why = f"{other_name} scores {name} {shown} as well: nothing can be lost against it"
+            return gate_record(gate, Verdict.INCONCLUSIVE, why, _CORRECT_DATA)
+    return None
+
+
+def _is_worst(value: float, spec: MeasureSpec) -> bool:
+    """Return whether a score from 0 to 100 is as bad as can be."""
+    if spec.unit != "points":
+        return False
+    return value < _TINY if spec.higher_is_better else value > 100 - _TINY
+
+
+def _limited_quantity(gate: Gate, measured: Measured) -> JudgedQuantity | str:
+    """Return the quantity that the limit bounds, or a description of what was not measured."""
+    name, spec = gate.measure, gate.spec
+    exact = measured.whole_set and spec.method == "quality"
     if gate.limit.rule == "max_regression":
         change = measured.changes.get(name)
         if change is None:
             return f"the change of {name} since the other revision"
         worse = _negated(change) if spec.higher_is_better else change
-        return JudgedQuantity(worse, known, " loss", " against the other revision")
+        return JudgedQuantity(worse, exact, " loss", " against the other revision")
     if gate.limit.rule in ("max_drop", "max_rise"):
         difference = measured.differences.get(name)
         if difference is None:
             return f"the difference of {name} to the baseline"
         if gate.limit.rule == "max_drop":
-            return JudgedQuantity(_negated(difference), known, " drop", " against the baseline")
-        return JudgedQuantity(difference, known, " rise", " against the baseline")
+            return JudgedQuantity(_negated(difference), exact, " drop", " against the baseline")
+        return JudgedQuantity(difference, exact, " rise", " against the baseline")
     measure = measured.measures.get(name)
     if measure is None:
         return name
@@ -91,11 +156,11 @@ def _judged(gate: Gate, measured: Measured) -> JudgedQuantity | str:
         if not baseline.value:
             return f"a baseline's {name} above zero"
         return _ratio(spec, measure, baseline)
-    return JudgedQuantity(measure, known or not _is_estimated(spec, measure))
+    return JudgedQuantity(measure, exact or not _is_estimated(spec, measure))
 
 
 def _is_estimated(spec: MeasureSpec, measure: Measure) -> bool:
-    """Whether it varies; then a missing bound is one that so little measuring cannot give."""
+    """Return whether a measure has an interval; a missing bound then means too few observations."""
     if measure.low is not None or measure.high is not None:
         return True
     if spec.method == "load" and spec.percentile is not None:
@@ -115,20 +180,19 @@ def _negated(difference: Measure) -> Measure:
 
 
 def _ratio(spec: MeasureSpec, measure: Measure, baseline: Measure) -> JudgedQuantity:
-    from pytest_infperf.stats.independent import Estimate
-    from pytest_infperf.stats.independent import ratio as ratio_of
+    from pytest_infperf.stats.independent import Estimate, ratio as ratio_of
 
     estimated = [_is_estimated(spec, side) for side in (measure, baseline)]
     sides = (
         Estimate(side.value, *_bounds(side, not varies))
         for side, varies in zip((measure, baseline), estimated, strict=True)
     )
-    found = ratio_of(*sides)
+    estimate = ratio_of(*sides)
     ratio = Measure(
-        found.value,
+        estimate.value,
         "ratio",
-        found.low or None,
-        found.high if math.isfinite(found.high) else None,
+        estimate.low or None,
+        estimate.high if math.isfinite(estimate.high) else None,
         min(measure.n, baseline.n),
     )
     return JudgedQuantity(ratio, not any(estimated), "", " of the baseline's")

@@ -1,19 +1,35 @@
-"""Percentiles of latency against a limit: MLPerf LoadGen's early stopping rule."""
+"""The verdict on a percentile of latency, by the number of queries over the limit.
+
+The rule is MLPerf LoadGen's early stopping, applied to both sides: the percentile is under the
+limit if few enough queries are over it, and over the limit if enough queries are.
+
+References
+----------
+https://github.com/mlcommons/inference, loadgen/early_stopping.cc.
+"""
 
 from __future__ import annotations
 
 from pytest_infperf.gates.remedy import after_fail, more_queries
-from pytest_infperf.gates.wording import (
-    gate_record,
-    not_measured,
-    quantity_texts,
-)
+from pytest_infperf.gates.wording import gate_record, not_measured, quantity_texts
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import GateRecord, Measure, Verdict
+from pytest_infperf.records.record import GateRecord, Verdict
 from pytest_infperf.thresholds.gate import Gate
 
 
 def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
+    """Return the verdict on a percentile of single queries.
+
+    Parameters
+    ----------
+    gate : Gate
+        The limit.
+    p : float
+        The percentile, as a fraction.
+    measured : Measured
+        The latencies of single queries.
+    """
     from pytest_infperf.stats.quantile import (
         order_statistic_interval,
         percentile,

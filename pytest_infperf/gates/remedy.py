@@ -1,7 +1,7 @@
-"""What to do about a gate that did not pass, in the words of someone who has to do it.
+"""Remedies for limits that did not pass, as sentences for the user.
 
-A failed gate wants the variant mended or the limit moved; an undecided one wants more measuring,
-and these sentences say how much: the interval shrinks with the square root of the time.
+A broken limit needs a better variant or another limit. An inconclusive one needs more measuring,
+and the sentence says how much: the width of an interval shrinks with the square root of the time.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 
 from pytest_infperf.records.catalogue import LimitRule, MeasureSpec
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import Measure
 
 _RESERVE = 1.1
-"""The estimate is a rough one: a little more time than it says."""
+"""Factor on the estimated time to decide, because the estimate is rough."""
 _LONGEST_S = 3600.0
 _MORE_BUDGET = "raise --infperf-budget, or budget_s in thresholds.toml, accordingly"
-_MORE_SAMPLES = "run over the whole test set with --infperf-full; --infperf-budget has no say here"
+_MORE_SAMPLES = "run over the whole test set with --infperf-full; a larger budget has no effect"
 _LONGER_LOAD = "let the load last longer: its `seconds` in the suite, or --infperf-full"
 _SLOW_SERVER = (
     "serve a faster variant, with more workers where cores are free, or batch requests together "
@@ -25,41 +25,43 @@ _SLOW_SERVER = (
 )
 _UNDER_LOAD = {
     "error_rate": (
-        "see the errors in the record's evidence: 429 is a full queue (Serving(queue=...)), 504 "
-        "the time limit (Serving(timeout_s=...)), and no answer a worker that died"
+        "see the errors in the record's evidence: 429 means a full queue (Serving(queue=...)), 504 "
+        "the time limit (Serving(timeout_s=...)), and no answer means that a worker died"
     ),
-    "memory_growth": "see which requests leave memory behind: a soak of one kind of them each",
+    "memory_growth": "find the requests that leak memory: run a soak with one kind at a time",
     "peak_memory": "start fewer workers, or serve a smaller or quantised model",
     "cpu_usage": "serve a faster variant, or with fewer threads",
 }
 
 
 def another_generator() -> str:
+    """Return the remedy for a load generator that was too slow."""
     return (
-        "give the generator a core of its own, or several: ClosedLoop(..., generators=2); what "
-        "it saw may be its own delay"
+        "give the generator one or more cores of its own: ClosedLoop(..., generators=2); the "
+        "measured latency may be its own delay"
     )
 
 
 def after_fail(spec: MeasureSpec, limit: LimitRule, source: str) -> str:
-    return f"{_mending(spec, limit)}; if it is meant to be so, move the limit at {source}"
+    """Return the remedy for a broken limit."""
+    return f"{_improvement(spec, limit)}; if this is intended, move the limit at {source}"
 
 
-def _mending(spec: MeasureSpec, limit: LimitRule) -> str:
+def _improvement(spec: MeasureSpec, limit: LimitRule) -> str:
     if spec.need_of(limit) == "another revision":
-        return "see what changed since that revision: git diff, or git bisect with this test"
+        return "find the change since that revision with git diff, or git bisect with this test"
     if spec.need_of(limit) == "a history":
-        return "see when it began with `infperf history`, and measure it with --infperf-against"
+        return "find the first slow run with `infperf history`, and measure with --infperf-against"
     if spec.need_of(limit) == "a price":
         return "serve a faster variant, larger batches, or a cheaper instance type"
     if spec.method == "load":
         return _UNDER_LOAD.get(base_of(spec.name), _SLOW_SERVER)
     if base_of(spec.name) == GROWTH:
-        return "see at which values the time rises, and which part of the model grows there"
+        return "find the values at which the time rises, and the part of the model that causes it"
     if spec.method == "quality":
         return "compare the outputs with the baseline's, or optimise less (quantise fewer layers)"
     if spec.name == "size":
-        return "quantise or distil the model, or drop what the artifact need not hold"
+        return "quantise or distil the model, or remove files that the artifact does not need"
     if spec.method == "footprint":
         return "load a smaller or quantised model, or use fewer threads and smaller batches"
     if spec.name == "load_time":
@@ -77,11 +79,11 @@ def more_time(
     limit: float,
     seconds: float,
 ) -> str:
-    """For an interval that holds the limit."""
+    """Return the remedy for an interval that contains the limit."""
     from pytest_infperf.stats.sequential import pairs_to_decide
 
     if spec.method == "quality":
-        return "run with --infperf-full: scored on the whole test set, it is known"
+        return "run with --infperf-full: the score of the whole test set is exact"
     ways = {"throughput": _MORE_SAMPLES, "load": _LONGER_LOAD}
     way = ways.get(spec.method, _MORE_BUDGET)
     if not all(map(math.isfinite, bounds)):
@@ -91,7 +93,7 @@ def more_time(
 
 
 def more_queries(over: int, n: int, p: float, confidence: float, seconds: float) -> str:
-    """For a percentile with neither few nor many enough queries over the limit."""
+    """Return the remedy for a percentile that too few queries decide."""
     from pytest_infperf.stats.quantile import queries_to_decide
 
     needed = queries_to_decide(over, n, p, confidence)
@@ -113,6 +115,6 @@ def _longer(total: float, seconds: float, about: str, way: str) -> str:
 
 def _on_the_limit() -> str:
     return (
-        "the value lies so near the limit that no reasonable --infperf-budget or budget_s would "
+        "the value is so close to the limit that no reasonable --infperf-budget or budget_s would "
         'decide: move the limit, or set inconclusive = "warn"'
     )

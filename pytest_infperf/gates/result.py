@@ -1,4 +1,4 @@
-"""What a method of a variant measured, and the check against its gates."""
+"""The result of a method of `variant`: its measures, and the check against their limits."""
 
 from __future__ import annotations
 
@@ -6,30 +6,42 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_infperf.errors import (
-    AdvisoryGate,
-    GateBroken,
-    InconclusiveGate,
-)
+from pytest_infperf import errors
+from pytest_infperf.errors import AdvisoryGate, GateBroken, InconclusiveGate
 from pytest_infperf.gates.judge import judge
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import GateRecord, Measure, Record, Verdict
+from pytest_infperf.records.record import GateRecord, Record, Verdict
 from pytest_infperf.thresholds.gate import Gate
+
+__tracebackhide__ = errors.meant_for_the_user
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a method measured; `check` holds it against the gates."""
+    """The measures of a method of `variant`, with the check against their limits.
+
+    Indexing with the name of a measure returns its `Measure`: `variant.latency()["latency_p50"]`.
+
+    Parameters
+    ----------
+    parts : sequence of Measured
+        The measures, in one or more parts.
+    gates : sequence of Gate
+        The limits on these measures for this suite, variant and host.
+    record : Record
+        The record of the variant; `check` adds the verdicts to it.
+    """
 
     parts: Sequence[Measured]
     gates: Sequence[Gate]
     record: Record
 
     def __getitem__(self, measure: str) -> Measure:
-        return self._part(measure).measures[measure]
+        return self._part_with(measure).measures[measure]
 
-    def _part(self, measure: str) -> Measured:
-        """The part with the measure, or that knows why it is missing; an empty one otherwise."""
+    def _part_with(self, measure: str) -> Measured:
+        """Return the part with the measure or the reason why it is missing; else an empty one."""
         return next(
             (part for part in self.parts if measure in part.measures or measure in part.missing),
             Measured(),
@@ -37,22 +49,35 @@ class Result:
 
     @property
     def is_decided(self) -> bool:
-        """Whether more measuring would change no verdict."""
+        """Whether no gate is inconclusive, so that no more measuring is needed."""
         return all(
-            judge(gate, self._part(gate.measure)).verdict is not Verdict.INCONCLUSIVE
+            judge(gate, self._part_with(gate.measure)).verdict is not Verdict.INCONCLUSIVE
             for gate in self.gates
         )
 
     def check(self) -> Result:
-        """Raise GateBroken for the limits of this suite and variant that are not kept."""
+        """Judge the limits on these measures.
+
+        The verdicts are added to the record. Broken advisory limits give a warning, and so do
+        inconclusive limits if thresholds.toml has `inconclusive = "warn"`.
+
+        Returns
+        -------
+        Result
+            This result.
+
+        Raises
+        ------
+        GateBroken
+            If a limit is broken or cannot be judged. The message has measure, value, interval,
+            limit, number of observations and a remedy for each of them.
+        """
         broken: list[str] = []
         doubtful: list[str] = []
         for gate in self.gates:
-            outcome = judge(gate, self._part(gate.measure))
+            outcome = judge(gate, self._part_with(gate.measure))
             if gate.spec.advisory:
-                if outcome.verdict is Verdict.FAIL:
-                    self.record.evidence["advice"] = f"{outcome.why} ({outcome.source})"
-                    warnings.warn(AdvisoryGate(self._message("ADVICE", outcome)), stacklevel=2)
+                self._advise(outcome)
                 continue
             self.record.keep(outcome)
             if outcome.verdict is Verdict.FAIL:
@@ -65,6 +90,11 @@ class Result:
         if doubtful:
             warnings.warn(InconclusiveGate("\n".join(doubtful)), stacklevel=2)
         return self
+
+    def _advise(self, outcome: GateRecord) -> None:
+        if outcome.verdict is Verdict.FAIL:
+            self.record.evidence.advice = f"{outcome.why} ({outcome.source})"
+            warnings.warn(AdvisoryGate(self._message("ADVICE", outcome)), stacklevel=3)
 
     def _message(self, word: str, outcome: GateRecord) -> str:
         lines = [

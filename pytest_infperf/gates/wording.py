@@ -1,13 +1,14 @@
-"""The sentences of verdicts: value, interval and limit with as many digits as tell them apart."""
+"""The sentences of verdicts: value, interval and limit with enough digits to distinguish them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from pytest_infperf.records.catalogue import MeasureSpec
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import GateRecord, Measure, Verdict
+from pytest_infperf.records.record import GateRecord, Verdict
 from pytest_infperf.thresholds.gate import Gate
 
 PAIRED_MEASURES = frozenset({"speedup", "regression"})
@@ -15,24 +16,38 @@ PAIRED_MEASURES = frozenset({"speedup", "regression"})
 
 @dataclass(frozen=True)
 class JudgedQuantity:
-    """A quantity beside its limit, with the words around it."""
+    """A quantity that a limit bounds, with the words for its sentence."""
 
     quantity: Measure
     exact: bool
-    """Known rather than estimated: judged by its value."""
+    """Whether the quantity is known exactly, so that its interval is ignored."""
     about: str = ""
+    """The text after the name of the measure, such as " drop"."""
     against: str = ""
+    """The text after the value, such as " against the baseline"."""
 
 
 def gate_record(gate: Gate, verdict: Verdict, why: str, remedy: str) -> GateRecord:
+    """Return the record of a verdict."""
     return GateRecord(gate.measure, gate.limit.text, verdict, why, remedy, gate.source)
 
 
 def not_measured(gate: Gate, what: str, reason: str | None = None) -> GateRecord:
+    """Return the record of an inconclusive limit on something that was not measured.
+
+    Parameters
+    ----------
+    gate : Gate
+        The limit.
+    what : str
+        A description of what was not measured.
+    reason : str, optional
+        Why it was not measured.
+    """
     return gate_record(
         gate,
         Verdict.INCONCLUSIVE,
-        f"{what} was not measured, so the limit {gate.limit.text} has nothing to judge",
+        f"{what} was not measured, so the limit {gate.limit.text} cannot be judged",
         reason
         or f"see the errors of this variant and of its baseline, or remove the limit at "
         f"{gate.source}",
@@ -40,6 +55,7 @@ def not_measured(gate: Gate, what: str, reason: str | None = None) -> GateRecord
 
 
 def explain(gate: Gate, judged: JudgedQuantity, verdict: Verdict) -> str:
+    """Return the sentence that gives the reason for a verdict."""
     value, interval, limit = quantity_texts(judged.quantity, gate.limit.value)
     if judged.exact:
         interval = ""
@@ -67,7 +83,7 @@ def _count(spec: MeasureSpec, quantity: Measure) -> str:
 
 
 def quantity_texts(quantity: Measure, limit: float) -> tuple[str, str, str]:
-    """Value, interval and limit, with as many digits as tell each of them from the limit."""
+    """Return value, interval and limit, with enough digits to distinguish each from the limit."""
     bounds = [bound for bound in (quantity.low, quantity.high) if bound is not None]
     others = [number for number in (quantity.value, *bounds) if number != limit]
     extra = 0

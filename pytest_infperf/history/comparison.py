@@ -1,42 +1,50 @@
-"""Two saved runs, measure by measure: what changed, by how much, and what can't be said.
+"""Comparison of two saved runs, measure by measure: what changed, and by how much.
 
-Times, rates and memory of hosts that differ say nothing about the code, so that of them only the
-ratios to each run's own baseline are compared. Sizes, quality and ratios are the same anywhere.
+Times, rates, memory and energy of different hosts say nothing about the code. Of these measures
+only the ratios to each run's own baseline are compared. Sizes, qualities and ratios are the same on
+any host.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pytest_infperf.history.store import SavedRun
 from pytest_infperf.host.fingerprint import comparable
-from pytest_infperf.records.record import Measure, Record
+from pytest_infperf.records.catalogue import is_alike_on_any_host, is_quality
+from pytest_infperf.records.evidence import VariantSettings
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record
 from pytest_infperf.stats import independent
 from pytest_infperf.stats.independent import Estimate
 
 Basis = Literal["values", "ratios to the baseline"]
 
-OF_THE_HOST = frozenset({"s", "samples/s", "usd"})
-_OF_THE_HOST_TOO = frozenset({"peak_memory", "loaded_memory"})
-_WITHOUT_SPREAD = frozenset({"size", "peak_memory", "loaded_memory"})
-"""Read once and the same each time; what else has no bounds has an unknown interval."""
+_EXACT_MEASURES = frozenset({"size", "fused_operators", "peak_memory", "loaded_memory"})
+"""Measures that are read once and are the same each time. Any other measure without bounds has an
+unknown interval."""
+_DIFFERENCE_UNITS = frozenset({"points", "fraction"})
+"""Units whose changes are differences; all others change by a fraction."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One measure of one variant, before and after; what only one run has is None in the other."""
+    """Change of one measure of one variant between two runs."""
 
     suite: str
     variant: str
     measure: str
     before: Measure | None
+    """Measure in the earlier run; None if it was not measured."""
     after: Measure | None
+    """Measure in the later run; None if it was not measured."""
     basis: Basis | None = None
-    """None when it could not be compared."""
+    """What was compared; None if a comparison was not possible."""
     change: Measure | None = None
-    """As a fraction of what it was, or in points; infinite bounds are None."""
+    """Change as a fraction of the earlier value, or in points; infinite bounds are None."""
 
     @property
     def is_clear(self) -> bool:
@@ -48,110 +56,151 @@ class Change:
 
 
 @dataclass(frozen=True)
+class ModelChange:
+    """A variant whose runs used different models, or commits of a model."""
+
+    suite: str
+    variant: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
 class Comparison:
+    """Two runs and the changes of their measures."""
+
     before: SavedRun
     after: SavedRun
     differing_facts: list[str]
-    """Of the hosts; none, and their times are compared."""
+    """Names of the facts in which the hosts differ; empty if their times can be compared."""
     changes: list[Change] = field(default_factory=list)
+    model_changes: list[ModelChange] = field(default_factory=list)
 
 
 def compare(before: SavedRun, after: SavedRun) -> Comparison:
-    differing = comparable(before.run.host, after.run.host)
-    comparison = Comparison(before, after, differing)
-    old, new = (_by_variant(saved) for saved in (before, after))
-    for key in dict.fromkeys([*old, *new]):
-        suite, variant = key
-        ours, theirs = new.get(key), old.get(key)
-        names = dict.fromkeys(
-            [*(theirs.measures if theirs else ()), *(ours.measures if ours else ())]
+    """Return the change of every measure that at least one of the runs has."""
+    comparison = Comparison(before, after, comparable(before.run.host, after.run.host))
+    records_before, records_after = _by_variant(before), _by_variant(after)
+    for suite, variant in dict.fromkeys([*records_before, *records_after]):
+        sides = (
+            _VariantOfRun(suite, variant, records_before),
+            _VariantOfRun(suite, variant, records_after),
         )
-        for name in names:
-            was, now = _measure(theirs, name), _measure(ours, name)
-            change = Change(suite, variant, name, was, now)
-            if was and now and theirs and ours:
-                change = _compared(change, was, now, (old, theirs), (new, ours), bool(differing))
+        old_model, new_model = (_model(side.settings) for side in sides)
+        if old_model and new_model and _differ(*(side.settings for side in sides)):
+            comparison.model_changes.append(ModelChange(suite, variant, old_model, new_model))
+        for name in dict.fromkeys(name for side in sides for name in side.measures):
+            change = _change(name, *sides, hosts_differ=bool(comparison.differing_facts))
             comparison.changes.append(change)
     return comparison
 
 
+def _differ(before: VariantSettings, after: VariantSettings) -> bool:
+    """Return whether the models differ; files of older versions do not have the commit."""
+    commits = {before.model_commit, after.model_commit} - {None}
+    return before.model != after.model or len(commits) > 1
+
+
+def _model(settings: VariantSettings) -> str:
+    """Return the model with the commit that its hub id led to; empty if it is not known."""
+    commit = settings.model_commit
+    return f"{settings.model or ''}{f' at {commit[:10]}' if commit else ''}"
+
+
 def bounds(measure: Measure) -> tuple[float, float]:
+    """Return both bounds of a measure, infinite where it has none."""
     return (
         -math.inf if measure.low is None else measure.low,
         math.inf if measure.high is None else measure.high,
     )
 
 
-Variants = dict[tuple[str, str], Record]
+@dataclass(frozen=True)
+class _VariantOfRun:
+    """A variant in one of the two runs, where it may be missing."""
+
+    suite: str
+    variant: str
+    records: Mapping[tuple[str, str], Record]
+    """Records of the run by suite and variant."""
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        record = self.records.get((self.suite, self.variant))
+        return record.measures if record else {}
+
+    @property
+    def settings(self) -> VariantSettings:
+        record = self.records.get((self.suite, self.variant))
+        return record.settings if record else VariantSettings()
+
+    def baseline_estimate(self, name: str) -> Estimate | None:
+        """Return the estimate of the run's baseline; None if the variant is the baseline itself."""
+        baseline_id = self.settings.baseline_id
+        if not baseline_id or baseline_id == self.variant:
+            return None
+        measure = replace(self, variant=baseline_id).measures.get(name)
+        return _estimate(name, measure) if measure and measure.value > 0 else None
 
 
-def _compared(
-    change: Change,
-    was: Measure,
-    now: Measure,
-    old: tuple[Variants, Record],
-    new: tuple[Variants, Record],
-    hosts_differ: bool,
+def _change(
+    name: str, before: _VariantOfRun, after: _VariantOfRun, *, hosts_differ: bool
 ) -> Change:
-    if was.unit != now.unit:
+    """Return the change of a measure, without a basis if it can't be compared."""
+    old, new = before.measures.get(name), after.measures.get(name)
+    change = Change(before.suite, before.variant, name, old, new)
+    if old is None or new is None or old.unit != new.unit:
         return change
+    old_estimate, new_estimate = _estimate(name, old), _estimate(name, new)
+    is_difference = old.unit in _DIFFERENCE_UNITS
+    if is_quality(name) and _same_samples(before, after):
+        old_estimate, new_estimate = _exact(old_estimate.value), _exact(new_estimate.value)
     basis: Basis = "values"
-    before, after = _estimate(change.measure, was), _estimate(change.measure, now)
-    if was.unit in ("points", "fraction") and _scored_alike(old[1], new[1]):
-        before, after = (Estimate(side.value, side.value, side.value) for side in (before, after))
-    if hosts_differ and (was.unit in OF_THE_HOST or change.measure in _OF_THE_HOST_TOO):
+    if hosts_differ and not is_alike_on_any_host(name):
         basis = "ratios to the baseline"
-        baselines = [_baseline_estimate(change.measure, *side) for side in (old, new)]
-        if not all(baselines):
+        old_baseline, new_baseline = before.baseline_estimate(name), after.baseline_estimate(name)
+        # The share of errors at a load of one host says nothing about that of another host.
+        if is_difference or min(old.value, new.value) <= 0 or not (old_baseline and new_baseline):
             return change
-        before, after = (
-            independent.ratio(its, baseline)
-            for its, baseline in zip((before, after), baselines, strict=True)
-            if baseline
-        )
-    if was.unit in ("points", "fraction"):
-        found = independent.difference(after, before)
-        unit = was.unit
-    elif min(before.value, after.value) > 0:
-        relative = independent.ratio(after, before)
-        found = Estimate(relative.value - 1, relative.low - 1, relative.high - 1)
-        unit = "fraction"
+        old_estimate = independent.ratio(old_estimate, old_baseline)
+        new_estimate = independent.ratio(new_estimate, new_baseline)
+    if is_difference:
+        estimate, unit = independent.difference(new_estimate, old_estimate), old.unit
+    elif min(old_estimate.value, new_estimate.value) > 0:
+        ratio = independent.ratio(new_estimate, old_estimate)
+        estimate, unit = Estimate(ratio.value - 1, ratio.low - 1, ratio.high - 1), "fraction"
     else:
         return change
+    has_low = math.isfinite(estimate.low) and (is_difference or estimate.low > -1)
     measure = Measure(
-        found.value,
+        estimate.value,
         unit,
-        found.low if math.isfinite(found.low) and (unit != "fraction" or found.low > -1) else None,
-        found.high if math.isfinite(found.high) else None,
-        min(was.n, now.n),
+        estimate.low if has_low else None,
+        estimate.high if math.isfinite(estimate.high) else None,
+        min(old.n, new.n),
     )
-    return Change(change.suite, change.variant, change.measure, was, now, basis, measure)
+    return replace(change, basis=basis, change=measure)
 
 
-def _scored_alike(a: Record, b: Record) -> bool:
-    """On the same samples: of these the scores are known, whatever other samples would say."""
-    asked = [(record.settings.get("seed"), record.settings.get("samples")) for record in (a, b)]
-    return asked[0] == asked[1] and None not in asked[0]
+def _same_samples(before: _VariantOfRun, after: _VariantOfRun) -> bool:
+    """Return whether both runs scored the same samples.
 
-
-def _baseline_estimate(name: str, variants: Variants, record: Record) -> Estimate | None:
-    """The measure of the run's own baseline; None for the baseline itself."""
-    baseline_id = record.settings.get("baseline_id")
-    if not baseline_id or baseline_id == record.variant:
-        return None
-    baseline = _measure(variants.get((record.suite, baseline_id)), name)
-    return _estimate(name, baseline) if baseline and baseline.value > 0 else None
+    Their scores are then exact: no other samples are concluded about.
+    """
+    seeds = before.settings.seed, after.settings.seed
+    counts = before.settings.samples, after.settings.samples
+    return seeds[0] == seeds[1] and counts[0] == counts[1] and None not in (seeds[0], counts[0])
 
 
 def _estimate(name: str, measure: Measure) -> Estimate:
-    if name in _WITHOUT_SPREAD:
-        return Estimate(measure.value, measure.value, measure.value)
+    if name in _EXACT_MEASURES:
+        return _exact(measure.value)
     return Estimate(measure.value, *bounds(measure))
 
 
-def _by_variant(saved: SavedRun) -> Variants:
+def _exact(value: float) -> Estimate:
+    return Estimate(value, value, value)
+
+
+def _by_variant(saved: SavedRun) -> dict[tuple[str, str], Record]:
     return {(record.suite, record.variant): record for record in saved.run.records}
-
-
-def _measure(record: Record | None, name: str) -> Measure | None:
-    return record.measures.get(name) if record else None

@@ -1,7 +1,7 @@
-"""Limits on what may change between two saved runs: `latency_p50:5%,bleu:-0.5`.
+"""Limits on the changes between two saved runs, for example `latency_p50:5%,bleu:-0.5`.
 
-A limit over nought is how much a measure may rise, one below nought how much it may fall. With a
-per cent sign it is a share of what the measure was, otherwise in the measure's own unit.
+A positive limit is the largest allowed rise of a measure, a negative one the largest allowed fall.
+With a per cent sign it is a share of the earlier value, otherwise it is in the measure's unit.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from enum import Enum
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.comparison import Change, bounds
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value, parse_quantity
-from pytest_infperf.records.record import Measure
 
-_EXAMPLE = 'write measure:limit, such as "latency_p50:5%,bleu:-0.5"'
+_EXAMPLE = 'write measure:limit, for example "latency_p50:5%,bleu:-0.5"'
 
 
 @dataclass(frozen=True)
 class ChangeLimit:
     measure: str
     text: str
+    """The limit as written, without spaces and without a plus sign."""
 
     @property
     def is_relative(self) -> bool:
@@ -34,60 +35,88 @@ class ChangeLimit:
 
 
 class Finding(Enum):
-    KEPT = "keeps to it"
-    BROKEN = "is beyond it"
-    UNCERTAIN = "is too uncertain to tell"
+    """How a change relates to a limit, in the words of a message."""
+
+    KEPT = "is within the limit"
+    BROKEN = "is beyond the limit"
+    UNCERTAIN = "is too uncertain to compare with the limit"
     NOT_COMPARED = "could not be compared"
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedChange:
     change: Change
     limit: ChangeLimit
     finding: Finding
 
 
 def parse(text: str) -> list[ChangeLimit]:
-    """Raises UserError for what is no limit."""
+    """Parse the value of `--fail-on`. Raises UserError if a part of it is not a limit."""
     limits = []
     for part in text.split(","):
         measure, colon, limit = (piece.strip() for piece in part.partition(":"))
         if not colon or not measure or not limit.lstrip("+-"):
-            raise UserError(f"--fail-on: {part.strip()!r} is no limit; {_EXAMPLE}")
+            raise UserError(f"--fail-on: {part.strip()!r} is not a limit; {_EXAMPLE}")
         limits.append(ChangeLimit(measure, limit.replace(" ", "").removeprefix("+")))
     return limits
 
 
-def judge(changes: Sequence[Change], limits: Sequence[ChangeLimit]) -> Iterator[Judged]:
-    """Each limit on each variant that has its measure; UserError when no variant has it."""
-    known = dict.fromkeys(change.measure for change in changes)
+def judge(changes: Sequence[Change], limits: Sequence[ChangeLimit]) -> Iterator[JudgedChange]:
+    """Yield a finding for each limit and each variant that has its measure.
+
+    Raises UserError if no variant has the measure of a limit.
+    """
+    measures = dict.fromkeys(change.measure for change in changes)
     for limit in limits:
-        if limit.measure not in known:
-            near = get_close_matches(limit.measure, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"they have {', '.join(known)}"
+        if limit.measure not in measures:
+            near = get_close_matches(limit.measure, measures, 1)
+            hint = f"did you mean {near[0]}?" if near else f"they have {', '.join(measures)}"
             raise UserError(f"--fail-on: neither run has a measure {limit.measure!r}; {hint}")
         for change in changes:
             if change.measure == limit.measure:
-                yield Judged(change, limit, _finding(change, limit))
+                yield JudgedChange(change, limit, _finding(change, limit))
+
+
+def describe(judged: JudgedChange) -> str:
+    """Return a line about a change that is not within its limit."""
+    change, limit = judged.change, judged.limit
+    name = f"{change.suite}[{change.variant}] {change.measure}"
+    allowed = f"a {'fall' if limit.is_fall else 'rise'} of at most {limit.text.removeprefix('-')}"
+    if change.change is None:
+        return f"{name} {_why_not_compared(change)}; the limit is {allowed}"
+    text = format_value(change.change.value, change.change.unit)
+    sign = "+" if change.change.value >= 0 else ""
+    return f"{name} changed by {sign}{text}, which {judged.finding.value}: {allowed}"
+
+
+def _why_not_compared(change: Change) -> str:
+    before, after = change.before, change.after
+    if before is None or after is None:
+        return f"was not measured in the run {'before' if before is None else 'after'}"
+    if before.unit != after.unit:
+        return f"has the unit {before.unit} in one run and {after.unit} in the other"
+    if min(before.value, after.value) <= 0:
+        return "is not positive in both runs"
+    return "could not be compared: the hosts differ, and there is no baseline to compare it with"
 
 
 def _finding(change: Change, limit: ChangeLimit) -> Finding:
     if change.change is None or change.before is None:
         return Finding.NOT_COMPARED
-    found = _in_unit_of(limit, change.change, change.before)
-    value = _value(limit, found.unit)
-    low, high = bounds(found)
+    measure = _in_unit_of(limit, change.change, change.before)
+    allowed = _value(limit, measure.unit)
+    low, high = bounds(measure)
     if limit.is_fall:
-        value, low, high = -value, -high, -low
-    if low > value:
+        allowed, low, high = -allowed, -high, -low
+    if low > allowed:
         return Finding.BROKEN
-    return Finding.KEPT if high <= value else Finding.UNCERTAIN
+    return Finding.KEPT if high <= allowed else Finding.UNCERTAIN
 
 
 def _in_unit_of(limit: ChangeLimit, change: Measure, before: Measure) -> Measure:
-    """The change as a share when the limit is one, else in the measure's own unit."""
-    in_shares = change.unit == "fraction" and before.unit != "fraction"
-    if limit.is_relative == in_shares or before.unit == "fraction":
+    """Return the change as a share if the limit is one, otherwise in the measure's unit."""
+    is_share = change.unit == "fraction" and before.unit != "fraction"
+    if limit.is_relative == is_share or before.unit == "fraction":
         return change
     factor, unit = (
         (1 / before.value, "fraction") if limit.is_relative else (before.value, before.unit)
@@ -97,23 +126,12 @@ def _in_unit_of(limit: ChangeLimit, change: Measure, before: Measure) -> Measure
 
 
 def _value(limit: ChangeLimit, unit: str) -> float:
+    """Parse the limit in a unit. Raises UserError if the limit is not a quantity of that unit."""
     try:
         if limit.is_relative or unit in ("points", "fraction"):
             return parse_quantity(limit.text, unit)
+        # Times and sizes can't be negative, but may fall.
         sign = -1 if limit.is_fall else 1
         return sign * parse_quantity(limit.text.removeprefix("-"), unit)
     except ValueError as error:
         raise UserError(f"--fail-on: {limit.measure}: {error}") from error
-
-
-def describe(judged: Judged) -> str:
-    """One line about what did not keep to its limit."""
-    change, limit = judged.change, judged.limit
-    what = f"{change.suite}[{change.variant}] {change.measure}"
-    allowed = f"{'fall' if limit.is_fall else 'rise'} of at most {limit.text.removeprefix('-')}"
-    if change.change is None:
-        missing = "before" if change.before is None else "after"
-        return f"{what} was not measured {missing} or hosts differ; allowed is a {allowed}"
-    text = format_value(change.change.value, change.change.unit)
-    sign = "+" if change.change.value >= 0 else ""
-    return f"{what} changed by {sign}{text}, which {judged.finding.value}: allowed is a {allowed}"

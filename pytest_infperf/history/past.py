@@ -1,4 +1,4 @@
-"""What earlier runs on hosts like this one saw of a variant: values, handed to the gates."""
+"""Values of a variant in earlier runs on the same kind of host, which the gates get as numbers."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ from typing import Any
 from pytest_infperf.history.store import HistoryStore, SavedRun
 from pytest_infperf.host.fingerprint import comparable
 
-MOST_RUNS = 20
+MAX_RUNS = 20
 
 
 @dataclass(frozen=True)
 class Past:
-    """Reads the storage when the first gate asks."""
+    """The earlier runs on a kind of host. The storage is read when a value is first needed."""
 
     storage: Path
+    """Folder of the saved runs."""
     host: dict[str, Any]
+    """Fingerprint of the present host."""
 
     def values(self, suite: str, variant: str, measure: str) -> list[float]:
-        """Of the last runs, oldest first; none where nothing was saved on a host like this."""
-        found = [
+        """Return the values of a measure in the last runs, the oldest first."""
+        values = [
             record.measures[measure].value
             for saved in self._runs
             for record in saved.run.records
             if (record.suite, record.variant) == (suite, variant) and measure in record.measures
         ]
-        return found[-MOST_RUNS:]
+        return values[-MAX_RUNS:]
 
     @cached_property
     def _runs(self) -> Sequence[SavedRun]:
-        runs = HistoryStore(self.storage).runs() if self.storage.is_dir() else []
+        runs = HistoryStore(self.storage).runs
         return [saved for saved in runs if not comparable(saved.run.host, self.host)]

@@ -1,4 +1,4 @@
-"""Saving by one run at a time: pytest-benchmark numbers its files by what is there already."""
+"""A lock around saving, because pytest-benchmark numbers a file by those that exist already."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-LONGEST_S = 60.0
+MAX_WAIT_S = 60.0
 
 
 @contextmanager
 def one_at_a_time(storage: Path, *, saves: bool) -> Iterator[None]:
-    """Two runs that end together would take the same number, and one would be lost."""
+    """Hold the lock of a storage, so that runs that end together get different numbers.
+
+    Without the lock one of them would overwrite the other. A run that does not save does not wait.
+    """
     if not saves:
         yield
         return
     name = hashlib.sha256(str(storage.absolute()).encode()).hexdigest()[:16]
     lock = FileLock(Path(tempfile.gettempdir(), f"infperf-storage-{name}.lock"))
-    # Where no lock can be had, saving without one is better than not saving.
+    # If the lock is not available, saving without it is better than not saving.
     with suppress(Timeout, OSError):
-        lock.acquire(timeout=LONGEST_S)
+        lock.acquire(timeout=MAX_WAIT_S)
     try:
         yield
     finally:

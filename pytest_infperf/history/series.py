@@ -1,6 +1,6 @@
-"""How each measure of a variant went over saved runs, and the runs at which it changed.
+"""Series of a measure of a variant over saved runs, and the runs at which its level changed.
 
-What depends on the host is followed on each kind of host alone.
+A measure that depends on the host has a series for each kind of host.
 """
 
 from __future__ import annotations
@@ -9,95 +9,122 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
-from pytest_infperf.history.comparison import OF_THE_HOST
 from pytest_infperf.history.store import SavedRun
 from pytest_infperf.host.fingerprint import comparable, host_names
+from pytest_infperf.records.catalogue import is_alike_on_any_host
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record
 from pytest_infperf.stats.changepoints import change_points
 
 DEFAULT_MEASURES = ("latency_p50", "speedup", "throughput", "peak_memory", "size")
-"""Beside each suite's quality."""
-_ON_ONE_HOST = ("peak_memory", "loaded_memory")
+"""Measures that are followed by default, in addition to the quality of each suite."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A change of level: the first run at the new one."""
+    """A change of level."""
 
     run: SavedRun
+    """First run at the new level."""
     index: int
+    """Index of that run in the series."""
     change: float
-    """A share of the old level, or points for quality."""
+    """Change as a fraction of the old level, or in the unit of a quality."""
     unit: str
 
 
 @dataclass
 class Series:
+    """Values of a measure of a variant over runs."""
+
     suite: str
     variant: str
     measure: str
     unit: str
     host: str
-    """Empty for what is the same on any."""
+    """Name of the kind of host; empty for a measure that is the same on any host."""
     runs: list[SavedRun] = field(default_factory=list)
+    """Runs with the measure, the oldest first."""
     values: list[float] = field(default_factory=list)
-
-    @property
-    def in_differences(self) -> bool:
-        return self.unit in ("points", "fraction")
+    """Value in each of the runs."""
 
     def shifts(self, confidence: float) -> list[Shift]:
-        """Levels are compared as ratios, but for quality, whose points are differences."""
-        logarithmic = not self.in_differences and all(value > 0 for value in self.values)
-        scale: Callable[[float], float] = math.log if logarithmic else float
-        found = change_points([scale(value) for value in self.values], confidence)
-        unit = "fraction" if logarithmic else self.unit
-        change: Callable[[float], float] = math.expm1 if logarithmic else float
+        """Return the changes of level that are certain at a confidence between 0 and 1.
+
+        Levels are compared as ratios; those of qualities and of series with a value that is not
+        positive are compared as differences.
+        """
+        is_difference = self.unit in ("points", "fraction")
+        as_ratios = not is_difference and all(value > 0 for value in self.values)
+        scale: Callable[[float], float] = math.log if as_ratios else float
+        change: Callable[[float], float] = math.expm1 if as_ratios else float
         return [
-            Shift(self.runs[point.index], point.index, change(point.after - point.before), unit)
-            for point in found
+            Shift(
+                self.runs[point.index],
+                point.index,
+                change(point.after - point.before),
+                "fraction" if as_ratios else self.unit,
+            )
+            for point in change_points([scale(value) for value in self.values], confidence)
         ]
 
 
 def series_of(
     runs: Sequence[SavedRun], measures: Sequence[str] = (), variants: str = "*"
 ) -> list[Series]:
-    """Series of the runs, which come in order of time; measures are globs (default: the main)."""
-    found: dict[tuple[str, str, str, str], Series] = {}
-    hosts: dict[str, SavedRun] = {}
+    """Return the series of the measures in saved runs.
+
+    Parameters
+    ----------
+    runs
+        The runs, the oldest first.
+    measures
+        Globs of the measures to follow; by default the main measures and each suite's quality.
+    variants
+        Glob of the variants to follow.
+    """
+    series_by_key: dict[tuple[str, str, str, str], Series] = {}
+    host_kinds = _HostKinds()
     for run in runs:
-        for suite, variant, name, unit, value in _values(run, measures, variants):
-            on_one_host = unit in OF_THE_HOST or name in _ON_ONE_HOST
-            host = _host(run, hosts) if on_one_host else ""
-            series = found.setdefault(
-                (suite, variant, name, host), Series(suite, variant, name, unit, host)
-            )
-            series.runs.append(run)
-            series.values.append(value)
-    return list(found.values())
+        for record in run.run.records:
+            if not fnmatchcase(record.variant, variants):
+                continue
+            for name, measure in _followed(record, measures):
+                host = "" if is_alike_on_any_host(name) else host_kinds.name(run)
+                series = series_by_key.setdefault(
+                    (record.suite, record.variant, name, host),
+                    Series(record.suite, record.variant, name, measure.unit, host),
+                )
+                series.runs.append(run)
+                series.values.append(measure.value)
+    return list(series_by_key.values())
 
 
-def _values(
-    run: SavedRun, measures: Sequence[str], variants: str
-) -> Iterator[tuple[str, str, str, str, float]]:
-    for record in run.run.records:
-        if not fnmatchcase(record.variant, variants):
-            continue
-        metric = record.evidence.get("quality_metric")
-        globs = measures or (*DEFAULT_MEASURES, *([str(metric)] if metric else []))
-        for name, measure in record.measures.items():
-            if any(fnmatchcase(name, glob) for glob in globs):
-                yield record.suite, record.variant, name, measure.unit, measure.value
+def _followed(record: Record, measures: Sequence[str]) -> Iterator[tuple[str, Measure]]:
+    """Yield the measures of a record that match one of the globs, or are followed by default."""
+    metric = record.evidence.quality_metric
+    globs = measures or (*DEFAULT_MEASURES, *([metric] if metric else []))
+    for name, measure in record.measures.items():
+        if any(fnmatchcase(name, glob) for glob in globs):
+            yield name, measure
 
 
-def _host(run: SavedRun, known: dict[str, SavedRun]) -> str:
-    """A name for the kind of host, the same for all that can be compared."""
-    host = run.run.host
-    for name, other in known.items():
-        if not comparable(host, other.run.host):
-            return name
-    plain = next(iter(host_names(host)), "unknown host")
-    alike = sum(name.partition(" #")[0] == plain for name in known)
-    name = f"{plain} #{alike + 1}" if alike else plain
-    known[name] = run
-    return name
+class _HostKinds:
+    """Names the kinds of hosts: all hosts of one kind can be compared."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, dict[str, Any]] = {}
+
+    def name(self, run: SavedRun) -> str:
+        """Return the name of the run's kind of host, with a number if another has that name."""
+        host = run.run.host
+        for name, known in self._hosts.items():
+            if not comparable(host, known):
+                return name
+        plain = next(iter(host_names(host)), "unknown host")
+        namesakes = sum(name.partition(" #")[0] == plain for name in self._hosts)
+        name = f"{plain} #{namesakes + 1}" if namesakes else plain
+        self._hosts[name] = host
+        return name

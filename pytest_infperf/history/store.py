@@ -1,50 +1,61 @@
-"""Runs that were saved: files of pytest-benchmark's storage and of --infperf-json, read alike.
+"""Saved runs, from files of pytest-benchmark's storage and of --infperf-json.
 
-pytest-benchmark's file has our record in the `extra_info` of each benchmark, and says itself when
-and at which commit it was written.
+A file of pytest-benchmark holds our record in the `extra_info` of each benchmark, and the time and
+the commit of the run in fields of its own. Its benchmarks without a record of ours count too.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.history import plain_benchmarks
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.file import RecordError
 from pytest_infperf.records.record import RunRecord
+from pytest_infperf.repository import git
 
 DEFAULT_STORAGE = "file://./.benchmarks"
-"""pytest-benchmark's own default."""
+"""The default of pytest-benchmark."""
 _NUMBER = re.compile(r"\d{1,4}")
 _LATEST = re.compile(r"latest(?:~(?P<back>\d+))?")
+
+_NO_COMMIT = ("unknown", "unversioned")
+"""Ids that pytest-benchmark writes if git failed, and outside a repository."""
 
 
 @dataclass(frozen=True)
 class SavedRun:
+    """A run that was read from a file.
+
+    Its text form names it in messages: the number, or the name of the file, with commit and time.
+    """
+
     path: Path
     when: datetime
     run: RunRecord
 
     @property
     def commit(self) -> str:
-        """Empty when the run was in no repository."""
+        """Full id of the commit; empty if the run was outside a repository."""
         return str((self.run.revision or {}).get("commit") or "")
 
     @property
     def dirty(self) -> bool:
+        """Whether the working tree had uncommitted changes."""
         return bool((self.run.revision or {}).get("dirty"))
 
     @property
     def number(self) -> str:
-        """The number that pytest-benchmark gave it, such as 0007; empty for other files."""
+        """Number that pytest-benchmark gave the file, for example 0007; empty for other files."""
         number, underscore, _ = self.path.name.partition("_")
         return number if underscore and number.isdecimal() else ""
 
@@ -54,141 +65,155 @@ class SavedRun:
         return f"{self.number or self.path.name} ({details})"
 
 
+def storage_folder(uri: str, root: Path) -> Path:
+    """Return the folder of a storage, given as a path or as `file://FOLDER`, relative to `root`.
+
+    Raises UserError for a storage that does not consist of files.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if separator and scheme != "file":
+        raise UserError(
+            f"--storage {uri}: only runs in files can be read; name a folder, or file://FOLDER"
+        )
+    return root / Path(rest if separator else uri).expanduser()
+
+
 @dataclass(frozen=True)
 class HistoryStore:
-    """A folder with saved runs, as pytest-benchmark arranges it: a folder a machine."""
+    """A folder of saved runs, arranged as pytest-benchmark does: one subfolder per machine."""
 
     folder: Path
-    skipped: list[str] = field(default_factory=list)
-    """Why a file was not read: half written, damaged, or none of ours."""
+    report_skipped: Callable[[str], None] = lambda reason: None
+    """Callback for each file that cannot be read, with its path and the reason."""
 
-    @classmethod
-    def of_uri(cls, uri: str, root: Path) -> HistoryStore:
-        """Raises UserError for a storage that is not made of files."""
-        scheme, separator, rest = uri.partition("://")
-        if separator and scheme != "file":
-            raise UserError(
-                f"--storage {uri}: only runs in files can be read; name a folder, or file://FOLDER"
-            )
-        return cls(root / Path(rest if separator else uri).expanduser())
-
+    @cached_property
     def runs(self) -> list[SavedRun]:
-        """All that can be read, the oldest first; what cannot is in `skipped` with its name."""
-        found = []
+        """All readable runs, the oldest first. The folder is read once, on first access."""
+        runs = []
         for path in sorted({*self.folder.glob("*/*.json"), *self.folder.glob("*.json")}):
             try:
-                run = read(path)
+                runs.append(read(path))
             except RecordError as error:
-                self.skipped.append(str(error))
-            else:
-                found.append(run)
-        return sorted(found, key=lambda run: (run.when, run.path.name))
+                self.report_skipped(str(error))
+        return sorted(runs, key=lambda run: (run.when, run.path.name))
 
     def find(self, name: str, folder: Path) -> SavedRun:
-        """A run by its file, its number, `latest`, `latest~1`, or a git revision.
+        """Return the run with a path, a number, a git revision, or as `latest` or `latest~1`.
 
-        Paths and revisions are looked for from `folder`. Raises UserError when there is none.
+        Paths are relative to `folder`, and its repository resolves the revision. Raises UserError
+        if no run has that name.
         """
         if (path := folder / name).is_file():
             return read(path)
-        runs = self.runs()
-        if not runs:
+        if not self.runs:
             raise UserError(
                 f"there is no file {name}, and no saved run in {self.folder}; save one with "
                 "`pytest --infperf --benchmark-autosave` or name another folder with --storage"
             )
-        if found := _LATEST.fullmatch(name):
-            back = int(found["back"] or 0)
-            if back < len(runs):
-                return runs[-1 - back]
-            raise UserError(f"{name}: there are {len(runs)} saved runs in {self.folder}")
+        if latest := _LATEST.fullmatch(name):
+            steps_back = int(latest["back"] or 0)
+            if steps_back < len(self.runs):
+                return self.runs[-1 - steps_back]
+            raise UserError(f"{name}: there are {len(self.runs)} saved runs in {self.folder}")
         if _NUMBER.fullmatch(name):
-            numbered = [run for run in runs if run.number == name.zfill(4)]
+            numbered = [run for run in self.runs if run.number == name.zfill(4)]
             if len(numbered) > 1:
                 paths = ", ".join(str(run.path) for run in numbered)
                 raise UserError(
-                    f"{name}: several machines have a run of that number; name one of {paths}"
+                    f"{name}: several machines have a run with that number; name one of {paths}"
                 )
             if numbered:
                 return numbered[0]
-        return self._of_revision(name, runs, folder)
+        return self._at_revision(name, folder)
 
-    def _of_revision(self, name: str, runs: list[SavedRun], folder: Path) -> SavedRun:
-        sha = _commit(name, folder)
+    def _at_revision(self, name: str, folder: Path) -> SavedRun:
+        """Return the last run at a revision, preferably one without uncommitted changes."""
+        sha = git.commit_id(folder, name)
         if not sha:
-            known = [run.number for run in runs if run.number]
-            near = get_close_matches(name, [*known, "latest"], 1)
+            if words := git.refusal(folder):
+                raise UserError(
+                    f"{name} is not a file or the number of a run in {self.folder}, and git does "
+                    f"not read the repository: {words}"
+                )
+            numbers = [run.number for run in self.runs if run.number]
+            near = get_close_matches(name, [*numbers, "latest"], 1)
             raise UserError(
-                f"{name} is no file, no number of a run in {self.folder} and no git revision"
+                f"{name} is not a file, the number of a run in {self.folder}, or a git revision"
                 + (f"; did you mean {near[0]}?" if near else "; `infperf history` lists the runs")
             )
-        at = [run for run in runs if run.commit == sha]
-        if not at:
+        matches = [run for run in self.runs if run.commit == sha]
+        if not matches:
             raise UserError(
                 f"no run in {self.folder} was saved at {name} ({sha[:10]}); check it out and run "
                 "`pytest --infperf --benchmark-autosave`, or compare directly with "
                 "`pytest --infperf --infperf-against`"
             )
-        return next((run for run in reversed(at) if not run.dirty), at[-1])
+        return next((run for run in reversed(matches) if not run.dirty), matches[-1])
 
 
 def read(path: Path) -> SavedRun:
-    """A saved run, whichever tool wrote the file; RecordError names the file and the fault."""
+    """Return the run of a file of either tool.
+
+    Raises RecordError, with the file's path and the reason, if the file cannot be read.
+    """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RecordError(f"{path}: it can't be read ({error.strerror or error})") from error
+        raise RecordError(f"{path}: it cannot be read ({error.strerror or error})") from error
     except ValueError as error:
         raise RecordError(
-            f"{path}: it is no whole JSON file ({error}); it may be half written"
+            f"{path}: it is not a complete JSON file ({error}); it may be half written"
         ) from error
     if isinstance(document, dict) and "benchmarks" in document:
-        return _of_benchmark_file(path, document)
+        return _from_benchmark_file(path, document)
     run = record_file.read(path)
     written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     return SavedRun(path, datetime.fromisoformat(run.when) if run.when else written, run)
 
 
-def _of_benchmark_file(path: Path, document: dict[str, Any]) -> SavedRun:
+def _from_benchmark_file(path: Path, document: dict[str, Any]) -> SavedRun:
     try:
-        records = list(_records(document))
-        if not records:
-            raise RecordError("no benchmark in it was measured with --infperf")
-        git = document.get("commit_info") or {}
-        whole = {
+        records = _records(document)
+        plain = plain_benchmarks.records_of(
+            [benchmark for benchmark in document["benchmarks"] if not _has_record(benchmark)]
+        )
+        if not records and not plain:
+            raise RecordError("it holds no benchmark")
+        commit = document.get("commit_info") or {}
+        host = plain_benchmarks.host_of(document.get("machine_info") or {})
+        if commit.get("id") in _NO_COMMIT:
+            commit = {}
+        run = {
             "schema": 1,
-            "host": records[0][1],
+            "host": records[0][1] if records else host,
             "revision": {
-                "commit": git.get("id"), "branch": git.get("branch"), "dirty": git.get("dirty"),
+                "commit": commit.get("id"),
+                "branch": commit.get("branch"),
+                "dirty": commit.get("dirty"),
             },
             "records": [record for record, _ in records],
-        }  # fmt: skip
+        }
         when = datetime.fromisoformat(document["datetime"])
-        return SavedRun(
-            path,
-            when if when.tzinfo else when.replace(tzinfo=UTC),
-            record_file.from_document(whole),
-        )
-    except (RecordError, KeyError, TypeError, ValueError) as error:
-        raise RecordError(f"{path}: this is no saved run of ours: {error}") from error
+        found = record_file.from_document(run)
+        found.records.extend(plain)
+        return SavedRun(path, when if when.tzinfo else when.replace(tzinfo=UTC), found)
+    except (RecordError, AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        raise RecordError(
+            f"{path}: this is not a saved run of pytest-benchmark or pytest-infperf: {reason}"
+        ) from error
 
 
-def _records(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """The record of each variant, and its host; the last of one that several tests published."""
+def _records(document: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the record and the host of each variant: those in the last of its benchmarks."""
     by_variant: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
-    for benchmark in document["benchmarks"]:
-        info = dict(benchmark.get("extra_info") or {})
-        if {"suite", "variant", "measures", "host"} <= info.keys():
-            host = info.pop("host")
-            by_variant[info["suite"], info["variant"]] = info, host
-    yield from by_variant.values()
+    for benchmark in filter(_has_record, document["benchmarks"]):
+        record = dict(benchmark["extra_info"])
+        host = record.pop("host")
+        by_variant[record["suite"], record["variant"]] = record, host
+    return list(by_variant.values())
 
 
-def _commit(name: str, folder: Path) -> str:
-    """The full id of a git revision, empty when there is none."""
-    command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    except OSError:
-        return ""
-    return done.stdout.strip()
+def _has_record(benchmark: dict[str, Any]) -> bool:
+    """Return whether a benchmark of pytest-benchmark's file holds a record of ours."""
+    return {"suite", "variant", "measures", "host"} <= (benchmark.get("extra_info") or {}).keys()

@@ -1,7 +1,7 @@
-"""What a container grants of the machine: its processor quota, and which container it seems to be.
+"""The CPU quota that a container grants, and the kind of container.
 
-A container sees all of the machine's cores and may use only some of their time, so thread counts
-and speeds make no sense without the quota.
+A container sees all cores of the machine but may use only some of their time, so thread counts and
+speeds make no sense without the quota.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from pytest_infperf.host.cpu import ROOT, read_text
 
 
 def quota_cores(root: Path = ROOT) -> float | None:
-    """Cores' worth of time that this process may use, None when nothing limits it.
+    """Return the CPU time that this process may use, in cores; None if nothing limits it.
 
-    A limit of any group above it counts too, so the smallest one holds.
+    The limits of all groups above it apply too, so the smallest one is returned.
     """
     quotas = [quota for quota in (*_version_2(root), *_version_1(root)) if quota is not None]
     return min(quotas, default=None)
 
 
 def container(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> str | None:
-    """A guess, such as "docker" or "kubernetes"; None when nothing hints at a container."""
+    """Return a guess of the container, such as "docker"; None if nothing hints at one."""
     if "KUBERNETES_SERVICE_HOST" in environment:
         return "kubernetes"
     if (root / "run/.containerenv").exists():
         return "podman"
     if (root / ".dockerenv").exists():
         return "docker"
-    groups = read_text(root / "proc/self/cgroup") or ""
+    own_groups = read_text(root / "proc/self/cgroup") or ""
     hints = {"kubepods": "kubernetes", "docker": "docker", "containerd": "containerd", "lxc": "lxc"}
-    found = next((name for hint, name in hints.items() if hint in groups), None)
-    return found or environment.get("container")
+    hinted = next((name for hint, name in hints.items() if hint in own_groups), None)
+    return hinted or environment.get("container")
 
 
 def _version_2(root: Path) -> Iterator[float | None]:
@@ -57,7 +57,7 @@ def _version_1(root: Path) -> Iterator[float | None]:
 
 
 def groups(root: Path) -> Iterator[tuple[str, str]]:
-    """Controllers and path of each group that this process is in."""
+    """Yield the controllers and the path of each group that this process is in."""
     for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
         parts = line.split(":", 2)
         if len(parts) == 3:
@@ -65,9 +65,9 @@ def groups(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _upwards(mount: Path, group: str) -> Iterator[Path]:
-    """The group's folder and all above it.
+    """Yield the group's folder and all folders above it.
 
-    Inside a container the path may be the host's, with only the mount's own root to be seen.
+    Inside a container the path may be that of the host, and only the root of the mount is visible.
     """
     path = PurePosixPath("/", group)
     for part in (path, *path.parents):

@@ -1,7 +1,8 @@
-"""A control group of one's own, with less processor and memory than the host has: cgroup v1 and v2.
+"""A new control group that has less CPU time and memory than the host: cgroup v1 and v2.
 
-Of the kernel's documentation: admin-guide/cgroup-v1/memory.rst, scheduler/sched-bwc.rst and
-admin-guide/cgroup-v2.rst. Unlike `host.cgroup`, which reads what a container grants, this writes.
+Unlike `host.cgroup`, which reads the limits of a container, this module creates limits. See the
+kernel's documentation: admin-guide/cgroup-v1/memory.rst, scheduler/sched-bwc.rst and
+admin-guide/cgroup-v2.rst.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ _PERIOD_US = 100_000
 _EMPTY_WITHIN_S = 5.0
 
 
-class Unwritable(Exception):
-    """This host lets nobody make such a group; the message says what was tried."""
+class ControlGroupError(Exception):
+    """This host does not allow creating a control group; the message says what failed."""
 
 
 @dataclass(frozen=True)
 class ControlGroup:
+    """A control group that processes can join."""
+
     folders: Sequence[str]
-    """Whose `cgroup.procs` a process writes its id to, to be one of the group."""
+    """Folders of the group; a process joins by writing its id to `cgroup.procs` in each."""
 
     def kills(self) -> int:
-        """Processes that were killed because memory ran out."""
+        """Return the number of processes that were killed because memory ran out."""
         for folder in self.folders:
             for name in ("memory.events", "memory.oom_control"):
                 for line in (read_text(Path(folder, name)) or "").splitlines():
@@ -45,56 +48,58 @@ class ControlGroup:
 def limited(
     cores: float | None = None, memory_bytes: int | None = None, root: Path = ROOT
 ) -> Iterator[ControlGroup]:
-    """A group of so much processor time and memory at most, inside; None limits nothing.
+    """Yield a group that is limited to that many cores' time and that much memory.
 
-    Raises Unwritable.
+    None sets no limit. The group is removed at the end. Raises ControlGroupError if the host does
+    not allow creating one.
     """
-    made: list[Path] = []
+    folders: list[Path] = []
     try:
-        _Maker(cores, memory_bytes, root, made).make()
+        _Creator(cores, memory_bytes, root, folders).create()
     except OSError as error:
-        _remove(made)
-        raise Unwritable(
-            f"no control group can be made here ({error}): run as root on a host, or in a "
-            "container, whose cgroup file system is mounted for writing"
+        _remove(folders)
+        raise ControlGroupError(
+            f"cannot create a control group ({error}): run as root, on a host or in a container "
+            "whose cgroup file system is mounted for writing"
         ) from error
     try:
-        yield ControlGroup([str(folder) for folder in made])
+        yield ControlGroup([str(folder) for folder in folders])
     finally:
-        _remove(made)
+        _remove(folders)
 
 
 @dataclass(frozen=True)
-class _Maker:
+class _Creator:
     cores: float | None
     memory_bytes: int | None
     root: Path
-    made: list[Path]
+    folders: list[Path]
+    """Folders that were created so far."""
 
-    def make(self) -> None:
+    def create(self) -> None:
         own = dict(groups(self.root))
         if self.cores is None and self.memory_bytes is None:
             return
         if "" in own and (self.root / "sys/fs/cgroup/cgroup.controllers").exists():
-            self._make_version_2(own[""])
+            self._create_version_2(own[""])
             return
         if self.cores is not None:
-            folder = self._new(("cpu", "cpu,cpuacct"), _of(own, "cpu"))
+            folder = self._create_folder(("cpu", "cpu,cpuacct"), _group_path(own, "cpu"))
             (folder / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
             (folder / "cpu.cfs_quota_us").write_text(str(round(self.cores * _PERIOD_US)))
         if self.memory_bytes is not None:
-            folder = self._new(("memory",), _of(own, "memory"))
+            folder = self._create_folder(("memory",), _group_path(own, "memory"))
             (folder / "memory.limit_in_bytes").write_text(str(self.memory_bytes))
-            with suppress(OSError):  # only kernels that account for swap have it
+            with suppress(OSError):  # only kernels that account for swap have this file
                 (folder / "memory.memsw.limit_in_bytes").write_text(str(self.memory_bytes))
 
-    def _make_version_2(self, path: str) -> None:
+    def _create_version_2(self, path: str) -> None:
         parent = self.root / "sys/fs/cgroup" / path.lstrip("/")
         folder = parent / _name()
         folder.mkdir()
-        self.made.append(folder)
-        wanted = {"cpu": self.cores, "memory": self.memory_bytes}
-        for controller in [name for name, limit in wanted.items() if limit is not None]:
+        self.folders.append(folder)
+        limits = {"cpu": self.cores, "memory": self.memory_bytes}
+        for controller in [name for name, limit in limits.items() if limit is not None]:
             if controller not in (read_text(folder / "cgroup.controllers") or "").split():
                 (parent / "cgroup.subtree_control").write_text(f"+{controller}")
         if self.cores is not None:
@@ -105,19 +110,20 @@ class _Maker:
             with suppress(OSError):
                 (folder / "memory.swap.max").write_text("0")
 
-    def _new(self, mounts: Sequence[str], path: str) -> Path:
-        """Below the group that this process is in, or below all where that cannot be seen."""
-        mounted = [m for name in mounts if (m := self.root / "sys/fs/cgroup" / name).is_dir()]
-        if not mounted:
-            raise FileNotFoundError(f"no cgroup controller is mounted as {' or '.join(mounts)}")
-        own = mounted[0] / path.lstrip("/")
-        folder = (own if own.is_dir() else mounted[0]) / _name()
+    def _create_folder(self, names: Sequence[str], path: str) -> Path:
+        """Create a folder below this process's group, or below the mount if that is not visible."""
+        mounts = [self.root / "sys/fs/cgroup" / name for name in names]
+        mount = next((mount for mount in mounts if mount.is_dir()), None)
+        if mount is None:
+            raise FileNotFoundError(f"no cgroup controller is mounted as {' or '.join(names)}")
+        own = mount / path.lstrip("/")
+        folder = (own if own.is_dir() else mount) / _name()
         folder.mkdir()
-        self.made.append(folder)
+        self.folders.append(folder)
         return folder
 
 
-def _of(own: dict[str, str], controller: str) -> str:
+def _group_path(own: dict[str, str], controller: str) -> str:
     return next((p for names, p in own.items() if controller in names.split(",")), "/")
 
 
@@ -126,13 +132,13 @@ def _name() -> str:
 
 
 def _remove(folders: Sequence[Path]) -> None:
-    """They can go when their last process has."""
-    until = monotonic() + _EMPTY_WITHIN_S
+    """Remove the folders; each must be empty of processes first."""
+    deadline = monotonic() + _EMPTY_WITHIN_S
     for folder in folders:
         while folder.exists():
             try:
                 folder.rmdir()
             except OSError:
-                if monotonic() > until:
+                if monotonic() > deadline:
                     break
                 sleep(0.05)

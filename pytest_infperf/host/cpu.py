@@ -1,7 +1,7 @@
-"""The processor: its name, its instruction sets, its cores and its clock.
+"""The processor: its name, instruction sets, cores and clock.
 
-Linux says all of it in files that are read in a moment. Elsewhere py-cpuinfo is asked, which takes
-about a second, so its answer is kept.
+Linux has all of this in files that are read quickly. On other systems py-cpuinfo supplies some of
+it; that takes about a second, so its result is cached.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ FOR_INFERENCE = (
     "sve",
     "bf16",
 )
-"""What decides which kernels a runtime picks, by the names that Linux gives them."""
+"""Instruction sets that decide which kernels a runtime picks, by their names in Linux."""
+
+_INT8_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 
 ARM_CORES = {
     "0xd08": "Cortex-A72",
@@ -47,23 +49,28 @@ ARM_CORES = {
 
 
 def instruction_sets(root: Path = ROOT) -> tuple[str, ...]:
-    """Those of this host that matter for inference, in a fixed order."""
+    """Return the instruction sets of this host that matter for inference, in a fixed order."""
     described = proc_cpuinfo(root)
     if described:
         flags: Iterable[str] = (described.get("flags") or described.get("features", "")).split()
     else:
-        flags = elsewhere().get("flags", ())
+        flags = py_cpuinfo().get("flags", ())
         if platform.machine().lower() == "arm64":
             flags = (*flags, "asimd")
     # Other systems write avx512vnni where Linux writes avx512_vnni.
-    found = {flag.lower().replace("_", "") for flag in flags}
-    return tuple(name for name in FOR_INFERENCE if name.replace("_", "") in found)
+    known = {flag.lower().replace("_", "") for flag in flags}
+    return tuple(name for name in FOR_INFERENCE if name.replace("_", "") in known)
+
+
+def has_int8_dot_products(known: Iterable[str]) -> bool:
+    """Return whether these instruction sets multiply int8 faster than float32."""
+    return not _INT8_DOT_PRODUCTS.isdisjoint(known)
 
 
 def model(root: Path = ROOT) -> str | None:
     described = proc_cpuinfo(root)
     if not described:
-        return elsewhere().get("brand_raw")
+        return py_cpuinfo().get("brand_raw")
     if name := described.get("model name") or described.get("cpu model"):
         return " ".join(name.split())
     if described.get("cpu implementer") == "0x41" and "cpu part" in described:
@@ -75,7 +82,7 @@ def model(root: Path = ROOT) -> str | None:
 def vendor(root: Path = ROOT) -> str | None:
     described = proc_cpuinfo(root)
     if not described:
-        return elsewhere().get("vendor_id_raw")
+        return py_cpuinfo().get("vendor_id_raw")
     return described.get("vendor_id") or described.get("cpu implementer")
 
 
@@ -93,36 +100,41 @@ def physical_cores(root: Path = ROOT) -> int | None:
 
 
 def affinity() -> list[int] | None:
-    """The cores that this process may use; not every system can tell."""
+    """Return the cores that this process may use; None where the system cannot tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
+def usable_cores() -> list[int]:
+    """Return the cores that this process may use, or all cores where the system cannot tell."""
+    return affinity() or list(range(os.cpu_count() or 1))
+
+
 def governor(root: Path = ROOT) -> str | None:
-    """One name, or those of unlike cores joined with commas."""
+    """Return the governor of the CPU clock; the names of different cores are joined by commas."""
     names = {read_text(path) for path in _cpu_files("cpufreq/scaling_governor", root)} - {None}
     return ",".join(sorted(str(name) for name in names)) or None
 
 
 def turbo(root: Path = ROOT) -> bool | None:
     cpu = root / "sys/devices/system/cpu"
-    forbidden = read_text(cpu / "intel_pstate/no_turbo")
-    if forbidden is not None:
-        return forbidden == "0"
-    allowed = read_text(cpu / "cpufreq/boost")
-    return None if allowed is None else allowed == "1"
+    no_turbo = read_text(cpu / "intel_pstate/no_turbo")
+    if no_turbo is not None:
+        return no_turbo == "0"
+    boost = read_text(cpu / "cpufreq/boost")
+    return None if boost is None else boost == "1"
 
 
 def frequency_hz(bound: str, root: Path = ROOT) -> int | None:
-    """What the hardware can do, "min" or "max", over all cores."""
+    """Return the "min" or "max" clock of the hardware over all cores, in Hz."""
     texts = [read_text(path) for path in _cpu_files(f"cpufreq/cpuinfo_{bound}_freq", root)]
-    found = [int(text) * 1000 for text in texts if text is not None]
-    if not found:
+    frequencies = [int(text) * 1000 for text in texts if text is not None]
+    if not frequencies:
         return None
-    return min(found) if bound == "min" else max(found)
+    return min(frequencies) if bound == "min" else max(frequencies)
 
 
 def proc_cpuinfo(root: Path = ROOT) -> dict[str, str]:
-    """The first processor's entry of /proc/cpuinfo, by lower-case keys; empty elsewhere."""
+    """Return the first processor of /proc/cpuinfo by lower-case keys; empty without that file."""
     text = read_text(root / "proc/cpuinfo")
     described: dict[str, str] = {}
     for line in (text or "").splitlines():
@@ -133,17 +145,17 @@ def proc_cpuinfo(root: Path = ROOT) -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def elsewhere() -> dict[str, Any]:
-    """What py-cpuinfo finds, where there is no /proc/cpuinfo."""
+def py_cpuinfo() -> dict[str, Any]:
+    """Return what py-cpuinfo knows, for systems without /proc/cpuinfo; empty if it fails."""
     try:
-        found: dict[str, Any] = importlib.import_module("cpuinfo").get_cpu_info()
+        facts: dict[str, Any] = importlib.import_module("cpuinfo").get_cpu_info()
     except Exception:  # it runs other programs and parses what they print
         return {}
-    return found
+    return facts
 
 
 def read_text(path: Path) -> str | None:
-    """The stripped text of a small system file, None when there is none or it may not be read."""
+    """Return the stripped text of a small system file; None if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

@@ -1,6 +1,7 @@
-"""What on a host disturbs measuring or slows inference: each with why it matters and what to do.
+"""Findings about a host that disturb measuring or slow inference, each with a reason and a remedy.
 
-The checks read a fingerprint and what was seen of the host for a moment; they change nothing.
+The checks read a fingerprint of the host and its activity during a few seconds; they change
+nothing.
 """
 
 from __future__ import annotations
@@ -14,97 +15,106 @@ from typing import Any
 import psutil
 from packaging.requirements import InvalidRequirement, Requirement
 
+from pytest_infperf.host.cpu import has_int8_dot_products
 from pytest_infperf.host.fingerprint import fingerprint
 
 WATCHED_S = 2.0
 _DISTURBING_SHARE = 0.02
 _BUSY_SHARE = 0.2
 _LEAST_FREE_BYTES = 2 * 2**30
-_INT8_INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 _SPINNING = {"OMP_WAIT_POLICY": "active", "KMP_BLOCKTIME": "infinite", "GOMP_SPINCOUNT": "infinite"}
-_RIVALS = (("onnxruntime", "onnxruntime-gpu"), ("tensorflow", "tensorflow-cpu"))
+_EXCLUSIVE = (("onnxruntime", "onnxruntime-gpu"), ("tensorflow", "tensorflow-cpu"))
 
 
 @dataclass(frozen=True)
 class Advice:
+    """A finding about a host or a record."""
+
     seen: str
+    """What was found."""
     why: str
+    """Why it matters."""
     do: str
+    """What to do about it."""
 
 
 @dataclass(frozen=True)
-class Watched:
-    """A few seconds of the host's life, as shares of all its processors' time."""
+class Activity:
+    """What happened on the host during a few seconds."""
 
     steal: float
+    """Time that the hypervisor gave to other guests, as a share of all CPU time."""
     busy: Sequence[tuple[str, float]]
-    """Processes that took more than a little, each with its share of one core."""
+    """Processes that used more than _BUSY_SHARE of a core, each with that share."""
     free_bytes: int
+    """Memory that is available."""
     swap_used_bytes: int
+    """Swap that is in use."""
 
 
-def look(libraries: Sequence[str]) -> list[Advice]:
-    """Look at this host; takes a little over WATCHED_S seconds."""
+def diagnose(libraries: Sequence[str]) -> list[Advice]:
+    """Return the findings about this host and these libraries, after watching it for WATCHED_S."""
     host = fingerprint(libraries)
     return [*examine(host, watch()), *mismatches(libraries)]
 
 
-def watch(seconds: float = WATCHED_S) -> Watched:
+def watch(seconds: float = WATCHED_S) -> Activity:
+    """Observe the host for a while; this process does not count as busy."""
     before = psutil.cpu_times()
-    spent = {p.pid: _cpu_s(p) for p in psutil.process_iter()}
+    cpu_s_before = {p.pid: _cpu_s(p) for p in psutil.process_iter()}
     sleep(seconds)
     after = psutil.cpu_times()
     total = sum(after) - sum(before)
     busy = []
     for process in psutil.process_iter():
-        share = (_cpu_s(process) - spent.get(process.pid, 0.0)) / seconds
+        share = (_cpu_s(process) - cpu_s_before.get(process.pid, 0.0)) / seconds
         if share > _BUSY_SHARE and process.pid != psutil.Process().pid:
-            busy.append((_called(process), share))
+            busy.append((_label(process), share))
     steal = getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)
-    return Watched(
+    return Activity(
         steal / total if total else 0.0,
-        sorted(busy, key=lambda its: -its[1]),
+        sorted(busy, key=lambda named_share: -named_share[1]),
         psutil.virtual_memory().available,
         psutil.swap_memory().used,
     )
 
 
-def examine(host: Mapping[str, Any], watched: Watched) -> Iterator[Advice]:
-    """What of these facts is worth a line, the most disturbing first."""
-    yield from _disturbers(host, watched)
+def examine(host: Mapping[str, Any], activity: Activity) -> Iterator[Advice]:
+    """Yield the findings about a host, the most disturbing first."""
+    yield from _disturbances(host, activity)
     yield from _clock(host)
     yield from _cores(host)
     yield from _instructions(host)
 
 
-def _disturbers(host: Mapping[str, Any], watched: Watched) -> Iterator[Advice]:
+def _disturbances(host: Mapping[str, Any], activity: Activity) -> Iterator[Advice]:
     since_boot = host.get("steal_fraction") or 0.0
-    if max(watched.steal, since_boot) > _DISTURBING_SHARE:
+    if max(activity.steal, since_boot) > _DISTURBING_SHARE:
         yield Advice(
-            f"steal: other guests took {watched.steal:.1%} of the processors' time in the last "
+            f"steal: other guests took {activity.steal:.1%} of the CPU time in the last "
             f"{WATCHED_S:g} s, {since_boot:.1%} since boot",
-            "a query that is interrupted takes longer, whatever the code; blocks that lost more "
-            "than 5 % are measured again, which costs budget",
+            "an interrupted query takes longer, whatever the code; blocks that lost more than 5 % "
+            "are measured again, which costs budget",
             "use an instance that shares no cores (c7i, m7i; not t3 or t4g, whose credits run "
             "out), or a larger budget",
         )
-    for name, share in watched.busy:
+    for name, share in activity.busy:
         yield Advice(
             f"another process is busy: {name} with {share:.0%} of a core",
-            "it competes for cores and caches, and an idle thread pool that spins does too",
-            "stop it while measuring, or keep one job a runner",
+            "it competes for cores and caches, even if it is only an idle thread pool that spins",
+            "stop it while measuring, or run one job per runner",
         )
-    if watched.free_bytes < _LEAST_FREE_BYTES:
+    if activity.free_bytes < _LEAST_FREE_BYTES:
         yield Advice(
-            f"memory: {watched.free_bytes / 1e9:.1f} GB are free",
-            "baseline and variant are loaded at the same time; what is swapped is slow, and the "
-            "kernel ends a process when nothing is left",
-            "use a larger instance or a smaller model; stop what holds memory",
+            f"memory: {activity.free_bytes / 1e9:.1f} GB are free",
+            "baseline and variant are loaded at the same time; swapped memory is slow, and the "
+            "kernel kills a process when memory runs out",
+            "use a larger instance or a smaller model; stop other processes that hold memory",
         )
-    if watched.swap_used_bytes > 64 * 2**20:
+    if activity.swap_used_bytes > 64 * 2**20:
         yield Advice(
-            f"swap: {watched.swap_used_bytes / 1e6:.0f} MB are in use",
-            "a page that comes back from disk costs milliseconds in the middle of a query",
+            f"swap: {activity.swap_used_bytes / 1e6:.0f} MB are in use",
+            "reading a page back from disk takes milliseconds in the middle of a query",
             "free memory, or switch swap off on a runner: swapoff -a",
         )
 
@@ -114,15 +124,15 @@ def _clock(host: Mapping[str, Any]) -> Iterator[Advice]:
     if governor and "performance" not in governor:
         yield Advice(
             f"governor: {governor}",
-            "the clock rises only after a moment of load, so that short blocks run slower than "
+            "the clock rises only after some time under load, so short blocks run slower than "
             "long ones",
             "cpupower frequency-set --governor performance",
         )
     if host.get("turbo"):
         yield Advice(
             "turbo: on",
-            "the clock depends on temperature and on how many cores work; ratios measured in pairs "
-            "bear it, absolute latencies do not",
+            "the clock depends on temperature and on the number of busy cores, which disturbs "
+            "absolute latencies; ratios measured in pairs are hardly affected",
             "for absolute limits: echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo, or "
             "echo 0 > /sys/devices/system/cpu/cpufreq/boost",
         )
@@ -136,14 +146,14 @@ def _cores(host: Mapping[str, Any]) -> Iterator[Advice]:
     if (host.get("threads_per_core") or 1) > 1:
         yield Advice(
             f"hyper-threading: {logical} logical processors on {physical} cores",
-            "two threads on one core share its units: as many threads as processors is rarely best",
-            'keep threads = "best" in the suites, or boot with one thread a core '
+            "two threads on one core share its units: one thread per processor is rarely best",
+            'keep threads = "best" in the suites, or boot with one thread per core '
             "(on EC2: CpuOptions ThreadsPerCore=1)",
         )
     if quota and usable and quota < usable:
         yield Advice(
-            f"cgroup quota: {quota:g} cores' worth of time, while {usable} processors are seen",
-            "runtimes start as many threads as they see processors, use the quota up early in each "
+            f"cgroup quota: the time of {quota:g} cores, while {usable} processors are visible",
+            "runtimes start one thread per visible processor, use up the quota early in each "
             "period and stand still for the rest of it, which shows in p99",
             f"set threads to at most {max(1, int(quota))}, or give the container whole cores "
             "(--cpuset-cpus; in Kubernetes the static CPU manager)",
@@ -166,18 +176,18 @@ def _cores(host: Mapping[str, Any]) -> Iterator[Advice]:
 
 def _instructions(host: Mapping[str, Any]) -> Iterator[Advice]:
     known = host.get("instruction_sets")
-    if known is not None and not _INT8_INSTRUCTIONS & set(known):
+    if known is not None and not has_int8_dot_products(known):
         yield Advice(
-            f"no instructions for int8 (it has {', '.join(known) or 'none that matter'})",
-            "without VNNI, AMX or i8mm an int8 model computes hardly faster than fp32; what it "
-            "saves is memory",
+            f"no instructions for int8 (known: {', '.join(known) or 'none for inference'})",
+            "without VNNI, AMX or i8mm an int8 model is hardly faster than fp32 and only saves "
+            "memory",
             "gate int8 on hosts that have them, such as c6i, c7i, c7a, c7g, with a table "
             '[SUITE.variants.ID.on."c7i.*"]',
         )
 
 
 def mismatches(libraries: Sequence[str]) -> Iterator[Advice]:
-    """Installed packages whose requirements are not met by what is installed beside them."""
+    """Yield the installed packages whose requirements are not met, or that exclude each other."""
     for name in libraries:
         try:
             distribution = importlib.metadata.distribution(name)
@@ -186,17 +196,17 @@ def mismatches(libraries: Sequence[str]) -> Iterator[Advice]:
         for line in distribution.requires or ():
             if unmet := _unmet(line):
                 yield Advice(
-                    f"library mismatch: {name} {distribution.version} wants {unmet}",
-                    "a runtime beside a version that it was not made for fails late, or is slower",
+                    f"library mismatch: {name} {distribution.version} requires {unmet}",
+                    "a runtime with a version that it was not made for fails late or is slower",
                     f"pip install '{line.partition(';')[0].strip()}', or another version of {name}",
                 )
-    for one, other in _RIVALS:
+    for one, other in _EXCLUSIVE:
         if _version(one) and _version(other):
             yield Advice(
                 f"library mismatch: {one} and {other} are both installed",
-                "they own the same module, and which one is imported depends on the order of "
-                "installing",
-                f"pip uninstall {one} {other}, then install the one that is meant",
+                "both contain the same module, and the order of installation decides which one is "
+                "imported",
+                f"pip uninstall {one} {other}, then install the one that you need",
             )
 
 
@@ -207,10 +217,10 @@ def _unmet(line: str) -> str | None:
         return None
     if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
         return None
-    found = _version(requirement.name)
-    if found is None or requirement.specifier.contains(found, prereleases=True):
+    installed = _version(requirement.name)
+    if installed is None or requirement.specifier.contains(installed, prereleases=True):
         return None
-    return f"{requirement.name}{requirement.specifier}, and {found} is installed"
+    return f"{requirement.name}{requirement.specifier}, but {installed} is installed"
 
 
 def _version(name: str) -> str | None:
@@ -228,7 +238,7 @@ def _cpu_s(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-def _called(process: psutil.Process) -> str:
+def _label(process: psutil.Process) -> str:
     try:
         return f"{process.name()} (pid {process.pid})"
     except psutil.Error:

@@ -1,7 +1,8 @@
-"""The energy that the processor's packages take: Intel's and AMD's RAPL counters, through Linux.
+"""Energy of the processor packages: the RAPL counters of Intel and AMD, read through Linux.
 
-Most virtual machines do not show them. The kernel's Documentation/power/powercap/powercap.rst
-describes the files. Where there are none, codecarbon estimates, from the processor's name and load.
+Most virtual machines hide them. The kernel's Documentation/power/powercap/powercap.rst describes
+the files. Where they are missing, codecarbon estimates the energy from the processor's name and
+load.
 """
 
 from __future__ import annotations
@@ -18,23 +19,26 @@ from pytest_infperf.host.cpu import ROOT, read_text
 
 
 def read_joules(root: Path = ROOT) -> Mapping[str, tuple[float, float]] | None:
-    """By package its counter and where that starts again, in joules; None where none is read."""
-    found = {}
+    """Return the counter of each package and the value at which it wraps around, in joules.
+
+    None if no counter can be read.
+    """
+    counters = {}
     for zone in sorted((root / "sys/class/powercap").glob("intel-rapl:*")):
-        if zone.name.count(":") > 1:  # a part of a package, counted in it
+        if zone.name.count(":") > 1:  # a part of a package, which includes it
             continue
         energy = read_text(zone / "energy_uj")
         wraps = read_text(zone / "max_energy_range_uj")
         if energy is None or wraps is None:
             continue
-        found[zone.name] = int(energy) / 1e6, int(wraps) / 1e6
-    return found or None
+        counters[zone.name] = int(energy) / 1e6, int(wraps) / 1e6
+    return counters or None
 
 
 def joules_between(
     before: Mapping[str, tuple[float, float]], after: Mapping[str, tuple[float, float]]
 ) -> float:
-    """Of all packages; a counter that started again did so once."""
+    """Return the energy of all packages; a counter is assumed to wrap around once at most."""
     total = 0.0
     for name, (start, wraps) in before.items():
         if name in after:
@@ -45,15 +49,17 @@ def joules_between(
 
 @dataclass(frozen=True)
 class Energy:
-    """Of the whole host, others' part included."""
+    """Energy of the whole host, all of its processes included."""
 
     joules: float
     source: str
+    """Name of the counter or of the tool: "RAPL" or "codecarbon"."""
     estimated: bool
+    """Whether it is an estimate instead of a counter."""
 
 
 class Meter:
-    """Begins when it is made."""
+    """A measurement of energy that starts when the object is created."""
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
@@ -61,7 +67,10 @@ class Meter:
         self._estimate = None if self._before else _tracker()
 
     def read(self) -> Energy | None:
-        """Since the beginning; None where it is neither counted nor estimated. Once only."""
+        """Return the energy since the start; None if it can be neither counted nor estimated.
+
+        Call it only once.
+        """
         if self._before:
             after = read_joules(self._root)
             return Energy(joules_between(self._before, after), "RAPL", False) if after else None
@@ -75,7 +84,7 @@ class Meter:
 
 
 def _tracker() -> Any:
-    """None without the extra `energy`."""
+    """Return a running tracker of codecarbon; None without the extra `energy`."""
     if find_spec("codecarbon") is None:
         return None
     logging.getLogger("codecarbon").disabled = True
@@ -84,7 +93,7 @@ def _tracker() -> Any:
         from codecarbon import OfflineEmissionsTracker
 
         tracker = OfflineEmissionsTracker(
-            country_iso_code="USA",  # of its emissions, which are not read
+            country_iso_code="USA",  # only used for emissions, which are not read
             save_to_file=False,
             log_level="critical",
             allow_multiple_runs=True,

@@ -1,6 +1,6 @@
-"""The fingerprint of a host: what has to be equal before two absolute times can be compared.
+"""The fingerprint of a host: the facts that must be equal before absolute times are compared.
 
-Reading it must never spoil a run: a fact that this system does not tell is null.
+Reading it must never fail a run: a fact that the system does not report is None.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_infperf.host import cgroup, cpu, gpu
-from pytest_infperf.host.cpu import ROOT, instruction_sets, read_text
-
-__all__ = ["comparable", "fingerprint", "host_names", "instruction_sets"]
+from pytest_infperf.host.cpu import ROOT, read_text
 
 T = TypeVar("T")
 
@@ -51,14 +49,15 @@ DECIDES_SPEED = (
     "gpus",
     "environment",
 )
-"""Library versions and the kernel are left out: what they change is what a comparison is to show.
-So is memory, which a model either fits into or does not."""
+"""Facts that must be equal. Library versions and the kernel are left out, because comparisons are
+made to see the effect of changing them; so is memory, which a model either fits into or not."""
 
 
 def fingerprint(distributions: Sequence[str]) -> dict[str, Any]:
-    """The facts of this host and of this process's surroundings, of JSON's types.
+    """Return the facts of this host and the environment of this process, in JSON's types.
 
-    The instance type is not among them: whoever can ask for it fills it in (`host.billing`).
+    `distributions` are the packages whose versions are included. The instance type is left None;
+    `cost.billing` sets it.
     """
     logical = _attempt(os.cpu_count)
     physical = _attempt(cpu.physical_cores)
@@ -67,7 +66,7 @@ def fingerprint(distributions: Sequence[str]) -> dict[str, Any]:
         "architecture": platform.machine() or None,
         "cpu_model": _attempt(cpu.model),
         "cpu_vendor": _attempt(cpu.vendor),
-        "instruction_sets": _attempt(lambda: list(instruction_sets())),
+        "instruction_sets": _attempt(lambda: list(cpu.instruction_sets())),
         "logical_cores": logical,
         "physical_cores": physical,
         "threads_per_core": -(-logical // physical) if logical and physical else None,
@@ -90,38 +89,38 @@ def fingerprint(distributions: Sequence[str]) -> dict[str, Any]:
 
 
 def comparable(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """The facts that decide speed and differ between two hosts: none, and times can be compared.
+    """Return the names of the facts in which two hosts differ; times are comparable if it is empty.
 
-    A fact known of one and unknown of the other differs, for nobody can say that it does not.
+    A fact that is known for one host only counts as different.
     """
     differing = [name for name in DECIDES_SPEED if a.get(name) != b.get(name)]
-    if _usable_cores(a) != _usable_cores(b):
+    if _usable_core_count(a) != _usable_core_count(b):
         differing.append("affinity")
     return differing
 
 
 def host_names(fingerprint: Mapping[str, Any]) -> list[str]:
-    """What a threshold's `on` glob is matched with: the instance type, then the CPU model."""
+    """Return the names that an `on` glob of thresholds.toml can match: instance type, CPU model."""
     names = (fingerprint.get("instance_type"), fingerprint.get("cpu_model"))
     return [name for name in names if name]
 
 
 def steal_fraction(root: Path = ROOT) -> float | None:
-    """The share of time since boot that the hypervisor gave to others."""
+    """Return the share of the CPU time since boot that the hypervisor gave to other guests."""
     first = (read_text(root / "proc/stat") or "").partition("\n")[0].split()
-    # user nice system idle iowait irq softirq steal; the guests' times behind are part of user.
+    # user nice system idle iowait irq softirq steal; the guest times that follow are part of user.
     ticks = [int(text) for text in first[1:9]]
     return ticks[7] / sum(ticks) if len(ticks) == 8 and any(ticks) else None
 
 
 def library_versions(distributions: Sequence[str]) -> dict[str, str]:
-    """Of those that are installed."""
-    found = {name: _attempt(partial(importlib.metadata.version, name)) for name in distributions}
-    return {name: version for name, version in sorted(found.items()) if version}
+    """Return the versions of those distributions that are installed."""
+    versions = {name: _attempt(partial(importlib.metadata.version, name)) for name in distributions}
+    return {name: version for name, version in sorted(versions.items()) if version}
 
 
 def thread_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables that change how runtimes use threads, memory and instruction sets."""
+    """Return the variables that change how runtimes use threads, memory and instruction sets."""
     return {
         name: value
         for name, value in sorted(environment.items())
@@ -129,8 +128,8 @@ def thread_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _usable_cores(host: Mapping[str, Any]) -> int | None:
-    """How many, not which: the system numbers them as it likes."""
+def _usable_core_count(host: Mapping[str, Any]) -> int | None:
+    """Return only the number of cores, because systems assign their ids arbitrarily."""
     affinity = host.get("affinity")
     return None if affinity is None else len(affinity)
 
@@ -151,5 +150,5 @@ def _operating_system() -> str:
 def _attempt(read: Callable[[], T]) -> T | None:
     try:
         return read()
-    except Exception:  # whatever it is that this system does otherwise, the run is worth more
+    except Exception:  # an unusual system must not fail the run
         return None

@@ -1,4 +1,4 @@
-"""The GPUs of this host, by what NVIDIA's driver says of them."""
+"""The GPUs of this host, read from the files of NVIDIA's driver."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _GPUS = "proc/driver/nvidia/gpus"
 
 
 def models(root: Path = ROOT) -> list[str] | None:
-    """One name a GPU, such as `NVIDIA A10G`; None where there is no such driver."""
+    """Return the model of each GPU, such as "NVIDIA A10G"; None without NVIDIA's driver."""
     folder = root / _GPUS
     if not folder.is_dir():
         return None
-    described = (read_text(path) or "" for path in sorted(folder.glob("*/information")))
-    lines = (line.partition(":") for text in described for line in text.splitlines())
+    texts = (read_text(path) or "" for path in sorted(folder.glob("*/information")))
+    lines = (line.partition(":") for text in texts for line in text.splitlines())
     return [value.strip() for name, _, value in lines if name.strip() == "Model"]

@@ -1,4 +1,4 @@
-"""How processes of this package end, and what is known of them then."""
+"""The end of processes that this package starts: with their parent, and with an explanation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import tempfile
 
 
 def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
-    """A frozen process cannot see its pipe close; on Linux the kernel ends it with its parent.
+    """Have the kernel signal this process when its parent ends; does nothing outside Linux.
 
-    The parent is the thread that started it.
+    A frozen process cannot see its pipe close. The kernel takes the thread that started the process
+    for its parent (prctl(2), PR_SET_PDEATHSIG).
     """
     if sys.platform == "linux":
         import ctypes
@@ -21,30 +22,32 @@ def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
 
 
 def how_it_ended(code: int) -> str:
-    """In words, of an exit code as `subprocess` gives it."""
+    """Return a phrase that explains an exit code of `subprocess`: "ended with exit code 1"."""
     if code >= 0:
         return f"ended with exit code {code}"
     hint = " (often the out-of-memory killer: see `dmesg`)" if code == -signal.SIGKILL else ""
     return f"was killed by {signal.Signals(-code).name}{hint}"
 
 
-class LastWords:
-    """What a process writes to stderr, kept for the case that it fails."""
+class OutputTail:
+    """A file for the output of a process, whose end is shown in error messages."""
 
     _SHOWN_BYTES = 3000
 
     def __init__(self) -> None:
         self.file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
-        self._words = ""
+        self._text = ""
 
     def __str__(self) -> str:
         if not self.file.closed:
             self.file.seek(0, os.SEEK_END)
             self.file.seek(max(0, self.file.tell() - self._SHOWN_BYTES))
-            self._words = self.file.read().decode(errors="replace").strip()
-        return f"\nIts last words:\n{self._words}" if self._words else "\nIt left no words."
+            self._text = self.file.read().decode(errors="replace").strip()
+        if not self._text:
+            return "\nIt wrote no output."
+        return f"\nIts last output:\n{self._text}"
 
     def close(self) -> None:
-        """They can still be read."""
+        """Close the file; the end of its text stays available."""
         str(self)
         self.file.close()

@@ -1,0 +1,1 @@
+"""Measurements of workers: latency, pairs, throughput, quality, sweeps, protocols, threads."""

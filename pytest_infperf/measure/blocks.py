@@ -1,4 +1,4 @@
-"""What blocks of queries are made of, and which of them others disturbed."""
+"""The samples of a block's queries, and the detection of blocks that other processes disturbed."""
 
 from __future__ import annotations
 
@@ -6,24 +6,46 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_infperf.errors import UserError
+from pytest_infperf.records.evidence import RepeatedBlocks
 from pytest_infperf.worker.messages import BlockDone
 
 LEAST_BLOCK_NS = 20_000_000
+"""Minimum duration of a block, in nanoseconds."""
 _FOREIGN_SHARE = 0.05
+"""CPU time of other processes above which a block is contaminated, as a fraction."""
 _CLOCK_TICKS_NS = 20_000_000
-"""The kernel counts in ticks of 10 ms; two of them may fall to either side of a block."""
+"""The kernel counts CPU time in ticks of 10 ms; one may be miscounted at each end of a block."""
 _MEASURED_AGAIN = 0.2
+"""Maximum number of repeated blocks, as a fraction of the blocks that count."""
 
 
 def quality_sample(available: int, size: int | None, seed: int) -> list[int]:
-    """A seeded sample of sample numbers, without repetition; None takes all, in order."""
+    """Return the numbers of the samples that are measured and scored.
+
+    Parameters
+    ----------
+    available : int
+        The number of samples of the task.
+    size : int or None
+        The number of samples to draw without repetition; None takes all, in order.
+    seed : int
+        The seed of the draw.
+
+    Raises
+    ------
+    UserError
+        If `size` is less than 1.
+    """
+    if size is not None and size < 1:
+        raise UserError(f"the task's sample_size is {size}, and at least 1 sample is measured")
     if size is None or size >= available:
         return list(range(available))
     return random.Random(seed).sample(range(available), size)
 
 
 def endless_order(numbers: Sequence[int], seed: int) -> Iterator[int]:
-    """The numbers in a new random order each time round."""
+    """Yield the numbers endlessly, in a new random order in each pass."""
     order = list(numbers)
     shuffle = random.Random(seed).shuffle
     while True:
@@ -32,7 +54,10 @@ def endless_order(numbers: Sequence[int], seed: int) -> Iterator[int]:
 
 
 def contaminated(block: BlockDone) -> bool:
-    """Others took over 5 % of the block's time, by what the kernel's ticks can tell."""
+    """Return whether other processes used the CPU for over 5 % of the block's time.
+
+    Times below the resolution of the kernel's clock do not count.
+    """
     if block.foreign_cpu_ns is None:
         return False
     return block.foreign_cpu_ns > _FOREIGN_SHARE * block.wall_ns + _CLOCK_TICKS_NS
@@ -40,15 +65,41 @@ def contaminated(block: BlockDone) -> bool:
 
 @dataclass
 class SecondChances:
-    """Contaminated blocks are measured again, at most a fifth of them, and counted."""
+    """Decides which contaminated blocks are measured again: at most a fifth of all blocks."""
 
     measured: int = 0
+    """The number of blocks that count."""
     again: int = 0
+    """The number of blocks that were measured again."""
+    disturbed: int = 0
+    """The number of blocks that count although they are contaminated."""
 
-    def take(self, *blocks: BlockDone) -> bool:
-        """True when the blocks count; False when they are to be measured again."""
-        if any(map(contaminated, blocks)) and self.again < _MEASURED_AGAIN * (self.measured + 1):
-            self.again += 1
-            return False
+    def counts(self) -> RepeatedBlocks:
+        """Return the counts for the record."""
+        return RepeatedBlocks(self.measured, self.again, self.disturbed)
+
+    def take(self, *blocks: BlockDone, in_time: bool = True) -> bool:
+        """Return True if the blocks count, False if they are to be measured again.
+
+        Parameters
+        ----------
+        *blocks : BlockDone
+            The blocks, which count together or not at all.
+        in_time : bool, default True
+            Whether there is time to measure them again. Without it the first ones count in any
+            case: a contaminated block is better than none.
+        """
+        if any(map(contaminated, blocks)):
+            is_allowed = self.again < _MEASURED_AGAIN * (self.measured + 1)
+            if is_allowed and (in_time or self.measured):
+                self.again += 1
+                return False
+            self.disturbed += 1
         self.measured += 1
         return True
+
+    def remark(self, noun: str) -> str:
+        """Return what a verdict should say if most of the blocks that count are contaminated."""
+        if 2 * self.disturbed <= self.measured:
+            return ""
+        return f"other processes disturbed {self.disturbed} of {self.measured} {noun}"

@@ -1,7 +1,7 @@
 """Latency: single queries of one variant, on samples in random order, until the gates decide.
 
-The real-time factor is the time of all queries over the duration of what was heard: below 1 a
-recogniser keeps up with who speaks.
+The real-time factor is the time of all queries divided by the duration of their samples: below 1, a
+speech recogniser keeps up with the speaker.
 """
 
 from __future__ import annotations
@@ -17,54 +17,59 @@ from pytest_infperf import errors
 from pytest_infperf.measure.blocks import SecondChances
 from pytest_infperf.measure.times import time_measures
 from pytest_infperf.records.catalogue import percentile_of
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap, quantile, sequential
 from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
 _BLOCK_S = 0.1
+"""Target duration of a block, in seconds."""
 _LONGEST_BLOCK_S = 0.5
+"""Duration to which slow queries may lengthen a block, in seconds."""
 _LEAST_OF_A_BLOCK = 8
-"""Queries: each block warms up with one more."""
+"""Minimum number of queries of a block, because each block warms up with another query."""
 _LEAST_QUERIES = 60
 _ENOUGH_QUERIES = 459
-"""What the 99th percentile needs at a confidence of 0.99."""
+"""Number of queries that bound the 99th percentile at a confidence of 0.99."""
 _ENOUGH_S = 1.0
 
 
 @dataclass
 class Queries:
-    """Single queries as they were measured."""
+    """The single queries of one variant that have been measured so far."""
 
     query_ns: list[int] = field(default_factory=list)
+    """The time of each query, in nanoseconds."""
     model_ns: list[int] = field(default_factory=list)
+    """The time of each query inside the model, in nanoseconds."""
     numbers: list[int] = field(default_factory=list)
-    """The sample of each query."""
+    """The number of the sample of each query."""
     cpu_s: list[float] = field(default_factory=list)
-    """CPU seconds, a block each."""
+    """The CPU time of each block, in seconds."""
     block_queries: list[float] = field(default_factory=list)
+    """The number of queries of each block."""
     chances: SecondChances = field(default_factory=SecondChances)
     seconds: float = 0.0
 
-    def measure(self, worker: VariantWorker, order: Iterator[int]) -> None:
-        """One more block, of about a tenth of a second, or longer where queries are slow."""
+    def measure(self, worker: VariantWorker, order: Iterator[int], budget_s: float) -> None:
+        """Measure one more block of about 0.1 s, or longer if queries are slow."""
         start = perf_counter()
         mean_s = sum(self.query_ns) / len(self.query_ns) / 1e9 if self.query_ns else _BLOCK_S / 2
-        slow = min(_LEAST_OF_A_BLOCK, ceil(_LONGEST_BLOCK_S / mean_s))
-        count = max(slow, ceil(_BLOCK_S / mean_s))
+        least = min(_LEAST_OF_A_BLOCK, ceil(_LONGEST_BLOCK_S / mean_s))
+        count = max(least, ceil(_BLOCK_S / mean_s))
         numbers = [next(order) for _ in range(count)]
         block = worker.run([[number] for number in numbers])
-        if self.chances.take(block):
+        self.seconds += perf_counter() - start
+        if self.chances.take(block, in_time=self.seconds < budget_s):
             self.numbers += numbers
             self.query_ns += block.query_ns
             self.model_ns += block.model_ns
             self.cpu_s.append(block.cpu_ns / 1e9)
             self.block_queries.append(len(block.query_ns))
-        self.seconds += perf_counter() - start
 
-    def judged_at(
+    def measured_at(
         self,
         worker: VariantWorker,
         percentiles: Iterable[str],
@@ -72,6 +77,7 @@ class Queries:
         seed: int,
         duration_s: Callable[[int], float | None],
     ) -> Measured:
+        """Return the measures of the queries so far, at the confidence of one look."""
         times = [ns / 1e9 for ns in self.query_ns]
         model_times = [ns / 1e9 for ns in self.model_ns]
         n = len(times)
@@ -90,7 +96,13 @@ class Queries:
             bounds = bootstrap.ratio_of_sums(times, durations, confidence, seed)
             factor = sum(times) / sum(durations)
             measures["real_time_factor"] = Measure(factor, "ratio", *bounds, n)
-        return Measured(measures, times_s=times, confidence=confidence, seconds=self.seconds)
+        return Measured(
+            measures,
+            times_s=times,
+            confidence=confidence,
+            seconds=self.seconds,
+            remark=self.chances.remark("blocks"),
+        )
 
 
 def _needed(percentile: str, confidence: float) -> int:
@@ -108,16 +120,34 @@ def measure_latency(
     seed: int,
     decided: Callable[[Measured], bool],
 ) -> tuple[Measured, Queries]:
-    """`duration_s` is that of a sample of sound; `percentiles` are measures such as `latency_p75`
-    beside those that are always reported.
+    """Measure single queries until the gates decide or the budget is spent.
 
-    Looks at the gates after the first queries, then each time their number has doubled.
+    The gates are evaluated after the first queries, and each time the number of queries doubles.
+
+    Parameters
+    ----------
+    worker : VariantWorker
+        The worker of the variant.
+    order : iterator of int
+        The numbers of the samples, in the order in which they are run.
+    duration_s : callable
+        Returns the duration of a sample of audio in seconds; None for other samples.
+    percentiles : sequence of str
+        Measures such as `latency_p75`, in addition to the percentiles that are always reported.
+    budget_s : float
+        Measuring time, in seconds.
+    confidence : float
+        The confidence of verdicts; the looks share its error.
+    seed : int
+        The seed of bootstraps.
+    decided : callable
+        Returns whether the measures decide every gate.
     """
     queries = Queries()
     while len(queries.query_ns) < _LEAST_QUERIES or (
         queries.seconds < _ENOUGH_S and len(queries.query_ns) < _ENOUGH_QUERIES
     ):
-        queries.measure(worker, order)
+        queries.measure(worker, order, budget_s)
         if queries.seconds >= budget_s:
             break
     first = len(queries.query_ns)
@@ -128,10 +158,10 @@ def measure_latency(
     }
     for look in sorted({*looks, *chain.from_iterable(passing.values())}):
         while len(queries.query_ns) < look and queries.seconds < budget_s:
-            queries.measure(worker, order)
+            queries.measure(worker, order, budget_s)
         measured = replace(
-            queries.judged_at(worker, percentiles, share, seed, duration_s),
-            passing={name: sure.get(look, 1.0) for name, sure in passing.items() if sure},
+            queries.measured_at(worker, percentiles, share, seed, duration_s),
+            passing={name: by_look.get(look, 1.0) for name, by_look in passing.items() if by_look},
         )
         if decided(measured) or queries.seconds >= budget_s:
             break

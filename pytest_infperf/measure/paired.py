@@ -1,8 +1,9 @@
-"""Paired ratios: blocks of a variant and of another on the same inputs, in random order.
+"""Paired ratios: blocks of two workers on the same inputs, in random order.
 
-For pair i, d = ln(variant's time / the other's). The estimate is Hodges and Lehmann's, the interval
-inverts Wilcoxon's signed-rank test (see `stats.ratio`). Against the baseline the speed-up is
-exp(-d); against the same variant at another revision the regression is exp(d) - 1.
+For pair i, d_i is the logarithm of the variant's time over the time of the other worker. The
+estimate is Hodges and Lehmann's, and its interval inverts Wilcoxon's signed-rank test (see
+`stats.ratio`). Against the baseline the speed-up is exp(-d); against the same variant at another
+revision the regression is exp(d) - 1.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Protocol
 
 from pytest_infperf import errors
 from pytest_infperf.measure.blocks import LEAST_BLOCK_NS, SecondChances
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import ratio, sequential
 from pytest_infperf.worker.messages import BlockDone
 from pytest_infperf.worker.variant_worker import VariantWorker
@@ -25,43 +26,64 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 __tracebackhide__ = errors.meant_for_the_user
 
 FIRST_LOOK = 12
+"""Number of pairs before the gates are evaluated for the first time."""
 _LEAST_INPUTS = 3
-"""The ratio differs from input to input: a pair of fewer would say less than it costs."""
+"""Minimum number of inputs of a pair, because the ratio differs from input to input."""
 _MOST_INPUTS = 64
+"""Maximum number of inputs of a pair."""
 _SLICE_NS = 4_000_000
-"""What disturbs a shared host comes in bursts of any length, so that two short times side by side
-differ no less than two long ones: the more often the sides take turns, the less is left of it. A
-turn costs 1 to 2 ms in waking and warming up."""
+"""Duration of a slice, in nanoseconds. Disturbances of a shared host come in bursts of any length,
+so two short times in sequence differ as much as two long ones: the more often the sides alternate,
+the smaller the effect. Alternating costs 1 to 2 ms for waking and warming up."""
 
 _PAIRS_A_TURN = FIRST_LOOK // 2
-"""On the same cores: to change them costs the next block of a small model some of its time."""
+"""Number of pairs on the same cores; a change of cores slows the next block of a small model."""
 
 _RENEWED_AFTER = FIRST_LOOK
-"""Pairs: what is undecided by then is decided by what two processes of the same code differ by for
-as long as they live. New ones share that out."""
+"""Number of pairs after which both processes are replaced: the difference between two processes of
+the same code then dominates the error, and new processes average it out."""
 _RENEWAL_SHARE = 0.5
-"""Of the time that the pairs took since, and of what is left."""
+"""Maximum cost of new processes, as a fraction of the time since the last ones were started, and of
+the time that is left."""
 
 Decided = Callable[[Measured], bool]
-"""Whether enough is known for every gate."""
+"""Returns whether the measures decide every gate."""
 
 
 class Pairs(Protocol):
-    """Pairs so far, and a way to one more."""
+    """The pairs that have been measured so far, and the means to measure more."""
 
     log_ratios: list[float]
+    """The logarithm of the ratio of each pair."""
     seconds: float
+    """Measuring time so far, in seconds."""
 
     def measure(self) -> None:
-        """One more pair, unless it was disturbed; either way its seconds count."""
+        """Measure one more pair. The time of a disturbed pair counts, but not its ratio."""
 
     def renew(self, left_s: float) -> None:
-        """Start both sides anew if it is time, and worth its part of the seconds that are left."""
+        """Replace both processes if that is due and worth its cost.
+
+        Parameters
+        ----------
+        left_s : float
+            The measuring time that is left, in seconds.
+        """
 
 
 @dataclass
 class WorkerPairs:
-    """Pairs of blocks of two workers, slice by slice in random order."""
+    """Pairs of blocks of two workers, slice by slice in random order.
+
+    Parameters
+    ----------
+    baseline, variant : VariantWorker
+        The two workers.
+    order : iterator of int
+        The numbers of the samples, in the order in which they are run.
+    rng : random.Random
+        The source of the random order of the two sides.
+    """
 
     baseline: VariantWorker
     variant: VariantWorker
@@ -72,7 +94,7 @@ class WorkerPairs:
     seconds: float = 0.0
     shape: _Shape | None = None
     processes: int = 1
-    """Of each side, one after the other."""
+    """The number of successive processes of each side."""
     started: _Start = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,10 +113,10 @@ class WorkerPairs:
                 slices[name].append(done)
         variant, baseline = (_joined(slices[name]) for name in sides)
         if self.chances.take(baseline, variant):
-            ours, theirs = (
+            variant_ns, baseline_ns = (
                 _undisturbed_ns(slices[name], self.shape.inputs) for name in ("variant", "baseline")
             )
-            self.log_ratios.append(log(ours / theirs))
+            self.log_ratios.append(log(variant_ns / baseline_ns))
         self.seconds += perf_counter() - start
 
     def renew(self, left_s: float) -> None:
@@ -106,10 +128,10 @@ class WorkerPairs:
         sides = self.rng.sample((self.baseline, self.variant), 2)
         try:
             for side in sides:
-                side.begin_anew()
+                side.restart()
             for side in sides:
-                side.finish_anew()
-        except BaseException:  # whoever uses the other next would get its answer to the start
+                side.finish_restart()
+        except BaseException:  # the next request would get an answer that is still to come
             for side in sides:
                 side.close()
             raise
@@ -119,7 +141,7 @@ class WorkerPairs:
         self.processes += 1
 
     def _fitting_shape(self) -> _Shape:
-        """From a pair that is not counted."""
+        """Choose the shape of pairs from a first block of each side, which does not count."""
         number = next(self.order)
         slowest = max(
             _mean_ns(side.run([[number]], least_ns=LEAST_BLOCK_NS))
@@ -132,28 +154,44 @@ class WorkerPairs:
 
 @dataclass(frozen=True)
 class _Start:
-    """Of both sides' processes, side by side."""
+    """The last start of the processes of both sides."""
 
     pairs: int
-    """Counted before it, as the seconds are."""
+    """The number of pairs before the start."""
     seconds: float
+    """Measuring time before the start, in seconds."""
     took_s: float
+    """Duration of the start, in seconds."""
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """Of a pair: a block is run in slices, in turns with the other side's."""
+    """The shape of a pair, whose blocks run in slices that alternate with the other side's."""
 
     inputs: int
-    """Each slice passes all of them, as often as fits into its time."""
+    """The number of inputs; each slice runs all of them, as often as its duration allows."""
     slices: int
+    """The number of slices of a block."""
     slice_ns: int
+    """The duration of a slice, in nanoseconds."""
 
 
 def measure_speedup(
     pairs: Pairs, *, budget_s: float, confidence: float, decided: Decided
 ) -> Measured:
-    """How many times as fast as the baseline the variant is."""
+    """Measure the speed-up: the ratio of the baseline's time to the variant's.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        The pairs of variant and baseline.
+    budget_s : float
+        Measuring time, in seconds.
+    confidence : float
+        The confidence of the verdict; the looks share its error.
+    decided : callable
+        Returns whether the measures decide every gate.
+    """
 
     def speedup(d: float) -> float:
         return exp(-d)
@@ -164,7 +202,10 @@ def measure_speedup(
 def measure_regression(
     pairs: Pairs, *, budget_s: float, confidence: float, decided: Decided
 ) -> Measured:
-    """By which fraction the variant takes longer than its rival; below nought it is faster."""
+    """Measure the fraction by which the variant is slower than at the other revision.
+
+    The fraction is negative if the variant is faster. Parameters are those of `measure_speedup`.
+    """
     return _measure_ratio(pairs, "regression", "fraction", expm1, budget_s, confidence, decided)
 
 
@@ -177,7 +218,7 @@ def _measure_ratio(
     confidence: float,
     decided: Decided,
 ) -> Measured:
-    """Looks at the gates after 12, 24, 48 ... pairs, each with its share of the error."""
+    """Measure pairs, and evaluate the gates after 12, 24, 48 ... pairs."""
     while len(pairs.log_ratios) < FIRST_LOOK:
         pairs.measure()
     looks, share = sequential.plan(FIRST_LOOK, pairs.seconds, budget_s, confidence)
@@ -202,7 +243,7 @@ def _mean_ns(block: BlockDone) -> float:
 
 
 def _joined(slices: Sequence[BlockDone]) -> BlockDone:
-    """The block that its slices make up."""
+    """Return the block that consists of these slices."""
     foreign = [part.foreign_cpu_ns for part in slices if part.foreign_cpu_ns is not None]
     return BlockDone(
         [ns for part in slices for ns in part.query_ns],
@@ -215,9 +256,9 @@ def _joined(slices: Sequence[BlockDone]) -> BlockDone:
 
 
 def _undisturbed_ns(slices: Sequence[BlockDone], inputs: int) -> int:
-    """The time of a block's inputs, of each the least of its passes.
+    """Return the sum over the inputs of the shortest time of each, in nanoseconds.
 
-    What makes the same work take longer is the host's doing, not the variant's (the reasoning of
-    Python's `timeit.repeat`). A slow variant has one pass, and its time is the sum.
+    If the same work takes longer, the reason is the host and not the variant, as for Python's
+    `timeit.repeat`. A slow variant runs each input once.
     """
     return sum(min(ns for part in slices for ns in part.query_ns[i::inputs]) for i in range(inputs))

@@ -1,7 +1,7 @@
-"""How published studies measured, by name, so that their tables can be set beside ours.
+"""The protocols of published studies, so that their tables can be compared with ours.
 
-The tool's own latencies (`measure.latency`) have intervals and stop when they are sure; a protocol
-does what the study did, as often as it did.
+The latencies of `measure.latency` have intervals, and measuring ends when the gates are decided. A
+protocol repeats the procedure of a study, with the same number of requests.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pytest_infperf import errors
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import at
-from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap, quantile
 from pytest_infperf.worker.variant_worker import VariantWorker
 
@@ -24,17 +24,21 @@ _PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 
 @dataclass(frozen=True)
 class Protocol:
+    """The procedure of a study."""
+
     name: str
     source: str
-    """The study, and what it did."""
+    """The study and a summary of its procedure."""
     requests: int
-    """Of a run, one after the other, one sample each."""
+    """The number of requests of a run, in sequence with one sample each."""
     runs: int
-    """What is reported is each statistic's mean over the runs."""
+    """The number of runs, over which the mean of each statistic is reported."""
     batches: int = 0
-    """Queries of a batch that give the throughput; none takes it from the requests."""
+    """The number of queries that give the throughput; 0 takes it from the requests."""
     batch: int = 1
+    """The number of samples of each of these queries."""
     warm_up: int = 1
+    """The number of requests before the first run."""
 
 
 _ALL = (
@@ -66,8 +70,24 @@ def measure_protocol(
     seed: int,
     report_progress: Callable[[float], None] = lambda share: None,
 ) -> Measured:
-    """`said` hears the share that is done. Intervals are bootstraps over runs, or over the
-    requests of a single one."""
+    """Measure by the procedure of a protocol.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        The protocol.
+    worker : VariantWorker
+        The worker of the variant.
+    order : iterator of int
+        The numbers of the samples, in the order in which they are run.
+    confidence : float
+        The confidence of intervals. They are bootstrap intervals over runs, or over the requests
+        of a single run.
+    seed : int
+        The seed of the bootstraps.
+    report_progress : callable, optional
+        Callback for the fraction that is done.
+    """
     worker.run([[next(order)] for _ in range(protocol.warm_up)])
     runs: list[list[float]] = []
     for done in range(protocol.runs):

@@ -1,8 +1,8 @@
-"""One parameter of queries over several values: every value is measured in each round, in turns.
+"""A sweep of one parameter: each round measures every value once, in random order.
 
-The growth of the time is the exponent b of t = a x^b over the whole range. Each round gives one
-slope of ln t over ln x by least squares; estimate and interval are those of the paired ratio (see
-`stats.ratio`): 1 is linear, 0 is constant.
+The growth of the time is the exponent b of t = a x^b over the whole range: 1 is linear, 0 is
+constant. Each round gives one slope of ln t over ln x by least squares. The estimate of b and its
+interval are computed as for paired ratios (see `stats.ratio`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from time import perf_counter
 
 from pytest_infperf import errors
 from pytest_infperf.measure.times import time_measures
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import GROWTH, at, point
-from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import ratio, sequential
 from pytest_infperf.suite.suite import Sweep
 from pytest_infperf.worker.variant_worker import VariantWorker
@@ -26,21 +26,22 @@ __tracebackhide__ = errors.meant_for_the_user
 
 _BLOCK_NS = 20_000_000
 _FIRST_LOOK = 12
-"""Rounds: with fewer, no slope has an interval at a confidence of 0.99."""
+"""Number of rounds below which a slope has no interval at a confidence of 0.99."""
 
 Decided = Callable[[Sequence[Measured]], bool]
+"""Returns whether the measures decide every gate."""
 
 
 @dataclass
 class SweepPoint:
-    """One value of a sweep, and the queries that were measured at it."""
+    """One value of a sweep, and the queries that were measured with it."""
 
     sweep: Sweep
     value: int
     worker: VariantWorker
     query_ns: list[int] = field(default_factory=list)
     round_ns: list[float] = field(default_factory=list)
-    """Mean time of a query, a round each."""
+    """The mean time of a query in each round, in nanoseconds."""
 
     @property
     def name(self) -> str:
@@ -51,7 +52,7 @@ class SweepPoint:
         return self.value if self.sweep.parameter == "batch" else 1
 
     def measure(self, order: Iterator[int]) -> None:
-        """One block."""
+        """Measure one block."""
         mean_ns = self.round_ns[-1] if self.round_ns else _BLOCK_NS
         queries = [
             [next(order) for _ in range(self.batch)]
@@ -91,10 +92,31 @@ def measure_sweep(
     seed: int,
     decided: Decided,
 ) -> list[Measured]:
-    """A part for each point, and one for the growth.
+    """Measure all points until the gates decide or the budget is spent.
 
-    `percentiles` are those asked for beside the reported ones. Looks at the gates after 12, 24, 48
-    ... rounds, each with its share of the error.
+    The gates are evaluated after 12, 24, 48 ... rounds; these looks share the error.
+
+    Parameters
+    ----------
+    points : sequence of SweepPoint
+        The values, each with the worker that runs it.
+    order : iterator of int
+        The numbers of the samples, in the order in which they are run.
+    percentiles : iterable of str
+        Measures such as `latency_p75`, in addition to the percentiles that are always reported.
+    budget_s : float
+        Measuring time, in seconds.
+    confidence : float
+        The confidence of intervals.
+    seed : int
+        The seed of the order of points and of bootstraps.
+    decided : callable
+        Returns whether the measures decide every gate.
+
+    Returns
+    -------
+    list of Measured
+        One part for each point, and a last one for the growth.
     """
     turns, rng = list(points), random.Random(seed)
     start = perf_counter()
@@ -104,14 +126,14 @@ def measure_sweep(
             len(points[0].round_ns) < _FIRST_LOOK or perf_counter() - start < budget_s
         ):
             rng.shuffle(turns)
-            for each in turns:
-                each.measure(order)
+            for p in turns:
+                p.measure(order)
 
     rounds_until(_FIRST_LOOK)
     looks, share = sequential.plan(_FIRST_LOOK, perf_counter() - start, budget_s, confidence)
     for look in looks:
         rounds_until(look)
-        parts = [each.measured(percentiles, share, seed) for each in points]
+        parts = [p.measured(percentiles, share, seed) for p in points]
         parts.append(_growth(points, share, perf_counter() - start))
         if decided(parts) or perf_counter() - start >= budget_s:
             break
@@ -119,13 +141,13 @@ def measure_sweep(
 
 
 def _growth(points: Sequence[SweepPoint], confidence: float, seconds: float) -> Measured:
-    x = [log(each.value) for each in points]
+    x = [log(p.value) for p in points]
     centre = sum(x) / len(x)
     weights = [(value - centre) for value in x]
     spread = sum(weight * weight for weight in weights)
     slopes = [
         sum(w * log(ns) for w, ns in zip(weights, times, strict=True)) / spread
-        for times in zip(*(each.round_ns for each in points), strict=True)
+        for times in zip(*(p.round_ns for p in points), strict=True)
     ]
     low, high = ratio.signed_rank_interval(slopes, confidence)
     measure = Measure(

@@ -1,4 +1,4 @@
-"""The best number of threads, by a short search: it decides as much as the runtime does."""
+"""A short search for the best number of threads, which matters as much as the runtime."""
 
 from __future__ import annotations
 
@@ -14,21 +14,33 @@ _ROUNDS = 6
 
 @dataclass(frozen=True)
 class ThreadSearch:
+    """The result of a search."""
+
     chosen: VariantWorker
+    """The worker with the best number of threads."""
     seen_s: dict[int, float]
-    """Median seconds a query, a thread count each."""
+    """The median time of a query with each number of threads, in seconds."""
 
 
 def candidates(cores: int) -> list[int]:
-    """1, 2, 4 ... and all cores."""
+    """Return the numbers of threads to try: 1, 2, 4 ... and all cores."""
     powers = [1 << i for i in range(cores.bit_length()) if 1 << i < cores]
     return [*powers, cores]
 
 
 def search(begin: Callable[[int], VariantWorker], cores: int, order: Iterator[int]) -> ThreadSearch:
-    """Begin the variant with each count, run all in turns on the same inputs, keep the fastest.
+    """Run the variant with each number of threads in turns on the same inputs; keep the fastest.
 
-    They load side by side, and there are no more of them than cores.
+    The workers load in parallel; their number does not exceed the number of cores.
+
+    Parameters
+    ----------
+    begin : callable
+        Starts a worker with a number of threads.
+    cores : int
+        The number of cores that the worker may use.
+    order : iterator of int
+        The numbers of the samples, in the order in which they are run.
     """
     worker: dict[int, VariantWorker] = {}
     try:

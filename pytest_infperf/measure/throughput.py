@@ -1,4 +1,4 @@
-"""Throughput: the quality set in batches, one after the other; its outputs are what is scored."""
+"""Throughput: the quality set is run in batches, in sequence. The outputs are scored."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_infperf import errors
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure
 from pytest_infperf.stats import bootstrap
 from pytest_infperf.worker.variant_worker import VariantWorker
 
@@ -17,15 +17,18 @@ __tracebackhide__ = errors.meant_for_the_user
 
 @dataclass(frozen=True)
 class SetRun:
-    """One variant's run over the quality set."""
+    """The run of one variant over the quality set."""
 
     numbers: Sequence[int]
+    """The numbers of the samples."""
     outputs: Sequence[Any]
-    """Of the samples in `numbers`, in that order."""
+    """The output of each sample, in the order of `numbers`."""
     batch_samples: Sequence[int]
+    """The number of samples of each batch."""
     batch_s: Sequence[float]
+    """The time of each batch, in seconds."""
     shares: Mapping[str, int] = field(default_factory=dict)
-    """By kind of node, how many shares of the set were run there; empty when it was run here."""
+    """The number of shares of the set that each node type ran; empty if this host ran it."""
 
 
 def run_set(
@@ -34,7 +37,19 @@ def run_set(
     batch: int,
     report_progress: Callable[[float], None] = lambda share: None,
 ) -> SetRun:
-    """Batches in the order of `numbers`; `said` hears the share that is done."""
+    """Run the quality set in batches.
+
+    Parameters
+    ----------
+    worker : VariantWorker
+        The worker of the variant.
+    numbers : sequence of int
+        The numbers of the samples, in the order in which they are run.
+    batch : int
+        The number of samples per query.
+    report_progress : callable, optional
+        Callback for the fraction that is done.
+    """
     batches = [numbers[i : i + batch] for i in range(0, len(numbers), batch)]
     outputs: list[Any] = []
     seconds = []
@@ -48,7 +63,7 @@ def run_set(
 
 
 def throughput(run: SetRun, confidence: float, seed: int) -> Measured:
-    """Samples a second over the whole run, with a bootstrap interval over its batches."""
+    """Return samples per second over the whole run, with a bootstrap interval over its batches."""
     samples = [float(count) for count in run.batch_samples]
     low, high = bootstrap.ratio_of_sums(samples, run.batch_s, confidence, seed)
     seconds = sum(run.batch_s)

@@ -1,18 +1,30 @@
-"""What the times of single queries say: their mean, extremes and percentiles, with intervals."""
+"""Mean, extremes and percentiles of the times of single queries, with intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from pytest_infperf.records.catalogue import REPORTED_PERCENTILES, percentile_of
-from pytest_infperf.records.record import Measure
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.stats import bootstrap, quantile
 
 
 def time_measures(
     times_s: Sequence[float], percentiles: Iterable[str], confidence: float, seed: int
 ) -> dict[str, Measure]:
-    """`percentiles` are measures such as `latency_p75` beside those that are always reported."""
+    """Return the measures of the times of single queries.
+
+    Parameters
+    ----------
+    times_s : sequence of float
+        The times, in seconds.
+    percentiles : iterable of str
+        Measures such as `latency_p75`, in addition to the percentiles that are always reported.
+    confidence : float
+        The confidence of intervals.
+    seed : int
+        The seed of the bootstrap of the mean.
+    """
     n = len(times_s)
     bounds = bootstrap.mean(times_s, confidence, seed)
     measures = {

@@ -1,8 +1,11 @@
-"""How a measure stands against earlier runs: a hint, for the host has had its days since then.
+"""The change of a measure since earlier runs: only advisory, because the speed of a host drifts.
 
-The earlier values are taken as draws of one level, and the new one as another: the interval of the
-ratio to their median is that of a prediction (Hahn and Meeker, Statistical Intervals, chapter 4,
-on the log scale).
+The model is that the earlier values and the new one are draws from the same distribution. The
+interval of the ratio to their median is a prediction interval on the log scale.
+
+References
+----------
+Hahn and Meeker, "Statistical Intervals", chapter 4.
 """
 
 from __future__ import annotations
@@ -11,15 +14,25 @@ import math
 from collections.abc import Sequence
 from statistics import median, stdev
 
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure
 
 LEAST_RUNS = 3
-"""With fewer, how much runs differ is not known."""
+"""Minimum number of earlier runs for an estimate of their scatter."""
 
 
 def measure_trend(now: Measure, past: Sequence[float], confidence: float) -> Measured:
-    """The share by which `now` is over the median of the past; no measure without a past."""
+    """Return the fraction by which a measure exceeds the median of earlier runs.
+
+    Parameters
+    ----------
+    now : Measure
+        The measure of this run.
+    past : sequence of float
+        The values in earlier runs; without any, nothing is measured.
+    confidence : float
+        The confidence of the interval.
+    """
     if not past or min(*past, now.value, 1) <= 0:
         return Measured(confidence=confidence)
     change = math.log(now.value / median(past))

@@ -1,4 +1,4 @@
-"""Quality metrics by name, each in a module of its own."""
+"""Quality metrics by name, each in its own module."""
 
 from __future__ import annotations
 
@@ -18,13 +18,29 @@ _SHIPPED = {
 
 
 def metric(chosen: Metric | str) -> Metric:
-    """A shipped metric by its name; a metric of one's own is given back as it is."""
+    """Return the shipped metric with that name, or a metric object unchanged.
+
+    Parameters
+    ----------
+    chosen : Metric or str
+        Name of a shipped metric, or an object that follows `pytest_infperf.Metric`.
+
+    Returns
+    -------
+    Metric
+        The metric with its default settings.
+
+    Raises
+    ------
+    UserError
+        If no shipped metric has the name.
+    """
     if not isinstance(chosen, str):
         return chosen
     if chosen not in _SHIPPED:
         raise UserError(
-            f'no metric "{chosen}" is shipped; there are {", ".join(_SHIPPED)}, '
-            "and an object that follows pytest_infperf.Metric can stand in its place"
+            f'no shipped metric is named "{chosen}"; use one of {", ".join(_SHIPPED)}, or an '
+            "object that follows pytest_infperf.Metric"
         )
     module, name = _SHIPPED[chosen]
     made: Metric = getattr(import_module(module), name)()

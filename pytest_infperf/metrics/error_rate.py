@@ -1,7 +1,7 @@
-"""Error rates of recognised speech as jiwer counts them: WER of words, CER of characters.
+"""Error rates of recognised speech, counted by jiwer: WER of words and CER of characters.
 
-Both are edits (substitutions, deletions, insertions) over what the references have, in percentage
-points; lower is better, and a hypothesis of nonsense can have over 100.
+Both are the edits (substitutions, deletions, insertions) over the length of the references, in
+percentage points. Lower is better, and insertions can raise a rate above 100.
 """
 
 from __future__ import annotations
@@ -16,6 +16,14 @@ from pytest_infperf.errors import UserError
 
 
 class ErrorRate:
+    """Edits over the length of the references, in points; case and punctuation count.
+
+    Parameters
+    ----------
+    of : {"words", "characters"}
+        What is edited and counted.
+    """
+
     unit = "points"
     higher_is_better = False
 
@@ -24,36 +32,57 @@ class ErrorRate:
         self._of = of
 
     def statistics(self, outputs: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
-        """[samples, 2]: edits, and words or characters of the reference."""
-        jiwer = _jiwer()
-        count = jiwer.process_words if self._of == "words" else jiwer.process_characters
+        """Return the edits and the length of the reference of each sample, shape [samples, 2].
+
+        Raises
+        ------
+        UserError
+            If jiwer is not installed, or all references are empty: there is no rate of nothing.
+        """
+        jiwer = _import_jiwer()
+        align = jiwer.process_words if self._of == "words" else jiwer.process_characters
         rows = []
         for output, reference in zip(outputs, references, strict=True):
-            found = count(reference, output)
-            edits = found.substitutions + found.deletions + found.insertions
-            rows.append((edits, found.hits + found.substitutions + found.deletions))
-        return np.array(rows, dtype=np.float64)
+            counts = align(reference, output)
+            edits = counts.substitutions + counts.deletions + counts.insertions
+            rows.append((edits, counts.hits + counts.substitutions + counts.deletions))
+        statistics = np.array(rows, dtype=np.float64)
+        if not statistics[:, 1].any():
+            raise UserError(
+                f"{self.name} is not defined: all {len(rows):,} references are empty, and it is "
+                f"the errors over the {self._of} of the references. Correct the references"
+            )
+        return statistics
 
     def score(self, totals: NDArray[np.float64]) -> float:
-        return float(100 * totals[0] / totals[1])
+        """Return the error rate in points, from summed statistics of shape [2].
+
+        A resample whose references are all empty counts as one of length 1.
+        """
+        return float(100 * totals[0] / max(totals[1], 1))
 
     def signature(self) -> str:
+        """Return the definition that scores must share to be compared."""
         from importlib.metadata import version
 
         return f"jiwer {version('jiwer')}, {self._of}, case and punctuation kept"
 
 
 class Wer(ErrorRate):
+    """Word error rate."""
+
     def __init__(self) -> None:
         super().__init__("words")
 
 
 class Cer(ErrorRate):
+    """Character error rate."""
+
     def __init__(self) -> None:
         super().__init__("characters")
 
 
-def _jiwer() -> Any:
+def _import_jiwer() -> Any:
     try:
         import jiwer
     except ImportError:

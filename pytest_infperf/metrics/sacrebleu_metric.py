@@ -1,12 +1,13 @@
 """sacrebleu's metrics as functions of summed per-sentence statistics.
 
-sacrebleu's own significance tests (`sacrebleu/significance.py`) resample these statistics too,
-through the same two methods, which every metric of it must define.
+sacrebleu's own significance tests (`sacrebleu/significance.py`) also resample these statistics,
+through the same two methods, which every metric there must define.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,16 @@ from numpy.typing import NDArray
 
 
 class SacrebleuMetric:
+    """Base class of the metrics that sacrebleu computes.
+
+    Parameters
+    ----------
+    name : str
+        Name of the measure.
+    metric : sacrebleu.metrics.base.Metric
+        Metric of sacrebleu with its settings.
+    """
+
     unit = "points"
     higher_is_better = True
 
@@ -21,12 +32,21 @@ class SacrebleuMetric:
         self.name = name
         self._metric = metric
 
-    def statistics(self, outputs: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
-        rows = self._metric._extract_corpus_statistics(list(outputs), [list(references)])
+    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+        """Return sacrebleu's statistics of each sentence, shape [samples, k].
+
+        A reference is a text, or a list of texts.
+        """
+        alternatives = [[texts] if isinstance(texts, str) else texts for texts in references]
+        # sacrebleu takes a list for each alternative, with None where a sentence has fewer.
+        streams = [list(stream) for stream in zip_longest(*alternatives)]
+        rows = self._metric._extract_corpus_statistics(list(outputs), streams)
         return np.asarray(rows, dtype=np.float64)
 
     def score(self, totals: NDArray[np.float64]) -> float:
+        """Return the corpus score in points, from summed statistics of shape [k]."""
         return float(self._metric._compute_score_from_stats([round(t) for t in totals]).score)
 
     def signature(self) -> str:
+        """Return sacrebleu's signature: version and settings."""
         return str(self._metric.get_signature())

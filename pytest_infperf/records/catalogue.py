@@ -1,4 +1,4 @@
-"""The measures that every suite has: their names, units, directions, and what produces them."""
+"""The measures of a suite: their names, units, directions, and the methods that measure them."""
 
 from __future__ import annotations
 
@@ -22,26 +22,29 @@ LimitRule = Literal[
 
 @dataclass(frozen=True)
 class MeasureSpec:
+    """The specification of a measure."""
+
     name: str
     unit: str
     higher_is_better: bool
     method: Method
-    """The method of the `variant` fixture that produces it."""
+    """The method of the `variant` fixture that measures it."""
     limits: tuple[LimitRule, ...] = ("min", "max")
+    """The limits that thresholds.toml can set."""
     needs: Need | None = None
-    """What it takes beside the variant itself; the baseline has nothing that needs a baseline."""
+    """What the measure needs besides the variant."""
     advisory: bool = False
-    """A broken limit warns, and fails no test."""
+    """Whether a broken limit warns and fails no test."""
 
     def need_of(self, limit: LimitRule) -> Need | None:
-        """What it takes to judge such a limit."""
+        """Return what is needed to judge a limit with this rule."""
         if limit == "max_regression":
             return "another revision"
         return "baseline" if limit in _TO_BASELINE else self.needs
 
     @property
     def percentile(self) -> float | None:
-        """0.9 for `latency_p90`, None for what is no percentile."""
+        """The percentile as a fraction, 0.9 for `latency_p90`; None for other measures."""
         base = base_of(self.name)
         return percentile_of(base) if PERCENTILE.fullmatch(base) else None
 
@@ -51,7 +54,7 @@ PERCENTILE = re.compile(r"latency_p(?P<percent>\d{1,2}(?:\.\d+)?)")
 REPORTED_PERCENTILES = ("latency_p50", "latency_p90", "latency_p95", "latency_p99")
 
 AT_POINTS = (*REPORTED_PERCENTILES, "latency_mean", "latency_min", "latency_max", "throughput")
-"""What is measured at each point; of a sweep its growth too."""
+"""The measures at each point of a sweep, a protocol or a load."""
 
 UNDER_LOAD = (
     "requests_per_hour",
@@ -64,19 +67,25 @@ UNDER_LOAD = (
     "cost_per_million",
     "highest_rate",
 )
-"""What a load is measured by beside them; the highest rate only of the scenario Server, and the
-growth of memory only of loads that last a minute."""
+"""The additional measures of a load. Only the scenario Server has `highest_rate`, and only loads of
+at least a minute have `memory_growth`."""
 
 _TO_BASELINE: tuple[LimitRule, ...] = ("max_drop", "max_rise", "min_ratio", "max_ratio")
 _AGAINST_BASELINE: tuple[LimitRule, ...] = ("min", "max", "min_ratio", "max_ratio")
 
 
 def percentile_of(name: str) -> float:
-    """0.9 for `latency_p90`. Raises ValueError for what is no percentile."""
-    found = PERCENTILE.fullmatch(name)
-    if found is None:
-        raise ValueError(f"{name} is no percentile")
-    return float(found["percent"]) / 100
+    """Return the percentile of a measure as a fraction, 0.9 for `latency_p90`.
+
+    Raises
+    ------
+    ValueError
+        If the measure is not a percentile.
+    """
+    match = PERCENTILE.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name} is not a percentile")
+    return float(match["percent"]) / 100
 
 
 def _latency(name: str) -> MeasureSpec:
@@ -111,11 +120,41 @@ _OF_SERVERS = (
     MeasureSpec("estimated_energy_per_request", "J", False, "load"),
     MeasureSpec("highest_rate", "requests/s", True, "load"),
 )
-"""Only under a load, never alone."""
+"""Measures that exist only under a load."""
+
+_ALIKE_ON_ANY_HOST = frozenset({"speedup", "regression", "trend", "size", "fused_operators"})
+"""Measures that are ratios to the same host's other times, or properties of an artifact."""
+
+
+def is_quality(name: str) -> bool:
+    """Return whether a measure is `agreement` or a task's metric, which the catalogue cannot know.
+
+    Parameters
+    ----------
+    name : str
+        The name of a measure, also at a point: `latency_p99@users=4`.
+    """
+    base = base_of(name)
+    known = {spec.name: spec.method for spec in (*_FIXED, *_OF_SERVERS)}
+    is_other = PERCENTILE.fullmatch(base) or base == GROWTH
+    return not is_other and known.get(base, "quality") == "quality"
+
+
+def is_alike_on_any_host(name: str) -> bool:
+    """Return whether a measure does not depend on how fast or how large a host is.
+
+    Qualities are alike, and so are ratios of times of one host and the sizes of artifacts. Times,
+    rates, memory, cores, energy, cost, and the errors under a load are not.
+    """
+    base = base_of(name)
+    return base in _ALIKE_ON_ANY_HOST or base == GROWTH or is_quality(name)
 
 
 def quality_spec(name: str, unit: str, higher_is_better: bool) -> MeasureSpec:
-    """The kind of a task's metric, also held against the baseline's and another revision's."""
+    """Return the specification of a task's metric.
+
+    Limits can also be relative to the scores of the baseline and of the other revision.
+    """
     against: LimitRule = "max_drop" if higher_is_better else "max_rise"
     return MeasureSpec(
         name, unit, higher_is_better, "quality", ("min", "max", against, "max_regression")
@@ -123,10 +162,16 @@ def quality_spec(name: str, unit: str, higher_is_better: bool) -> MeasureSpec:
 
 
 class Catalogue:
-    """The measures of one suite: those that every suite has and its task's metrics.
+    """The measures of one suite: those that every suite has, and the metrics of its task.
 
-    `points` are those of its sweeps and of all protocols, each with the method that measures it;
-    `sweeps` are the parameters of the sweeps.
+    Parameters
+    ----------
+    metrics : tuple of MeasureSpec
+        The metrics of the task.
+    points : mapping of str to str, optional
+        The points of sweeps, protocols and loads, each with the method that measures it.
+    sweeps : sequence of str, optional
+        The parameters of the sweeps.
     """
 
     def __init__(
@@ -141,24 +186,28 @@ class Catalogue:
         self._growths = [at(GROWTH, parameter) for parameter in sweeps]
 
     def names(self) -> tuple[str, ...]:
+        """Return the names of all measures that exist without a point."""
         return (*self._specs, *self._growths)
 
     @property
     def points(self) -> tuple[str, ...]:
+        """The names of all points."""
         return tuple(self._points)
 
     @property
     def loads(self) -> tuple[str, ...]:
+        """The names of the loads."""
         return tuple(point for point, method in self._points.items() if method == "load")
 
     def measured_at(self, point: str) -> tuple[str, ...]:
-        """What has a value at a point, beside percentiles of latency."""
+        """Return the measures that exist at a point, without further percentiles of latency."""
         return (*AT_POINTS, *UNDER_LOAD) if self._points.get(point) == "load" else AT_POINTS
 
     def get(self, name: str) -> MeasureSpec | None:
-        """The kind of that name; any `latency_p..` percentile between 0 and 100 has one.
+        """Return the specification of a measure; None if the suite has no such measure.
 
-        `growth` alone is that of the suite's only sweep.
+        Any percentile `latency_p..` between 0 and 100 is a measure. `growth` without a point is
+        that of the suite's only sweep.
         """
         if name == GROWTH and len(self._growths) == 1:
             name = self._growths[0]
@@ -166,15 +215,15 @@ class Catalogue:
             return MeasureSpec(name, "", False, "sweep")
         base, _, point = name.partition(AT)
         spec = self._specs.get(base)
-        found = PERCENTILE.fullmatch(base)
-        if spec is None and found and float(found["percent"]) > 0:
+        percentile = PERCENTILE.fullmatch(base)
+        if spec is None and percentile and float(percentile["percent"]) > 0:
             spec = _latency(base)
         if not point:
             return spec
         spec = spec or self._of_servers.get(base)
         if not spec or point not in self._points:
             return None
-        if not (found or base in self.measured_at(point)):
+        if not (percentile or base in self.measured_at(point)):
             return None
         method = self._points[point]
         return MeasureSpec(name, spec.unit, spec.higher_is_better, method, needs=spec.needs)

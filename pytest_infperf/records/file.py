@@ -1,7 +1,7 @@
-"""Records on disk: the file that `--infperf-json` writes, its JSON Schema, and reading it again.
+"""Records on disk: writing and reading the file of `--infperf-json`, and its JSON Schema.
 
 `python -m pytest_infperf.records.file` prints the schema that is kept as record.schema.json.
-Pydantic takes a tenth of a second to import, so this module is imported where a file is at hand.
+Importing pydantic takes a tenth of a second, so this module is imported only to handle a file.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import errno
 import json
 import math
 import os
-import secrets
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.host.files import is_stream, link_target, write_atomically, write_to_stream
+from pytest_infperf.records.evidence import Entries, Evidence, VariantSettings
 from pytest_infperf.records.record import Record, RunRecord
 
 _RUN = TypeAdapter(RunRecord)
@@ -34,47 +37,138 @@ _REMEDIES = {
     errno.EISDIR: "that is a folder: name a file in it",
     errno.ENOTDIR: "a part of that path is a file: name a folder",
     errno.EEXIST: "a part of that path is a file: name a folder",
+    errno.EINVAL: "name a file, a FIFO or a character device",
+    errno.ELOOP: "its symbolic links form a circle: name a file",
+    errno.ENXIO: "no process reads from that FIFO: start the reader first",
 }
 
 
 class RecordError(UserError):
-    """A record could not be written or read; the message has the path and the remedy."""
+    """A record could not be written or read; the message names the file and the remedy."""
 
 
 def write(path: Path, run: RunRecord) -> None:
-    """Write the record whole or not at all: an earlier file stays until the new one is safe."""
-    text = json.dumps(to_document(run), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(path, text)
+    """Write the record of a run. An existing file stays until the new one is complete.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
+    write_text(path, run_text(run, map(record_text, run.records)))
 
 
-def write_text(path: Path, text: str) -> None:
-    """A file of a run, whole or not at all; raises RecordError with the remedy."""
-    with _room_beside(path) as temporary:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+def record_text(record: Record) -> str:
+    """Return the text of one record in the file of its run."""
+    return _dumps(in_json(_without_non_finite(record)))
+
+
+def run_text(run: RunRecord, records: Iterable[str]) -> str:
+    """Return the text of a run's file, made from the texts of its records."""
+    document = to_document(replace(run, records=[]))
+    texts = ",\n".join(indent(text, "    ") for text in records)
+    inner = f"[\n{texts}\n  ]" if texts else "[]"
+    return f"{_dumps(document).removesuffix(_NO_RECORDS)}{inner}\n}}\n"
+
+
+_NO_RECORDS = "[]\n}"
+
+
+def _dumps(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a file of a run. An existing file stays until the new one is complete.
+
+    Symbolic links are followed. A FIFO and a character device are written to, and not replaced.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    text : str
+        The content.
+    durable : bool, default True
+        Whether the content is on the disk when this function returns. If not, a power failure can
+        lose it; the end of the process cannot.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
+    with _explained(path):
+        if is_stream(path):
+            write_to_stream(path, text)
+            return
+        target = link_target(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, text, durable=durable)
+
+
+def is_written_once(path: Path) -> bool:
+    """Return whether a file can be written once only, because it is a FIFO or a device."""
+    with _explained(path):
+        return is_stream(path)
+
+
+def withdraw(path: Path, *, keep: bool) -> str:
+    """Make sure that an outdated file of a run is not taken for a whole one.
+
+    It is renamed to `NAME.incomplete` or removed, for which a full disk has room.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    keep : bool
+        Whether it is of this run, so that what it holds is kept.
+
+    Returns
+    -------
+    str
+        What was done, as the end of a message; empty if there is no such file.
+    """
+    target = link_target(path)
+    incomplete = target.with_name(f"{target.name}.incomplete")
+    if not target.is_file():
+        return ""
+    try:
+        if not keep:
+            target.unlink()
+            return "; the file of an earlier run was removed"
+        os.replace(target, incomplete)
+    except OSError as error:
+        return f"; the file there is out of date and stays ({error.strerror or error})"
+    return f"; what was written before is in {incomplete}"
 
 
 def check_writable(path: Path) -> None:
-    """Raise RecordError where `write` would, before a run has measured for nothing."""
-    with _room_beside(path) as temporary:
-        temporary.touch(exist_ok=False)
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    """Check that `write` can write the file, before a run measures.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
+    with _explained(path):
+        if is_stream(path):
+            # Opening a FIFO and closing it again would end its reader.
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        target = link_target(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
 
 
 @contextmanager
-def _room_beside(path: Path) -> Iterator[Path]:
-    """The name of a temporary file in the same folder; raises RecordError for an OSError."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+def _explained(path: Path) -> Iterator[None]:
+    """Convert an OSError into a RecordError with a remedy."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
-        finally:
-            temporary.unlink(missing_ok=True)
+        yield
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "write the record elsewhere")
         reason = error.strerror or str(error)
@@ -82,52 +176,64 @@ def _room_beside(path: Path) -> Iterator[Path]:
 
 
 def read(path: Path) -> RunRecord:
+    """Read the record of a run.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be read or is not a record; the message lists the first errors.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RecordError(f"{path}: the record can't be read ({reason})") from error
+        raise RecordError(f"{path}: the record cannot be read ({reason})") from error
     except UnicodeDecodeError as error:
-        raise RecordError(f"{path}: this is no record: it isn't UTF-8 text") from error
+        raise RecordError(f"{path}: this is not a record: it is not UTF-8 text") from error
     try:
         return from_document(json.loads(text, parse_constant=_refuse_constant))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise RecordError(f"{path}: this is no record: {error.msg} at {where}") from error
+        raise RecordError(f"{path}: this is not a record: {error.msg} at {where}") from error
     except (ValueError, RecursionError, RecordError) as error:
-        raise RecordError(f"{path}: this is no record: {error}") from error
+        raise RecordError(f"{path}: this is not a record: {error}") from error
 
 
 def to_document(run: RunRecord) -> dict[str, Any]:
-    """The record in JSON's types, as it is written.
+    """Return the record as it is written, in JSON's types.
 
-    JSON has no infinity and nothing that is no number. A bound that isn't finite bounds nothing
-    and becomes null; a measure whose value isn't finite measured nothing, so it is left out and
-    its record says so, because the rest of the run is worth keeping.
+    JSON has neither infinity nor NaN. A bound that is not finite becomes null. A measure whose
+    value is not finite is left out, with an entry in the errors of its record.
     """
-    records = [_json(_without_non_finite(record)) for record in run.records]
+    records = [in_json(_without_non_finite(record)) for record in run.records]
     return {
         "schema": run.schema,
-        "host": _json(run.host),
-        "revision": _json(run.revision),
-        "against": _json(run.against),
+        "host": in_json(run.host),
+        "revision": in_json(run.revision),
+        "against": in_json(run.against),
         "when": run.when,
         "records": records,
     }
 
 
 def from_document(document: object) -> RunRecord:
-    """The record of a document in JSON's types; `RecordError` says where it isn't one."""
-    version = document.get("schema") if isinstance(document, dict) else None
-    if version is None:
+    """Return the record that a document in JSON's types contains.
+
+    Raises
+    ------
+    RecordError
+        If the document is not a record; the message lists the first errors with their places.
+    """
+    if not isinstance(document, dict) or document.get("schema") is None:
         raise RecordError('there is no "schema" at its top')
+    version = document["schema"]
     if type(version) is not int or version != 1:
         raise RecordError(
             f"its schema is {version!r} and this version of pytest-infperf reads 1; "
             "read it with the version that wrote it, or measure again"
         )
     try:
-        return _RUN.validate_json(json.dumps(document), strict=True)
+        return _RUN.validate_json(json.dumps(_with_more(document)), strict=True)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         messages = [
@@ -138,9 +244,34 @@ def from_document(document: object) -> RunRecord:
         raise RecordError("; ".join(messages)) from error
 
 
+def _with_more(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with the entries of unknown names moved to the key `more`."""
+    records = document.get("records")
+    if not isinstance(records, list):
+        return dict(document)
+    return {**document, "records": [_record_with_more(record) for record in records]}
+
+
+def _record_with_more(record: object) -> object:
+    if not isinstance(record, dict):
+        return record
+    split = {}
+    for name, part in (("settings", VariantSettings), ("evidence", Evidence)):
+        entries = record.get(name)
+        if isinstance(entries, dict):
+            known = {field.name for field in fields(part)} - {"more"}
+            more = {key: value for key, value in entries.items() if key not in known}
+            split[name] = {**{key: entries[key] for key in entries.keys() & known}, "more": more}
+    return {**record, **split}
+
+
 def json_schema() -> dict[str, Any]:
-    """What record.schema.json holds."""
+    """Return the JSON Schema of a run's record, the content of record.schema.json."""
     schema = _RUN.json_schema()
+    for part in (VariantSettings, Evidence):
+        definition = schema["$defs"][part.__name__]
+        del definition["properties"]["more"]
+        definition["additionalProperties"] = True
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
@@ -149,19 +280,22 @@ def json_schema() -> dict[str, Any]:
 
 
 def _without_non_finite(record: Record) -> Record:
-    lost = {
+    non_finite = {
         name: measure.value
         for name, measure in record.measures.items()
         if not math.isfinite(measure.value)
     }
-    if not lost:
+    if not non_finite:
         return record
-    kept = {name: found for name, found in record.measures.items() if name not in lost}
-    messages = [f"{name} came out as {value} and is left out" for name, value in lost.items()]
+    messages = [
+        f"{name} was measured as {value} and is left out" for name, value in non_finite.items()
+    ]
     return Record(
         suite=record.suite,
         variant=record.variant,
-        measures=kept,
+        measures={
+            name: measure for name, measure in record.measures.items() if name not in non_finite
+        },
         gates=record.gates,
         settings=record.settings,
         evidence=record.evidence,
@@ -169,37 +303,39 @@ def _without_non_finite(record: Record) -> Record:
     )
 
 
-def _json(value: object) -> Any:
-    """The value in JSON's types; what has no such type is written as Python prints it."""
+def in_json(value: object) -> Any:
+    """Return a value in JSON's types; values of other types become `str(value)`."""
     match value:
         case None | bool():
             return value
         case str():
-            # A worker's last words may hold bytes that are no text.
+            # The last output of a worker may contain bytes that are not text.
             return value.encode("utf-8", "backslashreplace").decode("utf-8")
         case Integral():
             return int(value)
         case Real():
             return float(value) if math.isfinite(value) else None
         case Mapping():
-            return {str(_json(key)): _json(item) for key, item in value.items()}
+            return {str(in_json(key)): in_json(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [_json(item) for item in value]
+            return [in_json(item) for item in value]
+    if isinstance(value, Entries):
+        return in_json(value.entries())
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
-    if hasattr(value, "tolist"):  # an array's way to Python's own types
-        return _json(value.tolist())
-    return _json(str(value))
+        return {field.name: in_json(getattr(value, field.name)) for field in fields(value)}
+    if hasattr(value, "tolist"):  # an array of numpy or torch
+        return in_json(value.tolist())
+    return in_json(str(value))
 
 
 def _json_path(parts: tuple[int | str, ...]) -> str:
-    """Such as records[3].measures.size."""
+    """Return the path of a value, such as records[3].measures.size."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
     return text.removeprefix(".") or "the file"
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"it holds {name}, which JSON does not have")
+    raise ValueError(f"it contains {name}, which JSON does not have")
 
 
 if __name__ == "__main__":

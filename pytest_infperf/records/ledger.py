@@ -1,4 +1,4 @@
-"""The records of a run as they come in, also from other processes, kept on disk all the time."""
+"""The records of a run, which arrive one by one, also from other processes, and its file."""
 
 from __future__ import annotations
 
@@ -10,32 +10,72 @@ from pytest_infperf.records.record import Record, RunRecord
 
 
 class Ledger:
-    """Writes the run's file anew with each record: an interrupted run keeps what it measured."""
+    """Keeps the file of a run up to date, so that an interrupted run keeps what it measured.
+
+    The file is written when a record has changed, and only that record is converted again. It is
+    forced to the disk when the run ends: doing that while others measure would disturb them. A FIFO
+    or a device is written to once, when the run ends. If the file cannot be written, an earlier
+    state of it does not stay under its name.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None keeps the records only in memory.
+    run : RunRecord
+        The run that the records belong to.
+
+    Raises
+    ------
+    RecordError
+        If the file cannot be written.
+    """
 
     def __init__(self, path: Path | None, run: RunRecord) -> None:
-        self._path = path
-        self._run = run
-        self._places: dict[tuple[str, str], int] = {}
+        self.run = run
         self.unwritten: RecordError | None = None
-        """Why the file does not hold all records, such as a full disk."""
+        """The reason why the file does not contain all records, such as a full disk."""
+        self._path = path
+        self._written_once = False
+        self._has_written = False
+        self._withdrawn = ""
+        """What was done with an earlier state of the file."""
+        self._positions: dict[tuple[str, str], int] = {}
+        self._texts: list[str] = []
         if path:
             record_file.check_writable(path)
+            self._written_once = record_file.is_written_once(path)
 
     def enter(self, record: Record) -> None:
-        """A new record, or a fuller one of the same suite and variant."""
+        """Add a record, or replace the one of the same suite and variant."""
         key = record.suite, record.variant
-        if key in self._places:
-            self._run.records[self._places[key]] = record
-        else:
-            self._places[key] = len(self._run.records)
-            self._run.records.append(record)
+        if key not in self._positions:
+            self._positions[key] = len(self.run.records)
+            self.run.records.append(record)
+            self._texts.append("")
+        position = self._positions[key]
+        self.run.records[position] = record
         if self._path:
-            try:
-                record_file.write(self._path, self._run)
-                self.unwritten = None
-            except RecordError as error:
-                self.unwritten = error
+            self._update(self._path, position, record_file.record_text(record))
 
-    @property
-    def run(self) -> RunRecord:
-        return self._run
+    def _update(self, path: Path, position: int, text: str) -> None:
+        if text == self._texts[position] and not self.unwritten:
+            return
+        self._texts[position] = text
+        if not self._written_once:
+            self._write(path, durable=False)
+
+    def close(self) -> None:
+        """Synchronise the file to the disk, at the end of the run."""
+        if self._path and self._texts:
+            self._write(self._path, durable=True)
+
+    def _write(self, path: Path, *, durable: bool) -> None:
+        text = record_file.run_text(self.run, self._texts)
+        try:
+            record_file.write_text(path, text, durable=durable)
+        except RecordError as error:
+            self._withdrawn = self._withdrawn or record_file.withdraw(path, keep=self._has_written)
+            self.unwritten = RecordError(f"{error}{self._withdrawn}")
+        else:
+            self.unwritten = None
+            self._has_written = True

@@ -1,33 +1,42 @@
-"""What one method of a variant found: values with their intervals, on their way to the gates."""
+"""The measures of one method of a variant, with what the gates need to judge them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_infperf.records.record import Measure
+from pytest_infperf.records.measure import Measure
 
 
 @dataclass(frozen=True)
 class Measured:
+    """Measures with intervals, and what gates need to judge them."""
+
     measures: Mapping[str, Measure] = field(default_factory=dict)
+    """The measures by name."""
     baseline: Mapping[str, Measure] = field(default_factory=dict)
-    """The baseline's measures, for ratios of things that do not vary."""
+    """The measures of the baseline, for ratios of quantities that are not measured in pairs."""
     differences: Mapping[str, Measure] = field(default_factory=dict)
-    """Quality, variant minus baseline, with the paired interval."""
+    """Scores of the variant minus those of the baseline, with the paired interval."""
     changes: Mapping[str, Measure] = field(default_factory=dict)
-    """Quality, this revision minus the other, with the paired interval."""
+    """Scores of this revision minus those of the other one, with the paired interval."""
     missing: Mapping[str, str] = field(default_factory=dict)
-    """By measure, why it could not be measured."""
+    """The reasons why measures could not be taken, by measure."""
     times_s: Sequence[float] = ()
-    """Latencies of single queries, for percentiles against a limit."""
+    """The latencies of single queries in seconds, for percentiles against a limit."""
     confidence: float = 0.99
-    """Of this look: what is left of the suite's after sharing it among the possible looks."""
+    """The confidence of this look: the suite's error is shared among all possible looks."""
     passing: Mapping[str, float] = field(default_factory=dict)
-    """By percentile the confidence of being under a limit at this look, where it is another."""
+    """The confidence for being under a limit at this look, by percentile, where it differs."""
     seconds: float = 0.0
-    """Measuring time behind these values."""
+    """Measuring time of these values, in seconds."""
     doubt: str = ""
-    """Why these values may be of something else: no limit passes then."""
+    """Why the values may be those of something else, for which no limit passes."""
+    not_finite: str = ""
+    """What is wrong with outputs that are not finite, for which every gate on quality fails."""
+    baseline_not_finite: str = ""
+    """The same of the outputs of the baseline, for which no gate that compares with it passes."""
+    remark: str = ""
+    """What the sentence of a verdict should say about how the values were measured."""
     whole_set: bool = False
-    """Scored on the whole test set: its quality is known, not estimated."""
+    """Whether the whole test set was scored, so that the quality is exact."""

@@ -1,9 +1,10 @@
-"""Quantities as people write and read them: "300 ms", "54.2 MB", "1.31x", "98.5 %".
+"""Quantities as text: "300 ms", "54.2 MB", "1.31x", "98.5 %".
 
 Limits are read from thresholds.toml and measures are printed in the same notation, so that a
-number copied from a report is a valid limit. Prefixes are SI's (1 MB = 1e6 bytes) and IEC's
-(1 MiB = 2**20 bytes). A unit that is not known here, of a metric of someone's own, takes plain
-numbers and may stand behind them.
+number copied from a report is a valid limit. A comma is taken where it cannot be a decimal one, as
+in "1,234,567", and numbers are printed without it. Prefixes are decimal (1 MB = 1e6 bytes) or
+binary (1 MiB = 2**20 bytes). A unit that is not known here, such as that of a third-party metric,
+takes plain numbers and may follow them.
 """
 
 from __future__ import annotations
@@ -53,12 +54,18 @@ _EXAMPLES: Mapping[str, str] = {
     "usd": '1.2 or "1.2 USD"',
 }
 _NEVER_NEGATIVE = frozenset({"s", "bytes", "samples/s", "ratio", "usd"})
-"""A time, a size, a rate and a ratio of them; differences of quality can be."""
+"""Units of times, sizes, rates and their ratios. Differences of quality can be negative."""
+_UNIT = r"\s*(?P<unit>[^\d\s.,].*)?"
 _QUANTITY = re.compile(
-    r"(?P<number>[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)"
-    r"\s*(?P<unit>[^\d\s.,].*)?",
+    r"(?P<number>[+-]?(?:[1-9]\d{0,2}(?:(?:,\d{3}){2,}|(?:,\d{3})+\.\d+)"
+    r"|\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)" + _UNIT,
     re.ASCII,
 )
+_ONE_COMMA = re.compile(
+    r"(?P<whole>[+-]?\d*),(?P<rest>\d+)(?P<exponent>[eE][+-]?\d{1,3})?" + _UNIT, re.ASCII
+)
+_MICRO, _MU = "\u00b5", "\u03bc"
+"""The micro sign and the Greek letter, which look the same."""
 _SHOWN: Mapping[str, tuple[tuple[float, str], ...]] = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")),
     "bytes": ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
@@ -67,14 +74,28 @@ _BASE: Mapping[str, str] = {"s": "s", "bytes": "B"}
 
 
 def parse_quantity(value: object, unit: str) -> float:
-    """The value in the measure's unit; ValueError says how to write what can't be read."""
+    """Return the value of a limit in the unit of its measure.
+
+    Parameters
+    ----------
+    value : object
+        The value from TOML: a number, or a string with a number and a unit.
+    unit : str
+        The unit of the measure.
+
+    Raises
+    ------
+    ValueError
+        If the value cannot be read; the message shows how to write it.
+    """
     number, suffix = _split(value, unit)
-    scale = _scales(unit).get(suffix)
+    scales = {name.replace(_MU, _MICRO): scale for name, scale in _scales(unit).items()}
+    scale = scales.get(suffix.replace(_MU, _MICRO))
     if scale is None:
         raise ValueError(_unfitting_unit(value, number, suffix, unit))
     quantity = float(number * scale)
     if not _is_finite(quantity):
-        raise ValueError(f"{value!r} is no finite number; write {_example(unit)}")
+        raise ValueError(f"{value!r} is not a finite number; write {_example(unit)}")
     if quantity < 0 and unit in _NEVER_NEGATIVE:
         raise ValueError(f"{value!r} is negative; write {_example(unit)}")
     if unit == "fraction" and not suffix and abs(quantity) > 1:
@@ -84,13 +105,26 @@ def parse_quantity(value: object, unit: str) -> float:
 
 def _split(value: object, unit: str) -> tuple[Decimal, str]:
     if isinstance(value, str):
-        found = _QUANTITY.fullmatch(value.strip())
-        if found is None:
-            raise ValueError(f"{value!r} is no number with a unit; write {_example(unit)}")
-        return Decimal(found["number"].replace(",", "")), found["unit"] or ""
+        match = _QUANTITY.fullmatch(value.strip())
+        if comma := _ONE_COMMA.fullmatch(value.strip()):
+            raise ValueError(_ambiguous(value, comma))
+        if match is None:
+            raise ValueError(f"{value!r} is not a number with a unit; write {_example(unit)}")
+        return Decimal(match["number"].replace(",", "")), match["unit"] or ""
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-        raise ValueError(f"{value!r} is no finite number; write {_example(unit)}")
+        raise ValueError(f"{value!r} is not a finite number; write {_example(unit)}")
     return Decimal(repr(value)), ""
+
+
+def _ambiguous(value: str, comma: re.Match[str]) -> str:
+    """Return what is wrong with a comma that can be a decimal one, and both ways to write it."""
+    whole, rest, exponent = comma["whole"], comma["rest"], comma["exponent"] or ""
+    after = f"{exponent} {comma['unit'] or ''}".rstrip()
+    readings = [f"{whole}.{rest}{after}"]
+    if len(rest) == 3 and 1 <= len(whole.lstrip("+-")) <= 3:
+        readings.append(f"{int(whole + rest)}{after}")
+    ways = " or ".join(f'"{reading}"' for reading in readings)
+    return f"{value!r} has a comma that may be a decimal one; write {ways}"
 
 
 def _scales(unit: str) -> Mapping[str, Decimal]:
@@ -102,7 +136,7 @@ def _example(unit: str) -> str:
 
 
 def _is_finite(value: float) -> bool:
-    """False for whole numbers beyond floating point too, on which math.isfinite stumbles."""
+    """Return whether a number is finite as a float; math.isfinite raises on very large integers."""
     return abs(value) <= sys.float_info.max
 
 
@@ -118,9 +152,17 @@ def _unfitting_unit(value: object, number: Decimal, suffix: str, unit: str) -> s
 
 
 def format_value(value: float, unit: str, extra_digits: int = 0) -> str:
-    """The value with its unit, to three significant figures or the unit's usual decimals.
+    """Return the value with its unit.
 
-    More digits are for telling apart two values that would read the same.
+    Parameters
+    ----------
+    value : float
+        The value, in `unit`.
+    unit : str
+        The unit.
+    extra_digits : int, default 0
+        Digits in addition to three significant figures or the usual decimals of the unit, to
+        distinguish two values.
     """
     if not math.isfinite(value):
         return f"{value:g}"
@@ -148,9 +190,9 @@ def _fixed(value: float, decimals: int) -> str:
 
 
 def _significant(value: float, figures: int) -> str:
-    """Without an exponent and without trailing zeros; no digit before the point is dropped."""
+    """Format without exponent and trailing zeros, with all digits before the decimal point."""
     if not value:
         return "0"
     whole = math.floor(math.log10(abs(value))) + 1
-    text = f"{value:,.{max(0, figures - whole)}f}"
+    text = f"{value:.{max(0, figures - whole)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -6,63 +6,72 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
-STRICT = {"extra": "forbid", "allow_inf_nan": False}
-"""For reading a file back: a key that nobody knows or a number that isn't one is an error."""
+from pytest_infperf.records.evidence import Evidence, VariantSettings
+from pytest_infperf.records.measure import STRICT, Measure
 
 
 class Verdict(StrEnum):
+    """The verdict on one limit."""
+
     PASS = "pass"
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A named quantity: its value with an interval where repeated measuring gives one.
-
-    `low` and `high` bound the value at the suite's confidence; None is no bound.
-    """
-
-    __pydantic_config__: ClassVar = STRICT
-
-    value: float
-    unit: str
-    low: float | None = None
-    high: float | None = None
-    n: int = 1
-
-
-@dataclass(frozen=True)
 class GateRecord:
+    """The verdict on one limit, with its reason and a remedy."""
+
     __pydantic_config__: ClassVar = STRICT
 
     measure: str
+    """The name of the measure."""
     limit: str
+    """The limit as written in thresholds.toml, such as `max = "300 ms"`."""
     verdict: Verdict
     why: str
+    """The reason for the verdict: value, interval, limit, number of observations."""
     remedy: str = ""
+    """What to do about a limit that did not pass."""
     source: str = ""
     """File and line of the limit, such as `thresholds.toml:12`."""
 
 
 @dataclass
 class Record:
+    """The measures and verdicts of one variant on one host at one revision.
+
+    Parameters
+    ----------
+    suite : str
+        The name of the suite.
+    variant : str
+        The id of the variant.
+    measures : dict of str to Measure
+        The measures by name, such as `latency_p99` or `latency_p99@length=512`.
+    gates : list of GateRecord
+        The verdicts, one per limit.
+    settings : VariantSettings
+        How the variant was run: threads, decoding, pinning, baseline, seed.
+    evidence : Evidence
+        Observations: fused operators, thread search, signatures, disturbed blocks, differences of
+        quality to the baseline.
+    errors : list of str
+        The reasons why measures of this variant are missing.
+    """
+
     __pydantic_config__: ClassVar = STRICT
 
     suite: str
     variant: str
     measures: dict[str, Measure] = field(default_factory=dict)
     gates: list[GateRecord] = field(default_factory=list)
-    settings: dict[str, Any] = field(default_factory=dict)
-    """Threads, decoding, pinning, baseline, seed: what was asked of the variant."""
-    evidence: dict[str, Any] = field(default_factory=dict)
-    """What was seen: fused operators, thread search, signatures, contaminated blocks, differences
-    of quality to the baseline."""
+    settings: VariantSettings = field(default_factory=VariantSettings)
+    evidence: Evidence = field(default_factory=Evidence)
     errors: list[str] = field(default_factory=list)
-    """Why something of this variant could not be measured."""
 
     def keep(self, outcome: GateRecord) -> None:
-        """The outcome of a gate, in place of an earlier one of the same."""
+        """Add the verdict on a limit, or replace an earlier one on the same limit."""
         same = (outcome.measure, outcome.limit)
         self.gates = [gate for gate in self.gates if (gate.measure, gate.limit) != same]
         self.gates.append(outcome)
@@ -70,15 +79,18 @@ class Record:
 
 @dataclass
 class RunRecord:
-    """What `--infperf-json` writes."""
+    """The records of a run on one host, as `--infperf-json` writes them."""
 
     __pydantic_config__: ClassVar = STRICT
 
     host: dict[str, Any]
+    """The fingerprint of the host."""
     revision: dict[str, Any] | None
+    """Commit, branch and state of the user's repository; None outside of a repository."""
     records: list[Record] = field(default_factory=list)
     against: dict[str, Any] | None = None
-    """The revision that was measured beside it: its name and commit."""
+    """Name and commit of the other revision that was compared with."""
     when: str = ""
-    """When the run began: ISO 8601, UTC. Older files do not say."""
+    """The time at which the run began: ISO 8601, UTC. Older files do not have it."""
     schema: Literal[1] = 1
+    """The version of this format."""

@@ -1,7 +1,7 @@
-"""GitHub Actions: the job's summary, and annotations at the lines of thresholds.toml.
+"""GitHub Actions: the summary of a job, and annotations at the lines of thresholds.toml.
 
-Workflow commands and their escapes: GitHub Docs, Workflow commands for GitHub Actions; the file of
-GITHUB_STEP_SUMMARY takes 1 MiB of Markdown a step.
+Workflow commands and their escapes are described in GitHub Docs, Workflow commands for GitHub
+Actions. The file named by GITHUB_STEP_SUMMARY holds at most 1 MiB of Markdown per step.
 """
 
 from __future__ import annotations
@@ -11,18 +11,25 @@ from pathlib import Path
 
 from pytest_infperf.records.record import RunRecord, Verdict
 from pytest_infperf.report import markdown
+from pytest_infperf.report.problems import variant_name
 
-_SUMMARY_BYTES = 1024**2
+_MAX_SUMMARY_BYTES = 1024**2
 _COMMANDS = {Verdict.FAIL: "error", Verdict.INCONCLUSIVE: "warning"}
 
 
 def write_summary(run: RunRecord, environment: Mapping[str, str]) -> str | None:
-    """Appends to the job's summary where there is one; why it could not, else None."""
+    """Append a run to the summary of the job, if there is a job.
+
+    Returns
+    -------
+    str or None
+        Why the summary could not be written; None if it was, or if there was nothing to write.
+    """
     path = environment.get("GITHUB_STEP_SUMMARY")
     if not path or not (summary := markdown.summary(run)):
         return None
-    room = _SUMMARY_BYTES - (Path(path).stat().st_size if Path(path).exists() else 0)
-    if len(summary.encode()) > room:
+    free = _MAX_SUMMARY_BYTES - (Path(path).stat().st_size if Path(path).exists() else 0)
+    if len(summary.encode()) > free:
         summary = "Inference: the results are too long for this summary; see the job's log.\n"
     try:
         with Path(path).open("a", encoding="utf-8") as file:
@@ -33,12 +40,15 @@ def write_summary(run: RunRecord, environment: Mapping[str, str]) -> str | None:
 
 
 def workflow_commands(run: RunRecord, root: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """A command a broken gate, at the line of its limit; none outside GitHub Actions."""
+    """Yield an annotation for each gate that did not pass, at its line, and for each error.
+
+    Yields nothing outside GitHub Actions. Sources of gates are relative to `root`.
+    """
     if environment.get("GITHUB_ACTIONS") != "true":
         return
     workspace = Path(environment.get("GITHUB_WORKSPACE") or root)
     for record in run.records:
-        title = _property(f"{record.suite}[{record.variant}]")
+        title = _property(variant_name(record))
         for gate in record.gates:
             if command := _COMMANDS.get(gate.verdict):
                 file, _, line = gate.source.rpartition(":")

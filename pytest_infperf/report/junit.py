@@ -1,25 +1,23 @@
-"""What a test measured and judged, as properties of its case in JUnit's file."""
+"""What a test measured and judged, as properties of its test case in JUnit's file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-Document = Mapping[str, Any]
+from pytest_infperf.records.record import Record
 
 
-def properties(record: Document, before: Document) -> Iterator[tuple[str, str]]:
-    """Name and value of what a variant's record holds now and did not hold before the test."""
-    for name, measure in record["measures"].items():
-        if measure != before.get("measures", {}).get(name):
-            yield f"infperf.{name}", f"{measure['value']:.9g} {measure['unit']}"
-            if measure["low"] is not None or measure["high"] is not None:
-                low, high = (_bound(measure[side]) for side in ("low", "high"))
-                yield f"infperf.{name}.interval", f"{low} {high}"
-    known = before.get("gates", ())
-    for gate in record["gates"]:
-        if gate not in known:
-            yield f"infperf.gate.{gate['measure']}", f"{gate['verdict']}: {gate['limit']}"
+def properties(record: Record, before: Record) -> Iterator[tuple[str, str]]:
+    """Yield name and value of what a variant's record holds and did not hold before the test."""
+    for name, measure in record.measures.items():
+        if measure != before.measures.get(name):
+            yield f"infperf.{name}", f"{measure.value:.9g} {measure.unit}"
+            if measure.low is not None or measure.high is not None:
+                interval = f"{_bound(measure.low)} {_bound(measure.high)}"
+                yield f"infperf.{name}.interval", interval
+    for gate in record.gates:
+        if gate not in before.gates:
+            yield f"infperf.gate.{gate.measure}", f"{gate.verdict}: {gate.limit}"
 
 
 def _bound(value: float | None) -> str:

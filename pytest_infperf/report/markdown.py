@@ -1,70 +1,79 @@
-"""A run as Markdown, for the summary of a CI job: broken gates first, then a table a suite."""
+"""A run as Markdown, for the summary of a CI job: problems first, then a table per suite."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pytest_infperf.records.record import Record, RunRecord, Verdict
-from pytest_infperf.report.spelling import printable
-from pytest_infperf.report.tables.columns import filled_columns
+from pytest_infperf.report.characters import printable
+from pytest_infperf.report.problems import unmet_gates, variant_name
+from pytest_infperf.report.tables import cells
+from pytest_infperf.report.tables.columns import Column, filled_columns
 
 _ESCAPED = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]()#+!|~"} | {"<": "&lt;", "&": "&amp;"})
-_MARKS = {"pass": "✅ pass", "FAIL": "❌ **FAIL**", "error": "💥 error"}
-_INCONCLUSIVE = "❔ inconclusive"
+_MARKS = {
+    cells.VERDICT_WORDS[Verdict.PASS]: "✅ pass",
+    cells.VERDICT_WORDS[Verdict.FAIL]: "❌ **FAIL**",
+    cells.VERDICT_WORDS[Verdict.INCONCLUSIVE]: "❔ inconclusive",
+    cells.ERROR_WORD: "💥 error",
+}
 
 
 def summary(run: RunRecord) -> str:
-    """Empty without records. Text of others can neither open HTML nor break a table."""
+    """Return the summary of a run, or an empty string if the run has no records.
+
+    All values are escaped: none can open an HTML element or break a table.
+    """
     if not run.records:
         return ""
     lines = ["## Inference", ""]
-    troubles = [*_broken(run.records), *_errors(run.records)]
-    lines += troubles or ["Every limit is kept."]
+    problems = [*_unmet_gates(run.records), *_errors(run.records)]
+    lines += problems or ["Every limit is kept."]
     host = " ".join(str(run.host.get(k) or "") for k in ("instance_type", "cpu_model")).strip()
     for name in dict.fromkeys(record.suite for record in run.records):
         records = [record for record in run.records if record.suite == name]
-        against = f", against {text(run.against['name'])}" if run.against else ""
-        lines += ["", f"### {text(name)}", "", f"on {text(host or 'unknown host')}{against}", ""]
-        lines += table(records)
+        against = f", against {escape(run.against['name'])}" if run.against else ""
+        heading = f"on {escape(host or 'unknown host')}{against}"
+        lines += ["", f"### {escape(name)}", "", heading, "", *_table(records)]
     return "\n".join(lines) + "\n"
 
 
-def table(records: Sequence[Record]) -> list[str]:
+def table_row(values: Sequence[str]) -> str:
+    """Return a row of a table; the values must be escaped."""
+    return f"| {' | '.join(values)} |"
+
+
+def escape(text: str) -> str:
+    """Return the text in one line, without any character that has a meaning in Markdown."""
+    return printable(text).translate(_ESCAPED)
+
+
+def _table(records: Sequence[Record]) -> list[str]:
     columns = filled_columns(records)
-    rows = ["| " + " | ".join(text(column.header) for column in columns) + " |"]
-    rows.append("|" + "|".join("---:" if column.numeric else "---" for column in columns) + "|")
+    rule = "|".join("---:" if column.numeric else "---" for column in columns)
+    return [
+        table_row([escape(column.header) for column in columns]),
+        f"|{rule}|",
+        *(table_row([_cell(column, record) for column in columns]) for record in records),
+    ]
+
+
+def _cell(column: Column, record: Record) -> str:
+    head, tail = column.make_cell(record)
+    if column.key == "verdict":
+        return _MARKS.get(head, head)
+    return escape(f"{head} {tail}".strip())
+
+
+def _unmet_gates(records: Sequence[Record]) -> Iterator[str]:
+    for record, gate in unmet_gates(records):
+        mark = _MARKS[cells.VERDICT_WORDS[gate.verdict]]
+        source = f" ({escape(gate.source)})" if gate.source else ""
+        remedy = f"\n  {escape(gate.remedy)}" if gate.remedy else ""
+        yield f"- {mark} {escape(f'{variant_name(record)} {gate.why}')}{source}{remedy}"
+
+
+def _errors(records: Sequence[Record]) -> Iterator[str]:
     for record in records:
-        found = []
-        for column in columns:
-            head, tail = column.write(record)
-            if column.key == "verdict":
-                found.append(_MARKS.get(head, _INCONCLUSIVE if head == "inconclusive" else head))
-            else:
-                found.append(text(f"{head} {tail}".strip()))
-        rows.append("| " + " | ".join(found) + " |")
-    return rows
-
-
-def text(raw: str) -> str:
-    return printable(raw).translate(_ESCAPED)
-
-
-def _broken(records: Sequence[Record]) -> list[str]:
-    marks = {Verdict.FAIL: _MARKS["FAIL"], Verdict.INCONCLUSIVE: _INCONCLUSIVE}
-    return [
-        f"- {mark} {text(f'{record.suite}[{record.variant}] {gate.why}')}"
-        + (f" ({text(gate.source)})" if gate.source else "")
-        + (f"\n  {text(gate.remedy)}" if gate.remedy else "")
-        for verdict, mark in marks.items()
-        for record in records
-        for gate in record.gates
-        if gate.verdict is verdict
-    ]
-
-
-def _errors(records: Sequence[Record]) -> list[str]:
-    return [
-        f"- {_MARKS['error']} {text(f'{record.suite}[{record.variant}]')}: {text(error)}"
-        for record in records
-        for error in record.errors
-    ]
+        for error in record.errors:
+            yield f"- {_MARKS[cells.ERROR_WORD]} {escape(variant_name(record))}: {escape(error)}"

@@ -1,54 +1,30 @@
-"""Pictures of results as SVG text: readable in black and white, on light and on dark ground.
-
-Each line has its own marker and dashes beside its colour. Ink is `currentColor`, so that a picture
-inside a page takes the page's; words stay words, for search and for screen readers.
-"""
+"""Plots of results as SVG text, readable in black and white and on light or dark background."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from math import exp, log
 from statistics import fmean
 from typing import Any
 
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import Measure
-
-_INK = "#010203"
-"""A colour that nothing else has, to be replaced by the page's own."""
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#8b6fc0", "#7f7f7f")
-"""Okabe and Ito (2008), Color Universal Design, with the yellow darkened for white ground."""
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*")
-_DASHES = ("-", "--", "-.", ":")
-_IDS = re.compile(r' id="[A-Za-z0-9.]+_\d+"')
-_METADATA = re.compile(r"<metadata>.*?</metadata>\s*", re.DOTALL)
-_PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
-_SETTINGS: Any = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "lines.markersize": 5,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "text.parse_math": False,
-    **dict.fromkeys(
-        ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), _INK
-    ),
-    "grid.color": _INK,
-}
+from pytest_infperf.report.svg import (
+    COLOURS,
+    INK,
+    legend_label,
+    line_styles,
+    new_figure,
+    plain_numbers,
+    plot_style,
+    to_svg,
+)
 
 
 @dataclass(frozen=True)
 class PlotPoint:
-    """A variant between two measures."""
+    """A variant as a point whose coordinates are two measures."""
 
     name: str
     x: float
@@ -56,110 +32,137 @@ class PlotPoint:
 
 
 @dataclass(frozen=True)
-class Course:
-    """A measure of a variant over runs."""
+class HistoryLine:
+    """The values of one measure of one variant over saved runs."""
 
-    name: str
+    variant: str
     labels: Sequence[str]
+    """Label of each run on the axis: its time and commit."""
     values: Sequence[float]
     unit: str
     shifts: Sequence[int] = ()
-    """Places in `values` where a new level begins."""
+    """Indices of the values at which a new level begins."""
 
 
-def ratios(found: Mapping[str, Measure], label: str) -> str:
-    """A row a variant: the ratio with its interval, on a log scale with a line at 1."""
-    names = list(found)
-    figure, axes = _figure(7.2, 0.9 + 0.32 * len(names))
-    for row, measure in enumerate(found.values()):
+def ratios(ratio_by_variant: Mapping[str, Measure], label: str) -> str:
+    """Plot a row per variant: its ratio and interval on a log scale, with a line at 1."""
+    names = list(ratio_by_variant)
+    figure, axes = new_figure(7.2, 0.9 + 0.32 * len(names))
+    for row, measure in enumerate(ratio_by_variant.values()):
         low = measure.value if measure.low is None else measure.low
         high = measure.value if measure.high is None else measure.high
-        axes.plot([low, high], [row, row], color=_COLOURS[0], linewidth=2.5, solid_capstyle="butt")
-        axes.plot([measure.value], [row], "o", color=_COLOURS[0])
+        axes.plot([low, high], [row, row], color=COLOURS[0], linewidth=2.5, solid_capstyle="butt")
+        axes.plot([measure.value], [row], "o", color=COLOURS[0])
         text = format_value(measure.value, measure.unit)
         axes.annotate(text, (high, row), (6, 0), textcoords="offset points", va="center")
-    axes.axvline(1, color=_INK, linewidth=1)
+    axes.axvline(1, color=INK, linewidth=1)
     axes.set_xscale("log")
-    _plain_numbers(axes.xaxis)
+    plain_numbers(axes.xaxis)
     axes.margins(x=0.12)
-    axes.set_yticks(range(len(names)), [_safe(name) for name in names])
+    axes.set_yticks(range(len(names)), [legend_label(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel(label)
-    return _svg(figure, f"{label}: a row a variant")
+    return to_svg(figure, f"{label}: a row per variant")
 
 
 def distributions(percentiles_s: Mapping[str, Sequence[float]]) -> str:
-    """The share of queries that took at most a time, a line a variant; 101 percentiles each."""
-    figure, axes = _figure(7.2, 4.2)
-    for (name, times), style in zip(percentiles_s.items(), _styles(), strict=False):
+    """Plot the cumulative distribution of latency, with a line per variant.
+
+    `percentiles_s` has the percentiles 0 to 100 of each variant, in seconds.
+    """
+    figure, axes = new_figure(7.2, 4.2)
+    for (name, times), line_style in zip(percentiles_s.items(), line_styles(), strict=False):
         milliseconds = [1e3 * time for time in times]
-        axes.plot(milliseconds, range(len(times)), label=_safe(name), markevery=(10, 20), **style)
+        axes.plot(
+            milliseconds,
+            range(len(times)),
+            label=legend_label(name),
+            markevery=(10, 20),
+            **line_style,
+        )
     axes.set_xscale("log")
-    _plain_numbers(axes.xaxis)
+    plain_numbers(axes.xaxis)
     axes.set_xlabel("latency of a query, ms")
     axes.set_ylabel("% of queries at most that long")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _svg(figure, "latency distributions: a line a variant")
+    return to_svg(figure, "latency distributions: a line per variant")
 
 
-def sweep(found: Mapping[str, Mapping[float, Measure]], parameter: str, label: str) -> str:
-    """A line a variant over the values of a parameter, both axes on a log scale."""
-    figure, axes = _figure(7.2, 4.2)
-    for (name, values), style in zip(found.items(), _styles(), strict=False):
-        y = [1e3 * measure.value for measure in values.values()]
-        axes.plot(list(values), y, label=_safe(name), **style)
+def sweep(
+    times_by_variant: Mapping[str, Mapping[float, Measure]], parameter: str, label: str
+) -> str:
+    """Plot times in ms over the values of a parameter, with a line per variant and log scales."""
+    figure, axes = new_figure(7.2, 4.2)
+    for (name, times), line_style in zip(times_by_variant.items(), line_styles(), strict=False):
+        milliseconds = [1e3 * time.value for time in times.values()]
+        axes.plot(list(times), milliseconds, label=legend_label(name), **line_style)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    ticks = sorted({value for values in found.values() for value in values})
+    ticks = sorted({value for times in times_by_variant.values() for value in times})
     axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
     axes.minorticks_off()
-    _plain_numbers(axes.yaxis)
+    plain_numbers(axes.yaxis)
     axes.set_xlabel(parameter)
     axes.set_ylabel(label)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _svg(figure, f"{label} by {parameter}: a line a variant")
+    return to_svg(figure, f"{label} by {parameter}: a line per variant")
 
 
-def levels(found: Mapping[float, Sequence[float]], names: Sequence[str], x: str, y: str) -> str:
-    """A dot a trial over the levels of a factor, and a line through their geometric means."""
-    figure, axes = _figure(5.2, 3.4)
-    for level, values in found.items():
-        axes.plot([level] * len(values), values, "o", color=_COLOURS[0], alpha=0.5)
-    means = [exp(fmean(map(log, values))) for values in found.values()]
-    axes.plot(list(found), means, "-", color=_INK, linewidth=1.5)
+def levels(
+    responses: Mapping[float, Sequence[float]], level_names: Sequence[str], x: str, y: str
+) -> str:
+    """Plot a dot per trial over the levels of a factor, and a line through the geometric means.
+
+    `responses` has the values of the trials at each level.
+    """
+    figure, axes = new_figure(5.2, 3.4)
+    for level, values in responses.items():
+        axes.plot([level] * len(values), values, "o", color=COLOURS[0], alpha=0.5)
+    means = [exp(fmean(map(log, values))) for values in responses.values()]
+    axes.plot(list(responses), means, "-", color=INK, linewidth=1.5)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xticks(list(found), names)
+    axes.set_xticks(list(responses), level_names)
     axes.minorticks_off()
     axes.margins(x=0.15)
-    _plain_numbers(axes.yaxis)
+    plain_numbers(axes.yaxis)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    return _svg(figure, f"{y} by {x}: a dot a trial")
+    return to_svg(figure, f"{y} by {x}: a dot per trial")
 
 
-def front(points: Sequence[PlotPoint], x_label: str, y_label: str, *, y_rises: bool = True) -> str:
-    """Less of x and more of y is better; a line joins those that no other beats in both."""
-    figure, axes = _figure(7.2, 4.2)
-    best = undominated(points, y_rises=y_rises)
+def front(
+    points: Sequence[PlotPoint], x_label: str, y_label: str, *, higher_is_better: bool = True
+) -> str:
+    """Plot a point per variant, and a line that joins the undominated ones.
+
+    Lower is better for x; `higher_is_better` is about y.
+    """
+    figure, axes = new_figure(7.2, 4.2)
+    best = undominated(points, higher_is_better=higher_is_better)
     if len(best) > 1:
         axes.step(
-            [p.x for p in best], [p.y for p in best], where="post", color=_INK, alpha=0.5, zorder=1
+            [p.x for p in best], [p.y for p in best], where="post", color=INK, alpha=0.5, zorder=1
         )
-    for point, style in zip(points, _styles(), strict=False):
-        axes.plot([point.x], [point.y], **{**style, "linestyle": "none"}, label=_safe(point.name))
+    for point, line_style in zip(points, line_styles(), strict=False):
+        axes.plot(
+            [point.x],
+            [point.y],
+            **{**line_style, "linestyle": "none"},
+            label=legend_label(point.name),
+        )
     axes.set_xscale("log")
-    _plain_numbers(axes.xaxis)
+    plain_numbers(axes.xaxis)
     axes.margins(0.12)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _svg(figure, f"{y_label} against {x_label}: a point a variant")
+    return to_svg(figure, f"{y_label} against {x_label}: a point per variant")
 
 
-def undominated(points: Sequence[PlotPoint], *, y_rises: bool = True) -> list[PlotPoint]:
-    """The points that no other beats or equals in x while it beats them in y, by rising x."""
-    sign = 1 if y_rises else -1
+def undominated(points: Sequence[PlotPoint], *, higher_is_better: bool = True) -> list[PlotPoint]:
+    """Return the Pareto front in the order of x: no other point has as low an x and a better y."""
+    sign = 1 if higher_is_better else -1
     best: list[PlotPoint] = []
     for point in sorted(points, key=lambda p: (p.x, -sign * p.y)):
         if not best or sign * point.y > sign * best[-1].y:
@@ -167,86 +170,40 @@ def undominated(points: Sequence[PlotPoint], *, y_rises: bool = True) -> list[Pl
     return best
 
 
-def courses(title: str, panels: Mapping[str, Sequence[Course]], *, standalone: bool = False) -> str:
-    """A panel a measure, a line a variant; a ring where a new level begins."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter
+def history(
+    title: str, panels: Mapping[str, Sequence[HistoryLine]], *, standalone: bool = False
+) -> str:
+    """Plot a panel per measure with a line per variant; a ring marks each change of level.
 
-    with _style():
+    A standalone plot has a dark grey instead of the colour of a page's text.
+    """
+    from matplotlib.figure import Figure
+
+    with plot_style():
         figure = Figure(figsize=(7.8, 2.6 * len(panels)), layout="constrained")
         rows = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
         for axes, (name, lines) in zip(rows, panels.items(), strict=True):
-            unit = lines[0].unit
-            labels = list(dict.fromkeys(label for line in lines for label in line.labels))
-            places = {label: place for place, label in enumerate(labels)}
-            for line, style in zip(lines, _styles(), strict=False):
-                x = [places[label] for label in line.labels]
-                axes.plot(x, line.values, label=_safe(line.name), **style)
-                rings = [(x[i], line.values[i]) for i in line.shifts]
-                if rings:
-                    axes.plot(
-                        *zip(*rings, strict=True), "o", markersize=12, fillstyle="none", color=_INK
-                    )
-            if unit not in ("points", "fraction") and all(v > 0 for c in lines for v in c.values):
-                axes.set_yscale("log")
-                axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
-            axes.yaxis.set_major_formatter(FuncFormatter(_with_unit(unit)))
-            axes.set_title(_safe(name), loc="left", fontsize=10)
-            step = max(1, len(labels) // 10)
-            axes.set_xticks(range(0, len(labels), step), [_safe(t) for t in labels[::step]])
-            axes.tick_params(axis="x", labelsize=7)
-            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        return _svg(figure, f"{title}: measures over saved runs", standalone=standalone)
+            axes.set_title(legend_label(name), loc="left", fontsize=10)
+            _draw_panel(axes, lines)
+        return to_svg(figure, f"{title}: measures over saved runs", standalone=standalone)
 
 
-def _with_unit(unit: str) -> Any:
-    return lambda value, _: format_value(value, unit)
+def _draw_panel(axes: Any, lines: Sequence[HistoryLine]) -> None:
+    from matplotlib.ticker import FuncFormatter
 
-
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    with _style():
-        figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, figure.subplots()
-
-
-def _style() -> Any:
-    import matplotlib as mpl
-
-    return mpl.rc_context(_SETTINGS)
-
-
-def _styles() -> Any:
-    colours, markers, dashes = cycle(_COLOURS), cycle(_MARKERS), cycle(_DASHES)
-    for colour, marker, dash in zip(colours, markers, dashes, strict=False):
-        yield {"color": colour, "marker": marker, "linestyle": dash, "linewidth": 1.5}
-
-
-def _plain_numbers(axis: Any) -> None:
-    """2, 5, 10 and not powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _safe(text: str) -> str:
-    """A label that begins with an underscore would be left out of a legend."""
-    return f" {text}" if text.startswith("_") else text
-
-
-def _svg(figure: Any, description: str, *, standalone: bool = False) -> str:
-    from html import escape
-
-    written = io.StringIO()
-    with _style():
-        import matplotlib as mpl
-
-        mpl.rcParams["svg.hashsalt"] = description
-        figure.savefig(written, format="svg", transparent=True)
-    text = _IDS.sub("", _METADATA.sub("", _PROLOGUE.sub("", written.getvalue())))
-    text = text.replace(_INK, "#333" if standalone else "currentColor")
-    label = f'<svg role="img" aria-label="{escape(description)}"'
-    return text.replace("<svg", label, 1)
+    labels = list(dict.fromkeys(label for line in lines for label in line.labels))
+    positions = {label: position for position, label in enumerate(labels)}
+    for line, line_style in zip(lines, line_styles(), strict=False):
+        x = [positions[label] for label in line.labels]
+        axes.plot(x, line.values, label=legend_label(line.variant), **line_style)
+        if rings := [(x[i], line.values[i]) for i in line.shifts]:
+            axes.plot(*zip(*rings, strict=True), "o", markersize=12, fillstyle="none", color=INK)
+    unit = lines[0].unit
+    if unit not in ("points", "fraction") and all(v > 0 for line in lines for v in line.values):
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_value(value, unit)))
+    step = max(1, len(labels) // 10)
+    axes.set_xticks(range(0, len(labels), step), [legend_label(label) for label in labels[::step]])
+    axes.tick_params(axis="x", labelsize=7)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,7 +1,7 @@
-"""What a run is doing, and how long it still takes: one line that moves, plain lines, or nothing.
+"""Progress of a run: what it does and how long it still takes, in one line or in a log.
 
-pytest writes to the same terminal, in the middle of a line as a rule, so the moving line stands
-below pytest's and leaves the cursor where pytest had it whenever it hides.
+pytest writes to the same terminal and usually leaves the cursor in the middle of a line. The
+progress line is therefore drawn below pytest's, and hiding it puts the cursor back.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import IO
 
 from rich.cells import cell_len, set_cell_size
 
-from pytest_infperf.report.remaining import Remaining
-from pytest_infperf.report.spelling import in_ascii, printable, shows_unicode
+from pytest_infperf.report.characters import printable, shows_unicode
+from pytest_infperf.report.remaining_time import RemainingTime
 
 REDRAW_S = 0.2
-_SHARE = re.compile(r", \d+%$")
+"""Shortest time between two drawings of one phase, in seconds."""
+_SHARE_DONE = re.compile(r", \d+%$")
 ERASE_LINE = "\r\x1b[2K"
 UP = "\x1b[A"
 
@@ -27,62 +28,68 @@ Clock = Callable[[], float]
 
 
 class Progress:
-    """Told what happens, also by several threads: variants are built side by side.
+    """Keeps the current phase and the number of finished tests, and shows nothing.
 
-    This one shows nothing; others show the phase and hide it.
+    Subclasses override `_show` and `_hide`. All methods may be called by several threads, because
+    variants are built in parallel.
     """
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
+    def __init__(self, unicode: bool = True, clock: Clock = time.monotonic) -> None:
+        self._unicode = unicode
         self._clock = clock
         self._lock = Lock()
-        self._remaining = Remaining(clock, 0)
+        self._remaining = RemainingTime(clock, 0)
         self._phase = ""
 
     def start(self, total_tests: int, guess_after: int = 1) -> None:
-        """How long is left shows when `guess_after` tests are done."""
-        self._remaining = Remaining(self._clock, total_tests, guess_after)
+        """Begin a run; the remaining time is shown after `guess_after` finished tests."""
+        self._remaining = RemainingTime(self._clock, total_tests, guess_after)
 
     def phase(self, suite: str, variant: str, what: str) -> None:
-        """Say that a variant is being built, searched, measured ...; again, and time goes on."""
+        """Show what is done with a variant, for example "building".
+
+        Repeating a phase updates the remaining time. A phase may end with the share that is done,
+        for example ", 40%".
+        """
         with self._lock:
             phase, before = f"{suite}[{variant}] {what}", self._phase
             self._phase = phase
-            self._show(_without_share(phase) != _without_share(before))
+            self._show(is_new=_without_share(phase) != _without_share(before))
 
     def advance(self) -> None:
-        """A test is done."""
+        """Count one more finished test."""
         with self._lock:
             self._remaining.advance()
 
     def hide(self) -> None:
-        """Give the terminal back, before someone else writes; the next phase shows again."""
+        """Free the terminal for other output; the next phase is shown again."""
         with self._lock:
             self._hide()
 
     def close(self) -> None:
         self.hide()
 
-    def _show(self, changed: bool) -> None:
-        """Show the phase; `changed`: it is another than before, and not the same further on."""
+    def _show(self, is_new: bool) -> None:
+        """Show the phase; `is_new` is false if only its share or the remaining time changed."""
 
     def _hide(self) -> None:
-        """Take away what may not stay on the screen."""
+        """Erase what must not stay on the terminal."""
 
     def _line(self) -> str:
-        """Time first: a terminal that is too narrow loses the end."""
+        """Return the line. The phase comes last, because a narrow terminal truncates the end."""
         test = min(self._remaining.done + 1, self._remaining.total)
-        parts = [f"{test}/{self._remaining.total}", self._remaining.words(), self._phase]
-        return printable(" · ".join(part for part in parts if part))
+        parts = [f"{test}/{self._remaining.total}", self._remaining.text(), self._phase]
+        return printable(" · ".join(part for part in parts if part), unicode=self._unicode)
 
 
 def _without_share(phase: str) -> str:
-    return _SHARE.sub("", phase)
+    return _SHARE_DONE.sub("", phase)
 
 
-class PlainProgress(Progress):
-    """A line a phase, for logs: nothing is ever taken back.
+class LogProgress(Progress):
+    """Writes a line per phase and erases nothing, for logs.
 
-    `column` tells where pytest's cursor stands: a line that it has begun is ended first.
+    `column` returns the column of pytest's cursor: a line that pytest has begun is ended first.
     """
 
     def __init__(
@@ -92,23 +99,21 @@ class PlainProgress(Progress):
         unicode: bool = True,
         clock: Clock = time.monotonic,
     ) -> None:
-        super().__init__(clock)
+        super().__init__(unicode, clock)
         self._write = write
         self._column = column
-        self._unicode = unicode
-        self._begun_at = 0
+        self._last_column = 0
 
-    def _show(self, changed: bool) -> None:
-        if changed:
-            line = f"infperf {self._line()}"
-            begun = self._column()
-            new_line = "\n" if begun > self._begun_at else ""
-            self._begun_at = begun
-            self._write(new_line + (line if self._unicode else in_ascii(line)) + "\n")
+    def _show(self, is_new: bool) -> None:
+        if is_new:
+            column = self._column()
+            new_line = "\n" if column > self._last_column else ""
+            self._last_column = column
+            self._write(f"{new_line}infperf {self._line()}\n")
 
 
 class LiveProgress(Progress):
-    """A line that is drawn over and over. `column` tells where pytest's cursor stands."""
+    """Redraws one line on a terminal. `column` returns the column of pytest's cursor."""
 
     def __init__(
         self,
@@ -118,35 +123,36 @@ class LiveProgress(Progress):
         unicode: bool = True,
         clock: Clock = time.monotonic,
     ) -> None:
-        super().__init__(clock)
+        super().__init__(unicode, clock)
         self._write = write
         self._width = width
         self._column = column
-        self._unicode = unicode
-        self._below: int | None = None
-        """The column that pytest's cursor had in the line above, while ours is shown."""
+        self._column_above: int | None = None
+        """Column of pytest's cursor in the line above; None while the progress line is hidden."""
         self._drawn_at = 0.0
 
-    def _show(self, changed: bool) -> None:
+    def _show(self, is_new: bool) -> None:
         now = self._clock()
-        if self._below is not None and not changed and now - self._drawn_at < REDRAW_S:
+        is_shown = self._column_above is not None
+        if is_shown and not is_new and now - self._drawn_at < REDRAW_S:
             return
         self._drawn_at = now
-        line = self._line() if self._unicode else in_ascii(self._line())
-        # The last column stays free: a terminal that fills it may go on to the next line.
-        room = max(1, self._width() - 1)
-        shown = line if cell_len(line) <= room else set_cell_size(line, room)
-        if self._below is None:
-            self._below = self._column()
-            self._write("\n" if self._below else "")
-        self._write(ERASE_LINE + shown)
+        line = self._line()
+        # The last column stays free: a terminal that fills it may continue on the next line.
+        free = max(1, self._width() - 1)
+        if cell_len(line) > free:
+            line = set_cell_size(line, free)
+        if not is_shown:
+            self._column_above = self._column()
+            self._write("\n" if self._column_above else "")
+        self._write(ERASE_LINE + line)
 
     def _hide(self) -> None:
-        if self._below is None:
+        if self._column_above is None:
             return
-        back = f"{UP}\x1b[{self._below + 1}G" if self._below else ""
+        back = f"{UP}\x1b[{self._column_above + 1}G" if self._column_above else ""
         self._write(ERASE_LINE + back)
-        self._below = None
+        self._column_above = None
 
 
 def progress_for(
@@ -154,24 +160,32 @@ def progress_for(
     quiet: bool,
     interactive: bool,
     *,
-    write: Write | None = None,
     width: Callable[[], int] = lambda: 80,
     column: Callable[[], int] = lambda: 0,
-    clock: Clock = time.monotonic,
 ) -> Progress:
-    """The way that suits: nothing if quiet, one moving line on a terminal, lines elsewhere.
+    """Return the progress that suits a stream: none, one line that is redrawn, or lines of a log.
 
-    `interactive` says that the stream is a terminal which a person watches. `write` replaces the
-    stream's own, for whoever keeps track of what was written.
+    Parameters
+    ----------
+    stream
+        Stream to write to.
+    quiet
+        Whether to show nothing.
+    interactive
+        Whether the stream is a terminal.
+    width
+        Returns the width of the terminal, in characters.
+    column
+        Returns the column of pytest's cursor.
     """
 
-    def straight(text: str) -> None:
+    def write(text: str) -> None:
         stream.write(text)
         stream.flush()
 
     if quiet:
-        return Progress(clock)
+        return Progress()
     unicode = shows_unicode(stream)
     if interactive:
-        return LiveProgress(write or straight, width, column, unicode, clock)
-    return PlainProgress(write or straight, column, unicode, clock)
+        return LiveProgress(write, width, column, unicode)
+    return LogProgress(write, column, unicode)

@@ -1,4 +1,4 @@
-"""The tree of files whose code a worker runs: the user's working tree, or one of a revision."""
+"""The tree of files whose code a worker runs: the working tree, or the checkout of a revision."""
 
 from __future__ import annotations
 
@@ -12,34 +12,39 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Checkout:
+    """A tree of files and how processes are started in it."""
+
     folder: Path
-    """Where its processes start."""
+    """Folder that processes start in."""
     import_paths: tuple[str, ...]
-    """What they import from before all else."""
+    """Folders that processes import from first."""
     python: Path
+    """Interpreter of the processes."""
     revision: str = ""
-    """How a revision was named; empty for the working tree."""
+    """Name of the revision as the user wrote it; empty for the working tree."""
 
     def environment(self) -> dict[str, str]:
+        """Return the environment of a process, with `import_paths` first in PYTHONPATH."""
         inherited = os.environ.get("PYTHONPATH", "")
         paths = [*self.import_paths, *([inherited] if inherited else [])]
         return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def working_tree(root: Path) -> Checkout:
-    """The tree that is tested, with what pytest imports from below its root."""
-    return Checkout(Path.cwd(), tuple(_of_project(sys.path, root)), Path(sys.executable))
+    """Return the tree that is tested, with the folders below `root` that pytest imports from."""
+    return Checkout(Path.cwd(), tuple(_project_paths(sys.path, root)), Path(sys.executable))
 
 
 def at_revision(root: Path, tree: Path, revision: str, python: Path | None = None) -> Checkout:
-    """The same places in another tree of the repository that has its top at `root`."""
+    """Return the counterpart of the working tree in another tree of the same repository.
 
-    def there(path: Path) -> Path:
-        return tree / path.relative_to(root)
-
-    here = Path.cwd()
-    folder = there(here) if here.is_relative_to(root) and there(here).is_dir() else tree
-    paths = [there(Path(path)) for path in _of_project(sys.path, root)]
+    `root` is the top folder of the repository, and `tree` that of the other tree. Folders that the
+    other tree lacks are left out.
+    """
+    current = position_below(root, Path.cwd())
+    folder = tree if current is None or not (tree / current).is_dir() else tree / current
+    positions = (position_below(root, Path(path)) for path in _project_paths(sys.path, root))
+    paths = [tree / position for position in positions if position is not None]
     return Checkout(
         folder,
         tuple(str(path) for path in paths if path.exists()),
@@ -48,11 +53,26 @@ def at_revision(root: Path, tree: Path, revision: str, python: Path | None = Non
     )
 
 
-def _of_project(paths: Sequence[str], root: Path) -> Iterator[str]:
-    """Those below the root, but for an interpreter's own that lies there."""
+def position_below(top: Path, path: Path) -> Path | None:
+    """Return the relative path from a folder to a path below it; None if the path is not below it.
+
+    Either may be named through a symbolic link to the folder, to one above it, or to one below it.
+    Links further down stay as they are named: another tree may have another target for them.
+    """
+    real_top = top.resolve()
+    for start in reversed((path, *path.parents)):
+        real_start = start.resolve()
+        if real_start.is_relative_to(real_top):
+            return real_start.relative_to(real_top) / path.relative_to(start)
+    return None
+
+
+def _project_paths(paths: Sequence[str], root: Path) -> Iterator[str]:
+    """Yield the paths below `root`, except those of an interpreter that is installed there."""
     known = sysconfig.get_paths()
     libraries = {Path(known[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    for path in dict.fromkeys(str(Path(path or ".").absolute()) for path in paths):
-        its = Path(path)
-        if its.is_relative_to(root) and not any(its.is_relative_to(lib) for lib in libraries):
-            yield path
+    for path in dict.fromkeys(Path(path or ".").absolute() for path in paths):
+        if any(path.is_relative_to(library) for library in libraries):
+            continue
+        if position_below(root, path) is not None:
+            yield str(path)

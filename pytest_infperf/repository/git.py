@@ -1,4 +1,4 @@
-"""git's commands, in the folder that is named and no other repository."""
+"""The one way to call git: in a named folder, without hooks, optional locks or prompts."""
 
 from __future__ import annotations
 
@@ -6,22 +6,78 @@ import os
 import subprocess
 from pathlib import Path
 
-_OF_ONE_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
-"""What git sets for its hooks: left as they are, they would lead a command to another tree."""
+TIME_LIMIT_S = 10.0
+"""Time limit for a command that only reads local metadata, in seconds."""
+
+_REPOSITORY_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+"""Variables that git sets for its hooks. Inherited, they would point a command to another tree."""
+
+_NO_REPOSITORY = "not a git repository (or any"
+"""Part of git's message about a folder that is in no repository."""
+
+_OPTIONS = (
+    # A status that refreshes the index would otherwise contend for its lock with the user's git.
+    "--no-optional-locks",
+    # A user's hook may, for example, install packages after a checkout.
+    "-c",
+    f"core.hooksPath={os.devnull}",
+)
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Raises OSError without git."""
-    environment = {k: v for k, v in os.environ.items() if k not in _OF_ONE_REPOSITORY}
-    # Hooks of the user's, such as one that installs packages after a checkout, are not for this.
-    command = ["git", "-c", f"core.hooksPath={os.devnull}", "-C", str(folder), *words]
+def run(
+    folder: Path, *arguments: str, time_limit_s: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a git command in a folder and return its exit code and output.
+
+    Bytes that are not UTF-8, such as those of file names, become surrogates. Raises OSError if git
+    cannot be started and subprocess.TimeoutExpired if it takes longer than the time limit.
+    """
+    environment = {k: v for k, v in os.environ.items() if k not in _REPOSITORY_VARIABLES}
+    environment["LC_ALL"] = "C"  # `refusal` reads git's messages
     return subprocess.run(
-        command,
+        ["git", *_OPTIONS, "-C", str(folder), *arguments],
         env=environment,
         capture_output=True,
         text=True,
         encoding="utf-8",
         errors="surrogateescape",
         stdin=subprocess.DEVNULL,
+        timeout=time_limit_s,
         check=False,
     )
+
+
+def ask(folder: Path, *arguments: str, time_limit_s: float | None = None) -> str:
+    """Return what a git command prints, without the last line break.
+
+    The answer is empty if the command fails or exceeds the time limit, or if git is missing.
+    """
+    try:
+        done = run(folder, *arguments, time_limit_s=time_limit_s)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return "" if done.returncode else done.stdout.removesuffix("\n")
+
+
+def refusal(folder: Path) -> str:
+    """Return why git does not read the repository that holds a folder, in git's own words.
+
+    The text is empty if git reads it, if the folder is in no repository, and without git. Git
+    refuses, for example, a repository that belongs to another user, as in the container of a CI
+    job, until `safe.directory` names it.
+    """
+    try:
+        done = run(folder, "rev-parse", "--git-dir", time_limit_s=TIME_LIMIT_S)
+    except FileNotFoundError:
+        return ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    message = " ".join(done.stderr.split())
+    no_repository = _NO_REPOSITORY in message or not folder.is_dir()
+    return "" if not done.returncode or no_repository else message
+
+
+def commit_id(folder: Path, name: str) -> str:
+    """Return the full id of a commit by any name that git knows; empty if there is none."""
+    verify = ("rev-parse", "--verify", "--quiet", "--end-of-options")
+    return ask(folder, *verify, f"{name}^{{commit}}")

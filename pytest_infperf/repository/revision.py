@@ -1,40 +1,35 @@
-"""Which revision of the user's repository was measured."""
+"""The revision of the user's repository that a run measures."""
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-TIME_LIMIT_S = 10
+from pytest_infperf.repository import git
 
 
-def revision(root: Path) -> dict[str, Any] | None:
-    """Commit, branch and whether tracked files were changed; None outside a repository.
+def revision(
+    root: Path, on_refusal: Callable[[str], None] = lambda message: None
+) -> dict[str, Any] | None:
+    """Return the commit, the branch and whether tracked files are changed.
 
-    Files that git does not track are no change: a run writes some itself. The commit is null
-    before the first one, the branch is null when none is checked out, as CI services do.
+    None outside a repository, without git, and if git does not read the repository or does not
+    answer in time; `on_refusal` is called with the reason for the last two. Untracked files do
+    not count as changes, because a run writes some itself. The commit is None before the first
+    one; the branch is None if HEAD is detached, which is what CI services check out.
     """
-    # Without --no-optional-locks, a status could take the lock from under a git that runs beside.
-    command = ["git", "--no-optional-locks", "-C", str(root), "status", "--porcelain=v2"]
-    try:
-        answer = subprocess.run(
-            [*command, "--branch", "--untracked-files=no"],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=TIME_LIMIT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
+    status = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    lines = git.ask(root, *status, time_limit_s=git.TIME_LIMIT_S).splitlines()
+    if not lines:
+        if words := git.refusal(root):
+            on_refusal(f"the commit is not recorded, because git does not read {root}: {words}")
         return None
-    lines = answer.stdout.splitlines()
     headers = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch."))
-    commit, branch = headers.get("branch.oid"), headers.get("branch.head")
+    commit, branch = headers.get("branch.oid"), headers.get("branch.head", "")
+    printable = branch.encode(errors="surrogateescape").decode(errors="replace")
     return {
         "commit": None if commit == "(initial)" else commit,
-        "branch": None if branch == "(detached)" else branch,
+        "branch": None if printable in ("", "(detached)") else printable,
         "dirty": any(not line.startswith("#") for line in lines),
     }

@@ -1,13 +1,12 @@
-"""A revision of the user's repository, checked out into a folder of its own for as long as a run.
+"""A revision of the user's repository, checked out into a separate folder during a run.
 
-git's own worktrees do it, so that what asks git there gets that revision's answers. A submodule is
-checked out from the repository that the working tree has of it: nothing is fetched.
+It is a worktree of git, so that code which calls git there sees that revision. Submodules are
+checked out from their repositories in the working tree; nothing is fetched.
 """
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -24,11 +23,14 @@ _SUBMODULE_MODE = "160000"
 
 @dataclass(frozen=True)
 class Commit:
+    """A commit of the user's repository."""
+
     top: Path
-    """The top folder of the working tree."""
+    """Top folder of the working tree."""
     name: str
-    """As the user wrote it."""
+    """Name of the commit as the user wrote it."""
     sha: str
+    """Full id of the commit."""
 
     def __str__(self) -> str:
         short = self.sha[:10]
@@ -36,52 +38,65 @@ class Commit:
 
 
 def resolve(root: Path, name: str) -> Commit:
-    """Raises UserError when the repository has no such commit, saying what to fetch."""
-    top = _ask(root, "rev-parse", "--show-toplevel")
+    """Return the commit of that name in the repository that holds `root`.
+
+    Raises UserError if it does not exist; the message says what to fetch.
+    """
+    if shutil.which("git") is None:
+        raise UserError("--infperf-against needs git, which is not on PATH: install it")
+    top = git.ask(root, "rev-parse", "--show-toplevel")
     if not top:
+        if words := git.refusal(root):
+            raise UserError(f"--infperf-against: git does not read the repository: {words}")
         raise UserError(
-            f"--infperf-against: {root} is in no git repository, so it has no revision {name!r}"
+            f"--infperf-against: {root} is not in a git repository, so it has no revision {name!r}"
         )
-    sha = _ask(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    sha = git.commit_id(root, name)
     if sha:
         return Commit(Path(top), name, sha)
-    if _ask(root, "rev-parse", "--is-shallow-repository") == "true":
+    if git.ask(root, "rev-parse", "--is-shallow-repository") == "true":
         raise UserError(
-            f"--infperf-against: {name} is not in this shallow clone. Fetch what it needs: "
+            f"--infperf-against: {name} is not in this shallow clone. Fetch it: "
             "`git fetch --unshallow`, or `git fetch --depth=1 origin BRANCH` and then "
             "--infperf-against FETCH_HEAD; with GitHub's actions/checkout, set fetch-depth: 0"
         )
-    known = _ask(root, "for-each-ref", "--format=%(refname:short)").split()
+    known = git.ask(root, "for-each-ref", "--format=%(refname:short)").split()
     near = get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]}?" if near else "fetch it first if a remote has it: `git fetch`"
-    raise UserError(f"--infperf-against: git knows no commit {name!r}; {hint}")
+    hint = f"did you mean {near[0]}?" if near else "if a remote has it, fetch it first: `git fetch`"
+    raise UserError(f"--infperf-against: git does not know the commit {name!r}; {hint}")
 
 
 @dataclass
 class Worktree:
-    """Call `close` when done; what a killed run left behind is removed by the next."""
+    """A folder with the files of a commit, to be removed by `close`.
+
+    The next run removes what a killed run has left.
+    """
 
     commit: Commit
     folder: Path
+    """Top folder of the worktree."""
     notice: Callable[[str], None]
+    """Callback for notices that do not stop the run."""
     _lock: FileLock
     _added: list[tuple[Path, Path]] = field(default_factory=list)
-    """Repository and folder of each worktree, those of submodules behind what holds them."""
+    """Repository and folder of each worktree; a submodule comes after the tree that holds it."""
 
     @classmethod
     def add(cls, commit: Commit, cache: Path, notice: Callable[[str], None]) -> Worktree:
-        """Raises UserError when git cannot check the revision out."""
-        place = cache / "revisions"
+        """Check out a commit below the cache folder. Raises UserError if that is impossible."""
+        revisions = cache / "revisions"
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            (cache / ".gitignore").write_text("*\n")
-            _remove_leftovers(place, commit.top)
-            folder = place / f"{commit.sha[:12]}-{uuid4().hex[:8]}"
+            revisions.mkdir(parents=True, exist_ok=True)
+            if not (cache / ".gitignore").exists():  # it may be another user's
+                (cache / ".gitignore").write_text("*\n")
+            _remove_leftovers(revisions, commit.top)
+            folder = revisions / f"{commit.sha[:12]}-{uuid4().hex[:8]}"
             lock = FileLock(f"{folder}.lock")
             lock.acquire()
         except OSError as error:
             raise UserError(
-                f"--infperf-against: cannot write {place}: {error.strerror or error}. "
+                f"--infperf-against: cannot write {revisions}: {error.strerror or error}. "
                 "Make room or choose another folder with --infperf-cache"
             ) from error
         tree = cls(commit, folder.absolute(), notice, lock)
@@ -93,14 +108,15 @@ class Worktree:
         return tree
 
     def close(self) -> None:
+        """Remove the worktree and those of its submodules."""
         for repository, folder in reversed(self._added):
-            _git(repository, "worktree", "remove", "--force", "--force", str(folder))
+            git.run(repository, "worktree", "remove", "--force", "--force", str(folder))
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def _add(self, repository: Path, folder: Path, sha: str) -> None:
-        done = _git(repository, "worktree", "add", "--detach", "--quiet", str(folder), sha)
+        done = git.run(repository, "worktree", "add", "--detach", "--quiet", str(folder), sha)
         if done.returncode:
             raise UserError(
                 f"--infperf-against: git cannot check {self.commit} out: {done.stderr.strip()}"
@@ -113,7 +129,7 @@ class Worktree:
         name = repository.relative_to(self.commit.top)
         if not (repository / ".git").exists():
             remedy = f"run `git submodule update --init {name}`"
-        elif _git(repository, "cat-file", "-e", f"{sha}^{{commit}}").returncode:
+        elif not git.commit_id(repository, sha):
             remedy = f"run `git -C {name} fetch origin {sha}`"
         else:
             self._add(repository, folder, sha)
@@ -122,15 +138,16 @@ class Worktree:
 
 
 def _submodules(folder: Path) -> Iterator[tuple[Path, str]]:
-    for entry in _ask(folder, "ls-files", "--stage", "-z").split("\0"):
-        facts, _, path = entry.partition("\t")
-        if facts.startswith(_SUBMODULE_MODE):
-            yield Path(path), facts.split()[1]
+    """Yield the path and the commit of each submodule."""
+    for entry in git.ask(folder, "ls-files", "--stage", "-z").split("\0"):
+        mode_and_commit, _, path = entry.partition("\t")
+        if mode_and_commit.startswith(_SUBMODULE_MODE):
+            yield Path(path), mode_and_commit.split()[1]
 
 
-def _remove_leftovers(place: Path, top: Path) -> None:
-    """Of runs that were killed: nobody holds their locks."""
-    for lock_file in place.glob("*.lock"):
+def _remove_leftovers(revisions: Path, top: Path) -> None:
+    """Remove the worktrees of killed runs, which are those whose locks are free."""
+    for lock_file in revisions.glob("*.lock"):
         lock = FileLock(lock_file)
         try:
             with lock.acquire(timeout=0):
@@ -138,17 +155,4 @@ def _remove_leftovers(place: Path, top: Path) -> None:
                 lock_file.unlink(missing_ok=True)
         except Timeout:
             continue
-    _git(top, "worktree", "prune")
-
-
-def _ask(folder: Path, *words: str) -> str:
-    """git's answer; empty when it has none."""
-    done = _git(folder, *words)
-    return "" if done.returncode else done.stdout.strip()
-
-
-def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return git.run(folder, *words)
-    except OSError as error:
-        raise UserError(f"--infperf-against needs git: {error.strerror or error}") from error
+    git.run(top, "worktree", "prune")

@@ -1,8 +1,9 @@
-"""How small a slowdown this host can show: a variant measured against itself, in new processes.
+"""The smallest slowdown that this host can show, from A/A runs of a variant against itself.
 
-One A/A run is the pairs of two workers with the same artifact over a whole budget. How the pairs of
-one run scatter says how wide its interval is; how the runs differ says what two processes of the
-same variant differ by for as long as they live, which no interval within one run holds.
+An A/A run measures pairs of two workers with the same artifact for a whole budget, in new
+processes. The scatter of the pairs of a run gives the width of its interval. The scatter between
+runs gives the difference between two processes of the same variant, which the interval of one run
+does not include.
 """
 
 from __future__ import annotations
@@ -26,27 +27,29 @@ from pytest_infperf.thresholds import Policy, Thresholds
 
 _TWIN = "calibration-twin"
 _FOUND_SURELY = 2.0
-"""A slowdown of twice the half-width is found nearly always: its own interval then ends at nought
-only when the estimate is off by a whole half-width."""
+"""Number of half-widths at which a slowdown is found nearly always: the interval contains 0 only if
+the error of the estimate is a whole half-width."""
 
 
 @dataclass(frozen=True)
 class AARun:
+    """One run of a variant against itself."""
+
     log_ratios: Sequence[float]
     seconds: float
 
     @property
     def offset(self) -> float:
-        """By which fraction one of two equal sides seemed slower."""
+        """The fraction by which one of two equal sides appears slower."""
         return math.expm1(ratio.hodges_lehmann(self.log_ratios))
 
     def half_width(self, confidence: float) -> float:
-        """Of the interval at the last look of a run that has as many pairs."""
+        """Return the half-width of the interval at the last look of a run with this many pairs."""
         low, high = ratio.signed_rank_interval(self.log_ratios, self._share(confidence))
         return math.expm1((high - low) / 2)
 
     def deviation(self, confidence: float) -> float:
-        """The standard deviation of its estimate that its own pairs account for."""
+        """Return the standard deviation of the estimate that the pairs explain."""
         z = NormalDist().inv_cdf((1 + self._share(confidence)) / 2)
         return self.half_width(confidence) / z
 
@@ -57,25 +60,27 @@ class AARun:
 
 @dataclass(frozen=True)
 class NoiseFloor:
+    """The smallest difference that this host can show for a variant."""
+
     variant: str
     budget_s: float
     confidence: float
     pairs: int
     half_width: float
-    """Half of the interval of a run, as a fraction: the median of the runs."""
+    """Median half-width of the intervals of the runs, as a fraction."""
     between_runs: float
-    """How the estimates of the runs scatter beyond what their pairs account for: a standard
-    deviation, as a fraction."""
+    """Standard deviation between runs that their pairs do not explain, as a fraction."""
 
     @property
     def smallest_slowdown(self) -> float:
-        """The least slowdown that a run in this budget finds nearly always."""
+        """The smallest slowdown that a run of this budget finds nearly always, as a fraction."""
         return _FOUND_SURELY * self.half_width + self.between_runs
 
     def budget_for(self, margin: float) -> float | None:
-        """Seconds that make the interval narrow enough for a limit; None when no budget does.
+        """Return the budget in seconds that a margin needs; None if no budget is enough.
 
-        The interval shrinks with the square root of the time. What processes differ by does not.
+        The interval shrinks with the square root of the time; the difference between processes
+        does not shrink.
         """
         room = margin - 2 * self.between_runs
         if room <= 0:
@@ -85,7 +90,7 @@ class NoiseFloor:
 
 @dataclass(frozen=True)
 class TightLimit:
-    """A regression limit beside what this host needs for it."""
+    """A limit on `regression`, and the budget in seconds that it needs on this host."""
 
     source: str
     text: str
@@ -96,37 +101,59 @@ class TightLimit:
 def calibrate(
     configured: ConfiguredSuite, variant_id: str, settings: Settings, policy: Policy, runs: int
 ) -> NoiseFloor:
-    """Runs against itself; raises UserError or WorkerError when the variant cannot be served."""
+    """Measure a variant against itself in several runs.
+
+    Raises
+    ------
+    UserError, WorkerError
+        If the variant cannot be built or started.
+    """
     budget_s = settings.budget_s or policy.budget_s
     same = configured.suite.variant(variant_id)
-    found = list(aa_runs(configured, same, variant_id, settings, policy, budget_s, runs))
+    results = list(aa_runs(configured, same, variant_id, settings, policy, budget_s, runs))
     return NoiseFloor(
         variant_id,
         budget_s,
         policy.confidence,
-        round(median(len(run.log_ratios) for run in found)),
-        median(run.half_width(policy.confidence) for run in found),
-        between_runs(found, policy.confidence),
+        round(median(len(run.log_ratios) for run in results)),
+        median(run.half_width(policy.confidence) for run in results),
+        between_runs(results, policy.confidence),
     )
 
 
 def between_runs(runs: Sequence[AARun], confidence: float) -> float:
+    """Return the standard deviation between runs that their pairs do not explain."""
     within = sum(run.deviation(confidence) ** 2 for run in runs) / len(runs)
     return math.sqrt(max(0.0, variance(run.offset for run in runs) - within))
 
 
 def aa_runs(
     configured: ConfiguredSuite,
-    rival: Backend,
+    twin: Backend,
     variant_id: str,
     settings: Settings,
     policy: Policy,
     budget_s: float,
     runs: int,
 ) -> Iterator[AARun]:
-    """Whole budgets of pairs of a variant and a rival of it, each run with processes of its own."""
-    twin = replace(rival, id=_TWIN)
-    suite = configured.suite.with_variants([twin])
+    """Yield runs of a variant against a twin, each with new processes and a whole budget.
+
+    Parameters
+    ----------
+    configured : ConfiguredSuite
+        The suite.
+    twin : Backend
+        The backend that is compared with the variant, usually the variant itself.
+    variant_id : str
+        The id of the variant.
+    settings, policy
+        The settings of the run, and the confidence of verdicts.
+    budget_s : float
+        Measuring time of one run, in seconds.
+    runs : int
+        The number of runs.
+    """
+    suite = configured.suite.with_variants([replace(twin, id=_TWIN)])
     for number in range(runs):
         seed = settings.seed + number
         suite_run = SuiteRun(
@@ -155,7 +182,7 @@ def too_tight(
     configured: ConfiguredSuite,
     host_names: Sequence[str],
 ) -> Iterator[TightLimit]:
-    """Limits of `regression` that this host cannot decide for equal code within the budget."""
+    """Yield the limits on `regression` that equal code does not pass on this host in the budget."""
     for variant_id in configured.suite.variant_ids:
         for gate in thresholds.gates_for(
             configured.suite.name,
@@ -170,6 +197,7 @@ def too_tight(
                     yield TightLimit(gate.source, gate.limit.text, variant_id, needed_s)
 
 
-def collected_suite(address: SuiteAddress, baseline_id: str | None) -> ConfiguredSuite:
+def configured_suite(address: SuiteAddress, baseline_id: str | None) -> ConfiguredSuite:
+    """Return the suite at an address with a baseline, by default the suite's own."""
     suite = address.load()
     return ConfiguredSuite(suite, address, baseline_id or suite.baseline)

@@ -1,4 +1,4 @@
-"""A suite as it was collected: with what hooks add to it, and the baseline of this run."""
+"""A suite as a run configures it: with the additions of plugins, and a baseline."""
 
 from __future__ import annotations
 
@@ -16,25 +16,33 @@ from pytest_infperf.suite.task import Metric
 
 @dataclass(frozen=True)
 class ConfiguredSuite:
+    """A suite with the variants and metrics that plugins add, and the baseline of the run."""
+
     suite: Suite
     address: SuiteAddress
     baseline_id: str | None
     more_metrics: tuple[Metric, ...] = ()
     more_variants: tuple[Backend, ...] = ()
-    """Those of the suite's variants that hooks added."""
+    """The variants of the suite that plugins added."""
 
     @property
     def measuring_order(self) -> list[str]:
-        """The ids of all variants, the baseline's first."""
+        """The ids of all variants, the baseline first."""
         return sorted(self.suite.variant_ids, key=lambda variant_id: variant_id != self.baseline_id)
 
     @cached_property
     def metrics(self) -> list[Metric]:
-        """The task's, then those that hooks add."""
+        """The metrics of the task, then those that plugins add."""
         return [*map(metric, self.suite.task.metrics), *self.more_metrics]
+
+    @property
+    def requests_at(self) -> dict[str, int]:
+        """The number of single requests at each point that has a fixed number: the protocols."""
+        return {name: protocol.runs * protocol.requests for name, protocol in PROTOCOLS.items()}
 
     @cached_property
     def catalogue(self) -> Catalogue:
+        """The measures of the suite."""
         specs = (quality_spec(m.name, m.unit, m.higher_is_better) for m in self.metrics)
         points: dict[str, Method] = dict.fromkeys(PROTOCOLS, "protocol")
         for sweep in self.suite.sweeps:

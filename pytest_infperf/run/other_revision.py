@@ -1,22 +1,23 @@
-"""A suite as it is at another revision: what it holds there, and the rivals of today's variants.
+"""A suite at another revision, whose variants are compared with those of the working tree.
 
-Its workers run the code of that revision, with the models that it has, on today's test data: both
-sides get the same inputs.
+The workers of that revision run its code and models on the test data of the working tree, so that
+both sides get the same inputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.measure.throughput import SetRun
-from pytest_infperf.repository.checkout import Checkout, at_revision
+from pytest_infperf.records.evidence import AgainstEvidence
+from pytest_infperf.repository.checkout import Checkout, at_revision, position_below
 from pytest_infperf.repository.worktree import Commit, Worktree
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_workers import SuiteWorkers
@@ -33,73 +34,106 @@ __tracebackhide__ = errors.meant_for_the_user
 
 @dataclass
 class OtherRevision:
-    """Another revision of the repository, checked out when the first suite asks for it."""
+    """Another revision of the repository, checked out when a suite first needs it."""
 
     commit: Commit
     settings: Settings
     on_notice: Callable[[str], None]
-    _noticed: set[str] = field(default_factory=set)
+    """Callback for notices that do not stop the run."""
+    _noticed: set[str] = field(init=False, default_factory=set)
+    _resources: ExitStack = field(init=False, default_factory=ExitStack)
 
     def notice(self, text: str) -> None:
-        """Says once what many tests may find."""
+        """Report a notice, but only once."""
         if text not in self._noticed:
             self._noticed.add(text)
             self.on_notice(text)
 
-    @cached_property
-    def _tree(self) -> Worktree:
-        return Worktree.add(self.commit, self.settings.cache, self.notice)
+    def suite(self, configured: ConfiguredSuite, workers: SuiteWorkers) -> SuiteAtRevision:
+        """Return a suite at this revision.
 
-    def suite(self, configured: ConfiguredSuite, here: SuiteWorkers) -> SuiteAtRevision:
-        return SuiteAtRevision(self, configured, here)
+        Parameters
+        ----------
+        configured : ConfiguredSuite
+            The suite of the working tree.
+        workers : SuiteWorkers
+            The workers of the working tree.
+        """
+        return SuiteAtRevision(self, configured, workers)
 
-    def path(self, here: Path) -> Path:
-        """The same place in the other tree. Raises UserError when git cannot check it out."""
-        return self._tree.folder / here.relative_to(self.commit.top)
+    def path(self, path: Path) -> Path:
+        """Return the path at this revision that corresponds to one of the working tree.
+
+        Raises
+        ------
+        UserError
+            If the path is outside the repository, or git cannot check the revision out.
+        """
+        position = position_below(self.commit.top, path)
+        if position is None:
+            raise UserError(
+                f"{path} is outside the repository {self.commit.top}, which has no other revision "
+                "of it: move it there"
+            )
+        return self._tree.folder / position
 
     def checkout(self) -> Checkout:
+        """Return the tree that workers of this revision run in.
+
+        Raises
+        ------
+        UserError
+            If git cannot check the revision out.
+        """
         return at_revision(
             self.commit.top, self._tree.folder, self.commit.name, self.settings.against_python
         )
 
+    @cached_property
+    def _tree(self) -> Worktree:
+        tree = Worktree.add(self.commit, self.settings.cache, self.notice)
+        return self._resources.enter_context(closing(tree))
+
     def close(self) -> None:
-        if "_tree" in vars(self):
-            self._tree.close()
+        """Remove the checked out tree."""
+        self._resources.close()
 
 
 @dataclass(frozen=True)
 class RevisionPair:
-    """Between a variant and what it was at the other revision.
+    """A variant of the working tree and the same variant at the other revision.
 
-    Its methods raise UserError or WorkerError when that cannot be built or started there, or when
-    it reads other inputs.
+    The methods raise UserError or WorkerError if the variant cannot be built or started at the
+    other revision, or if it reads other inputs there.
     """
 
-    other: SuiteAtRevision
+    suite: SuiteAtRevision
     variant_id: str
 
     @property
     def commit(self) -> Commit:
-        return self.other.commit
+        return self.suite.commit
 
     def worker(self) -> VariantWorker:
+        """Return the worker of the variant at the other revision."""
         self._check()
-        return self.other.workers.worker(self.variant_id)
+        return self.suite.workers.worker(self.variant_id)
 
     def set_run(self, batch: int) -> SetRun:
+        """Return the run of the quality set by the variant at the other revision."""
         self._check()
-        return self.other.workers.set_run(self.variant_id, batch)
+        return self.suite.workers.set_run(self.variant_id, batch)
 
     def _check(self) -> None:
-        name = f"{self.other.configured.suite.name}[{self.variant_id}]"
         try:
-            if not self.other.inputs_agree(self.variant_id):
+            self.suite.check_known()
+            if not self.suite.inputs_agree(self.variant_id):
                 raise UserError(
-                    "its suite reads other inputs there, and two revisions are compared on the "
-                    "same ones"
+                    "its suite reads other inputs there; revisions are compared on the same inputs"
                 )
         except (UserError, WorkerError) as failure:
-            self.other.other_revision.notice(
+            name = f"{self.suite.name}[{self.variant_id}]"
+            self.suite.other_revision.notice(
                 f"{name} cannot be measured at {self.commit}: {failure}"
             )
             raise
@@ -107,118 +141,162 @@ class RevisionPair:
 
 @dataclass(repr=False)
 class SuiteAtRevision:
+    """A suite at the other revision: its content there, and its workers."""
+
     other_revision: OtherRevision
     configured: ConfiguredSuite
-    here: SuiteWorkers
+    """The suite of the working tree."""
+    current_workers: SuiteWorkers
+    """The workers of the working tree."""
+    _resources: ExitStack = field(init=False, default_factory=ExitStack)
+
+    @property
+    def name(self) -> str:
+        return self.configured.suite.name
 
     @property
     def commit(self) -> Commit:
         return self.other_revision.commit
 
-    def lacks(self, variant_id: str) -> bool:
-        """Whether it is a variant of today alone, with nothing to be compared with."""
-        found = self._found
-        return isinstance(found, messages.Surveyed) and variant_id not in _ids(found)
+    def pair(self, variant_id: str) -> RevisionPair | None:
+        """Return the variant at both revisions; None if the other one has no such variant."""
+        return None if self._lacks(variant_id) else RevisionPair(self, variant_id)
 
-    def described(self) -> dict[str, Any]:
-        """For the record: the revision, and what only it has."""
-        described: dict[str, Any] = {"name": self.commit.name, "commit": self.commit.sha}
-        if isinstance(found := self._found, messages.Surveyed):
-            ids, metrics = self.configured.suite.variant_ids, self.configured.metrics
-            described["variants_only_there"] = sorted(_ids(found) - {*ids})
-            described["measures_only_there"] = sorted({*found.metrics} - {m.name for m in metrics})
-        return described
+    def described(self, *, only_here: bool) -> AgainstEvidence:
+        """Return the revision, with what only it contains, for the record of a variant.
 
-    def revision_pair(self, variant_id: str) -> RevisionPair | None:
-        """None for a variant of today alone."""
-        return None if self.lacks(variant_id) else RevisionPair(self, variant_id)
+        Parameters
+        ----------
+        only_here : bool
+            Whether only the working tree has the variant.
+        """
+        against = AgainstEvidence(self.commit.name, self.commit.sha, only_here)
+        if isinstance(surveyed := self._surveyed, messages.Surveyed):
+            variants, metrics = self._only_there(surveyed)
+            against.variants_only_there, against.measures_only_there = variants, metrics
+        return against
+
+    def check_known(self) -> None:
+        """Raise UserError or WorkerError if it is not known what the suite contains there."""
+        if not isinstance(self._surveyed, messages.Surveyed):
+            raise self._surveyed
 
     def inputs_agree(self, variant_id: str) -> bool:
-        both = (workers.worker(variant_id) for workers in (self.here, self.workers))
+        """Return whether the workers of both revisions have the same inputs."""
+        both = (workers.worker(variant_id) for workers in (self.current_workers, self.workers))
         return len({worker.inputs_digest() for worker in both}) == 1
 
     @cached_property
     def workers(self) -> SuiteWorkers:
-        return replace(
-            self.here,
+        """The workers of the other revision."""
+        wanted = [
+            variant_id for variant_id in self.current_workers.wanted if not self._lacks(variant_id)
+        ]
+        workers = replace(
+            self.current_workers,
             address=self._address,
             checkout=self.other_revision.checkout(),
             blueprint=self._blueprint,
             threads=self._threads,
-            wanted=[variant_id for variant_id in self.here.wanted if not self.lacks(variant_id)],
+            wanted=wanted,
             kept=None,
         )
+        return self._resources.enter_context(closing(workers))
 
     def close(self) -> None:
-        if "workers" in vars(self):
-            self.workers.close()
+        """End the workers of the other revision."""
+        self._resources.close()
+
+    def _lacks(self, variant_id: str) -> bool:
+        surveyed = self._surveyed
+        return isinstance(surveyed, messages.Surveyed) and variant_id not in _variant_ids(surveyed)
 
     @cached_property
-    def _found(self) -> messages.Surveyed | UserError | WorkerError:
-        """What the suite holds there; nothing when it is not there; or why that is not known."""
-        suite, commit = self.configured.suite, self.commit
+    def _surveyed(self) -> messages.Surveyed | UserError | WorkerError:
+        """The suite's content at the revision, empty without a suite; or why it is not known."""
+        commit = self.commit
         try:
-            if not self.other_revision.path(suite.folder / SUITE_FILE).is_file():
-                self.other_revision.notice(f"{commit} has no suite {suite.name} to compare with")
+            self._check_in_repository(self.configured.suite.folder)
+            if not self.other_revision.path(self.configured.suite.folder / SUITE_FILE).is_file():
+                self.other_revision.notice(f"{commit} has no suite {self.name} to compare with")
                 return messages.Surveyed({}, {}, [], [])
-            found = self._ask()
+            surveyed = self._survey()
         except (UserError, WorkerError) as failure:
-            self.other_revision.notice(f"{suite.name} cannot be measured at {commit}: {failure}")
+            self.other_revision.notice(f"{self.name} cannot be measured at {commit}: {failure}")
             return failure
-        for note in self._one_sided(found):
-            self.other_revision.notice(f"{suite.name}: {note}")
-        return found
+        for difference in self._differences(surveyed):
+            self.other_revision.notice(f"{self.name}: {difference}")
+        return surveyed
 
-    def _one_sided(self, found: messages.Surveyed) -> Iterator[str]:
-        commit, ours = self.commit, self.configured.suite.variant_ids
-        if gone := sorted(_ids(found) - {*ours}):
-            yield f"{commit} has {', '.join(gone)}, which the working tree has not"
-        if new := [variant_id for variant_id in self.here.wanted if variant_id not in _ids(found)]:
-            yield f"{commit} has no {', '.join(new)}, so there is nothing to compare with"
-        if metrics := sorted({*found.metrics} - {m.name for m in self.configured.metrics}):
-            yield f"{commit} scores {', '.join(metrics)}, which the working tree does not"
-        for model in found.borrowed_models:
-            yield f"{commit} has no files of {model}: those of the working tree serve both"
+    def _check_in_repository(self, folder: Path) -> None:
+        """Raise UserError if git has no other revision of a folder.
 
-    def _ask(self) -> messages.Surveyed:
-        suite = self.configured.suite
-        name = f"the suite {suite.name} at {self.commit}"
-        worker = WorkerProcess(name, self.other_revision.checkout(), self.here.timeout_s)
-        try:
-            request = messages.Survey(
-                suite=asdict(self._address),
-                more_backends=[
-                    naming.describe(backend) for backend in self.configured.more_variants
-                ],
-                models_beside=str(suite.folder),
+        Through a symbolic link that leads out of the repository, the other revision would reach
+        the same files or none.
+        """
+        top, real = self.commit.top.resolve(), folder.resolve()
+        if not real.is_relative_to(top):
+            raise UserError(
+                f"{folder} lies outside of the repository {top}, in {real}: git has no other "
+                "revision of it. Move the suite into the repository, or leave --infperf-against out"
             )
+
+    def _only_there(self, surveyed: messages.Surveyed) -> tuple[list[str], list[str]]:
+        """Return the variants and the metrics that only the other revision has."""
+        variants = _variant_ids(surveyed) - {*self.configured.suite.variant_ids}
+        metrics = {*surveyed.metrics} - {metric.name for metric in self.configured.metrics}
+        return sorted(variants), sorted(metrics)
+
+    def _differences(self, surveyed: messages.Surveyed) -> Iterator[str]:
+        commit, wanted = self.commit, self.current_workers.wanted
+        variants, metrics = self._only_there(surveyed)
+        if variants:
+            yield f"{commit} has {', '.join(variants)}, and the working tree does not"
+        if new := [variant_id for variant_id in wanted if variant_id not in _variant_ids(surveyed)]:
+            yield f"{commit} has no {', '.join(new)}, so there is nothing to compare with"
+        if metrics:
+            yield f"{commit} scores {', '.join(metrics)}, and the working tree does not"
+        for model in surveyed.borrowed_models:
+            yield f"{commit} has no files of {model}: both sides use those of the working tree"
+
+    def _survey(self) -> messages.Surveyed:
+        worker = WorkerProcess(
+            f"the suite {self.name} at {self.commit}",
+            self.other_revision.checkout(),
+            self.current_workers.timeout_s,
+        )
+        request = messages.Survey(
+            suite=asdict(self._address),
+            more_backends=[naming.describe(backend) for backend in self.configured.more_variants],
+            models_beside=str(self.configured.suite.folder),
+        )
+        with closing(worker):
             return worker.ask(request, messages.Surveyed)
-        finally:
-            worker.close()
 
     @property
     def _address(self) -> SuiteAddress:
         address = self.configured.address
-        return SuiteAddress(str(self.other_revision.path(Path(address.root))), address.module)
+        return replace(address, root=str(self.other_revision.path(Path(address.root))))
 
     def _blueprint(self, variant_id: str) -> Blueprint:
-        found = self._found
-        if not isinstance(found, messages.Surveyed):
-            raise found
-        if why := found.unable.get(variant_id):
-            raise UserError(why)
-        return Blueprint.from_document(found.blueprints[variant_id])
+        surveyed = self._surveyed
+        if not isinstance(surveyed, messages.Surveyed):
+            raise surveyed
+        if reason := surveyed.unable.get(variant_id):
+            raise UserError(reason)
+        return Blueprint.from_document(surveyed.blueprints[variant_id])
 
     def _threads(self, blueprint: Blueprint) -> Threads:
-        """Where both sides search the best number, the one that was found today serves both."""
-        asked, variant_id = (
-            self.other_revision.settings.threads or blueprint.threads,
-            blueprint.variant_id,
-        )
-        if asked == "best" == self.here.threads(self.here.blueprint(variant_id)):
-            return self.here.worker(variant_id).loaded.threads
-        return asked
+        """Return the number of threads at the other revision.
+
+        If both sides search for the best number, both use the result of the working tree.
+        """
+        requested = self.other_revision.settings.threads or blueprint.threads
+        current = self.current_workers
+        if requested == "best" == current.threads(current.blueprint(blueprint.variant_id)):
+            return current.worker(blueprint.variant_id).loaded.threads
+        return requested
 
 
-def _ids(found: messages.Surveyed) -> set[str]:
-    return {*found.blueprints, *found.unable}
+def _variant_ids(surveyed: messages.Surveyed) -> set[str]:
+    return {*surveyed.blueprints, *surveyed.unable}

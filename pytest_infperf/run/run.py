@@ -1,48 +1,70 @@
-"""One run: the suites that are measured, and the records that they leave."""
+"""One run: the suites that are measured, and their records."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pytest_infperf import errors
+from pytest_infperf.artifacts import models
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.cost.billing import billing
 from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
 from pytest_infperf.history.past import Past
 from pytest_infperf.host.fingerprint import fingerprint, host_names
-from pytest_infperf.records.catalogue import Need
 from pytest_infperf.records.record import Record
 from pytest_infperf.repository import worktree
 from pytest_infperf.run.configured import ConfiguredSuite
-from pytest_infperf.run.other_revision import OtherRevision
+from pytest_infperf.run.context import VariantContext
+from pytest_infperf.run.measurements.latency import TimesTable
+from pytest_infperf.run.needs import AvailableNeeds
+from pytest_infperf.run.other_revision import OtherRevision, RevisionPair
 from pytest_infperf.run.suite_run import RemoteSetRunner, SuiteRun
-from pytest_infperf.run.variant import TimesTable, Variant
+from pytest_infperf.run.variant import Variant
 from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Thresholds
+from pytest_infperf.thresholds.gate import Gate
+from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
 
 @dataclass
 class Run:
+    """A run that measures, as the fixture `infperf` provides it.
+
+    Attributes
+    ----------
+    settings : Settings
+        The settings of the run, from the command line and the ini file.
+    thresholds : Thresholds
+        The limits of thresholds.toml.
+    host : dict
+        The fingerprint of this host: CPU, cores, memory, libraries, instance type, price.
+    records : dict of (str, str) to Record
+        The records so far, by the names of suite and variant.
+    """
+
     settings: Settings
     thresholds: Thresholds
     phase: Callable[[str, str, str], None]
-    """Hears the suite, the variant, and what is being done with it."""
+    """Callback for progress: the suite, the variant, and what is being done with it."""
     notice: Callable[[str], None]
-    """Hears what the user should know and that needs no stop."""
+    """Callback for notices that do not stop the run."""
     more_host_facts: dict[str, Any] = field(default_factory=dict)
-    shared_sets: RemoteSetRunner | None = None
+    """Facts about the host that plugins add."""
+    remote_sets: RemoteSetRunner | None = None
+    """Runs the quality sets that are scored; None runs them on this host."""
     selected: dict[str, list[str]] = field(default_factory=dict)
-    """By suite, the variants whose tests were selected."""
-    published: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
-    """What other tools write to their files about a suite's variant: kept up with its record."""
+    """The ids of the variants whose tests were selected, by suite."""
     records: dict[tuple[str, str], Record] = field(default_factory=dict)
-    _suite: SuiteRun | None = None
-    _noticed: set[str] = field(default_factory=set)
+    host: dict[str, Any] = field(init=False)
+    _suite: SuiteRun | None = field(init=False, default=None)
+    _noticed: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         price = billing(
@@ -61,109 +83,117 @@ class Run:
 
     @property
     def against(self) -> dict[str, Any] | None:
-        """The revision that is measured beside the working tree, for the record."""
+        """Name and commit of the revision that is compared with the working tree."""
         commit = self._other_revision.commit if self._other_revision else None
         return {"name": commit.name, "commit": commit.sha} if commit else None
 
     def variant(self, configured: ConfiguredSuite, variant_id: str, table: TimesTable) -> Variant:
-        """Serve a variant; of another suite than before, the workers of that one end.
+        """Start the worker of a variant, and return the variant to be measured.
 
-        Raises HardwareMissing where the host lacks what the variant runs on, and UserError or
-        WorkerError when it cannot be built or started; the record says so.
+        The workers of a suite end when a variant of another suite is started.
+
+        Raises
+        ------
+        HardwareMissing
+            If the host lacks hardware that the variant needs; the record names it.
+        UserError, WorkerError
+            If the variant cannot be built or started; the record has the reason.
         """
         suite_run = self._enter(configured)
         record = self.record(configured.suite.name, variant_id)
-        policy, suite = suite_run.policy, configured.suite
-        backend = suite.variant(variant_id)
-        if lacking := backend.missing_hardware():
-            record.evidence["skipped"] = lacking
-            raise HardwareMissing(lacking)
-        try:
+        if missing := configured.suite.variant(variant_id).missing_hardware():
+            record.evidence.skipped = missing
+            raise HardwareMissing(missing)
+        with self._noting_errors(record):
             worker = suite_run.worker(variant_id)
-        except (UserError, WorkerError) as failure:
-            self.note_error(record, failure)
-            raise
-        record.settings.update(
+        self._describe(record, suite_run, worker)
+        pair = self._revision_pair(record, suite_run)
+        context = VariantContext(
+            suite_run,
+            variant_id,
+            pair,
+            record,
+            self._gates(suite_run, variant_id, pair),
+            self.settings.budget_s or suite_run.policy.budget_s,
+            self.host.get("usd_per_hour"),
+            partial(self._past.values, record.suite, variant_id),
+        )
+        return Variant(context, table)
+
+    def _describe(self, record: Record, suite_run: SuiteRun, worker: VariantWorker) -> None:
+        """Add to the record how the variant is run, and the evidence of its build."""
+        suite, backend = suite_run.suite, suite_run.suite.variant(record.variant)
+        model = Path(suite_run.workers.blueprint(record.variant).model)
+        record.settings = replace(
+            record.settings,
             threads=worker.loaded.threads,
             decoding=worker.loaded.decoding,
             cpus=backend.cpus,
             model=suite.model_of(backend),
+            model_commit=models.hub_commit(model),
             recipe=backend.recipe(),
-            baseline=variant_id == configured.baseline_id,
-            baseline_id=configured.baseline_id,
-            confidence=policy.confidence,
+            baseline=record.variant == suite_run.baseline_id,
+            baseline_id=suite_run.baseline_id,
+            confidence=suite_run.policy.confidence,
             samples=len(suite_run.numbers),
             seed=self.settings.seed,
         )
-        record.evidence.update(worker.artifact.evidence)
-        if seen := suite_run.thread_searches.get(variant_id):
-            record.evidence["thread_search_s"] = {str(count): s for count, s in seen.items()}
-        if doubts := backend.doubts(worker.artifact.evidence):
-            record.evidence["doubts"] = doubts
-        revision_pair = None
-        if other := suite_run.other:
-            revision_pair = other.revision_pair(variant_id)
-            record.evidence["against"] = {**other.described(), "only_here": revision_pair is None}
-        self.published.setdefault((record.suite, record.variant), []).append(table.extra_info)
-        past = partial(self._past.values, record.suite, variant_id)
+        built = worker.artifact.evidence
+        record.evidence.more.update(built)
+        if times_s := suite_run.workers.thread_searches.get(record.variant):
+            record.evidence.thread_search_s = {str(count): s for count, s in times_s.items()}
+        if doubts := backend.doubts(built):
+            record.evidence.doubts = doubts
 
-        def lacks(need: Need) -> bool:
-            if need == "another revision":
-                return revision_pair is None
-            if need == "a history":
-                return not past("latency_p50")
-            if need == "a price" and "usd_per_hour" not in self.host:
-                self._notice_once(
-                    "cost_per_million is not judged: what this host costs is not known. Name its "
-                    "type with INFPERF_INSTANCE, and a table that has it with --infperf-prices"
-                )
-                return True
-            return False
+    def _revision_pair(self, record: Record, suite_run: SuiteRun) -> RevisionPair | None:
+        suite = suite_run.at_revision
+        if not suite:
+            return None
+        pair = suite.pair(record.variant)
+        record.evidence.against = suite.described(only_here=pair is None)
+        return pair
 
-        return Variant(
-            suite_run,
-            worker,
-            revision_pair,
-            record,
-            self.thresholds.gates_for(
-                configured.suite.name,
-                variant_id,
-                configured.catalogue,
-                host_names(self.host),
-                configured.baseline_id,
-                lacks=lacks,
-            ),
-            self.settings.budget_s or policy.budget_s,
-            table,
-            self.host.get("usd_per_hour"),
-            past,
+    def _gates(self, suite_run: SuiteRun, variant_id: str, pair: RevisionPair | None) -> list[Gate]:
+        configured = suite_run.configured
+        needs = AvailableNeeds(
+            has_other_revision=pair is not None,
+            has_price="usd_per_hour" in self.host,
+            past=partial(self._past.values, configured.suite.name, variant_id),
+            notice=self._notice_once,
+        )
+        return self.thresholds.gates_for(
+            configured.suite.name,
+            variant_id,
+            configured.catalogue,
+            host_names(self.host),
+            configured.baseline_id,
+            lacks=needs.lacks,
         )
 
     def record(self, suite: str, variant_id: str) -> Record:
+        """Return the record of a variant; a new one at the first call."""
         return self.records.setdefault((suite, variant_id), Record(suite, variant_id))
 
     def note_error(self, record: Record, failure: Exception) -> None:
+        """Add to a record why something could not be measured, but only once."""
         if str(failure) not in record.errors:
             record.errors.append(str(failure))
+
+    @contextmanager
+    def _noting_errors(self, record: Record) -> Iterator[None]:
+        try:
+            yield
+        except (UserError, WorkerError) as failure:
+            self.note_error(record, failure)
+            raise
 
     def _notice_once(self, text: str) -> None:
         if text not in self._noticed:
             self._noticed.add(text)
             self.notice(text)
 
-    def _leave(self) -> None:
-        if self._suite:
-            self._suite.close()
-            self._suite = None
-
-    def close(self) -> None:
-        self._leave()
-        if self._other_revision:
-            self._other_revision.close()
-        if self.shared_sets:
-            self.shared_sets.close()
-
     def _enter(self, configured: ConfiguredSuite) -> SuiteRun:
+        """Return the run of a suite, and end that of another suite."""
         name = configured.suite.name
         if self._suite and self._suite.configured is configured:
             return self._suite
@@ -174,11 +204,24 @@ class Run:
             self.thresholds.policy(name),
             self._artifacts,
             selected=self.selected.get(name, []),
-            report_progress=lambda variant, what: self.phase(name, variant, what),
+            report_progress=lambda variant_id, text: self.phase(name, variant_id, text),
             other_revision=self._other_revision,
-            shared_sets=self.shared_sets,
+            remote_sets=self.remote_sets,
         )
         return self._suite
+
+    def _leave(self) -> None:
+        if self._suite:
+            self._suite.close()
+            self._suite = None
+
+    def close(self) -> None:
+        """End all workers and servers, and remove the other revision's working tree."""
+        self._leave()
+        if self._other_revision:
+            self._other_revision.close()
+        if self.remote_sets:
+            self.remote_sets.close()
 
 
 LIBRARIES = (
@@ -186,4 +229,4 @@ LIBRARIES = (
     "optimum-onnx", "onnx", "onnxruntime", "ctranslate2", "openvino", "sacrebleu",
     "sentencepiece", "tokenizers", "numpy", "scipy",
 )  # fmt: skip
-"""Whose versions the host's fingerprint holds."""
+"""The distributions whose versions are in the fingerprint of the host."""

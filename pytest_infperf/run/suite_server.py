@@ -1,4 +1,4 @@
-"""The server of a suite's variant, one at a time, and the requests that it is asked."""
+"""The server of a variant of a suite, one at a time, and the requests to it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import Artifact
+from pytest_infperf.errors import UserError
+from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.server.process import ServerProcess
@@ -19,19 +24,18 @@ from pytest_infperf.suite.payload import Payload
 from pytest_infperf.suite.serving import Serving
 from pytest_infperf.suite.suite import Suite
 from pytest_infperf.suite.task import Samples
-from pytest_infperf.worker.variant_worker import usable_cores
 
 __tracebackhide__ = errors.meant_for_the_user
 
 _BODIES = 200
-"""Different requests; they are sent in turn."""
+"""Number of different requests, which are sent in turn."""
 _PATIENCE_S = 5.0
-"""That a client waits beyond the server's own time limit."""
+"""Time that a client waits beyond the server's time limit, in seconds."""
 
 
 @dataclass(frozen=True)
 class Cores:
-    """Who runs where: apart, as long as there are two cores."""
+    """The cores of server and load generator, disjoint if there are at least two."""
 
     server: Sequence[int]
     generator: Sequence[int]
@@ -49,18 +53,23 @@ class Cores:
 
 @dataclass(repr=False)
 class SuiteServer:
+    """Starts the server of one variant at a time."""
+
     suite: Suite
     address: SuiteAddress
     checkout: Checkout
     timeout_s: float
     artifact: Callable[[str], Artifact]
-    """Of a variant. Raises what its build raised."""
+    """Returns the artifact of a variant. Raises the error of its build."""
     blueprint: Callable[[str], Blueprint]
     cores: Cores = field(default_factory=lambda: Cores.apart(usable_cores()))
     _running: ServerProcess | None = field(init=False, default=None)
 
     def running(self, variant_id: str) -> ServerProcess:
-        """The variant's server as the suite has it, started if need be; that of another ends."""
+        """Return the server of a variant as the suite configures it, and start it if needed.
+
+        A server of another variant ends.
+        """
         running = self._running
         if running and running.alive and running.deployment.variant == variant_id:
             return running
@@ -72,11 +81,22 @@ class SuiteServer:
     def started(
         self, deployment: Deployment, has_failed: Callable[[], bool] = lambda: False
     ) -> ServerProcess:
-        """A server of its own; whoever asked closes it. `doomed` says that it never gets ready."""
+        """Start another server, which the caller must close.
+
+        Parameters
+        ----------
+        deployment : Deployment
+            What is served, and how.
+        has_failed : callable, optional
+            Returns True if the server will not become ready, which ends the wait for it.
+        """
         return ServerProcess(deployment, self.checkout, self.timeout_s, has_failed)
 
     def deployment(self, variant_id: str, serving: Serving) -> Deployment:
-        """As many threads as the variant says, or an equal share of the server's cores."""
+        """Return the deployment of a variant.
+
+        Each process gets the variant's number of threads, or else an equal share of the cores.
+        """
         blueprint, artifact = self.blueprint(variant_id), self.artifact(variant_id)
         share = max(1, len(self.cores.server) // serving.workers)
         threads = blueprint.threads if isinstance(blueprint.threads, int) else share
@@ -95,12 +115,22 @@ class SuiteServer:
     def target(
         self, server: ServerProcess, samples: Samples, order: Iterator[int], size: int = 1
     ) -> Target:
-        """Requests of `size` samples each, in the task's own form."""
+        """Return where load is sent to, with requests of `size` samples in the task's own form.
+
+        Samples that no request can have, such as an empty text, are left out.
+
+        Raises
+        ------
+        UserError
+            If no sample is left.
+        """
         payload = self._payload(server.deployment)
+        refused: dict[int, str] = {}
+        numbers = _accepted(payload, samples.inputs, order, refused)
         bodies = []
         for _ in range(min(_BODIES, max(1, len(samples.inputs) // size))):
-            its = [samples.inputs[i] for i in islice(order, size)]
-            bodies.append(payload.ask(its).model_dump_json().encode())
+            inputs = [samples.inputs[i] for i in islice(numbers, size)]
+            bodies.append(payload.ask(inputs).model_dump_json().encode())
         return Target(
             server.url,
             payload.path(self.suite.name),
@@ -108,6 +138,7 @@ class SuiteServer:
             size,
             server.deployment.limits.timeout_s + _PATIENCE_S,
             self.cores.generator,
+            refused,
         )
 
     def _payload(self, deployment: Deployment) -> Payload:
@@ -115,6 +146,38 @@ class SuiteServer:
         return task.payload(task.codec(Path(deployment.model)))
 
     def close(self) -> None:
+        """End the server."""
         if self._running:
             self._running.close()
             self._running = None
+
+
+def _accepted(
+    payload: Payload, inputs: Sequence[Any], order: Iterator[int], refused: dict[int, str]
+) -> Iterator[int]:
+    """Yield the numbers of samples that a request can have, and enter others in `refused`.
+
+    Raises UserError if there are none: after as many refusals on end as there can be.
+    """
+    refusals_on_end = 0
+    for number in order:
+        if number not in refused:
+            try:
+                payload.ask([inputs[number]])
+            except ValueError as error:  # pydantic's ValidationError is one
+                refused[number] = _reason(error)
+        if number not in refused:
+            refusals_on_end = 0
+            yield number
+        elif (refusals_on_end := refusals_on_end + 1) > 2 * len(inputs):
+            raise UserError(
+                f"a request of {type(payload).__name__} can have none of the samples: "
+                f"{refused[number]}"
+            )
+
+
+def _reason(error: ValueError) -> str:
+    """Return the first reason of a validation error, or the message of another one."""
+    if isinstance(error, ValidationError):
+        return str(error.errors(include_url=False, include_input=False)[0]["msg"])
+    return str(error)

@@ -1,4 +1,4 @@
-"""The workers of a suite in one checkout: built ahead, started when needed, few at a time."""
+"""The workers of a suite in one checkout: all artifacts are built first, few workers are kept."""
 
 from __future__ import annotations
 
@@ -13,39 +13,42 @@ from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import Artifact, ArtifactCache
 from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.measure import blocks, threads
 from pytest_infperf.measure.throughput import SetRun, run_set
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.suite.backend import Threads
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker.building import Builders
-from pytest_infperf.worker.variant_worker import Assignment, VariantWorker, usable_cores
+from pytest_infperf.worker.variant_worker import Assignment, VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
 ReportProgress = Callable[[str, str], None]
-"""Hears which variant is at which phase."""
+"""Callback for progress: the id of a variant, and what is being done with it."""
 
 
 @dataclass(repr=False)
 class SuiteWorkers:
+    """Builds the variants of a suite in one checkout, and starts workers when they are needed."""
+
     address: SuiteAddress
     checkout: Checkout
     data: Path
-    """The folder that all samples are read from, those of another checkout too."""
+    """The folder from which samples are read, also by workers of another checkout."""
     numbers: Sequence[int]
-    """The samples that are measured and scored."""
+    """The numbers of the samples that are measured and scored."""
     seed: int
     timeout_s: float
     artifacts: ArtifactCache
     blueprint: Callable[[str], Blueprint]
-    """Of a variant. Raises UserError when it cannot be drawn."""
+    """Returns the blueprint of a variant. Raises UserError if it cannot be made."""
     threads: Callable[[Blueprint], Threads]
-    """How many a variant is started with."""
+    """Returns the number of threads with which a variant is started."""
     wanted: Sequence[str]
-    """The variants that will be asked for: they are built ahead, side by side."""
+    """The ids of the variants that will be measured; they are built first, in parallel."""
     kept: str | None
-    """The variant whose worker stays while those of others come and go."""
+    """The id of the variant whose worker is kept: the baseline."""
     report_progress: ReportProgress
     thread_searches: dict[str, dict[int, float]] = field(init=False, default_factory=dict)
     _workers: dict[str, VariantWorker] = field(init=False, default_factory=dict)
@@ -54,7 +57,14 @@ class SuiteWorkers:
     _builders: Builders = field(init=False, default_factory=Builders)
 
     def worker(self, variant_id: str) -> VariantWorker:
-        """The variant's worker, started if need be; raises what its build or start raised."""
+        """Return the worker of a variant, and start it if it does not run.
+
+        Raises
+        ------
+        UserError, WorkerError
+            If the variant cannot be built or its worker cannot be started. Later calls raise the
+            same failure again.
+        """
         if known := self._failures.get(variant_id):
             raise known
         worker = self._workers.get(variant_id)
@@ -69,28 +79,29 @@ class SuiteWorkers:
         return self._workers[variant_id]
 
     def started(self, variant_id: str, threads: int | None) -> VariantWorker:
-        """A worker of its own with that many threads; whoever asked closes it."""
+        """Start another worker with a number of threads, which the caller must close."""
         assignment = self._assignment(self.blueprint(variant_id))
         return VariantWorker.ready(assignment, self.artifact(variant_id), threads)
 
     def set_run(self, variant_id: str, batch: int) -> SetRun:
-        """The variant's run over the quality set in batches: once, for quality and throughput."""
+        """Return a variant's run over the quality set in batches; only the first call runs it."""
         if (variant_id, batch) not in self._set_runs:
             worker = self.worker(variant_id)
             self._set_runs[variant_id, batch] = run_set(
                 worker,
                 self.numbers,
                 batch,
-                lambda share: self._say(variant_id, f"running the quality set, {share:.0%}"),
+                lambda share: self._report(variant_id, f"running the quality set, {share:.0%}"),
             )
         return self._set_runs[variant_id, batch]
 
     def close(self) -> None:
+        """End all workers."""
         for worker in self._workers.values():
             worker.close()
         self._workers.clear()
 
-    def _say(self, variant_id: str, what: str) -> None:
+    def _report(self, variant_id: str, what: str) -> None:
         revision = self.checkout.revision
         self.report_progress(variant_id, f"{what} at {revision}" if revision else what)
 
@@ -101,25 +112,31 @@ class SuiteWorkers:
     def _start(self, variant_id: str) -> VariantWorker:
         artifact = self.artifact(variant_id)
         blueprint = self.blueprint(variant_id)
-        asked = self.threads(blueprint)
-        if asked != "best":
-            self._say(variant_id, "starting")
-            return self.started(variant_id, asked)
-        self._say(variant_id, "searching the best number of threads")
+        requested = self.threads(blueprint)
+        if requested != "best":
+            self._report(variant_id, "starting")
+            return self.started(variant_id, requested)
+        self._report(variant_id, "searching the best number of threads")
         assignment = self._assignment(blueprint)
-        found = threads.search(
+        result = threads.search(
             lambda count: VariantWorker(assignment, artifact, count),
             len(blueprint.cpus or usable_cores()),
             blocks.endless_order(self.numbers, self.seed),
         )
-        self.thread_searches[variant_id] = found.seen_s
-        return found.chosen
+        self.thread_searches[variant_id] = result.seen_s
+        return result.chosen
 
     def _assignment(self, blueprint: Blueprint) -> Assignment:
         return Assignment(self.address, blueprint, self.checkout, self.data, self.timeout_s)
 
     def artifact(self, variant_id: str) -> Artifact:
-        """Of one of the wanted variants. Raises what its build raised."""
+        """Return the artifact of a wanted variant.
+
+        Raises
+        ------
+        UserError, WorkerError
+            If the variant could not be built.
+        """
         try:
             return self._built[variant_id]
         except KeyError:
@@ -127,7 +144,7 @@ class SuiteWorkers:
 
     @cached_property
     def _built(self) -> dict[str, Artifact]:
-        """The artifacts of all wanted variants, those that are missing built side by side."""
+        """The artifacts of all wanted variants; missing ones are built in parallel."""
         wanted = dict.fromkeys([*([self.kept] if self.kept else []), *self.wanted])
         built: dict[str, Artifact] = {}
         with ThreadPoolExecutor(max_workers=len(usable_cores())) as pool:
@@ -146,7 +163,7 @@ class SuiteWorkers:
 
     def _obtain(self, variant_id: str) -> Artifact:
         def build(part: Blueprint, folder: Path, source: Path | None) -> dict[str, Any]:
-            self._say(variant_id, f"building {part.default_id}")
+            self._report(variant_id, f"building {part.default_id}")
             return self._builders.build(self._assignment(part), folder, source)
 
         return self.artifacts.obtain(self.blueprint(variant_id), build)

@@ -1,0 +1,1 @@
+"""pytest's side of a run: collection, xdist, pytest-benchmark's table, progress, reports."""

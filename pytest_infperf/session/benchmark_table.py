@@ -2,65 +2,154 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
 from typing import Any, Protocol
+
+_FIXTURE = "benchmark"
 
 
 class Replay:
-    """A clock for pytest-benchmark that passes on seconds which were measured elsewhere."""
+    """A clock for pytest-benchmark that advances by the times that a worker measured."""
 
     def __init__(self) -> None:
         self._now = 0.0
         self._times: Iterator[float] = iter(())
 
     def clock(self) -> float:
+        """Return the current time, in seconds."""
         return self._now
 
     def load(self, times_s: Sequence[float]) -> None:
+        """Set the times that follow, in seconds."""
         self._times = iter(times_s)
 
     def tick(self) -> None:
-        # Started anew each time, or small times would drown in the digits of a long total.
+        """Advance by the next time."""
+        # The clock starts at 0 for each time, which would lose digits in a long sum.
         self._now = next(self._times, 0.0)
 
     def reset(self) -> None:
+        """Set the clock to 0."""
         self._now = 0.0
 
 
-def announce(test: Any) -> None:
-    """Tell pytest-benchmark, when it selects tests, that this one will use its fixture."""
-    function = getattr(test, "function", None)
-    calls = getattr(getattr(function, "__code__", None), "co_names", ())
-    if "latency" in calls and "benchmark" not in test.fixturenames:
-        test.fixturenames.append("benchmark")
+@contextmanager
+def announced(tests: Iterable[Any]) -> Iterator[None]:
+    """Let tests that measure latency count as benchmarks while plugins select and deselect tests.
+
+    Afterwards they do not request the fixture any more: it is made when latency is measured. A test
+    that fails before is not one that forgot to use its fixture.
+    """
+    added = []
+    for names in (test.fixturenames for test in tests):
+        if _FIXTURE not in names:  # the list is common to all parameters of a test
+            names.append(_FIXTURE)
+            added.append(names)
+    try:
+        yield
+    finally:
+        for names in added:
+            names.remove(_FIXTURE)
 
 
 def saves(config: Any) -> bool:
-    """Whether pytest-benchmark will save this run in its storage."""
+    """Return whether pytest-benchmark will save this run in its storage."""
     return any(config.getoption(f"benchmark_{name}", None) for name in ("save", "autosave"))
 
 
+def add_records(
+    benchmarks: Sequence[Any],
+    document: Mapping[str, Any],
+    record_of: Callable[[Any], dict[str, Any] | None],
+) -> None:
+    """Add the records of variants to the `extra_info` of pytest-benchmark's JSON document.
+
+    The parameter `variant`, which JSON cannot represent, becomes the variant's id.
+
+    Parameters
+    ----------
+    benchmarks : sequence of pytest_benchmark.stats.Metadata
+        The benchmarks of the run.
+    document : mapping
+        The document that pytest-benchmark is about to write.
+    record_of : callable
+        Returns the record of a test's `variant` parameter, in JSON's types; None for other
+        parameters.
+    """
+    params = {benchmark.fullname: benchmark.params or {} for benchmark in benchmarks}
+    for entry in document["benchmarks"]:
+        record = record_of(params.get(entry["fullname"], {}).get("variant"))
+        if record is not None:
+            entry["extra_info"].update(record)
+            # The rows of one test share their parameters.
+            entry["params"] = {**entry["params"], "variant": record["variant"]}
+
+
 class FixtureRequest(Protocol):
-    """The part of pytest's that is used here."""
+    """The part of pytest's fixture request that is used here."""
+
+    @property
+    def node(self) -> Any: ...
 
     def getfixturevalue(self, argname: str) -> Any: ...
 
 
 class BenchmarkTable:
-    """Shows a test's latencies; without pytest-benchmark it shows nothing."""
+    """Shows the latencies of one test in pytest-benchmark's table, if it is available.
 
-    def __init__(self, request: FixtureRequest, replay: Replay, available: bool) -> None:
+    Parameters
+    ----------
+    request : FixtureRequest
+        The request of the test's `variant`.
+    group : str
+        The group of the rows, where the test's marker `benchmark` names none.
+    available : bool
+        Whether pytest-benchmark is active.
+    """
+
+    def __init__(self, request: FixtureRequest, group: str, available: bool) -> None:
         self._request = request
-        self._replay = replay
+        self._group = group
         self._available = available
-        self.extra_info: dict[str, Any] = {}
+        self._fixture: Any = None
+        self._rows = 0
 
     def expect(self) -> None:
-        if self._available:
-            self._fixture = self._request.getfixturevalue("benchmark")
-            self._fixture.extra_info = self.extra_info
+        """Request pytest-benchmark's fixture, before anything is measured."""
+        if not self._available or self._fixture:
+            return
+        from pytest_benchmark.fixture import BenchmarkFixture
+
+        fixture = self._request.getfixturevalue(_FIXTURE)
+        # That of pytest-codspeed, which runs code, claims to be an instance.
+        if not issubclass(type(fixture), BenchmarkFixture):
+            return
+        self._fixture = fixture
+        if _FIXTURE in self._request.node.fixturenames:
+            self._rows = 1  # the test's own
+        else:
+            fixture.skipped = True  # silences the warning that the fixture was not used
 
     def show(self, times_s: Sequence[float]) -> None:
-        if self._available:
-            self._replay.load(times_s)
-            self._fixture.pedantic(self._replay.tick, setup=self._replay.reset, rounds=len(times_s))
+        """Add the times of single queries to the table, in seconds.
+
+        A further row of the test has a number behind its name.
+        """
+        if not self._fixture:
+            return
+        # A copy, because a fixture can be used once, and the test may use its own with its clock.
+        row = copy(self._fixture)
+        replay = Replay()
+        self._rows += 1
+        number = f"#{self._rows}" if self._rows > 1 else ""
+        vars(row).update(
+            name=f"{row.name}{number}",
+            fullname=f"{row.fullname}{number}",
+            group=row.group or self._group,
+            _mode=None,
+            _timer=replay.clock,
+        )
+        replay.load(times_s)
+        row.pedantic(replay.tick, setup=replay.reset, rounds=len(times_s))

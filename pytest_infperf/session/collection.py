@@ -1,33 +1,29 @@
-"""From collected tests to what is measured: suites, their order, and thresholds that fit them."""
+"""Collection: the suites beside tests, the order of tests, and checks against thresholds.toml."""
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from itertools import chain
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.records.catalogue import Method
 from pytest_infperf.run.configured import ConfiguredSuite
-from pytest_infperf.session.benchmark_table import Replay
+from pytest_infperf.session import calls
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Backend
-from pytest_infperf.suite.discovery import check_unique_ids, suite_beside, suite_names_below
+from pytest_infperf.suite.discovery import SUITE_FILE, suite_beside, suite_names_below
 from pytest_infperf.suite.suite import Suite
 from pytest_infperf.suite.task import Metric
 from pytest_infperf.thresholds import SuiteFacts, Thresholds
 
-_METHODS: tuple[Method, ...] = get_args(Method)
-
 
 @dataclass(frozen=True)
 class Additions:
-    """What hooks add to a suite."""
+    """The hooks with which plugins add to a suite."""
 
     variants: Callable[[Suite], Sequence[Backend]]
     metrics: Callable[[Suite], Sequence[Metric]]
@@ -35,52 +31,66 @@ class Additions:
 
 @dataclass(frozen=True)
 class VariantParam:
-    """What the `variant` of one test stands for."""
+    """The parameter `variant` of one test."""
 
     configured: ConfiguredSuite
     variant_id: str
-    replay: Replay = field(default_factory=Replay)
     node_type: str | None = None
-    """The kind of node that measures it; None: this host."""
+    """The type of the node that measures the variant; None for this host."""
+
+    def __str__(self) -> str:
+        """Return what tables and files of pytest-benchmark show of it."""
+        return self.id
 
     @property
     def id(self) -> str:
-        """In the test's id: the variant, and where it is measured if that is not here."""
+        """The part of the test's id: the variant, and the node type if it is not this host."""
         return f"{self.variant_id}@{self.node_type}" if self.node_type else self.variant_id
 
     @property
     def key(self) -> tuple[str, str]:
+        """The names of suite and variant, as in `Run.records`."""
         return self.configured.suite.name, self.variant_id
 
 
 @dataclass
 class Collection:
-    """The suites that lie beside the collected tests."""
+    """The suites beside the collected tests."""
 
     settings: Settings
     thresholds: Thresholds
     additions: Additions
     suites: dict[Path, ConfiguredSuite] = field(default_factory=dict)
-    """By their folder."""
+    """The suites by their folder."""
     measured_by: dict[str, set[Method]] = field(default_factory=dict)
-    _whole: bool = True
-    """No suite failed to load."""
+    """The methods that the tests of each suite call."""
+    _all_loaded: bool = True
 
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
-        """A place for each chosen variant of the suite beside a test file, the baseline first.
+        """Return a parameter for each selected variant of the suite beside a test file.
 
-        `marker` has the arguments of the test's marker: `calls` names methods that it calls; the
-        others are seen in the folder's files. Raises UserError when there is no suite that can be
-        loaded.
+        The baseline comes first.
+
+        Parameters
+        ----------
+        test_file : Path
+            The file of the test.
+        marker : mapping
+            The arguments of the test's marker `infperf`.
+
+        Raises
+        ------
+        UserError
+            If there is no suite, or it cannot be loaded.
         """
         try:
             configured = self._suite_beside(test_file)
         except Exception:
-            self._whole = False
+            self._all_loaded = False
             raise
         suite = configured.suite
-        called = self.measured_by.setdefault(suite.name, _methods_called(test_file.parent))
-        called |= _declared(marker, test_file)
+        called = self.measured_by.setdefault(suite.name, calls.called_in_folder(test_file.parent))
+        called |= calls.declared(marker, test_file)
         return [
             VariantParam(configured, variant_id)
             for variant_id in configured.measuring_order
@@ -93,8 +103,11 @@ class Collection:
         address = suite_beside(test_file, self.settings.root)
         suite = address.load()
         added = tuple(self.additions.variants(suite))
-        suite = suite.with_variants(added)
-        check_unique_ids(suite, f"{suite.folder / 'suite.py'} with what plugins add")
+        try:
+            suite = suite.with_variants(added)
+        except UserError as error:
+            file = suite.folder / SUITE_FILE
+            raise UserError(f"{file} with the variants that plugins add: {error}") from error
         for other in self.suites.values():
             if other.suite.name == suite.name:
                 raise UserError(
@@ -113,20 +126,28 @@ class Collection:
 
     def _baseline(self, suite: Suite) -> str | None:
         ids = suite.variant_ids
-        asked = self.settings.baseline
-        named = self.thresholds.baseline(suite.name) or suite.baseline
-        return asked if asked in ids else named if named in ids else None
+        from_option = self.settings.baseline
+        if from_option in ids:
+            return from_option
+        configured = self.thresholds.baseline(suite.name) or suite.baseline
+        return configured if configured in ids else None
 
     def check(self) -> None:
-        """Raise UserError for options and thresholds that do not fit what was collected."""
+        """Check that options and thresholds match the collected suites.
+
+        Raises
+        ------
+        UserError
+            If an option or a limit names something that no suite has.
+        """
         ids = [i for configured in self.suites.values() for i in configured.suite.variant_ids]
-        if not ids or not self._whole:  # pytest shows the errors of suites that failed to load
+        if not ids or not self._all_loaded:  # pytest shows the errors of suites that failed to load
             return
-        asked = self.settings.baseline
-        if asked is not None and asked not in ids:
-            near = get_close_matches(asked, ids, 1)
+        baseline = self.settings.baseline
+        if baseline is not None and baseline not in ids:
+            near = get_close_matches(baseline, ids, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ids)}"
-            raise UserError(f"--infperf-baseline: no suite has a variant {asked!r}; {hint}")
+            raise UserError(f"--infperf-baseline: no suite has a variant {baseline!r}; {hint}")
         if not any(fnmatchcase(i, self.settings.variants) for i in ids):
             raise UserError(
                 f"--infperf-variants: {self.settings.variants!r} matches none of {', '.join(ids)}"
@@ -138,6 +159,7 @@ class Collection:
                 measured_by=self.measured_by[configured.suite.name],
                 baseline=configured.baseline_id,
                 budget_s=self.settings.budget_s,
+                requests_at=configured.requests_at,
             )
             for configured in self.suites.values()
         }
@@ -145,9 +167,9 @@ class Collection:
 
 
 def grouped(params: Sequence[VariantParam | None]) -> list[int]:
-    """An order of tests: suite by suite, the baseline first, each variant's tests together.
+    """Return the order of tests: suite by suite, the baseline first, then variant by variant.
 
-    Tests that measure nothing (None) keep their positions; the others share theirs out anew.
+    Tests that measure nothing (None) keep their positions.
     """
     slots = [i for i, param in enumerate(params) if param]
     suites: dict[str, int] = {}
@@ -163,32 +185,3 @@ def grouped(params: Sequence[VariantParam | None]) -> list[int]:
     for slot, i in zip(slots, sorted(slots, key=rank), strict=True):
         order[slot] = i
     return order
-
-
-def _methods_called(folder: Path) -> set[Method]:
-    """By all files of a suite's folder, of which maybe only one was collected."""
-    nodes = chain.from_iterable(ast.walk(_parsed(path)) for path in folder.glob("*.py"))
-    names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    return {method for method in _METHODS if method in names}
-
-
-def _parsed(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_bytes())
-    except SyntaxError:  # Python says so if the file is one of the run
-        return ast.Module([], [])
-
-
-def _declared(marker: Mapping[str, Any], test_file: Path) -> set[Method]:
-    """The methods that a marker names. Raises UserError for any other word in it."""
-    calls = marker.get("calls", ())
-    calls = [calls] if isinstance(calls, str) else list(calls)
-    for words, known in ((marker, ("calls",)), (calls, _METHODS)):
-        for word in words:
-            if word not in known:
-                near = get_close_matches(str(word), known, 1)
-                raise UserError(
-                    f"{test_file}: the marker infperf does not know {word!r}; "
-                    + (f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}")
-                )
-    return {method for method in _METHODS if method in calls}

@@ -1,44 +1,45 @@
-"""The progress line on pytest's terminal, or none where it would be in the way."""
+"""The progress line on pytest's terminal, if it does not disturb other output."""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_infperf.report.progress import Progress, progress_for
-from pytest_infperf.session import xdist as distributed
+from pytest_infperf.session import xdist
 
 if TYPE_CHECKING:
     import pytest
 
 
 def on_terminal(config: pytest.Config) -> Progress:
-    """Nothing with -q or -p no:terminal, nor in xdist's workers, where it would interleave."""
+    """Return the progress line.
+
+    Nothing is shown with -q or -p no:terminal, nor in xdist's workers, whose lines would
+    interleave.
+    """
     manager = config.pluginmanager
     quiet = (
-        distributed.is_worker(config)
+        xdist.is_worker(config)
         or manager.is_blocked("terminal")
         or manager.is_blocked("terminalreporter")
         or config.option.verbose < 0
         or config.option.collectonly
     )
     try:
-        # Tests run with stdout captured; this goes past the capture, also from other threads.
+        # stdout is captured while tests run; a duplicate of its descriptor is not.
         stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding)
     except (OSError, io.UnsupportedOperation):
         return progress_for(sys.stderr, quiet=True, interactive=False)
 
     config.add_cleanup(stream.close)
 
-    def writer() -> Any:
-        return manager.getplugin("terminalreporter")._tw
-
     return progress_for(
         stream,
         quiet=quiet,
         interactive=stream.isatty(),
-        width=lambda: int(writer().fullwidth),
-        column=lambda: int(writer().width_of_current_line),
+        width=lambda: config.get_terminal_writer().fullwidth,
+        column=lambda: config.get_terminal_writer().width_of_current_line,
     )

@@ -1,31 +1,57 @@
-"""A pytest session that measures: ties collection, run, records, progress and summary together."""
+"""A pytest session that measures: collection, run, records, progress and summary."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import GateBroken
+from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.ledger import Ledger
-from pytest_infperf.records.record import RunRecord
+from pytest_infperf.records.quantity import format_value
+from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.report import github, junit
-from pytest_infperf.report.courses import history_courses
+from pytest_infperf.report.history_panels import suite_histories
 from pytest_infperf.report.progress import Progress
 from pytest_infperf.report.terminal import render
 from pytest_infperf.repository.revision import revision
 from pytest_infperf.run.run import Run
 from pytest_infperf.run.suite_run import RemoteSetRunner
+from pytest_infperf.session import calls
 from pytest_infperf.session.collection import Additions, Collection, VariantParam, grouped
 from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Thresholds, read
 
 
 class Session:
+    """The session of a run that measures on this host.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings of the run.
+    progress : Progress
+        The progress line.
+    hooks : pluggy.HookRelay
+        The hooks of other packages.
+    keeps_records : bool
+        Whether this process writes the files of the run; workers of xdist do not.
+    remote_sets : RemoteSetRunner, optional
+        Runs the quality sets that are scored; None runs them on this host.
+
+    Raises
+    ------
+    UserError
+        If the thresholds cannot be read, or an output file cannot be written.
+    """
+
     def __init__(
         self,
         settings: Settings,
@@ -33,7 +59,7 @@ class Session:
         hooks: Any,
         *,
         keeps_records: bool,
-        shared_sets: RemoteSetRunner | None = None,
+        remote_sets: RemoteSetRunner | None = None,
     ) -> None:
         path = settings.thresholds
         thresholds = read(path, settings.root) if path else Thresholds.empty()
@@ -50,104 +76,156 @@ class Session:
             html.check_available()
             record_file.check_writable(settings.html)
         self.settings = settings
+        self._keeps_records = keeps_records
         self.notices: list[str] = []
         self.progress = progress
+        self.thresholds = thresholds
         self.collection = Collection(settings, thresholds, additions)
         self.run = Run(
-            settings, thresholds, progress.phase, self.notices.append, facts, shared_sets
+            settings, thresholds, progress.phase, self.notices.append, facts, remote_sets
         )
-        self._reported: dict[tuple[str, str], dict[str, Any]] = {}
+        self._reported: dict[tuple[str, str], Record] = {}
+        self._has_all_pages = True
         self._ledger = Ledger(
             settings.json if keeps_records else None,
             RunRecord(
                 self.run.host,
-                revision(settings.root),
+                revision(settings.root, self.notices.append),
                 against=self.run.against,
                 when=datetime.now(UTC).isoformat(timespec="seconds"),
             ),
         )
 
+    def header(self) -> str:
+        """Return the line for pytest's header: version, host, budget, other revision."""
+        settings, host = self.settings, self.run.host
+        budget_s = settings.budget_s or self.thresholds.policy("").budget_s
+        parts = [
+            f"infperf: {version('pytest-infperf')}",
+            f"on {', '.join(host_names(host)) or 'an unknown CPU'}",
+            f"{host['logical_cores']} cores",
+            f"budget {format_value(budget_s, 's')} a test",
+        ]
+        if against := self.run.against:
+            parts.append(f"against {against['name']} ({against['commit'][:10]})")
+        return ", ".join(parts)
+
+    def measures_latency(self, test: Callable[..., Any], marker: Mapping[str, Any]) -> bool:
+        """Return whether a test calls `variant.latency`, by its source or its marker."""
+        return "latency" in calls.called_by(test) or "latency" in marker.get("calls", ())
+
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
-        """What a test's `variant` stands for, one by one: see `Collection.places`."""
+        """Return the parameters of a test's `variant` (see `Collection.params`)."""
         return self.collection.params(test_file, marker)
 
     def arrange(self, params: Sequence[VariantParam | None]) -> list[int]:
-        """Check what was collected, and give the order to measure in."""
+        """Check the collected tests, and return the order in which they run."""
         self.collection.check()
         for param in filter(None, params):
             chosen = self.run.selected.setdefault(param.configured.suite.name, [])
-            lacking = param.configured.suite.variant(param.variant_id).missing_hardware()
-            if param.variant_id not in chosen and not lacking:
+            missing = param.configured.suite.variant(param.variant_id).missing_hardware()
+            if param.variant_id not in chosen and not missing:
                 chosen.append(param.variant_id)
         measuring = [param for param in params if param]
         tests_of_one = sum(param.key == measuring[0].key for param in measuring) if measuring else 1
         self.progress.start(len(measuring), guess_after=tests_of_one)
         return grouped(params)
 
-    def reported(
+    def report(
         self, param: VariantParam, raised: BaseException | None
-    ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        """After a phase of a test: its variant's record in JSON's types, and what is new in it."""
+    ) -> tuple[RunRecord, list[tuple[str, str]]]:
+        """Return the record of a test's variant, and its new entries as JUnit properties.
+
+        Parameters
+        ----------
+        param : VariantParam
+            The parameter `variant` of the test.
+        raised : BaseException or None
+            The exception of the test. An error other than a broken gate is added to the record.
+        """
         record = self.run.record(*param.key)
         if isinstance(raised, Exception) and not isinstance(raised, GateBroken):
             self.run.note_error(record, raised)
-        document = record_file.to_document(RunRecord(self.run.host, None, [record]))
-        (now,) = document["records"]
-        for extra_info in self.run.published.get(param.key, ()):
-            extra_info.update(now, host=document["host"])
-        news = list(junit.properties(now, self._reported.get(param.key, {})))
-        self._reported[param.key] = now
-        return document, news
+        before = self._reported.get(param.key, Record(record.suite, record.variant))
+        properties = list(junit.properties(record, before))
+        self._reported[param.key] = replace(
+            record, measures=dict(record.measures), gates=list(record.gates)
+        )
+        return RunRecord(self.run.host, None, [record]), properties
 
-    def enter(self, document: dict[str, Any]) -> None:
-        """A record that a test's report brought, maybe from another process."""
-        run = record_file.from_document(document)
+    def enter(self, run: RunRecord) -> None:
+        """Add the records in a test's report, which may come from another process."""
         ledger = self.ledger_of(run.host)
         for record in run.records:
             ledger.enter(record)
 
+    def benchmark_info(self, param: object) -> dict[str, Any] | None:
+        """Return what pytest-benchmark's files contain about a variant: its record and host."""
+        if not isinstance(param, VariantParam) or param.key not in self.run.records:
+            return None
+        record = self.run.records[param.key]
+        document = record_file.to_document(RunRecord(self.run.host, None, [record]))
+        return {**document["records"][0], "host": document["host"]}
+
     def ledger_of(self, host: Mapping[str, Any]) -> Ledger:
+        """Return the ledger of a host's records."""
         return self._ledger
 
     @property
     def ledgers(self) -> Sequence[Ledger]:
-        """One a host."""
+        """The ledgers, one per host."""
         return [self._ledger]
 
     def close(self) -> None:
-        """End the workers, and keep also what an interrupted test had measured."""
+        """End the workers, and keep the measures of an interrupted test."""
         self.run.close()
         self.progress.close()
         for record in self.run.records.values():
             self._ledger.enter(record)
+        for ledger in self.ledgers:
+            ledger.close()
         self.notices += [str(ledger.unwritten) for ledger in self.ledgers if ledger.unwritten]
+        measured = any(ledger.run.records for ledger in self.ledgers)
+        if self._keeps_records and not measured and not self.run.selected:
+            self.notices += self._describe_unused()
+
+    def _describe_unused(self) -> Iterator[str]:
+        """Yield a notice for what was asked for in vain, as no test of a suite ran."""
+        reason = "no test of a suite ran: a test that takes `variant`, in a folder with a suite.py"
+        for path in filter(None, (self.settings.json, self.settings.html)):
+            older = ", and holds an earlier run" if path.exists() else ""
+            yield f"{path} is not written{older}, because {reason}"
+        if self.thresholds.suites:
+            names = ", ".join(f"[{name}]" for name in self.thresholds.suites)
+            yield f"the limits of {names} in {self.settings.thresholds} were not judged: {reason}"
 
     @property
     def incomplete(self) -> bool:
-        """The run's file could not be written."""
-        return any(ledger.unwritten for ledger in self.ledgers)
+        """Whether a file of the run could not be written."""
+        return not self._has_all_pages or any(ledger.unwritten for ledger in self.ledgers)
 
     def write_reports(self) -> None:
-        """The page, and the summary of a CI job, where they were asked for."""
+        """Write the page and the summary of a CI job, if they were requested."""
         for ledger in self.ledgers:
             run, page = ledger.run, self.page_of(ledger)
             if page and run.records:
                 from pytest_infperf.report import html
 
-                courses = history_courses(run, self.settings.storage)
+                histories = suite_histories(run, self.settings.storage)
                 try:
-                    record_file.write_text(page, html.page(run, courses))
+                    record_file.write_text(page, html.page(run, histories))
                 except record_file.RecordError as error:
-                    self.notices.append(str(error))
-            if trouble := github.write_summary(run, os.environ):
-                self.notices.append(trouble)
+                    self._has_all_pages = False
+                    self.notices.append(f"{error}{record_file.withdraw(page, keep=False)}")
+            if problem := github.write_summary(run, os.environ):
+                self.notices.append(problem)
 
     def page_of(self, ledger: Ledger) -> Path | None:
-        """Where the report of a host is written as a page."""
+        """Return the file of the page with the report of a host."""
         return self.settings.html
 
     def workflow_commands(self) -> list[str]:
-        """Lines for GitHub Actions, which makes annotations of them."""
+        """Return the lines that GitHub Actions turns into annotations."""
         root = self.settings.root
         commands = (
             github.workflow_commands(ledger.run, root, os.environ) for ledger in self.ledgers
@@ -155,6 +233,7 @@ class Session:
         return list(chain.from_iterable(commands))
 
     def summary(self, width: int, colour: bool, unicode: bool) -> str:
+        """Return the report for a terminal of a given width."""
         reports = [render(ledger.run, width, colour, unicode) for ledger in self.ledgers]
         return "\n\n".join(filter(None, reports))
 

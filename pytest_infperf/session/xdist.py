@@ -1,4 +1,4 @@
-"""Measuring under pytest-xdist: all of it on one worker, or a refusal that says why."""
+"""Measuring under pytest-xdist: on one worker, or not at all."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ if TYPE_CHECKING:
 
 
 def is_worker(config: pytest.Config) -> bool:
+    """Return whether this process is a worker of pytest-xdist."""
     return hasattr(config, "workerinput")
 
 
 def refuse_what_disturbs(config: pytest.Config) -> None:
-    """Raise UserError for a distribution that measures two variants at once.
+    """Refuse distributions that would measure two variants at once.
 
-    The others are scheduled by `xdist_schedule`.
+    `xdist_schedule` handles the others.
+
+    Raises
+    ------
+    UserError
+        If measuring cannot be combined with the distribution.
     """
     if is_worker(config) or not getattr(config.option, "tx", None):
         return
     if config.getoption("infperf_ray") or config.getini("infperf_ray"):
         raise UserError(
             "--infperf-ray cannot be used with -n: a fleet's tests run on its nodes, one process "
-            "a node. Leave one of the two out"
+            "per node. Leave one of the two out"
         )
     if config.option.dist not in ("load", "loadgroup", "no"):
         raise UserError(
@@ -35,12 +41,12 @@ def refuse_what_disturbs(config: pytest.Config) -> None:
 
 
 def pass_on(notices: Sequence[str], config: pytest.Config) -> None:
-    """From a worker to the controller, at the worker's end."""
+    """Send notices from a worker to the controller, at the end of the worker."""
     if is_worker(config):
         output: dict[str, Any] = vars(config)["workeroutput"]
         output["infperf_notices"] = list(notices)
 
 
 def passed_on(node: object) -> list[str]:
-    """What a worker passed on, seen from the controller; nothing when it crashed."""
+    """Return the notices that a worker sent; none if it crashed."""
     return list(getattr(node, "workeroutput", {}).get("infperf_notices", ()))

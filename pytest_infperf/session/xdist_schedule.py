@@ -1,6 +1,6 @@
 """A schedule for pytest-xdist that runs all tests of the suites on one worker, in their order.
 
-xdist's own groups want a mark on each test and change its node id, so that it cannot be copied.
+xdist's own groups need a mark on each test and change its node id, so that users cannot copy it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pytest_infperf.suite.discovery import has_suite_beside
 
 
 class OneWorkerMeasures(LoadGroupScheduling):  # type: ignore[misc]  # untyped base
-    """Tests beside a suite.py make one group; the others are shared out as usual."""
+    """Schedules tests beside a suite.py as one group, and distributes the others as usual."""
 
     def _split_scope(self, nodeid: str) -> str:
         if _beside_suite(self.config.rootpath / nodeid.partition("::")[0]):

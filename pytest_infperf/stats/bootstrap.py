@@ -1,10 +1,14 @@
-"""Intervals of scores and throughputs by resampling the samples or batches behind them.
+"""Confidence intervals of scores, throughputs and percentiles by resampling measurements.
 
-Scores are functions of statistics summed over samples, so a resample is a row of counts, and all
-resamples are one matrix product. Two systems are compared on the same resamples (Koehn 2004,
-Statistical Significance Tests for Machine Translation Evaluation). Bounds are the expanded
-percentiles of Hesterberg (2015, What Teachers Should Know About the Bootstrap), because the plain
-ones are too narrow for the few batches of a throughput.
+A score is a function of statistics summed over samples, so a resample is a row of counts, and all
+resamples are one matrix product. Two systems are compared on the same resamples [1]_. Bounds are
+expanded percentiles [2]_, because plain ones are too narrow for the few batches of a throughput.
+
+References
+----------
+.. [1] Koehn, P. (2004). Statistical Significance Tests for Machine Translation Evaluation. EMNLP.
+.. [2] Hesterberg, T. C. (2015). What Teachers Should Know About the Bootstrap: Resampling in the
+   Undergraduate Statistics Curriculum. The American Statistician 69.
 """
 
 from __future__ import annotations
@@ -19,21 +23,48 @@ from scipy import special
 from pytest_infperf.stats import quantile
 
 Statistics = NDArray[np.float64]
-"""One row a sample, shape [n, k]."""
+"""Statistics of samples, one row a sample, shape [n, k]."""
 Score = Callable[[NDArray[np.float64]], float]
-"""Of statistics summed over samples, shape [k]."""
+"""Score of statistics that are summed over samples, shape [k]."""
 Bounds = tuple[float | None, float | None]
+"""Lower and upper bound of an interval; None is no bound."""
 
+_RESAMPLES = 1000
 _RATIO_RESAMPLES = 10_000
-_PERCENTILE_RESAMPLES = 1000
 _COUNTS_AT_ONCE = 4_000_000
+"""Size of a matrix of counts, which limits memory."""
 _MOST_RUNS = 500
+"""Number of runs of consecutive values that a mean is resampled from."""
 
 
 def interval(
-    statistics: Statistics, score: Score, confidence: float, seed: int, resamples: int = 1000
+    statistics: Statistics,
+    score: Score,
+    confidence: float,
+    seed: int,
+    resamples: int = _RESAMPLES,
 ) -> Bounds:
-    """Bounds of the score; None where there are too few samples for that confidence."""
+    """Return the confidence interval of a score.
+
+    Parameters
+    ----------
+    statistics : array of float, shape [n, k]
+        Statistics of each of n samples.
+    score : callable
+        Score of summed statistics, shape [k].
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+    seed : int
+        Seed of the resampling.
+    resamples : int
+        Number of resamples.
+
+    Returns
+    -------
+    low, high : float or None
+        Bounds in the unit of the score; both None if there are too few samples or resamples for
+        this confidence.
+    """
     totals = _resampled_totals(statistics, seed, resamples)
     return _bounds(np.array([score(row) for row in totals]), len(statistics), confidence)
 
@@ -44,13 +75,38 @@ def paired_difference(
     score: Score,
     confidence: float,
     seed: int,
-    resamples: int = 1000,
 ) -> tuple[float, float | None, float | None]:
-    """The score of a minus that of b on the same samples, with its bounds."""
+    """Return the difference of the scores of two systems on the same samples.
+
+    Both systems are scored on the same resamples, the paired bootstrap of Koehn (2004).
+
+    Parameters
+    ----------
+    a_stats, b_stats : array of float, shape [n, k]
+        Statistics of each of n samples, the same samples in the same order.
+    score : callable
+        Score of summed statistics, shape [k].
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    difference : float
+        Score of a minus score of b.
+    low, high : float or None
+        Bounds of the difference; both None if there are too few samples for this confidence.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
     if a_stats.shape != b_stats.shape:
         raise ValueError(f"not the same samples: {a_stats.shape} and {b_stats.shape}")
     k = a_stats.shape[1]
-    totals = _resampled_totals(np.hstack([a_stats, b_stats]), seed, resamples)
+    totals = _resampled_totals(np.hstack([a_stats, b_stats]), seed, _RESAMPLES)
     differences = np.array([score(row[:k]) - score(row[k:]) for row in totals])
     low, high = _bounds(differences, len(a_stats), confidence)
     difference = score(a_stats.sum(axis=0)) - score(b_stats.sum(axis=0))
@@ -60,16 +116,46 @@ def paired_difference(
 def ratio_of_sums(
     numerators: Sequence[float], denominators: Sequence[float], confidence: float, seed: int
 ) -> Bounds:
-    """Bounds of a throughput: the samples of all batches over their seconds."""
+    """Return the confidence interval of a ratio of two sums, for example a throughput.
+
+    Parameters
+    ----------
+    numerators, denominators : sequence of float, shape [n]
+        Terms of both sums, resampled together: for a throughput, the samples and the seconds of
+        each batch.
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    low, high : float or None
+        Bounds of the ratio; both None if there are too few terms for this confidence.
+    """
     batches = np.column_stack([numerators, denominators]).astype(np.float64)
     return interval(batches, lambda sums: sums[0] / sums[1], confidence, seed, _RATIO_RESAMPLES)
 
 
 def mean(values: Sequence[float], confidence: float, seed: int) -> Bounds:
-    """Bounds of the mean of values in the order in which they were measured.
+    """Return the confidence interval of a mean.
 
-    Many are resampled in runs of neighbours: it takes no longer than for few, and a burst of slow
-    ones stays together.
+    More than 500 values are resampled in runs of consecutive values. This takes no longer than for
+    500 values, and keeps a burst of slow queries together.
+
+    Parameters
+    ----------
+    values : sequence of float, shape [n]
+        Values in the order in which they were measured.
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    low, high : float or None
+        Bounds of the mean; both None if there are too few values for this confidence.
     """
     runs = np.array_split(np.asarray(values, dtype=np.float64), min(len(values), _MOST_RUNS))
     sums, lengths = [float(run.sum()) for run in runs], [float(len(run)) for run in runs]
@@ -77,11 +163,32 @@ def mean(values: Sequence[float], confidence: float, seed: int) -> Bounds:
 
 
 def percentile(values: Sequence[float], p: float, confidence: float, seed: int) -> Bounds:
-    """Bounds of a percentile of values in their order in time, which need not be independent.
+    """Return the confidence interval of a percentile of values that need not be independent.
 
-    Runs of neighbours are resampled, longer ones of longer series (Politis and Romano 1994, "The
-    Stationary Bootstrap": the cube root of the length). What so many independent values could not
-    bound, these do not either, and the wider of both intervals counts.
+    Runs of consecutive values are resampled, whose length is the cube root of their number [1]_.
+    The interval is the wider one of this and of the order statistics, which holds for independent
+    values, and it has no bound where that one has none.
+
+    Parameters
+    ----------
+    values : sequence of float, shape [n]
+        Values in the order in which they were measured.
+    p : float
+        Percentile, between 0 and 1.
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    low, high : float or None
+        Bounds of the percentile; None where there are too few values for this confidence.
+
+    References
+    ----------
+    .. [1] Politis, D. N. and Romano, J. P. (1994). The Stationary Bootstrap. Journal of the
+       American Statistical Association 89.
     """
     independent = quantile.order_statistic_interval(values, p, confidence)
     n, length = len(values), max(1, round(len(values) ** (1 / 3)))
@@ -91,12 +198,12 @@ def percentile(values: Sequence[float], p: float, confidence: float, seed: int) 
     order = np.argsort(values, kind="stable")
     ordered, runs_in_order = np.asarray(values, dtype=np.float64)[order], run_of[order]
     rng = np.random.default_rng(seed)
-    found = np.empty(_PERCENTILE_RESAMPLES)
-    for i in range(_PERCENTILE_RESAMPLES):
+    percentiles = np.empty(_RESAMPLES)
+    for i in range(_RESAMPLES):
         counts = _resample_counts(rng, 1, n // length)[0]
         reached = np.cumsum(counts[runs_in_order])
-        found[i] = ordered[np.searchsorted(reached, p * reached[-1] - 1e-9)]
-    dependent = _bounds(found, n // length, confidence)
+        percentiles[i] = ordered[np.searchsorted(reached, p * reached[-1] - 1e-9)]
+    dependent = _bounds(percentiles, n // length, confidence)
     low, high = (
         None if a is None or b is None else wider(a, b)
         for a, b, wider in zip(independent, dependent, (min, max), strict=True)
@@ -105,6 +212,7 @@ def percentile(values: Sequence[float], p: float, confidence: float, seed: int) 
 
 
 def _resampled_totals(statistics: Statistics, seed: int, resamples: int) -> Statistics:
+    """Return the summed statistics of each resample, shape [resamples, k]."""
     n = len(statistics)
     rng = np.random.default_rng(seed)
     rows = max(1, _COUNTS_AT_ONCE // n)
@@ -116,7 +224,7 @@ def _resampled_totals(statistics: Statistics, seed: int, resamples: int) -> Stat
 
 
 def _resample_counts(rng: np.random.Generator, resamples: int, n: int) -> NDArray[np.float64]:
-    """How often each of n samples is in each resample."""
+    """Return how often each resample has each of n samples, shape [resamples, n]."""
     drawn = rng.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(float)
 
@@ -130,7 +238,7 @@ def _bounds(scores: NDArray[np.float64], n: int, confidence: float) -> Bounds:
 
 
 def _expanded_tail(n: int, confidence: float) -> float:
-    """The normal distribution's tail that Student's t of n samples has at this confidence."""
+    """Return the normal tail at the quantile of Student's t of n samples (Hesterberg 2015)."""
     if n < 2:
         return 0.0
     t = special.stdtrit(n - 1, (1 - confidence) / 2)

@@ -1,10 +1,14 @@
-"""Where the level of a series changed: several times, each with how sure that is.
+"""Change points of a series: where its level changed, and how certain each change is.
 
-Candidates are those of PELT (Killick, Fearnhead and Eckley 2012, Optimal detection of changepoints
-with a linear computational cost) with squared error and the penalty of the Bayesian information
-criterion, as ruptures has it. Noise is estimated from the differences of neighbours, which a change
-of level spoils once. A candidate is kept where a t test of the levels beside it, with the noise of
-the whole series, rejects their being equal.
+Candidates come from PELT [1]_ with squared error and the penalty of the Bayesian information
+criterion, as implemented in ruptures. The noise is estimated from the differences of neighbours,
+which a change of level disturbs only once. A candidate is kept if a t test of the two levels, with
+the noise of the whole series, rejects that they are equal.
+
+References
+----------
+.. [1] Killick, R., Fearnhead, P. and Eckley, I. A. (2012). Optimal Detection of Changepoints with a
+   Linear Computational Cost. Journal of the American Statistical Association 107.
 """
 
 from __future__ import annotations
@@ -18,21 +22,41 @@ from numpy.typing import NDArray
 from scipy import special
 
 LEAST_RUNS = 3
-"""Of a level: fewer can't be told from outliers."""
+"""Minimum number of values of a level: fewer cannot be told from outliers."""
 _MAD_TO_DEVIATION = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
 
 
 @dataclass(frozen=True)
 class ChangePoint:
+    """A change of level, in the unit of the series."""
+
     index: int
-    """The first value of the new level."""
+    """Index of the first value of the new level."""
     before: float
+    """Mean of the level that ends."""
     after: float
+    """Mean of the level that begins."""
     p_value: float
+    """Probability of a difference as large as this between equal levels."""
 
 
 def change_points(values: Sequence[float], confidence: float) -> list[ChangePoint]:
-    """The changes of level in their order; shape of `values`: [n], at least 6 to find any."""
+    """Return the changes of level in their order.
+
+    Parameters
+    ----------
+    values : sequence of float, shape [n]
+        The series; fewer than 6 values have no change points.
+    confidence : float
+        Confidence that a series without changes has no change point, between 0 and 1. The error is
+        divided by n (Bonferroni).
+
+    Returns
+    -------
+    list of ChangePoint
+        Change points whose p-value is at most (1 - confidence) / n.
+    """
     import ruptures
 
     series = np.asarray(values, dtype=np.float64)
@@ -43,31 +67,33 @@ def change_points(values: Sequence[float], confidence: float) -> list[ChangePoin
     search = ruptures.Pelt(model="l2", min_size=LEAST_RUNS, jump=1).fit(scaled.reshape(-1, 1))
     ends = search.predict(pen=3 * math.log(n))
     while True:
-        found = _tested(series, ends)
-        worst = max(found, key=lambda point: point.p_value, default=None)
+        candidates = _tested(series, ends)
+        worst = max(candidates, key=lambda point: point.p_value, default=None)
         if worst is None or worst.p_value <= (1 - confidence) / n:
-            return found
+            return candidates
         ends = [end for end in ends if end != worst.index]
 
 
 def _tested(series: NDArray[np.float64], ends: Sequence[int]) -> list[ChangePoint]:
+    """Return the change points between segments with these ends, each with its p-value."""
     starts = [0, *ends[:-1]]
     segments = [series[start:end] for start, end in zip(starts, ends, strict=True)]
     freedom = series.size - len(segments)
     squares = sum(float(((segment - segment.mean()) ** 2).sum()) for segment in segments)
     deviation = math.sqrt(squares / freedom)
-    found = []
+    points = []
     for left, right, start in zip(segments, segments[1:], starts[1:], strict=False):
         before, after = float(left.mean()), float(right.mean())
         error = deviation * math.sqrt(1 / left.size + 1 / right.size)
         t = abs(after - before) / error if error else math.inf
         p_value = 2 * float(special.stdtr(freedom, -t)) if math.isfinite(t) else 0.0
-        found.append(ChangePoint(start, before, after, p_value))
-    return found
+        points.append(ChangePoint(start, before, after, p_value))
+    return points
 
 
 def _noise(series: NDArray[np.float64]) -> float:
+    """Return the standard deviation of the noise, estimated from differences of neighbours."""
     steps = np.diff(series)
     spread = float(np.median(np.abs(steps - np.median(steps)))) * _MAD_TO_DEVIATION / math.sqrt(2)
-    # A series that mostly stands still has no noise; any step is then a change.
+    # A series that is mostly constant has no noise; any step is then a change.
     return spread or max(1e-9, 1e-9 * float(np.max(np.abs(series))))

@@ -1,8 +1,14 @@
-"""Two quantities that were measured apart: their ratio and their difference, with intervals.
+"""Ratio and difference of two quantities that were measured independently, with intervals.
 
-The intervals of the two are combined (MOVER: Zou and Donner 2008, Construction of confidence limits
-about effect measures; for ratios on the log scale, Donner and Zou 2012). They know only what each
-measuring saw: a host that has changed between the two is in none of them.
+The intervals of both are combined by MOVER [1]_, for ratios on the log scale [2]_. They cover only
+the variation within each measurement, and not a change of the host between the two.
+
+References
+----------
+.. [1] Zou, G. Y. and Donner, A. (2008). Construction of Confidence Limits about Effect Measures: A
+   General Approach. Statistics in Medicine 27.
+.. [2] Donner, A. and Zou, G. Y. (2012). Closed-form Confidence Intervals for Functions of the
+   Normal Mean and Standard Deviation. Statistical Methods in Medical Research 21.
 """
 
 from __future__ import annotations
@@ -13,19 +19,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value between two bounds, infinite where nothing bounds it; exact when they are equal."""
+    """A value with its confidence interval. Equal bounds are an exact value."""
 
     value: float
     low: float
+    """Lower bound; -inf is no bound."""
     high: float
-
-    @property
-    def is_exact(self) -> bool:
-        return self.low == self.high
+    """Upper bound; inf is no bound."""
 
 
 def ratio(a: Estimate, b: Estimate) -> Estimate:
-    """a / b, for values over nought."""
+    """Return the ratio a / b.
+
+    Parameters
+    ----------
+    a, b : Estimate
+        Independent quantities with positive values, and intervals of the same confidence.
+
+    Returns
+    -------
+    Estimate
+        The ratio at the same confidence. Its lower bound is 0 and its upper bound is inf where the
+        bound of a or b that it depends on is not positive and finite.
+    """
     value = a.value / b.value
     down = math.hypot(_log_distance(a.low, a.value), _log_distance(b.high, b.value))
     up = math.hypot(_log_distance(a.high, a.value), _log_distance(b.low, b.value))
@@ -33,7 +49,18 @@ def ratio(a: Estimate, b: Estimate) -> Estimate:
 
 
 def difference(a: Estimate, b: Estimate) -> Estimate:
-    """a - b."""
+    """Return the difference a - b.
+
+    Parameters
+    ----------
+    a, b : Estimate
+        Independent quantities of the same unit, with intervals of the same confidence.
+
+    Returns
+    -------
+    Estimate
+        The difference at the same confidence.
+    """
     value = a.value - b.value
     down = math.hypot(a.value - a.low, b.high - b.value)
     up = math.hypot(a.high - a.value, b.value - b.low)

@@ -1,10 +1,14 @@
 """Percentiles of latencies: their value, their interval, and whether one is under a limit.
 
-A percentile is an order statistic by the nearest-rank definition: a latency that was seen, never
-an average of two. How many of n independent latencies lie over a percentile is binomial, which
-gives the interval (Hahn and Meeker, Statistical Intervals, chapter 5) and, applied to the number
-over a limit, the early stopping rule of MLPerf's LoadGen (mlcommons/inference,
-loadgen/early_stopping.cc). LoadGen only ever passes early; the other side is the same test.
+A percentile is an order statistic by the nearest-rank definition: a latency that was measured, and
+never an average of two. The number of n independent latencies over a percentile is binomial. This
+gives its interval [1]_ and, applied to the number over a limit, the early stopping rule of MLPerf's
+LoadGen [2]_. LoadGen stops early only to pass; here the same test also stops early to fail.
+
+References
+----------
+.. [1] Hahn, G. J. and Meeker, W. Q. Statistical Intervals: A Guide for Practitioners, chapter 5.
+.. [2] MLPerf Inference, loadgen/early_stopping.cc, https://github.com/mlcommons/inference
 """
 
 from __future__ import annotations
@@ -16,29 +20,72 @@ import numpy as np
 from scipy import special
 
 _ROUNDING = 1e-9
-"""Keeps 0.07 x 100 at rank 7 in floating point."""
+"""Tolerance that keeps 0.07 x 100 at rank 7 in floating point."""
 _GROWTH = 1.05
 _MOST_QUERIES = 10_000_000
-"""Beyond it nobody measures, and the binomial distribution is not computed exactly."""
+"""Limit of the search: longer runs are not practical, and `bdtr` is not exact beyond it."""
 _MOST_STEPS_OFF = 2
-"""By how much rounding can bring the logarithms' answer below the binomial distribution's."""
+"""Number of queries by which rounding can put the logarithms' answer below the binomial one."""
 
 
 def percentile(times: Sequence[float], p: float) -> float:
-    """The smallest of the times that at least the share `p` of them do not exceed."""
+    """Return the smallest time that at least the share p of all times does not exceed.
+
+    Parameters
+    ----------
+    times : sequence of float, shape [n]
+        Latencies, n >= 1.
+    p : float
+        Percentile, between 0 and 1.
+
+    Returns
+    -------
+    float
+        One of the times.
+    """
     rank = max(1, math.ceil(p * len(times) - _ROUNDING))
     return float(np.partition(np.asarray(times, dtype=np.float64), rank - 1)[rank - 1])
 
 
 def distribution(times: Sequence[float]) -> list[float]:
-    """The percentiles 0 (the least), 1, 2 ... 100 (the most): shape [101]."""
+    """Return the percentiles 0 (the minimum), 1, 2, ... 100 (the maximum).
+
+    Parameters
+    ----------
+    times : sequence of float, shape [n]
+        Latencies, n >= 1.
+
+    Returns
+    -------
+    list of float, shape [101]
+        Percentiles in the unit of the times.
+    """
     return [percentile(times, i / 100) for i in range(101)]
 
 
 def order_statistic_interval(
     times: Sequence[float], p: float, confidence: float
 ) -> tuple[float | None, float | None]:
-    """Bounds of the percentile of what the times are drawn from; None is no bound at this n."""
+    """Return the confidence interval of a percentile of the distribution of independent times.
+
+    Parameters
+    ----------
+    times : sequence of float, shape [n]
+        Independent latencies.
+    p : float
+        Percentile, between 0 and 1.
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+
+    Returns
+    -------
+    low, high : float or None
+        Bounds, which are among the times; None where n is too small for this confidence.
+
+    References
+    ----------
+    Hahn and Meeker, Statistical Intervals, chapter 5.
+    """
     n = len(times)
     ordered = np.sort(np.asarray(times, dtype=np.float64))
     tail = (1 - confidence) / 2
@@ -53,10 +100,30 @@ def order_statistic_interval(
 def percentile_decision(
     over: int, n: int, p: float, confidence: float, passing: float | None = None
 ) -> bool | None:
-    """True when the percentile is under the limit that `over` of n latencies exceed, else False.
+    """Decide whether a percentile is under a limit.
 
-    None while neither is certain enough. `passing` is the confidence that being under takes, where
-    it is another.
+    Parameters
+    ----------
+    over : int
+        Number of latencies over the limit.
+    n : int
+        Number of latencies.
+    p : float
+        Percentile, between 0 and 1.
+    confidence : float
+        Confidence that a decision needs, between 0 and 1.
+    passing : float, optional
+        Confidence that the decision "under the limit" needs instead.
+
+    Returns
+    -------
+    bool or None
+        True if the percentile is under the limit, False if it is over, None if n latencies do not
+        decide.
+
+    References
+    ----------
+    The early stopping rule of MLPerf's LoadGen, loadgen/early_stopping.cc, on both sides.
     """
     if special.bdtr(over, n, 1 - p) <= 1 - (confidence if passing is None else passing):
         return True
@@ -66,7 +133,20 @@ def percentile_decision(
 
 
 def queries_needed(p: float, confidence: float) -> int:
-    """The smallest number of queries that passes with none of them over the limit."""
+    """Return the smallest number of queries that pass if none of them is over the limit.
+
+    Parameters
+    ----------
+    p : float
+        Percentile, between 0 and 1, both excluded.
+    confidence : float
+        Confidence that the decision needs, between 0 and 1.
+
+    Returns
+    -------
+    int
+        Number of queries.
+    """
     n = max(1, math.floor(math.log(1 - confidence) / math.log(p)))
     if n > _MOST_QUERIES:
         return n + 1
@@ -77,9 +157,24 @@ def queries_needed(p: float, confidence: float) -> int:
 
 
 def queries_to_decide(over: int, n: int, p: float, confidence: float) -> int | None:
-    """About how many queries would decide if the same share stays over the limit.
+    """Estimate how many queries decide if the share over the limit stays as it is.
 
-    None when that share is so close to what the percentile allows that no run decides.
+    Parameters
+    ----------
+    over : int
+        Number of latencies over the limit.
+    n : int
+        Number of latencies.
+    p : float
+        Percentile, between 0 and 1.
+    confidence : float
+        Confidence that the decision needs, between 0 and 1.
+
+    Returns
+    -------
+    int or None
+        Number of queries, including the first n; None if the share is so close to 1 - p that no
+        practical run decides.
     """
     if not over:
         return max(n, queries_needed(p, confidence))

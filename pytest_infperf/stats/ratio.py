@@ -1,9 +1,15 @@
-"""Paired log ratios: how much slower or faster one variant is, with an interval.
+"""Paired log ratios: how much slower or faster one variant is, with a confidence interval.
 
-The estimate is the median of the Walsh averages (Hodges and Lehmann 1963); the interval holds
-every shift that the Wilcoxon signed-rank test does not reject (Hollander, Wolfe and Chicken,
-Nonparametric Statistical Methods, 3.1 to 3.3). Both bear the bursts of a shared host, which ruin a
-mean. scipy.stats.wilcoxon gives p-values alone, and its exact null distribution is private.
+The estimate is the median of the Walsh averages [1]_; the interval contains every shift that the
+Wilcoxon signed-rank test does not reject [2]_. Both tolerate the bursts of a shared host, which
+distort a mean. scipy.stats.wilcoxon returns only p-values, and its exact null distribution is
+private.
+
+References
+----------
+.. [1] Hodges, J. L. and Lehmann, E. L. (1963). Estimates of Location Based on Rank Tests. The
+   Annals of Mathematical Statistics 34.
+.. [2] Hollander, M., Wolfe, D. A. and Chicken, E. Nonparametric Statistical Methods, 3.1 to 3.3.
 """
 
 from __future__ import annotations
@@ -16,10 +22,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _EXACT_UP_TO = 100
+"""Number of pairs up to which the null distribution is exact, instead of approximately normal."""
 
 
 def hodges_lehmann(d: ArrayLike) -> float:
-    """The centre of the differences `d`: the median of the averages of all pairs of them."""
+    """Return the centre of differences: the median of the averages of all pairs of them.
+
+    Parameters
+    ----------
+    d : array_like, shape [n]
+        Differences, for example the log ratios of pairs, n >= 1.
+
+    Returns
+    -------
+    float
+        The estimate in the unit of the differences.
+
+    References
+    ----------
+    Hodges and Lehmann (1963).
+    """
     averages = _walsh_averages(d)
     upper = averages.size // 2
     lower = (averages.size - 1) // 2
@@ -28,7 +50,24 @@ def hodges_lehmann(d: ArrayLike) -> float:
 
 
 def signed_rank_interval(d: ArrayLike, confidence: float) -> tuple[float, float]:
-    """Bounds of the centre of `d`; infinite where so few pairs cannot have that confidence."""
+    """Return the confidence interval of the centre of differences.
+
+    Parameters
+    ----------
+    d : array_like, shape [n]
+        Differences, for example the log ratios of pairs.
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+
+    Returns
+    -------
+    low, high : float
+        Bounds in the unit of the differences; infinite if n is too small for this confidence.
+
+    References
+    ----------
+    Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3.3.
+    """
     averages = _walsh_averages(d)
     rejected = _largest_rejected_rank_sum(np.size(d), (1 - confidence) / 2)
     if rejected < 0:
@@ -39,7 +78,7 @@ def signed_rank_interval(d: ArrayLike, confidence: float) -> tuple[float, float]
 
 
 def _walsh_averages(d: ArrayLike) -> NDArray[np.float64]:
-    """Averages of each difference with itself and each later one."""
+    """Return the averages of each difference with itself and each later one."""
     halves = np.asarray(d, dtype=np.float64) / 2
     n = halves.size
     averages = np.empty(n * (n + 1) // 2)
@@ -52,7 +91,7 @@ def _walsh_averages(d: ArrayLike) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=64)
 def _largest_rejected_rank_sum(n: int, tail: float) -> int:
-    """The largest c with P(rank sum <= c) <= tail when the centre is zero; -1 if there is none."""
+    """Return the largest c with P(rank sum <= c) <= tail for a centre of 0, or -1 without one."""
     if n <= _EXACT_UP_TO:
         return int(np.searchsorted(_null_distribution(n).cumsum(), tail, side="right")) - 1
     mean = n * (n + 1) / 4
@@ -61,7 +100,10 @@ def _largest_rejected_rank_sum(n: int, tail: float) -> int:
 
 
 def _null_distribution(n: int) -> NDArray[np.float64]:
-    """Probabilities of the rank sums 0 to n(n+1)/2: each rank counts with probability 1/2."""
+    """Return the probabilities of the rank sums 0 to n(n+1)/2.
+
+    Each rank counts with probability 1/2.
+    """
     probabilities = np.zeros(n * (n + 1) // 2 + 1)
     probabilities[0] = 1.0
     for rank in range(1, n + 1):

@@ -1,8 +1,8 @@
-"""When to look at the data, and how sure each look must be: measuring stops once it decides.
+"""Looks at the data while measuring, and the confidence of each: measuring stops once one decides.
 
-Every look can err, so the looks share the error between them (Bonferroni; Wald's and the group
-sequential boundaries spend it better, but need the looks' joint distribution). Doubling keeps the
-looks few, and each sees as many new pairs as all before it.
+Every look can err, so the looks share the error equally (Bonferroni). Wald's test and group
+sequential boundaries spend it better, but need the joint distribution of the looks. Doubling keeps
+the looks few, and each adds as many pairs as all earlier ones together.
 """
 
 from __future__ import annotations
@@ -11,10 +11,24 @@ import math
 from collections.abc import Callable, Sequence
 
 _SPENT_AT_ONCE = 0.8
+"""Share of the error that the first look at which a percentile can pass spends."""
 
 
 def looks(first: int, most: int) -> list[int]:
-    """The numbers of pairs to look at: doubling from the first, and always the most at last."""
+    """Return the numbers of pairs to look at: doubled from the first, and `most` at the end.
+
+    Parameters
+    ----------
+    first : int
+        Number of pairs at the first look.
+    most : int
+        Number of pairs at the last look.
+
+    Returns
+    -------
+    list of int
+        Increasing numbers of pairs.
+    """
     counts = []
     count = first
     while count < most:
@@ -24,24 +38,71 @@ def looks(first: int, most: int) -> list[int]:
 
 
 def plan(first: int, spent_s: float, budget_s: float, confidence: float) -> tuple[list[int], float]:
-    """The looks that the budget allows after `first` took `spent_s`, and the confidence of each."""
+    """Return the looks that a budget allows, and the confidence of each.
+
+    Parameters
+    ----------
+    first : int
+        Number of pairs at the first look, which are measured.
+    spent_s : float
+        Time that they took, in seconds.
+    budget_s : float
+        Time for all pairs, in seconds.
+    confidence : float
+        Confidence of all looks together, between 0 and 1.
+
+    Returns
+    -------
+    looks : list of int
+        Numbers of pairs to look at, including `first`.
+    confidence : float
+        Confidence of each look.
+    """
     counts = looks(first, max(first, int(first * budget_s / spent_s)))
     return counts, look_confidence(confidence, len(counts))
 
 
 def look_confidence(confidence: float, looks_count: int) -> float:
-    """The confidence of each look that leaves all of them together with `confidence`."""
+    """Return the confidence that each look needs (Bonferroni).
+
+    Parameters
+    ----------
+    confidence : float
+        Confidence of all looks together, between 0 and 1.
+    looks_count : int
+        Number of looks.
+
+    Returns
+    -------
+    float
+        Confidence of each look.
+    """
     return 1 - (1 - confidence) / looks_count
 
 
 def passing_confidences(
     looks: Sequence[int], needed: Callable[[float], int], confidence: float
 ) -> dict[int, float]:
-    """By look the confidence of passing a percentile there, for the looks at which it can.
+    """Return the looks at which a percentile can pass, with the confidence that each needs.
 
-    `needed` gives the fewest queries that can pass at a confidence. Before there are as many, no
-    error can be made and none is spent; at that number, which may be a look of its own, most of it
-    is, and the looks after it share the rest. Empty when all of the looks are too early.
+    A look before enough queries are measured cannot pass, and so spends no error. The first look
+    that can pass spends most of the error, and the later ones share the rest.
+
+    Parameters
+    ----------
+    looks : sequence of int
+        Planned numbers of queries to look at, increasing.
+    needed : callable
+        Smallest number of queries that can pass at a confidence, for example `queries_needed` of a
+        percentile.
+    confidence : float
+        Confidence of all looks together, between 0 and 1.
+
+    Returns
+    -------
+    dict of int to float
+        Confidence by number of queries. The first number need not be a planned look. Empty if the
+        last look is too early to pass.
     """
     error = 1 - confidence
     last = looks[-1]
@@ -56,10 +117,24 @@ def passing_confidences(
 
 
 def pairs_to_decide(estimate: float, low: float, high: float, limit: float, n: int) -> int | None:
-    """About how many pairs take the interval off the limit, if the estimate stays where it is.
+    """Estimate how many pairs take the interval off the limit, if the estimate stays as it is.
 
-    The interval of n pairs shrinks with the square root of their number. None when the estimate
-    is the limit, or when the interval has no bound on the limit's side yet.
+    The width of the interval shrinks with the square root of the number of pairs.
+
+    Parameters
+    ----------
+    estimate, low, high : float
+        Estimate and bounds of its interval after n pairs; infinite is no bound.
+    limit : float
+        The limit, in the same unit.
+    n : int
+        Number of pairs.
+
+    Returns
+    -------
+    int or None
+        Number of pairs; None if the estimate equals the limit, or if the interval has no bound on
+        the side of the limit.
     """
     gap = abs(estimate - limit)
     half_width = high - estimate if estimate < limit else estimate - low

@@ -1,4 +1,4 @@
-"""What the author of a backend implements: it builds an artifact and loads it in a worker."""
+"""The base class of backends, which build an artifact once and load it in a worker."""
 
 from __future__ import annotations
 
@@ -12,32 +12,50 @@ from pytest_infperf.suite.task import ArrayCodec, Decoding, Task
 
 CALIBRATION_QUERIES = 200
 
-
 Threads = int | Literal["best"] | None
-"""A number, "best" (a short interleaved search), or None for the runtime's own default."""
+"""A number of threads, "best" for a short interleaved search, or None for the runtime's default."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """What an artifact is made from."""
+    """The inputs of a build.
+
+    Parameters
+    ----------
+    model : Path
+        The folder of the model's files.
+    task : Task
+        The task of the suite.
+    data : Path
+        The folder from which the task's samples are read.
+    source : Path, optional
+        The artifact of `Backend.built_from`, if the backend starts from another artifact.
+    """
 
     model: Path
-    """The folder of the model's files."""
     task: Task
     data: Path
-    """The folder that the task's samples are read from."""
     source: Path | None = None
-    """The artifact of `Backend.built_from`."""
 
     def codec(self) -> ArrayCodec:
-        """Of a model that answers in one pass."""
+        """Return the codec of a model that answers in one pass."""
         return cast(ArrayCodec, self.task.codec(self.model))
 
     def features(self, count: int = CALIBRATION_QUERIES) -> list[dict[str, Any]]:
-        """What a model that answers in one pass is given by queries of one sample each.
+        """Return the features of queries with one sample each.
 
-        Evenly from all samples: to calibrate a quantisation with, or to trace a model. No reference
-        is looked at.
+        They calibrate a quantisation, or trace a model that answers in one pass. References are
+        not used.
+
+        Parameters
+        ----------
+        count : int, default 200
+            The number of queries at most, spread evenly over all samples.
+
+        Returns
+        -------
+        list of dict of str to ndarray
+            The inputs of the model by name, one dict per query.
         """
         inputs, codec = self.task.samples(self.data).inputs, self.codec()
         step = max(1, len(inputs) // count)
@@ -46,48 +64,71 @@ class Material:
 
 
 class Runner(Protocol):
-    """A loaded variant, inside its worker."""
+    """A loaded variant, inside its worker.
+
+    Attributes
+    ----------
+    decoding : mapping
+        The settings with which it produces outputs; variants with other settings are not compared.
+    threads : int
+        The number of threads that it computes with.
+    """
 
     decoding: Decoding
     threads: int
 
     def infer(self, features: Any) -> Any:
-        """Run the model on the features of one query."""
+        """Run the model on the features of one query, and return its results."""
 
 
 @dataclass(frozen=True)
 class Backend(ABC):
-    """A runtime with its optimisations: builds an artifact once and loads it in a worker.
+    """A runtime with its optimisations, which builds an artifact once and loads it in a worker.
 
-    Subclasses are frozen dataclasses whose fields are of JSON's types, because a worker receives
-    them by name and value. Runtimes are imported inside `build` and `load`, never on top.
+    Subclasses are frozen dataclasses whose fields have JSON's types, because a worker receives
+    them by name and value. They import their runtime inside `build` and `load`, never at the top
+    of the module.
+
+    Parameters
+    ----------
+    model : str, optional
+        A folder, relative to the suite's, or a hub id; None takes the model of the suite.
+    id : str, optional
+        The stable id of the variant; None takes `default_id`.
+    threads : int, "best", None or "suite", default "suite"
+        The number of threads; "suite" takes that of the suite, None the runtime's default.
+    cpus : tuple of int, optional
+        The cores that the worker is pinned to; None leaves the choice to the system.
+
+    Attributes
+    ----------
+    requires : tuple of str
+        The distributions that have to be installed. Their versions are part of an artifact's key.
+    extra : str or None
+        The extra of pytest-infperf that installs them.
     """
 
     _: KW_ONLY
     model: str | None = None
-    """A folder, relative to the suite's, or a hub id; None takes the suite's model."""
     id: str | None = None
-    """The variant's stable id; None derives one from the backend and its optimisations."""
     threads: Threads | Literal["suite"] = "suite"
     cpus: tuple[int, ...] | None = None
-    """The cores that the worker is pinned to; None leaves the choice to the system."""
 
     requires: ClassVar[tuple[str, ...]] = ()
-    """Distributions that must be installed; their versions are part of an artifact's key."""
     extra: ClassVar[str | None] = None
-    """The extra of pytest-infperf that installs them."""
 
     @property
     @abstractmethod
     def default_id(self) -> str:
-        """Such as `onnx-fused-int8`."""
+        """The id made of backend and optimisations, such as `onnx-fused-int8`."""
 
     @property
     def variant_id(self) -> str:
+        """The id of the variant."""
         return self.id or self.default_id
 
     def recipe(self) -> dict[str, Any]:
-        """What the artifact depends on beside the model, the libraries and the instruction set."""
+        """Return what the artifact depends on besides model, libraries and instruction set."""
         placement = {"model", "id", "threads", "cpus"}
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in placement}
         own = {
@@ -97,7 +138,7 @@ class Backend(ABC):
         return {"backend": f"{type(self).__module__}:{type(self).__qualname__}", **own}
 
     def built_from(self) -> Backend | None:
-        """The backend whose artifact this one starts from, such as an export; None: the model."""
+        """Return the backend whose artifact this one starts from; None starts from the model."""
         return None
 
     @property
@@ -106,20 +147,54 @@ class Backend(ABC):
         return False
 
     def missing_hardware(self) -> str:
-        """What this host lacks to run it; its tests are skipped with that reason."""
+        """Return why this host cannot run the variant; empty if it can.
+
+        The tests of the variant are skipped with this reason.
+        """
         return ""
 
     @abstractmethod
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
-        """Write the artifact into an empty folder; returns evidence of what was done.
+        """Write the artifact.
 
-        Raises BuildError when it cannot be made.
+        Parameters
+        ----------
+        material : Material
+            Model, task and data, and the artifact that this one is built from.
+        folder : Path
+            An empty folder for the artifact.
+
+        Returns
+        -------
+        dict
+            Evidence of the optimisations in JSON's types, such as counts of fused operators.
+
+        Raises
+        ------
+        BuildError
+            If the artifact cannot be built.
         """
 
     @abstractmethod
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
-        """Load the artifact with that many threads, or with the runtime's default."""
+        """Load the artifact in a worker.
+
+        Parameters
+        ----------
+        artifact : Path
+            The folder that `build` wrote.
+        task : Task
+            The task of the suite.
+        threads : int or None
+            The number of threads; None takes the runtime's default.
+        """
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
-        """Reasons, seen when building, why this variant may be no faster than the baseline."""
+        """Return reasons why this variant may not be faster than the baseline.
+
+        Parameters
+        ----------
+        evidence : mapping
+            What `build` returned.
+        """
         return []

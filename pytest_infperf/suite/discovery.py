@@ -1,56 +1,108 @@
-"""Finding a suite: `suite.py` beside the tests, imported by a name that a worker can use too."""
+"""Finding a suite: `suite.py` beside the tests, imported by a name that a worker can use too.
+
+The name is the path from the root, such as `suites.translation.suite`, by which tests can import
+the suite as well. Where that name leads elsewhere, because the folder is called `test`, `code` or
+like another package that is installed, the root is imported as a package of our own instead.
+"""
 
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import sys
+import traceback
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.machinery import PathFinder
 from pathlib import Path
+from types import ModuleType
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.suite import Suite
 
 SUITE_FILE = "suite.py"
+_PACKAGE = "infperf_suites"
+"""Name of the package that stands for a root."""
 
 
 @dataclass(frozen=True)
 class SuiteAddress:
-    """What a process of any checkout needs to load a suite by name."""
+    """The root folder and module name with which any process loads a suite."""
 
     root: str
-    """The folder that the module's name starts from."""
+    """The folder that the module is imported from."""
     module: str
-    """Such as `suites.translation.suite`."""
+    """The dotted name of the module, such as `suites.translation.suite`."""
+    package: str = ""
+    """The name of the package that stands for the root; empty if the module's name leads to it."""
+
+    @property
+    def _imported_as(self) -> str:
+        return f"{self.package}.{self.module}" if self.package else self.module
+
+    @property
+    def path(self) -> Path:
+        """The file of the suite."""
+        return Path(self.root, *self.module.split(".")).with_suffix(".py")
 
     def load(self) -> Suite:
+        """Import the module and return its suite.
+
+        Raises
+        ------
+        UserError
+            If the module defines no suite, or one that is not valid, or if its name leads to
+            another module; the message names the file and the line.
+        """
         if self.root not in sys.path:
             sys.path.insert(0, self.root)
-        module = import_module(self.module)
+        if self.package:
+            _stand_for(self.package, self.root)
+        try:
+            module = import_module(self._imported_as)
+        except UserError as error:
+            raise UserError(f"{self._where(error)}: {error}") from error
+        except ModuleNotFoundError as error:
+            if not _is_part(error.name, self._imported_as):
+                raise  # a module that the suite imports is missing
+            raise self._hidden(f"there is no module {error.name}") from error
+        if not _same_file(module.__file__, self.path):
+            raise self._hidden(f"that is {module.__file__}")
         suite = getattr(module, "suite", None)
         if not isinstance(suite, Suite):
             raise UserError(f"{module.__file__} must define `suite = Suite(...)`")
-        check_unique_ids(suite, str(module.__file__))
         return suite.at(Path(str(module.__file__)).parent)
 
-
-def check_unique_ids(suite: Suite, where: str) -> None:
-    """Raises UserError when two variants have one id."""
-    ids = suite.variant_ids
-    if twice := {i for i in ids if ids.count(i) > 1}:
-        raise UserError(
-            f"{where}: more than one variant is called {', '.join(sorted(twice))}; "
-            "give one of them an id of its own: Torch(..., id=...)"
+    def _hidden(self, found: str) -> UserError:
+        return UserError(
+            f"{self.path} cannot be imported as {self._imported_as}: {found}. Rename the folder "
+            f"{self.module.partition('.')[0]}, or what hides it"
         )
+
+    def _where(self, error: UserError) -> str:
+        """Return the suite's file, and the line in it that led to the error, if there is one."""
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename) == self.path
+        ]
+        return f"{self.path}:{lines[-1]}" if lines else str(self.path)
 
 
 def has_suite_beside(test_file: Path) -> bool:
+    """Return whether the folder of a test file has a suite.py."""
     return _suite_file(test_file).is_file()
 
 
 def suite_beside(test_file: Path, root: Path) -> SuiteAddress:
-    """The address of the suite.py in the folder of a test file."""
+    """Return the address of the suite.py in the folder of a test file.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, or a folder in its path cannot be part of a module name.
+    """
     path = _suite_file(test_file)
     if not has_suite_beside(test_file):
         raise UserError(
@@ -63,7 +115,70 @@ def suite_beside(test_file: Path, root: Path) -> SuiteAddress:
             f"{path}: workers import a suite by name, and {dotted[0]!r} has a dot in it; "
             "rename the folder"
         )
-    return SuiteAddress(str(start), ".".join(parts))
+    module = ".".join(parts)
+    if _leads_to(path, start, module):
+        return SuiteAddress(str(start), module)
+    package = _PACKAGE if start == root else f"{_PACKAGE}_{_digest(start)}"
+    return SuiteAddress(str(start), module, package)
+
+
+def _digest(folder: Path) -> str:
+    """Return a name for a folder outside of the root, where several may have suites."""
+    return hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
+
+
+def _leads_to(file: Path, root: Path, module: str) -> bool:
+    """Return whether a module's name leads to a file, in this process and in a new one.
+
+    Modules of the standard library may be imported before the root is searched, and a package that
+    is not a namespace is preferred to a folder without `__init__.py`, wherever it is found.
+    """
+    names = module.split(".")
+    if names[0] in sys.stdlib_module_names:
+        return False
+    path = sys.path if str(root) in sys.path else [str(root), *sys.path]
+    folder, origin = root, None
+    for end, name in enumerate(names, 1):
+        folder /= name
+        spec = PathFinder.find_spec(name, path)
+        known = sys.modules.get(".".join(names[:end]))
+        if spec is None or (known is not None and not _is_at(known, folder)):
+            return False
+        path, origin = list(spec.submodule_search_locations or ()), spec.origin
+    return _same_file(origin, file)
+
+
+def _is_at(module: ModuleType, path: Path) -> bool:
+    """Return whether a module that is imported is the folder at a path, or the file with `.py`."""
+    folders = [str(folder) for folder in getattr(module, "__path__", ())]
+    files = [module.__file__] if getattr(module, "__file__", None) else []
+    return any(_same_file(folder, path) for folder in folders) or any(
+        _same_file(file, path.with_name(f"{path.name}.py")) for file in files
+    )
+
+
+def _is_part(name: str | None, module: str) -> bool:
+    """Return whether a dotted name is that of a module or of a package that it is in."""
+    return name is not None and f"{module}.".startswith(f"{name}.")
+
+
+def _same_file(found: str | None, path: Path) -> bool:
+    return found is not None and os.path.realpath(found) == os.path.realpath(path)
+
+
+def _stand_for(package: str, root: str) -> None:
+    """Let a package stand for a folder: modules and packages below it are imported as its parts.
+
+    Relative imports work in them as they do by their own names.
+    """
+    known = sys.modules.get(package)
+    if known and known.__path__ == [root]:
+        return
+    for name in [name for name in sys.modules if _is_part(package, name)]:
+        del sys.modules[name]
+    module = ModuleType(package, f"The folder {root}.")
+    module.__path__ = [root]
+    sys.modules[package] = module
 
 
 def _suite_file(test_file: Path) -> Path:
@@ -71,7 +186,7 @@ def _suite_file(test_file: Path) -> Path:
 
 
 def suite_names_below(root: Path) -> set[str]:
-    """Names of the suites that a project has, read from their files without importing them."""
+    """Return the names of a project's suites, read from their files without importing them."""
     names = set()
     for folder, inner, files in os.walk(root):
         inner[:] = [name for name in inner if not _holds_no_suites(Path(folder, name))]
@@ -85,7 +200,7 @@ def _holds_no_suites(folder: Path) -> bool:
 
 
 def _names_in(suite_file: Path) -> set[str]:
-    """What `Suite("name", ...)` is called with; the folder's name where that is no plain text."""
+    """Return the first arguments of `Suite("name", ...)`, and the name of the folder."""
     try:
         calls = [n for n in ast.walk(ast.parse(suite_file.read_bytes())) if isinstance(n, ast.Call)]
     except (OSError, SyntaxError):
@@ -99,5 +214,5 @@ def _names_in(suite_file: Path) -> set[str]:
 
 
 def _called(call: ast.Call) -> str:
-    """`Suite` of both `Suite(...)` and `pytest_infperf.Suite(...)`."""
+    """Return `Suite` for both `Suite(...)` and `pytest_infperf.Suite(...)`."""
     return getattr(call.func, "attr", getattr(call.func, "id", ""))

@@ -1,9 +1,14 @@
-"""Shapes of load: closed and open loops, and MLPerf's scenarios.
+"""Loads that a suite puts on a server: closed and open loops, and MLPerf's scenarios.
 
-The scenarios are those of MLPerf LoadGen (Reddi et al. 2020, "MLPerf Inference Benchmark", section
-IV; github.com/mlcommons/inference, loadgen/README.md). LoadGen asks for at least 60 s and, of
-Server, for 270,336 queries; here a run lasts as long as the suite says, and says how many queries
-it had. What LoadGen sends in its own process goes through HTTP here, in a process of its own.
+The scenarios are those of MLPerf LoadGen. LoadGen asks for at least 60 s and, in the scenario
+Server, for 270,336 queries; here a run lasts as long as the suite says, and the record has the
+number of requests. LoadGen sends its queries within its own process; here they are requests over
+HTTP from another process.
+
+References
+----------
+Reddi et al. 2020, "MLPerf Inference Benchmark", section IV.
+https://github.com/mlcommons/inference, loadgen/README.md.
 """
 
 from __future__ import annotations
@@ -18,14 +23,27 @@ HOUR_S = 3600.0
 
 @dataclass(frozen=True)
 class Load:
-    """What all loads have."""
+    """The base of all loads.
+
+    Parameters
+    ----------
+    seconds : float, default 10
+        Duration, in seconds.
+    full_seconds : float, default 3600
+        Duration with --infperf-full, in seconds.
+    samples : int, default 1
+        The number of samples of a request.
+
+    Raises
+    ------
+    UserError
+        If a duration is not over 0, or a request has no sample.
+    """
 
     _: KW_ONLY
     seconds: float = 10.0
     full_seconds: float = HOUR_S
-    """With --infperf-full."""
     samples: int = 1
-    """Of a request."""
 
     def __post_init__(self) -> None:
         if self.seconds <= 0 or self.full_seconds <= 0:
@@ -35,23 +53,41 @@ class Load:
 
     @property
     def name(self) -> str:
-        """What a test, a limit and a report call it."""
+        """The name of the load in tests, limits and reports."""
         return type(self).__name__
 
     def lasts_s(self, full: bool) -> float:
+        """Return the duration in seconds, without or with --infperf-full."""
         return self.full_seconds if full else self.seconds
 
 
 @dataclass(frozen=True)
 class ClosedLoop(Load):
-    """Users who each wait for an answer before they send again: Locust's."""
+    """Users who each wait for an answer before they send the next request, by Locust.
+
+    Its name is `users=N`.
+
+    Parameters
+    ----------
+    users : int
+        The number of concurrent users.
+    spawn_rate : float, optional
+        Users that start per second; None starts all within the first second.
+    generators : int, default 1
+        The number of Locust processes that send. One process cannot use more than one core.
+    seconds, full_seconds, samples
+        As for all loads: durations in seconds, and the samples of a request.
+
+    Raises
+    ------
+    UserError
+        If there is no user or no generator.
+    """
 
     users: int
     _: KW_ONLY
     spawn_rate: float | None = None
-    """Users a second at the beginning; None starts all within the first second."""
     generators: int = 1
-    """Locust processes that send; one cannot fill more than a core."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,10 +101,24 @@ class ClosedLoop(Load):
 
 @dataclass(frozen=True)
 class OpenLoop(Load):
-    """Requests at random times, whether or not earlier ones are answered: Poisson arrivals."""
+    """Requests that arrive as a Poisson process, whether or not earlier ones are answered.
+
+    Its name is `rate=N`.
+
+    Parameters
+    ----------
+    rate : float
+        The mean rate of arrivals, in requests a second.
+    seconds, full_seconds, samples
+        As for all loads: durations in seconds, and the samples of a request.
+
+    Raises
+    ------
+    UserError
+        If the rate is not over 0.
+    """
 
     rate: float
-    """Requests a second."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,12 +132,26 @@ class OpenLoop(Load):
 
 @dataclass(frozen=True)
 class SingleStream(Load):
-    """One request after the other; the 90th percentile of latency counts."""
+    """MLPerf's SingleStream: one request after the other, judged by the 90th percentile.
+
+    Parameters
+    ----------
+    seconds, full_seconds, samples
+        As for all loads: durations in seconds, and the samples of a request.
+    """
 
 
 @dataclass(frozen=True)
 class MultiStream(Load):
-    """One request of eight samples after the other; the 99th percentile of latency counts."""
+    """MLPerf's MultiStream: one request of eight samples after the other, by the 99th percentile.
+
+    Parameters
+    ----------
+    samples : int, default 8
+        The number of samples of a request.
+    seconds, full_seconds
+        As for all loads: durations in seconds.
+    """
 
     _: KW_ONLY
     samples: int = 8
@@ -95,30 +159,60 @@ class MultiStream(Load):
 
 @dataclass(frozen=True)
 class Server(Load):
-    """Poisson arrivals at the highest rate of which a percentile stays within a limit."""
+    """MLPerf's Server: the highest rate of Poisson arrivals that keeps a percentile under a limit.
+
+    The rate is searched for in trials, and then confirmed for `seconds`.
+
+    Parameters
+    ----------
+    limit_s : float, default 0.25
+        The limit of latency, in seconds.
+    percentile : float, default 0.99
+        The percentile of latency that has to stay under the limit, as a fraction.
+    trial_s : float, default 4
+        The least duration of the trial of one rate, in seconds.
+    precision : float, default 0.1
+        The search ends when the rate is known to this fraction.
+    seconds, full_seconds, samples
+        As for all loads: durations in seconds, and the samples of a request.
+    """
 
     _: KW_ONLY
     limit_s: float = 0.25
     percentile: float = 0.99
     trial_s: float = 4.0
-    """Of one rate that is tried, or longer; the rate that is found then lasts `seconds`."""
     precision: float = 0.1
-    """Of the rate: the search ends when it is known to this share."""
 
     @property
     def trial_lasts_s(self) -> float:
-        """Long enough for a rate that is too high by the precision: who comes last then waits for
-        that share of the trial, and has to wait longer than the limit."""
+        """The duration of a trial in seconds: long enough to show a rate that is too high.
+
+        At a rate that is too high by `precision`, the last request waits for that fraction of the
+        trial, and this has to be longer than the limit.
+        """
         return max(self.trial_s, self.limit_s / self.precision)
 
     @property
     def limit(self) -> str:
+        """The limit in words, such as "99th percentile under 0.25 s"."""
         return f"{100 * self.percentile:g}th percentile under {self.limit_s:g} s"
 
 
 @dataclass(frozen=True)
 class Soak(Server):
-    """Poisson arrivals at a share of the highest rate, for long: what errors and memory do."""
+    """Poisson arrivals at a share of the highest rate, for so long that growing memory shows.
+
+    Its name is `soak`.
+
+    Parameters
+    ----------
+    share : float, default 0.8
+        The fraction of the highest rate at which requests arrive.
+    limit_s, percentile, trial_s, precision
+        As for `Server`, by which the highest rate is found.
+    seconds, full_seconds, samples
+        As for all loads: durations in seconds, and the samples of a request.
+    """
 
     _: KW_ONLY
     share: float = 0.8
@@ -130,9 +224,18 @@ class Soak(Server):
 
 @dataclass(frozen=True)
 class Offline(Load):
-    """All samples as fast as the server takes them; samples a second count."""
+    """MLPerf's Offline: all samples as fast as the server takes them, judged by the throughput.
+
+    Parameters
+    ----------
+    samples : int, default 8
+        The number of samples of a request.
+    connections : int, default 4
+        Requests that are at the server at any time, enough to keep it busy.
+    seconds, full_seconds
+        As for all loads: durations in seconds.
+    """
 
     _: KW_ONLY
     samples: int = 8
     connections: int = 4
-    """Requests that wait at the server at any time: enough that it never has nothing to do."""

@@ -1,4 +1,4 @@
-"""Backends by import path and field values, as they travel to a worker."""
+"""Backends as import path and field values, the form in which they are sent to a worker."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pytest_infperf.suite.backend import Backend
 
 
 def describe(backend: Backend) -> dict[str, Any]:
-    """`{"type": "package.module:Class", "fields": {...}}`, of JSON's types."""
-    kind = type(backend)
-    values = {f.name: getattr(backend, f.name) for f in fields(backend)}
+    """Return `{"type": "package.module:Class", "fields": {...}}`, in JSON's types."""
+    backend_type = type(backend)
+    values = {field.name: getattr(backend, field.name) for field in fields(backend)}
     return {
-        "type": f"{kind.__module__}:{kind.__qualname__}",
+        "type": f"{backend_type.__module__}:{backend_type.__qualname__}",
         "fields": {
             name: describe(value) if isinstance(value, Backend) else value
             for name, value in values.items()
@@ -24,13 +24,14 @@ def describe(backend: Backend) -> dict[str, Any]:
 
 
 def restore(description: Mapping[str, Any]) -> Backend:
+    """Return the backend that `describe` described."""
     module, _, name = description["type"].partition(":")
-    kind: type[Backend] = getattr(import_module(module), name)
-    values = {name: _value(value) for name, value in description["fields"].items()}
-    return kind(**values)
+    backend_type: type[Backend] = getattr(import_module(module), name)
+    values = {name: _restored(value) for name, value in description["fields"].items()}
+    return backend_type(**values)
 
 
-def _value(value: Any) -> Any:
+def _restored(value: Any) -> Any:
     if isinstance(value, dict) and value.keys() == {"type", "fields"}:
         return restore(value)
     return tuple(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What a server reads and writes: the classes that a payload of one's own derives from."""
+"""The base classes of payloads, the requests and responses of a server."""
 
 from __future__ import annotations
 
@@ -9,46 +9,94 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from pytest_infperf.suite.outputs import is_finite
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model says of one sample."""
+    """The answer of a model to one sample.
+
+    Parameters
+    ----------
+    output : Any
+        The output, of JSON's types; None if the model's result is not finite.
+    probabilities : mapping of str to float, optional
+        The probability of each label, from a classifier.
+    """
 
     output: Any
     probabilities: Mapping[str, float] | None = None
-    """By label, of a classifier."""
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether there is an output, without a number that is NaN or infinite."""
+        return self.output is not None and is_finite(self.output)
 
 
 @dataclass(frozen=True)
 class About:
-    """Whom a response comes from."""
+    """The variant that answered a request.
+
+    Parameters
+    ----------
+    suite : str
+        The name of the suite.
+    variant : str
+        The id of the variant.
+    version : str
+        The version of the artifact, a part of its key.
+    """
 
     suite: str
     variant: str
     version: str
-    """Of the artifact: a part of its key."""
 
 
 class Payload(ABC):
-    """A request and a response of one path. Subclasses lie in an importable module."""
+    """The request and response of one path, and their conversion to samples and from answers.
+
+    Subclasses must be in an importable module, because each process of a server imports them.
+
+    Attributes
+    ----------
+    request, response : type of pydantic.BaseModel
+        The pydantic models of the bodies.
+    form : {"translate", "label", ""}
+        The form on the page at /: a text box for a translation or for a label; empty for none.
+    """
 
     request: ClassVar[type[BaseModel]]
     response: ClassVar[type[BaseModel]]
     form: ClassVar[str] = ""
-    """How the page at / shows it: "translate" and "label" have text boxes; "" has none."""
 
     @abstractmethod
     def path(self, suite: str) -> str:
-        """Such as `/v1/models/translation:predict`."""
+        """Return the path, such as `/v1/models/translation:predict`."""
 
     @abstractmethod
     def samples(self, request: Any) -> list[Any]:
-        """The task's samples. Raises ValueError for what is none: the answer is 422."""
+        """Return the samples of a request, in the form of the task's inputs.
+
+        Raises
+        ------
+        ValueError
+            If an instance is not a sample of the task; the status of the response is 422.
+        """
 
     @abstractmethod
     def respond(self, request: Any, answers: Sequence[Answer], about: About) -> BaseModel:
-        """An answer a sample, in their order."""
+        """Return the response to a request.
+
+        Parameters
+        ----------
+        request : pydantic.BaseModel
+            The request.
+        answers : sequence of Answer
+            The answers, one per sample in the order of the samples.
+        about : About
+            The variant that answered.
+        """
 
     @abstractmethod
     def ask(self, samples: Sequence[Any]) -> BaseModel:
-        """The request of a client that has these samples."""
+        """Return the request that a client sends for these samples."""

@@ -1,4 +1,4 @@
-"""How the variants of a suite are served."""
+"""How the variants of a suite are served over HTTP."""
 
 from __future__ import annotations
 
@@ -14,35 +14,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Serving:
-    """Of a suite: how its variants are served when load is put on them."""
+    """How `variant.load` and `infperf serve` serve the variants of a suite.
+
+    Parameters
+    ----------
+    workers : int, default 1
+        The number of processes that answer in parallel, each with its own copy of the model.
+    queue : int, default 64
+        The maximum number of waiting requests per process; further ones are answered with 429.
+    batch : int, default 1
+        The maximum number of samples per query; 1 runs each request separately.
+    batch_window_ms : float, default 0
+        The time for which the first request of a batch waits for others, in milliseconds.
+    timeout_s : float, default 30
+        The time limit from the first byte of a request to its answer, in seconds. Later requests
+        are answered with 504.
+    max_body_bytes : int, default 262144
+        The maximum size of a request's body, in bytes. Larger ones are answered with 413.
+    payloads : sequence of Payload, optional
+        Payloads that are served in addition to that of the task.
+
+    Raises
+    ------
+    UserError
+        If a number is below its minimum.
+    """
 
     workers: int = 1
-    """Processes that answer side by side, each with a model of its own."""
     queue: int = 64
-    """Requests that may wait in a worker; those beyond are answered with 429."""
     batch: int = 1
-    """Samples that are put into one query at most; 1 takes each request as it comes."""
     batch_window_ms: float = 0.0
-    """How long the first request of a batch waits for others."""
     timeout_s: float = 30.0
-    """Of a request, from its first byte to its answer; 504 after that."""
     max_body_bytes: int = 262_144
-    """Larger requests are answered with 413."""
     payloads: Sequence[Payload] = ()
-    """Requests of the user's own form that it answers beside the task's."""
 
     def __post_init__(self) -> None:
         for name, least in (("workers", 1), ("queue", 1), ("batch", 1), ("max_body_bytes", 1)):
             if getattr(self, name) < least:
-                raise UserError(f"Serving({name}={getattr(self, name)}): at least {least}")
+                raise UserError(f"Serving({name}={getattr(self, name)}): must be at least {least}")
         if self.batch_window_ms < 0 or self.timeout_s <= 0:
             raise UserError(
                 f"Serving(batch_window_ms={self.batch_window_ms}, timeout_s={self.timeout_s}): "
-                "a window of at least 0 ms, and a time limit over 0 s"
+                "the window must be at least 0 ms, and the time limit over 0 s"
             )
 
     def limits(self) -> dict[str, Any]:
-        """All but the payloads, for a record."""
+        """Return all fields except the payloads, in JSON's types."""
         values = asdict(self)
         del values["payloads"]
         return values

@@ -1,13 +1,15 @@
-"""What a suite is made of: a task with its data and metrics, a model, and the backends that run it.
+"""A suite: a task with its data and metrics, a model, and the variants that run it.
 
-These are the protocols that the rest of the package and third parties build on. A suite is a
-value: it opens no file and imports no runtime, so a test run and a worker can both load it.
+A suite is a value: it opens no file and imports no runtime, so that the run and its workers load
+the same suite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -22,31 +24,90 @@ from pytest_infperf.suite.task import Task
 
 @dataclass(frozen=True)
 class Sweep:
-    """One parameter of queries over several values, all of them measured in turns."""
+    """Several values of one parameter of queries, which are measured in turns.
+
+    Parameters
+    ----------
+    parameter : {"batch", "length", "threads"}
+        The number of samples per query, the length of each sample (in the unit of the task, such as
+        tokens or seconds), or the number of threads.
+    values : sequence of int
+        Two or more values of at least 1, in ascending order.
+    variants : str, default "*"
+        A glob over variant ids: the variants that the sweep is measured for.
+
+    Raises
+    ------
+    UserError
+        If the values are not two or more whole numbers of at least 1 in ascending order.
+    """
 
     parameter: Literal["batch", "length", "threads"]
-    """Samples of a query; a sample's length, in the unit that its task counts; threads."""
     values: Sequence[int]
     variants: str = "*"
-    """A glob over the ids of the variants that it is measured for."""
 
     def __post_init__(self) -> None:
         ascending = all(a < b for a, b in pairwise(self.values))
         if len(self.values) < 2 or self.values[0] < 1 or not ascending:
             raise UserError(
-                f"Sweep({self.parameter!r}): {list(self.values)} are no two or more whole numbers "
-                "of at least 1, in ascending order"
+                f"Sweep({self.parameter!r}): {list(self.values)} are not two or more whole numbers "
+                "of at least 1 in ascending order"
             )
 
     @property
     def points(self) -> list[str]:
-        """Such as `length=512`."""
+        """The names of the points, such as `length=512`."""
         return [point(self.parameter, value) for value in self.values]
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A task with its data, metrics and variants."""
+    """A task with its data, metrics and variants.
+
+    Parameters
+    ----------
+    name : str
+        The name in thresholds.toml, records and reports.
+    task : Task
+        Defines how a sample becomes a query, and an output a score.
+    model : str
+        The model of all variants that name none of their own: a folder, relative to the suite's,
+        or a hub id, such as `owner/name`, `owner/name@revision` or `gpt2`.
+    variants : sequence of Backend
+        The variants that are measured, at least one. Each has an id of its own. The hook
+        `pytest_infperf_variants` adds to them.
+    baseline : str, optional
+        The id of the variant that others are compared with. `baseline` in thresholds.toml and
+        --infperf-baseline override it; None compares nothing.
+    threads : int, "best" or None, optional
+        The number of threads of all variants that do not set it: a number, the best one of a short
+        search, or None for the runtime's default.
+    sweeps : sequence of Sweep, optional
+        What `variant.sweep` measures, at most one sweep per parameter.
+    serving : Serving, optional
+        How `variant.load` and `infperf serve` serve the variants.
+    loads : sequence of Load, optional
+        The loads of `variant.load`, with different names.
+
+    Raises
+    ------
+    UserError
+        If there is no variant, two variants, loads or sweeps have one name, or the baseline is none
+        of the variants.
+
+    Examples
+    --------
+    >>> from pytest_infperf import Onnx, Suite, Torch, Translation
+    >>> suite = Suite(
+    ...     "translation",
+    ...     task=Translation(source="data/test.zho", reference="data/test.eng"),
+    ...     model="Helsinki-NLP/opus-mt-zh-en",
+    ...     baseline="torch",
+    ...     variants=[Torch(), Onnx(fused=True, int8="dynamic")],
+    ... )
+    >>> suite.variant_ids
+    ['torch', 'onnx-fused-int8']
+    """
 
     name: str
     _: KW_ONLY
@@ -54,32 +115,101 @@ class Suite:
     model: str
     variants: Sequence[Backend]
     baseline: str | None = None
-    """A variant's id; thresholds.toml and --infperf-baseline override it."""
     threads: Threads = None
     sweeps: Sequence[Sweep] = ()
-    """What `variant.sweep` measures, by the name of its parameter."""
     serving: Serving = field(default_factory=Serving)
-    """How `variant.load` and `infperf serve` serve its variants."""
     loads: Sequence[Load] = ()
-    """What `variant.load` puts on a server, by name."""
     folder: Path = field(default=Path())
-    """Where suite.py lies; set when the suite is found."""
+    """The folder of suite.py; set when the suite is loaded."""
+
+    def __post_init__(self) -> None:
+        ids = self.variant_ids
+        if not ids:
+            raise UserError(
+                f"Suite({self.name!r}): variants is empty, so nothing would be measured; name at "
+                "least one variant, such as Torch() or Onnx() (pytest_infperf_variants of plugins "
+                "adds to those of a suite)"
+            )
+        self._refuse_repeated(
+            "variants", ids, "give one of them an id of its own: Torch(..., id=...)"
+        )
+        self._refuse_repeated("loads", [load.name for load in self.loads], "leave one of them out")
+        self._refuse_repeated(
+            "sweeps",
+            [sweep.parameter for sweep in self.sweeps],
+            "measure all values in one sweep",
+        )
+        if self.baseline is not None and self.baseline not in ids:
+            near = get_close_matches(self.baseline, ids, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ids)}"
+            raise UserError(
+                f"Suite({self.name!r}): the baseline {self.baseline!r} is not a variant; {hint}"
+            )
+
+    def _refuse_repeated(self, what: str, names: Iterable[str], remedy: str) -> None:
+        if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
+            raise UserError(
+                f"Suite({self.name!r}): several {what} have the name {', '.join(repeated)}; "
+                f"{remedy}"
+            )
 
     def at(self, folder: Path) -> Suite:
+        """Return this suite with the folder of its suite.py."""
         return replace(self, folder=folder)
 
     def with_variants(self, more: Sequence[Backend]) -> Suite:
+        """Return this suite with more variants.
+
+        Raises
+        ------
+        UserError
+            If two variants have the same id.
+        """
         return replace(self, variants=(*self.variants, *more))
 
     @property
     def variant_ids(self) -> list[str]:
+        """The ids of the variants, in their order."""
         return [variant.variant_id for variant in self.variants]
 
     def variant(self, variant_id: str) -> Backend:
+        """Return the variant with an id."""
         return next(v for v in self.variants if v.variant_id == variant_id)
 
+    def load(self, name: str) -> Load:
+        """Return the load with a name.
+
+        Raises
+        ------
+        UserError
+            If the suite has no such load.
+        """
+        loads = {load.name: load for load in self.loads}
+        if name not in loads:
+            raise self._lacks(f"load {name!r}", loads, "loads=[ClosedLoop(4)]")
+        return loads[name]
+
+    def sweep(self, parameter: str) -> Sweep:
+        """Return the sweep of a parameter.
+
+        Raises
+        ------
+        UserError
+            If the suite has no such sweep.
+        """
+        sweeps: dict[str, Sweep] = {sweep.parameter: sweep for sweep in self.sweeps}
+        if parameter not in sweeps:
+            raise self._lacks(f"sweep of {parameter!r}", sweeps, "sweeps=[Sweep(...)]")
+        return sweeps[parameter]
+
+    def _lacks(self, what: str, known: Iterable[str], remedy: str) -> UserError:
+        names = ", ".join(known) or "none"
+        return UserError(f"the suite {self.name} has no {what}, only {names}: Suite({remedy})")
+
     def model_of(self, backend: Backend) -> str:
+        """Return the folder or hub id of a variant's model."""
         return backend.model or self.model
 
     def threads_of(self, backend: Backend) -> Threads:
+        """Return the number of threads of a variant, "best", or None for the runtime's default."""
         return self.threads if backend.threads == "suite" else backend.threads

@@ -1,4 +1,4 @@
-"""What the author of a task implements: samples, codec, metrics."""
+"""The base class of tasks, and the protocols of their metrics and codecs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,23 @@ if TYPE_CHECKING:
 
 
 Decoding = Mapping[str, int | float | str | bool]
-"""How outputs are produced (beams, lengths ...): the same in every variant, or no comparison."""
+"""Settings of decoding, such as beams and lengths; variants that differ are not compared."""
 
 
 class Metric(Protocol):
-    """A quality score that is a function of summed per-sample statistics.
+    """A quality score that is a function of per-sample statistics, summed over the samples.
 
-    BLEU, chrF, WER, accuracy and F1 all are, which makes a bootstrap a matrix product.
+    BLEU, chrF, WER, accuracy and F1 are such functions, which makes a bootstrap over samples a
+    matrix product.
+
+    Attributes
+    ----------
+    name : str
+        The name of the measure in thresholds.toml and in reports, such as `bleu`.
+    unit : str
+        The unit of the score, such as `points`.
+    higher_is_better : bool
+        Whether a higher score means a better model.
     """
 
     name: str
@@ -34,25 +44,66 @@ class Metric(Protocol):
     higher_is_better: bool
 
     def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Per-sample statistics, shape [samples, k]."""
+        """Return the statistics of each sample.
+
+        Parameters
+        ----------
+        outputs : sequence, length n
+            The outputs of the model, one per sample.
+        references : sequence, length n
+            The references of the same samples.
+
+        Returns
+        -------
+        ndarray of float, shape (n, k)
+            The k statistics of each sample.
+        """
 
     def score(self, totals: NDArray[np.float64]) -> float:
-        """The corpus score of statistics summed over samples, shape [k]."""
+        """Return the score of a corpus.
+
+        Parameters
+        ----------
+        totals : ndarray of float, shape (k,)
+            The statistics, summed over the samples of the corpus.
+        """
 
     def signature(self) -> str:
-        """What makes two scores comparable: versions and settings."""
+        """Return the versions and settings that make two scores comparable."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The test data of a task: inputs and what their outputs are scored against."""
+    """The test data of a task.
+
+    Parameters
+    ----------
+    inputs : sequence, length n
+        The inputs, of the type that the task's codec encodes.
+    references : sequence, length n
+        What the output of each input is scored against.
+
+    Raises
+    ------
+    UserError
+        If there is no sample, or an input has no reference.
+    """
 
     inputs: Sequence[Any]
     references: Sequence[Any]
 
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.references):
+            raise UserError(
+                f"the test data has {len(self.inputs):,} inputs and {len(self.references):,} "
+                "references: each input needs one"
+            )
+        if not len(self.inputs):
+            raise UserError("the test data is empty: it needs at least one sample")
+
     def inputs_digest(self) -> str:
-        """Equal for equal inputs in any process: each is hashed for itself, because equal ones
-        need not be the same object in both."""
+        """Return a hash that is equal for equal inputs in any process."""
+        # Each input is pickled separately, because equal inputs can be one object or several.
         digest = hashlib.sha256()
         for sample in self.inputs:
             digest.update(hashlib.sha256(pickle.dumps(sample)).digest())
@@ -60,62 +111,144 @@ class Samples:
 
 
 class Codec(Protocol):
-    """A task's way from samples to a model's features and from its results to outputs."""
+    """Encodes samples to features of a model, and decodes its results to outputs."""
 
     def encode(self, inputs: Sequence[Any]) -> Any:
-        """Features of one query."""
+        """Return the features of one query with these inputs."""
 
     def decode(self, results: Any, features: Any) -> list[Any]:
-        """Outputs of one query, one a sample, each of JSON's types."""
+        """Return the outputs of one query, one per sample, in JSON's types.
+
+        The output of a sample whose result is not finite (NaN or infinity) is None: it is counted,
+        wrong in every metric, and fails the gates on quality.
+
+        Parameters
+        ----------
+        results : Any
+            The results of the model's runner for the features.
+        features : Any
+            The features that `encode` returned for the query.
+        """
 
 
 class ArrayCodec(Codec, Protocol):
-    """Of a task whose models answer in one pass: features are arrays by name.
+    """The codec of a task whose models answer in one pass.
 
-    What `features` has beyond `axes` is for `decode` alone; results are one array, a row a sample.
+    Features are arrays by name; the results are one array with a row per sample. Features that
+    are not in `axes` are only for `decode`.
+
+    Attributes
+    ----------
+    axes : mapping of str to sequence of str or int
+        The axes of each input of the model: a size, or a name for an axis whose size differs from
+        query to query, such as `{"image": ("batch", 1, 28, 28)}`.
     """
 
     axes: Mapping[str, Sequence[str | int]]
-    """By name of a model's input its axes: a size, or the name of what differs from query to
-    query, such as `{"image": ("batch", 1, 28, 28)}`."""
 
 
 class Task(ABC):
-    """How a sample becomes a query and an output a score."""
+    """How a sample becomes a query, and an output a score.
+
+    Subclasses are frozen dataclasses that open no file when they are made.
+
+    Attributes
+    ----------
+    metrics : sequence of Metric or str
+        The metrics, or the names of shipped ones. The first one is in the report's first table.
+    sample_size : int
+        The number of samples that are measured and scored without --infperf-full.
+    generates : bool
+        Whether models answer token by token. Models of other tasks answer in one pass, and the
+        task's codec is an `ArrayCodec`.
+    auto_class : str or None
+        The name of the Auto class of transformers that opens models of this task.
+    """
 
     metrics: Sequence[Metric | str]
     sample_size: int
 
     generates: ClassVar[bool] = False
-    """Models answer token by token; otherwise in one pass, and the codec is an ArrayCodec."""
     auto_class: ClassVar[str | None] = None
-    """What opens models of this task, of transformers' Auto classes."""
 
     @property
     @abstractmethod
     def decoding(self) -> Decoding:
-        """What every variant must share to be compared."""
+        """The settings that variants must share in order to be compared."""
 
     @abstractmethod
     def samples(self, folder: Path) -> Samples:
-        """Read the test data; relative paths start at the suite's folder."""
+        """Read the test data.
+
+        Parameters
+        ----------
+        folder : Path
+            The folder of the suite, to which paths are relative.
+
+        Raises
+        ------
+        UserError
+            If the data cannot be read; the message names the file and the remedy.
+        """
 
     @abstractmethod
     def codec(self, model: Path) -> Codec:
-        """Open what turns samples into features, from the model's own files."""
+        """Return the codec of a model, opened from the files in the model's folder.
+
+        Raises
+        ------
+        UserError
+            If the folder lacks a file that the codec needs.
+        """
+
+    def check(self, samples: Samples, codec: Any) -> None:  # noqa: B027 - it need not be overridden
+        """Check that a model can answer what its outputs are scored against.
+
+        It is called before a model is built and when it is loaded. By default nothing is checked.
+
+        Parameters
+        ----------
+        samples : Samples
+            The test data.
+        codec : Codec
+            The codec of the model.
+
+        Raises
+        ------
+        UserError
+            If it cannot, such as a classifier whose labels are not those of the data.
+        """
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """A sample of at least that length, made of the one of that number and those after it.
+        """Return a sample of at least a given length.
 
-        The codec's `encode(inputs, length)` cuts its features to the length, in whatever unit the
-        task counts (tokens, seconds). Raises UserError for a task without lengths.
+        Parameters
+        ----------
+        inputs : sequence
+            The inputs of the test data.
+        number : int
+            The index of the input with which the sample begins.
+        length : int
+            The length in the unit of the task, such as tokens. The codec's
+            `encode(inputs, length)` cuts the features to it.
+
+        Raises
+        ------
+        UserError
+            If the task cannot make samples of a given length.
         """
-        raise UserError(f"{type(self).__name__} has no samples of a chosen length to sweep over")
+        raise UserError(f"{type(self).__name__} cannot make samples of a given length for a sweep")
 
     def payload(self, codec: Codec) -> Payload:
-        """What a server of the task reads and writes. Raises UserError for a task without one."""
-        raise UserError(f"{type(self).__name__} says no payload that a server would read")
+        """Return the requests and responses of a server of the task.
+
+        Raises
+        ------
+        UserError
+            If the task cannot be served.
+        """
+        raise UserError(f"{type(self).__name__} cannot be served: it defines no payload")
 
     def duration_s(self, sample: Any) -> float | None:
-        """Seconds of sound or film in a sample, for the real-time factor; None without any."""
+        """Return the duration of a sample of audio or video in seconds; None for other samples."""
         return None

@@ -1,4 +1,7 @@
-"""The null task: outputs should equal inputs. With the fake backend it measures the harness."""
+"""The null task, whose correct outputs equal its inputs.
+
+With the `Fake` backend it measures the overhead of this package.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
 
 if TYPE_CHECKING:
@@ -15,10 +19,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Echo(Task):
+    """A null task on generated texts: an output is correct if it equals its input.
+
+    It reads no data, no file of a model, and needs no extra.
+
+    Parameters
+    ----------
+    count : int, default 200
+        Number of samples, at least 1: "sample 0", "sample 1" and so on.
+    metrics : sequence of Metric or str, default ("accuracy",)
+        Quality scores.
+    sample_size : int, default 100
+        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+
+    Raises
+    ------
+    UserError
+        If `count` is less than 1.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from pytest_infperf import Echo
+    >>> Echo(count=2).samples(Path()).inputs
+    ['sample 0', 'sample 1']
+    """
+
     _: KW_ONLY
     count: int = 200
     metrics: Sequence[Metric | str] = ("accuracy",)
     sample_size: int = 100
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise UserError(f"Echo(count={self.count}) has no sample: count is at least 1")
 
     @property
     def decoding(self) -> Decoding:
@@ -29,7 +63,7 @@ class Echo(Task):
         return Samples(texts, texts)
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """The sample as often as it takes; the codec cuts it to `length` characters."""
+        """Repeat the sample `length` times; the codec truncates it to `length` characters."""
         return str(inputs[number]) * length
 
     def codec(self, model: Path) -> Codec:
@@ -42,6 +76,8 @@ class Echo(Task):
 
 
 class EchoCodec:
+    """Codec whose features and outputs are the texts themselves."""
+
     def encode(self, inputs: Sequence[Any], length: int | None = None) -> Any:
         return inputs if length is None else [text[:length] for text in inputs]
 

@@ -1,7 +1,7 @@
-"""What requests and responses look like: pairs of pydantic models, and the way to samples and back.
+"""Requests and responses of the tasks: pydantic models, and their conversion to samples and back.
 
-The paths and words of a task's own payload are those of KServe's V1 inference protocol, which
-TensorFlow Serving had first: `{"instances": [...]}` in, `{"predictions": [...]}` out.
+Paths and keys follow KServe's V1 inference protocol, which TensorFlow Serving introduced:
+`{"instances": [...]}` in, `{"predictions": [...]}` out.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pytest_infperf.suite.payload import About, Answer, Payload
 
 MAX_INSTANCES = 256
 MAX_CHARACTERS = 50_000
-"""Of one text: more than any of the models reads of it."""
+"""Longest text, in characters; models truncate texts well below it."""
 
 
 class Instances(Payload):
-    """`instances` in, `predictions` out, one each."""
+    """Payload with `instances` in the request and a prediction for each in the response."""
 
     def path(self, suite: str) -> str:
         return f"/v1/models/{suite}:predict"
@@ -45,10 +45,12 @@ class Instances(Payload):
 
 
 class Strict(BaseModel):
+    """Pydantic model that rejects unknown keys, infinity and NaN."""
+
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-# What is white space differs between Python's, Rust's and JavaScript's \s by these characters.
+# Python, Rust and JavaScript disagree whether \s matches these characters.
 _VISIBLE = r"[^\s\x1c-\x1f\x85\ufeff]"
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS, pattern=_VISIBLE)]
 
@@ -77,7 +79,7 @@ class Labels(Strict):
 
 
 class ToLabel(Instances):
-    """Of a classifier: the label, with its probabilities where the model has any."""
+    """Payload of a classifier: the label, and the probabilities if the model has any."""
 
     response = Labels
 
@@ -98,7 +100,7 @@ Pixel = Annotated[int, Field(ge=0, le=255)]
 
 class Images(Strict):
     instances: Annotated[list[list[list[Pixel]]], Field(min_length=1, max_length=MAX_INSTANCES)]
-    """Rows of pixels from 0 to 255, an image each."""
+    """Images, each a list of rows of pixels from 0 to 255."""
 
 
 class ImageToLabel(ToLabel):
@@ -113,19 +115,19 @@ class ImageToLabel(ToLabel):
         rows, columns = self._shape
         for number, image in enumerate(request.instances):
             if len(image) != rows or any(len(row) != columns for row in image):
-                raise ValueError(f"instance {number} has not {rows} rows of {columns} pixels")
+                raise ValueError(f"instance {number} must have {rows} rows of {columns} pixels")
         return [np.array(image, np.uint8) for image in request.instances]
 
     def instance(self, sample: Any) -> Any:
         return sample.tolist()
 
 
-_LEAST_S = 0.1
+_SHORTEST_S = 0.1
 
 
 class Recording(Strict):
     b64: Annotated[str, Field(min_length=1)]
-    """A WAV file: mono, 16 bits."""
+    """WAV file in base64, mono with 16 bits."""
 
 
 class Recordings(Strict):
@@ -145,26 +147,26 @@ class SpeechToText(Instances):
     def _waveform(self, number: int, encoded: str) -> Any:
         import numpy as np
 
-        wanted = f"a WAV file in base64, mono, 16 bits, {self._rate} samples a second"
+        expected = f"a WAV file in base64, mono with 16 bits at {self._rate} Hz"
         try:
             with wave.open(io.BytesIO(base64.b64decode(encoded, validate=True))) as file:
-                form = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+                format_ = (file.getnchannels(), file.getsampwidth(), file.getframerate())
                 frames = file.readframes(file.getnframes())
         except (binascii.Error, wave.Error, EOFError) as error:
-            raise ValueError(f"instance {number} is not {wanted} ({error})") from None
-        if form != (1, 2, self._rate):
-            raise ValueError(f"instance {number} is not {wanted}")
-        if len(frames) < 2 * self._rate * _LEAST_S:
-            raise ValueError(f"instance {number} is shorter than {_LEAST_S} s")
+            raise ValueError(f"instance {number} is not {expected} ({error})") from None
+        if format_ != (1, 2, self._rate):
+            raise ValueError(f"instance {number} is not {expected}")
+        if len(frames) < 2 * self._rate * _SHORTEST_S:
+            raise ValueError(f"instance {number} is shorter than {_SHORTEST_S} s")
         return np.frombuffer(frames, "<i2").astype(np.float32) / 32768
 
     def instance(self, sample: Any) -> Any:
         import numpy as np
 
-        written = io.BytesIO()
-        with wave.open(written, "wb") as file:
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(self._rate)
             file.writeframes(np.round(np.clip(sample, -1, 1) * 32767).astype("<i2").tobytes())
-        return Recording(b64=base64.b64encode(written.getvalue()).decode())
+        return Recording(b64=base64.b64encode(buffer.getvalue()).decode())

@@ -1,13 +1,42 @@
-"""From a classifier's logits to probabilities."""
+"""Conversion of a classifier's logits to classes and probabilities."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from pytest_infperf.errors import UserError
 
-def softmax(logits: Any) -> Any:
-    """Over the last axis, shape [samples, classes]."""
+
+def best_classes(logits: Any) -> list[int | None]:
+    """Return the class with the largest logit of each sample; None where it is not finite.
+
+    A NaN or an infinity is the largest logit wherever there is one, except for minus infinity,
+    with which some models exclude a class.
+
+    Raises
+    ------
+    UserError
+        If there are fewer than two classes: the largest of one says nothing.
+    """
     import numpy as np
 
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    if logits.shape[-1] < 2:
+        raise UserError(
+            f"the model answers with {logits.shape[-1]} value for each sample, as for a "
+            "regression, and a classifier needs one for each of at least two classes"
+        )
+    finite = np.isfinite(logits.max(axis=-1)).tolist()
+    best = logits.argmax(axis=-1).tolist()
+    return [number if usable else None for number, usable in zip(best, finite, strict=True)]
+
+
+def softmax(logits: Any) -> Any:
+    """Return the softmax over the last axis of logits, shape [samples, classes].
+
+    The probabilities of a sample whose largest logit is not finite are NaN.
+    """
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return exponentials / exponentials.sum(axis=-1, keepdims=True)

@@ -1,7 +1,7 @@
-"""Speech recognition: a waveform in, words out, by a network trained with CTC.
+"""Recognition of spoken digits by a network that is trained with CTC.
 
-Utterances are strings of recordings of one speaker, put together with a seed: pauses of 20 to 200
-ms between them, and a little noise.
+Utterances are joined from recordings of single digits by one speaker, with a seed: pauses of 20 to
+200 ms between them, and some noise.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.suite.labels import listed
 from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
 
 Recording = tuple[int, Any]
-"""A digit, and its waveform: float32 from -1 to 1, shape [samples]."""
+"""A digit and its waveform, float32 from -1 to 1, shape [samples]."""
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _RECORDING = re.compile(r"(?P<digit>\d)_(?P<speaker>[a-z]+)_\d+\.wav")
@@ -31,19 +32,66 @@ _NOISE = (0.0005, 0.002)
 
 @dataclass(frozen=True)
 class SpeechRecognition(Task):
-    """`recordings` is a folder of `{digit}_{speaker}_{index}.wav`, mono and 16 bits, as the Free
-    Spoken Digit Dataset has them."""
+    """Recognition of utterances of digits, joined from recordings of single digits.
+
+    Model folders have a `modeling.py` and a `config.json` with `n_fft`, `hop`, `bins`, `alphabet`
+    and `blank`. Outputs follow the best path through the outputs of CTC. The metrics "wer" and
+    "cer" require the extra ``pytest-infperf[speech]``.
+
+    Parameters
+    ----------
+    recordings : str
+        Folder of files ``{digit}_{speaker}_{index}.wav``, mono with 16 bits, relative to the
+        suite's folder. The Free Spoken Digit Dataset has this form.
+    utterances : int, default 300
+        Number of samples, at least 1.
+    digits : tuple of (int, int), default (3, 7)
+        Smallest and largest number of digits in an utterance, at least 1.
+    seed : int, default 1234
+        Seed of the choice of recordings, pauses and noise.
+    rate : int, default 8000
+        Sampling rate of the recordings, in hertz.
+    metrics : sequence of Metric or str, default ("wer", "cer")
+        Quality scores: word and character error rate.
+    sample_size : int, default 120
+        Utterances that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+
+    Raises
+    ------
+    UserError
+        If `utterances` or `digits` leave no sample; if there are no recordings or one has another
+        format (when the samples are read); if the model's `config.json` lacks a value (when the
+        codec is opened); or if its `alphabet` lacks a letter of the digits (before it is built).
+
+    References
+    ----------
+    Graves et al. 2006, "Connectionist Temporal Classification".
+    Free Spoken Digit Dataset: https://github.com/Jakobovski/free-spoken-digit-dataset
+
+    Examples
+    --------
+    >>> from pytest_infperf import SpeechRecognition
+    >>> SpeechRecognition(recordings="data/fsdd-test", digits=(1, 1)).rate
+    8000
+    """
 
     _: KW_ONLY
     recordings: str
     utterances: int = 300
     digits: tuple[int, int] = (3, 7)
-    """The least and the most of an utterance."""
     seed: int = 1234
     rate: int = 8000
-    """Samples a second of the recordings."""
     metrics: Sequence[Metric | str] = ("wer", "cer")
     sample_size: int = 120
+
+    def __post_init__(self) -> None:
+        low, high = self.digits
+        if self.utterances < 1 or not 1 <= low <= high:
+            raise UserError(
+                f"SpeechRecognition(utterances={self.utterances}, digits={self.digits}) has no "
+                "sample: utterances is at least 1, and digits are two numbers of at least 1 in "
+                "ascending order"
+            )
 
     @property
     def decoding(self) -> Decoding:
@@ -56,8 +104,8 @@ class SpeechRecognition(Task):
         rng = np.random.default_rng(self.seed)
         names = sorted(speakers)
         low, high = self.digits
-        made = [
-            _utterance(
+        utterances = [
+            _make_utterance(
                 speakers[names[i % len(names)]],
                 int(rng.integers(low, high + 1)),
                 self.rate,
@@ -65,11 +113,11 @@ class SpeechRecognition(Task):
             )
             for i in range(self.utterances)
         ]
-        waves, texts = zip(*made, strict=True)
+        waves, texts = zip(*utterances, strict=True)
         return Samples(list(waves), list(texts))
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """`length` seconds of the utterances one after the other."""
+        """Join utterances and truncate them to `length` seconds."""
         import numpy as np
 
         parts: list[Any] = []
@@ -84,6 +132,16 @@ class SpeechRecognition(Task):
     def codec(self, model: Path) -> ArrayCodec:
         return SpectrogramCodec(model)
 
+    def check(self, samples: Samples, codec: Any) -> None:
+        """Check that the model's alphabet has every letter of the references."""
+        letters = {letter for text in samples.references for letter in text}
+        if unknown := sorted(letters - {*codec.alphabet}):
+            raise UserError(
+                f"the model cannot write the references: they have the letters "
+                f"{listed(sorted(letters))}, and the alphabet in its config.json is "
+                f"{codec.alphabet!r}, without {listed(unknown)}"
+            )
+
     def payload(self, codec: Any) -> Payload:
         from pytest_infperf.tasks.payloads import SpeechToText
 
@@ -91,31 +149,36 @@ class SpeechRecognition(Task):
 
 
 def recordings_by_speaker(folder: Path, rate: int) -> dict[str, list[Recording]]:
-    """By speaker, in the order of the files' names."""
+    """Return the recordings of each speaker, in the order of their file names.
+
+    Raises UserError if the folder has none or one has another format.
+    """
     speakers: dict[str, list[Recording]] = {}
     for path in sorted(folder.glob("*.wav")):
-        if found := _RECORDING.fullmatch(path.name):
-            recording = int(found["digit"]), _waveform(path, rate)
-            speakers.setdefault(found["speaker"], []).append(recording)
+        if match := _RECORDING.fullmatch(path.name):
+            recording = int(match["digit"]), _read_waveform(path, rate)
+            speakers.setdefault(match["speaker"], []).append(recording)
     if not speakers:
         raise UserError(f"{folder} has no recordings named DIGIT_SPEAKER_INDEX.wav")
     return speakers
 
 
-def _waveform(path: Path, rate: int) -> Any:
+def _read_waveform(path: Path, rate: int) -> Any:
     import numpy as np
 
     try:
         with wave.open(str(path)) as file:
             if (file.getnchannels(), file.getsampwidth(), file.getframerate()) != (1, 2, rate):
-                raise UserError(f"{path} is not mono with 16 bits and {rate} samples a second")
+                raise UserError(f"{path} is not mono with 16 bits at {rate} Hz: convert it")
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
             return samples.astype(np.float32) / 32768
     except (OSError, EOFError, wave.Error) as error:
         raise UserError(f"cannot read the recording {path}: {error!r}") from error
 
 
-def _utterance(recordings: Sequence[Recording], count: int, rate: int, rng: Any) -> tuple[Any, str]:
+def _make_utterance(
+    recordings: Sequence[Recording], count: int, rate: int, rng: Any
+) -> tuple[Any, str]:
     import numpy as np
 
     words, parts = [], []
@@ -129,11 +192,12 @@ def _utterance(recordings: Sequence[Recording], count: int, rate: int, rng: Any)
 
 
 class SpectrogramCodec:
-    """Log spectrograms, and the best path through CTC's outputs (Graves et al. 2006).
+    """Codec from waveforms to log spectrograms, and from CTC's outputs to text.
 
-    Features are float32, shape [batch, bins, frames], `log1p(50 * |STFT|)` of a centred Hann
-    window, normalised over each query, as the network was trained; results are log probabilities,
-    shape [batch, steps, letters].
+    Features are float32, shape [batch, bins, frames]: `log1p(50 * |STFT|)` with a centred Hann
+    window, normalised over each sample, as in the training of the network. Results are log
+    probabilities, shape [batch, steps, letters], decoded by the best path (Graves et al. 2006).
+    Raises UserError if config.json lacks a value.
     """
 
     axes: Mapping[str, Sequence[str | int]]
@@ -144,7 +208,7 @@ class SpectrogramCodec:
         try:
             config = json.loads((model / "config.json").read_text("utf-8"))
             self._window, self._hop = int(config["n_fft"]), int(config["hop"])
-            self._alphabet, self._blank = str(config["alphabet"]), int(config["blank"])
+            self.alphabet, self._blank = str(config["alphabet"]), int(config["blank"])
             self.axes = {"spectrogram": ("batch", int(config["bins"]), "frames")}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
@@ -154,7 +218,7 @@ class SpectrogramCodec:
         self._hann = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
 
     def encode(self, inputs: Sequence[Any], length: int | None = None) -> dict[str, Any]:
-        """Sized inputs have their length already."""
+        """Compute the spectrograms of waveforms; `length` has no effect, as `sized` truncates."""
         import numpy as np
 
         longest = max(map(len, inputs))
@@ -172,13 +236,19 @@ class SpectrogramCodec:
         }
 
     def decode(self, results: Any, features: Any) -> list[Any]:
-        best = results.argmax(axis=-1)
+        import numpy as np
+
+        # A NaN or an infinity is the largest result wherever there is one.
+        best, finite = results.argmax(axis=-1), np.isfinite(results.max(axis=-1))
         steps = [(frames + 1) // 2 for frames in features["frames"]]
-        return [self._text(path[:count].tolist()) for path, count in zip(best, steps, strict=True)]
+        return [
+            self._text(path[:count].tolist()) if usable[:count].all() else None
+            for path, usable, count in zip(best, finite, steps, strict=True)
+        ]
 
     def _text(self, path: Sequence[int]) -> str:
         letters = [
-            self._alphabet[letter]
+            self.alphabet[letter]
             for i, letter in enumerate(path)
             if letter != self._blank and (i == 0 or letter != path[i - 1])
         ]

@@ -1,4 +1,4 @@
-"""Translation: text in, text out, with the SentencePiece models and vocabulary of Marian models."""
+"""Translation with the SentencePiece models and the vocabulary of Marian models."""
 
 from __future__ import annotations
 
@@ -11,50 +11,79 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
+from pytest_infperf.tasks.text_files import read_parallel
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
 
-_CHARACTERS_OF_A_PIECE = 4
-"""Of any language's text, at most, on the average of a long one."""
+_CHARACTERS_PER_PIECE = 4
+"""Upper bound of the average length of a piece in a long text of any language, in characters."""
 _LANGUAGE_CODE = re.compile(r">>.+?<<")
 
 
 @dataclass(frozen=True)
 class Translation(Task):
-    """Line i of `reference` translates line i of `source`, both UTF-8."""
+    """Translation of sentences by Marian models of transformers, greedily or with beams.
+
+    Model folders have the files of a MarianTokenizer (`source.spm`, `target.spm`, `vocab.json`,
+    `tokenizer_config.json`). Requires the extra ``pytest-infperf[torch]``.
+
+    Parameters
+    ----------
+    source : str
+        UTF-8 file with one sentence per line, relative to the suite's folder.
+    reference : str or sequence of str
+        UTF-8 file whose line i is the translation of line i of `source`, or several such files for
+        sentences with several translations.
+    beams : int, default 1
+        Beams of the search; 1 decodes greedily.
+    max_new_tokens : int, default 64
+        Longest output, in tokens.
+    metrics : sequence of Metric or str, default ("bleu", "chrf")
+        Quality scores.
+    sample_size : int, default 400
+        Sentences that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+
+    Raises
+    ------
+    UserError
+        If a file cannot be read or is empty, or the files differ in their number of lines (when the
+        samples are read), or if the model folder lacks a file (when the codec is opened).
+
+    Examples
+    --------
+    >>> from pytest_infperf import Translation
+    >>> Translation(source="data/test.zho", reference="data/test.eng", beams=4).decoding
+    {'beams': 4, 'max_new_tokens': 64}
+    """
 
     generates: ClassVar[bool] = True
     auto_class: ClassVar[str | None] = "AutoModelForSeq2SeqLM"
 
     _: KW_ONLY
     source: str
-    reference: str
+    reference: str | Sequence[str]
     beams: int = 1
-    """1 decodes greedily."""
     max_new_tokens: int = 64
     metrics: Sequence[Metric | str] = ("bleu", "chrf")
     sample_size: int = 400
-    """Sentences that are translated and scored, drawn with a seed; --infperf-full takes all."""
 
     @property
     def decoding(self) -> Decoding:
         return {"beams": self.beams, "max_new_tokens": self.max_new_tokens}
 
     def samples(self, folder: Path) -> Samples:
-        inputs = _lines(folder / self.source)
-        references = _lines(folder / self.reference)
-        if len(inputs) != len(references):
-            raise UserError(
-                f"{folder / self.source} has {len(inputs):,} lines and {folder / self.reference} "
-                f"{len(references):,}: line i of one must translate line i of the other"
-            )
-        return Samples(inputs, references)
+        if isinstance(self.reference, str):
+            inputs, references = read_parallel([folder / self.source, folder / self.reference])
+            return Samples(inputs, references)
+        paths = [folder / name for name in (self.source, *self.reference)]
+        inputs, *translations = read_parallel(paths)
+        return Samples(inputs, [list(texts) for texts in zip(*translations, strict=True)])
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """Sentences joined until they surely have enough pieces; the codec cuts them."""
+        """Join sentences until they have at least `length` pieces, which the codec truncates."""
         text = ""
-        while len(text) < _CHARACTERS_OF_A_PIECE * length:
+        while len(text) < _CHARACTERS_PER_PIECE * length:
             text += inputs[number % len(inputs)]
             number += 1
         return text
@@ -68,18 +97,11 @@ class Translation(Task):
         return TextToText()
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the test data {path}: {error}") from error
-
-
 class MarianCodec:
-    """What transformers' MarianTokenizer does, without its Python work per piece.
+    """Codec equal to transformers' MarianTokenizer, without its Python work for each piece.
 
-    Features are token ids, a list a sentence that ends in </s>; results are token ids too.
-    The tests hold it against MarianTokenizer.
+    Features are one list of token ids per sentence, which ends in </s>; results are token ids too.
+    Tests compare it with MarianTokenizer. Raises UserError if the model folder lacks a file.
     """
 
     def __init__(self, model: Path) -> None:
@@ -88,8 +110,8 @@ class MarianCodec:
         needed = ("source.spm", "target.spm", "vocab.json", "tokenizer_config.json")
         if missing := [name for name in needed if not (model / name).is_file()]:
             raise UserError(
-                f"{model} has no {', '.join(missing)}: Translation reads Marian models "
-                "(such as Helsinki-NLP/opus-mt-zh-en)"
+                f"{model} has no {', '.join(missing)}: Translation needs a Marian model, such as "
+                "Helsinki-NLP/opus-mt-zh-en"
             )
         settings = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
         self._source = SentencePieceProcessor(model_file=str(model / "source.spm"))

@@ -1,4 +1,4 @@
-"""Image classification: a grey image in, a class out."""
+"""Classification of grey images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
-from pytest_infperf.tasks.probabilities import softmax
+from pytest_infperf.tasks.probabilities import best_classes, softmax
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -19,8 +19,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageClassification(Task):
-    """Images and labels in IDX files, packed or not, as MNIST has them (LeCun, "The MNIST
-    database"): image i has label i."""
+    """Classification of grey images from IDX files, the format of MNIST.
+
+    Model folders have a `modeling.py` and a `config.json` with the `input` shape [channels, rows,
+    columns] and the `mean` and `std` of pixels from 0 to 1. An answer is the class with the largest
+    logit. The task itself needs no extra.
+
+    Parameters
+    ----------
+    images : str
+        IDX file of unsigned bytes, plain or gzip, shape [images, rows, columns], relative to the
+        suite's folder.
+    labels : str
+        IDX file whose entry i is the class of image i.
+    metrics : sequence of Metric or str, default ("accuracy",)
+        Quality scores.
+    sample_size : int, default 2000
+        Images that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+
+    Raises
+    ------
+    UserError
+        If a file is not an IDX file, is empty, or the files differ in their length (when the
+        samples are read), or if the model's `config.json` lacks a value (when the codec is opened).
+
+    References
+    ----------
+    LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
+
+    Examples
+    --------
+    >>> from pytest_infperf import ImageClassification
+    >>> task = ImageClassification(images="images-idx3-ubyte.gz", labels="labels-idx1-ubyte.gz")
+    >>> task.sample_size
+    2000
+    """
 
     _: KW_ONLY
     images: str
@@ -37,8 +70,10 @@ class ImageClassification(Task):
         if len(images) != len(labels):
             raise UserError(
                 f"{folder / self.images} has {len(images):,} images and {folder / self.labels} "
-                f"{len(labels):,} labels: label i must be that of image i"
+                f"{len(labels):,} labels: each image needs one label"
             )
+        if not len(images):
+            raise UserError(f"{folder / self.images} has no image: it needs at least one")
         return Samples(list(images), labels.tolist())
 
     def codec(self, model: Path) -> ArrayCodec:
@@ -52,10 +87,10 @@ class ImageClassification(Task):
 
 
 class ImageCodec:
-    """Normalises pixels as the model's config.json says.
+    """Codec that normalises pixels with the mean and deviation in the model's config.json.
 
-    Features are float32, shape [batch, 1, rows, columns]; results are logits, shape [batch,
-    classes].
+    Features are float32, shape [batch, 1, rows, columns]. Results are logits, shape [batch,
+    classes]. Raises UserError if config.json lacks a value.
     """
 
     def __init__(self, model: Path) -> None:
@@ -79,13 +114,12 @@ class ImageCodec:
         return {"image": (pixels * self._scale - self._shift).reshape(-1, *self._shape)}
 
     def decode(self, results: Any, features: Any) -> list[Any]:
-        classes: list[Any] = results.argmax(axis=-1).tolist()
-        return classes
+        return list(best_classes(results))
 
     def probabilities(self, results: Any) -> list[dict[str, float]]:
-        """By class, of each sample."""
+        """Return the probability of each class, for each sample."""
         return [
-            {str(number): share for number, share in enumerate(row)}
+            {str(number): probability for number, probability in enumerate(row)}
             for row in softmax(results).tolist()
         ]
 
@@ -94,12 +128,12 @@ _TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
 def read_idx(path: Path) -> Any:
-    """The array of an IDX file. Raises UserError for anything else."""
+    """Return the array of an IDX file, plain or gzip. Raises UserError if it is not one."""
     import numpy as np
 
     try:
-        packed = path.read_bytes()
-        raw = gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed
+        content = path.read_bytes()
+        raw = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
         kind, axes = _TYPES[raw[2]], raw[3]
         shape = np.frombuffer(raw, ">i4", axes, 4)
         return np.frombuffer(raw, kind, offset=4 + 4 * axes).reshape(shape)

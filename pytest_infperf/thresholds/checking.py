@@ -1,53 +1,76 @@
-"""What a suite's section asks for, held against what the suite has and its tests measure."""
+"""Check the section of a suite against the suite and what its tests measure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pytest_infperf.records.catalogue import Catalogue, Method
-from pytest_infperf.thresholds.problems import Findings, Location, nearest, quoted
+from pytest_infperf.records.points import point_of
+from pytest_infperf.thresholds.location import Location
+from pytest_infperf.thresholds.problems import ProblemCollector
 from pytest_infperf.thresholds.resolving import resolve
 from pytest_infperf.thresholds.sections import Limits, Policy, SuiteSection
+from pytest_infperf.thresholds.wording import suggest, toml_string
 
-FASTEST_QUERY_S = 10e-6
-"""No query of a model is answered sooner: a budget that needs faster ones is too small."""
+FASTEST_QUERY_S = 100e-6
+"""Lower bound on the time of a model's query, in seconds.
+
+A budget that fits the queries of a percentile only if they are faster is too small. To raise it
+costs nothing where queries are faster: measuring ends once the limits are decided.
+"""
+_LONGEST_S = 86_400.0
 
 
 @dataclass(frozen=True)
 class SuiteFacts:
-    """What a collected suite has, as far as gates can be wrong about it."""
+    """What the checks need to know about a collected suite."""
 
     variants: Sequence[str]
+    """Ids of the variants."""
     catalogue: Catalogue
+    """Measures that the suite can have."""
     measured_by: Collection[Method]
-    """The methods of `variant` that the suite's tests call."""
+    """Methods of `variant` that the suite's tests call."""
     baseline: str | None
-    """Named outside of the file: by the suite or an option."""
+    """Baseline named by the suite or an option; the file's baseline takes precedence."""
     budget_s: float | None = None
-    """Of --infperf-budget, which overrides the file's."""
+    """Value of --infperf-budget in seconds, which takes precedence over the file's."""
+    requests_at: Mapping[str, int] = field(default_factory=dict)
+    """Number of single requests at each point that has a fixed number, such as a protocol."""
 
 
 def check_suite(
-    name: str, section: SuiteSection, facts: SuiteFacts, policy: Policy, findings: Findings
+    name: str,
+    section: SuiteSection,
+    facts: SuiteFacts,
+    policy: Policy,
+    problems: ProblemCollector,
 ) -> None:
+    """Add to `problems` everything in the section of suite `name` that does not fit the suite."""
     suite = Location((name,))
     if section.baseline is not None and section.baseline not in facts.variants:
-        findings.add(
-            suite.at("baseline"),
-            f"no such variant: {quoted(section.baseline)}",
-            nearest(section.baseline, facts.variants),
+        problems.add(
+            suite.at_key("baseline"),
+            f"unknown variant {toml_string(section.baseline)}",
+            suggest(section.baseline, facts.variants),
         )
     for variant in section.variants:
         if variant not in facts.variants:
-            location = suite.within("variants", variant)
-            findings.add(location, "no such variant", nearest(variant, facts.variants))
+            location = suite.in_table("variants", variant)
+            problems.add(location, "unknown variant", suggest(variant, facts.variants))
     baseline = facts.baseline if section.baseline is None else section.baseline
-    gates = _GateChecker(suite, facts, policy, baseline, findings)
-    for path, table in section.tables():
-        for measure, limits in table.items():
-            gates.check(suite.within(*path).of_measure(measure), measure, limits)
+    checker = _GateChecker(suite, facts, policy, baseline, problems)
+    for path, gates in section.gate_tables():
+        for measure, limits in gates.items():
+            location = suite.in_table(*path).at_measure(measure)
+            checker.check(location, measure, limits, _variants_of(path, facts.variants))
+
+
+def _variants_of(path: Sequence[str], variants: Sequence[str]) -> Collection[str]:
+    """Return the variants that a table of gates applies to."""
+    return {path[1]} if path[0] == "variants" else set(variants)
 
 
 @dataclass(frozen=True)
@@ -56,51 +79,82 @@ class _GateChecker:
     facts: SuiteFacts
     policy: Policy
     baseline: str | None
-    findings: Findings
+    problems: ProblemCollector
 
-    def check(self, location: Location, measure: str, written: Limits) -> None:
-        resolved = resolve(measure, written, self.facts.catalogue, location, self.findings)
+    def check(
+        self, location: Location, measure: str, limits: Limits, variants: Collection[str]
+    ) -> None:
+        resolved = resolve(measure, limits, self.facts.catalogue, location, self.problems)
         if resolved is None:
             return
-        spec, limits = resolved
+        spec, resolved_limits = resolved
         if spec.method not in self.facts.measured_by:
-            self.findings.add(
+            self.problems.add(
                 location,
                 f"no test of this suite measures it: none calls variant.{spec.method}()",
                 f"Add a test that calls variant.{spec.method}().check().",
             )
         if spec.percentile is not None and spec.method != "load":
-            self._check_budget(location, spec.percentile)
-        if self.baseline is None:
-            for limit in limits:
-                if spec.need_of(limit.rule) == "baseline":
-                    self.findings.add(
-                        location.at(limit.rule),
-                        "there is no baseline to compare with",
-                        f"Name one: baseline = {self._first_variant()} below {self.suite}.",
-                    )
+            queries = self._queries_needed(spec.percentile)
+            requests = self.facts.requests_at.get(point_of(measure))
+            # Beside the baseline, half of the budget is for pairs.
+            share = 0.5 if spec.method == "latency" and self._compared(variants) else 1.0
+            if requests is None:
+                self._check_budget(location, queries, share)
+            elif queries > requests:
+                self.problems.add(
+                    location,
+                    f"{self._needs(queries)}, and the protocol has {requests}",
+                    "Gate a lower percentile.",
+                )
+        for limit in resolved_limits:
+            if spec.need_of(limit.rule) == "baseline":
+                self._check_baseline(location.at_key(limit.rule), variants)
 
-    def _check_budget(self, location: Location, percentile: float) -> None:
-        confidence, budget_s = self.policy.confidence, self._budget_s
-        most_queries = budget_s / FASTEST_QUERY_S
-        # With fewer than log(2) queries expected over it, not even a confidence of half is reached.
-        if not 0 < percentile < 1 or (1 - percentile) * most_queries < math.log(2):
-            self.findings.add(
+    def _compared(self, variants: Collection[str]) -> bool:
+        """Return whether one of these variants is compared with the baseline."""
+        return self.baseline is not None and set(variants) != {self.baseline}
+
+    def _check_baseline(self, location: Location, variants: Collection[str]) -> None:
+        if self.baseline is None:
+            self.problems.add(
                 location,
-                f"no run within the budget of {budget_s:g} s can resolve it",
-                f"Raise {self._budget_setting}, or gate a percentile nearer to the middle.",
+                "there is no baseline to compare with",
+                f"Add baseline = {self._first_variant()} to {self.suite}.",
             )
-            return
+        elif not self._compared(variants):
+            self.problems.add(
+                location,
+                f"{toml_string(self.baseline)} is the baseline itself, so the limit judges nothing",
+                "Move the limit to another variant, or remove it.",
+            )
+
+    def _queries_needed(self, percentile: float) -> float:
         from pytest_infperf.stats.quantile import queries_needed
 
-        queries = queries_needed(percentile, confidence)
-        if queries > most_queries:
-            needed_s = math.ceil(queries * FASTEST_QUERY_S)
-            self.findings.add(
+        # A percentile so close to 1 that a float cannot tell them apart needs endless queries.
+        is_finite = 0 < percentile < 1
+        return queries_needed(percentile, self.policy.confidence) if is_finite else math.inf
+
+    def _needs(self, queries: float) -> str:
+        return f"needs at least {queries} queries at confidence {self.policy.confidence}"
+
+    def _check_budget(self, location: Location, queries: float, share: float) -> None:
+        needed_s = queries * FASTEST_QUERY_S / share
+        if needed_s > _LONGEST_S:
+            self.problems.add(
                 location,
-                f"takes at least {queries} queries at confidence {confidence}, more than a "
-                f"model answers in the budget of {budget_s:g} s",
-                f"Raise {self._budget_setting} to {needed_s} or more, or gate a lower percentile.",
+                "no run of reasonable length can resolve it",
+                "Gate a percentile closer to the median.",
+            )
+        elif needed_s > self._budget_s:
+            part = "" if share == 1 else f", of which pairs with the baseline leave {share:.0%}"
+            self.problems.add(
+                location,
+                f"{self._needs(queries)}, more than a model can answer within the budget of "
+                f"{self._budget_s:g} s{part}",
+                f"Raise {self._budget_setting} to {math.ceil(needed_s)} or more, or gate a lower "
+                "percentile.",
             )
 
     @property
@@ -109,7 +163,7 @@ class _GateChecker:
 
     @property
     def _budget_setting(self) -> str:
-        return "--infperf-budget" if self.facts.budget_s else f"budget_s below {self.suite}"
+        return "--infperf-budget" if self.facts.budget_s else f"budget_s in {self.suite}"
 
     def _first_variant(self) -> str:
-        return quoted(next(iter(self.facts.variants), "ID"))
+        return toml_string(next(iter(self.facts.variants), "ID"))

@@ -1,4 +1,4 @@
-"""A limit of thresholds.toml on one measure."""
+"""A gate: a limit of thresholds.toml on one measure, ready to be judged."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pytest_infperf.records.catalogue import LimitRule, MeasureSpec
 
 @dataclass(frozen=True)
 class Limit:
+    """One bound on a measure."""
+
     rule: LimitRule
     value: float
-    """In the measure's unit: seconds, bytes, samples/s, points, or a plain ratio."""
+    """Bound in the measure's unit: seconds, bytes, samples/s, points, or a plain ratio."""
     text: str
     """The limit as written in thresholds.toml, such as `max = "300 ms"`."""
 
@@ -24,12 +26,16 @@ class Limit:
 
 @dataclass(frozen=True)
 class Gate:
+    """A limit on one measure of one variant, with the policy that it is judged by."""
+
     spec: MeasureSpec
     limit: Limit
     source: str
-    """File and line, such as `thresholds.toml:12`."""
+    """File and line of the limit, such as `thresholds.toml:12`."""
     confidence: float
+    """Confidence level of the verdict, between 0.5 and 1."""
     inconclusive: Literal["fail", "warn"]
+    """What an inconclusive verdict does to the test."""
 
     @property
     def measure(self) -> str:

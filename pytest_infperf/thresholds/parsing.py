@@ -1,4 +1,4 @@
-"""Text -> Thresholds: every mistake that shows without knowing the suites."""
+"""The text of thresholds.toml -> Thresholds, or all mistakes that show without the suites."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.thresholds.problems import (
-    Findings,
-    Location,
-    Problem,
-    ThresholdsError,
-    described,
-    nearest,
-)
-from pytest_infperf.thresholds.reading import Reader
+from pytest_infperf.thresholds.location import Location
+from pytest_infperf.thresholds.problems import Problem, ProblemCollector, ThresholdsError
+from pytest_infperf.thresholds.section_parser import SectionParser
 from pytest_infperf.thresholds.sections import POLICY_KEYS, SCHEMA, PolicyOverrides, SuiteSection
-from pytest_infperf.thresholds.selection import Thresholds
+from pytest_infperf.thresholds.thresholds import Thresholds
 from pytest_infperf.thresholds.toml_lines import KeyPath, line_numbers
+from pytest_infperf.thresholds.wording import describe_value, suggest
 
-_WHERE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+_TOMLLIB_POSITION = re.compile(
+    r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$"
+)
 _UNQUOTED_QUANTITY = re.compile(r"=\s*[\d.]+\s*[A-Za-z%$]")
 
 
 def read(path: Path, root: Path) -> Thresholds:
-    """The file at `path`, which messages name from `root`. Raises UserError where it is wrong."""
+    """Read and parse a thresholds file; messages name it relative to `root` if it is below.
+
+    Raises UserError if the file cannot be read, and ThresholdsError if it has mistakes.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -35,24 +35,24 @@ def read(path: Path, root: Path) -> Thresholds:
 
 
 def parse(text: str, source: str) -> Thresholds:
-    """Read a thresholds file; `source` is its name in messages.
+    """Parse the text of a thresholds file; `source` is the file's name in messages.
 
-    Raises ThresholdsError with everything that is wrong.
+    Raises ThresholdsError with every mistake that shows without knowing the suites.
     """
     document, lines = _load(text, source)
-    findings = Findings(source, lines)
-    reader = Reader(findings)
+    problems = ProblemCollector(source, lines)
+    parser = SectionParser(problems)
     defaults = PolicyOverrides()
     suites: dict[str, SuiteSection] = {}
-    _check_schema(document.pop("schema", None), findings)
+    _check_schema(document.pop("schema", None), problems)
     for name, value in document.items():
         if name == "defaults":
-            defaults = reader.defaults(value, Location((name,)))
+            defaults = parser.defaults(value, Location((name,)))
         elif isinstance(value, dict):
-            suites[name] = reader.suite(value, Location((name,)))
+            suites[name] = parser.suite(value, Location((name,)))
         else:
-            _report_stray(name, value, findings)
-    findings.raise_if_any()
+            _report_stray_key(name, value, problems)
+    problems.raise_if_any()
     return Thresholds(source, defaults, suites, lines)
 
 
@@ -60,43 +60,45 @@ def _load(text: str, source: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     try:
         return tomllib.loads(text), line_numbers(text)
     except RecursionError:
-        problem = Problem(1, "syntax", "nested too deeply", "A gate is no deeper than six tables.")
+        problem = Problem(1, "syntax", "nested too deeply", "A gate is at most six tables deep.")
     except ValueError as error:
         problem = _syntax_problem(str(error), text)
     raise ThresholdsError(source, [problem])
 
 
-def _syntax_problem(complaint: str, text: str) -> Problem:
+def _syntax_problem(message: str, text: str) -> Problem:
     lines = text.rstrip("\n").split("\n")
-    where = _WHERE.search(complaint)
-    message = _WHERE.sub("", complaint)
-    line = len(lines) if where else 1
-    if where and where["line"]:
-        line = int(where["line"])
-        message += f" at column {where['column']}"
+    position = _TOMLLIB_POSITION.search(message)
+    message = _TOMLLIB_POSITION.sub("", message)
+    line = len(lines) if position else 1
+    if position and position["line"]:
+        line = int(position["line"])
+        message += f" at column {position['column']}"
     remedy = "Correct the TOML of this line."
     if line <= len(lines) and _UNQUOTED_QUANTITY.search(lines[line - 1]):
         remedy = 'Put quantities with a unit in quotes: max = "300 ms".'
     return Problem(line, "syntax", message, remedy)
 
 
-def _check_schema(schema: object, findings: Findings) -> None:
-    location = Location().at("schema")
+def _check_schema(schema: object, problems: ProblemCollector) -> None:
+    location = Location().at_key("schema")
     if schema is None:
-        findings.add(location, "missing", f"Write schema = {SCHEMA} on the first line.")
+        problems.add(location, "missing", f"Write schema = {SCHEMA} on the first line.")
     elif type(schema) is not int or schema != SCHEMA:
-        findings.add(
+        problems.add(
             location,
-            f"must be {SCHEMA}, not {described(schema)}",
-            f"Write schema = {SCHEMA}, or install a pytest-infperf that reads this file.",
+            f"must be {SCHEMA}, not {describe_value(schema)}",
+            f"Write schema = {SCHEMA}, or install a version of pytest-infperf that supports "
+            "this schema.",
         )
 
 
-def _report_stray(name: str, value: object, findings: Findings) -> None:
-    location = Location().at(name)
+def _report_stray_key(name: str, value: object, problems: ProblemCollector) -> None:
+    location = Location().at_key(name)
     if name in POLICY_KEYS:
-        findings.add(location, "stands outside of any table", "Move it below [defaults].")
+        problems.add(location, "is outside any table", "Move it to [defaults].")
     elif isinstance(value, list):
-        findings.add(location, "a suite is a table, not an array", f"Write {Location((name,))}.")
+        remedy = f"Write {Location((name,))}."
+        problems.add(location, "a suite must be a table, not an array", remedy)
     else:
-        findings.add(location, "unknown key", nearest(name, ("schema", "defaults")))
+        problems.add(location, "unknown key", suggest(name, ("schema", "defaults")))

@@ -1,59 +1,54 @@
-"""Thresholds -> text in the layout of the documentation: one line a gate."""
+"""Render suites as TOML in the layout of the documentation: one line per measure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-import tomli_w
+import tomlkit
+from tomlkit.items import InlineTable
 
-from pytest_infperf.records.points import AT, base_of
-from pytest_infperf.thresholds.sections import SCHEMA, Gates, Limits
-from pytest_infperf.thresholds.selection import Thresholds
+from pytest_infperf.records.points import AT
+from pytest_infperf.thresholds.sections import Gates, SuiteSection
 
-
-def to_toml(thresholds: Thresholds) -> str:
-    """A file that reads back as equal thresholds."""
-    blocks = [[_statement("schema", SCHEMA)]]
-    if defaults := thresholds.defaults.written():
-        blocks.append([_header("defaults"), *_statements(defaults)])
-    for name, suite in thresholds.suites.items():
-        baseline = {} if suite.baseline is None else {"baseline": suite.baseline}
-        blocks.append([_header(name), *_statements(baseline | suite.overrides.written())])
-        for path, gates in suite.tables():
-            if gates or path != ("gates",):
-                lines = [_gate(measure, gates) for measure in dict.fromkeys(map(base_of, gates))]
-                blocks.append([_header(name, *path), *lines])
-    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+Table = dict[str, Any]
 
 
-def _header(*path: str) -> str:
-    table: dict[str, Any] = {}
-    for key in reversed(path):
-        table = {key: table}
-    return tomli_w.dumps(table).strip()
+def to_toml(suites: Mapping[str, SuiteSection]) -> str:
+    """Return the tables of `suites`, which parse as equal sections below the file's schema."""
+    return tomlkit.dumps({name: _suite_table(section) for name, section in suites.items()})
 
 
-def _gate(measure: str, gates: Gates) -> str:
-    """All limits of a measure, those at its points behind the others."""
-    bounds = [_statement(limit, bound) for limit, bound in gates.get(measure, {}).items()]
+def _suite_table(section: SuiteSection) -> Table:
+    table: Table = {} if section.baseline is None else {"baseline": section.baseline}
+    table |= section.overrides.settings()
+    if section.gates:
+        table["gates"] = _gates_table(section.gates)
+    for variant, below in section.variants.items():
+        variant_table = table.setdefault("variants", {})[variant] = _gates_table(below.gates)
+        for glob, gates in below.on.items():
+            variant_table.setdefault("on", {})[glob] = _gates_table(gates)
+    return table
+
+
+def _gates_table(gates: Gates) -> Table:
+    """Return an inline table for each measure, which includes its limits at points."""
+    measures: dict[str, Table] = {}
     for name, limits in gates.items():
-        base, _, point = name.partition(AT)
-        if base == measure and point:
-            bounds.append(f"at.{_key(point)}{_inline(limits)}")
-    return f"{_key(measure)}{{ {', '.join(bounds)} }}"
+        measure, _, point = name.partition(AT)
+        table = measures.setdefault(measure, {})
+        if point:
+            table.setdefault("at", {})[point] = dict(limits)
+        else:
+            table.update(limits.items())
+    return {measure: _inline_table(table) for measure, table in measures.items()}
 
 
-def _inline(limits: Limits) -> str:
-    return f"{{ {', '.join(_statement(limit, bound) for limit, bound in limits.items())} }}"
-
-
-def _key(name: str) -> str:
-    return _statement(name, 0).removesuffix("0")
-
-
-def _statements(values: dict[str, Any]) -> list[str]:
-    return [_statement(key, value) for key, value in values.items()]
-
-
-def _statement(key: str, value: object) -> str:
-    return tomli_w.dumps({key: value}).removesuffix("\n")
+def _inline_table(values: Table) -> InlineTable:
+    """Return `{ key = value, ... }`, with the spaces that tomlkit leaves out by default."""
+    table = tomlkit.inline_table()
+    table.add(tomlkit.ws(" "))
+    for key, value in values.items():
+        table.add(key, _inline_table(value) if isinstance(value, dict) else value)
+    table.add(tomlkit.ws(" "))
+    return table

@@ -1,89 +1,87 @@
-"""A gate as it is written -> the measure it is about and its limits in that measure's unit."""
+"""The limits of a gate as written -> the measure's specification and limits in its unit."""
 
 from __future__ import annotations
 
 import json
 
-from pytest_infperf.records.catalogue import UNDER_LOAD, Catalogue, LimitRule, MeasureSpec
+from pytest_infperf.records.catalogue import UNDER_LOAD, Catalogue, MeasureSpec
 from pytest_infperf.records.points import AT, GROWTH, base_of
 from pytest_infperf.records.quantity import parse_quantity
+from pytest_infperf.thresholds.crossed_limits import report_crossed_limits
 from pytest_infperf.thresholds.gate import Limit
-from pytest_infperf.thresholds.problems import Findings, Location, described, nearest
-from pytest_infperf.thresholds.sections import Bound, Limits, crossed_limits
+from pytest_infperf.thresholds.location import Location
+from pytest_infperf.thresholds.problems import ProblemCollector
+from pytest_infperf.thresholds.sections import Limits
+from pytest_infperf.thresholds.wording import suggest
 
 
 def resolve(
-    measure: str, limits: Limits, catalogue: Catalogue, location: Location, findings: Findings
+    measure: str,
+    limits: Limits,
+    catalogue: Catalogue,
+    location: Location,
+    problems: ProblemCollector,
 ) -> tuple[MeasureSpec, list[Limit]] | None:
-    """The gate at `place`; what is wrong with it is added to the findings and left out."""
+    """Return the measure and its limits, or None if the catalogue lacks the measure.
+
+    Limits that the measure cannot have or whose unit does not fit are left out. Every mistake is
+    added to `problems`.
+    """
     spec = catalogue.get(measure)
     if spec is None:
-        _report_unknown(measure, catalogue, location, findings)
+        _report_unknown_measure(measure, catalogue, location, problems)
         return None
     resolved = []
     for rule, bound in limits.items():
         if rule not in spec.limits:
-            findings.add(
-                location.at(rule),
-                f"{measure} has no such limit, only {' and '.join(spec.limits)}",
-                _instead(rule, spec),
+            problems.add(
+                location.at_key(rule),
+                f"{measure} has no limit {rule}, only {', '.join(spec.limits)}",
+                _alternative(spec),
             )
             continue
         try:
-            value = parse_quantity(bound, unit_of(rule, spec))
+            value = parse_quantity(bound, "ratio" if rule.endswith("_ratio") else spec.unit)
         except ValueError as error:
-            # Its messages end in what to write, after a semicolon.
-            message, _, advice = str(error).rpartition("; ")
-            findings.add(location.at(rule), message, f"{advice[:1].upper()}{advice[1:]}.")
+            # Messages of parse_quantity end with what to write, after a semicolon.
+            message, _, remedy = str(error).rpartition("; ")
+            problems.add(location.at_key(rule), message, f"{remedy[:1].upper()}{remedy[1:]}.")
         else:
-            resolved.append(Limit(rule, value, as_written(rule, bound)))
-    for low, high in crossed_limits({limit.rule: limit.value for limit in resolved}):
-        findings.add(
-            location.at(low),
-            f"{described(limits[low])} is over {high} = {described(limits[high])}",
-            f"Lower {low} or raise {high}.",
-        )
+            text = f"{rule} = {json.dumps(bound, ensure_ascii=False)}"
+            resolved.append(Limit(rule, value, text))
+    values = {limit.rule: limit.value for limit in resolved}
+    report_crossed_limits(limits, values, location, problems)
     return spec, resolved
 
 
-def _report_unknown(
-    measure: str, catalogue: Catalogue, location: Location, findings: Findings
+def _report_unknown_measure(
+    measure: str, catalogue: Catalogue, location: Location, problems: ProblemCollector
 ) -> None:
     base, _, point = measure.partition(AT)
     if base == GROWTH and not point:
         sweeps = [name for name in catalogue.names() if name.startswith(f"{GROWTH}{AT}")]
-        remedy = "Give the suite a sweep: Suite(sweeps=[Sweep(...)])."
+        remedy = "Add a sweep to the suite: Suite(sweeps=[Sweep(...)])."
         if sweeps:
-            remedy = f"Name one of its sweeps: growth.at.{sweeps[0].partition(AT)[2]} = ..."
-        findings.add(location, "growth of what", remedy)
+            remedy = f"Write growth.at.{sweeps[0].partition(AT)[2]} = ..."
+        problems.add(location, "needs the name of a sweep", remedy)
     elif base in UNDER_LOAD and not point:
-        remedy = "Give the suite one: Suite(loads=[ClosedLoop(4)])."
+        remedy = "Add a load to the suite: Suite(loads=[ClosedLoop(4)])."
         if catalogue.loads:
-            remedy = f"Name one of its loads: {base}.at.{json.dumps(catalogue.loads[0])} = ..."
-        findings.add(location, f"{base} under which load", remedy)
+            remedy = f"Write {base}.at.{json.dumps(catalogue.loads[0])} = ..."
+        problems.add(location, "needs the name of a load", remedy)
     elif not point or (catalogue.get(base) is None and base not in UNDER_LOAD):
-        findings.add(location, "no such measure", nearest(base, map(base_of, catalogue.names())))
+        problems.add(location, "unknown measure", suggest(base, map(base_of, catalogue.names())))
     elif point in catalogue.points:
         names = catalogue.measured_at(point)
-        findings.add(location, f"{base} is not measured at {point}", nearest(base, names))
+        problems.add(location, f"{base} is not measured at {point}", suggest(base, names))
     else:
-        findings.add(location, "no such point", nearest(point, catalogue.points))
+        problems.add(location, "unknown point", suggest(point, catalogue.points))
 
 
-def unit_of(limit: LimitRule, spec: MeasureSpec) -> str:
-    return "ratio" if limit.endswith("_ratio") else spec.unit
-
-
-def as_written(limit: LimitRule, bound: Bound) -> str:
-    return f"{limit} = {json.dumps(bound, ensure_ascii=False)}"
-
-
-def _instead(limit: LimitRule, spec: MeasureSpec) -> str:
+def _alternative(spec: MeasureSpec) -> str:
     if spec.name == "speedup":
-        return "A speedup is already against the baseline: use min."
+        return "A speedup is already relative to the baseline: use min."
     if spec.name.startswith("latency_"):
         return "To compare it with the baseline, set the gate speedup = { min = ... }."
-    others = [other for other in spec.limits if spec.need_of(other) == "baseline"]
-    if others:
-        return f"Use {' or '.join(others)}."
-    return f"Use {' or '.join(spec.limits)}."
+    compared = [rule for rule in spec.limits if spec.need_of(rule) == "baseline"]
+    return f"Use {' or '.join(compared or spec.limits)}."

@@ -1,4 +1,4 @@
-"""What a thresholds file says, table by table, before it is held against the suites."""
+"""The tables of a thresholds file as dataclasses, before they are checked against the suites."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any, Literal, get_args
 
 from pytest_infperf.records.catalogue import LimitRule
 
+SCHEMA = 1
+
 Inconclusive = Literal["fail", "warn"]
 
 Bound = int | float | str
-"""A limit's value as it stands in the file: a number, or a quantity with its unit."""
+"""Value of a limit as the file has it: a number, or a quantity with its unit."""
 Limits = Mapping[LimitRule, Bound]
 Gates = Mapping[str, Limits]
-"""By measure."""
+"""Limits of each measure, by its name: `latency_p90`, or `latency_p90@length=512` at a point."""
 
-LIMIT_KINDS: tuple[LimitRule, ...] = get_args(LimitRule)
-SCHEMA = 1
+LIMIT_RULES: tuple[LimitRule, ...] = get_args(LimitRule)
 
 
 @dataclass(frozen=True)
@@ -25,24 +26,28 @@ class Policy:
     """How gates are judged."""
 
     confidence: float = 0.99
+    """Confidence level of every verdict, between 0.5 and 1."""
     budget_s: float = 20.0
+    """Measuring time of one test of one variant, in seconds."""
     inconclusive: Inconclusive = "fail"
+    """What an inconclusive verdict does to the test."""
 
 
 @dataclass(frozen=True)
 class PolicyOverrides:
-    """What a table says of the policy; None where it says nothing."""
+    """The policy settings of one table; None where the table leaves a setting out."""
 
     confidence: float | None = None
     budget_s: float | None = None
     inconclusive: Inconclusive | None = None
 
-    def written(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that the table has, by their keys."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
-    def over(self, policy: Policy) -> Policy:
-        return replace(policy, **self.written())
+    def applied_to(self, policy: Policy) -> Policy:
+        return replace(policy, **self.settings())
 
 
 POLICY_KEYS = tuple(f.name for f in fields(PolicyOverrides))
@@ -50,32 +55,26 @@ POLICY_KEYS = tuple(f.name for f in fields(PolicyOverrides))
 
 @dataclass(frozen=True)
 class VariantSection:
+    """The table `[SUITE.variants.ID]`."""
+
     gates: Gates = field(default_factory=dict)
     on: Mapping[str, Gates] = field(default_factory=dict)
-    """By a glob over host names, in the file's order: later ones win."""
+    """Gates of matching hosts, by a glob over host names; later globs override earlier ones."""
 
 
 @dataclass(frozen=True)
 class SuiteSection:
+    """The table `[SUITE]`."""
+
     baseline: str | None = None
     overrides: PolicyOverrides = field(default_factory=PolicyOverrides)
     gates: Gates = field(default_factory=dict)
     variants: Mapping[str, VariantSection] = field(default_factory=dict)
 
-    def tables(self) -> Iterator[tuple[tuple[str, ...], Gates]]:
-        """Every table of gates with its path below the suite's."""
+    def gate_tables(self) -> Iterator[tuple[tuple[str, ...], Gates]]:
+        """Yield every table of gates with its path below the suite's table."""
         yield ("gates",), self.gates
         for variant, section in self.variants.items():
             yield ("variants", variant), section.gates
             for glob, gates in section.on.items():
                 yield ("variants", variant, "on", glob), gates
-
-
-def crossed_limits(values: Mapping[LimitRule, float]) -> list[tuple[LimitRule, LimitRule]]:
-    """The pairs of limits that nothing can meet: the lower one is over the upper one."""
-    pairs: list[tuple[LimitRule, LimitRule]] = [("min", "max"), ("min_ratio", "max_ratio")]
-    return [
-        (low, high)
-        for low, high in pairs
-        if low in values and high in values and values[low] > values[high]
-    ]

@@ -1,7 +1,9 @@
-"""Which line each key of a TOML text stands on, because tomllib does not say.
+"""Line numbers of the keys of a TOML text, which tomllib does not report.
 
-tomllib itself parses every statement, so quoted and dotted keys, inline tables and values over
-several lines mean here what they mean there.
+tomllib itself parses every statement, so that quoted and dotted keys, inline tables and values over
+several lines are read as tomllib reads the whole text. tomlkit keeps no positions either
+(https://github.com/python-poetry/tomlkit/issues/55), and its parser accepts TOML 1.1, which tomllib
+of the oldest Python here does not.
 """
 
 from __future__ import annotations
@@ -13,11 +15,11 @@ KeyPath = tuple[str, ...]
 
 
 def line_numbers(text: str) -> dict[KeyPath, int]:
-    """The first line, from 1, of the statement that first names each key path.
+    """Return the line, counted from 1, where the statement begins that first names each key path.
 
-    The text is one that tomllib has accepted. Tables in an array share the array's path.
+    `text` must be valid TOML. Tables in an array share the array's path.
     """
-    found: dict[KeyPath, int] = {}
+    lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
     statement: list[str] = []
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
@@ -33,19 +35,22 @@ def line_numbers(text: str) -> dict[KeyPath, int]:
         else:
             paths = [table + path for path in paths]
         for path in paths:
-            found.setdefault(path, first)
+            lines.setdefault(path, first)
         statement.clear()
-    return found
+    return lines
 
 
 def _key_paths(document: object) -> Iterator[KeyPath]:
-    """Parents before their children; a loop, because dotted keys nest deeper than a stack does."""
-    waiting: list[tuple[KeyPath, object]] = [((), document)]
-    while waiting:
-        prefix, value = waiting.pop()
+    """Yield parents before their children.
+
+    This is a loop because dotted keys can nest deeper than Python's recursion limit.
+    """
+    pending: list[tuple[KeyPath, object]] = [((), document)]
+    while pending:
+        prefix, value = pending.pop()
         if isinstance(value, dict):
             for key, below in value.items():
                 yield (*prefix, key)
-                waiting.append(((*prefix, key), below))
+                pending.append(((*prefix, key), below))
         elif isinstance(value, list):
-            waiting.extend((prefix, item) for item in value)
+            pending.extend((prefix, item) for item in value)

@@ -1,4 +1,5 @@
-"""One process a variant: `parent` starts and freezes it, `child` runs in it, `messages` between.
+"""The process that runs one variant: `parent` starts and freezes it, `child` runs inside it.
 
-A worker serves one loaded variant; a builder, the same kind of process, makes one artifact.
+`messages` defines what the two exchange over pipes. A builder is the same kind of process; it
+builds one artifact and ends.
 """

@@ -1,4 +1,4 @@
-"""Artifacts being built, each by a process of its own, and all of them ended by Ctrl-C."""
+"""Building artifacts, each in a process of its own that an interrupted run can end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_infperf.worker.variant_worker import Assignment
 
 
 class Builders:
-    """Used by several threads: variants are built side by side."""
+    """The processes that build artifacts. Threads may share it to build side by side."""
 
     def __init__(self) -> None:
         self._running: set[WorkerProcess] = set()
@@ -22,7 +22,11 @@ class Builders:
         self._lock = Lock()
 
     def build(self, assignment: Assignment, folder: Path, source: Path | None) -> dict[str, Any]:
-        """Build an artifact into the folder; returns its evidence."""
+        """Build an artifact into an empty folder and return the evidence of how it was built.
+
+        Raises WorkerError if the process fails or `end` was called, and UserError if the backend
+        reports one.
+        """
         process = self._start(assignment)
         try:
             request = messages.Build(
@@ -42,13 +46,13 @@ class Builders:
     def _start(self, assignment: Assignment) -> WorkerProcess:
         with self._lock:
             if self._ended:
-                raise WorkerError(f"the building of {assignment.name} was interrupted")
+                raise WorkerError(f"building {assignment.name} was interrupted")
             process = WorkerProcess(assignment.name, assignment.checkout, assignment.timeout_s)
             self._running.add(process)
         return process
 
     def end(self) -> None:
-        """Kill the builders that run, and start no more."""
+        """Kill the running processes and refuse to start others."""
         with self._lock:
             self._ended = True
             for process in self._running:

@@ -1,6 +1,6 @@
-"""The worker's side: loads one variant and runs blocks of queries, timed around each query.
+"""The worker's side of the pipes: load one variant and run blocks, timing each query.
 
-Nothing here knows of limits, intervals or reports: a worker measures, the run judges.
+Limits, intervals and reports are unknown here: a worker measures, and the run judges.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pytest_infperf.worker.surveying import survey
 
 
 class LoadedVariant:
-    """A loaded variant with the suite's samples."""
+    """A variant that is loaded and ready for queries, with the suite's samples."""
 
     def __init__(self, load: messages.LoadArtifact) -> None:
         if load.cpus is not None:
@@ -35,10 +35,11 @@ class LoadedVariant:
         backend = naming.restore(load.backend)
         self._task = suite.task
         self._samples = suite.task.samples(Path(load.data))
-        self._shortest = _shortest(self._samples.inputs)
+        self._warm_up_input = _shortest_input(self._samples.inputs)
         self.codec: Codec = suite.task.codec(Path(load.model))
+        suite.task.check(self._samples, self.codec)
         self.runner: Runner = backend.load(Path(load.artifact), suite.task, load.threads)
-        # What is loaded stays: the collection before each block need not look through it again.
+        # Loaded objects stay alive, so the collection before each block need not scan them again.
         gc.collect()
         gc.freeze()
 
@@ -54,41 +55,47 @@ class LoadedVariant:
         return messages.Inputs(self._samples.inputs_digest())
 
     def run(self, block: messages.Block) -> messages.BlockDone:
+        """Run the queries of a block and return their times, and the outputs if requested.
+
+        Raises ValueError if a query returns more or fewer outputs than it has samples.
+        """
         queries = [[self._sample(i, block.length) for i in query] for query in block.queries]
         encode: Any = self.codec.encode
         if block.length is not None:
             encode = partial(encode, length=block.length)
-        query = self._query
+        run_query = self._run_query
         if block.warm_up:
-            query(self.codec.encode, [self._shortest] * len(queries[0]))
+            run_query(self.codec.encode, [self._warm_up_input] * len(queries[0]))
         outputs: list[list[object]] = []
         query_ns: list[int] = []
         model_ns: list[int] = []
         gc.collect()
         gc.disable()
-        busy = clocks.host_busy_ns()
-        cpu = process_time_ns()
-        begin = perf_counter_ns()
-        enough = begin + block.least_ns
+        busy_before = clocks.host_busy_ns()
+        cpu_before = process_time_ns()
+        block_start = perf_counter_ns()
+        deadline = block_start + block.least_ns
         while True:
             for inputs in queries:
-                start, ready, done, end, output = query(encode, inputs)
+                start, ready, done, end, output = run_query(encode, inputs)
                 query_ns.append(end - start)
                 model_ns.append(done - ready)
                 if block.outputs:
                     outputs.append(output)
-            if perf_counter_ns() >= enough:
+            if perf_counter_ns() >= deadline:
                 break
-        wall = perf_counter_ns() - begin
-        own = process_time_ns() - cpu
+        wall_ns = perf_counter_ns() - block_start
+        cpu_ns = process_time_ns() - cpu_before
         busy_after = clocks.host_busy_ns()
         gc.enable()
         for i, output in enumerate(outputs):
             if len(output) != (samples := len(queries[i % len(queries)])):
-                raise ValueError(f"{len(output)} outputs of a query of {samples} samples")
-        foreign = None if busy is None or busy_after is None else busy_after - busy - own
+                raise ValueError(f"a query of {samples} samples returned {len(output)} outputs")
+        foreign_ns = (
+            None if busy_before is None or busy_after is None else busy_after - busy_before - cpu_ns
+        )
         return messages.BlockDone(
-            query_ns, model_ns, wall, own, foreign, outputs if block.outputs else None
+            query_ns, model_ns, wall_ns, cpu_ns, foreign_ns, outputs if block.outputs else None
         )
 
     def _sample(self, number: int, length: int | None) -> object:
@@ -96,9 +103,13 @@ class LoadedVariant:
             return self._samples.inputs[number]
         return self._task.sized(self._samples.inputs, number, length)
 
-    def _query(
+    def _run_query(
         self, encode: Callable[[list[object]], Any], inputs: list[object]
     ) -> tuple[int, int, int, int, list[object]]:
+        """Return the outputs of a query after four times of `perf_counter_ns`.
+
+        They are its start, the start and end of the model's part, and its end.
+        """
         start = perf_counter_ns()
         features = encode(inputs)
         ready = perf_counter_ns()
@@ -108,8 +119,11 @@ class LoadedVariant:
         return start, ready, done, perf_counter_ns(), outputs
 
 
-def _shortest(inputs: Sequence[object]) -> object:
-    """The least work that is none at all; the first where samples have no length, or one."""
+def _shortest_input(inputs: Sequence[object]) -> object:
+    """Return the first of the shortest inputs that are not empty.
+
+    This is the first input of all if none has a length.
+    """
     return min(inputs, key=lambda sample: (isinstance(sample, Sized) and len(sample)) or inf)
 
 
@@ -122,15 +136,18 @@ def build(request: messages.Build) -> messages.Built:
         data=Path(request.data),
         source=None if request.source is None else Path(request.source),
     )
+    if material.source is None:  # else it was checked when the source was built
+        suite.task.check(suite.task.samples(material.data), suite.task.codec(material.model))
     return messages.Built(backend.build(material, Path(request.folder)))
 
 
 def main() -> None:
+    """Reply to requests on stdin until it closes."""
     die_with_parent()
     requests, replies = _own_pipes()
     variant: LoadedVariant | None = None
     for line in requests:
-        request = messages.decode(line)
+        number, request = messages.decode(line)
         reply: messages.Message
         try:
             if isinstance(request, messages.Build):
@@ -147,19 +164,23 @@ def main() -> None:
             elif isinstance(request, messages.AskMemory):
                 reply = messages.Memory(clocks.peak_memory_bytes())
             else:
-                raise ValueError(f"a worker cannot answer {type(request).__name__} now")
+                raise ValueError(
+                    f"{type(request).__name__} is no request, or needs a variant to be loaded first"
+                )
+            encoded = messages.encode(reply, number)
         except Exception as error:
             if not isinstance(error, UserError):
                 traceback.print_exc()
-            reply = messages.RequestFailed(
-                type(error).__name__, str(error), mendable=isinstance(error, UserError)
+            failure = messages.RequestFailed(
+                type(error).__name__, str(error), is_user_error=isinstance(error, UserError)
             )
-        replies.write(messages.encode(reply))
+            encoded = messages.encode(failure, number)
+        replies.write(encoded)
         replies.flush()
 
 
 def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Keep stdin and stdout for messages, and let what libraries print go to stderr."""
+    """Return the pipes of stdin and stdout, and redirect what libraries print to stderr."""
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

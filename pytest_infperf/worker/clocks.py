@@ -1,4 +1,4 @@
-"""The clocks of a worker: its own CPU time, and what others took from the host meanwhile."""
+"""CPU time of the whole host and peak memory of a worker."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _GUEST_FIELDS = 8  # guest time is part of user time already
 
 
 def host_busy_ns() -> int | None:
-    """CPU time that all processes and the hypervisor (steal) took since boot; None off Linux.
+    """Return the CPU time of all processes and of the hypervisor (steal) since boot.
 
-    The kernel counts in ticks, mostly of 10 ms on each core.
+    None where there is no /proc/stat. The kernel counts in ticks, usually of 10 ms on each core.
     """
     try:
         with _STAT.open("rb") as stat:
@@ -27,9 +27,9 @@ def host_busy_ns() -> int | None:
 
 
 def peak_memory_bytes() -> int:
-    """The most memory that this process and its children each held at once, added up.
+    """Return the sum of the peak resident memory of this process and of each of its children.
 
-    VmHWM where there is one: ru_maxrss survives exec and can hold the parent's.
+    VmHWM is preferred to ru_maxrss, which survives exec and can hold the peak of the parent.
     """
     process = psutil.Process()
     family = [process, *process.children(recursive=True)]

@@ -1,136 +1,164 @@
-"""What a test run and a worker say to each other: one JSON object a line, over pipes."""
+"""Messages between a run and a worker: over pipes, one JSON object per line."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, get_args
 
 
 @dataclass(frozen=True)
 class LoadArtifact:
-    """Load a built artifact and say how it is set up (`Loaded`)."""
+    """Request to load a built artifact; the reply is `Loaded`."""
 
     suite: dict[str, str]
-    """root and module of the suite's address."""
+    """Fields of the suite's `SuiteAddress`."""
     data: str
-    """The folder that the suite's samples are read from."""
+    """Folder that the suite's samples are read from."""
     backend: Mapping[str, Any]
+    """Description of the backend, made by `naming.describe`."""
     model: str
+    """Folder of the model's files."""
     artifact: str
+    """Folder of the artifact."""
     threads: int | None
+    """Number of threads; None for the default of the runtime."""
     cpus: Sequence[int] | None
+    """Cores that the worker is pinned to; None for all."""
 
 
 @dataclass(frozen=True)
 class Loaded:
+    """Settings and state of a variant that was just loaded."""
+
     threads: int
+    """Number of threads that the runtime uses."""
     decoding: dict[str, Any]
+    """Decoding settings that the runtime uses."""
     memory_bytes: int
+    """Peak memory so far, in bytes."""
     ready_ns: int
-    """When it was: of `perf_counter_ns`, which the processes of a host share."""
+    """Time when loading ended, by `perf_counter_ns`, which all processes of a host share."""
 
 
 @dataclass(frozen=True)
 class Build:
-    """Build an artifact into an empty folder and give the evidence of it (`Built`)."""
+    """Request to build an artifact; the reply is `Built`. Fields as in `LoadArtifact`."""
 
     suite: dict[str, str]
     backend: Mapping[str, Any]
     model: str
     data: str
-    """The folder that the samples are read from."""
     source: str | None
-    """The artifact that this one is built from."""
+    """Folder of the artifact that this one is built from, if any."""
     folder: str
+    """Empty folder that the artifact is written into."""
 
 
 @dataclass(frozen=True)
 class Built:
+    """A finished artifact."""
+
     evidence: dict[str, Any]
+    """What the backend reports about the build, such as counts of fused operators."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Run queries back to back (`BlockDone`): each a batch of sample numbers.
-
-    A query of the suite's shortest sample, in as large a batch as the first, warms up and is not
-    counted. All queries are repeated in turn until the block lasts `least_ns`.
-    """
+    """Request to run queries back to back; the reply is `BlockDone`."""
 
     queries: Sequence[Sequence[int]]
+    """Sample numbers of each query's batch."""
     least_ns: int = 0
+    """Minimum duration, in nanoseconds: the queries are repeated in turn until it has passed."""
     warm_up: bool = True
+    """Whether a query that is not counted comes first: the suite's shortest sample, in a batch as
+    large as that of the first query."""
     outputs: bool = False
+    """Whether the outputs are returned."""
     length: int | None = None
-    """Of each sample, by `Task.sized`; None takes them as they are."""
+    """Length that `Task.sized` brings each sample to; None leaves samples unchanged."""
 
 
 @dataclass(frozen=True)
 class BlockDone:
+    """Times of a block in nanoseconds, and its outputs."""
+
     query_ns: list[int]
+    """Time of each query."""
     model_ns: list[int]
-    """The part of each query inside the model."""
+    """Time of each query inside the model."""
     wall_ns: int
+    """Time of the whole block."""
     cpu_ns: int
-    """Of the worker's process, all threads."""
+    """CPU time of the worker's process, all threads."""
     foreign_cpu_ns: int | None
-    """CPU time that others took on this host meanwhile, steal included; None: cannot be read."""
+    """CPU time of everything else on this host during the block, steal included; None if the
+    host does not report it."""
     outputs: list[list[Any]] | None
+    """Outputs of each query, one per sample; None if they were not requested."""
 
 
 @dataclass(frozen=True)
 class AskMemory:
-    """How much memory did you hold at most (`Memory`)?"""
+    """Request for the peak memory of the worker; the reply is `Memory`."""
 
 
 @dataclass(frozen=True)
 class Memory:
+    """Peak memory of the worker and its children."""
+
     peak_bytes: int
 
 
 @dataclass(frozen=True)
 class AskInputs:
-    """What inputs do you have (`Inputs`)?"""
+    """Request for the digest of the worker's inputs; the reply is `Inputs`."""
 
 
 @dataclass(frozen=True)
 class Inputs:
+    """Identity of the inputs that a worker has read."""
+
     digest: str
-    """Equal in two workers that were given the same inputs."""
+    """Hash of the inputs, equal in two workers with the same inputs."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What does the suite hold in your checkout (`Surveyed`)?"""
+    """Request for the contents of a suite in the worker's checkout; the reply is `Surveyed`."""
 
     suite: dict[str, str]
+    """Fields of the suite's `SuiteAddress`."""
     more_backends: Sequence[Mapping[str, Any]]
-    """Of variants that are added to the suite there too."""
+    """Descriptions of backends whose variants are added to the suite."""
     models_beside: str
-    """The folder that a model is taken from which this checkout does not have."""
+    """Folder that supplies the models which the worker's checkout lacks."""
 
 
 @dataclass(frozen=True)
 class Surveyed:
+    """Contents of a suite in the worker's checkout."""
+
     blueprints: Mapping[str, Mapping[str, Any]]
-    """By variant."""
+    """Blueprint of each variant that can be built, as a document."""
     unable: Mapping[str, str]
-    """By variant, why none could be drawn."""
+    """Reason for each variant that has no blueprint."""
     metrics: Sequence[str]
+    """Names of the suite's metrics."""
     borrowed_models: Sequence[str]
-    """Taken from the other folder."""
+    """Names of the models that were found in `models_beside` only."""
 
 
 @dataclass(frozen=True)
 class RequestFailed:
-    """The request failed with an exception; the worker is still there."""
+    """Exception that a request ended with; the worker goes on."""
 
-    kind: str
+    error_type: str
     message: str
-    mendable: bool
-    """True for what the user can mend (UserError): shown without a traceback."""
+    is_user_error: bool
+    """Whether it is a UserError, which is shown without a traceback."""
 
 
 Message = (
@@ -149,19 +177,25 @@ Message = (
     | RequestFailed
 )
 
-_TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
+_TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Message)}
 
 
-def encode(message: Message) -> bytes:
-    return json.dumps({"is": type(message).__name__, **asdict(message)}).encode() + b"\n"
+def encode(message: Message, number: int) -> bytes:
+    """Return the message as a line. Raises TypeError if a value is not of JSON's types.
+
+    `number` is that of the request, in the request and in its reply.
+    """
+    # `asdict` would copy every number of a block first, which takes ten times as long.
+    values = {"is": type(message).__name__, "number": number, **vars(message)}
+    return json.dumps(values).encode() + b"\n"
 
 
-def decode(line: bytes) -> Message:
-    """Raises ValueError for what is no message."""
+def decode(line: bytes) -> tuple[int, Message]:
+    """Return the number and the message of a line. Raises ValueError if it is not a message."""
     try:
         values = json.loads(line)
-        kind = _TYPES[values.pop("is")]
-        message: Message = kind(**values)
+        message_type, number = _TYPES[values.pop("is")], int(values.pop("number"))
+        message: Message = message_type(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a message: {line[:200]!r}") from error
-    return message
+    return number, message

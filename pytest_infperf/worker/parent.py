@@ -1,4 +1,4 @@
-"""The run's side of a worker: starts, asks, freezes and ends the process."""
+"""The run's side of the pipes: start, freeze and end a worker, and exchange messages with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pytest_infperf import errors
 from pytest_infperf.errors import UserError, WorkerError
-from pytest_infperf.host.processes import LastWords, how_it_ended
+from pytest_infperf.host.processes import OutputTail, how_it_ended
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.worker import messages
 
@@ -23,57 +23,88 @@ Reply = TypeVar("Reply", bound=messages.Message)
 
 
 class WorkerProcess:
-    """A process that answers messages. Frozen between questions once `freeze` was called."""
+    """A worker's process. Once `freeze` was called, it runs only inside `thawed`.
+
+    Each request has a number, which its reply repeats. An exchange that any exception breaks off
+    ends the process: its reply would otherwise be read as that of the next request.
+    """
 
     def __init__(self, name: str, checkout: Checkout, timeout_s: float) -> None:
         self.name = name
         self._timeout_s = timeout_s
-        self._words = LastWords()
+        self._output = OutputTail()
         self._process = subprocess.Popen(
             [checkout.python, "-m", "pytest_infperf.worker.child"],
             cwd=checkout.folder,
             env=checkout.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._words.file,
-            start_new_session=True,  # Ctrl-C reaches the run, which then ends its workers
+            stderr=self._output.file,
+            start_new_session=True,  # Ctrl-C reaches only the run, which then ends its workers
         )
         self._unread = b""
+        self._number = 0
+        """Number of the last request."""
+        self._ended_by_run = ""
+        """Why the run ended the process; empty if it did not."""
         self._placement: tuple[int, ...] | None = None
 
-    def ask(self, request: messages.Message, kind: type[Reply]) -> Reply:
-        """The worker's answer. Raises WorkerError, or UserError for what the user can mend."""
+    def ask(self, request: messages.Message, reply_type: type[Reply]) -> Reply:
+        """Send a request and return the reply; see `receive` for its errors."""
         self.send(request)
-        return self.receive(kind)
+        return self.receive(reply_type)
 
     def send(self, request: messages.Message) -> None:
         assert self._process.stdin
-        try:
-            self._process.stdin.write(messages.encode(request))
-            self._process.stdin.flush()
-        except OSError:
-            raise self._died() from None
+        with self._exchange():
+            self._number += 1
+            try:
+                self._process.stdin.write(messages.encode(request, self._number))
+                self._process.stdin.flush()
+            except (OSError, ValueError):  # ValueError: the pipe is closed
+                raise self._ended_error() from None
 
-    def receive(self, kind: type[Reply]) -> Reply:
-        line = self._read_line()
-        try:
-            reply = messages.decode(line)
-        except ValueError as error:
-            self.close()
-            raise WorkerError(f"the worker of {self.name} answered nonsense: {error}") from None
+    def receive(self, reply_type: type[Reply]) -> Reply:
+        """Wait for a reply of that type and return it.
+
+        Raises UserError if the request failed with one. Raises WorkerError if it failed otherwise,
+        if the process ended or did not reply in time, and if it sent anything else.
+        """
+        with self._exchange():
+            reply = self._read_reply()
+            if not isinstance(reply, (reply_type, messages.RequestFailed)):
+                raise self._protocol_error(
+                    f"it sent {type(reply).__name__} instead of {reply_type.__name__}"
+                )
         if isinstance(reply, messages.RequestFailed):
-            if reply.mendable:
+            if reply.is_user_error:
                 raise UserError(reply.message)
             raise WorkerError(
-                f"the worker of {self.name} failed: {reply.kind}: {reply.message}{self._words}"
-            )
-        if not isinstance(reply, kind):
-            self.close()
-            raise WorkerError(
-                f"the worker of {self.name} answered {type(reply).__name__} "
-                f"where {kind.__name__} was due"
+                f"the worker of {self.name} failed: {reply.error_type}: {reply.message}"
+                f"{self._output}"
             )
         return reply
+
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close("its last exchange with the run was broken off")
+            raise
+
+    def _read_reply(self) -> messages.Message:
+        line = self._read_line()
+        try:
+            number, reply = messages.decode(line)
+        except ValueError as error:
+            raise self._protocol_error(str(error)) from None
+        if number != self._number:
+            raise self._protocol_error(f"it replied to request {number}, not {self._number}")
+        return reply
+
+    def _protocol_error(self, fault: str) -> WorkerError:
+        return WorkerError(f"the worker of {self.name} broke the protocol: {fault}")
 
     def _read_line(self) -> bytes:
         assert self._process.stdout
@@ -82,27 +113,30 @@ class WorkerProcess:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._unread:
                 if not selector.select(max(0.0, deadline - perf_counter())):
-                    self.close()
                     raise WorkerError(
                         f"the worker of {self.name} did not answer within {self._timeout_s:g} s "
-                        f"and was ended (--infperf-timeout){self._words}"
+                        f"and was ended (--infperf-timeout){self._output}"
                     )
                 chunk = os.read(self._process.stdout.fileno(), 1 << 20)
                 if not chunk:
-                    raise self._died()
+                    raise self._ended_error()
                 self._unread += chunk
         line, _, self._unread = self._unread.partition(b"\n")
         return line
 
-    def _died(self) -> WorkerError:
+    def _ended_error(self) -> WorkerError:
+        if self._ended_by_run:
+            return WorkerError(
+                f"the worker of {self.name} was ended before, because {self._ended_by_run}"
+            )
         how = how_it_ended(self._process.wait())
         self.close()
-        return WorkerError(f"the worker of {self.name} {how}{self._words}")
+        return WorkerError(f"the worker of {self.name} {how}{self._output}")
 
     def place(self, cores: Sequence[int], *, first_leads: bool) -> None:
-        """Let all threads of the worker run on these cores and no others, where Linux can.
+        """Restrict all threads of the worker to these cores; does nothing outside Linux.
 
-        With `first_leads` the thread that answers runs on the first of them alone.
+        With `first_leads` the main thread, which runs the queries, is restricted to the first core.
         """
         if (placement := (*cores, first_leads)) == self._placement or not hasattr(
             os, "sched_setaffinity"
@@ -115,12 +149,12 @@ class WorkerProcess:
         self._placement = placement
 
     def freeze(self) -> None:
-        """Stop the process where it is: an idle thread pool spins and takes a core."""
+        """Stop the process (SIGSTOP), because an idle thread pool spins and occupies a core."""
         self._signal(signal.SIGSTOP)
 
     @contextmanager
     def thawed(self) -> Iterator[None]:
-        """The process runs inside, and is frozen again after."""
+        """Let the process run (SIGCONT) inside the context, and freeze it afterwards."""
         self._signal(signal.SIGCONT)
         try:
             yield
@@ -129,26 +163,31 @@ class WorkerProcess:
                 self.freeze()
 
     def _signal(self, number: signal.Signals) -> None:
-        """To the worker and its children: it leads a process group of its own."""
+        """Send a signal to the worker and its children, which form a process group."""
         try:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
-            raise self._died() from None
+            raise self._ended_error() from None
 
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """End the process, also while another thread waits for its answer."""
+        """End the process, even while another thread waits for its reply."""
         if self.alive:
             self._signal(signal.SIGKILL)
 
-    def close(self) -> None:
+    def close(self, reason: str = "the run no longer needed it") -> None:
+        """End the process if it runs, wait for it and close its pipes.
+
+        `reason` is why the run ends it, for the message if it is asked again.
+        """
         if self.alive:
+            self._ended_by_run = reason
             self.kill()
             self._process.wait()
-        self._words.close()
+        self._output.close()
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
                 with suppress(BrokenPipeError):

@@ -1,4 +1,4 @@
-"""What a suite holds in this worker's checkout: the blueprints of its variants, and its metrics."""
+"""A survey of a suite in the checkout of this worker: blueprints of its variants, and metrics."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pytest_infperf.worker import messages
 
 
 def survey(request: messages.Survey) -> messages.Surveyed:
+    """Return the blueprint of each variant of a suite, or why it has none."""
     suite = SuiteAddress(**request.suite).load()
     ids = set(suite.variant_ids)
-    more = [naming.restore(description) for description in request.more_backends]
-    suite = suite.with_variants([backend for backend in more if backend.variant_id not in ids])
+    added = [naming.restore(description) for description in request.more_backends]
+    suite = suite.with_variants([backend for backend in added if backend.variant_id not in ids])
     blueprints, unable = {}, {}
     borrowed: list[str] = []
     for backend in suite.variants:
@@ -31,5 +32,5 @@ def survey(request: messages.Survey) -> messages.Surveyed:
             blueprints[backend.variant_id] = make_blueprint(suite, backend, model).to_document()
         except UserError as error:
             unable[backend.variant_id] = str(error)
-    metrics = [metric(each).name for each in suite.task.metrics]
+    metrics = [metric(chosen).name for chosen in suite.task.metrics]
     return messages.Surveyed(blueprints, unable, metrics, borrowed)

@@ -1,8 +1,7 @@
-"""A variant being served by a worker: started, asked for blocks, frozen in between."""
+"""A worker with its variant: it is started, runs blocks, and is frozen in between."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from time import perf_counter_ns
 from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import Artifact
+from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker import messages
@@ -20,102 +20,103 @@ from pytest_infperf.worker.parent import WorkerProcess
 __tracebackhide__ = errors.meant_for_the_user
 
 
-def usable_cores() -> list[int]:
-    """The cores that this process, and so its workers, may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
 @dataclass(frozen=True)
 class Assignment:
-    """What a worker is to serve or to build."""
+    """What a worker has to run, or a builder to build."""
 
     suite: SuiteAddress
     blueprint: Blueprint
     checkout: Checkout
     data: Path
-    """The folder that the samples are read from."""
+    """Folder that the samples are read from."""
     timeout_s: float
+    """Time limit of each reply, in seconds."""
 
     @property
     def name(self) -> str:
+        """Name in messages: the variant's id, and the revision if it is not the working tree."""
         revision = self.checkout.revision
         return f"{self.blueprint.variant_id}{f' at {revision}' if revision else ''}"
 
 
 class VariantWorker:
-    """A frozen worker that has loaded a variant and answered its first query.
+    """A worker that loads one variant and then runs blocks, frozen while it has nothing to do.
 
-    Several can be begun before any of them is waited for. Whoever begins one in a thread has to
-    outlive it: Linux ends a worker with the thread that started it.
+    The constructor starts the process and returns at once, so that several can load at a time;
+    call `finish_loading` and `answer_first_query` before anything else, or use `ready`. The
+    thread that starts a worker has to outlive it: Linux ends a worker with that thread.
     """
 
     loaded: messages.Loaded
+    """Settings of the loaded variant."""
     load_s: float
-    """From the start of the process, imports included, to its readiness."""
+    """Time from the start of the process until the variant is loaded, imports included."""
     first_query_s: float
+    """Time of the first query, in seconds."""
 
     def __init__(self, assignment: Assignment, artifact: Artifact, threads: int | None) -> None:
-        """Begin to load."""
         blueprint = assignment.blueprint
         self.variant_id = blueprint.variant_id
         self.artifact = artifact
         self._cores = list(blueprint.cpus or usable_cores())
         self._assignment = assignment
-        self._begun_ns = perf_counter_ns()
-        self._begin(threads)
+        self._started_ns = perf_counter_ns()
+        self._start(threads)
 
     @classmethod
     def ready(
         cls, assignment: Assignment, artifact: Artifact, threads: int | None
     ) -> VariantWorker:
+        """Return a worker that has loaded its variant and answered its first query."""
         worker = cls(assignment, artifact, threads)
         worker.finish_loading()
         worker.answer_first_query()
         return worker
 
-    def _begin(self, threads: int | None) -> None:
-        given = self._assignment
-        self._process = WorkerProcess(given.name, given.checkout, given.timeout_s)
+    def _start(self, threads: int | None) -> None:
+        assignment = self._assignment
+        self._process = WorkerProcess(assignment.name, assignment.checkout, assignment.timeout_s)
         request = messages.LoadArtifact(
-            suite=asdict(given.suite),
-            data=str(given.data),
-            backend=given.blueprint.backend,
-            model=given.blueprint.model,
+            suite=asdict(assignment.suite),
+            data=str(assignment.data),
+            backend=assignment.blueprint.backend,
+            model=assignment.blueprint.model,
             artifact=str(self.artifact.folder),
             threads=threads,
-            cpus=given.blueprint.cpus,
+            cpus=assignment.blueprint.cpus,
         )
         with self._closed_on_failure():
             self._process.send(request)
 
     def finish_loading(self) -> None:
-        self.loaded = self._once_loaded()
-        self.load_s = (self.loaded.ready_ns - self._begun_ns) / 1e9
+        """Wait until the variant is loaded, freeze the process and set `loaded` and `load_s`."""
+        self.loaded = self._wait_until_loaded()
+        self.load_s = (self.loaded.ready_ns - self._started_ns) / 1e9
 
     def answer_first_query(self) -> None:
-        self.first_query_s = self._first_answer().query_ns[0] / 1e9
+        """Run the first query, without a warm-up, and set `first_query_s`."""
+        self.first_query_s = self._run_first_query().query_ns[0] / 1e9
 
-    def begin_anew(self) -> None:
-        """End the process and begin another in its place, with as many threads.
+    def restart(self) -> None:
+        """End the process and start a new one with as many threads; `finish_restart` waits for it.
 
-        How long the first one took to load and to answer stays as it was.
+        `loaded`, `load_s` and `first_query_s` keep describing the first process.
         """
         self._process.close()
-        self._begin(self.loaded.threads)
+        self._start(self.loaded.threads)
 
-    def finish_anew(self) -> None:
-        self._once_loaded()
-        self._first_answer()
+    def finish_restart(self) -> None:
+        """Wait until the new process has loaded the variant and answered its first query."""
+        self._wait_until_loaded()
+        self._run_first_query()
 
-    def _once_loaded(self) -> messages.Loaded:
+    def _wait_until_loaded(self) -> messages.Loaded:
         with self._closed_on_failure():
             loaded = self._process.receive(messages.Loaded)
             self._process.freeze()
         return loaded
 
-    def _first_answer(self) -> messages.BlockDone:
+    def _run_first_query(self) -> messages.BlockDone:
         with self._closed_on_failure():
             return self.run([[0]], warm_up=False)
 
@@ -141,19 +142,20 @@ class VariantWorker:
         turn: int | None = None,
         length: int | None = None,
     ) -> messages.BlockDone:
-        """One block, the worker awake for as long as it lasts.
+        """Run one block and return its times; the worker runs only that long.
 
-        With a `turn` the worker gets as many cores as it has threads, others at each turn, and
-        answers on the first of them: cores of a shared host differ in speed, and what is compared
-        at one turn should share them, each for the same part of its work.
+        With a `turn`, the worker is placed on as many cores as it has threads, on other cores at
+        each turn, and its main thread on the first of them. Cores of a shared host differ in speed,
+        so two workers that are compared at one turn use the same cores for the same kind of work.
+        The other parameters are those of `messages.Block`.
         """
         block = messages.Block(queries, least_ns, warm_up, outputs, length)
-        cores = self._cores if turn is None else self._cores_at(turn)
+        cores = self._cores if turn is None else self._cores_of_turn(turn)
         self._process.place(cores, first_leads=turn is not None)
         with self._process.thawed():
             return self._process.ask(block, messages.BlockDone)
 
-    def _cores_at(self, turn: int) -> list[int]:
+    def _cores_of_turn(self, turn: int) -> list[int]:
         cores, threads = self._cores, min(self.loaded.threads, len(self._cores))
         return [cores[(turn + i) % len(cores)] for i in range(threads)]
 

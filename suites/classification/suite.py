@@ -1,4 +1,4 @@
-"""Does a conversation of 512 tokens hide a solicitation? BERT to DistilBERT to ONNX on CPUs."""
+"""Find solicitations in conversations of up to 512 tokens: BERT, DistilBERT and ONNX on CPUs."""
 
 from pytest_infperf import Onnx, OpenVino, Suite, Sweep, TextClassification, Torch
 from pytest_infperf.metrics.f1 import F1
@@ -7,7 +7,7 @@ BERT = "models/bert-solicitation"
 DISTILBERT = "models/distilbert-solicitation"
 
 
-def of(name, model):
+def optimised(name, model):
     return [
         Torch(model=model, id=name),
         Torch(model=model, int8="dynamic", id=f"{name}-int8"),
@@ -29,6 +29,6 @@ suite = Suite(
     model=BERT,
     baseline="bert",
     threads="best",
-    variants=[*of("bert", BERT), *of("distilbert", DISTILBERT)],
+    variants=[*optimised("bert", BERT), *optimised("distilbert", DISTILBERT)],
     sweeps=[Sweep("length", (16, 64, 256, 512))],
 )

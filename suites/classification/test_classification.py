@@ -1,4 +1,4 @@
-"""Every variant of text classification against the gates of thresholds.toml."""
+"""Check every variant of text classification against the gates of thresholds.toml."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def test_footprint(variant):
 
 def test_study_protocol(variant, infperf):
     if not infperf.settings.full:
-        pytest.skip("the study's 720 requests of every variant take minutes: --infperf-full")
+        pytest.skip("the study's 720 requests take minutes per variant: run with --infperf-full")
     variant.protocol("jmeter-60x12").check()
 
 

@@ -1,6 +1,6 @@
-"""Spoken digits on CPUs: DeepSpeech2 against its dynamic quantisation, and against a GPU.
+"""Recognise spoken digits: DeepSpeech2 and its quantised variants on CPUs, and on a GPU.
 
-After the study of dynamic quantisation of DeepSpeech2: word error rate against latency.
+The suite follows a study that compares word error rate and latency of dynamic quantisation.
 """
 
 from pytest_infperf import Onnx, OpenVino, SpeechRecognition, Suite, Sweep, Torch

@@ -1,6 +1,6 @@
-"""Every variant of speech recognition against the gates of thresholds.toml.
+"""Check every variant of speech recognition against the gates of thresholds.toml.
 
-One utterance a query, as it comes in from a microphone.
+A query is one utterance, as it arrives from a microphone.
 """
 
 import pytest
@@ -24,7 +24,9 @@ def test_footprint(variant):
 
 def test_study_protocol(variant, infperf):
     if not infperf.settings.full:
-        pytest.skip("the study's 300 and 100 trials of every variant take minutes: --infperf-full")
+        pytest.skip(
+            "the study's 300 and 100 trials take minutes per variant: run with --infperf-full"
+        )
     variant.protocol("deepspeech2-300x100").check()
 
 

@@ -1,6 +1,6 @@
-"""zh-en translation on CPUs: the base model against quantised, fused and distilled variants.
+"""Translate zh-en on CPUs: the base model against quantised, fused and distilled variants.
 
-And RNN translation on the same data, of which the response time grows with the input's length.
+The suite also has an RNN on the same data, whose response time grows with the length of the input.
 """
 
 from pytest_infperf import CTranslate2, Onnx, Suite, Sweep, Torch, Translation

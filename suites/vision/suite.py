@@ -1,4 +1,4 @@
-"""MNIST on CPUs: a small Inception and softmax regression, quantised with calibration."""
+"""Classify MNIST on CPUs: a small Inception and softmax regression, quantised with calibration."""
 
 from pytest_infperf import ImageClassification, Onnx, OpenVino, Suite, Sweep, Torch
 

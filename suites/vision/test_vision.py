@@ -1,4 +1,4 @@
-"""Every variant of image classification against the gates of thresholds.toml."""
+"""Check every variant of image classification against the gates of thresholds.toml."""
 
 
 def test_quality(variant):

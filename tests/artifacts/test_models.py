@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_infperf import Echo, Fake, Suite
 from pytest_infperf.artifacts import models
+from pytest_infperf.artifacts.blueprint import make_blueprint
 from pytest_infperf.errors import UserError
 
 LOCATE = """
@@ -17,16 +19,16 @@ from pathlib import Path
 from pytest_infperf.artifacts import models
 from pytest_infperf.errors import UserError
 try:
-    print(models.locate("Helsinki-NLP/opus-mt-zh-en", Path(sys.argv[1])))
+    print(models.locate(sys.argv[2], Path(sys.argv[1])))
 except UserError as error:
     print("refused:", error)
 """
 
 
-def locate(hub_cache: Path, folder: Path) -> str:
+def locate(hub_cache: Path, folder: Path, model: str = "Helsinki-NLP/opus-mt-zh-en") -> str:
     """In a process of its own: the hub's settings are read when it is imported."""
     environment = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(hub_cache), "PATH": ""}
-    command = [sys.executable, "-c", LOCATE, str(folder)]
+    command = [sys.executable, "-c", LOCATE, str(folder), model]
     return subprocess.run(
         command, env=environment, check=True, capture_output=True, text=True
     ).stdout.strip()
@@ -37,14 +39,94 @@ def test_a_folder_is_relative_to_the_suite(tmp_path: Path) -> None:
     assert models.locate("models/mine", tmp_path) == tmp_path / "models" / "mine"
 
 
-def test_a_hub_id_comes_from_the_local_cache_when_offline(tmp_path: Path) -> None:
-    repository = tmp_path / "hub" / "models--Helsinki-NLP--opus-mt-zh-en"
-    snapshot = repository / "snapshots" / "0123456789abcdef"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("model", "folder", "ref"),
+    [
+        ("Helsinki-NLP/opus-mt-zh-en", "models--Helsinki-NLP--opus-mt-zh-en", "main"),
+        (f"Helsinki-NLP/opus-mt-zh-en@{COMMIT}", "models--Helsinki-NLP--opus-mt-zh-en", "main"),
+        ("gpt2", "models--gpt2", "main"),
+        ("gpt2@refs/pr/1", "models--gpt2", "refs/pr/1"),
+    ],
+)
+def test_a_hub_id_comes_from_the_local_cache_when_offline(
+    tmp_path: Path, model: str, folder: str, ref: str
+) -> None:
+    repository = tmp_path / "hub" / folder
+    snapshot = repository / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text("{}")
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text("0123456789abcdef")
-    assert locate(tmp_path / "hub", tmp_path) == str(snapshot)
+    (repository / "refs" / ref).parent.mkdir(parents=True)
+    (repository / "refs" / ref).write_text(COMMIT)
+    assert locate(tmp_path / "hub", tmp_path, model) == str(snapshot)
+    assert models.hub_commit(snapshot) == COMMIT
+    assert models.hub_commit(tmp_path / "hub") is None
+
+
+def test_a_revision_that_is_not_there_is_named_in_the_remedy(tmp_path: Path) -> None:
+    message = locate(tmp_path / "empty", tmp_path, "gpt2@v2")
+    assert message.startswith("refused: cannot get the model 'gpt2@v2'")
+    assert "`hf download gpt2 --revision v2`" in message
+
+
+@pytest.mark.parametrize("model", ["../models/none", "a/b/c", "name@", "-name", "ü"])
+def test_what_cannot_be_a_hub_id_is_a_missing_folder(tmp_path: Path, model: str) -> None:
+    with pytest.raises(UserError, match=r"does not exist, and .* is not a hub id"):
+        models.locate(model, tmp_path)
+
+
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{64 * 'a'}\nsize 267832558\n"
+
+
+def test_a_pointer_of_git_lfs_is_no_file_of_a_model(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_text(POINTER)
+    with pytest.raises(UserError, match=r"model\.safetensors is a pointer .* run `git lfs pull`"):
+        models.locate(".", tmp_path)
+
+
+def test_a_pointer_does_not_matter_where_weights_of_another_format_are_whole(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "model.safetensors").write_text("weights")
+    (tmp_path / "pytorch_model.bin").write_text(POINTER)
+    (tmp_path / "README.md").write_text(POINTER)
+    assert models.locate(".", tmp_path) == tmp_path
+    (tmp_path / "tokenizer.json").write_text(POINTER)
+    with pytest.raises(UserError, match=r"tokenizer\.json is a pointer"):
+        models.locate(".", tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "model-00002-of-00002.safetensors").write_text(POINTER)
+    with pytest.raises(UserError, match="is a pointer"):
+        models.locate(".", tmp_path)
+
+
+def test_only_the_files_of_a_model_decide_what_is_built(tmp_path: Path) -> None:
+    suite = Suite("echo", task=Echo(), model="model", variants=[Fake()])
+
+    def key(name: str, *added: str) -> str:
+        """Of a model in a folder of its own, as digests are kept by folder."""
+        model = tmp_path / name
+        for file in ("config.json", *added):
+            (model / file).parent.mkdir(parents=True, exist_ok=True)
+            (model / file).write_text(file)
+        return make_blueprint(suite, Fake(), model).key
+
+    plain = key("plain")
+    metadata = (
+        ".cache/huggingface/download/config.json.metadata",
+        ".DS_Store",
+        ".gitattributes",
+        ".git/HEAD",
+        "README.md",
+        "LICENSE",
+        "__pycache__/modeling.cpython-311.pyc",
+    )
+    assert key("downloaded", *metadata) == plain
+    assert key("with-code", "modeling.py") != plain
+    assert key("with-merges", "merges.txt") != plain
 
 
 def test_with_neither_network_nor_cache_the_error_says_what_to_do(tmp_path: Path) -> None:
@@ -55,5 +137,5 @@ def test_with_neither_network_nor_cache_the_error_says_what_to_do(tmp_path: Path
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no model folder .*models/base/v1"):
+    with pytest.raises(UserError, match=r"the model folder .*models/base/v1 does not exist"):
         models.locate("models/base/v1", tmp_path)

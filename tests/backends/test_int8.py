@@ -1,4 +1,4 @@
-"""Variants in int8 say why they may be no faster than float32."""
+"""Reasons why int8 variants may be no faster than float32."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def on(monkeypatch: pytest.MonkeyPatch, *sets: str) -> None:
 
 
 @pytest.mark.parametrize("variant", [Torch(int8="dynamic"), CTranslate2(int8=True)])
-def test_a_cpu_without_int8_dot_products_is_a_doubt(
+def test_a_cpu_without_int8_dot_products_is_a_reason(
     variant: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on(monkeypatch, "avx2")
@@ -23,13 +23,13 @@ def test_a_cpu_without_int8_dot_products_is_a_doubt(
     assert variant.doubts({}) == []
 
 
-def test_a_graph_that_is_not_fused_is_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_that_is_not_fused_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     on(monkeypatch, "amx_int8")
-    assert Onnx(int8="dynamic").doubts({}) == ["its graph is not fused: fused=True"]
+    assert Onnx(int8="dynamic").doubts({}) == ["the graph is not fused: set fused=True"]
     assert Onnx(fused=True, int8="dynamic").doubts({}) == []
 
 
 @pytest.mark.parametrize("variant", [Torch(), Onnx(), CTranslate2()])
-def test_float32_raises_no_doubts(variant: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_float32_has_no_reasons(variant: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     on(monkeypatch)
     assert variant.doubts({}) == []

@@ -1,4 +1,4 @@
-"""The ONNX variants of a tiny random Marian decode as transformers does."""
+"""ONNX variants of a tiny random Marian model decode like transformers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Rows = list[list[int]]
 
 @dataclass(frozen=True)
 class Marian:
-    """A model in a folder, and that folder's export."""
+    """A model, its folder, and the folder of its export."""
 
     model: Any
     folder: Path
@@ -71,7 +71,7 @@ class Marian:
 
 @pytest.fixture(scope="module")
 def marian(tmp_path_factory: pytest.TempPathFactory) -> Marian:
-    """A model whose rows of BATCH end at different times, one of them at the length limit."""
+    """A model with which the rows of BATCH end after different lengths, one at the limit."""
     return make_marian(tmp_path_factory.mktemp("marian"))
 
 
@@ -134,7 +134,7 @@ def unpadded(row: list[int]) -> list[int]:
     return [token for token in row if token != PAD]
 
 
-def test_batch_exercises_every_way_to_end(marian: Marian) -> None:
+def test_batch_covers_every_way_to_end(marian: Marian) -> None:
     lengths = {len(unpadded(row)) for row in marian.generate(BATCH)}
     assert MAX_NEW_TOKENS in lengths
     assert 1 in lengths
@@ -142,7 +142,7 @@ def test_batch_exercises_every_way_to_end(marian: Marian) -> None:
 
 
 @pytest.mark.parametrize("variant", ["onnx", "onnx-fused"])
-def test_padded_batch_decodes_as_in_transformers(
+def test_padded_batch_decodes_like_transformers(
     marian: Marian, graphs: dict[str, Path], variant: str
 ) -> None:
     assert decode(graphs[variant], BATCH) == marian.generate(BATCH)
@@ -150,7 +150,7 @@ def test_padded_batch_decodes_as_in_transformers(
 
 @pytest.mark.parametrize("variant", ["onnx", "onnx-fused"])
 @pytest.mark.parametrize("row", BATCH)
-def test_single_row_decodes_as_in_transformers(
+def test_single_row_decodes_like_transformers(
     marian: Marian, graphs: dict[str, Path], variant: str, row: list[int]
 ) -> None:
     single = [unpadded(row)]
@@ -159,7 +159,7 @@ def test_single_row_decodes_as_in_transformers(
 
 @pytest.mark.parametrize("variant", ["onnx", "onnx-fused"])
 @pytest.mark.parametrize("max_new_tokens", [2, 3])
-def test_short_length_limit_ends_rows_as_in_transformers(
+def test_short_length_limit_ends_rows_like_transformers(
     marian: Marian, tmp_path: Path, variant: str, max_new_tokens: int
 ) -> None:
     graph = marian.build(variant, tmp_path / variant, max_new_tokens)
@@ -167,7 +167,7 @@ def test_short_length_limit_ends_rows_as_in_transformers(
 
 
 @pytest.mark.parametrize("variant", ["onnx", "onnx-fused"])
-def test_without_forced_end_rows_are_cut_as_in_transformers(
+def test_without_forced_end_rows_are_cut_like_transformers(
     marian: Marian, tmp_path: Path, variant: str
 ) -> None:
     config = marian.model.generation_config
@@ -177,21 +177,21 @@ def test_without_forced_end_rows_are_cut_as_in_transformers(
     unforced = Marian(marian.model, folder, marian.exported)
     config.forced_eos_token_id = None
     try:
-        want = unforced.generate(BATCH)
+        expected = unforced.generate(BATCH)
     finally:
         config.forced_eos_token_id = EOS
-    assert decode(unforced.build(variant, tmp_path / variant), BATCH) == want
+    assert decode(unforced.build(variant, tmp_path / variant), BATCH) == expected
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
-def test_fused_activations_are_those_of_the_model(tmp_path: Path, activation: str) -> None:
+def test_fused_graph_has_the_activation_of_the_model(tmp_path: Path, activation: str) -> None:
     marian = make_marian(tmp_path, activation)
     graph = marian.build("onnx-fused", tmp_path / "onnx-fused")
     assert decode(graph, BATCH) == marian.generate(BATCH)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_suppressed_tokens_never_appear(graphs: dict[str, Path], variant: str) -> None:
+def test_suppressed_tokens_never_occur(graphs: dict[str, Path], variant: str) -> None:
     for row in decode(graphs[variant], BATCH):
         assert 44 not in row
         assert PAD not in unpadded(row)
@@ -209,7 +209,7 @@ def test_int8_decodes_to_rows_that_end(graphs: dict[str, Path], variant: str) ->
 
 
 def test_int8_is_smaller(graphs: dict[str, Path]) -> None:
-    """The weights of so small a model are not what its file consists of, so these are counted."""
+    """Compare the bytes of the weights, which are a small part of the file of so small a model."""
     import onnx
 
     def weight_bytes(graph: Path) -> int:
@@ -220,7 +220,7 @@ def test_int8_is_smaller(graphs: dict[str, Path]) -> None:
     assert weight_bytes(graphs["onnx-fused-int8"]) < 0.7 * weight_bytes(graphs["onnx-fused"])
 
 
-def test_fusing_counts_operators_of_both_graphs(marian: Marian, tmp_path: Path) -> None:
+def test_fuse_counts_operators_of_both_graphs(marian: Marian, tmp_path: Path) -> None:
     folder = tmp_path / "fused"
     shutil.copytree(marian.exported, folder)
     counts = seq2seq.fuse(folder)
@@ -246,7 +246,7 @@ def test_weights_are_stored_once(graphs: dict[str, Path]) -> None:
     ("setting", "value"),
     [("repetition_penalty", 1.2), ("bad_words_ids", [[3, 4]]), ("eos_token_id", [0, 1])],
 )
-def test_settings_that_the_graph_would_not_follow_are_refused(
+def test_unsupported_settings_are_refused(
     marian: Marian, tmp_path: Path, setting: str, value: object
 ) -> None:
     folder = tmp_path / "model"
@@ -275,13 +275,13 @@ def test_fuse_refuses_another_architecture(marian: Marian, tmp_path: Path) -> No
         seq2seq.fuse(folder)
 
 
-def test_compose_names_what_is_missing(tmp_path: Path) -> None:
+def test_compose_names_missing_graphs(tmp_path: Path) -> None:
     generation = seq2seq.Generation(START, EOS, PAD, (), None, MAX_NEW_TOKENS, vocabulary=50)
     with pytest.raises(BuildError, match="encoder_model"):
         seq2seq.compose(tmp_path, generation)
 
 
-def test_importing_imports_nothing_heavy() -> None:
+def test_import_loads_no_runtime() -> None:
     code = (
         "import sys, pytest_infperf.backends.seq2seq;"
         "print({'onnx', 'onnxruntime', 'optimum', 'torch', 'numpy'} & set(sys.modules))"

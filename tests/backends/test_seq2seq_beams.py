@@ -1,4 +1,4 @@
-"""The ONNX variants search with beams as transformers does, or refuse to be built."""
+"""ONNX variants search with beams like transformers, or refuse to be built."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import eq
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_infperf import Material, Onnx, Torch, Translation
+from pytest_infperf import Onnx, Torch, Translation
 from pytest_infperf.backends import seq2seq
 from pytest_infperf.errors import BuildError
+from pytest_infperf.suite.backend import Material
 from tests.backends.test_seq2seq import (
     BATCH,
     EOS,
@@ -38,7 +40,7 @@ def marian(tmp_path_factory: pytest.TempPathFactory) -> Marian:
 
 @contextmanager
 def configured(marian: Marian, folder: Path, settings: Mapping[str, object]) -> Iterator[Marian]:
-    """The same model with other settings for generation, in the folder and in transformers."""
+    """Yield the model with other generation settings, in its folder and in transformers."""
     config = marian.model.generation_config
     before = {name: getattr(config, name) for name in settings}
     shutil.copytree(marian.folder, folder)
@@ -52,14 +54,14 @@ def configured(marian: Marian, folder: Path, settings: Mapping[str, object]) -> 
             setattr(config, name, value)
 
 
-def test_batch_needs_beams(marian: Marian) -> None:
+def test_number_of_beams_changes_the_output(marian: Marian) -> None:
     greedy, two, four = (marian.generate(BATCH, beams=beams) for beams in (1, 2, 4))
     assert greedy != two != four != greedy
 
 
 @pytest.mark.parametrize("variant", EXACT)
 @pytest.mark.parametrize("beams", [2, 4, 5])
-def test_padded_batch_is_searched_as_in_transformers(
+def test_padded_batch_is_searched_like_transformers(
     marian: Marian, tmp_path: Path, variant: str, beams: int
 ) -> None:
     graph = marian.build(variant, tmp_path / variant, beams=beams)
@@ -67,7 +69,7 @@ def test_padded_batch_is_searched_as_in_transformers(
 
 
 @pytest.mark.parametrize("variant", EXACT)
-def test_single_rows_are_searched_as_in_transformers(
+def test_single_rows_are_searched_like_transformers(
     marian: Marian, tmp_path: Path, variant: str
 ) -> None:
     graph = marian.build(variant, tmp_path / variant, beams=4)
@@ -78,7 +80,7 @@ def test_single_rows_are_searched_as_in_transformers(
 @pytest.mark.parametrize("variant", EXACT)
 @pytest.mark.parametrize("forced", [EOS, None])
 @pytest.mark.parametrize("max_new_tokens", [2, 3, MAX_NEW_TOKENS])
-def test_length_limit_ends_beams_as_in_transformers(
+def test_length_limit_ends_beams_like_transformers(
     marian: Marian, tmp_path: Path, variant: str, forced: int | None, max_new_tokens: int
 ) -> None:
     with configured(marian, tmp_path / "model", {"forced_eos_token_id": forced}) as model:
@@ -91,7 +93,7 @@ def test_length_limit_ends_beams_as_in_transformers(
     ("length_penalty", "early_stopping"),
     [(2.0, False), (0.0, False), (-1.0, "never"), (0.3, "never"), (1.0, True), (2.0, True)],
 )
-def test_settings_of_the_search_are_followed_as_in_transformers(
+def test_settings_of_the_search_have_the_effect_of_transformers(
     marian: Marian, tmp_path: Path, variant: str, length_penalty: float, early_stopping: object
 ) -> None:
     settings = {"length_penalty": length_penalty, "early_stopping": early_stopping}
@@ -101,7 +103,7 @@ def test_settings_of_the_search_are_followed_as_in_transformers(
 
 
 @pytest.mark.parametrize("variant", ROUNDED)
-def test_int8_searches_for_rows_that_end(marian: Marian, tmp_path: Path, variant: str) -> None:
+def test_int8_finds_rows_that_end(marian: Marian, tmp_path: Path, variant: str) -> None:
     rows = decode(marian.build(variant, tmp_path / variant, beams=4), BATCH)
     assert len(rows) == len(BATCH)
     for row in rows:
@@ -113,7 +115,7 @@ def test_int8_searches_for_rows_that_end(marian: Marian, tmp_path: Path, variant
     ("setting", "value"),
     [("num_beam_groups", 2), ("renormalize_logits", True), ("early_stopping", "soon")],
 )
-def test_settings_that_the_search_would_not_follow_are_refused(
+def test_unsupported_settings_of_the_search_are_refused(
     marian: Marian, tmp_path: Path, setting: str, value: object
 ) -> None:
     shutil.copytree(marian.folder, tmp_path / "model")
@@ -122,16 +124,14 @@ def test_settings_that_the_search_would_not_follow_are_refused(
         generation_with(tmp_path / "model", 4)
 
 
-@pytest.mark.parametrize(("beams", "message"), [(25, "lower beams"), (0, "give at least 1")])
-def test_numbers_of_beams_that_cannot_be_are_refused(
-    marian: Marian, beams: int, message: str
-) -> None:
+@pytest.mark.parametrize(("beams", "message"), [(25, "lower beams"), (0, "set at least 1")])
+def test_impossible_numbers_of_beams_are_refused(marian: Marian, beams: int, message: str) -> None:
     with pytest.raises(BuildError, match=message):
         generation_with(marian.folder, beams)
 
 
-def test_decoding_that_is_not_known_is_refused_by_name(marian: Marian) -> None:
-    with pytest.raises(BuildError, match="not top_p; take that out"):
+def test_unknown_decoding_settings_are_refused_by_name(marian: Marian) -> None:
+    with pytest.raises(BuildError, match="not top_p: remove it"):
         seq2seq.Generation.from_config(
             marian.folder, {"beams": 4, "max_new_tokens": 8, "top_p": 0.9}
         )
@@ -166,7 +166,7 @@ def sentences() -> list[list[int]]:
 
 
 @pytest.fixture(scope="module")
-def wanted(tmp_path_factory: pytest.TempPathFactory, sentences: list[list[int]]) -> list[Any]:
+def expected(tmp_path_factory: pytest.TempPathFactory, sentences: list[list[int]]) -> list[Any]:
     task, folder = student_task(4), tmp_path_factory.mktemp("torch")
     Torch().build(Material(STUDENT, task, SHIPPED), folder)
     runner = Torch().load(folder, task, 1)
@@ -174,7 +174,7 @@ def wanted(tmp_path_factory: pytest.TempPathFactory, sentences: list[list[int]])
 
 
 @pytest.mark.parametrize(
-    ("backend", "least"),
+    ("backend", "min_equal"),
     [
         (Onnx(), 16),
         (Onnx(fused=True), 16),
@@ -183,23 +183,24 @@ def wanted(tmp_path_factory: pytest.TempPathFactory, sentences: list[list[int]])
     ],
     ids=lambda value: getattr(value, "default_id", ""),
 )
-def test_student_says_with_beams_what_transformers_says(
+def test_shipped_model_translates_with_beams_like_transformers(
     tmp_path: Path,
     student_export: Path,
     sentences: list[list[int]],
-    wanted: list[Any],
+    expected: list[Any],
     backend: Onnx,
-    least: int,
+    min_equal: int,
 ) -> None:
     task = student_task(4)
     backend.build(Material(STUDENT, task, SHIPPED, student_export), tmp_path)
     runner = backend.load(tmp_path, task, 1)
     assert runner.decoding == task.decoding
     codec = task.codec(STUDENT)
-    singly = codec.decode([runner.infer([row])[0] for row in sentences], sentences)
-    together = codec.decode(runner.infer(sentences), sentences)
-    for texts in (singly, together):
-        assert sum(ours == theirs for ours, theirs in zip(texts, wanted, strict=True)) >= least
+    one_by_one = codec.decode([runner.infer([row])[0] for row in sentences], sentences)
+    in_one_batch = codec.decode(runner.infer(sentences), sentences)
+    for texts in (one_by_one, in_one_batch):
+        assert len(texts) == len(expected)
+        assert sum(map(eq, texts, expected)) >= min_equal
 
 
 def test_runner_reports_the_beams_of_its_artifact(tmp_path: Path, student_export: Path) -> None:
@@ -207,7 +208,7 @@ def test_runner_reports_the_beams_of_its_artifact(tmp_path: Path, student_export
     assert Onnx().load(tmp_path, student_task(1), 1).decoding["beams"] == 2
 
 
-def test_quantising_says_nothing(
+def test_quantisation_logs_nothing(
     marian: Marian, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     marian.build("onnx-int8", tmp_path / "onnx-int8", beams=4)

@@ -1,4 +1,4 @@
-"""Real variants of a shipped model, each built and served as in a run, say what the model says."""
+"""Variants of a shipped model, built and run in workers, translate like the model in torch."""
 
 from __future__ import annotations
 
@@ -65,31 +65,33 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuiteRun]:
 
 def agreement(run: SuiteRun, variant_id: str, batch: int) -> float:
     run.beside_baseline(variant_id)
-    ours, theirs = run.set_run(variant_id, batch), run.set_run("torch", 1)
-    same = [a == b for a, b in zip(ours.outputs, theirs.outputs, strict=True)]
-    return sum(same) / len(same)
+    outputs, baseline = run.set_run(variant_id, batch).outputs, run.set_run("torch", 1).outputs
+    equal = [output == other for output, other in zip(outputs, baseline, strict=True)]
+    return sum(equal) / len(equal)
 
 
 @pytest.mark.parametrize("batch", [1, 16])
 @pytest.mark.parametrize("variant_id", EXACT)
-def test_another_runtime_says_the_same_in_float32(
+def test_another_runtime_translates_alike_in_float32(
     run: SuiteRun, variant_id: str, batch: int
 ) -> None:
     assert agreement(run, variant_id, batch) >= 47 / 48
 
 
 LEAST = {1: (34, 88), 16: (28, 84)}
-"""By batch, of int8: outputs of 48 that are those of float32, and their chrF against those. With
-VNNI there are 40 to 42 and 93.7 to 96.6 (38 and 90.0 with AVX2 alone); torch, which quantises a
-batch's activations with one scale, has 34 and 89.5 in batches. Weights of 6 bits leave 27 and 79
-one by one, weights that are 5 % too large 26 and 83, no biases 28 and 81."""
+"""Limits of int8 by batch size: outputs of 48 that equal those of float32, and chrF against them.
+
+With VNNI they are 40 to 42 and 93.7 to 96.6 (38 and 90.0 with AVX2 alone). torch quantises the
+activations of a batch with one scale, and has 34 and 89.5 in batches. One by one, weights of 6 bits
+give 27 and 79, weights that are 5 % too large 26 and 83, missing biases 28 and 81.
+"""
 LEAST_OF_BF16 = (42, 96)
-"""With AVX-512 there are 45 and 98.3."""
+"""The same of bfloat16, which has 45 and 98.3 with AVX-512."""
 
 
 @pytest.mark.parametrize("batch", LEAST)
 @pytest.mark.parametrize("variant_id", ROUNDED)
-def test_fewer_bits_say_much_the_same(run: SuiteRun, variant_id: str, batch: int) -> None:
+def test_fewer_bits_translate_much_alike(run: SuiteRun, variant_id: str, batch: int) -> None:
     alike = agreement(run, variant_id, batch)
     exact, rounded = run.set_run("torch", 1), run.set_run(variant_id, batch)
     least_alike, least_chrf = LEAST_OF_BF16 if variant_id == "torch-bf16" else LEAST[batch]
@@ -97,27 +99,27 @@ def test_fewer_bits_say_much_the_same(run: SuiteRun, variant_id: str, batch: int
     assert corpus_chrf(rounded.outputs, [exact.outputs]).score >= least_chrf
     quality = run.scoring.quality(rounded, exact).measures
     assert quality["agreement"].value == alike
-    # On 48 sentences BLEU itself is known to 10 points; of these outputs it differs by 1.4 at most.
+    # The interval of BLEU on 48 sentences is 10 points to either side; here it differs by 1.4.
     baseline = run.scoring.quality(exact, None).measures["bleu"].value
     assert quality["bleu"].value == pytest.approx(baseline, abs=3)
 
 
 @pytest.mark.parametrize("variant_id", ["onnx-fused", "onnx-fused-int8"])
-def test_fusion_is_proved_by_the_operators_in_the_graph(run: SuiteRun, variant_id: str) -> None:
+def test_fused_operators_are_counted_in_the_graph(run: SuiteRun, variant_id: str) -> None:
     evidence = run.worker(variant_id).artifact.evidence["fused_operators"]
     assert evidence["encoder.Attention"] == 3  # of 3 encoder layers
     assert evidence["decoder.MultiHeadAttention"] == 1  # of 1 decoder layer
 
 
 def test_int8_artifacts_are_smaller(run: SuiteRun) -> None:
-    for whole, quantized in [
+    for float32, quantized in [
         ("torch", "torch-int8"), ("onnx", "onnx-int8"), ("ctranslate2", "ctranslate2-int8"),
     ]:  # fmt: skip
-        sizes = [run.worker(i).artifact.size_bytes for i in (whole, quantized)]
+        sizes = [run.worker(i).artifact.size_bytes for i in (float32, quantized)]
         assert sizes[1] < 0.75 * sizes[0]
 
 
-def test_a_variant_that_is_many_times_faster_is_seen_to_be(run: SuiteRun) -> None:
+def test_a_much_faster_variant_is_measured_as_faster(run: SuiteRun) -> None:
     baseline, variant = run.beside_baseline("onnx-fused-int8")
     pairs = WorkerPairs(baseline, variant, endless_order(run.numbers, 0), random.Random(0))
     measured = measure_speedup(pairs, budget_s=5, confidence=0.99, decided=lambda m: True)

@@ -1,4 +1,4 @@
-"""The commands as a user calls them, in a project with the fake backend."""
+"""Run the commands as a user does, in a project with the fake backend."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from pytest_infperf import cli
-from pytest_infperf.measure.blocks import SecondChances
 from pytest_infperf.records import file as record_file
-from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.evidence import RepeatedBlocks
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 
 SUITE = """
 from pytest_infperf import Echo, Fake, Suite
@@ -41,7 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(sys, "path", [*sys.path])
     known = {*sys.modules}
     yield folder
-    # A command in this process imported the suite; the next project has one of the same name.
+    # A command in this process imports the suite; the next test has a suite of the same name.
     for name in [name for name in sys.modules if name.partition(".")[0] == "suites"]:
         if name not in known:
             del sys.modules[name]
@@ -65,16 +65,16 @@ def infperf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def record(folder: Path, name: str, instance: str, p50_s: float, **measures: Measure) -> str:
-    """A file of --infperf-json with one variant that keeps its limit."""
-    found = Record(
+def write_record(folder: Path, name: str, instance: str, p50_s: float, **measures: Measure) -> str:
+    """Write a file of --infperf-json with one variant that meets its limit; return its name."""
+    record = Record(
         "echo",
         "fast",
         {"latency_p50": Measure(p50_s, "s", p50_s * 0.99, p50_s * 1.01, 500), **measures},
         [GateRecord("latency_p50", "max = 1", Verdict.PASS, "fine")],
     )
     host = {"instance_type": instance, "cpu_model": "X", "logical_cores": 2}
-    run = RunRecord(host, None, [found], when=f"2026-11-01T00:00:{len(name):02}+00:00")
+    run = RunRecord(host, None, [record], when=f"2026-11-01T00:00:{len(name):02}+00:00")
     record_file.write(folder / name, run)
     return name
 
@@ -87,10 +87,10 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert cli.COMMANDS[command].split(",")[0][:30] in " ".join(capsys.readouterr().out.split())
 
 
-def test_compare_fails_for_what_is_beyond_a_limit(
+def test_compare_fails_if_a_change_is_beyond_its_limit(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    a, b = record(project, "a.json", "x", 0.010), record(project, "b.json", "x", 0.012)
+    a, b = write_record(project, "a.json", "x", 0.010), write_record(project, "b.json", "x", 0.012)
     assert cli.main(["compare", a, b, "--fail-on", "latency_p50:5%"]) == 1
     out = capsys.readouterr().out
     assert "FAIL echo[fast] latency_p50 changed by +20.0 %" in out
@@ -99,17 +99,17 @@ def test_compare_fails_for_what_is_beyond_a_limit(
     assert cli.main(["compare", b, a, "--fail-on", "latency_p50:5%"]) == 0
 
 
-def test_compare_says_what_two_hosts_leave_to_say(
+def test_compare_does_not_compare_times_of_different_hosts(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    a, b = record(project, "a.json", "x", 0.010), record(project, "b.json", "y", 0.012)
+    a, b = write_record(project, "a.json", "x", 0.010), write_record(project, "b.json", "y", 0.012)
     assert cli.main(["compare", a, b, "--fail-on", "latency_p50:5%", "--strict"]) == 1
     out = capsys.readouterr().out
     assert "The hosts differ (instance_type)" in out
     assert "NOT COMPARED echo[fast] latency_p50" in out
 
 
-def test_a_mistake_exits_with_two(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_error_exits_with_2(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compare", "1", "2"]) == 2
     assert "infperf compare: there is no file 1, and no saved run in" in capsys.readouterr().err
 
@@ -118,7 +118,7 @@ def test_history_finds_the_run_where_a_level_changed(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = [
-        record(project, f"{'x' * number}.json", "x", 0.010 * (1 + 0.2 * (number > 6)))
+        write_record(project, f"{'x' * number}.json", "x", 0.010 * (1 + 0.2 * (number > 6)))
         for number in range(1, 12)
     ]
     arguments = ["history", *files, "--plot", "plots"]
@@ -136,7 +136,7 @@ def test_report_names_the_cheapest_that_meets_every_gate(
 ) -> None:
     rates = {"c7i.large": 100.0, "c7g.large": 90.0, "own.box": 900.0}
     files = [
-        record(project, f"{name}.json", name, 0.01, throughput=Measure(rate, "samples/s"))
+        write_record(project, f"{name}.json", name, 0.01, throughput=Measure(rate, "samples/s"))
         for name, rate in rates.items()
     ]
     assert cli.main(["report", *files, "--markdown", "merged.md"]) == 0
@@ -149,19 +149,19 @@ def test_report_names_the_cheapest_that_meets_every_gate(
     assert f"cheapest that meets every gate: fast on {best}, {cost[best]:.3g} USD" in out
     rows = [line for line in (project / "merged.md").read_text().splitlines() if "| fast " in line]
     assert len(rows) == 3
-    assert "| - |" in next(row for row in rows if "own.box" in row), "a price nobody knows"
+    assert "| - |" in next(row for row in rows if "own.box" in row), "own.box has no price"
 
 
-def test_doctor_tells_what_it_saw_and_what_to_do(project: Path) -> None:
-    path = record(project, "a.json", "x", 0.01)
+def test_doctor_reports_findings_with_reasons_and_advice(project: Path) -> None:
+    path = write_record(project, "a.json", "x", 0.01)
     run = record_file.read(project / path)
-    run.records[0].evidence["doubts"] = ["its graph is not fused: fused=True"]
-    run.records[0].evidence["contaminated_blocks"] = asdict(SecondChances(measured=50, again=10))
+    run.records[0].evidence.doubts = ["its graph is not fused: fused=True"]
+    run.records[0].evidence.contaminated_blocks = RepeatedBlocks(50, 10, disturbed=5)
     record_file.write(project / path, run)
     done = infperf(project, "doctor", path, "--strict")
     assert done.returncode == 1, done.stderr
     assert "echo[fast]: its graph is not fused" in done.stdout
-    assert "echo[fast]: 17% of its blocks were disturbed" in done.stdout
+    assert "echo[fast]: 25% of its blocks were disturbed" in done.stdout
     assert "  why: " in done.stdout
     assert "  do:  " in done.stdout
 
@@ -179,11 +179,12 @@ def test_calibrate_finds_the_limit_that_is_too_tight(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["calibrate", "nowhere"], "has no suite.py"),
         (["calibrate", "suites/echo", "--variant", "x"], "echo has no x; it has slow, fast"),
         (["calibrate", "suites/echo", "--runs", "1"], "at least 2"),
+        (["calibrate", "suites/echo", "--budget", "0"], "must be greater than 0 seconds"),
         (["init"], "NAME is missing"),
         (["init", "a-b", "--model", "m"], "cannot name a suite"),
         (["init", "a", "--model", "m"], "--source is missing"),
@@ -193,23 +194,23 @@ def test_calibrate_finds_the_limit_that_is_too_tight(project: Path) -> None:
             "neither a folder here nor a hub id",
         ),
         (["history"], "there is no saved run"),
-        (["report", "none.json"], "can't be read"),
+        (["report", "none.json"], "cannot be read"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_with_the_remedy(
+def test_messages_of_user_errors(
     project: Path,
     arguments: list[str],
-    told: str,
+    message: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert cli.main(arguments) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_init_refuses_to_overwrite(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["init", "echo", "--model", "suites/echo/model", "--source", "pytest.ini"]
     assert cli.main([*arguments, "--reference", "pytest.ini", "--variants", "torch"]) == 2
-    assert "already there; overwrite with --force" in capsys.readouterr().err
+    assert "already exists; overwrite with --force" in capsys.readouterr().err
     assert (project / "suites/echo/suite.py").read_text() == SUITE

@@ -1,4 +1,4 @@
-"""Prices of instance types: shipped, the user's own, and AWS's."""
+"""Prices of instance types: from the shipped table, a table of the user, and AWS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import moto
 import pytest
 from botocore.stub import Stubber
 
-from pytest_infperf.cost import billing, prices
+from pytest_infperf.cost import prices
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
 
@@ -29,20 +29,20 @@ def test_the_shipped_table_names_its_date_and_source() -> None:
     assert "AWS Price List" in found.source
 
 
-def test_another_region_has_another_price() -> None:
+def test_a_price_in_another_region_is_not_known() -> None:
     found = price("c7i.large", "eu-west-1")
     assert isinstance(found, str)
-    assert "is of us-east-1" in found
+    assert "is for us-east-1" in found
     assert "--infperf-prices aws" in found
 
 
-def test_an_unknown_type_names_the_nearest() -> None:
+def test_a_message_about_an_unknown_type_names_the_nearest() -> None:
     found = price("c7i.larg")
     assert isinstance(found, str)
     assert "it has c7i.large" in found
 
 
-def test_a_table_of_ones_own(tmp_path: Path) -> None:
+def test_a_table_of_the_user(tmp_path: Path) -> None:
     table = {"region": "eu-west-1", "instances": {"my.box": {"usd_per_hour": 0.5}}}
     (tmp_path / "prices.json").write_text(json.dumps(table))
     found = prices.table("prices.json", tmp_path).price("my.box", "eu-west-1")
@@ -59,14 +59,14 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
         '{"region": "x", "instances": {"a": {"usd_per_hour": "free"}}}',
     ],
 )
-def test_a_file_that_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_price_table_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "prices.json").write_text(text)
-    with pytest.raises(UserError, match="is no price table") as raised:
+    with pytest.raises(UserError, match="is not a price table") as raised:
         prices.table("prices.json", tmp_path)
     assert "usd_per_hour" in str(raised.value)
 
 
-def test_a_table_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot read"):
         prices.table("none.json", tmp_path)
 
@@ -80,12 +80,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.filterwarnings("ignore")
-def test_what_aws_refuses_is_told() -> None:
-    """moto has no price list: it answers with an error, as AWS does without the permission."""
+def test_a_refusal_of_aws_is_a_message() -> None:
+    """moto has no price list: it returns an error, as AWS does without the permission."""
     with moto.mock_aws():
         found = prices.ask_aws("c5.large", "us-east-1")
     assert isinstance(found, str)
-    assert "AWS did not tell the price of c5.large" in found
+    assert "AWS refused the price of c5.large" in found
     assert "pricing:GetProducts" in found
 
 
@@ -109,7 +109,7 @@ def test_the_price_is_read_from_the_list_as_aws_writes_it(monkeypatch: pytest.Mo
         "instanceType": "c7i.large", "regionCode": "eu-west-1", "operatingSystem": "Linux",
         "tenancy": "Shared", "preInstalledSw": "NA", "capacitystatus": "Used",
     }  # fmt: skip
-    wanted = {
+    request = {
         "ServiceCode": "AmazonEC2",
         "MaxResults": 10,
         "Filters": [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in filters.items()],
@@ -117,20 +117,8 @@ def test_the_price_is_read_from_the_list_as_aws_writes_it(monkeypatch: pytest.Mo
     answers: list[Any] = [[json.dumps(product)], []]
     with Stubber(client) as stubber:
         for answer in answers:
-            stubber.add_response("get_products", {"PriceList": answer}, wanted)
+            stubber.add_response("get_products", {"PriceList": answer}, request)
         monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
         found = prices.ask_aws("c7i.large", "eu-west-1")
         assert found == Price(0.08925, "AWS price list, effective 2026-10-01")
         assert "has no on-demand price" in str(prices.ask_aws("c7i.large", "eu-west-1"))
-
-
-def test_a_host_without_a_known_price_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INFPERF_INSTANCE", "own.box")
-    notices: list[str] = []
-    facts = billing.billing(
-        ask_metadata=False, price_source=None, root=Path(), notice=notices.append
-    )
-    assert facts["instance_type"] == "own.box"
-    assert "usd_per_hour" not in facts
-    (told,) = notices
-    assert "the price of own.box is not in" in told

@@ -52,6 +52,6 @@ def test_levels_are_coded_by_their_logarithm() -> None:
 
 
 @pytest.mark.parametrize("levels", [(1,), (2, 1), (1, 1), (0, 1)])
-def test_levels_that_say_nothing(levels: tuple[float, ...]) -> None:
+def test_levels_that_no_effect_can_be_estimated_from(levels: tuple[float, ...]) -> None:
     with pytest.raises(UserError, match="levels"):
         Factor("users", levels)

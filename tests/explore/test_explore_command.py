@@ -1,4 +1,4 @@
-"""`infperf explore` on the fake backend: tried, interrupted, gone on with, and shown."""
+"""`infperf explore` on the fake backend: run, interrupted, continued, and shown."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def explore(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A folder with the outcomes of a whole design, and what was printed: only to look at."""
+    """Return a folder with the outcomes of a whole design, and the output; not to be changed."""
     folder = tmp_path_factory.mktemp("explored")
     written(folder)
     done = explore(folder, "--users", "1,2", "--payload", "1,8", "--html", "space.html")
@@ -64,8 +64,8 @@ def test_every_setting_is_tried_once_and_shown(explored: tuple[Path, str]) -> No
     assert page.count("<svg") == 4
 
 
-def test_it_goes_on_where_it_was_interrupted(explored: tuple[Path, str], folder: Path) -> None:
-    """With six outcomes and the beginning of a seventh."""
+def test_it_continues_where_it_was_interrupted(explored: tuple[Path, str], folder: Path) -> None:
+    """The file has six outcomes and the beginning of a seventh."""
     path = folder / "explore.jsonl"
     lines = (explored[0] / path.name).read_text().splitlines()
     path.write_text("\n".join(lines[:7]) + "\n" + lines[7][:20])
@@ -78,7 +78,7 @@ def test_it_goes_on_where_it_was_interrupted(explored: tuple[Path, str], folder:
     outcomes = read(path)[1]
     assert len(outcomes) == 8
     again = explore(folder, "--users", "1,2", "--payload", "1,8")
-    assert "infperf explore" not in again.stderr  # nothing is tried twice
+    assert "infperf explore" not in again.stderr  # no trial is run twice
     assert read(path)[1] == outcomes
 
 
@@ -87,14 +87,14 @@ def test_it_goes_on_where_it_was_interrupted(explored: tuple[Path, str], folder:
     [
         ((), "name a parameter with two values or more: --users"),
         (("--users", "1"), "users: two levels or more"),
-        (("--users", "1,1.5"), "--users 1,1.5: whole numbers"),
+        (("--users", "1,1.5"), "--users 1,1.5: must be whole numbers"),
         (("--users", "1,x"), "--users 1,x"),
         (("--memory", "1,2"), "--memory 1,2"),
         (("--users", "1,2", "--half"), "three factors or more"),
-        (("--users", "1,2", "--seconds", "0"), "--seconds over 0"),
+        (("--users", "1,2", "--seconds", "0"), "--seconds 0: must be above 0"),
     ],
 )
-def test_what_cannot_be_explored(folder: Path, options: tuple[str, ...], words: str) -> None:
+def test_mistakes_are_reported(folder: Path, options: tuple[str, ...], words: str) -> None:
     done = explore(folder, *options)
     assert done.returncode == 2
     assert words in done.stderr

@@ -1,4 +1,4 @@
-"""Outcomes on disk: none is lost, none is tried twice."""
+"""Outcomes on disk: none is lost, and no trial is run twice."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ import pytest
 from pytest_infperf.errors import UserError
 from pytest_infperf.explore.store import Outcome, OutcomeFile, read
 
-WHAT = {"suite": "echo", "factors": {"users": [1, 4]}}
+EXPLORATION = {"suite": "echo", "factors": {"users": [1, 4]}}
 ONE = Outcome("0:users=1", 0, {"users": 1}, response_s=0.1, cores=0.5)
 KILLED = Outcome("0:users=4", 0, {"users": 4}, failure="memory ran out: 1 processes were killed")
 
 
-def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
+def test_outcomes_that_were_added_are_read_again(tmp_path: Path) -> None:
     path = tmp_path / "a" / "explore.jsonl"
-    store = OutcomeFile(path, WHAT)
-    store.keep(ONE)
-    store.keep(KILLED)
-    again = OutcomeFile(path, WHAT)
+    store = OutcomeFile(path, EXPLORATION)
+    store.add(ONE)
+    store.add(KILLED)
+    again = OutcomeFile(path, EXPLORATION)
     assert again.outcomes == [ONE, KILLED]
     assert again.keys == {ONE.key, KILLED.key}
-    assert read(path) == (WHAT, [ONE, KILLED])
+    assert read(path) == (EXPLORATION, [ONE, KILLED])
 
 
-def test_a_line_that_was_cut_off_is_tried_again(tmp_path: Path) -> None:
+def test_a_trial_whose_line_was_cut_off_is_run_again(tmp_path: Path) -> None:
     path = tmp_path / "explore.jsonl"
-    OutcomeFile(path, WHAT).keep(ONE)
+    OutcomeFile(path, EXPLORATION).add(ONE)
     with path.open("a") as file:
         file.write('{"key": "0:users=4", "repl')
-    again = OutcomeFile(path, WHAT)
+    again = OutcomeFile(path, EXPLORATION)
     assert again.outcomes == [ONE]
-    again.keep(KILLED)
-    assert OutcomeFile(path, WHAT).outcomes == [ONE, KILLED]
+    again.add(KILLED)
+    assert OutcomeFile(path, EXPLORATION).outcomes == [ONE, KILLED]
 
 
 def test_another_exploration_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "explore.jsonl"
-    OutcomeFile(path, WHAT).keep(ONE)
+    OutcomeFile(path, EXPLORATION).add(ONE)
     with pytest.raises(UserError, match="suite was 'echo' and is 'other' now"):
-        OutcomeFile(path, {**WHAT, "suite": "other"})
-    assert OutcomeFile(path, WHAT).outcomes == [ONE]
+        OutcomeFile(path, {**EXPLORATION, "suite": "other"})
+    assert OutcomeFile(path, EXPLORATION).outcomes == [ONE]

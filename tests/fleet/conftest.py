@@ -1,4 +1,4 @@
-"""The cluster that the tests of the fleet share."""
+"""The Ray cluster that all tests of the fleet share."""
 
 from __future__ import annotations
 
@@ -10,14 +10,24 @@ import pytest
 
 from tests.fleet.local_cluster import HEALTH, NODE_TYPES, SMALL, LocalCluster, Project, shell, small
 
-# A run in this process forgets what it imported, and numpy must not be imported twice.
-for module in ("pytest_infperf.fleet.session", "pytest_infperf.metrics.accuracy", "scipy.stats"):
+# A run in this process forgets what it imported. Public names would then be of modules that are
+# gone, and numpy must not be imported twice.
+for module in (
+    "pytest_infperf.backends.fake",
+    "pytest_infperf.fleet.session",
+    "pytest_infperf.metrics.accuracy",
+    "pytest_infperf.tasks.echo",
+    "scipy.stats",
+):
     import_module(module)
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """Two kinds with two nodes each. The head, which no run survives, is of the second."""
+    """A cluster of two node types with two nodes each.
+
+    The head, whose loss no run survives, is of the second type.
+    """
     folder = tmp_path_factory.mktemp("nodes")
     with shell(folder):
         ray = import_module("ray.cluster_utils").Cluster(

@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this host, and projects that are measured on it."""
+"""A Ray cluster of several nodes on this host, and projects to measure on it."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ HEALTH = {
     "health_check_period_ms": 300,
     "health_check_failure_threshold": 3,
 }
-"""A lost node is found in a second, not in fifteen."""
+"""Settings with which Ray notices a lost node within 1 s, instead of 15 s."""
 SMALL = {"num_cpus": 0, "object_store_memory": 80 * 1024**2, "include_dashboard": False}
 FEW_PLUGINS = {
     "PYTHONPATH": str(ROOT),
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     "PYTEST_PLUGINS": "pytest_infperf.plugin,pytest_benchmark.plugin",
 }
-"""Others that are installed take seconds to import, here and on each node."""
+"""Environment without other installed plugins, which take seconds to import in each process."""
 
 
 @dataclass
 class LocalCluster:
-    """Ray's processes for several nodes, of which the head is one."""
+    """Ray's processes of several nodes, one of which is the head."""
 
     ray: Any
     folder: Path
-    """Where its nodes keep trees and artifacts."""
+    """Folder of the nodes' trees and artifacts."""
 
     @property
     def address(self) -> str:
@@ -54,7 +54,7 @@ class LocalCluster:
 
 @contextmanager
 def shell(folder: Path) -> Iterator[None]:
-    """The environment that a node is started in, and so that of what it runs."""
+    """Set the environment of a node that is started, and so of the processes that it runs."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("PYTEST_")]:
             patch.delenv(name)

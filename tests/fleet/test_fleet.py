@@ -1,4 +1,4 @@
-"""A run on a Ray cluster of two kinds of nodes, one of which is killed while it measures."""
+"""A run on a Ray cluster of two node types, where a node is killed while it measures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HANGS_ONCE = """
                 return
             time.sleep(600)
 """
-"""Beside the suite, after the other tests of a variant. The mark says which node it was."""
+"""A test beside the suite, after the other tests of a variant. It writes its node to the mark."""
 
 FIRST_OF_EACH_QUERY_IS_WRONG = """
     import os
@@ -60,12 +60,12 @@ FIRST_OF_EACH_QUERY_IS_WRONG = """
             self.decoding, self.threads = inner.decoding, inner.threads
 
         def infer(self, features):
-            kind = os.environ.get("INFPERF_INSTANCE")
-            if self.hangs_once and kind == "a.large":
+            node_type = os.environ.get("INFPERF_INSTANCE")
+            if self.hangs_once and node_type == "a.large":
                 with Path("{mark}").open("x") as file:
                     file.write(Path.cwd().parent.name)
                 time.sleep(600)
-            while self.hangs_once and kind and not Path("{mark}").exists():
+            while self.hangs_once and node_type and not Path("{mark}").exists():
                 time.sleep(0.02)
             return ["spoilt", *self.inner.infer(features)[1:]]
 
@@ -77,11 +77,13 @@ FIRST_OF_EACH_QUERY_IS_WRONG = """
         variants=[Fake(id="right", wrong=0.1), FirstWrong(id="first", hangs_once=True)],
     )
 """
-"""The one node of a.large is lost with a share; others do none before. Here there is no kind."""
+"""A suite whose share is lost with the only node of a.large; other nodes wait for the loss.
+
+Without a cluster there is no node type, and nothing hangs."""
 
 
 def wait_for(mark: Path, limit_s: float = 60) -> str:
-    """The node that left the mark."""
+    """Return the node that left the mark."""
     deadline = time.monotonic() + limit_s
     while not (mark.exists() and mark.read_text()):
         assert time.monotonic() < deadline, f"{mark.name} was not left within {limit_s:g} s"
@@ -102,7 +104,7 @@ def killed_midway(cluster: LocalCluster, project: Project, mark: Path, *options:
 def measured(
     cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory, shared_cache: Path
 ) -> Outcome:
-    """All tests on both kinds; a node is lost after most of its tests have been done."""
+    """All tests on both node types; a node is lost after most of its tests are done."""
     project = small(tmp_path_factory.mktemp("measured"), shared_cache)
     mark = project.folder / "mark"
     project.thresholds(THRESHOLDS)
@@ -115,11 +117,11 @@ def record(outcome: Outcome, node_type: str, variant: str) -> dict[str, Any]:
     path = outcome.folder / f"infperf.{node_type}.json"
     document = json.loads(path.read_text())
     assert document["host"]["instance_type"] == node_type
-    (found,) = [its for its in document["records"] if its["variant"] == variant]
+    (found,) = [entry for entry in document["records"] if entry["variant"] == variant]
     return dict(found)
 
 
-def test_each_test_runs_once_for_each_kind(measured: Outcome) -> None:
+def test_each_test_runs_once_on_each_node_type(measured: Outcome) -> None:
     tests = {f"test_{name}" for name in METHODS} | {"test_hanging_once"}
     expected = {
         f"{test}[{variant}@{node_type}]"
@@ -133,7 +135,7 @@ def test_each_test_runs_once_for_each_kind(measured: Outcome) -> None:
     assert f"3 failed, {len(outcomes) - 3} passed" in measured.text, "nothing is reported twice"
 
 
-def test_what_fails_there_fails_here_with_its_message(measured: Outcome) -> None:
+def test_a_test_that_fails_on_a_node_fails_with_its_message(measured: Outcome) -> None:
     assert measured.ret == pytest.ExitCode.TESTS_FAILED
     failed = {test for test, outcome in measured.outcomes().items() if outcome != "passed"}
     assert failed == {
@@ -145,7 +147,7 @@ def test_what_fails_there_fails_here_with_its_message(measured: Outcome) -> None
     assert "FAIL echo[fast] size 1 kB is above the limit of 10 B" in message
 
 
-def test_each_kind_has_a_report_and_records_of_its_own(measured: Outcome) -> None:
+def test_each_node_type_has_its_own_report_and_records(measured: Outcome) -> None:
     assert measured.text.count("echo · 3 variants") == len(NODE_TYPES)
     for node_type in NODE_TYPES:
         assert f"on {node_type}, " in measured.text
@@ -155,13 +157,13 @@ def test_each_kind_has_a_report_and_records_of_its_own(measured: Outcome) -> Non
     assert not measured.json_path.exists()
 
 
-def test_the_hosts_stand_side_by_side(measured: Outcome) -> None:
+def test_the_summary_compares_the_hosts(measured: Outcome) -> None:
     table = measured.text.partition("instance variant")[2].splitlines()
     rows = [line.split() for line in table[1:7]]
     assert [row[0] for row in rows if row[0] in NODE_TYPES] == list(NODE_TYPES)
 
 
-def test_a_gate_for_one_instance_type_is_judged_there_alone(measured: Outcome) -> None:
+def test_a_gate_for_one_instance_type_is_judged_on_it_alone(measured: Outcome) -> None:
     judged = {
         node_type: [gate["measure"] for gate in record(measured, node_type, "fast")["gates"]]
         for node_type in NODE_TYPES
@@ -169,17 +171,17 @@ def test_a_gate_for_one_instance_type_is_judged_there_alone(measured: Outcome) -
     assert judged == {"a.large": ["accuracy"], "b.large": ["accuracy", "size"]}
 
 
-def test_the_lost_run_is_done_again_and_counted_once(measured: Outcome) -> None:
+def test_a_lost_run_is_repeated_and_counts_once(measured: Outcome) -> None:
     assert "note: a node of a.large was lost" in measured.words
     assert "a.large is done again, attempt 2 of 3" in measured.words
     for node_type in NODE_TYPES:
         document = json.loads((measured.folder / f"infperf.{node_type}.json").read_text())
-        assert [its["variant"] for its in document["records"]] == list(VARIANTS)
+        assert [entry["variant"] for entry in document["records"]] == list(VARIANTS)
         gates = [gate["measure"] for gate in record(measured, node_type, "wrong")["gates"]]
         assert gates == ["accuracy"]
 
 
-def test_what_an_interrupted_run_has_begun_on_a_node_ends_with_it(
+def test_the_processes_of_an_interrupted_run_end_with_it(
     cluster: LocalCluster, project: Project
 ) -> None:
     mark = project.folder / "mark"
@@ -192,7 +194,7 @@ def test_what_an_interrupted_run_has_begun_on_a_node_ends_with_it(
     assert project.finish(run).ret == pytest.ExitCode.INTERRUPTED
     deadline = time.monotonic() + 10
     while processes_in(tree):
-        assert time.monotonic() < deadline, "they go on"
+        assert time.monotonic() < deadline, "the processes still run"
         time.sleep(0.05)
 
 
@@ -205,9 +207,7 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def test_a_kind_without_a_node_left_is_an_error_of_its_tests(
-    cluster: LocalCluster, project: Project
-) -> None:
+def test_a_lost_node_type_is_an_error_of_its_tests(cluster: LocalCluster, project: Project) -> None:
     cluster.add("c.large")
     cluster.ray.wait_for_nodes()
     mark = project.folder / "mark"
@@ -228,7 +228,7 @@ def test_a_kind_without_a_node_left_is_an_error_of_its_tests(
     assert not (run.folder / "infperf.c.large.json").exists()
 
 
-def test_a_shared_out_set_scores_exactly_as_on_one_machine(
+def test_a_set_in_shares_scores_exactly_as_on_one_machine(
     cluster: LocalCluster, project: Project
 ) -> None:
     mark = project.folder / "mark"
@@ -239,11 +239,11 @@ def test_a_shared_out_set_scores_exactly_as_on_one_machine(
     expected = {variant: alone.record(variant) for variant in ("right", "first")}
     shared = killed_midway(cluster, project, mark, "--infperf-ray-quality")
     shared.assert_outcomes(passed=2)
-    for variant, its in expected.items():
+    for variant, single in expected.items():
         found = shared.record(variant)
-        assert found["measures"] == its["measures"]
-        assert found["evidence"]["differences"] == its["evidence"]["differences"]
-        # 26 queries of 4 in 4 shares for each of 3 nodes: none is missing, none counted twice.
+        assert found["measures"] == single["measures"]
+        assert found["evidence"]["differences"] == single["evidence"]["differences"]
+        # 26 queries of 4 in 4 shares for each of 3 nodes: none is missing or counted twice.
         assert sum(found["evidence"]["quality_shares"].values()) == 12
     assert shared.record("first")["evidence"]["quality_shares"] == {"b.large": 12}
     assert 0 < expected["first"]["measures"]["accuracy"]["value"] < 90

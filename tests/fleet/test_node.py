@@ -1,4 +1,4 @@
-"""What runs on a node, in this process: no Ray."""
+"""A delegate and its work, in this process and without Ray."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from pytest_infperf.fleet import reports, tree
 from pytest_infperf.fleet.measuring import MeasuringRun, TestsRun
-from pytest_infperf.fleet.node import Delegate, set_by_user
+from pytest_infperf.fleet.node import Delegate, user_thread_settings
 from pytest_infperf.fleet.work import Node
 from tests.fleet.local_cluster import FEW_PLUGINS
 from tests.plugin.small_project import VARIANTS, Project
@@ -22,7 +22,7 @@ OPTIONS = ("--infperf", "--infperf-budget=0.1", "-c", "pytest.ini")
 
 
 @dataclass
-class Kept:
+class Closing:
     closed: list[str] = field(default_factory=list)
 
     def close(self) -> None:
@@ -30,11 +30,11 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Where:
+class ReadSurroundings:
     def do(self, node: Node) -> tuple[str, list[str], dict[str, str]]:
-        of_interest = ("OMP_", "INFPERF_INSTANCE")
-        shown = {name: os.environ[name] for name in os.environ if name.startswith(of_interest)}
-        return node.node_type, sorted(os.listdir(node.tree)), shown
+        prefixes = ("OMP_", "INFPERF_INSTANCE")
+        variables = {name: os.environ[name] for name in os.environ if name.startswith(prefixes)}
+        return node.node_type, sorted(os.listdir(node.tree)), variables
 
 
 @pytest.fixture
@@ -45,43 +45,43 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("own_environment")
-def test_an_agent_works_in_the_tree_with_the_threads_of_the_node(
+def test_a_delegate_works_in_the_tree_with_the_thread_settings_of_the_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "a.txt").write_text("a")
     packed = tmp_path / "tree.tar"
-    digest = tree.pack(tree.working_tree(tmp_path / "project"), packed)
-    delegate = Delegate("c7i.large", "node-1", digest, lambda: tree.parts(packed))
+    digest = tree.pack(tree.files_to_ship(tmp_path / "project"), packed)
+    delegate = Delegate("c7i.large", "node-1", digest, lambda: tree.read_parts(packed))
     for started_with in ({}, {"OMP_WAIT_POLICY": "passive"}):
-        shell = SimpleNamespace(environ=lambda its=started_with: {"PATH": "/", **its})
-        monkeypatch.setattr(psutil.Process, "parent", lambda _, shell=shell: shell)
+        parent = SimpleNamespace(environ=lambda extra=started_with: {"PATH": "/", **extra})
+        monkeypatch.setattr(psutil.Process, "parent", lambda _, parent=parent: parent)
         environment = {"INFPERF_INSTANCE": "c7i.large", **started_with}
-        assert delegate.do(Where()) == ("c7i.large", ["a.txt"], environment)
+        assert delegate.do(ReadSurroundings()) == ("c7i.large", ["a.txt"], environment)
 
 
 @pytest.mark.usefixtures("own_environment")
-def test_a_tree_that_the_node_has_is_not_asked_for(tmp_path: Path) -> None:
+def test_a_tree_that_the_node_has_is_not_received_again(tmp_path: Path) -> None:
     packed = tmp_path / "tree.tar"
     digest = tree.pack(tree.Tree(tmp_path, []), packed)
-    Delegate("a", "node-1", digest, lambda: tree.parts(packed))
+    Delegate("a", "node-1", digest, lambda: tree.read_parts(packed))
 
-    def asked() -> Iterator[bytes]:
+    def unexpected() -> Iterator[bytes]:
         raise AssertionError("the node has this tree")
 
-    Delegate("a", "node-1", digest, asked)
+    Delegate("a", "node-1", digest, unexpected)
 
 
-def test_one_thing_is_kept_from_share_to_share(tmp_path: Path) -> None:
+def test_a_node_keeps_one_object_between_shares(tmp_path: Path) -> None:
     node = Node("a", tmp_path, tmp_path)
-    first = node.keep("echo", Kept)
-    assert node.keep("echo", Kept) is first
-    second = node.keep("other", Kept)
+    first = node.keep("echo", Closing)
+    assert node.keep("echo", Closing) is first
+    second = node.keep("other", Closing)
     assert second is not first
     assert (first.closed, second.closed) == (["closed"], [])
 
 
-def run_there(project: Project, *tests: str) -> TestsRun:
+def run_on_node(project: Project, *tests: str) -> TestsRun:
     run = MeasuringRun(".", OPTIONS, tests, str(project.cache))
     return run.do(Node("a.large", project.folder, project.folder / "artifacts"))
 
@@ -93,26 +93,26 @@ def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("few_plugins")
-def test_a_run_brings_back_what_tests_reported_and_how_it_ended(project: Project) -> None:
+def test_a_run_returns_the_reports_and_how_it_ended(project: Project) -> None:
     project.only_tests_of("footprint", "quality")
     selected = [f"suites/echo/test_echo.py::test_footprint[{variant}]" for variant in VARIANTS]
-    run = run_there(project, *selected)
+    run = run_on_node(project, *selected)
     assert list(run.reports.by_test) == selected
-    for its in run.reports.by_test.values():
-        assert [report["when"] for report in its] == ["setup", "call", "teardown"]
-    assert run.ended.startswith("pytest ended with exit code 0 there")
-    assert "3 passed" in run.ended
+    for test_reports in run.reports.by_test.values():
+        assert [report["when"] for report in test_reports] == ["setup", "call", "teardown"]
+    assert run.ending.startswith("pytest ended with exit code 0 on the node")
+    assert "3 passed" in run.ending
 
 
 @pytest.mark.usefixtures("few_plugins")
-def test_what_cannot_be_collected_there_is_told(project: Project) -> None:
+def test_an_error_of_collection_on_the_node_is_reported(project: Project) -> None:
     project.suite("import a_package_of_another_machine")
-    run = run_there(project, "suites/echo/test_echo.py::test_footprint[fast]")
+    run = run_on_node(project, "suites/echo/test_echo.py::test_footprint[fast]")
     assert run.reports.by_test == {}
-    assert "No module named 'a_package_of_another_machine'" in run.reports.outside[0]
+    assert "No module named 'a_package_of_another_machine'" in run.reports.collection_errors[0]
 
 
-def test_reports_of_a_process_that_was_killed_are_read_as_far_as_they_go(tmp_path: Path) -> None:
+def test_reports_of_a_killed_process_are_read_up_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "reports.jsonl"
     path.write_text('{"report": {"nodeid": "a", "when": "setup"}}\n{"report": {"nodeid": "a", "wh')
     assert reports.read(path).by_test == {"a": [{"nodeid": "a", "when": "setup"}]}
@@ -120,7 +120,7 @@ def test_reports_of_a_process_that_was_killed_are_read_as_far_as_they_go(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("environment", "settings"),
     [
         (
             {"LD_PRELOAD": "/x/ray/core/libjemalloc.so", "MALLOC_CONF": "prof:true"},
@@ -131,12 +131,12 @@ def test_reports_of_a_process_that_was_killed_are_read_as_far_as_they_go(tmp_pat
         ({"OMP_NUM_THREADS": "2", "PATH": "/"}, {"OMP_NUM_THREADS": "2"}),
     ],
 )
-def test_the_allocator_that_ray_preloads_for_itself_stays_with_it(
-    given: dict[str, str], kept: dict[str, str]
+def test_the_allocator_that_ray_preloads_is_left_out(
+    environment: dict[str, str], settings: dict[str, str]
 ) -> None:
-    assert set_by_user(given) == kept
+    assert user_thread_settings(environment) == settings
 
 
-def test_ray_preloads_what_is_left_out() -> None:
+def test_ray_preloads_the_allocator_that_is_left_out() -> None:
     services = pytest.importorskip("ray._private.services")
-    assert set_by_user({"LD_PRELOAD": services.JEMALLOC_SO}) == {}
+    assert user_thread_settings({"LD_PRELOAD": services.JEMALLOC_SO}) == {}

@@ -1,4 +1,4 @@
-"""What cannot be done with a fleet is said before anything is measured."""
+"""Runs that a fleet cannot do are refused before anything is measured."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from tests.plugin.small_project import Project
 
-NOBODY = "--infperf-ray=127.0.0.1:1"
+NO_CLUSTER = "--infperf-ray=127.0.0.1:1"
 
 
 @pytest.fixture
-def here(pytester: pytest.Pytester, shared_cache: Path) -> Project:
+def local_project(pytester: pytest.Pytester, shared_cache: Path) -> Project:
     """A project that is only collected, in this process."""
     return Project(pytester.path, shared_cache, pytester)
 
@@ -24,38 +24,42 @@ def refused(project: Project, *arguments: str) -> str:
     return str(result.words)
 
 
-def test_without_ray_the_remedy_is_named(here: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ray_the_remedy_is_named(
+    local_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     remedy = 'needs Ray: pip install "pytest-infperf[ray]", here and on all nodes'
-    assert remedy in refused(here, NOBODY)
-    assert remedy in refused(here, NOBODY, "--infperf-ray-quality")
+    assert remedy in refused(local_project, NO_CLUSTER)
+    assert remedy in refused(local_project, NO_CLUSTER, "--infperf-ray-quality")
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
         (["--infperf-ray-quality"], "--infperf-ray-quality needs a cluster: --infperf-ray ADDRESS"),
-        ([NOBODY, "--infperf-against=HEAD"], "nodes get the working tree without its history"),
-        ([NOBODY, "-n2"], "--infperf-ray cannot be used with -n"),
+        ([NO_CLUSTER, "--infperf-against=HEAD"], "nodes get the working tree without its history"),
+        ([NO_CLUSTER, "-n2"], "--infperf-ray cannot be used with -n"),
     ],
 )
-def test_options_that_do_not_go_together(here: Project, options: list[str], reason: str) -> None:
-    assert reason in refused(here, *options)
+def test_options_that_do_not_go_together(
+    local_project: Project, options: list[str], reason: str
+) -> None:
+    assert reason in refused(local_project, *options)
 
 
-def test_an_address_where_nobody_listens_is_found_at_once(here: Project) -> None:
-    told = refused(here, NOBODY)
-    assert "no Ray cluster answers at 127.0.0.1:1: [Errno 111] Connection refused" in told
-    assert "`ray status` on its head says whether it runs" in told
+def test_an_address_where_no_server_listens_is_found_at_once(local_project: Project) -> None:
+    message = refused(local_project, NO_CLUSTER)
+    assert "no Ray cluster answers at 127.0.0.1:1: [Errno 111] Connection refused" in message
+    assert "`ray status` on its head shows whether it runs" in message
     assert "no Ray cluster answers at ray://127.0.0.1:1" in refused(
-        here, "--infperf-ray=ray://127.0.0.1:1"
+        local_project, "--infperf-ray=ray://127.0.0.1:1"
     )
 
 
 def test_a_file_that_would_not_be_shipped(
-    here: Project, tmp_path_factory: pytest.TempPathFactory
+    local_project: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     outside = tmp_path_factory.mktemp("outside") / "limits.toml"
     outside.write_text("schema = 1\n")
-    told = refused(here, NOBODY, f"--infperf-thresholds={outside}")
-    assert f"--infperf-thresholds: {outside} lies outside" in told
+    message = refused(local_project, NO_CLUSTER, f"--infperf-thresholds={outside}")
+    assert f"--infperf-thresholds: {outside} lies outside" in message

@@ -1,4 +1,4 @@
-"""The quality set in shares: the batches, outputs and scores of a single machine."""
+"""A quality set in shares has the batches, outputs and scores of a single machine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_infperf.fleet.dispatch import Done, Share
-from pytest_infperf.fleet.sets import joined, shares_of
+from pytest_infperf.fleet.sets import join, split
 from pytest_infperf.measure.quality import Scoring
 from pytest_infperf.measure.throughput import SetRun, run_set
 from pytest_infperf.metrics import metric
@@ -21,8 +20,8 @@ numbers = st.integers(1, 60).flatmap(lambda count: st.permutations(range(count))
 
 
 @dataclass
-class ServedFake:
-    """Spoils the first output of each query, so that outputs depend on the batches."""
+class SpoilingWorker:
+    """A worker that spoils the first output of each query: outputs depend on the batches."""
 
     def run(self, queries: Sequence[Sequence[int]], **_: Any) -> BlockDone:
         outputs = [["spoilt", *map(str, query[1:])] for query in queries]
@@ -30,12 +29,12 @@ class ServedFake:
 
 
 def run_of(some: Sequence[int], batch: int) -> SetRun:
-    return run_set(cast(VariantWorker, ServedFake()), some, batch)
+    return run_set(cast(VariantWorker, SpoilingWorker()), some, batch)
 
 
 @given(some=numbers, batch=st.integers(1, 9), most=st.integers(1, 20))
 def test_shares_are_whole_batches_in_order(some: list[int], batch: int, most: int) -> None:
-    shares = shares_of(some, batch, most)
+    shares = split(some, batch, most)
     assert [number for share in shares for number in share] == some
     assert len(shares) <= most
     assert all(len(share) % batch == 0 for share in shares[:-1])
@@ -45,18 +44,18 @@ def test_shares_are_whole_batches_in_order(some: list[int], batch: int, most: in
 
 
 def test_an_empty_set_has_no_shares() -> None:
-    assert shares_of([], 4, 8) == []
+    assert split([], 4, 8) == []
 
 
 @given(some=numbers, batch=st.integers(1, 9), most=st.integers(1, 20), order=st.randoms())
 def test_the_score_is_that_of_a_single_machine(
     some: list[int], batch: int, most: int, order: Any
 ) -> None:
-    parts = shares_of(some, batch, most)
+    parts = split(some, batch, most)
     shares = [Share(str(i), ["a"], cast(Any, None)) for i in range(len(parts))]
-    outcomes = [Done(s, run_of(p, batch), "a", 1) for s, p in zip(shares, parts, strict=True)]
+    outcomes = [Done(s, run_of(p, batch), "a") for s, p in zip(shares, parts, strict=True)]
     order.shuffle(outcomes)
-    whole, shared = run_of(some, batch), joined(shares, outcomes)
+    whole, shared = run_of(some, batch), join(shares, outcomes)
     assert (shared.numbers, shared.outputs) == (whole.numbers, whole.outputs)
     assert shared.batch_samples == whole.batch_samples
     scoring = Scoring([metric("accuracy")], [str(i) for i in range(60)], 0.99, 0, whole_set=True)
@@ -64,8 +63,8 @@ def test_the_score_is_that_of_a_single_machine(
     assert shared.shares == {"a": len(parts)}
 
 
-def test_a_share_that_came_in_twice_is_taken_once() -> None:
+def test_a_share_that_arrived_twice_counts_once() -> None:
     share = Share("one", ["a", "b"], cast(Any, None))
-    done = Done(share, run_of([0, 1], 2), "a", 1)
-    assert joined([share], [done, done]).numbers == [0, 1]
-    assert joined([share], [done, done]).shares == {"a": 1}
+    done = Done(share, run_of([0, 1], 2), "a")
+    assert join([share], [done, done]).numbers == [0, 1]
+    assert join([share], [done, done]).shares == {"a": 1}

@@ -1,4 +1,4 @@
-"""Judging: on which side of its limit a measure is, said so that a stranger understands it."""
+"""Verdicts on limits, with reasons and remedies."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_infperf.gates.judge import judge
 from pytest_infperf.records.catalogue import Catalogue, LimitRule, quality_spec
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.quantity import parse_quantity
-from pytest_infperf.records.record import GateRecord, Measure, Verdict
+from pytest_infperf.records.record import GateRecord, Verdict
 from pytest_infperf.thresholds.gate import Gate, Limit
 
 CATALOGUE = Catalogue(
@@ -63,7 +63,7 @@ def bleu(value: float, low: float, high: float, *, whole_set: bool = False) -> M
         (None, None, Verdict.INCONCLUSIVE),
     ],
 )
-def test_a_lower_limit_wants_the_whole_interval_at_or_above_it(
+def test_a_lower_limit_is_met_by_an_interval_at_or_above_it(
     low: float | None, high: float | None, verdict: Verdict
 ) -> None:
     assert judged_speedup(low, high).verdict is verdict
@@ -83,7 +83,7 @@ def test_upper_and_lower_limits_mirror_each_other(low: float, width: float, limi
 
 
 @given(st.floats(0.5, 3), st.floats(0, 1), st.floats(0.5, 3), st.floats(0, 1), st.floats(0, 1))
-def test_a_narrower_interval_never_turns_a_verdict(
+def test_a_narrower_interval_never_reverses_a_verdict(
     low: float, width: float, limit: float, cut_low: float, cut_high: float
 ) -> None:
     high = low + width
@@ -94,7 +94,7 @@ def test_a_narrower_interval_never_turns_a_verdict(
         assert judged_speedup(narrow_low, narrow_high, limit).verdict is first
 
 
-def test_the_reason_says_value_interval_limit_and_count() -> None:
+def test_the_reason_has_value_interval_limit_and_count() -> None:
     judged = judge(gate("speedup", "min", 1.5), speedup(1.31, 1.28, 1.35))
     assert judged == GateRecord(
         measure="speedup",
@@ -103,12 +103,12 @@ def test_the_reason_says_value_interval_limit_and_count() -> None:
         why="speedup 1.31x [1.28, 1.35] is below the limit of 1.50x (24 pairs)",
         remedy="search the number of threads (--infperf-threads best), fuse the graph, and "
         "quantise to int8 only where the CPU has instructions for it (VNNI, AMX, i8mm); "
-        "if it is meant to be so, move the limit at thresholds.toml:12",
+        "if this is intended, move the limit at thresholds.toml:12",
         source="thresholds.toml:12",
     )
 
 
-def test_numbers_that_differ_from_the_limit_never_read_like_it() -> None:
+def test_numbers_that_differ_from_the_limit_are_printed_differently() -> None:
     why = judged_speedup(1.4962, 1.4996).why
     assert why == "speedup 1.4979x [1.4962, 1.4996] is below the limit of 1.5000x (24 pairs)"
 
@@ -116,12 +116,14 @@ def test_numbers_that_differ_from_the_limit_never_read_like_it() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "shown"), [(1.4, None, "[1.40, no bound]"), (None, 1.6, "[no bound, 1.60]")]
 )
-def test_a_missing_bound_is_said(low: float | None, high: float | None, shown: str) -> None:
+def test_a_missing_bound_is_in_the_reason(
+    low: float | None, high: float | None, shown: str
+) -> None:
     assert shown in judged_speedup(low, high).why
 
 
-def test_inconclusive_says_how_much_longer_to_measure() -> None:
-    """The interval must halve, which takes 4 times the pairs, and a tenth more for safety."""
+def test_the_remedy_of_an_inconclusive_gate_has_a_time() -> None:
+    """The interval must halve, which needs 4 times the pairs and a reserve of a tenth."""
     judged = judge(gate("speedup", "min", 1.5), speedup(1.52, 1.48, 1.56, seconds=5))
     assert judged.why == (
         "speedup 1.52x [1.48, 1.56] is too uncertain to tell from the limit of 1.50x (24 pairs)"
@@ -132,13 +134,13 @@ def test_inconclusive_says_how_much_longer_to_measure() -> None:
     )
 
 
-def test_without_a_bound_the_least_is_doubling() -> None:
+def test_without_a_bound_the_remedy_is_to_double_the_time() -> None:
     remedy = judge(gate("speedup", "min", 1.5), speedup(1.52, None, None, seconds=5)).remedy
     assert remedy.startswith("at least 5 s more would decide, 2 times as long")
 
 
 @pytest.mark.parametrize("value", [1.5, 1.50001])
-def test_no_budget_is_promised_on_the_limit(value: float) -> None:
+def test_a_value_at_the_limit_has_no_deciding_budget(value: float) -> None:
     remedy = judge(gate("speedup", "min", 1.5), speedup(value, 1.4, 1.6, seconds=20)).remedy
     assert "no reasonable --infperf-budget or budget_s would decide" in remedy
 
@@ -159,13 +161,13 @@ def test_a_percentile_is_judged_by_the_queries_over_its_limit(
     assert judge(gate("latency_p90", "max", "300 ms"), latencies(fast, slow)).verdict is verdict
 
 
-def test_a_query_that_takes_exactly_the_limit_keeps_it() -> None:
+def test_a_query_that_takes_exactly_the_limit_meets_it() -> None:
     at_limit = latencies(459, 0, fast_s=0.3)
     assert judge(gate("latency_p99", "max", "300 ms"), at_limit).verdict is Verdict.PASS
     assert judge(gate("latency_p99", "min", "300 ms"), at_limit).verdict is Verdict.PASS
 
 
-def test_the_confidence_of_the_look_counts() -> None:
+def test_a_percentile_is_judged_at_the_confidence_of_the_look() -> None:
     sure = Measured(times_s=[0.2] * 44, confidence=0.999)
     assert judge(gate("latency_p90", "max", "300 ms"), sure).verdict is Verdict.INCONCLUSIVE
 
@@ -189,7 +191,7 @@ def test_the_reason_of_a_percentile_counts_the_slow_queries() -> None:
     assert "--infperf-budget, or budget_s" in judged.remedy
 
 
-def test_too_few_queries_without_a_slow_one_ask_for_those_that_are_needed() -> None:
+def test_too_few_queries_are_inconclusive_with_the_time_that_is_needed() -> None:
     measured = Measured(times_s=[0.2] * 100, seconds=20)
     remedy = judge(gate("latency_p99", "max", "300 ms"), measured).remedy
     assert remedy.startswith("about 81 s more would decide, 5.1 times as long as now")
@@ -212,8 +214,8 @@ def throughput(value: float, share: float | None, n: int = 400) -> dict[str, Mea
     return {"throughput": Measure(value, "samples/s", low, high, n)}
 
 
-def test_a_ratio_of_estimates_is_as_uncertain_as_both_together() -> None:
-    """Each bound lies 3 % and 4 % from its value, so the ratio's lie 5 % from its."""
+def test_the_interval_of_a_ratio_combines_both_intervals() -> None:
+    """Bounds at 3 % and 4 % from the values give bounds at 5 % from the ratio."""
     measured = Measured(throughput(130, 0.03), throughput(100, 0.04))
     assert judge(gate("throughput", "min_ratio", 1.23), measured).verdict is Verdict.PASS
     assert judge(gate("throughput", "min_ratio", 1.25), measured).verdict is Verdict.INCONCLUSIVE
@@ -273,12 +275,12 @@ def test_a_rise_is_variant_minus_baseline(rise: float, verdict: Verdict) -> None
     assert judged.verdict is verdict
 
 
-def test_a_sample_s_quality_asks_for_the_whole_set() -> None:
+def test_the_remedy_of_an_undecided_quality_is_the_whole_set() -> None:
     judged = judge(gate("bleu", "max_drop", 1.0), bleu(-1.35, -1.8, -0.9))
     assert "--infperf-full" in judged.remedy
 
 
-def test_the_whole_set_s_quality_is_known() -> None:
+def test_quality_of_the_whole_set_is_exact() -> None:
     whole = bleu(-1.35, -1.8, -0.9, whole_set=True)
     assert judge(gate("bleu", "max_drop", 1.0), whole).why == (
         "bleu drop 1.35 against the baseline is above the limit of 1.00 (400 samples)"
@@ -288,7 +290,7 @@ def test_the_whole_set_s_quality_is_known() -> None:
     assert judge(gate("bleu", "min", 26.0), bleu(0, 0, 0)).verdict is Verdict.INCONCLUSIVE
 
 
-def test_the_whole_set_does_not_make_its_throughput_known() -> None:
+def test_throughput_of_the_whole_set_is_not_exact() -> None:
     measured = Measured(throughput(130, 0.03), whole_set=True)
     assert judge(gate("throughput", "min", 129), measured).verdict is Verdict.INCONCLUSIVE
 
@@ -311,14 +313,14 @@ def test_the_whole_set_does_not_make_its_throughput_known() -> None:
         ),
     ],
 )
-def test_what_was_not_measured_never_passes(broken: Gate, measured: Measured, missing: str) -> None:
+def test_a_missing_measure_never_passes(broken: Gate, measured: Measured, missing: str) -> None:
     judged = judge(broken, measured)
     assert judged.verdict is Verdict.INCONCLUSIVE
     assert judged.why.startswith(f"{missing} was not measured")
 
 
 @pytest.mark.parametrize("name", ["latency_mean", "model_time_p50", "agreement"])
-def test_a_measure_that_varies_is_not_judged_by_its_value_alone(name: str) -> None:
+def test_an_estimated_measure_without_an_interval_is_inconclusive(name: str) -> None:
     spec = CATALOGUE.get(name)
     assert spec is not None
 
@@ -332,7 +334,7 @@ def test_a_measure_that_varies_is_not_judged_by_its_value_alone(name: str) -> No
     assert verdict(None, None) is Verdict.INCONCLUSIVE
 
 
-def test_a_metric_with_a_unit_of_its_own_is_judged_in_it() -> None:
+def test_a_metric_is_judged_in_its_own_unit() -> None:
     spec = quality_spec("width", "px", False)
     measured = Measured({"width": Measure(12.5, "px", 12.1, 12.9, 40)})
     judged = judge(
@@ -344,7 +346,7 @@ def test_a_metric_with_a_unit_of_its_own_is_judged_in_it() -> None:
 
 
 @pytest.mark.parametrize("name", [*CATALOGUE.names(), "latency_p99.9"])
-def test_every_failed_measure_has_advice_with_the_place_of_its_limit(name: str) -> None:
+def test_every_failed_measure_has_a_remedy_with_the_line_of_its_limit(name: str) -> None:
     spec = CATALOGUE.get(name)
     assert spec is not None
     value = Measure(0.9, spec.unit, 0.89, 0.91, 500)
@@ -352,7 +354,7 @@ def test_every_failed_measure_has_advice_with_the_place_of_its_limit(name: str) 
     lower = Limit("min", 2.0, "min = 2")
     judged = judge(Gate(spec, lower, "thresholds.toml:7", 0.99, "fail"), measured)
     assert judged.verdict is Verdict.FAIL
-    assert judged.remedy.endswith("; if it is meant to be so, move the limit at thresholds.toml:7")
+    assert judged.remedy.endswith("; if this is intended, move the limit at thresholds.toml:7")
 
 
 def test_the_module_of_gates_imports_no_numerical_library() -> None:

@@ -1,4 +1,4 @@
-"""What a method of `variant` gives back: values by name, and gates that are never passed over."""
+"""The result of a method of `variant`: measures by name, and gates, none of which is skipped."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import pytest
 from pytest_infperf.errors import GateBroken
 from pytest_infperf.gates.result import Result
 from pytest_infperf.records.catalogue import Catalogue
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.records.record import Measure, Record, Verdict
+from pytest_infperf.records.record import Record, Verdict
 from pytest_infperf.thresholds.gate import Gate, Limit
 
 TIMES = Measured({"latency_mean": Measure(0.1, "s", 0.09, 0.11, 60)})
@@ -24,7 +25,7 @@ def result(*gated: str) -> Result:
     return Result([TIMES], gates, Record("translation", "onnx"))
 
 
-def test_a_measure_is_found_by_its_name() -> None:
+def test_a_result_is_indexed_by_the_name_of_a_measure() -> None:
     assert result()["latency_mean"].value == 0.1
     with pytest.raises(KeyError, match="speedup"):
         result()["speedup"]

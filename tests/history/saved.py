@@ -1,4 +1,4 @@
-"""Saved runs to compare: a few measures of two variants on a host that is made up."""
+"""Saved runs to compare: a few measures of two variants on an invented host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.records import file as record_file
-from pytest_infperf.records.record import Measure, Record, RunRecord
+from pytest_infperf.records.evidence import Evidence, VariantSettings
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record, RunRecord
 
 HOST: dict[str, Any] = {
     "cpu_model": "Model A",
@@ -39,8 +41,8 @@ def run_record(
                 "size": Measure(1000, "bytes"),
                 "bleu": Measure(bleu, "points", bleu - 0.2, bleu + 0.2, 400),
             },
-            settings={"baseline_id": "base"},
-            evidence={"quality_metric": "bleu"},
+            settings=VariantSettings(baseline_id="base"),
+            evidence=Evidence(quality_metric="bleu"),
         )
         for variant, ms in (("base", baseline_ms), ("fast", p50_ms))
     ]
@@ -49,7 +51,7 @@ def run_record(
 
 
 def write_benchmark_file(folder: Path, number: int, run: RunRecord, machine: str = "Linux") -> Path:
-    """As pytest-benchmark writes it."""
+    """Write a run like pytest-benchmark does, and return the path."""
     document = record_file.to_document(run)
     assert run.revision
     benchmarks = [

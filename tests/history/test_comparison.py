@@ -1,9 +1,10 @@
-"""What changed between two runs, with intervals, and what two hosts leave to say."""
+"""Changes between two runs with their intervals, also between hosts, and limits on changes."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,9 @@ from pytest_infperf.history import fail_on
 from pytest_infperf.history.comparison import Change, Comparison, compare
 from pytest_infperf.history.fail_on import Finding
 from pytest_infperf.history.store import SavedRun
-from pytest_infperf.records.record import Measure, RunRecord
+from pytest_infperf.records.evidence import VariantSettings
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import RunRecord
 from tests.history.saved import HOST, run_record
 
 
@@ -34,13 +37,13 @@ def test_a_change_has_the_interval_of_both_sides() -> None:
     assert found.basis == "values"
     assert found.change
     assert found.change.value == pytest.approx(0.2)
-    # Both sides spread by one per cent: together by about its square root of two.
+    # Both sides spread by one per cent: together by about that times the square root of two.
     assert found.change.low == pytest.approx(1.2 * (1 - 0.0142) - 1, abs=2e-3)
     assert found.change.high == pytest.approx(1.2 * (1 + 0.0142) - 1, abs=2e-3)
     assert found.is_clear
 
 
-def test_what_overlaps_is_not_clear() -> None:
+def test_a_change_within_the_interval_is_not_clear() -> None:
     found = change(compared(run_record(10, spread=0.2), run_record(11, spread=0.2)), "latency_p50")
     assert not found.is_clear
 
@@ -52,16 +55,34 @@ def test_quality_is_compared_in_points() -> None:
     assert found.change.low == pytest.approx(-1 - 0.2 * 2**0.5)
 
 
-def test_on_the_same_samples_scores_are_known() -> None:
+def test_scores_of_the_same_samples_are_exact() -> None:
     before, after = run_record(bleu=30), run_record(bleu=29)
     for run in (before, after):
-        run.records[1].settings |= {"seed": 0, "samples": 400}
+        run.records[1].settings = VariantSettings(baseline_id="base", seed=0, samples=400)
     found = change(compared(before, after), "bleu").change
     assert found
     assert (found.low, found.high) == (found.value, found.value)
 
 
-def test_what_is_the_same_is_exactly_the_same() -> None:
+def test_a_branch_of_a_model_that_moved_is_named() -> None:
+    before, after = run_record(), run_record()
+    for run, commit in ((before, "a" * 40), (after, "b" * 40)):
+        for record in run.records:
+            record.settings = VariantSettings(model="gpt2@main", model_commit=commit)
+    assert not compared(before, before).model_changes
+    first, second = compared(before, after).model_changes
+    assert (first.before, first.after) == ("gpt2@main at aaaaaaaaaa", "gpt2@main at bbbbbbbbbb")
+    assert [first.variant, second.variant] == ["base", "fast"]
+
+
+def test_files_without_the_commit_of_a_model_say_nothing_about_it() -> None:
+    before, after = run_record(), run_record()
+    before.records[0].settings = VariantSettings(model="gpt2")
+    after.records[0].settings = VariantSettings(model="gpt2", model_commit="b" * 40)
+    assert not compared(before, after).model_changes
+
+
+def test_equal_sizes_have_no_change() -> None:
     found = change(compared(run_record(), run_record()), "size").change
     assert found
     assert (found.value, found.low, found.high) == (0, 0, 0)
@@ -80,7 +101,81 @@ def test_between_hosts_times_are_compared_as_ratios_to_the_baseline() -> None:
     assert change(comparison, "size").basis == "values"
 
 
-def test_what_only_one_run_has_is_listed() -> None:
+def with_measure(name: str, measure: Measure, host: dict[str, Any] | None = None) -> RunRecord:
+    run = run_record(host=host)
+    for record in run.records:
+        record.measures[name] = measure
+    return run
+
+
+OF_A_HOST = {
+    "real_time_factor": "ratio",
+    "cpu_time": "s",
+    "throughput": "samples/s",
+    "cost_per_million": "usd",
+    "loaded_memory": "bytes",
+    "latency_p99@length=512": "s",
+    "throughput@batch=8": "samples/s",
+    "latency_p99.9@users=4": "s",
+    "highest_rate@Server": "requests/s",
+    "requests_per_hour@users=4": "requests/h",
+    "cpu_usage@users=4": "cores",
+    "peak_memory@users=4": "bytes",
+    "memory_growth@soak": "MB/h",
+    "energy_per_request@users=4": "J",
+}
+ALIKE = {
+    "speedup": "ratio",
+    "regression": "fraction",
+    "agreement": "fraction",
+    "f1": "fraction",
+    "size": "bytes",
+    "fused_operators": "",
+    "growth@length": "",
+}
+
+
+@pytest.mark.parametrize(("name", "unit"), [*OF_A_HOST.items(), *ALIKE.items()])
+def test_what_depends_on_the_host_is_compared_on_hosts_alike(name: str, unit: str) -> None:
+    measure = Measure(2.0, unit, 1.9, 2.1)
+    other = {**HOST, "cpu_model": "Model B"}
+    alike = change(compared(with_measure(name, measure), with_measure(name, measure)), name)
+    assert alike.basis == "values"
+    unlike = compared(with_measure(name, measure), with_measure(name, measure, other))
+    found = change(unlike, name)
+    if name in ALIKE:
+        assert found.basis == "values"
+    else:
+        assert found.basis == "ratios to the baseline"
+        assert change(unlike, name, "base").basis is None
+
+
+def test_errors_under_a_load_are_not_compared_between_hosts() -> None:
+    before = with_measure("error_rate@users=4", Measure(0.0, "fraction"))
+    after = with_measure(
+        "error_rate@users=4", Measure(0.1, "fraction"), {**HOST, "cpu_model": "Model B"}
+    )
+    assert change(compared(before, after), "error_rate@users=4").basis is None
+    before.host = after.host
+    assert change(compared(before, after), "error_rate@users=4").basis == "values"
+
+
+def test_a_fraction_keeps_its_interval() -> None:
+    """Scores of the same samples are exact; a regression that was measured twice is not."""
+    runs = [
+        with_measure("regression", Measure(value, "fraction", value - 0.01, value + 0.01))
+        for value in (1.5, 0.1)
+    ]
+    for run in runs:
+        run.records[1].settings = VariantSettings(baseline_id="base", seed=0, samples=400)
+    found = change(compared(*runs), "regression").change
+    assert found
+    assert found.value == pytest.approx(-1.4)
+    assert found.low == pytest.approx(-1.4 - 0.01 * 2**0.5)
+    assert found.high == pytest.approx(-1.4 + 0.01 * 2**0.5)
+
+
+def test_a_measure_of_one_run_only_is_listed() -> None:
     before, after = run_record(), run_record()
     after.records[1].measures["chrf"] = Measure(50, "points")
     del after.records[0]
@@ -114,28 +209,46 @@ def test_a_limit_is_judged_by_the_whole_interval(
     assert judged.finding is expected, fail_on.describe(judged)
 
 
-def test_every_limit_of_the_list_is_judged_on_every_variant() -> None:
+def test_every_limit_is_judged_on_every_variant() -> None:
     changes = compared(run_record(10), run_record(12)).changes
     judged = list(fail_on.judge(changes, fail_on.parse("latency_p50:5%, bleu:-0.5")))
     broken = [j.change.variant for j in judged if j.finding is Finding.BROKEN]
     assert len(judged) == 4
     assert broken == ["fast"]
-    assert "suite[fast] latency_p50 changed by +20.0 %, which is beyond it" in fail_on.describe(
-        judged[1]
+    assert fail_on.describe(judged[1]) == (
+        "suite[fast] latency_p50 changed by +20.0 %, which is beyond the limit: "
+        "a rise of at most 5%"
     )
+
+
+def test_the_reason_is_named_when_a_limit_cannot_be_judged() -> None:
+    before, after = run_record(10), run_record(12, host={**HOST, "cpu_model": "Model B"})
+    before.records[0].measures["size"] = Measure(0, "bytes")
+    after.records[0].measures["bleu"] = Measure(30, "fraction")
+    del after.records[1].measures["size"]
+    changes = compared(before, after).changes
+    judged = list(fail_on.judge(changes, fail_on.parse("latency_p50:5%,size:5%,bleu:5%")))
+    assert [fail_on.describe(j) for j in judged if j.finding is Finding.NOT_COMPARED] == [
+        "suite[base] latency_p50 could not be compared: the hosts differ, and there is no baseline "
+        "to compare it with; the limit is a rise of at most 5%",
+        "suite[base] size is not positive in both runs; the limit is a rise of at most 5%",
+        "suite[fast] size was not measured in the run after; the limit is a rise of at most 5%",
+        "suite[base] bleu has the unit points in one run and fraction in the other; "
+        "the limit is a rise of at most 5%",
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("latency_p50", "is no limit"),
-        ("latency_p50:", "is no limit"),
+        ("latency_p50", "is not a limit"),
+        ("latency_p50:", "is not a limit"),
         ("latency_p05:5%", "did you mean latency_p50?"),
         ("latency_p50:5", "has no unit"),
-        ("bleu:much", "is no number"),
+        ("bleu:much", "is not a number"),
     ],
 )
-def test_a_mistaken_limit_is_told(text: str, message: str) -> None:
+def test_a_wrong_limit_is_reported(text: str, message: str) -> None:
     changes = compared(run_record(), run_record()).changes
     with pytest.raises(UserError) as raised:
         list(fail_on.judge(changes, fail_on.parse(text)))

@@ -1,4 +1,4 @@
-"""Runs that end at the same moment: each takes its turn to save."""
+"""Runs that end at the same time save one after the other."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_another_storage_has_turns_of_its_own(tmp_path: Path) -> None:
     thread.join()
 
 
-def test_who_does_not_save_does_not_wait(tmp_path: Path) -> None:
+def test_a_run_that_does_not_save_does_not_wait(tmp_path: Path) -> None:
     inside = Event()
 
     def another() -> None:

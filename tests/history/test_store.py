@@ -1,4 +1,4 @@
-"""Finding and reading saved runs, whichever tool wrote them."""
+"""Saved runs of both tools are read and found."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.history import store
-from pytest_infperf.history.store import HistoryStore
+from pytest_infperf.history.store import HistoryStore, SavedRun, storage_folder
 from pytest_infperf.records import file as record_file
 from tests.history.saved import run_record, write_benchmark_file
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three runs in a storage, which were written in another order than they ran."""
+    """A storage with three runs, which were not written in the order of time."""
     storage = tmp_path / ".benchmarks"
     for number, day in ((2, 2), (1, 1), (3, 3)):
         run = run_record(number, commit=str(number) * 40, when=f"2026-11-0{day}T00:00:00+00:00")
@@ -24,12 +23,12 @@ def folder(tmp_path: Path) -> Path:
     return storage
 
 
-def p50_ms(run: store.SavedRun) -> float:
+def p50_ms(run: SavedRun) -> float:
     return 1e3 * run.run.records[1].measures["latency_p50"].value
 
 
-def test_runs_come_in_the_order_of_time(folder: Path) -> None:
-    found = HistoryStore(folder).runs()
+def test_runs_are_in_the_order_of_time(folder: Path) -> None:
+    found = HistoryStore(folder).runs
     assert [run.number for run in found] == ["0001", "0002", "0003"]
     assert [p50_ms(run) for run in found] == pytest.approx([1, 2, 3])
     assert found[0].commit == "1" * 40
@@ -39,7 +38,7 @@ def test_runs_come_in_the_order_of_time(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"), [("latest", 3), ("latest~2", 1), ("2", 2), ("0002", 2)]
 )
-def test_a_run_is_found_by_number_and_place(folder: Path, name: str, expected: int) -> None:
+def test_a_run_is_found_by_number_and_position(folder: Path, name: str, expected: int) -> None:
     assert p50_ms(HistoryStore(folder).find(name, folder)) == pytest.approx(expected)
 
 
@@ -70,7 +69,7 @@ def test_a_run_is_found_by_its_revision(tmp_path: Path) -> None:
         HistoryStore(storage).find("HEAD", tmp_path)
 
 
-def test_two_machines_with_one_number_have_to_be_told_apart(folder: Path) -> None:
+def test_a_number_that_two_machines_have_is_ambiguous(folder: Path) -> None:
     other = write_benchmark_file(folder, 2, run_record(9), machine="Darwin")
     with pytest.raises(UserError, match="several machines") as raised:
         HistoryStore(folder).find("2", folder)
@@ -81,35 +80,37 @@ def test_a_truncated_file_is_skipped_with_its_name(folder: Path) -> None:
     (broken,) = folder.glob("*/0002*")
     broken.write_bytes(broken.read_bytes()[:100])
     (folder / "Linux" / "0009_other.json").write_text('{"benchmarks": [], "datetime": "x"}')
-    found = HistoryStore(folder)
-    assert [run.number for run in found.runs()] == ["0001", "0003"]
-    half, foreign = found.skipped
+    skipped: list[str] = []
+    store = HistoryStore(folder, skipped.append)
+    assert [run.number for run in store.runs] == ["0001", "0003"]
+    assert store.find("latest", folder).number == "0003", "the files are read once"
+    half, foreign = skipped
     assert str(broken) in half
     assert "half written" in half
     assert "0009_other.json" in foreign
-    assert "no benchmark in it was measured with --infperf" in foreign
+    assert "it holds no benchmark" in foreign
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("latest~7", "there are 3 saved runs"),
-        ("77", "is no file, no number of a run"),
+        ("77", "is not a file, the number of a run"),
         ("latset", "did you mean latest?"),
     ],
 )
-def test_a_mistake_is_told(folder: Path, name: str, message: str) -> None:
+def test_a_name_without_a_run_is_reported(folder: Path, name: str, message: str) -> None:
     with pytest.raises(UserError) as raised:
         HistoryStore(folder).find(name, folder)
     assert message in str(raised.value)
 
 
-def test_an_empty_storage_says_how_to_fill_it(tmp_path: Path) -> None:
+def test_an_empty_storage_names_the_option_that_saves(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--benchmark-autosave"):
         HistoryStore(tmp_path).find("latest", tmp_path)
 
 
-def test_a_storage_that_is_no_folder_is_refused(tmp_path: Path) -> None:
-    assert HistoryStore.of_uri("file://./runs", tmp_path).folder == tmp_path / "runs"
+def test_a_storage_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
+    assert storage_folder("file://./runs", tmp_path) == tmp_path / "runs"
     with pytest.raises(UserError, match="only runs in files"):
-        HistoryStore.of_uri("elasticsearch+http://host/x", tmp_path)
+        storage_folder("elasticsearch+http://host/x", tmp_path)

@@ -1,4 +1,4 @@
-"""Machines as their files describe them."""
+"""Imitated machines, described by their files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Machine = Callable[[Mapping[str, str]], Path]
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """Writes files below a folder that stands for the root of the file system."""
+    """Return a function that writes files below a folder that acts as the root of a machine."""
 
     def write(files: Mapping[str, str]) -> Path:
         for name, text in files.items():

@@ -1,4 +1,4 @@
-"""Control groups in a made-up file system of either version, and on this host where it lets us."""
+"""Control groups of both versions in an imitated file system, and on this host where possible."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf.host import control_group
-from pytest_infperf.host.control_group import ControlGroup, Unwritable, limited
+from pytest_infperf.host.control_group import ControlGroup, ControlGroupError, limited
 
 
 @pytest.fixture
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for a folder to be empty that never will be."""
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for folders to become empty: those of an imitated file system never do."""
     monkeypatch.setattr(control_group, "_EMPTY_WITHIN_S", 0.0)
 
 
@@ -26,12 +26,12 @@ def tree(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def made(cores: float, memory_bytes: int, root: Path) -> ControlGroup:
-    """It stays: the folders of a made-up file system are not empty, and cannot go."""
+def created(cores: float, memory_bytes: int, root: Path) -> ControlGroup:
+    """Create a group that stays: folders of an imitated file system cannot be removed."""
     return limited(cores, memory_bytes, root).__enter__()
 
 
-@pytest.mark.usefixtures("_at_once")
+@pytest.mark.usefixtures("_no_waiting")
 def test_version_1_has_a_folder_for_each_controller(tmp_path: Path) -> None:
     root = tree(
         tmp_path,
@@ -41,7 +41,7 @@ def test_version_1_has_a_folder_for_each_controller(tmp_path: Path) -> None:
             "sys/fs/cgroup/memory/job/cgroup.procs": "",
         },
     )
-    group = made(0.5, 2**30, root)
+    group = created(0.5, 2**30, root)
     cpu, memory = map(Path, group.folders)
     assert cpu.parent == root / "sys/fs/cgroup/cpu,cpuacct/job"
     assert (cpu / "cpu.cfs_quota_us").read_text() == "50000"
@@ -51,7 +51,7 @@ def test_version_1_has_a_folder_for_each_controller(tmp_path: Path) -> None:
     assert group.kills() == 3
 
 
-@pytest.mark.usefixtures("_at_once")
+@pytest.mark.usefixtures("_no_waiting")
 def test_version_2_turns_its_controllers_on(tmp_path: Path) -> None:
     root = tree(
         tmp_path,
@@ -61,7 +61,7 @@ def test_version_2_turns_its_controllers_on(tmp_path: Path) -> None:
             "sys/fs/cgroup/job/cgroup.procs": "",
         },
     )
-    group = made(1.5, 10**9, root)
+    group = created(1.5, 10**9, root)
     [folder] = map(Path, group.folders)
     assert folder.parent == root / "sys/fs/cgroup/job"
     assert (folder / "cpu.max").read_text() == "150000 100000"
@@ -71,10 +71,12 @@ def test_version_2_turns_its_controllers_on(tmp_path: Path) -> None:
     assert group.kills() == 2
 
 
-def test_a_host_that_has_neither_says_so(tmp_path: Path) -> None:
+def test_a_host_with_neither_version_is_reported(tmp_path: Path) -> None:
     root = tree(tmp_path, {"proc/self/cgroup": "0::/\n"})
     with (
-        pytest.raises(Unwritable, match="no cgroup controller is mounted as cpu or cpu,cpuacct"),
+        pytest.raises(
+            ControlGroupError, match="no cgroup controller is mounted as cpu or cpu,cpuacct"
+        ),
         limited(1.0, root=root),
     ):
         pass
@@ -96,5 +98,5 @@ def test_memory_that_runs_out_is_counted_here() -> None:
             assert ended.returncode == -9
             assert group.kills() == 1
         assert not Path(folder).exists()
-    except Unwritable as reason:
+    except ControlGroupError as reason:
         pytest.skip(str(reason))

@@ -46,12 +46,19 @@ def test_an_arm_server_has_no_model_name_but_a_known_core(machine: Machine) -> N
     assert cpu.instruction_sets(root) == ("asimd", "asimddp", "i8mm", "sve", "bf16")
 
 
-def test_an_arm_core_that_nobody_knows_yet(machine: Machine) -> None:
+def test_an_unknown_arm_core(machine: Machine) -> None:
     root = machine({"proc/cpuinfo": GRAVITON3.replace("0xd40", "0xfff")})
     assert cpu.model(root) == "ARM part 0xfff"
 
 
-def test_elsewhere_py_cpuinfo_is_asked_once(
+@pytest.mark.parametrize("name", ["avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"])
+def test_int8_dot_products(name: str) -> None:
+    assert name in cpu.FOR_INFERENCE
+    assert cpu.has_int8_dot_products(["avx2", name])
+    assert not cpu.has_int8_dot_products(["avx2", "avx512f", "amx_bf16", "asimd"])
+
+
+def test_on_other_systems_py_cpuinfo_is_asked_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -66,14 +73,14 @@ def test_elsewhere_py_cpuinfo_is_asked_once(
 
     monkeypatch.setitem(sys.modules, "cpuinfo", SimpleNamespace(get_cpu_info=answer))
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    cpu.elsewhere.cache_clear()
+    cpu.py_cpuinfo.cache_clear()
     try:
         assert cpu.model(tmp_path) == "Apple M3"
         assert cpu.vendor(tmp_path) == "Apple"
         assert cpu.instruction_sets(tmp_path) == ("avx2", "avx512_vnni", "asimd")
         assert len(asked) == 1
     finally:
-        cpu.elsewhere.cache_clear()
+        cpu.py_cpuinfo.cache_clear()
 
 
 def test_a_py_cpuinfo_that_fails_leaves_facts_unknown(
@@ -81,12 +88,12 @@ def test_a_py_cpuinfo_that_fails_leaves_facts_unknown(
 ) -> None:
     monkeypatch.setitem(sys.modules, "cpuinfo", SimpleNamespace())
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    cpu.elsewhere.cache_clear()
+    cpu.py_cpuinfo.cache_clear()
     try:
         assert cpu.model(tmp_path) is None
         assert cpu.instruction_sets(tmp_path) == ()
     finally:
-        cpu.elsewhere.cache_clear()
+        cpu.py_cpuinfo.cache_clear()
 
 
 def test_siblings_share_a_core(machine: Machine) -> None:
@@ -126,7 +133,7 @@ def test_turbo(machine: Machine, name: str, text: str, expected: bool) -> None:
     assert cpu.turbo(machine({f"sys/devices/system/cpu/{name}": text})) is expected
 
 
-def test_a_virtual_machine_tells_nothing_of_its_clock(tmp_path: Path) -> None:
+def test_the_clock_is_unknown_in_a_virtual_machine(tmp_path: Path) -> None:
     assert cpu.governor(tmp_path) is None
     assert cpu.turbo(tmp_path) is None
     assert cpu.frequency_hz("max", tmp_path) is None

@@ -1,4 +1,4 @@
-"""What this host is: said by the user, or asked of a metadata service that may misbehave."""
+"""The EC2 instance: named by the user, or by a metadata service that may misbehave."""
 
 from __future__ import annotations
 
@@ -73,34 +73,36 @@ def service() -> Iterator[Service]:
     server.server_close()
 
 
-def test_the_service_is_asked_with_a_token(service: Service) -> None:
+def test_requests_carry_a_token(service: Service) -> None:
     found = ec2.instance(ask=True, environment=service.environment())
     assert found == Instance("c7i.large", "eu-west-1")
     assert service.asked[0] == "PUT /latest/api/token"
 
 
-def test_what_the_user_says_comes_first(service: Service) -> None:
+def test_the_users_instance_type_comes_first(service: Service) -> None:
     environment = service.environment(INFPERF_INSTANCE="c7g.large", AWS_REGION="us-west-2")
     assert ec2.instance(ask=True, environment=environment) == Instance("c7g.large", "us-west-2")
     assert service.asked == []
 
 
 @pytest.mark.parametrize(("ask", "more"), [(False, {}), (True, {ec2.DISABLED_VARIABLE: "true"})])
-def test_nobody_asks_who_may_not(service: Service, ask: bool, more: dict[str, str]) -> None:
+def test_a_disabled_service_gets_no_request(
+    service: Service, ask: bool, more: dict[str, str]
+) -> None:
     assert ec2.instance(ask=ask, environment=service.environment(**more)) == Instance()
     assert service.asked == []
 
 
-def test_a_refused_token_is_told_with_the_remedy(service: Service) -> None:
+def test_a_refused_token_is_reported_with_the_remedy(service: Service) -> None:
     service.refuses_tokens = True
     found = ec2.instance(ask=True, environment=service.environment())
     assert found.type is None
-    assert "refused (403" in found.trouble
+    assert "refused the request (403" in found.trouble
     assert "INFPERF_INSTANCE=c7i.large" in found.trouble
 
 
 def test_a_slow_service_costs_a_second_at_most(service: Service) -> None:
-    """As behind a hop limit of 1: the question arrives, the answer does not."""
+    """This happens behind a hop limit of 1: the request arrives, the answer does not."""
     service.delay_s = 5
     start = time.perf_counter()
     found = ec2.instance(ask=True, environment=service.environment())
@@ -109,15 +111,15 @@ def test_a_slow_service_costs_a_second_at_most(service: Service) -> None:
     assert "hop limit" in found.trouble
 
 
-def test_where_nobody_listens_there_is_no_instance_and_no_trouble() -> None:
-    nowhere = {ec2.ENDPOINT_VARIABLE: "http://127.0.0.1:9"}
-    assert ec2.instance(ask=True, environment=nowhere) == Instance()
+def test_where_nothing_listens_there_is_no_instance_and_no_trouble() -> None:
+    environment = {ec2.ENDPOINT_VARIABLE: "http://127.0.0.1:9"}
+    assert ec2.instance(ask=True, environment=environment) == Instance()
 
 
 @pytest.mark.parametrize(
     ("vendor", "expected"), [("Amazon EC2", True), ("QEMU", False), (None, True)]
 )
-def test_the_firmware_says_whether_asking_is_worth_it(
+def test_the_firmware_decides_whether_the_service_is_asked(
     tmp_path: Path, vendor: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if vendor:
@@ -125,7 +127,7 @@ def test_the_firmware_says_whether_asking_is_worth_it(
         path.parent.mkdir(parents=True)
         path.write_text(f"{vendor}\n")
     asked = []
-    monkeypatch.setattr(ec2, "_within", lambda *_: asked.append(1) or Instance("t3.micro"))
+    monkeypatch.setattr(ec2, "_request_within", lambda *_: asked.append(1) or Instance("t3.micro"))
     found = ec2.instance(ask=True, environment={}, root=tmp_path)
     assert bool(asked) is expected
     assert (found.type == "t3.micro") is expected

@@ -1,4 +1,4 @@
-"""Energy counters in a made-up file system, and the estimate where there are none."""
+"""Energy counters in an imitated file system, and the estimate where they are missing."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def zone(root: Path, name: str, microjoules: int, wraps: int = 10**9) -> Path:
     return folder
 
 
-def test_packages_are_read_and_their_parts_are_not(tmp_path: Path) -> None:
+def test_packages_are_read_without_their_parts(tmp_path: Path) -> None:
     zone(tmp_path, "intel-rapl:0", 5_000_000)
     zone(tmp_path, "intel-rapl:0:0", 4_000_000)
     zone(tmp_path, "intel-rapl:1", 7_000_000)
     assert read_joules(tmp_path) == {"intel-rapl:0": (5.0, 1000.0), "intel-rapl:1": (7.0, 1000.0)}
 
 
-def test_a_counter_that_starts_again() -> None:
+def test_a_counter_that_wraps_around() -> None:
     before = {"a": (990.0, 1000.0), "b": (1.0, 1000.0)}
     after = {"a": (15.0, 1000.0), "b": (3.0, 1000.0)}
     assert joules_between(before, after) == pytest.approx(27)
 
 
-def test_what_is_counted_is_not_estimated(tmp_path: Path) -> None:
+def test_counters_are_preferred_to_the_estimate(tmp_path: Path) -> None:
     zone(tmp_path, "intel-rapl:0", 5_000_000)
     meter = Meter(tmp_path)
     zone(tmp_path, "intel-rapl:0", 6_500_000)
@@ -40,7 +40,7 @@ def test_what_is_counted_is_not_estimated(tmp_path: Path) -> None:
     assert (energy.joules, energy.source, energy.estimated) == (1.5, "RAPL", False)
 
 
-def test_without_counters_it_is_estimated_and_says_so(tmp_path: Path) -> None:
+def test_without_counters_energy_is_estimated(tmp_path: Path) -> None:
     pytest.importorskip("codecarbon")
     meter = Meter(tmp_path)
     sleep(1.1)
@@ -50,6 +50,8 @@ def test_without_counters_it_is_estimated_and_says_so(tmp_path: Path) -> None:
     assert energy.joules > 0
 
 
-def test_without_the_extra_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_energy_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("pytest_infperf.host.energy.find_spec", lambda name: None)
     assert Meter(tmp_path).read() is None

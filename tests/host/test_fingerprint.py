@@ -2,21 +2,18 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_infperf.host import cgroup, cpu, gpu
-from pytest_infperf.host import fingerprint as module
+from pytest_infperf.host import cgroup, cpu, fingerprint as module, gpu
 from pytest_infperf.host.fingerprint import (
     DECIDES_SPEED,
     comparable,
     fingerprint,
     host_names,
-    instruction_sets,
     steal_fraction,
     thread_environment,
 )
@@ -24,7 +21,7 @@ from pytest_infperf.host.fingerprint import (
 Machine = Callable[[Mapping[str, str]], Path]
 
 
-def test_this_host_in_jsons_types() -> None:
+def test_the_fingerprint_has_json_types() -> None:
     facts = fingerprint(["pytest", "no-such-distribution"])
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     assert set(DECIDES_SPEED) <= set(facts)
@@ -32,16 +29,7 @@ def test_this_host_in_jsons_types() -> None:
     assert 1 <= facts["physical_cores"] <= facts["logical_cores"]
     assert facts["memory_bytes"] > 2**28
     assert facts["libraries"] == {"pytest": pytest.__version__}
-    assert facts["instruction_sets"] == list(instruction_sets())
-
-
-def test_it_is_cheap_enough_for_every_run() -> None:
-    def takes_s() -> float:
-        began = time.perf_counter()
-        fingerprint(["pytest"])
-        return time.perf_counter() - began
-
-    assert min(takes_s() for _ in range(3)) < 0.1
+    assert facts["instruction_sets"] == list(cpu.instruction_sets())
 
 
 PROBES: list[tuple[Any, str, Any, dict[str, Any]]] = [
@@ -156,7 +144,7 @@ def test_fewer_usable_cores_are_named() -> None:
     assert comparable({"affinity": [0, 1]}, {"affinity": [2, 3]}) == []
 
 
-def test_an_unknown_fact_is_not_taken_for_equal() -> None:
+def test_an_unknown_fact_counts_as_different() -> None:
     assert comparable({"governor": "performance"}, {"governor": None}) == ["governor"]
     assert comparable({"governor": "performance"}, {}) == ["governor"]
 

@@ -18,5 +18,5 @@ def test_the_names_of_all_gpus(machine: Machine) -> None:
     assert gpu.models(root) == ["NVIDIA A10G", "Tesla T4"]
 
 
-def test_none_where_there_is_no_driver(tmp_path: Path) -> None:
+def test_none_without_the_driver(tmp_path: Path) -> None:
     assert gpu.models(tmp_path) is None

@@ -1,4 +1,4 @@
-"""What is estimated comes with an interval: a verdict on a bare value would be a guess."""
+"""Estimated measures have an interval, without which a verdict would be a guess."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_infperf.measure.latency import Queries
 from pytest_infperf.measure.quality import Scoring
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.metrics.accuracy import Accuracy
-from pytest_infperf.records.record import Measure
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.stats.proportion import clopper_pearson
 
 SERVED: Any = cast(Any, SimpleNamespace(first_query_s=0.1, load_s=1.0))
@@ -26,7 +26,7 @@ def latencies(count: int) -> dict[str, Measure]:
         cpu_s=[0.03 * x for x in spread],
         block_queries=[1.0] * count,
     )
-    return dict(queries.judged_at(SERVED, [], 0.99, 0, lambda number: None).measures)
+    return dict(queries.measured_at(SERVED, [], 0.99, 0, lambda number: None).measures)
 
 
 @pytest.mark.parametrize("name", ["latency_mean", "model_time_p50", "latency_p50", "cpu_time"])
@@ -50,10 +50,10 @@ def agreement(outputs: list[str], baseline: list[str] | None) -> Measure | None:
     return measured.measures.get("agreement")
 
 
-def test_agreement_is_a_share_with_the_interval_of_one() -> None:
+def test_agreement_has_the_interval_of_a_proportion() -> None:
     found = agreement(["a"] * 100, ["a"] * 90 + ["b"] * 10)
     assert found == Measure(0.9, "fraction", *clopper_pearson(90, 100, 0.99), 100)
 
 
-def test_without_a_baseline_there_is_nothing_to_agree_with() -> None:
+def test_without_a_baseline_there_is_no_agreement() -> None:
     assert agreement(["a"] * 3, None) is None

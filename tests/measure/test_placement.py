@@ -1,4 +1,4 @@
-"""Where the threads of a worker may run: seen in a process that has two of them."""
+"""The cores that the threads of a worker may run on, in a process with two threads."""
 
 from __future__ import annotations
 
@@ -41,30 +41,32 @@ def worker(tmp_path: Path) -> Iterator[WorkerProcess]:
 
 
 def cores_of_threads(folder: Path) -> tuple[set[int], set[int]]:
-    """Of the thread that answers, and of the other."""
-    told, end = folder / "has a pool", monotonic() + 10
-    while not told.exists() and monotonic() < end:
+    """Return the cores of the main thread and of the other one."""
+    written, deadline = folder / "has a pool", monotonic() + 10
+    while not written.exists() and monotonic() < deadline:
         sleep(0.01)
-    process = psutil.Process(int(told.read_text()))
+    process = psutil.Process(int(written.read_text()))
     (other,) = {thread.id for thread in process.threads()} - {process.pid}
     return os.sched_getaffinity(process.pid), os.sched_getaffinity(other)
 
 
-def test_the_first_core_leads(worker: WorkerProcess, tmp_path: Path) -> None:
+def test_the_main_thread_starts_on_the_first_core(worker: WorkerProcess, tmp_path: Path) -> None:
     cores_of_threads(tmp_path)
     second_first = [CORES[1], CORES[0]]
     worker.place(second_first, first_leads=True)
     assert cores_of_threads(tmp_path) == ({CORES[1]}, set(second_first))
 
 
-def test_another_turn_leads_elsewhere(worker: WorkerProcess, tmp_path: Path) -> None:
+def test_the_main_thread_moves_to_another_core(worker: WorkerProcess, tmp_path: Path) -> None:
     cores_of_threads(tmp_path)
     worker.place(CORES[:2], first_leads=True)
     worker.place(CORES[1::-1], first_leads=True)
     assert cores_of_threads(tmp_path) == ({CORES[1]}, set(CORES[:2]))
 
 
-def test_no_turn_leaves_all_threads_on_all_cores(worker: WorkerProcess, tmp_path: Path) -> None:
+def test_without_a_turn_all_threads_may_use_all_cores(
+    worker: WorkerProcess, tmp_path: Path
+) -> None:
     cores_of_threads(tmp_path)
     worker.place(CORES[:2], first_leads=True)
     worker.place(CORES[:2], first_leads=False)

@@ -1,4 +1,4 @@
-"""What processes of the same code differ by is shared out: both sides are started anew."""
+"""Both sides are restarted, so that the interval includes the difference between processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Clock:
 
 
 class Side:
-    """Answers each query in a millisecond, and counts its processes."""
+    """A worker that answers each query in a millisecond and counts its processes."""
 
     def __init__(self, clock: Clock, load_s: float) -> None:
         self.clock, self.load_s = clock, load_s
@@ -37,10 +37,10 @@ class Side:
         self.clock.now_s += sum(times) / 1e9
         return BlockDone(times, times, sum(times), sum(times), 0, None)
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         self.processes += 1
 
-    def finish_anew(self) -> None:
+    def finish_restart(self) -> None:
         self.clock.now_s += self.load_s
         if self.fails:
             raise WorkerError("killed by SIGKILL")
@@ -69,26 +69,28 @@ def test_a_clear_case_needs_one_process_of_each_side(monkeypatch: pytest.MonkeyP
     assert processes(monkeypatch, load_s=0.1, pairs=12) == {1}
 
 
-def test_both_sides_are_started_anew_every_12_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_sides_are_restarted_every_12_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert processes(monkeypatch, load_s=0.1, pairs=96) == {8}
 
 
-def test_a_start_waits_until_it_takes_half_of_the_time_of_its_pairs(
+def test_a_restart_waits_until_it_costs_half_of_the_measuring_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A pair takes 40 ms here, so that 45 of them and no 12 are worth a start of 0.9 s."""
+    """A pair takes 40 ms, so a restart of 0.9 s is worth its cost after 45 pairs, not after 12."""
     assert processes(monkeypatch, load_s=0.9, pairs=96) == {3}
 
 
-def test_what_takes_longer_to_start_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_takes_longer_to_start_is_not_restarted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert processes(monkeypatch, load_s=5.0, pairs=96) == {1}
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_where_one_side_cannot_start_anew_both_are_ended(
+def test_both_sides_end_if_one_cannot_restart(
     monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    """The other may not have been waited for yet, and is asked again by the next test."""
+    """The other side may still owe an answer, and the next test would use it."""
     clock = Clock()
     monkeypatch.setattr(paired, "perf_counter", clock)
     sides = [Side(clock, 0.1), Side(clock, 0.1)]

@@ -1,4 +1,4 @@
-"""What a worker runs before it counts: the suite's shortest sample, once."""
+"""The warm-up of a block is one query with the suite's shortest sample, which does not count."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ suite = Suite("warmed", task=Echo(), model="model", variants=[Fake()])
 """
 
 
-class Heard:
-    """Answers like the fake, and keeps what it was asked."""
+class Recorder:
+    """A runner that echoes its inputs and records them."""
 
     threads = 1
 
@@ -36,9 +36,9 @@ class Heard:
 
 
 @pytest.fixture
-def heard(variant: LoadedVariant) -> Heard:
-    variant.runner = heard = Heard()
-    return heard
+def recorder(variant: LoadedVariant) -> Recorder:
+    variant.runner = recorder = Recorder()
+    return recorder
 
 
 @pytest.fixture
@@ -56,19 +56,21 @@ def variant(tmp_path: Path) -> LoadedVariant:
     return LoadedVariant(load)
 
 
-def test_the_shortest_sample_warms_a_block_up(variant: LoadedVariant, heard: Heard) -> None:
+def test_the_shortest_sample_warms_a_block_up(variant: LoadedVariant, recorder: Recorder) -> None:
     done = variant.run(messages.Block([[150], [17]]))
-    assert heard.queries == [["sample 0"], ["sample 150"], ["sample 17"]]
+    assert recorder.queries == [["sample 0"], ["sample 150"], ["sample 17"]]
     assert len(done.query_ns) == 2
 
 
-def test_in_as_large_a_batch_and_at_its_own_length(variant: LoadedVariant, heard: Heard) -> None:
+def test_the_warm_up_has_the_batch_size_but_not_the_length(
+    variant: LoadedVariant, recorder: Recorder
+) -> None:
     variant.run(messages.Block([[150, 17]], length=10_000))
-    warm_up, query = heard.queries
+    warm_up, query = recorder.queries
     assert warm_up == ["sample 0", "sample 0"]
     assert [len(text) for text in query] == [10_000, 10_000]
 
 
-def test_a_block_may_run_cold(variant: LoadedVariant, heard: Heard) -> None:
+def test_a_block_can_run_without_warm_up(variant: LoadedVariant, recorder: Recorder) -> None:
     variant.run(messages.Block([[150]], warm_up=False))
-    assert heard.queries == [["sample 150"]]
+    assert recorder.queries == [["sample 150"]]

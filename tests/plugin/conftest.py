@@ -1,4 +1,4 @@
-"""Projects to run the plugin in, and one run that many tests look at."""
+"""Projects in which tests run the plugin, and one run that many tests inspect."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import pytest
 
 from tests.plugin.small_project import Outcome, Project
 
-# A run in this process forgets what it imported, and numpy must not be imported twice.
-for name in ("pytest_infperf.session.session", "pytest_infperf.metrics.accuracy", "scipy.stats"):
-    import_module(name)
+# pytester removes the modules that a run in this process imports. Imported here, they stay: classes
+# keep their identity, and numpy is not imported twice, which it does not support.
+for module in (
+    "pytest_infperf.backends.fake",
+    "pytest_infperf.fleet.session",
+    "pytest_infperf.metrics.accuracy",
+    "pytest_infperf.tasks.echo",
+    "scipy.stats",
+):
+    import_module(module)
 
 
 @pytest.fixture(scope="session")
@@ -21,19 +28,19 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_worker_of_xdist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In whose workers pytest-benchmark refuses to measure, also in a run of its own."""
+    """Hide xdist from the runs of a test: pytest-benchmark does not measure in its workers."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, shared_cache: Path) -> Project:
-    """A project of one's own, to change and to measure."""
+    """Return a new project that the test may change and measure."""
     return Project(pytester.path, shared_cache, pytester)
 
 
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
-    """One run of everything, with a gate that one variant breaks: only to look at."""
+    """Return one run of all tests, with a gate that one variant breaks. Do not change it."""
     project = Project(tmp_path_factory.mktemp("measured"), shared_cache)
     project.thresholds(
         """

@@ -1,4 +1,4 @@
-"""A project as a user of the plugin has it, small enough to be measured in a second or two."""
+"""A project of a user of the plugin, small enough to be measured in a second or two."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SUITE = """
         ],
     )
 """
-"""The baseline is not the first in the list, and one variant spoils 25 of 100 outputs."""
+"""A suite whose baseline is not the first variant; the variant `wrong` spoils 25 of 100 outputs."""
 
 CALLS = {
     "latency": "latency()",
@@ -45,12 +45,12 @@ CALLS = {
 METHODS = tuple(CALLS)
 
 VARIANTS = ("slow", "fast", "wrong")
-"""In the order of measuring."""
+"""The variants in the order in which they are measured."""
 
 
 @dataclass
 class Outcome:
-    """How a run ended, and what it left behind."""
+    """The result of a run and the files that it wrote."""
 
     result: pytest.RunResult
     folder: Path
@@ -65,14 +65,14 @@ class Outcome:
 
     @property
     def words(self) -> str:
-        """The output without line breaks, as messages are wrapped to the terminal's width."""
+        """The output without line breaks: messages are wrapped to the width of the terminal."""
         return " ".join(self.text.split())
 
     @property
     def document(self) -> dict[str, Any]:
-        """What --infperf-json wrote."""
-        found: dict[str, Any] = json.loads(self.json_path.read_text())
-        return found
+        """The file that --infperf-json wrote."""
+        document: dict[str, Any] = json.loads(self.json_path.read_text())
+        return document
 
     def record(self, variant: str, suite: str = "echo") -> dict[str, Any]:
         records = [
@@ -81,15 +81,15 @@ class Outcome:
             if (record["suite"], record["variant"]) == (suite, variant)
         ]
         assert len(records) == 1, f"{len(records)} records of {suite}[{variant}]"
-        found: dict[str, Any] = records[0]
-        return found
+        record: dict[str, Any] = records[0]
+        return record
 
     def measure(self, variant: str, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.record(variant)["measures"][name]
-        return found
+        measure: dict[str, Any] = self.record(variant)["measures"][name]
+        return measure
 
     def outcomes(self) -> dict[str, str]:
-        """By the test's name, what JUnit says of it: passed, failed, error or skipped."""
+        """Return the outcome of each test by its name: passed, failed, error or skipped."""
         cases = ElementTree.parse(self.folder / "junit.xml").iter("testcase")
         words = {"failure": "failed", "error": "error", "skipped": "skipped"}
         return {
@@ -100,20 +100,20 @@ class Outcome:
         }
 
     def message(self, test: str) -> str:
-        """What JUnit holds about a test that failed or could not run."""
+        """Return the message in JUnit's file about a test that failed or had an error."""
         for case in ElementTree.parse(self.folder / "junit.xml").iter("testcase"):
             if case.attrib["name"] == test:
                 return "\n".join(f"{part.get('message')}\n{part.text}" for part in case)
-        raise AssertionError(f"there is no test {test}")
+        raise AssertionError(f"JUnit's file has no test {test}")
 
 
 @dataclass
 class Project:
-    """Its folder, with the suite `echo`, and how pytest is called in it."""
+    """A folder with the suite `echo`, and the ways to run pytest in it."""
 
     folder: Path
     cache: Path
-    """Shared by all projects: what is not about building need not wait for it."""
+    """The cache of artifacts, shared by all projects so that most tests need not build."""
     pytester: pytest.Pytester | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -139,7 +139,7 @@ class Project:
         return self.write("thresholds.toml", "schema = 1\n" + dedent(text).lstrip("\n"))
 
     def only_tests_of(self, *methods: str) -> None:
-        """One line each, so that a test's line is its place in this list."""
+        """Write one test per method, on one line each: its line is its place in `methods`."""
         calls = [f"def test_{name}(variant): variant.{CALLS[name]}.check()" for name in methods]
         self.tests("\n".join(calls) + "\n")
 
@@ -148,7 +148,7 @@ class Project:
         return [*start, f"--junitxml={self.folder / 'junit.xml'}", *map(str, arguments)]
 
     def plain(self, *arguments: str | Path) -> Outcome:
-        """pytest as it is called in a project that has the plugin installed."""
+        """Run pytest in the project, without any option of the plugin but `arguments`."""
         start = perf_counter()
         done = subprocess.run(
             self.command(*arguments),
@@ -166,9 +166,9 @@ class Project:
         return self._outcome(result)
 
     def measure_here(self, *arguments: str, budget_s: float = 0.3) -> Outcome:
-        """As `measure`, in this process, which need not import everything first.
+        """Run pytest as `measure` does, but in this process, which saves the imports.
 
-        For what is measured: what is shown, and how a run ends, wants a process of its own.
+        Tests of the output, or of the end of a run, need a process of their own.
         """
         assert self.pytester
         assert not self.environment
@@ -178,7 +178,7 @@ class Project:
         return self._outcome(result)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """A measuring pytest that leads a process group, as in a terminal of its own."""
+        """Start a run that leads a process group, as in a terminal of its own."""
         return subprocess.Popen(
             self.command(*self.measuring(), *arguments),
             cwd=self.folder,
@@ -194,17 +194,17 @@ class Project:
         return self._outcome(pytest.RunResult(process.returncode, output.splitlines(), [], 0.0))
 
     def workers(self) -> list[psutil.Process]:
-        """Processes that serve or build a variant of this project."""
-        found = []
+        """Return the processes that run or build a variant of this project."""
+        workers = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 is_worker = "pytest_infperf.worker.child" in process.cmdline()
                 if is_worker and Path(process.cwd()) == self.folder:
-                    found.append(process)
-        return found
+                    workers.append(process)
+        return workers
 
     def collect(self, *arguments: str) -> Outcome:
-        """A run that ends before anything is measured: in this process, which is quicker."""
+        """Run pytest in this process up to the end of collection."""
         assert self.pytester
         result = self.pytester.runpytest_inprocess(
             *LEFT_OUT, *self.measuring(), "--collect-only", *arguments
@@ -222,7 +222,7 @@ class Project:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment of a user's shell, not of the pytest that runs this."""
+        """The environment of a user's shell, without the variables of the pytest that runs this."""
         inherited = {
             name: value
             for name, value in os.environ.items()

@@ -1,7 +1,8 @@
-"""pytest-benchmark: latency tests stand in its table and files, and its options are honoured."""
+"""pytest-benchmark: latency tests appear in its table and files, and its options apply."""
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from typing import Any
@@ -26,17 +27,17 @@ def test_each_latency_test_and_no_other_is_an_entry(entries: dict[str, dict[str,
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_times_are_those_that_were_measured(
+def test_times_equal_those_of_the_record(
     measured: Outcome, entries: dict[str, dict[str, Any]], variant: str
 ) -> None:
     stats = entries[f"test_latency[{variant}]"]["stats"]
     measures = measured.record(variant)["measures"]
     assert stats["rounds"] == measures["latency_mean"]["n"]
-    for theirs, ours in (("min", "min"), ("max", "max"), ("mean", "mean"), ("median", "p50")):
-        assert stats[theirs] == pytest.approx(measures[f"latency_{ours}"]["value"], rel=1e-2)
+    for stat, name in (("min", "min"), ("max", "max"), ("mean", "mean"), ("median", "p50")):
+        assert stats[stat] == pytest.approx(measures[f"latency_{name}"]["value"], rel=1e-2)
 
 
-def test_extra_info_has_what_other_tests_measured_too(
+def test_extra_info_has_the_measures_and_gates_of_all_tests(
     measured: Outcome, entries: dict[str, dict[str, Any]]
 ) -> None:
     info = entries["test_latency[wrong]"]["extra_info"]
@@ -50,6 +51,13 @@ def test_extra_info_has_what_other_tests_measured_too(
     }
     assert info["host"] == measured.document["host"]
     assert (info["suite"], info["variant"]) == ("echo", "wrong")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_parameter_variant_is_the_variants_id(
+    entries: dict[str, dict[str, Any]], variant: str
+) -> None:
+    assert entries[f"test_latency[{variant}]"]["params"] == {"variant": variant}
 
 
 def test_the_table_shows_the_suite_as_a_group(measured: Outcome) -> None:
@@ -68,7 +76,7 @@ def test_two_saved_runs_are_compared(project: Project) -> None:
     result.stdout.fnmatch_lines_random(["*test_latency?fast? (0001*", "*test_latency?fast? (0002*"])
 
 
-def test_benchmark_skip_leaves_latency_out_and_measures_the_rest(project: Project) -> None:
+def test_benchmark_skip_skips_latency_tests_only(project: Project) -> None:
     project.only_tests_of("latency", "footprint")
     result = project.measure_here("--benchmark-skip", "--infperf-variants=fast")
     assert result.outcomes() == {"test_latency[fast]": "skipped", "test_footprint[fast]": "passed"}
@@ -112,7 +120,7 @@ def test_without_pytest_benchmark_everything_is_measured(project: Project) -> No
     assert result.measure("fast", "latency_p50")["value"] > 0
 
 
-def test_a_latency_that_a_helper_measures_is_shown_too(project: Project) -> None:
+def test_a_latency_that_a_helper_function_measures_is_an_entry(project: Project) -> None:
     project.tests(
         """
         def measure(variant):
@@ -127,7 +135,7 @@ def test_a_latency_that_a_helper_measures_is_shown_too(project: Project) -> None
     assert set(benchmarks(project.folder / "benchmark.json")) == {"test_fast_enough[fast]"}
 
 
-def test_benchmarks_of_the_projects_own_are_left_alone(project: Project) -> None:
+def test_the_projects_own_benchmarks_are_not_changed(project: Project) -> None:
     project.only_tests_of("footprint")
     project.tests("def test_sum(benchmark): assert benchmark(sum, [1, 2]) == 3", "test_own.py")
     result = project.measure_here(
@@ -137,6 +145,133 @@ def test_benchmarks_of_the_projects_own_are_left_alone(project: Project) -> None
     (entry,) = benchmarks(project.folder / "benchmark.json").values()
     assert entry["name"] == "test_sum"
     assert 0 < entry["stats"]["mean"] < 1
+
+
+def test_a_benchmark_of_ones_own_beside_variant_keeps_its_clock(project: Project) -> None:
+    project.tests(
+        """
+        import time
+
+        def test_both(variant, benchmark):
+            variant.latency()
+            benchmark.pedantic(time.sleep, (0.005,), rounds=3)
+
+        def test_own(variant, benchmark):
+            benchmark.pedantic(time.sleep, (0.005,), rounds=3)
+        """
+    )
+    result = project.measure_here("--benchmark-json=benchmark.json", "--infperf-variants=fast")
+    result.assert_outcomes(passed=2)
+    entries = benchmarks(project.folder / "benchmark.json")
+    assert set(entries) == {"test_both[fast]", "test_both[fast]#2", "test_own[fast]"}
+    for name in ("test_both[fast]", "test_own[fast]"):
+        assert entries[name]["group"] is None
+        assert 0.005 <= entries[name]["stats"]["min"] < 0.1
+    assert 0.0002 <= entries["test_both[fast]#2"]["stats"]["min"] < 0.005
+
+
+def test_each_latency_of_a_test_is_a_row(project: Project) -> None:
+    project.tests("def test_twice(variant): variant.latency(), variant.latency()")
+    result = project.measure_here("--benchmark-json=benchmark.json", "--infperf-variants=fast")
+    result.assert_outcomes(passed=1)
+    entries = benchmarks(project.folder / "benchmark.json")
+    assert set(entries) == {"test_twice[fast]", "test_twice[fast]#2"}
+    assert {entry["fullname"] for entry in entries.values()} == {
+        f"suites/echo/test_echo.py::{name}" for name in entries
+    }
+    for entry in entries.values():
+        assert entry["params"] == {"variant": "fast"}
+        assert entry["extra_info"]["variant"] == "fast"
+        assert entry["stats"]["min"] >= 0.0002
+
+
+def test_a_group_that_the_test_names_is_kept(project: Project) -> None:
+    project.tests(
+        """
+        import pytest
+
+        @pytest.mark.benchmark(group="mine")
+        def test_latency(variant): variant.latency()
+        """
+    )
+    project.measure_here("--benchmark-json=benchmark.json", "--infperf-variants=fast")
+    (entry,) = benchmarks(project.folder / "benchmark.json").values()
+    assert entry["group"] == "mine"
+
+
+def test_deselecting_benchmarks_by_their_mark_leaves_our_tests(project: Project) -> None:
+    project.only_tests_of("latency", "footprint")
+    result = project.measure_here("-m", "not benchmark", "--infperf-variants=fast")
+    result.assert_outcomes(passed=2)
+    assert result.measure("fast", "latency_p50")["value"] > 0
+
+
+def test_a_csv_and_a_group_name_the_variant_by_its_id(project: Project) -> None:
+    project.only_tests_of("latency")
+    result = project.measure_here(
+        "--benchmark-group-by=param:variant", "--benchmark-autosave", "--infperf-variants=fast"
+    )
+    assert "benchmark 'variant=fast': 1 tests" in result.text
+    assert project.pytester
+    compared = project.pytester.run(
+        sys.executable, "-m", "pytest_benchmark", "compare", "--csv=compared.csv"
+    )
+    assert compared.ret == 0
+    (row,) = csv.DictReader((project.folder / "compared.csv").read_text().splitlines())
+    assert row["param:variant"] == "fast"
+
+
+def test_a_worker_that_dies_gives_one_error(project: Project) -> None:
+    """And not a second one, that pytest-benchmark's fixture was not used."""
+    project.suite(
+        """
+        import os
+
+        from pytest_infperf import Echo, Fake, Suite
+
+        class Dying(Fake):
+            def load(self, *arguments):
+                runner = super().load(*arguments)
+                infer, queries = runner.infer, []
+
+                def infer_twice(features):
+                    queries.append(features)
+                    return infer(features) if len(queries) < 3 else os._exit(7)
+
+                runner.infer = infer_twice
+                return runner
+
+        suite = Suite("echo", task=Echo(), model="../../model", variants=[Dying(id="dying")])
+        """
+    )
+    project.tests(
+        """
+        def test_latency(variant):
+            variant.latency()
+
+        def test_after_something_else(variant):
+            variant.quality()
+            variant.latency()
+        """
+    )
+    result = project.measure_here("-Werror::pytest.PytestWarning")
+    assert result.outcomes() == {
+        "test_latency[dying]": "failed",
+        "test_after_something_else[dying]": "failed",
+    }
+    result.assert_outcomes(failed=2)
+    assert "ended with exit code 7" in result.message("test_latency[dying]")
+    assert "was not used at all" not in result.text
+
+
+def test_pytest_codspeed_is_active_side_by_side(project: Project) -> None:
+    """With --codspeed it runs what uses the fixture `benchmark`, and nothing else."""
+    pytest.importorskip("pytest_codspeed")
+    project.only_tests_of("latency", "footprint")
+    project.tests("def test_sum(benchmark): assert benchmark(sum, [1, 2]) == 3", "test_own.py")
+    result = project.measure("--codspeed", "--infperf-variants=fast")
+    assert result.outcomes() == {"test_latency[fast]": "passed", "test_sum": "passed"}
+    assert result.measure("fast", "latency_p50")["value"] > 0
 
 
 def test_runs_side_by_side_are_all_saved(project: Project) -> None:

@@ -1,14 +1,20 @@
-"""The cache of artifacts as a user meets it: kept, repaired, shared by runs, or not writable."""
+"""The cache of artifacts: reused, repaired, shared by runs, or not writable."""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 
+from pytest_infperf import Echo, Fake, Slowed, Suite
+from pytest_infperf.artifacts.blueprint import Blueprint, make_blueprint
+from pytest_infperf.artifacts.cache import ArtifactCache
+from pytest_infperf.errors import UserError
 from tests.plugin.small_project import VARIANTS, Project
 
 MANIFEST = "infperf-artifact.json"
@@ -16,7 +22,7 @@ MANIFEST = "infperf-artifact.json"
 
 @pytest.fixture
 def own_cache(project: Project) -> Project:
-    """A project whose cache no other shares."""
+    """Return a project with a cache of its own."""
     project.write("pytest.ini", "[pytest]\n")
     project.cache = project.folder / ".infperf_cache"
     project.only_tests_of("footprint")
@@ -38,7 +44,7 @@ def test_artifacts_are_kept_in_a_folder_that_git_ignores(own_cache: Project) -> 
     assert "building" not in again.text
 
 
-def test_damaged_artifacts_are_built_again_with_one_note_each(own_cache: Project) -> None:
+def test_a_damaged_artifact_is_built_again_with_one_note(own_cache: Project) -> None:
     own_cache.measure_here().assert_outcomes(passed=3)
     changed, lost, garbled = artifacts(own_cache)
     weights = bytearray((changed / "weights.bin").read_bytes())
@@ -49,13 +55,13 @@ def test_damaged_artifacts_are_built_again_with_one_note_each(own_cache: Project
 
     result = own_cache.measure()
     result.assert_outcomes(passed=3)
-    for artifact, what in (
+    for artifact, damage in (
         (changed, "weights.bin has changed"),
         (lost, "weights.bin is missing"),
         (garbled, f"{MANIFEST} cannot be read"),
     ):
         (note,) = [line for line in result.outlines if artifact.name in line]
-        assert note.startswith(f"note: the artifact {artifact.name} is damaged ({what}")
+        assert note.startswith(f"note: the artifact {artifact.name} is damaged ({damage}")
         assert note.endswith("and is built again")
     assert result.measure("fast", "size")["value"] == 1000
 
@@ -64,7 +70,7 @@ def test_damaged_artifacts_are_built_again_with_one_note_each(own_cache: Project
     assert "is damaged" not in again.text
 
 
-def test_the_note_arrives_from_xdists_worker(own_cache: Project) -> None:
+def test_notes_of_an_xdist_worker_are_shown(own_cache: Project) -> None:
     own_cache.measure_here("--infperf-variants=fast").assert_outcomes(passed=1)
     for artifact in artifacts(own_cache):
         (artifact / "weights.bin").unlink()
@@ -73,7 +79,7 @@ def test_the_note_arrives_from_xdists_worker(own_cache: Project) -> None:
     assert result.text.count("is damaged (weights.bin is missing) and is built again") == 2
 
 
-def test_another_model_or_recipe_is_another_artifact(own_cache: Project) -> None:
+def test_a_changed_model_or_recipe_builds_a_new_artifact(own_cache: Project) -> None:
     own_cache.measure_here("--infperf-variants=fast")
     first = set(artifacts(own_cache))
     own_cache.write("model/weights.txt", "another model\n")
@@ -95,6 +101,53 @@ def test_a_cache_that_cannot_be_written_is_a_clear_error(own_cache: Project, pla
     assert "--infperf-cache" in message
     assert "Traceback" not in result.text
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_complete_cache_that_cannot_be_written_is_used_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is another user's, or mounted read-only."""
+    fake = Fake(query_ms=0.1)
+    suite = Suite("echo", task=Echo(), model="model", variants=[fake])
+    (tmp_path / "model").mkdir()
+    blueprint = make_blueprint(suite, Slowed(fake, by=1.0), tmp_path / "model")
+    built: list[str] = []
+
+    def build(blueprint: Blueprint, folder: Path, source: Path | None) -> dict[str, str]:
+        built.append(blueprint.default_id)
+        (folder / "weights").write_text("w")
+        return {}
+
+    cache = ArtifactCache(tmp_path / "cache", print)
+    artifact = cache.obtain(blueprint, build)
+    with monkeypatch.context() as patch:
+        for writes in ("mkdir", "write_text"):
+            patch.setattr(Path, writes, _refused)
+        patch.setattr(os, "open", _refused)
+        assert cache.obtain(blueprint, build) == artifact
+    assert built == ["fake", "fake-slowed"]
+    (artifact.folder / "weights").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", _refused)
+        with pytest.raises(UserError, match=f"to build {artifact.folder.name}: Read-only"):
+            cache.obtain(blueprint, build)
+
+
+def _refused(*arguments: object, **keywords: object) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def test_users_of_a_shared_cache_may_lock_what_others_locked(tmp_path: Path) -> None:
+    suite = Suite("echo", task=Echo(), model="model", variants=[Fake()])
+    (tmp_path / "model").mkdir()
+    blueprint = make_blueprint(suite, Fake(), tmp_path / "model")
+    umask = os.umask(0o022)
+    try:
+        ArtifactCache(tmp_path / "cache", print).obtain(blueprint, lambda *parts: {})
+    finally:
+        os.umask(umask)
+    (lock,) = (tmp_path / "cache").glob("*.lock")
+    assert lock.stat().st_mode & 0o777 == 0o666
 
 
 def test_two_runs_at_once_build_once_and_both_pass(own_cache: Project) -> None:

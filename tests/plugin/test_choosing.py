@@ -1,4 +1,4 @@
-"""Which variants are measured, in which order, against which baseline, and what options take."""
+"""Selection and order of variants, the baseline, and values of options."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def test_every_method_of_every_variant_is_a_test(measured: Outcome) -> None:
     assert set(measured.outcomes()) == {f"test_{m}[{v}]" for m in METHODS for v in VARIANTS}
 
 
-def test_the_baseline_comes_first_and_each_variants_tests_stand_together(
+def test_the_baseline_is_measured_first_and_tests_are_grouped_by_variant(
     measured: Outcome,
 ) -> None:
     assert list(measured.outcomes()) == [f"test_{m}[{v}]" for v in VARIANTS for m in METHODS]
 
 
-def test_tests_of_two_files_stand_together_too(project: Project) -> None:
+def test_tests_of_two_files_are_grouped_by_variant_too(project: Project) -> None:
     project.only_tests_of("footprint")
     project.tests(
         "def test_more(variant): variant.footprint()\ndef test_none(): pass\n",
@@ -40,7 +40,7 @@ def test_tests_of_two_files_stand_together_too(project: Project) -> None:
     assert not (project.folder / "infperf.json").exists()
 
 
-def test_the_baseline_comes_first_also_when_only_some_of_its_tests_are_chosen(
+def test_the_baseline_is_first_also_if_only_some_of_its_tests_are_selected(
     project: Project,
 ) -> None:
     ids = project.collect("-q", "-k", "quality or (latency and fast)").outlines
@@ -53,7 +53,7 @@ def test_the_baseline_comes_first_also_when_only_some_of_its_tests_are_chosen(
     ]
 
 
-def test_ids_combine_with_parameters_of_the_tests_own(project: Project) -> None:
+def test_variant_ids_combine_with_other_parameters(project: Project) -> None:
     project.tests(
         """
         import pytest
@@ -69,7 +69,9 @@ def test_ids_combine_with_parameters_of_the_tests_own(project: Project) -> None:
     result.assert_outcomes(passed=2, deselected=4)
 
 
-def test_a_glob_chooses_variants_and_the_baseline_still_serves(project: Project) -> None:
+def test_a_glob_selects_variants_and_the_baseline_is_compared_without_tests(
+    project: Project,
+) -> None:
     project.only_tests_of("latency")
     result = project.measure_here("--infperf-variants", "f*")
     assert result.outcomes() == {"test_latency[fast]": "passed"}
@@ -110,13 +112,21 @@ def test_an_unknown_baseline_is_a_usage_error_with_the_nearest_name(project: Pro
         ("thresholds", "missing.toml", "there is no file"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_a_usage_error(
+def test_an_invalid_value_of_an_option_is_a_usage_error(
     pytester: pytest.Pytester, option: str, value: str, complaint: str
 ) -> None:
     result = pytester.runpytest_inprocess(*LEFT_OUT, "--infperf", f"--infperf-{option}={value}")
     assert result.ret == USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: --infperf-{option}: *"])
+    assert f"--infperf-{option}: " in result.stderr.str()
     assert complaint in result.stderr.str()
+
+
+def test_an_invalid_value_in_the_ini_file_is_a_usage_error(project: Project) -> None:
+    project.write("pytest.ini", "[pytest]\ninfperf_budget = soon\n")
+    result = project.plain("--infperf")
+    assert result.ret == USAGE_ERROR
+    assert "infperf_budget in " in result.words
+    assert "pytest.ini: 'soon' is not a number of seconds over 0" in result.words
 
 
 def test_every_option_has_an_ini_key(project: Project) -> None:
@@ -147,7 +157,7 @@ def test_every_option_has_an_ini_key(project: Project) -> None:
     assert (settings["baseline_id"], settings["threads"], settings["seed"]) == ("fast", 1, 3)
 
 
-def test_the_command_line_has_the_last_word(project: Project) -> None:
+def test_the_command_line_takes_precedence_over_the_ini_file(project: Project) -> None:
     project.only_tests_of("footprint")
     with (project.folder / "pytest.ini").open("a") as ini:
         ini.write("infperf_variants = nothing\n")
@@ -162,14 +172,14 @@ def test_a_test_without_a_suite_beside_it_cannot_be_collected(project: Project) 
     assert "Traceback" not in result.text
 
 
-def test_a_suite_file_without_a_suite_is_named(project: Project) -> None:
+def test_a_suite_file_without_a_suite_is_reported(project: Project) -> None:
     project.suite("suites = []")
     result = project.collect()
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "suites/echo/suite.py must define `suite = Suite(...)`" in result.words
 
 
-def test_two_variants_of_one_name_are_named(project: Project) -> None:
+def test_two_variants_with_the_same_name_are_reported(project: Project) -> None:
     project.suite(
         """
         from pytest_infperf import Echo, Fake, Suite
@@ -177,7 +187,22 @@ def test_two_variants_of_one_name_are_named(project: Project) -> None:
         """
     )
     result = project.collect()
-    assert "more than one variant is called fake; give one of them an id of its own" in result.words
+    assert (
+        "suite.py:2: Suite('echo'): several variants have the name fake; "
+        "give one of them an id of its own"
+    ) in result.words
+
+
+def test_a_suite_without_variants_is_no_run_that_passes(project: Project) -> None:
+    project.suite(
+        """
+        from pytest_infperf import Echo, Suite
+        suite = Suite("echo", task=Echo(), model="../../model", variants=[])
+        """
+    )
+    result = project.collect()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "suite.py:2: Suite('echo'): variants is empty" in result.words
 
 
 def test_two_suites_of_one_name_are_named(project: Project) -> None:
@@ -189,11 +214,25 @@ def test_two_suites_of_one_name_are_named(project: Project) -> None:
     assert "names of their own" in result.words
 
 
-def test_a_suite_whose_import_fails_shows_why_and_nothing_else(project: Project) -> None:
+def test_a_suite_that_cannot_be_imported_is_the_only_error(project: Project) -> None:
     project.thresholds("[translation.gates]\naccuracy = { min = 90 }\n")
     project.suite("import a_package_that_nobody_has\n", "suites/translate")
     project.tests("def test_it(variant): variant.quality()", "suites/translate/test_translate.py")
     result = project.collect()
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "No module named 'a_package_that_nobody_has'" in result.words
-    assert "no such suite" not in result.words
+    assert "unknown suite" not in result.words
+
+
+def test_a_mistake_in_a_suite_names_its_file_and_line(project: Project) -> None:
+    project.suite(
+        """
+        from pytest_infperf import Echo, Fake, Suite, Sweep
+
+        sweeps = [Sweep("batch", (4, 2))]
+        suite = Suite("echo", task=Echo(), model="../../model", variants=[Fake()], sweeps=sweeps)
+        """
+    )
+    result = project.collect()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "suites/echo/suite.py:3: Sweep('batch'): [4, 2] are not two or more" in result.words

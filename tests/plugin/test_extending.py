@@ -1,4 +1,4 @@
-"""Others' backends, tasks, metrics and host facts: in a suite directly, and through hooks."""
+"""Backends, tasks, metrics and host facts of another package: in a suite, and through hooks."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ACME = Path(__file__).parents[1] / "acme"
 LETTERS = "abcdefghijklmnopqrstuvwxyz 0123456789"
 
 
-def put_acme_on_the_path(project: Project) -> None:
-    """What `pip install acme-inference` leaves: code that can be imported, and its entry points."""
+def install_acme(project: Project) -> None:
+    """Write what `pip install acme-inference` installs: importable code and entry points."""
     about = tomllib.loads((ACME / "pyproject.toml").read_text())["project"]
     metadata = f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n"
     installed = f"site/acme_inference-{about['version']}.dist-info"
@@ -36,11 +36,11 @@ def put_acme_on_the_path(project: Project) -> None:
 
 @pytest.fixture
 def with_acme(project: Project) -> Project:
-    put_acme_on_the_path(project)
+    install_acme(project)
     return project
 
 
-def test_a_suite_can_be_made_of_anothers_parts(with_acme: Project) -> None:
+def test_a_suite_can_use_the_backend_task_and_metric_of_another_package(with_acme: Project) -> None:
     with_acme.suite(
         """
         from acme_inference import Acme, Mirroring
@@ -80,7 +80,7 @@ def test_a_suite_can_be_made_of_anothers_parts(with_acme: Project) -> None:
     assert (pinned["settings"]["cpus"], pinned["settings"]["threads"]) == ([0], 1)
 
 
-def test_hooks_add_to_a_suite_of_someone_else(with_acme: Project) -> None:
+def test_hooks_add_variants_and_metrics_to_every_suite(with_acme: Project) -> None:
     with_acme.only_tests_of("quality", "footprint")
     with_acme.thresholds(
         """
@@ -102,12 +102,12 @@ def test_hooks_add_to_a_suite_of_someone_else(with_acme: Project) -> None:
     assert result.document["host"]["acme_license"] == "trial"
 
 
-def test_what_a_hook_adds_needs_a_name_of_its_own(with_acme: Project) -> None:
+def test_a_variant_of_a_hook_needs_a_unique_name(with_acme: Project) -> None:
     suite = with_acme.folder / "suites/echo/suite.py"
     suite.write_text(suite.read_text().replace('id="fast"', 'id="acme-int8"'))
     result = with_acme.plain("--infperf", "--collect-only")
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert "more than one variant is called acme-int8" in result.words
+    assert "several variants have the name acme-int8" in result.words
 
 
 def test_a_model_that_a_backend_cannot_use_is_a_clear_error(with_acme: Project) -> None:
@@ -122,7 +122,7 @@ def test_a_model_that_a_backend_cannot_use_is_a_clear_error(with_acme: Project) 
     assert "is no model for Acme: it has no letters.txt" in message
 
 
-def test_a_package_that_is_missing_is_named_with_what_to_install(project: Project) -> None:
+def test_a_missing_package_is_an_error_with_the_command_to_install_it(project: Project) -> None:
     project.suite(
         """
         from typing import ClassVar
@@ -149,19 +149,19 @@ def test_a_package_that_is_missing_is_named_with_what_to_install(project: Projec
 
 
 def examples() -> list[tuple[str, str]]:
-    """The code of each hook's docstring."""
+    """Return the name of each hook and the example in its docstring."""
     hooks = inspect.getmembers(hookspecs, inspect.isfunction)
-    found = []
+    code_by_hook = []
     for name, hook in hooks:
         if name.startswith("pytest_"):
             block = re.search(r"\.\. code-block:: python\n\n(.*)", inspect.getdoc(hook) or "", re.S)
             assert block, f"{name} has no example"
-            found.append((name, dedent(block[1])))
-    return found
+            code_by_hook.append((name, dedent(block[1])))
+    return code_by_hook
 
 
-def test_the_examples_of_the_hooks_work_as_they_stand(with_acme: Project) -> None:
-    """All at once, on the suite that they speak of."""
+def test_the_examples_of_the_hooks_work(with_acme: Project) -> None:
+    """All examples run together, with the suite that they name."""
     names = [name for name, _ in examples()]
     assert names == [
         "pytest_infperf_host_facts",

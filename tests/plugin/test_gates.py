@@ -1,4 +1,4 @@
-"""Limits of thresholds.toml in a run: what fails, with which words, and what is refused."""
+"""Gates of thresholds.toml in a run: failures, their messages, and invalid files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.plugin.small_project import METHODS, VARIANTS, Outcome, Project
 FAILED, USAGE_ERROR = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR
 
 
-def test_exactly_the_test_of_the_broken_limit_fails(measured: Outcome) -> None:
+def test_only_the_test_that_breaks_a_limit_fails(measured: Outcome) -> None:
     failed = [test for test, outcome in measured.outcomes().items() if outcome != "passed"]
     assert failed == ["test_quality[wrong]"]
     measured.assert_outcomes(passed=len(METHODS) * len(VARIANTS) - 1, failed=1)
@@ -25,7 +25,7 @@ def test_junit_has_one_failure_and_no_error(measured: Outcome) -> None:
     assert (suite.attrib["failures"], suite.attrib["errors"]) == ("1", "0")
 
 
-def test_the_message_says_what_how_much_where_and_what_to_do(measured: Outcome) -> None:
+def test_the_message_has_measure_limit_line_and_remedy(measured: Outcome) -> None:
     message = measured.message("test_quality[wrong]")
     assert "FAIL echo[wrong] accuracy 75.00 is below the limit of 90.00 (40 samples)" in message
     assert "limit: min = 90 (thresholds.toml:3)" in message
@@ -33,7 +33,7 @@ def test_the_message_says_what_how_much_where_and_what_to_do(measured: Outcome) 
     assert "move the limit at thresholds.toml:3" in message
 
 
-def test_the_message_points_at_the_users_line_and_at_no_other(measured: Outcome) -> None:
+def test_the_traceback_shows_the_users_line_only(measured: Outcome) -> None:
     message = measured.message("test_quality[wrong]")
     assert "suites/echo/test_echo.py:3: GateBroken" in message
     assert "variant.quality(batch=4).check()" in message
@@ -68,12 +68,12 @@ BROKEN = {
         ["throughput ", "samples/s [", "is below the limit of 1,000,000", "(40 samples)"],
     ),
 }
-"""By variant: the method whose test fails, the limit, and what the message holds."""
+"""For each variant: the method whose test fails, the limit, and parts of the message."""
 
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
-    """A run in which each variant breaks a limit of its own."""
+    """Return a run in which each variant breaks a limit of its own."""
     project = Project(tmp_path_factory.mktemp("broken"), shared_cache)
     fakes = [f'Fake(id="{name}", query_ms=0.1, wrong=0.5, size_bytes=5000)' for name in BROKEN]
     project.suite(
@@ -97,9 +97,11 @@ def broken(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outc
 @pytest.mark.parametrize("variant", BROKEN)
 def test_a_broken_limit_fails_the_test_that_measures_it(broken: Outcome, variant: str) -> None:
     method, _, words = BROKEN[variant]
-    ran = {test: how for test, how in broken.outcomes().items() if f"[{variant}]" in test}
-    assert [test for test, how in ran.items() if how != "passed"] == [f"test_{method}[{variant}]"]
-    assert len(ran) >= 3
+    outcomes = {test: o for test, o in broken.outcomes().items() if f"[{variant}]" in test}
+    assert [test for test, outcome in outcomes.items() if outcome != "passed"] == [
+        f"test_{method}[{variant}]"
+    ]
+    assert len(outcomes) >= 3
     message = broken.message(f"test_{method}[{variant}]")
     line = 3 + 2 * list(BROKEN).index(variant)
     for part in [f"FAIL echo[{variant}] {words[0]}", *words[1:], f"thresholds.toml:{line}"]:
@@ -114,7 +116,7 @@ def test_each_broken_limit_is_one_failed_test(broken: Outcome) -> None:
     assert set(broken.outcomes().values()) == {"passed", "failed"}
 
 
-def test_limits_that_are_kept_pass_and_are_in_the_record(project: Project) -> None:
+def test_limits_that_are_met_pass_and_are_in_the_record(project: Project) -> None:
     project.thresholds(
         """
         [echo.gates]
@@ -143,7 +145,7 @@ def test_limits_that_are_kept_pass_and_are_in_the_record(project: Project) -> No
     assert all("keeps to the limit" in gate["why"] or "queries" in gate["why"] for gate in gates)
 
 
-def test_two_broken_limits_of_one_test_are_one_failure_with_both(project: Project) -> None:
+def test_one_failure_lists_all_broken_limits_of_a_test(project: Project) -> None:
     project.thresholds(
         '[echo.variants.wrong]\nsize = { max = "1 kB" }\nloaded_memory = { max = "1 kB" }\n'
     )
@@ -190,12 +192,12 @@ UNSTEADY = """
         baseline="one",
     )
 """
-"""Two that differ by chance alone, and by so much that a fifth of a second tells nothing."""
+"""Two equal variants with random times, so noisy that 0.2 s of measuring decides nothing."""
 
 
 @pytest.fixture(scope="module")
 def undecided(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
-    """A run with limits at the truth, and one that wants more queries than it gets."""
+    """Return a run with limits at the true values, and one that needs more queries than it gets."""
     project = Project(tmp_path_factory.mktemp("undecided"), shared_cache)
     project.suite(UNSTEADY)
     project.tests(
@@ -225,7 +227,7 @@ def undecided(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> O
         ("quality", ["accuracy ", "is too uncertain to tell", "run with --infperf-full"]),
     ],
 )
-def test_what_cannot_be_decided_is_inconclusive_and_says_what_would(
+def test_an_undecided_gate_is_inconclusive_with_a_remedy(
     undecided: Outcome, test: str, words: list[str]
 ) -> None:
     message = undecided.message(f"test_{test}[two]")
@@ -237,7 +239,7 @@ def test_what_cannot_be_decided_is_inconclusive_and_says_what_would(
     assert undecided.ret == FAILED
 
 
-def test_an_undecided_limit_is_so_in_the_record(undecided: Outcome) -> None:
+def test_inconclusive_gates_are_in_the_record(undecided: Outcome) -> None:
     gates = undecided.record("two")["gates"]
     assert {gate["measure"] for gate in gates} == {"speedup", "accuracy", "latency_p99"}
     assert {gate["verdict"] for gate in gates} == {"inconclusive"}
@@ -261,7 +263,7 @@ def test_inconclusive_can_be_a_warning(project: Project) -> None:
     assert result.record("one")["gates"][0]["verdict"] == "inconclusive"
 
 
-def test_the_whole_test_set_decides_what_a_sample_cannot(project: Project) -> None:
+def test_the_whole_test_set_is_exact_and_decides(project: Project) -> None:
     project.suite(EQUALS)
     project.tests("def test_quality(variant): variant.quality().check()")
     project.thresholds(f"[echo.gates]\naccuracy = {{ min = {TRUE_ACCURACY} }}\n")
@@ -273,17 +275,17 @@ def test_the_whole_test_set_decides_what_a_sample_cannot(project: Project) -> No
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("[ecko.gates]\nspeedup = { min = 2 }", 2, 'no such suite. Did you mean "echo"?'),
-        ("[echo.variants.fats]\nspeedup = { min = 2 }", 2, 'no such variant. Did you mean "fast"?'),
-        ("[echo.gates]\nspeedupp = { min = 2 }", 3, 'no such measure. Did you mean "speedup"?'),
+        ("[ecko.gates]\nspeedup = { min = 2 }", 2, 'unknown suite. Did you mean "echo"?'),
+        ("[echo.variants.fats]\nspeedup = { min = 2 }", 2, 'unknown variant. Did you mean "fast"?'),
+        ("[echo.gates]\nspeedupp = { min = 2 }", 3, 'unknown measure. Did you mean "speedup"?'),
         ("[echo.gates]\nspeedup = { mim = 2 }", 3, 'Did you mean "min"?'),
         ('[echo.gates]\nsize = { max = "3 MV" }', 3, "MV"),
-        ('[echo]\nbaseline = "slo"', 3, 'no such variant: "slo". Did you mean "slow"?'),
-        ("[echo.gates]\nbleu = { min = 2 }", 3, "no such measure"),
+        ('[echo]\nbaseline = "slo"', 3, 'unknown variant "slo". Did you mean "slow"?'),
+        ("[echo.gates]\nbleu = { min = 2 }", 3, "unknown measure"),
         ("[echo.gates]\nspeedup = 2", 3, "speedup"),
     ],
 )
-def test_a_mistake_is_a_usage_error_with_its_line_and_the_nearest_name(
+def test_an_invalid_file_is_a_usage_error_with_line_and_nearest_name(
     project: Project, text: str, line: int, message: str
 ) -> None:
     project.thresholds(text)
@@ -294,14 +296,14 @@ def test_a_mistake_is_a_usage_error_with_its_line_and_the_nearest_name(
     assert "Traceback" not in result.text
 
 
-def test_a_thresholds_file_elsewhere_is_named_in_messages(project: Project) -> None:
+def test_messages_name_the_thresholds_file_of_the_option(project: Project) -> None:
     project.write("limits/cpu.toml", "schema = 1\n[echo.gates]\nsped = { min = 2 }\n")
     result = project.collect("--infperf-thresholds", "limits/cpu.toml")
     assert result.ret == USAGE_ERROR
-    assert "ERROR: limits/cpu.toml:3: [echo.gates] sped: no such measure" in result.text
+    assert "ERROR: limits/cpu.toml:3: [echo.gates] sped: unknown measure" in result.text
 
 
-def test_a_gate_without_a_baseline_to_compare_with_is_a_usage_error(project: Project) -> None:
+def test_a_relative_gate_without_a_baseline_is_a_usage_error(project: Project) -> None:
     suite = project.folder / "suites/echo/suite.py"
     suite.write_text(suite.read_text().replace('baseline="slow",', ""))
     project.thresholds("[echo.gates]\nspeedup = { min = 2 }\n")
@@ -310,7 +312,7 @@ def test_a_gate_without_a_baseline_to_compare_with_is_a_usage_error(project: Pro
     assert "there is no baseline to compare with" in result.words
 
 
-def test_without_a_baseline_what_needs_none_is_measured(project: Project) -> None:
+def test_without_a_baseline_absolute_measures_are_measured(project: Project) -> None:
     suite = project.folder / "suites/echo/suite.py"
     suite.write_text(suite.read_text().replace('baseline="slow",', ""))
     result = project.measure_here("--infperf-variants", "fast")
@@ -329,7 +331,31 @@ def test_a_gate_that_no_test_measures_is_a_usage_error(project: Project) -> None
     assert "no test of this suite measures it: none calls variant.footprint()" in result.words
 
 
-def test_the_marker_says_what_a_helper_elsewhere_calls(project: Project) -> None:
+def test_a_call_of_load_on_another_object_does_not_count_as_measuring(project: Project) -> None:
+    project.tests(
+        """
+        import json
+
+        def test_data(variant, tmp_path):
+            (tmp_path / "x.json").write_text("[]")
+            json.load((tmp_path / "x.json").open())
+            variant.footprint().check()
+        """
+    )
+    project.thresholds('[echo.gates]\nerror_rate.at."users=2" = { max = 0 }\n')
+    suite = project.folder / "suites/echo/suite.py"
+    suite.write_text(
+        suite.read_text()
+        .replace("import Echo", "import ClosedLoop, Echo")
+        .replace("suite = Suite(", "suite = Suite(loads=[ClosedLoop(2)], *[")
+        .replace('    "echo",', '"echo"],')
+    )
+    result = project.collect()
+    assert result.ret == USAGE_ERROR
+    assert "no test of this suite measures it: none calls variant.load()" in result.words
+
+
+def test_the_marker_declares_the_calls_of_a_helper_function(project: Project) -> None:
     project.thresholds(GATE_OF_SIZE)
     project.write("helper.py", "def measure(variant): variant.footprint().check()\n")
     project.tests(
@@ -357,7 +383,7 @@ def test_the_marker_says_what_a_helper_elsewhere_calls(project: Project) -> None
         ('call="footprint"', "the marker infperf does not know 'call'; did you mean calls?"),
     ],
 )
-def test_a_word_that_the_marker_does_not_know_is_refused(
+def test_an_unknown_argument_of_the_marker_is_refused(
     project: Project, arguments: str, complaint: str
 ) -> None:
     project.tests(
@@ -374,7 +400,7 @@ def test_a_word_that_the_marker_does_not_know_is_refused(
 
 
 def test_one_file_of_a_suite_can_be_run_alone(project: Project) -> None:
-    """The gates of its other files are no mistake then."""
+    """Gates that only the suite's other files measure are not an error then."""
     project.thresholds(GATE_OF_SIZE)
     project.only_tests_of("footprint")
     project.tests("def test_it(variant): variant.quality().check()", "suites/echo/test_quality.py")
@@ -382,7 +408,7 @@ def test_one_file_of_a_suite_can_be_run_alone(project: Project) -> None:
     result.assert_outcomes(passed=1)
 
 
-def test_limits_of_a_host_replace_the_variants(project: Project) -> None:
+def test_limits_of_a_host_replace_those_of_the_variant(project: Project) -> None:
     project.environment["INFPERF_INSTANCE"] = "c7i.large"
     project.only_tests_of("footprint")
     project.thresholds(
@@ -404,6 +430,6 @@ def test_limits_of_a_host_replace_the_variants(project: Project) -> None:
     }
 
 
-def test_a_gate_on_what_was_not_selected_is_no_mistake(project: Project) -> None:
+def test_a_gate_that_only_deselected_tests_measure_is_accepted(project: Project) -> None:
     project.thresholds("[echo.gates]\naccuracy = { min = 90 }\n")
     project.measure_here("-k", "footprint and fast").assert_outcomes(passed=1, deselected=11)

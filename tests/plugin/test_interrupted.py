@@ -1,4 +1,4 @@
-"""Ctrl-C: workers and builders end, and what was measured before is on disk."""
+"""Interrupted runs: workers and builds end, and the measures so far are on disk."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import pytest
 from tests.plugin.small_project import Outcome, Project
 
 LONGEST_S = 20
-"""Long for a test, short beside what the builds and queries here would take."""
+"""Time limit in seconds; the builds and queries of these tests would take minutes."""
 
 
 def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + LONGEST_S
     while not condition():
         assert process.poll() is None, "the run ended by itself"
-        assert time.monotonic() < deadline, "what was waited for did not happen"
+        assert time.monotonic() < deadline, f"nothing happened within {LONGEST_S} s"
         time.sleep(0.02)
 
 
 def interrupt(project: Project, process: subprocess.Popen[str]) -> Outcome:
-    """As a terminal does it: to the whole group in the foreground."""
+    """Send SIGINT to the process group, as a terminal does for Ctrl-C."""
     start = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
     outcome = project.finish(process)
@@ -36,7 +36,10 @@ def interrupt(project: Project, process: subprocess.Popen[str]) -> Outcome:
 
 @pytest.fixture
 def slow_project(project: Project) -> Iterator[Project]:
-    """Its second variant takes minutes to build or to answer, and says when it begins to."""
+    """Return a project whose second variant takes minutes to build or to answer.
+
+    The file `begun` shows that the build or the query has begun.
+    """
     project.write("model/weights.txt", str(project.folder))  # artifacts of its own
     project.suite(
         """
@@ -81,7 +84,7 @@ def slow_project(project: Project) -> Iterator[Project]:
         worker.kill()
 
 
-def test_while_measuring(slow_project: Project) -> None:
+def test_an_interrupt_while_measuring(slow_project: Project) -> None:
     slow_project.environment["SLOW_TO"] = "answer"
     process = slow_project.start()
     wait_for((slow_project.folder / "begun").exists, process)
@@ -95,7 +98,7 @@ def test_while_measuring(slow_project: Project) -> None:
     assert "INTERNALERROR" not in outcome.text
 
 
-def test_while_building(slow_project: Project) -> None:
+def test_an_interrupt_while_building(slow_project: Project) -> None:
     slow_project.environment["SLOW_TO"] = "build"
     process = slow_project.start()
     wait_for((slow_project.folder / "begun").exists, process)
@@ -107,7 +110,7 @@ def test_while_building(slow_project: Project) -> None:
     assert unfinished == []
 
 
-def test_under_xdist(slow_project: Project) -> None:
+def test_an_interrupt_under_xdist(slow_project: Project) -> None:
     slow_project.environment["SLOW_TO"] = "answer"
     process = slow_project.start("-n1")
     wait_for((slow_project.folder / "begun").exists, process)
@@ -121,7 +124,7 @@ def test_under_xdist(slow_project: Project) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_workers_end_with_a_run_that_cannot_end_them(
+def test_workers_end_if_the_run_is_terminated_or_killed(
     slow_project: Project, number: signal.Signals
 ) -> None:
     slow_project.environment["SLOW_TO"] = "answer"
@@ -136,7 +139,7 @@ def test_workers_end_with_a_run_that_cannot_end_them(
     assert outcome.measure("quick", "size")["value"] == 1000
 
 
-def test_the_first_failure_can_end_the_run(project: Project) -> None:
+def test_exitfirst_ends_the_run_at_a_broken_gate(project: Project) -> None:
     project.thresholds('[echo.variants.slow]\nsize = { max = "1 B" }\n')
     project.only_tests_of("footprint")
     result = project.measure_here("-x")
@@ -145,7 +148,7 @@ def test_the_first_failure_can_end_the_run(project: Project) -> None:
     assert project.workers() == []
 
 
-def test_a_test_that_leaves_the_run_keeps_what_it_measured(project: Project) -> None:
+def test_measures_are_written_if_a_test_exits_the_run(project: Project) -> None:
     project.tests(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""Loads in a run: servers are started, asked, watched, gated, and gone at the end."""
+"""Loads in a run: servers are started, loaded, measured, gated, and stopped at the end."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def tests_of(project: Project, *names: str) -> None:
     project.tests("\n".join(lines) + "\n")
 
 
-def test_users_who_wait_share_the_server(loaded: Project) -> None:
+def test_users_of_a_closed_loop_wait_for_each_other(loaded: Project) -> None:
     tests_of(loaded, "users=2", "SingleStream")
     outcome = loaded.measure("--infperf-variants=slow")
     outcome.assert_outcomes(passed=2)
@@ -66,7 +66,7 @@ def test_users_who_wait_share_the_server(loaded: Project) -> None:
     assert record["settings"]["serving"]["workers"] == 1
 
 
-def test_mlperfs_streams_send_many_samples_at_once(loaded: Project) -> None:
+def test_mlperf_scenarios_send_many_samples_per_request(loaded: Project) -> None:
     tests_of(loaded, "MultiStream", "Offline")
     measures = loaded.measure("--infperf-variants=fast").record("fast")["measures"]
     for load in ("MultiStream", "Offline"):
@@ -94,7 +94,7 @@ def test_an_open_loop_sends_the_requests_of_its_rate_and_seed(loaded: Project) -
     assert measures["latency_min@rate=20"]["value"] >= 0.001
 
 
-def test_the_highest_rate_that_keeps_the_limit(loaded: Project) -> None:
+def test_the_highest_rate_within_the_latency_limit(loaded: Project) -> None:
     tests_of(loaded, "Server")
     loaded.thresholds(
         """
@@ -109,14 +109,14 @@ def test_the_highest_rate_that_keeps_the_limit(loaded: Project) -> None:
     outcome = loaded.measure()
     assert outcome.outcomes() == {"test_0[slow]": "failed", "test_0[fast]": "passed"}
     slow = outcome.record("slow")["measures"]["highest_rate@Server"]["value"]
-    assert 0 < slow < 100  # 50 a second fill it, and a short trial bears some more
+    assert 0 < slow < 100  # its capacity is 50 per second; a short trial can exceed it
     assert outcome.record("fast")["measures"]["highest_rate@Server"]["value"] > slow
     assert "highest_rate@Server" in outcome.message("test_0[slow]")
     assert "serve a faster variant" in outcome.message("test_0[slow]")
     assert "a server under load Server" in outcome.text
 
 
-def test_a_worker_that_is_killed_loses_what_was_in_it_and_the_report_says_so(
+def test_a_killed_worker_loses_its_requests_and_is_reported(
     loaded: Project,
 ) -> None:
     loaded.suite(
@@ -135,12 +135,12 @@ def test_a_worker_that_is_killed_loses_what_was_in_it_and_the_report_says_so(
     # Each of the four users has one request in flight at most.
     assert 1 <= sum(evidence["errors"].values()) <= 4
     assert evidence["answered"] > 20
-    assert "1 of its workers died and were started anew" in outcome.words
+    assert "1 of its workers died and were restarted" in outcome.words
     assert outcome.outcomes() == {"test_0[slow]": "failed"}
 
 
 def kill_a_worker_under_load(project: Project) -> None:
-    """The first one that has worked for a while."""
+    """Kill the first server process that has more than one connection."""
     deadline = monotonic() + 60
     while monotonic() < deadline:
         for process in psutil.process_iter(["cmdline", "cwd"]):
@@ -151,19 +151,19 @@ def kill_a_worker_under_load(project: Project) -> None:
                     and parent
                     and "pytest_infperf.serving.server" in parent.cmdline()
                     and "resource_tracker" not in " ".join(process.info["cmdline"])
-                    and asked_by(process) > 1
+                    and connections(process) > 1
                 ):
                     process.kill()
                     return
         sleep(0.1)
-    raise AssertionError("there was no server under load")
+    raise AssertionError("no server process had connections within 60 s")
 
 
-def asked_by(process: psutil.Process) -> int:
+def connections(process: psutil.Process) -> int:
     return sum(c.status == psutil.CONN_ESTABLISHED for c in process.net_connections())
 
 
-def test_a_variant_that_is_too_slow_alone_has_a_rate_of_nought(loaded: Project) -> None:
+def test_the_highest_rate_is_zero_if_one_request_exceeds_the_limit(loaded: Project) -> None:
     loaded.suite(SUITE.replace("limit_s=0.2", "limit_s=0.01"))
     tests_of(loaded, "Server")
     outcome = loaded.measure("--infperf-variants=slow")
@@ -176,38 +176,40 @@ def test_a_variant_that_is_too_slow_alone_has_a_rate_of_nought(loaded: Project) 
 def test_no_server_outlives_the_run(loaded: Project) -> None:
     tests_of(loaded, "SingleStream")
     loaded.measure()
-    left = [
+    remaining = [
         process
         for process in psutil.process_iter(["cmdline", "cwd"])
         if "pytest_infperf.serving.server" in (process.info["cmdline"] or ())
         and process.info["cwd"] == str(loaded.folder)
     ]
-    assert left == []
+    assert remaining == []
 
 
 @pytest.mark.parametrize(
     ("gate", "words"),
     [
-        ("requests_per_hour = { min = 1 }", "requests_per_hour under which load"),
-        ('error_rate.at."users=3" = { max = 0 }', "no such point"),
-        ('growth.at."users=2" = { max = 1 }', "no such"),
+        ("requests_per_hour = { min = 1 }", "needs the name of a load"),
+        ('error_rate.at."users=3" = { max = 0 }', "unknown point"),
+        ('growth.at."users=2" = { max = 1 }', "unknown measure"),
         ('size.at."users=2" = { max = "1 MB" }', "size is not measured at users=2"),
     ],
 )
-def test_limits_that_no_load_measures(loaded: Project, gate: str, words: str) -> None:
+def test_limits_at_unknown_loads_or_measures_are_refused(
+    loaded: Project, gate: str, words: str
+) -> None:
     tests_of(loaded, "users=2")
     loaded.thresholds(f"[echo.gates]\n{gate}\n")
     assert words in loaded.collect().words
 
 
-def test_a_load_that_the_suite_does_not_have(loaded: Project) -> None:
+def test_an_unknown_load_is_an_error_that_names_the_loads(loaded: Project) -> None:
     tests_of(loaded, "users=9")
     outcome = loaded.measure("--infperf-variants=slow")
     assert "the suite echo has no load 'users=9', only users=2, rate=20" in outcome.words
 
 
 def test_a_server_that_cannot_start_says_why(loaded: Project) -> None:
-    """The workers' children go on; only the server's environment is spoilt."""
+    """The payload fails in the server only; workers do not use it."""
     loaded.write(
         "suites/echo/broken.py",
         """

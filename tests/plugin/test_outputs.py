@@ -1,8 +1,9 @@
-"""What a run leaves beside its record: JUnit properties, a CI job's summary, a page, and costs."""
+"""Outputs of a run besides its record: JUnit properties, a CI summary, a page, costs and trends."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,7 +22,7 @@ LIMITS = """
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
-    """As in a job of GitHub's on an instance that is named, with a project below the workspace."""
+    """Return a run in a GitHub job on a named instance, with the project below the workspace."""
     workspace = tmp_path_factory.mktemp("workspace")
     folder = workspace / "service"
     folder.mkdir()
@@ -42,7 +43,7 @@ def properties(outcome: Outcome, test: str) -> dict[str, str]:
     return {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
 
 
-def test_junit_has_what_each_test_measured(run: Outcome) -> None:
+def test_junit_has_the_measures_of_each_test(run: Outcome) -> None:
     latency = properties(run, "test_latency[fast]")
     value, unit = latency["infperf.latency_p50"].split()
     assert float(value) == pytest.approx(run.measure("fast", "latency_p50")["value"], rel=1e-6)
@@ -53,7 +54,7 @@ def test_junit_has_what_each_test_measured(run: Outcome) -> None:
     assert quality["infperf.gate.accuracy"] == "fail: min = 90"
 
 
-def test_the_summary_of_the_job_begins_with_what_is_broken(run: Outcome) -> None:
+def test_the_job_summary_lists_broken_gates_first(run: Outcome) -> None:
     lines = (run.folder / "summary.md").read_text().splitlines()
     assert lines[0] == "## Inference"
     assert "**FAIL**" in lines[2]
@@ -63,7 +64,7 @@ def test_the_summary_of_the_job_begins_with_what_is_broken(run: Outcome) -> None
     assert "✅ pass" in table[0]
 
 
-def test_annotations_stand_at_the_limit(run: Outcome) -> None:
+def test_annotations_have_file_and_line_of_the_limit(run: Outcome) -> None:
     lines = [line for line in run.outlines if line.startswith("::error")]
     accuracy = [line for line in lines if "accuracy" in line]
     assert len(accuracy) == 1
@@ -72,7 +73,7 @@ def test_annotations_stand_at_the_limit(run: Outcome) -> None:
     )
 
 
-def test_a_million_requests_cost_what_the_instance_costs(run: Outcome) -> None:
+def test_cost_per_million_follows_from_price_and_throughput(run: Outcome) -> None:
     host = run.document["host"]
     assert host["instance_type"] == "c7i.large"
     throughput = run.measure("fast", "throughput")["value"]
@@ -82,7 +83,7 @@ def test_a_million_requests_cost_what_the_instance_costs(run: Outcome) -> None:
     assert cost["low"] < cost["value"] < cost["high"]
 
 
-def test_a_limit_on_cost_can_be_for_an_instance_type(run: Outcome) -> None:
+def test_a_limit_on_cost_can_depend_on_the_instance_type(run: Outcome) -> None:
     verdicts = {
         variant: [g["verdict"] for g in run.record(variant)["gates"] if "cost" in g["measure"]]
         for variant in ("fast", "wrong")
@@ -97,7 +98,7 @@ def test_the_page_is_written(run: Outcome) -> None:
     assert page.count("<svg") >= 3
 
 
-def test_without_a_price_the_limit_sleeps(project: Project) -> None:
+def test_without_a_price_a_limit_on_cost_is_not_judged(project: Project) -> None:
     project.only_tests_of("throughput")
     project.thresholds("[echo.gates]\ncost_per_million = { max = 0.001 }\n")
     result = project.measure_here("--infperf-no-imds", "-k", "fast")
@@ -106,16 +107,59 @@ def test_without_a_price_the_limit_sleeps(project: Project) -> None:
     assert "cost_per_million is not judged" in result.words
 
 
-def test_prices_that_cannot_be_read_are_told_before_measuring(project: Project) -> None:
+def test_unreadable_prices_are_a_usage_error(project: Project) -> None:
     result = project.collect("--infperf-prices=none.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "--infperf-prices: cannot read" in result.words
 
 
-def test_a_page_that_could_not_be_written_is_told_before_measuring(project: Project) -> None:
+def test_an_unwritable_page_is_a_usage_error(project: Project) -> None:
     result = project.collect("--infperf-html=pytest.ini/page.html")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "a part of that path is a file" in result.words
+
+
+def test_outputs_that_cannot_be_written_at_the_end_fail_the_run(project: Project) -> None:
+    project.only_tests_of("footprint")
+    project.write("page.html", "the page of an earlier run")
+    project.write(
+        "conftest.py",
+        """
+        import errno, os
+
+        replace = os.replace
+
+        def full(source, target):
+            if str(target).endswith("page.html"):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            replace(source, target)
+
+        os.replace = full
+        """,
+    )
+    result = project.measure(
+        "-k", "fast", "--infperf-html=page.html", "--infperf-json=/dev/full", "--benchmark-disable"
+    )
+    result.assert_outcomes(passed=1, deselected=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "/dev/full: the record was not written (No space left on device)" in result.words
+    assert "the disk is full" in result.words
+    assert "the file of an earlier run was removed" in result.words
+    assert not (project.folder / "page.html").exists()
+
+
+def test_outputs_go_through_links_and_to_devices(project: Project) -> None:
+    project.only_tests_of("footprint")
+    for name in ("infperf.json", "page.html"):
+        (project.folder / name).symlink_to(project.folder / f"{name}.target")
+    result = project.measure_here("-k", "fast", "--infperf-html=page.html")
+    assert (project.folder / "page.html").is_symlink()
+    assert result.json_path.is_symlink()
+    assert result.record("fast")["variant"] == "fast"
+    assert "echo" in (project.folder / "page.html.target").read_text()
+    result = project.measure_here("-k", "fast", f"--infperf-json={os.devnull}")
+    assert result.ret == 0
+    assert Path(os.devnull).is_char_device()
 
 
 def test_a_trend_advises_and_fails_nothing(project: Project) -> None:
@@ -139,3 +183,22 @@ def test_a_trend_advises_and_fails_nothing(project: Project) -> None:
     assert "trend" in record["evidence"]["advice"]
     assert record["measures"]["trend"]["low"] > 0.2
     assert record["gates"] == []
+
+
+def test_a_run_without_a_suite_says_what_it_does_not_write_and_judge(project: Project) -> None:
+    """As in a project that has benchmarks of pytest-benchmark alone."""
+    (project.folder / "suites/echo/suite.py").unlink()
+    project.tests("def test_sum(benchmark): benchmark.pedantic(sum, ([1],), rounds=2)")
+    project.thresholds('[echo.gates]\nlatency_p50 = { max = "1 ms" }\n')
+    project.write("page.html", "of an earlier run")
+    outcome = project.measure_here("--infperf-html=page.html")
+    outcome.assert_outcomes(passed=1)
+    assert not outcome.json_path.exists()
+    assert "infperf.json is not written, because no test of a suite ran" in outcome.words
+    assert "page.html is not written, and holds an earlier run, because" in outcome.words
+    assert "the limits of [echo] in" in outcome.words
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "-k=footprint"])
+def test_a_run_with_a_suite_says_nothing_of_the_kind(project: Project, option: str) -> None:
+    assert "no test of a suite ran" not in project.measure_here(option).words

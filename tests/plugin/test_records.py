@@ -1,8 +1,10 @@
-"""What --infperf-json holds: valid by the schema, complete, and the same for the same seed."""
+"""The file of --infperf-json: valid, complete, and reproducible for a seed."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -14,14 +16,14 @@ from tests.plugin.small_project import VARIANTS, Outcome, Project
 SCHEMA = Path(pytest_infperf.__file__).parent / "records/record.schema.json"
 
 
-def test_the_file_is_valid_by_the_shipped_schema(measured: Outcome) -> None:
+def test_the_file_is_valid_for_the_shipped_schema(measured: Outcome) -> None:
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(measured.document, schema)
     assert measured.document["schema"] == 1
 
 
-def test_there_is_one_record_a_variant_in_the_order_of_measuring(measured: Outcome) -> None:
+def test_each_variant_has_one_record_in_the_order_of_measuring(measured: Outcome) -> None:
     records = measured.document["records"]
     assert [(r["suite"], r["variant"]) for r in records] == [("echo", v) for v in VARIANTS]
     assert not any(record["errors"] for record in records)
@@ -63,7 +65,7 @@ def test_a_measure_has_value_unit_interval_and_count(
 
 
 def test_values_are_plausible(measured: Outcome) -> None:
-    """Fakes of 1 ms and 0.2 ms a sample, 40 samples, a quarter of them spoilt in one variant."""
+    """Fakes take 1 ms and 0.2 ms per sample; one variant spoils a quarter of the 40 samples."""
     assert 1e-3 <= measured.measure("slow", "latency_min")["value"] < 2e-3
     assert 2e-4 <= measured.measure("fast", "latency_min")["value"] < 1e-3
     assert measured.measure("fast", "speedup")["value"] > 2
@@ -83,7 +85,7 @@ def test_the_baseline_is_not_compared_with_itself(measured: Outcome) -> None:
     assert [gate["measure"] for gate in record["gates"]] == ["accuracy"]
 
 
-def test_gates_say_verdict_why_limit_and_source(measured: Outcome) -> None:
+def test_a_gate_has_verdict_reason_limit_and_source(measured: Outcome) -> None:
     gates = {gate["measure"]: gate for gate in measured.record("wrong")["gates"]}
     assert gates["speedup"]["verdict"] == "pass"
     assert gates["accuracy"] == {
@@ -97,7 +99,7 @@ def test_gates_say_verdict_why_limit_and_source(measured: Outcome) -> None:
     assert "thresholds.toml:3" in gates["accuracy"]["remedy"]
 
 
-def test_settings_say_what_was_asked(measured: Outcome) -> None:
+def test_settings_of_the_run_are_recorded(measured: Outcome) -> None:
     settings = measured.record("wrong")["settings"]
     assert settings["baseline_id"] == "slow"
     assert settings["baseline"] is False
@@ -109,11 +111,11 @@ def test_settings_say_what_was_asked(measured: Outcome) -> None:
     assert settings["recipe"]["backend"] == "pytest_infperf.backends.fake:Fake"
 
 
-def test_evidence_says_what_was_seen(measured: Outcome) -> None:
+def test_evidence_of_the_run_is_recorded(measured: Outcome) -> None:
     evidence = measured.record("wrong")["evidence"]
     assert evidence["signatures"] == {"accuracy": "exact match"}
     assert evidence["differences"]["accuracy"]["value"] == -25
-    assert set(evidence["contaminated_pairs"]) == {"measured", "again"}
+    assert set(evidence["contaminated_pairs"]) == {"measured", "again", "disturbed"}
     assert evidence["contaminated_pairs"]["measured"] >= 12
     assert evidence["processes_compared"] == 1
 
@@ -141,15 +143,38 @@ def test_the_revision_of_the_users_repository_is_recorded(project: Project) -> N
     assert len(revision["commit"]) == 40
 
 
+def test_the_commit_of_a_model_from_the_hub_is_recorded(project: Project) -> None:
+    """And `infperf compare` names it if the branch has moved since."""
+    files = []
+    suite = project.folder / "suites/echo/suite.py"
+    suite.write_text(suite.read_text().replace("../../model", "owner/name@main"))
+    project.only_tests_of("footprint")
+    project.environment = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(project.folder / "hub")}
+    for commit in ("a" * 40, "b" * 40):
+        project.write(f"hub/models--owner--name/snapshots/{commit}/config.json", commit)
+        project.write("hub/models--owner--name/refs/main", commit)
+        result = project.measure("-k", "fast", "--benchmark-disable")
+        settings = result.record("fast")["settings"]
+        assert (settings["model"], settings["model_commit"]) == ("owner/name@main", commit)
+        files.append(result.json_path.rename(project.folder / f"{commit[0]}.json"))
+    program = "from pytest_infperf.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", program, "compare", *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (
+        "The models differ: owner/name@main at aaaaaaaaaa before, "
+        "owner/name@main at bbbbbbbbbb after, of echo[fast]."
+    ) in done.stdout
+
+
 def test_the_search_for_the_best_number_of_threads_is_evidence(project: Project) -> None:
     project.only_tests_of("footprint")
     result = project.measure_here("--infperf-threads=best", "--infperf-variants=fast")
     record = result.record("fast")
-    seen = record["evidence"]["thread_search_s"]
+    search_s = record["evidence"]["thread_search_s"]
     cores = len(result.document["host"]["affinity"])
-    assert {"1", str(cores)} == set(seen) & {"1", str(cores)}
-    assert str(record["settings"]["threads"]) in seen
-    assert all(0 < seconds < 1 for seconds in seen.values())
+    assert {"1", str(cores)} == set(search_s) & {"1", str(cores)}
+    assert str(record["settings"]["threads"]) in search_s
+    assert all(0 < seconds < 1 for seconds in search_s.values())
 
 
 def test_the_seed_decides_which_samples_are_scored(project: Project) -> None:
@@ -171,14 +196,14 @@ def test_the_seed_decides_which_samples_are_scored(project: Project) -> None:
     assert scores[0] == scores[1] != scores[2]
 
 
-def test_a_record_that_cannot_be_written_is_said_before_measuring(project: Project) -> None:
+def test_a_file_that_cannot_be_written_is_a_usage_error(project: Project) -> None:
     result = project.collect("--infperf-json=pytest.ini/infperf.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "pytest.ini/infperf.json: the record was not written" in result.words
     assert "a part of that path is a file: name a folder" in result.words
 
 
-def test_a_record_that_cannot_be_written_any_more_fails_the_run_and_shows_the_rest(
+def test_a_file_that_becomes_unwritable_fails_the_run_after_its_table(
     project: Project,
 ) -> None:
     project.tests(

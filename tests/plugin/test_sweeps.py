@@ -1,4 +1,4 @@
-"""Sweeps and protocols in a run: what is measured, shown, gated and refused."""
+"""Sweeps and protocols in a run: measures, tables, gates and errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def swept(project: Project) -> Project:
     return project
 
 
-def test_every_value_has_its_latencies_and_the_sweep_its_growth(swept: Project) -> None:
+def test_each_value_has_latencies_and_the_sweep_has_a_growth(swept: Project) -> None:
     outcome = swept.measure_here()
     outcome.assert_outcomes(passed=2)
     measures = outcome.record("slow")["measures"]
@@ -41,14 +41,14 @@ def test_every_value_has_its_latencies_and_the_sweep_its_growth(swept: Project) 
         )
         throughput = measures[f"throughput@batch={batch}"]["value"]
         assert throughput == pytest.approx(batch / measures[f"latency_mean@batch={batch}"]["value"])
-        assert throughput <= 2500  # less where the host was busy with something else
+        assert throughput <= 2500  # less if the host was busy
     growth = measures["growth@batch"]
     assert growth["low"] <= growth["value"] <= growth["high"]
     assert growth["value"] == pytest.approx(1, abs=0.2)
     assert growth["n"] >= 12
 
 
-def test_the_values_stand_side_by_side_on_the_terminal(swept: Project) -> None:
+def test_the_terminal_has_a_column_for_each_value(swept: Project) -> None:
     text = swept.measure_here().text
     table = text[text.index("p50 by batch") :].splitlines()
     assert table[1].split() == ["variant", "1", "2", "4", "8", "growth"]
@@ -56,7 +56,7 @@ def test_the_values_stand_side_by_side_on_the_terminal(swept: Project) -> None:
     assert table[4].startswith("fast")
 
 
-def test_a_limit_at_a_point_and_one_on_growth_fail_their_test(swept: Project) -> None:
+def test_limits_at_a_point_and_on_growth_fail_the_sweeps_test(swept: Project) -> None:
     swept.thresholds(
         """
         [echo.gates]
@@ -83,17 +83,15 @@ def test_a_limit_at_a_point_and_one_on_growth_fail_their_test(swept: Project) ->
 @pytest.mark.parametrize(
     ("gate", "words"),
     [
-        ('latency_p99.at."batch=9" = { max = "1 s" }', ["no such point", '"batch=8"']),
-        ('latency_p9x.at."batch=8" = { max = "1 s" }', ["no such measure", '"latency_p99"']),
+        ('latency_p99.at."batch=9" = { max = "1 s" }', ["unknown point", '"batch=8"']),
+        ('latency_p9x.at."batch=8" = { max = "1 s" }', ["unknown measure", '"latency_p99"']),
         ('size.at."batch=8" = { max = "1 MB" }', ["size is not measured at batch=8"]),
-        ("growth = { max = 1 }", ["growth of what", "growth.at.batch"]),
+        ("growth = { max = 1 }", ["needs the name of a sweep", "growth.at.batch"]),
         ("latency_p99.at = 3", ["must be a table of points, not 3"]),
         ('latency_p50.at."jmeter-60x12" = { max = "1 s" }', ["none calls variant.protocol()"]),
     ],
 )
-def test_a_mistake_in_a_point_is_named_at_collection(
-    swept: Project, gate: str, words: list[str]
-) -> None:
+def test_an_invalid_point_is_a_usage_error(swept: Project, gate: str, words: list[str]) -> None:
     swept.thresholds(f"[echo.gates]\n{gate}\n")
     outcome = swept.collect()
     assert outcome.ret == pytest.ExitCode.USAGE_ERROR
@@ -102,7 +100,7 @@ def test_a_mistake_in_a_point_is_named_at_collection(
         assert word in outcome.words
 
 
-def test_a_sweep_of_lengths_is_measured_for_the_variants_that_it_names(swept: Project) -> None:
+def test_a_sweep_is_skipped_for_other_variants(swept: Project) -> None:
     swept.tests('def test_length(variant): variant.sweep("length").check()\n')
     outcome = swept.measure_here("-rs")
     outcome.assert_outcomes(passed=1, skipped=1)
@@ -112,7 +110,7 @@ def test_a_sweep_of_lengths_is_measured_for_the_variants_that_it_names(swept: Pr
     assert outcome.record("fast")["measures"]["growth@length"]["value"] == pytest.approx(0, abs=0.3)
 
 
-def test_a_sweep_of_threads_serves_each_number(swept: Project) -> None:
+def test_a_sweep_of_threads_starts_a_worker_for_each_number(swept: Project) -> None:
     swept.tests('def test_threads(variant): variant.sweep("threads").check()\n')
     outcome = swept.measure_here("--infperf-variants=fast")
     outcome.assert_outcomes(passed=1)
@@ -122,7 +120,7 @@ def test_a_sweep_of_threads_serves_each_number(swept: Project) -> None:
     assert swept.workers() == []
 
 
-def test_a_sweep_that_the_suite_does_not_have_is_named(swept: Project) -> None:
+def test_an_unknown_sweep_is_an_error_that_names_the_sweeps(swept: Project) -> None:
     swept.tests('def test_x(variant): variant.sweep("lengths").check()\n')
     outcome = swept.measure_here("--infperf-variants=fast")
     outcome.assert_outcomes(failed=1)
@@ -130,13 +128,13 @@ def test_a_sweep_that_the_suite_does_not_have_is_named(swept: Project) -> None:
     assert "has no sweep of 'lengths', only batch, length, threads" in message
 
 
-def test_a_protocol_reports_the_columns_of_its_study(swept: Project) -> None:
+def test_a_protocol_has_the_columns_of_its_study(swept: Project) -> None:
     swept.tests('def test_study(variant): variant.protocol("jmeter-60x12").check()\n')
     outcome = swept.measure_here()
     outcome.assert_outcomes(passed=2)
     mean = outcome.record("slow")["measures"]["latency_mean@jmeter-60x12"]
     assert mean["n"] == 720
-    assert 0.4e-3 <= mean["value"] < 2e-3  # more where the host was busy with something else
+    assert 0.4e-3 <= mean["value"] < 2e-3  # more if the host was busy
     text = outcome.text
     assert "a JMeter thread group of 60 requests, 12 times" in outcome.words
     table = text[text.index("protocol jmeter-60x12") :].splitlines()
@@ -145,20 +143,20 @@ def test_a_protocol_reports_the_columns_of_its_study(swept: Project) -> None:
     ]  # fmt: skip
 
 
-def test_an_unknown_protocol_is_named(swept: Project) -> None:
+def test_an_unknown_protocol_is_an_error_that_names_the_protocols(swept: Project) -> None:
     swept.tests('def test_study(variant): variant.protocol("jmeter").check()\n')
     outcome = swept.measure_here("--infperf-variants=fast")
     assert "no protocol 'jmeter'; there are jmeter-60x12" in outcome.message("test_study[fast]")
 
 
 @pytest.mark.parametrize("values", ["(4, 2)", "(1,)", "(0, 1)"])
-def test_values_that_are_no_sweep_are_refused(swept: Project, values: str) -> None:
+def test_invalid_values_of_a_sweep_are_refused(swept: Project, values: str) -> None:
     swept.suite(SUITE.replace("(1, 2, 4, 8)", values))
     outcome = swept.collect()
     assert "ascending order" in outcome.words
 
 
-def test_a_variant_without_its_hardware_is_skipped_with_the_reason(project: Project) -> None:
+def test_a_variant_is_skipped_without_its_hardware(project: Project) -> None:
     project.suite(
         """
         from pytest_infperf import Echo, Fake, Suite

@@ -1,4 +1,4 @@
-"""Without --infperf: suites are skipped, and having the plugin installed costs next to nothing."""
+"""Without --infperf: suites are skipped, and the installed plugin imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def test_each_test_of_a_suite_is_skipped_once_with_the_reason(project: Project) 
     assert set(result.outcomes()) == {f"test_{method}" for method in METHODS}
 
 
-def test_tests_beside_a_suite_that_measure_nothing_run(project: Project) -> None:
+def test_tests_without_variant_run_beside_a_suite(project: Project) -> None:
     project.tests("def test_arithmetic(): assert 1 + 1 == 2", "suites/echo/test_other.py")
     project.plain().assert_outcomes(passed=1, skipped=len(METHODS))
 
 
-def test_no_suite_is_imported(project: Project) -> None:
+def test_suites_are_not_imported(project: Project) -> None:
     project.suite("raise RuntimeError('imported')")
     project.plain().assert_outcomes(skipped=len(METHODS))
 
 
 def test_nothing_heavy_is_imported(project: Project) -> None:
     project.write("conftest.py", REPORTS_IMPORTS)
-    # Others import much: pytest-benchmark is no part of this question.
+    # Without pytest-benchmark, whose imports are not those of the plugin.
     result = project.plain("-p", "no:benchmark", "-s")
     modules = next(line for line in result.outlines if "imported:" in line).split()
     assert "pytest_infperf.plugin" in modules
@@ -100,7 +100,7 @@ def test_the_help_names_every_option(project: Project) -> None:
         assert f"infperf_{name}" in text
 
 
-def test_a_variant_of_the_tests_own_is_left_alone(project: Project) -> None:
+def test_a_fixture_or_parameter_named_variant_of_the_users_own_is_kept(project: Project) -> None:
     project.tests(
         """
         import pytest
@@ -123,7 +123,7 @@ def test_a_variant_of_the_tests_own_is_left_alone(project: Project) -> None:
     result.assert_outcomes(passed=3)
 
 
-def test_a_variant_fixture_that_builds_on_ours_is_measured(project: Project) -> None:
+def test_a_variant_fixture_that_uses_the_plugins_is_measured(project: Project) -> None:
     project.tests(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""What a run shows: the table once, progress where somebody reads it, and no crash without."""
+"""Terminal output of a run: table, header, progress, and runs without a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def quick(project: Project) -> Project:
     return project
 
 
-def test_the_table_appears_once_with_a_row_a_variant(measured: Outcome) -> None:
+def test_the_table_appears_once_with_a_row_per_variant(measured: Outcome) -> None:
     assert measured.text.count("echo · 3 variants · baseline slow") == 1
     headings = [line for line in measured.outlines if line.strip("= ") == "inference"]
     assert len(headings) == 1
@@ -30,7 +30,15 @@ def test_the_table_appears_once_with_a_row_a_variant(measured: Outcome) -> None:
         assert any(line.startswith(variant) for line in measured.outlines[start:])
 
 
-def test_broken_gates_stand_below_the_table_with_what_to_do(measured: Outcome) -> None:
+def test_the_header_has_version_host_and_budget(measured: Outcome) -> None:
+    (line,) = [line for line in measured.outlines if line.startswith("infperf: ")]
+    cores = measured.document["host"]["logical_cores"]
+    assert re.fullmatch(
+        rf"infperf: \d+\.\d+\.\d+, on .+, {cores} cores, budget 300 ms a test", line
+    ), line
+
+
+def test_broken_gates_and_remedies_are_below_the_table(measured: Outcome) -> None:
     table = measured.text.index("echo · 3 variants")
     below = " ".join(measured.text[table:].split())
     assert "FAIL echo[wrong] accuracy 75.00 is below the limit of 90.00" in below
@@ -38,7 +46,7 @@ def test_broken_gates_stand_below_the_table_with_what_to_do(measured: Outcome) -
     assert "move the limit at thresholds.toml:3" in below
 
 
-def test_a_log_gets_a_plain_line_a_phase(measured: Outcome) -> None:
+def test_a_log_has_a_plain_line_for_each_phase(measured: Outcome) -> None:
     lines = [line for line in measured.outlines if PROGRESS.search(line)]
     assert len(lines) >= 2 * len(VARIANTS)
     assert any(line.endswith("echo[fast] measuring against slow") for line in lines)
@@ -61,7 +69,7 @@ def test_quiet_shows_the_table_and_no_progress(quick: Project) -> None:
     assert not PROGRESS.search(result.text)
 
 
-def test_tests_that_print_keep_their_output(quick: Project) -> None:
+def test_printed_output_of_failed_tests_is_shown_once(quick: Project) -> None:
     quick.tests(
         """
         def test_footprint(variant):
@@ -77,11 +85,11 @@ def test_tests_that_print_keep_their_output(quick: Project) -> None:
 
 
 @pytest.mark.parametrize("capture", ["-s", "--capture=sys", "--capture=tee-sys"])
-def test_every_way_of_capturing_works(quick: Project, capture: str) -> None:
+def test_every_capture_method_works(quick: Project, capture: str) -> None:
     quick.measure(capture, "--infperf-variants=fast").assert_outcomes(passed=1)
 
 
-def test_no_terminal_plugin_is_no_crash(quick: Project) -> None:
+def test_a_run_without_the_terminal_plugin_succeeds(quick: Project) -> None:
     result = quick.measure("-p", "no:terminal")
     assert result.ret == pytest.ExitCode.OK
     assert result.text == ""
@@ -89,11 +97,11 @@ def test_no_terminal_plugin_is_no_crash(quick: Project) -> None:
     assert len(result.document["records"]) == len(VARIANTS)
 
 
-def test_no_terminal_reporter_is_no_crash(quick: Project) -> None:
+def test_a_run_without_the_terminal_reporter_succeeds(quick: Project) -> None:
     assert quick.measure("-p", "no:terminalreporter").ret == pytest.ExitCode.OK
 
 
-def test_collecting_only_starts_nothing(quick: Project) -> None:
+def test_collect_only_does_not_locate_the_model(quick: Project) -> None:
     suite = quick.folder / "suites/echo/suite.py"
     suite.write_text(suite.read_text().replace("../../model", "nowhere"))
     result = quick.collect("-q")
@@ -109,7 +117,7 @@ def test_a_run_without_suites_has_no_table(project: Project) -> None:
     assert "inference" not in [line.strip("= ") for line in result.outlines]
 
 
-def test_a_terminal_gets_one_line_that_goes_away(quick: Project) -> None:
+def test_progress_on_a_terminal_is_one_line_that_is_erased(quick: Project) -> None:
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         quick.command(*quick.measuring()),
@@ -119,13 +127,13 @@ def test_a_terminal_gets_one_line_that_goes_away(quick: Project) -> None:
         stderr=follower,
     )
     os.close(follower)
-    shown = b""
-    with suppress(OSError):  # Linux ends a terminal that way
+    output = b""
+    with suppress(OSError):  # Linux raises it at the end of a pseudo-terminal
         while chunk := os.read(leader, 1 << 16):
-            shown += chunk
+            output += chunk
     os.close(leader)
     assert process.wait() == pytest.ExitCode.OK
-    text = shown.decode()
+    text = output.decode()
     assert "echo[fast] " in text
     assert "\r\x1b[2K" in text
     end = text[text.index("echo · 3 variants") :]
@@ -134,7 +142,7 @@ def test_a_terminal_gets_one_line_that_goes_away(quick: Project) -> None:
     assert text.index("\r\x1b[2K", last_drawn) < text.index("echo · 3 variants")
 
 
-def test_an_ascii_terminal_is_served_in_ascii(quick: Project) -> None:
+def test_output_for_an_ascii_terminal_is_ascii(quick: Project) -> None:
     quick.environment.update(PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
     result = quick.measure()
     result.assert_outcomes(passed=3)

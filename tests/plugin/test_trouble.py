@@ -1,4 +1,4 @@
-"""What goes wrong in a worker costs the tests of that variant, says why, and nothing else."""
+"""An error in a worker fails the tests of its variant with the reason, and no others."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ LAST_WORDS = "these were its last words"
 
 @dataclass(frozen=True)
 class Trouble:
+    """An error that the backend `Troublesome` makes, and the message that is expected."""
+
     way: str
     at: str
     words: tuple[str, ...]
     last_words: bool = True
+    """Whether the message quotes the worker's output to stderr."""
     queries_before: int = 0
-    """More than the first query, which a worker answers before any test: then a test fails."""
+    """Number of queries before the error. After 0 the start of the worker fails, whose first query
+    comes before any test; after 1 a test fails."""
 
 
 TROUBLES = {
@@ -42,16 +46,16 @@ TROUBLES = {
     "hung": Trouble("hang", "infer", (f"did not answer within {TIMEOUT_S} s", "--infperf-timeout")),
     "killed-building": Trouble("be_killed", "build", ("was killed by SIGKILL",)),
     "refused": Trouble("refuse", "build", ("this graph has nothing to fuse",), False),
-    "nonsense": Trouble("say_nonsense", "infer", ("answered nonsense", "who is there?"), False),
+    "nonsense": Trouble("say_nonsense", "infer", ("broke the protocol", "who is there?"), False),
     "misunderstood": Trouble(
-        "answer_another_question", "infer", ("answered Memory where BlockDone was due",), False, 1
+        "answer_another_question", "infer", ("it replied to request 0, not ",), False, 1
     ),
 }
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> tuple[Project, Outcome]:
-    """All troubles in one run, between two variants that are well."""
+    """Return one run with all errors, between two variants that work."""
     project = Project(tmp_path_factory.mktemp("trouble"), shared_cache)
     project.write("troublesome.py", Path(__file__).with_name("troublesome.py").read_text())
     variants = [
@@ -82,7 +86,7 @@ def outcome(run: tuple[Project, Outcome]) -> Outcome:
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_each_test_of_the_variant_has_an_error_that_says_why(outcome: Outcome, name: str) -> None:
+def test_each_test_of_the_variant_has_the_reason(outcome: Outcome, name: str) -> None:
     trouble = TROUBLES[name]
     expected = "failed" if trouble.queries_before else "error"
     for test in (f"test_quality[{name}]", f"test_footprint[{name}]"):
@@ -94,13 +98,13 @@ def test_each_test_of_the_variant_has_an_error_that_says_why(outcome: Outcome, n
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_the_record_says_so_too(outcome: Outcome, name: str) -> None:
+def test_the_record_has_the_error_once(outcome: Outcome, name: str) -> None:
     errors = outcome.record(name)["errors"]
     assert len(set(errors)) == len(errors)
     assert all(words in errors[0] for words in TROUBLES[name].words)
 
 
-def test_the_others_go_on(outcome: Outcome) -> None:
+def test_other_variants_pass(outcome: Outcome) -> None:
     for name in ("first", "last"):
         assert outcome.outcomes()[f"test_quality[{name}]"] == "passed"
         assert outcome.outcomes()[f"test_footprint[{name}]"] == "passed"
@@ -110,22 +114,24 @@ def test_the_others_go_on(outcome: Outcome) -> None:
     assert "INTERNALERROR" not in outcome.text
 
 
-def test_the_table_shows_errors_below_it(outcome: Outcome) -> None:
+def test_errors_are_below_the_table(outcome: Outcome) -> None:
     for name, trouble in TROUBLES.items():
         assert f"ERROR echo[{name}]" in outcome.text
         assert trouble.words[0] in outcome.words
 
 
-def test_our_own_frames_are_not_shown(outcome: Outcome) -> None:
+def test_tracebacks_have_no_frames_of_the_plugin(outcome: Outcome) -> None:
     for name in TROUBLES:
-        assert not re.search(r"pytest_infperf/\S+\.py:\d", outcome.message(f"test_quality[{name}]"))
+        message = outcome.message(f"test_quality[{name}]")
+        assert not re.search(r"pytest_infperf/\S+\.py:\d", message)
+        assert "During handling" not in message, "the same message twice"
 
 
-def test_no_worker_is_left(run: tuple[Project, Outcome]) -> None:
+def test_no_worker_remains_after_the_run(run: tuple[Project, Outcome]) -> None:
     assert run[0].workers() == []
 
 
-def test_a_baseline_that_cannot_start_fails_what_compares_with_it_only(project: Project) -> None:
+def test_a_baseline_that_cannot_start_fails_comparisons_only(project: Project) -> None:
     project.write("troublesome.py", Path(__file__).with_name("troublesome.py").read_text())
     project.suite(
         """
@@ -152,7 +158,7 @@ def test_a_baseline_that_cannot_start_fails_what_compares_with_it_only(project: 
     assert "the worker of base ended with exit code 7" in result.message("test_quality[other]")
 
 
-def test_a_model_that_is_nowhere_is_named_with_what_to_do(project: Project) -> None:
+def test_a_missing_model_is_an_error_with_a_remedy(project: Project) -> None:
     suite = project.folder / "suites/echo/suite.py"
     suite.write_text(suite.read_text().replace("../../model", "models/nowhere"))
     project.only_tests_of("footprint")
@@ -173,7 +179,7 @@ RUNNERS = {
 }
 
 
-def test_a_backend_of_ones_own_that_forgets_something_is_told_what(project: Project) -> None:
+def test_an_incomplete_backend_is_an_error_that_names_what_is_missing(project: Project) -> None:
     classes = [
         f"""
 class {name}Runner:

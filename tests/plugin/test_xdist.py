@@ -1,4 +1,4 @@
-"""With pytest-xdist: one worker measures, the others do other tests, and everything arrives."""
+"""With pytest-xdist: one worker measures, others run other tests, and all records are written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.plugin.small_project import METHODS, VARIANTS, Outcome, Project
 
 RAN = re.compile(r"\[(gw\d)\].* (?:PASSED|FAILED) (\S+)")
 
-WRITES_WHERE_IT_RAN = """
+OTHER_TESTS = """
     import pytest
 
     @pytest.mark.parametrize("number", range(8))
@@ -23,20 +23,20 @@ WRITES_WHERE_IT_RAN = """
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
-    """Two workers for a suite and for tests of the project's own."""
+    """Return a run of a suite and of other tests on two workers."""
     project = Project(tmp_path_factory.mktemp("shared"), shared_cache)
-    project.tests(WRITES_WHERE_IT_RAN, "test_other.py")
+    project.tests(OTHER_TESTS, "test_other.py")
     project.thresholds("[echo.gates]\naccuracy = { min = 90 }\n")
     return project.measure("-n2", "-v", "-k", "not latency or fast", budget_s=0.2)
 
 
-def where(outcome: Outcome) -> dict[str, str]:
-    """By node id, the worker that ran the test."""
-    return {found[2]: found[1] for line in outcome.outlines if (found := RAN.search(line))}
+def worker_by_test(outcome: Outcome) -> dict[str, str]:
+    """Return the worker that ran each test, by node id."""
+    return {match[2]: match[1] for line in outcome.outlines if (match := RAN.search(line))}
 
 
-def test_one_worker_measures_and_another_runs_the_rest(shared: Outcome) -> None:
-    workers = where(shared)
+def test_one_worker_measures_and_another_runs_other_tests(shared: Outcome) -> None:
+    workers = worker_by_test(shared)
     measuring = [w for test, w in workers.items() if test.startswith("suites/echo/test_echo.py::")]
     assert len(measuring) == len(METHODS) * len(VARIANTS) - 2
     assert len(set(measuring)) == 1
@@ -45,12 +45,12 @@ def test_one_worker_measures_and_another_runs_the_rest(shared: Outcome) -> None:
 
 
 def test_the_order_of_measuring_is_kept(shared: Outcome) -> None:
-    ran = [test.partition("::")[2] for test in where(shared) if "echo" in test]
+    ran = [test.partition("::")[2] for test in worker_by_test(shared) if "echo" in test]
     expected = [f"test_{m}[{v}]" for v in VARIANTS for m in METHODS]
     assert ran == [test for test in expected if "latency" not in test or "fast" in test]
 
 
-def test_records_arrive_whole_at_the_controller(shared: Outcome) -> None:
+def test_the_controller_writes_complete_records(shared: Outcome) -> None:
     assert [record["variant"] for record in shared.document["records"]] == list(VARIANTS)
     for variant in VARIANTS:
         assert {"throughput", "accuracy", "size"} <= set(shared.record(variant)["measures"])
@@ -59,13 +59,13 @@ def test_records_arrive_whole_at_the_controller(shared: Outcome) -> None:
     assert shared.document["host"]["logical_cores"]
 
 
-def test_the_outcome_is_the_same_as_without(shared: Outcome) -> None:
+def test_only_the_test_of_the_broken_gate_fails(shared: Outcome) -> None:
     assert shared.ret == pytest.ExitCode.TESTS_FAILED
     failed = [test for test, outcome in shared.outcomes().items() if outcome != "passed"]
     assert failed == ["test_quality[wrong]"]
 
 
-def test_the_table_is_shown_once_and_no_progress(shared: Outcome) -> None:
+def test_the_table_is_shown_once_without_progress(shared: Outcome) -> None:
     assert shared.text.count("echo · 3 variants") == 1
     assert shared.text.count("FAIL echo[wrong] accuracy 75.00") == 2, "in the message and below"
     assert "measuring latency" not in shared.text
@@ -73,7 +73,7 @@ def test_the_table_is_shown_once_and_no_progress(shared: Outcome) -> None:
 
 @pytest.mark.parametrize("how", ["loadfile", "loadscope", "worksteal", "each"])
 @pytest.mark.parametrize("workers", [["-n2"], ["--tx=2*popen"]])
-def test_a_distribution_that_measures_side_by_side_is_refused(
+def test_a_distribution_that_would_measure_on_two_workers_is_refused(
     project: Project, how: str, workers: list[str]
 ) -> None:
     result = project.collect(*workers, f"--dist={how}")
@@ -82,40 +82,40 @@ def test_a_distribution_that_measures_side_by_side_is_refused(
     assert "one at a time on one worker. Use --dist loadgroup, or leave -n out" in result.words
 
 
-def test_such_a_distribution_is_nobodys_business_without_infperf(project: Project) -> None:
+def test_every_distribution_is_accepted_without_infperf(project: Project) -> None:
     project.plain("-n1", "--dist=loadfile").assert_outcomes(skipped=len(METHODS))
 
 
-def test_no_workers_is_no_distribution(project: Project) -> None:
+def test_every_distribution_is_accepted_with_zero_workers(project: Project) -> None:
     project.only_tests_of("footprint")
     project.measure("-n0", "--dist=loadfile", "--infperf-variants=fast").assert_outcomes(passed=1)
 
 
-def test_workers_that_are_named_one_by_one_are_no_way_around(project: Project) -> None:
+def test_one_of_the_workers_of_tx_measures(project: Project) -> None:
     project.only_tests_of("footprint")
     result = project.measure("--tx=2*popen", "--dist=load", "-v")
     result.assert_outcomes(passed=3)
-    assert len(set(where(result).values())) == 1
+    assert len(set(worker_by_test(result).values())) == 1
 
 
-def test_without_xdist_nothing_is_missing(project: Project) -> None:
+def test_a_run_without_the_xdist_plugin_succeeds(project: Project) -> None:
     project.only_tests_of("footprint")
     result = project.measure("-p", "no:xdist", "--strict-markers", "--infperf-variants=fast")
     result.assert_outcomes(passed=1)
 
 
-def test_a_mistake_in_thresholds_is_no_crash(project: Project) -> None:
+def test_an_invalid_thresholds_file_is_an_error_without_a_crash(project: Project) -> None:
     project.thresholds("[echo.gates]\nspeedupp = { min = 2 }\n")
     result = project.measure("-n2")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert 'thresholds.toml:3: [echo.gates] speedupp: no such measure. Did you mean "speedup"?' in (
+    assert 'thresholds.toml:3: [echo.gates] speedupp: unknown measure. Did you mean "speedup"?' in (
         result.words
     )
     assert "INTERNALERROR" not in result.text
     result.assert_outcomes(errors=1)
 
 
-def test_a_worker_of_a_variant_that_dies_is_reported_from_there(project: Project) -> None:
+def test_the_error_of_a_variant_reaches_the_controller(project: Project) -> None:
     project.suite(
         """
         import os
@@ -135,8 +135,8 @@ def test_a_worker_of_a_variant_that_dies_is_reported_from_there(project: Project
     assert "ended with exit code 7" in result.record("dying")["errors"][0]
 
 
-def test_the_schedule_is_one_of_xdists(project: Project) -> None:
-    """Its scopes are what groups tests: a change of xdist's that ends this should be seen here."""
+def test_the_schedule_groups_tests_by_xdists_scopes(project: Project) -> None:
+    """The schedule overrides a private method of xdist; this test notices if xdist changes it."""
     assert project.pytester
     config = project.pytester.parseconfig("-p", "xdist", "--tx=2*popen")
     schedule = OneWorkerMeasures(config)

@@ -1,4 +1,4 @@
-"""A backend that goes wrong on demand; tests put this file into their project."""
+"""A backend that makes a chosen error; tests copy this file into their project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from pytest_infperf import BuildError, Fake
 
 @dataclass(frozen=True)
 class Troublesome(Fake):
-    """Goes wrong in some way (a function below) at build, at load, or at a query."""
+    """A backend that makes an error at build, at load or at a query.
+
+    `way` is the name of a function below.
+    """
 
     _: KW_ONLY
     way: str
@@ -43,8 +46,8 @@ class Troublesome(Fake):
         runner.infer = infer_or_not
         return runner
 
-    def go_wrong(self, now: str) -> None:
-        if now == self.at:
+    def go_wrong(self, phase: str) -> None:
+        if phase == self.at:
             globals()[self.way]()
 
 
@@ -91,7 +94,7 @@ def refuse() -> None:
 
 
 def say_nonsense(words: bytes = b"who is there?\n") -> None:
-    """Where the run expects a reply: to each pipe that this process can write to."""
+    """Write to every pipe of this process: the run expects a reply on one of them."""
     for descriptor in range(3, 20):
         try:
             is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
@@ -105,4 +108,4 @@ def say_nonsense(words: bytes = b"who is there?\n") -> None:
 
 
 def answer_another_question() -> None:
-    say_nonsense(b'{"is": "Memory", "peak_bytes": 3}\n')
+    say_nonsense(b'{"is": "Memory", "number": 0, "peak_bytes": 3}\n')

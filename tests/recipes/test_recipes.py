@@ -1,4 +1,4 @@
-"""Each recipe trains for some steps on little data, and what it writes can be opened and asked."""
+"""Each recipe trains for some steps on little data, and the models that it writes can be used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_infperf.backends.architecture import open_module
+from pytest_infperf.backends.torch_module import load_torch_module
 from pytest_infperf.tasks.classification import TextCodec
 from pytest_infperf.tasks.speech import SpectrogramCodec
 from pytest_infperf.tasks.translation import MarianCodec
@@ -33,7 +33,7 @@ def seeded() -> None:
 
 
 def falls(losses: Sequence[float]) -> bool:
-    """The mean of the last quarter is under that of the first."""
+    """Return whether the mean of the last quarter is below that of the first quarter."""
     quarter = max(1, len(losses) // 4)
     assert all(map(math.isfinite, losses))
     return sum(losses[-quarter:]) < sum(losses[:quarter])
@@ -42,10 +42,10 @@ def falls(losses: Sequence[float]) -> bool:
 def answer(folder: Path, auto_class: str | None, features: dict[str, object]) -> object:
     import torch
 
-    module = open_module(folder, auto_class)
+    module = load_torch_module(folder, auto_class)
     with torch.inference_mode():
-        found = module(**{n: torch.from_numpy(v) for n, v in features.items() if n != "frames"})
-    return getattr(found, "logits", found)
+        output = module(**{n: torch.from_numpy(v) for n, v in features.items() if n != "frames"})
+    return getattr(output, "logits", output)
 
 
 def test_vision(tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ def test_classification(tmp_path: Path) -> None:
     assert falls(losses["distilbert"])
     for name in ("bert-solicitation", "distilbert-solicitation"):
         features = TextCodec(tmp_path / name, 64).encode(["win now"])
-        found = answer(tmp_path / name, "AutoModelForSequenceClassification", features)
-        assert found.shape == (1, 2)  # type: ignore[attr-defined]
+        logits = answer(tmp_path / name, "AutoModelForSequenceClassification", features)
+        assert logits.shape == (1, 2)  # type: ignore[attr-defined]
 
 
 def test_messages_of_the_test_set_are_not_trained_on(tmp_path: Path) -> None:
@@ -90,22 +90,22 @@ def test_messages_of_the_test_set_are_not_trained_on(tmp_path: Path) -> None:
     assert classification.read(tmp_path) == [("see you at the quarry, Wilhelmina", False)]
 
 
-def test_for_a_gpu_processes_make_conversations_of_their_own_in_turns() -> None:
+def test_loader_processes_for_a_gpu_make_different_batches_in_turns() -> None:
     messages = classification.Messages([range(5, 9), range(9, 16)], [range(20, 24)])
-    made = classification.loader(messages, seed=3, tokens=400, device="cuda")
+    loader = classification.loader(messages, seed=3, tokens=400, device="cuda")
     workers = classification.workers("cuda")
     for number in range(workers):
-        own = classification.batches(messages, seed=3 + number, tokens=400, beside=workers)
-        for found, wanted in zip(next(made), next(own), strict=True):
-            assert found.tolist() == wanted.tolist()
+        own = classification.batches(messages, seed=3 + number, tokens=400, processes=workers)
+        for tensor, expected in zip(next(loader), next(own), strict=True):
+            assert tensor.tolist() == expected.tolist()
 
 
 @pytest.fixture
 def sentences(tmp_path: Path) -> Path:
     data = SUITES / "translation" / "data"
-    for ours, theirs in (("zh", "zho"), ("en", "eng")):
-        lines = (data / f"test.{theirs}").read_text("utf-8").splitlines()[:4000:50]
-        (tmp_path / f"train.{ours}").write_text("\n".join(lines), "utf-8")
+    for language, suffix in (("zh", "zho"), ("en", "eng")):
+        lines = (data / f"test.{suffix}").read_text("utf-8").splitlines()[:4000:50]
+        (tmp_path / f"train.{language}").write_text("\n".join(lines), "utf-8")
     shutil.copy(SUITES / "translation" / "models" / "rnn-zh-en" / "source.spm", tmp_path)
     return tmp_path
 
@@ -117,7 +117,7 @@ def test_translation(sentences: Path) -> None:
     assert falls(losses["base"])
     for name in ("marian-zh-en-base", "marian-zh-en-distilled"):
         ids = MarianCodec(sentences / name).encode(["你好。"])
-        model = open_module(sentences / name, "AutoModelForSeq2SeqLM")
+        model = load_torch_module(sentences / name, "AutoModelForSeq2SeqLM")
         assert model.config.vocab_size == 8001
         assert max(ids[0]) < 8001
 
@@ -128,14 +128,14 @@ def test_rnn(sentences: Path) -> None:
     assert falls(rnn.train(sentences, sentences, Budget(steps=8), "cpu", hidden=32, tokens=200))
     folder = sentences / "rnn-zh-en"
     ids = torch.tensor(MarianCodec(folder).encode(["你好。"]))
-    model = open_module(folder, None)
+    model = load_torch_module(folder, None)
     found = model.generate(ids, torch.ones_like(ids), max_new_tokens=5)
     assert found.shape[0] == 1
     assert found.shape[1] <= 6
 
 
-def test_a_budget_of_seconds_ends_when_they_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An eighth of a second a step; the hundred seconds before the first one do not count."""
+def test_a_budget_of_seconds_ends_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step takes 0.125 s; the 100 s before the first step do not count."""
     import torch
 
     now = 0.0
@@ -159,25 +159,25 @@ def test_a_budget_of_seconds_ends_when_they_are_over(monkeypatch: pytest.MonkeyP
     assert losses[-1] < losses[0]
 
 
-def test_the_shipped_weights_are_those_of_their_cards() -> None:
+def test_the_shipped_weights_match_their_hashes_and_cards() -> None:
     assert list(check.differences()) == []
 
 
-def test_every_card_says_how_many_parameters_its_model_has(tmp_path: Path) -> None:
-    """Without weights, each of them is wrong."""
+def test_every_card_has_a_number_of_parameters(tmp_path: Path) -> None:
+    """Without weights, every card differs."""
     cards = sorted(ROOT.glob("suites/*/models/*/README.md"))
     for card in cards:
         (tmp_path / card.relative_to(ROOT)).parent.mkdir(parents=True)
         shutil.copy(card, tmp_path / card.relative_to(ROOT))
     (hashes := tmp_path / "weights.sha256").touch()
-    found = list(check.differences(tmp_path, hashes))
-    assert [line.partition(" says ")[0] for line in found] == [
+    lines = list(check.differences(tmp_path, hashes))
+    assert [line.partition(" says ")[0] for line in lines] == [
         str(card.relative_to(ROOT)) for card in cards
     ]
     assert len(cards) == len({*ROOT.glob("suites/*/models/*")})
 
 
-def test_what_differs_is_named(tmp_path: Path) -> None:
+def test_differences_are_named(tmp_path: Path) -> None:
     name = "suites/vision/models/mnist-softmax/model.safetensors"
     folder = (tmp_path / name).parent
     shutil.copytree((ROOT / name).parent, folder)

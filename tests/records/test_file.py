@@ -4,7 +4,9 @@ import errno
 import json
 import math
 import os
-from dataclasses import asdict
+import socket
+import subprocess
+import sys
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -12,12 +14,19 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_infperf.records import file as record_file
+from pytest_infperf.records.evidence import (
+    AgainstEvidence,
+    Evidence,
+    RepeatedBlocks,
+    ServerSettings,
+    VariantSettings,
+)
 from pytest_infperf.records.file import RecordError, from_document, json_schema, read, to_document
-from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -31,14 +40,42 @@ measures = st.builds(
     Measure, finite, words, st.none() | finite, st.none() | finite, st.integers(0, 10**9)
 )
 gates = st.builds(GateRecord, words, words, st.sampled_from(Verdict), words, words, words)
+more = st.dictionaries(words.map("more {}".format), json_values, max_size=4)
+settings_of_variants = st.builds(
+    VariantSettings,
+    threads=st.none() | st.integers(1, 64),
+    decoding=st.none() | st.dictionaries(words, st.booleans() | st.integers(0, 9) | words),
+    cpus=st.none() | st.lists(st.integers(0, 63), max_size=3),
+    recipe=st.none() | json_objects,
+    baseline=st.none() | st.booleans(),
+    confidence=st.none() | st.floats(0.5, 1),
+    serving=st.none() | st.just(ServerSettings(1, 64, 1, 0.0, 30.0, 1000, None, [0], [1])),
+    more=more,
+)
+evidence = st.builds(
+    Evidence,
+    doubts=st.none() | st.lists(words, max_size=3),
+    contaminated_blocks=st.none() | st.builds(RepeatedBlocks, *[st.integers(0, 9)] * 3),
+    against=st.none()
+    | st.builds(
+        AgainstEvidence,
+        words,
+        words,
+        st.booleans(),
+        changes=st.none() | st.dictionaries(words, measures, max_size=2),
+        unable=st.none() | words,
+    ),
+    differences=st.none() | st.dictionaries(words, measures, max_size=2),
+    more=more,
+)
 records = st.builds(
     Record,
     words,
     words,
     st.dictionaries(words, measures, max_size=4),
     st.lists(gates, max_size=3),
-    json_objects,
-    json_objects,
+    settings_of_variants,
+    evidence,
     st.lists(words, max_size=3),
 )
 runs = st.builds(RunRecord, json_objects, st.none() | json_objects, st.lists(records, max_size=3))
@@ -52,8 +89,8 @@ RUN = RunRecord(
             "onnx-int8",
             {"speedup": Measure(1.31, "ratio", 1.29, 1.33, 24), "size": Measure(8.03e7, "bytes")},
             [GateRecord("speedup", "min = 1.5", Verdict.FAIL, "1.31x is below 1.5x", "", "t:12")],
-            {"threads": 1},
-            {"differences": {"bleu": asdict(Measure(-0.46, "points", -0.9, -0.1, 400))}},
+            VariantSettings(threads=1),
+            Evidence(differences={"bleu": Measure(-0.46, "points", -0.9, -0.1, 400)}),
             ["throughput: the worker was ended by signal 9"],
         )
     ],
@@ -61,13 +98,13 @@ RUN = RunRecord(
 
 
 @given(runs)
-def test_a_record_comes_back_as_it_was(run: RunRecord) -> None:
+def test_a_record_survives_conversion_to_a_document(run: RunRecord) -> None:
     document = to_document(run)
     jsonschema.Draft202012Validator(json_schema()).validate(document)
     assert from_document(json.loads(json.dumps(document, allow_nan=False))) == run
 
 
-def test_through_a_file(tmp_path: Path) -> None:
+def test_a_record_survives_writing_and_reading(tmp_path: Path) -> None:
     path = tmp_path / "a new folder" / "record.json"
     record_file.write(path, RUN)
     assert read(path) == RUN
@@ -75,14 +112,14 @@ def test_through_a_file(tmp_path: Path) -> None:
     assert next(iter(json.loads(path.read_text(encoding="utf-8")))) == "schema"
 
 
-def test_the_committed_schema_is_that_of_the_code() -> None:
+def test_the_committed_schema_equals_that_of_the_code() -> None:
     committed = files("pytest_infperf.records") / "record.schema.json"
     assert json.loads(committed.read_text(encoding="utf-8")) == json_schema(), (
         "run: python -m pytest_infperf.records.file > pytest_infperf/records/record.schema.json"
     )
 
 
-def test_the_schema_is_one_and_a_written_record_fits_it(tmp_path: Path) -> None:
+def test_the_schema_is_valid_and_written_records_match_it(tmp_path: Path) -> None:
     schema = json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     path = tmp_path / "record.json"
@@ -94,7 +131,7 @@ def test_the_schema_is_one_and_a_written_record_fits_it(tmp_path: Path) -> None:
             jsonschema.Draft202012Validator(schema).validate(wrong)
 
 
-def test_unbounded_bounds_and_unknown_facts_become_null() -> None:
+def test_infinite_bounds_and_unknown_facts_become_null() -> None:
     run = RunRecord(
         {"steal_fraction": math.nan},
         None,
@@ -106,17 +143,17 @@ def test_unbounded_bounds_and_unknown_facts_become_null() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_value_that_is_no_number_is_left_out_and_told(value: float) -> None:
+def test_a_value_that_is_not_finite_is_left_out_with_an_error(value: float) -> None:
     record = Record("s", "v", {"speedup": Measure(value, "ratio"), "size": Measure(1.0, "bytes")})
     written = from_document(to_document(RunRecord({}, None, [record]))).records[0]
     assert list(written.measures) == ["size"]
-    assert written.errors == [f"speedup came out as {value} and is left out"]
+    assert written.errors == [f"speedup was measured as {value} and is left out"]
     assert record.errors == []
 
 
-def test_other_types_are_written_as_jsons() -> None:
+def test_other_types_are_converted_to_jsons() -> None:
     np = pytest.importorskip("numpy")
-    evidence: dict[Any, Any] = {
+    more: dict[Any, Any] = {
         "single": np.float32(0.5),
         "count": np.int64(7),
         "flag": np.bool_(True),
@@ -129,7 +166,7 @@ def test_other_types_are_written_as_jsons() -> None:
         3: "a key that is no text",
         "last words": "caf\udce9",
     }
-    document = to_document(RunRecord({}, None, [Record("s", "v", evidence=evidence)]))
+    document = to_document(RunRecord({}, None, [Record("s", "v", evidence=Evidence(more=more))]))
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["records"][0]["evidence"] == {
         "single": 0.5,
@@ -162,7 +199,7 @@ def refuse(code: int) -> Any:
         (errno.EIO, "write the record elsewhere"),
     ],
 )
-def test_a_disk_that_refuses_destroys_nothing(
+def test_an_error_of_the_disk_keeps_the_earlier_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int, remedy: str
 ) -> None:
     path = tmp_path / "record.json"
@@ -177,7 +214,9 @@ def test_a_disk_that_refuses_destroys_nothing(
     assert [found.name for found in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_an_interruption_destroys_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_keeps_the_earlier_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
@@ -190,6 +229,64 @@ def test_an_interruption_destroys_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert [found.name for found in tmp_path.iterdir()] == ["record.json"]
 
 
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    """Also one whose target does not exist yet."""
+    target, link = tmp_path / "elsewhere/run.json", tmp_path / "run.json"
+    link.symlink_to(target)
+    for name in ("fast", "slow"):
+        written = RunRecord({}, None, [Record("echo", name)])
+        record_file.check_writable(link)
+        record_file.write(link, written)
+        assert record_file.read(target) == written
+    assert link.is_symlink()
+    assert [*target.parent.iterdir()] == [target]
+
+
+def test_a_fifo_is_written_to(tmp_path: Path) -> None:
+    fifo = tmp_path / "run.json"
+    os.mkfifo(fifo)
+    record_file.check_writable(fifo)
+    with pytest.raises(RecordError, match="start the reader first"):
+        record_file.write(fifo, RunRecord({}, None))
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    record_file.write(fifo, RunRecord({}, None))
+    assert json.loads(os.read(reader, 1 << 16))["records"] == []
+    os.close(reader)
+    assert fifo.is_fifo()
+
+
+def test_a_device_is_written_to() -> None:
+    null = Path(os.devnull)
+    record_file.check_writable(null)
+    record_file.write(null, RunRecord({}, None))
+    assert null.is_char_device()
+    with pytest.raises(RecordError, match="the disk is full"):
+        record_file.write(Path("/dev/full"), RunRecord({}, None))
+
+
+def test_a_socket_and_a_circle_of_links_are_refused(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket"))
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    for name, words in (("socket", "it is a socket"), ("circle", "form a circle")):
+        for refusing in (record_file.check_writable, lambda path: record_file.write_text(path, "")):
+            with pytest.raises(RecordError, match=words):
+                refusing(tmp_path / name)
+
+
+def test_the_file_that_the_output_goes_to_is_refused(tmp_path: Path) -> None:
+    """What else is printed would be lost with the file that is replaced."""
+    program = (
+        "from pathlib import Path; from pytest_infperf.records import file; "
+        "file.check_writable(Path('/dev/stdout'))"
+    )
+    with (tmp_path / "output").open("w") as output:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=output, stderr=subprocess.PIPE, text=True
+        )
+    assert "it is the standard output" in done.stderr
+
+
 def test_a_folder_of_that_name(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="that is a folder: name a file in it"):
         record_file.write(tmp_path, RUN)
@@ -197,20 +294,20 @@ def test_a_folder_of_that_name(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
     with pytest.raises(RecordError, match="a part of that path is a file"):
         record_file.write(tmp_path / "file" / "record.json", RUN)
     assert (tmp_path / "file").read_text() == "kept"
 
 
-def test_an_unwritable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "open", refuse(errno.EACCES))
     with pytest.raises(RecordError, match="you may not write there: name a folder of yours"):
         record_file.write(tmp_path / "record.json", RUN)
 
 
-def test_others_may_read_what_was_written(tmp_path: Path) -> None:
+def test_other_users_may_read_the_file(tmp_path: Path) -> None:
     beside = tmp_path / "beside"
     beside.write_text("")
     path = tmp_path / "record.json"
@@ -252,26 +349,36 @@ def changed(**changes: object) -> str:
             "records[0].gates[0].verdict: Input should be 'pass', 'fail' or 'inconclusive'",
         ),
         (changed(records=[{}] * 4), "and 3 more"),
-        ('{"schema": 1, "host": {"a": NaN}}', "it holds NaN, which JSON does not have"),
-        ("[" * 100_000, "no record"),
+        ('{"schema": 1, "host": {"a": NaN}}', "it contains NaN, which JSON does not have"),
+        ("[" * 100_000, "not a record"),
     ],
 )
-def test_what_is_no_record(tmp_path: Path, text: str, told: str) -> None:
+def test_a_document_that_is_not_a_record_is_an_error(tmp_path: Path, text: str, told: str) -> None:
     path = tmp_path / "record.json"
     path.write_text(text)
     with pytest.raises(RecordError) as raised:
         read(path)
-    assert str(raised.value).startswith(f"{path}: this is no record: ")
+    assert str(raised.value).startswith(f"{path}: this is not a record: ")
     assert told in str(raised.value)
 
 
-def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RecordError, match="it isn't UTF-8 text"):
+    with pytest.raises(RecordError, match="it is not UTF-8 text"):
         read(path)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="can't be read"):
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="cannot be read"):
         read(tmp_path / "record.json")
+
+
+def test_unknown_entries_are_kept_beside_the_others(tmp_path: Path) -> None:
+    record = Record(
+        "s", "v", {}, [], VariantSettings(threads=2, more={"a": 1}), Evidence(more={"b": [None]})
+    )
+    document = to_document(RunRecord({}, None, [record]))
+    assert document["records"][0]["settings"] == {"threads": 2, "a": 1}
+    assert document["records"][0]["evidence"] == {"b": [None]}
+    assert from_document(document).records == [record]

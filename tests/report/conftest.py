@@ -1,4 +1,4 @@
-"""A run as the translation suite leaves one: eleven variants, three of them in trouble."""
+"""A run like one of the translation suite: eleven variants, three of them with problems."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.evidence import Evidence, VariantSettings
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 
 HOST: dict[str, Any] = {
     "instance_type": "c7i.large",
@@ -42,19 +44,19 @@ def variant(
             "peak_memory": Measure((size_mb + 410) * 1e6, "bytes"),
         },
         gates=[GateRecord(metric, "min = 22.0", Verdict.PASS, "", "", "thresholds.toml:9")],
-        settings={
-            "threads": threads,
-            "baseline": name == "torch",
-            "baseline_id": "torch",
-            "confidence": 0.99,
-            "samples": 400,
-        },
-        evidence={"quality_metric": metric},
+        settings=VariantSettings(
+            threads=threads,
+            baseline=name == "torch",
+            baseline_id="torch",
+            confidence=0.99,
+            samples=400,
+        ),
+        evidence=Evidence(quality_metric=metric),
     )
     if speedup is not None:
         record.measures["speedup"] = Measure(speedup, "ratio", speedup * 0.986, speedup * 1.015, 24)
         difference = Measure(bleu - 26.2, "points", bleu - 26.6, bleu - 25.8, 400)
-        record.evidence["differences"] = {metric: vars(difference)}
+        record.evidence.differences = {metric: difference}
     return record
 
 
@@ -102,7 +104,7 @@ def translation() -> RunRecord:
     records[7] = Record(
         "translation",
         "ctranslate2",
-        settings={"baseline": False, "baseline_id": "torch"},
+        settings=VariantSettings(baseline=False, baseline_id="torch"),
         errors=[
             "the worker of ctranslate2 was ended by signal 9 (SIGKILL): likely out of memory\n"
             "Its last words:\n  \x1b[31mloading model.bin\x1b[0m"

@@ -1,4 +1,4 @@
-"""Markdown and workflow commands: text of others can't break out of its place."""
+"""Markdown and workflow commands, in which hostile names must have no effect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 from pytest_infperf.report import github, markdown
 
 HOSTILE = "a|b`<img src=x>\n# head [x](y) ::error::"
@@ -22,7 +23,7 @@ def hostile() -> RunRecord:
     return RunRecord({"cpu_model": "<script>"}, None, [record])
 
 
-def test_markdown_escapes_what_it_did_not_write(hostile: RunRecord) -> None:
+def test_markdown_escapes_names_and_messages(hostile: RunRecord) -> None:
     text = markdown.summary(hostile)
     assert "<img" not in text
     assert "<script" not in text
@@ -32,38 +33,40 @@ def test_markdown_escapes_what_it_did_not_write(hostile: RunRecord) -> None:
     assert all(row.replace("\\|", "").count("|") == cells for row in rows)
 
 
-def test_a_command_is_one_line(hostile: RunRecord) -> None:
+def test_a_workflow_command_is_one_line(hostile: RunRecord) -> None:
     lines = list(github.workflow_commands(hostile, Path("/w"), {"GITHUB_ACTIONS": "true"}))
     assert len(lines) == 2
     assert all("\n" not in line for line in lines)
-    head, _, told = lines[0].removeprefix("::error ").partition("::")
+    head, _, message = lines[0].removeprefix("::error ").partition("::")
     where = dict(part.split("=", 1) for part in head.split(","))
     assert where["file"] == "thresholds.toml"
     assert where["line"] == "7"
     assert "%3A%3Aerror" in where["title"]
-    assert told.endswith("do, 5 %25")
+    assert message.endswith("do, 5 %25")
     assert "%0Aof" in lines[1]
 
 
-def test_outside_of_actions_there_are_none(hostile: RunRecord) -> None:
+def test_there_are_no_workflow_commands_outside_github_actions(hostile: RunRecord) -> None:
     assert list(github.workflow_commands(hostile, Path("/w"), {})) == []
 
 
-def test_a_summary_is_added_to_what_is_there(hostile: RunRecord, tmp_path: Path) -> None:
+def test_a_summary_is_appended(hostile: RunRecord, tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     path.write_text("before\n")
     assert github.write_summary(hostile, {"GITHUB_STEP_SUMMARY": str(path)}) is None
     assert path.read_text().startswith("before\n## Inference")
 
 
-def test_a_summary_that_is_too_long_says_so(hostile: RunRecord, tmp_path: Path) -> None:
+def test_a_summary_that_is_too_long_is_replaced_by_a_line(
+    hostile: RunRecord, tmp_path: Path
+) -> None:
     path = tmp_path / "summary.md"
     path.write_bytes(b"x" * 1024**2)
     github.write_summary(hostile, {"GITHUB_STEP_SUMMARY": str(path)})
     assert path.read_text().endswith("see the job's log.\n")
 
 
-def test_a_summary_that_cannot_be_written_is_told(hostile: RunRecord, tmp_path: Path) -> None:
+def test_a_summary_that_cannot_be_written_is_reported(hostile: RunRecord, tmp_path: Path) -> None:
     trouble = github.write_summary(hostile, {"GITHUB_STEP_SUMMARY": str(tmp_path)})
     assert trouble
     assert "was not written" in trouble

@@ -1,4 +1,4 @@
-"""The page: whole, safe, and the same in a real browser."""
+"""The page: complete, escaped, accessible, and free of errors in a browser."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf.records.record import RunRecord, Verdict
-from pytest_infperf.report import html, plots
-from pytest_infperf.report.plots import Course, PlotPoint
+from pytest_infperf.report import html, plots, svg
+from pytest_infperf.report.plots import HistoryLine, PlotPoint
 
 HOSTILE = "<script>alert(1)</script>&\"'<img src=x onerror=alert(1)>"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -36,22 +36,22 @@ def elements(text: str) -> list[tuple[str, dict[str, str | None]]]:
 
 @pytest.fixture
 def whole(translation: RunRecord) -> RunRecord:
-    """With latencies, a hostile variant, and one that could not be measured."""
+    """A run with latencies, a variant with a hostile name, and one that could not be measured."""
     for record in translation.records:
         if p50 := record.measures.get("latency_p50"):
-            record.evidence["latency_percentiles_s"] = [
+            record.evidence.latency_percentiles_s = [
                 p50.value * (0.5 + i / 100) for i in range(101)
             ]
     translation.records[2].variant = HOSTILE
-    translation.records[2].evidence["note"] = HOSTILE
+    translation.records[2].evidence.more["note"] = HOSTILE
     return translation
 
 
 @pytest.fixture
 def page(whole: RunRecord) -> str:
     labels = [f"11-0{i}\nabc" for i in range(1, 9)]
-    course = Course(HOSTILE, labels, [1, 1, 1, 1, 2, 2, 2, 2.0], "s", [4])
-    return html.page(whole, {"translation": {"latency_p50": [course]}})
+    line = HistoryLine(HOSTILE, labels, [1, 1, 1, 1, 2, 2, 2, 2.0], "s", [4])
+    return html.page(whole, {"translation": {"latency_p50": [line]}})
 
 
 def test_verdicts_come_first(page: str) -> None:
@@ -60,7 +60,7 @@ def test_verdicts_come_first(page: str) -> None:
     assert "thresholds.toml:12" in page
 
 
-def test_a_picture_each_for_speed_latency_quality_and_history(page: str) -> None:
+def test_speed_latency_quality_and_history_have_a_figure_each(page: str) -> None:
     titles = re.findall(r"<h3>(.*?)</h3>", page)
     assert titles[:4] == [
         "Speed-up over the baseline", "Latency distributions", "Speed and quality", "History",
@@ -68,14 +68,14 @@ def test_a_picture_each_for_speed_latency_quality_and_history(page: str) -> None
     assert page.count('role="img"') == 4
 
 
-def test_text_of_others_is_text(page: str) -> None:
+def test_hostile_names_are_escaped(page: str) -> None:
     found = elements(page)
     assert not [tag for tag, _ in found if tag in ("script", "img", "iframe", "link", "object")]
     assert not [name for _, attributes in found for name in attributes if name.startswith("on")]
     assert "&lt;script&gt;alert(1)" in page
 
 
-def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
+def test_no_external_resource_is_loaded(page: str) -> None:
     for tag, attributes in elements(page):
         for name in ("src", "href", "xlink:href", "data", "action"):
             target = attributes.get(name)
@@ -84,7 +84,7 @@ def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
     assert not re.search(r"url\((?!#)", page)
 
 
-def test_ids_are_there_once_and_references_lead_somewhere(page: str) -> None:
+def test_ids_are_unique_and_references_resolve(page: str) -> None:
     found = elements(page)
     ids = [attributes["id"] for _, attributes in found if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -92,13 +92,13 @@ def test_ids_are_there_once_and_references_lead_somewhere(page: str) -> None:
     assert {str(t).removeprefix("#") for t in targets} <= set(ids)
 
 
-def test_cells_have_headers_that_a_screen_reader_can_name(page: str) -> None:
+def test_header_cells_have_a_scope_for_screen_readers(page: str) -> None:
     scopes = [a.get("scope") for tag, a in elements(page) if tag == "th"]
     assert scopes
     assert set(scopes) == {"col", "row"}
 
 
-def test_a_run_where_all_is_well_says_so(translation: RunRecord) -> None:
+def test_a_run_without_problems_says_that_every_limit_is_kept(translation: RunRecord) -> None:
     for record in translation.records:
         record.errors.clear()
         record.gates = [gate for gate in record.gates if gate.verdict is Verdict.PASS]
@@ -107,11 +107,11 @@ def test_a_run_where_all_is_well_says_so(translation: RunRecord) -> None:
     assert "<title>Inference: pass</title>" in page
 
 
-def test_a_run_without_measures_is_still_a_page() -> None:
+def test_a_run_without_records_has_a_page() -> None:
     assert "no limits were judged" in html.page(RunRecord({}, None))
 
 
-def test_the_front_is_what_no_other_beats() -> None:
+def test_the_front_has_the_undominated_points() -> None:
     points = [
         PlotPoint("slow", 9, 30),
         PlotPoint("best", 1, 30),
@@ -119,18 +119,18 @@ def test_the_front_is_what_no_other_beats() -> None:
         PlotPoint("x", 1, 20),
     ]
     assert [p.name for p in plots.undominated(points)] == ["best"]
-    assert [p.name for p in plots.undominated(points, y_rises=False)] == ["x"]
+    assert [p.name for p in plots.undominated(points, higher_is_better=False)] == ["x"]
     both = [PlotPoint("fast", 1, 20), PlotPoint("good", 5, 30), PlotPoint("bad", 6, 25)]
     assert [p.name for p in plots.undominated(both)] == ["fast", "good"]
 
 
 def test_lines_differ_without_colour() -> None:
-    styles = [style for style, _ in zip(plots._styles(), range(11), strict=False)]
+    styles = [style for style, _ in zip(svg.line_styles(), range(11), strict=False)]
     assert len({(style["marker"], style["linestyle"]) for style in styles}) == 11
 
 
 def test_in_a_real_browser(page: str, tmp_path: Path) -> None:
-    """No errors on the console, no requests, and a picture that is not blank."""
+    """The console has no errors, nothing is requested, and the screenshot is not blank."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         pytest.skip("there is no Chromium")

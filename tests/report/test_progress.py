@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pytest_infperf.report.progress import LiveProgress, PlainProgress, Progress, progress_for
+from pytest_infperf.report.progress import LiveProgress, LogProgress, Progress, progress_for
 
 
 class Screen:
-    """As much of a terminal as the progress line needs: rows of text and a cursor."""
+    """The part of a terminal that the progress line needs: rows of text and a cursor."""
 
     def __init__(self) -> None:
         self.rows = [""]
@@ -65,7 +65,7 @@ def live(screen: Screen, clock: Clock) -> LiveProgress:
     )
 
 
-def test_the_line_stays_below_and_gives_the_cursor_back(
+def test_the_line_is_below_pytests_and_restores_the_cursor(
     live: LiveProgress, screen: Screen, clock: Clock
 ) -> None:
     live.start(3)
@@ -80,7 +80,9 @@ def test_the_line_stays_below_and_gives_the_cursor_back(
     assert screen.shown == ["test_translation.py .F"]
 
 
-def test_at_the_start_of_a_line_none_is_left_empty(live: LiveProgress, screen: Screen) -> None:
+def test_no_empty_line_is_left_if_pytest_is_at_the_start_of_a_line(
+    live: LiveProgress, screen: Screen
+) -> None:
     live.start(3)
     live.phase("translation", "onnx", "building")
     assert screen.shown == ["1/3 · translation[onnx] building"]
@@ -90,7 +92,7 @@ def test_at_the_start_of_a_line_none_is_left_empty(live: LiveProgress, screen: S
     assert screen.shown == ["PASSED"]
 
 
-def test_hiding_twice_is_hiding_once(live: LiveProgress, screen: Screen) -> None:
+def test_hiding_twice_has_no_further_effect(live: LiveProgress, screen: Screen) -> None:
     live.start(1)
     screen.write("dots")
     live.phase("s", "v", "building")
@@ -100,7 +102,9 @@ def test_hiding_twice_is_hiding_once(live: LiveProgress, screen: Screen) -> None
     assert screen.shown == ["dots!"]
 
 
-def test_a_narrow_terminal_loses_the_end_and_wraps_nothing(screen: Screen, clock: Clock) -> None:
+def test_a_narrow_terminal_truncates_the_end_and_does_not_wrap(
+    screen: Screen, clock: Clock
+) -> None:
     live = LiveProgress(screen.write, lambda: 30, lambda: screen.column, clock=clock)
     live.start(45)
     clock.now += 20
@@ -109,7 +113,7 @@ def test_a_narrow_terminal_loses_the_end_and_wraps_nothing(screen: Screen, clock
     assert screen.shown == ["2/45 · about 15 min left · tra"[:29]]
 
 
-def test_the_same_phase_is_drawn_only_now_and_then(clock: Clock) -> None:
+def test_the_same_phase_is_redrawn_rarely(clock: Clock) -> None:
     written: list[str] = []
     live = LiveProgress(written.append, lambda: 80, lambda: 0, clock=clock)
     live.start(2)
@@ -119,7 +123,9 @@ def test_the_same_phase_is_drawn_only_now_and_then(clock: Clock) -> None:
     assert len([text for text in written if "measuring" in text]) < 10
 
 
-def test_time_goes_on_while_a_phase_lasts(live: LiveProgress, screen: Screen, clock: Clock) -> None:
+def test_the_remaining_time_is_updated_during_a_phase(
+    live: LiveProgress, screen: Screen, clock: Clock
+) -> None:
     live.start(6)
     clock.now += 20
     live.advance()
@@ -130,19 +136,19 @@ def test_time_goes_on_while_a_phase_lasts(live: LiveProgress, screen: Screen, cl
     assert "about 90 s left" in screen.shown[0]
 
 
-def test_a_log_ends_the_line_of_dots_that_grew_since(clock: Clock) -> None:
+def test_a_log_ends_the_line_that_pytest_has_begun(clock: Clock) -> None:
     written: list[str] = []
     dots = [0, 0, 4, 4]
-    plain = PlainProgress(written.append, column=lambda: dots.pop(0), clock=clock)
+    plain = LogProgress(written.append, column=lambda: dots.pop(0), clock=clock)
     plain.start(2)
     for what in ("building", "starting", "measuring latency", "measuring footprint"):
         plain.phase("s", "v", what)
     assert [line.startswith("\n") for line in written] == [False, False, True, False]
 
 
-def test_logs_get_one_whole_line_a_phase(clock: Clock) -> None:
+def test_a_log_has_one_line_per_phase(clock: Clock) -> None:
     written: list[str] = []
-    plain = PlainProgress(written.append, clock=clock)
+    plain = LogProgress(written.append, clock=clock)
     plain.start(2)
     for what in ("building", "building", "starting", "starting", "measuring latency"):
         plain.phase("translation", "onnx", what)
@@ -159,9 +165,9 @@ def test_logs_get_one_whole_line_a_phase(clock: Clock) -> None:
     ]
 
 
-def test_two_variants_that_build_side_by_side_take_turns_in_whole_lines() -> None:
+def test_variants_that_build_in_parallel_write_whole_lines() -> None:
     written: list[str] = []
-    plain = PlainProgress(written.append)
+    plain = LogProgress(written.append)
     plain.start(4)
     with ThreadPoolExecutor(4) as pool:
         for number in range(200):
@@ -189,7 +195,7 @@ class TestChoice:
         return buffer.getvalue().decode(stream.encoding)
 
     @pytest.mark.parametrize("interactive", [True, False])
-    def test_quiet_is_silent(self, interactive: bool) -> None:
+    def test_quiet_shows_nothing(self, interactive: bool) -> None:
         stream = self.terminal()
         progress = progress_for(stream, quiet=True, interactive=interactive)
         assert type(progress) is Progress
@@ -199,7 +205,7 @@ class TestChoice:
         progress.close()
         assert self.written(stream) == ""
 
-    def test_a_terminal_moves_a_line(self) -> None:
+    def test_a_terminal_gets_a_line_that_is_redrawn(self) -> None:
         stream = self.terminal()
         progress = progress_for(stream, quiet=False, interactive=True)
         progress.start(1)
@@ -220,12 +226,3 @@ class TestChoice:
         progress.start(1)
         progress.phase("größe", "v", "building")
         assert "1/1 | gro?e[v] building" in self.written(stream)
-
-    def test_a_writer_of_ones_own(self) -> None:
-        lines: list[str] = []
-        stream = self.terminal()
-        progress = progress_for(stream, quiet=False, interactive=False, write=lines.append)
-        progress.start(1)
-        progress.phase("s", "v", "building")
-        assert lines == ["infperf 1/1 · s[v] building\n"]
-        assert self.written(stream) == ""

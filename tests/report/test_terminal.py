@@ -8,8 +8,11 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
-from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
-from pytest_infperf.report.spelling import shows_unicode
+from pytest_infperf.records.evidence import Evidence
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
+from pytest_infperf.report.characters import shows_unicode
+from pytest_infperf.report.tables.cells import regression_with_margin, speedup_with_margin
 from pytest_infperf.report.terminal import render
 
 
@@ -22,7 +25,7 @@ def row_of(lines: list[str], variant: str) -> str:
 
 
 def headers_of(run: RunRecord, width: int) -> list[list[str]]:
-    """Of each table, from top to bottom."""
+    """Return the headers of each table, from top to bottom."""
     lines = lines_of(run, width)
     return [re.split(r"\s{2,}", line) for line in lines if line.startswith("variant ")]
 
@@ -82,7 +85,7 @@ def test_40_columns_take_more_tables(translation: RunRecord) -> None:
 
 
 @pytest.mark.parametrize("width", range(36, 220, 7))
-def test_every_number_is_reachable_at_every_width(translation: RunRecord, width: int) -> None:
+def test_every_number_is_shown_at_every_width(translation: RunRecord, width: int) -> None:
     lines = lines_of(translation, width)
     rows = " ".join(line for line in lines if line.split(" ")[0] == "distilled")
     expected = {"1", "2.30x", "36.2", "83.6", "52.5", "25.30", "(-0.90)", "121", "531", "pass"}
@@ -100,7 +103,7 @@ def test_the_order_of_moving_out_of_the_first_table_is_declared(translation: Run
     ]  # fmt: skip
 
 
-def test_the_margin_of_a_short_interval_is_rounded_away_from_certainty() -> None:
+def test_the_margin_is_rounded_up() -> None:
     record = Record("s", "v", {"speedup": Measure(1.2, "ratio", 1.1951, 1.2021)})
     other = Record("s", "w" * 20, {"speedup": Measure(1.2, "ratio", 1.1999, 1.2001)})
     lines = lines_of(RunRecord({}, None, [record, other]), 45)
@@ -108,7 +111,33 @@ def test_the_margin_of_a_short_interval_is_rounded_away_from_certainty() -> None
     assert "1.20x ±0.01" in row_of(lines, "w" * 20)
 
 
-def test_the_title_says_what_the_numbers_rest_on(translation: RunRecord) -> None:
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (1.15, 1.28, "1.20x ±0.08"),
+        (1.15, 1.35, "1.20x [1.15, 1.35]"),
+        (0.2, 187.8, "1.20x [0.20, 187.80]"),
+        (None, 1.35, "1.20x [?, 1.35]"),
+        (0.0, None, "1.20x [0.00, ?]"),
+        (None, None, "1.20x"),
+    ],
+)
+def test_a_margin_stands_for_two_sides_that_are_alike(
+    low: float | None, high: float | None, shown: str
+) -> None:
+    record = Record("s", "v" * 20, {"speedup": Measure(1.2, "ratio", low, high)})
+    assert " ".join(speedup_with_margin(record)).strip() == shown
+    assert shown in row_of(lines_of(RunRecord({}, None, [record]), 45), "v" * 20)
+
+
+def test_a_regression_has_both_bounds_where_its_sides_differ() -> None:
+    measures = {"regression": Measure(0.02, "fraction", 0.0, 0.09)}
+    assert regression_with_margin(Record("s", "v", measures)).tail == "[0.00, 9.00]"
+    measures = {"regression": Measure(0.02, "fraction", 0.0, 0.03)}
+    assert regression_with_margin(Record("s", "v", measures)).tail == "±2.00"
+
+
+def test_the_headings_name_baseline_confidence_samples_and_host(translation: RunRecord) -> None:
     assert lines_of(translation, 100)[:2] == [
         "translation · 11 variants · baseline torch · 99 % confidence · 400 samples",
         "on c7i.large, Intel(R) Xeon(R) Platinum 8488C, 1 core with 2 threads",
@@ -116,7 +145,7 @@ def test_the_title_says_what_the_numbers_rest_on(translation: RunRecord) -> None
 
 
 @pytest.mark.parametrize(
-    ("host", "told"),
+    ("host", "heading"),
     [
         ({}, "on unknown CPU"),
         ({"cpu_model": "X", "logical_cores": 8, "physical_cores": 8}, "on X, 8 cores"),
@@ -131,8 +160,8 @@ def test_the_title_says_what_the_numbers_rest_on(translation: RunRecord) -> None
         ),
     ],
 )
-def test_the_host_in_words(host: dict[str, object], told: str) -> None:
-    assert lines_of(RunRecord(host, None, [Record("s", "v")]), 80)[1] == told
+def test_the_heading_names_the_host(host: dict[str, object], heading: str) -> None:
+    assert lines_of(RunRecord(host, None, [Record("s", "v")]), 80)[1] == heading
 
 
 def test_the_baseline_is_marked_in_its_row(translation: RunRecord) -> None:
@@ -144,31 +173,31 @@ def test_the_baseline_is_marked_in_its_row(translation: RunRecord) -> None:
     assert "torch-eager-fp32 *" in render(translation, 80, colour=False)
 
 
-def test_broken_gates_stand_below_failed_first_then_undecided_then_errors(
+def test_problems_are_listed_failed_first_then_inconclusive_then_errors(
     translation: RunRecord,
 ) -> None:
     words = [line.split()[0] for line in lines_of(translation, 80) if line[:1].isupper()]
     assert words == ["FAIL", "INCONCLUSIVE", "ERROR"]
     lines = lines_of(translation, 300)
-    told = lines.index(
+    start = lines.index(
         "FAIL translation[onnx-int8] speedup 1.31x [1.29, 1.33] is below the limit of 1.50x "
         "(24 pairs) (thresholds.toml:12)"
     )
-    assert lines[told + 1].startswith("    search the number of threads (--infperf-threads best)")
+    assert lines[start + 1].startswith("    search the number of threads (--infperf-threads best)")
 
 
-def test_doubts_stand_below_the_broken_speedup_of_their_variant_only() -> None:
+def test_doubts_are_listed_below_the_broken_speedup_of_their_variant_only() -> None:
     def record(name: str, verdict: Verdict) -> Record:
         gates = [
             GateRecord("speedup", "min = 2", verdict, "speedup is low", "fuse the graph"),
             GateRecord("size", "max = 1", Verdict.FAIL, "size is large", "distil"),
         ]
-        return Record("s", name, gates=gates, evidence={"doubts": ["no VNNI", "unfused"]})
+        return Record("s", name, gates=gates, evidence=Evidence(doubts=["no VNNI", "unfused"]))
 
     kept, broken = record("kept", Verdict.PASS), record("broken", Verdict.FAIL)
     lines = lines_of(RunRecord({}, None, [kept, broken]), 80)
-    told = lines.index("FAIL s[broken] speedup is low")
-    assert lines[told : told + 5] == [
+    start = lines.index("FAIL s[broken] speedup is low")
+    assert lines[start : start + 5] == [
         "FAIL s[broken] speedup is low", "    fuse the graph", "    no VNNI", "    unfused", "",
     ]  # fmt: skip
     assert lines.count("    no VNNI") == 1
@@ -177,14 +206,14 @@ def test_doubts_stand_below_the_broken_speedup_of_their_variant_only() -> None:
 def test_a_variant_without_measures_shows_dashes_and_its_reason(translation: RunRecord) -> None:
     lines = lines_of(translation, 200)
     assert row_of(lines, "ctranslate2").split() == ["ctranslate2", *"--------", "error"]
-    told = lines.index(
+    start = lines.index(
         "ERROR translation[ctranslate2] the worker of ctranslate2 was ended by signal 9 (SIGKILL): "
         "likely out of memory"
     )
-    assert lines[told + 1 : told + 3] == ["    Its last words:", "    loading model.bin"]
+    assert lines[start + 1 : start + 3] == ["    Its last words:", "    loading model.bin"]
 
 
-def test_long_last_words_keep_their_end() -> None:
+def test_a_long_error_keeps_its_end() -> None:
     error = "\n".join(["it died", *(f"frame {number}" for number in range(50)), "MemoryError"])
     lines = lines_of(RunRecord({}, None, [Record("s", "v", errors=[error])]), 80)
     assert lines[-8:][0] == "ERROR s[v] it died"
@@ -219,7 +248,7 @@ def test_colour_only_repeats_what_words_say(translation: RunRecord) -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_ascii_where_the_encoding_has_no_more(translation: RunRecord, width: int) -> None:
+def test_the_report_is_ascii_without_unicode(translation: RunRecord, width: int) -> None:
     translation.records[1] = dataclasses.replace(
         translation.records[1], variant="größe-日本", errors=["„kaputt” …"]
     )
@@ -240,7 +269,7 @@ def test_which_streams_show_unicode() -> None:
     assert not shows_unicode(io.StringIO())
 
 
-def test_an_absurdly_long_id_goes_on_below_and_loses_nothing(translation: RunRecord) -> None:
+def test_a_very_long_id_continues_on_the_next_lines(translation: RunRecord) -> None:
     long = "onnx-" + "x" * 90
     translation.records[2] = dataclasses.replace(translation.records[2], variant=long)
     lines = lines_of(translation, 80)
@@ -257,15 +286,12 @@ def test_wide_characters_keep_the_columns_straight(translation: RunRecord) -> No
     assert len(ends) == 1
 
 
-def test_another_suite_another_table_with_its_own_metric(translation: RunRecord) -> None:
+def test_each_suite_has_a_table_with_its_own_metric(translation: RunRecord) -> None:
     speech = Record(
         "speech",
         "whisper",
         {"wer": Measure(0.0521, "fraction")},
-        evidence={
-            "quality_metric": "wer",
-            "differences": {"wer": {"value": 0.0012, "unit": "fraction"}},
-        },
+        evidence=Evidence(quality_metric="wer", differences={"wer": Measure(0.0012, "fraction")}),
     )
     lines = lines_of(RunRecord({}, None, [*translation.records, speech]), 120)
     start = lines.index("speech · 1 variant")
@@ -282,11 +308,11 @@ def test_a_suite_without_quality_has_no_column_for_it() -> None:
     assert "1 ms" in row_of(lines, "v")
 
 
-def test_a_run_without_records_says_nothing() -> None:
+def test_a_run_without_records_has_an_empty_report() -> None:
     assert render(RunRecord({}, None), 80, colour=True) == ""
 
 
-def test_the_environment_has_no_say(
+def test_environment_variables_have_no_effect(
     translation: RunRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = render(translation, 150, colour=True)
@@ -295,11 +321,11 @@ def test_the_environment_has_no_say(
     assert render(translation, 150, colour=True) == expected
 
 
-def test_int8_that_is_slower_is_explained_though_its_limits_are_kept() -> None:
+def test_slow_int8_is_explained_even_if_every_limit_is_kept() -> None:
     slow = Record("speech", "onnx-int8", {"speedup": Measure(0.55, "ratio", 0.51, 0.6, 12)})
-    slow.evidence["doubts"] = ["its LSTMs are quantised dynamically"]
+    slow.evidence.doubts = ["its LSTMs are quantised dynamically"]
     fast = Record("speech", "torch-int8", {"speedup": Measure(1.5, "ratio", 1.4, 1.6, 12)})
-    fast.evidence["doubts"] = ["this CPU has no int8 dot products"]
+    fast.evidence.doubts = ["this CPU has no int8 dot products"]
     text = render(RunRecord({}, None, [slow, fast]), 100, colour=False)
     assert "SLOWER speech[onnx-int8] has 0.55x of the baseline's speed" in text
     assert "    its LSTMs are quantised dynamically" in text

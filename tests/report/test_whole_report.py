@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_infperf.records.record import GateRecord, Measure, Record, RunRecord, Verdict
+from pytest_infperf.records.evidence import Evidence, VariantSettings
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 from pytest_infperf.report.terminal import render
 
-SETTINGS = {"threads": 1, "baseline_id": "torch", "confidence": 0.99, "samples": 400}
+SETTINGS = VariantSettings(threads=1, baseline_id="torch", confidence=0.99, samples=400)
 HOST = {"cpu_model": "Some CPU", "logical_cores": 2, "physical_cores": 2}
 
 
@@ -18,13 +20,13 @@ def record(name: str, speedup: float | None, *gates: GateRecord, doubts: list[st
         "size": Measure(310e6, "bytes"),
         "peak_memory": Measure(720e6, "bytes"),
     }
-    evidence: dict[str, object] = {"quality_metric": "bleu"}
+    evidence = Evidence(quality_metric="bleu")
     if speedup:
         measures["speedup"] = Measure(speedup, "ratio", speedup - 0.02, speedup + 0.02, 24)
-        evidence["differences"] = {"bleu": {"value": -0.2, "unit": "points"}}
+        evidence.differences = {"bleu": Measure(-0.2, "points")}
     if doubts:
-        evidence["doubts"] = doubts
-    return Record("translation", name, measures, [*gates], {**SETTINGS}, evidence)
+        evidence.doubts = doubts
+    return Record("translation", name, measures, [*gates], SETTINGS, evidence)
 
 
 def gate(measure: str, verdict: Verdict, why: str, remedy: str) -> GateRecord:

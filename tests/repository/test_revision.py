@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from pytest_infperf.repository import revision as module
+from pytest_infperf.repository import git as git_module
 from pytest_infperf.repository.revision import revision
 
 
@@ -66,6 +67,37 @@ def test_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert revision(tmp_path / "no-such-folder") is None
 
 
+def test_a_repository_that_git_does_not_read_is_no_missing_one(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(repository)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    notices: list[str] = []
+    assert revision(repository, notices.append) is None
+    (notice,) = notices
+    assert "the commit is not recorded" in notice
+    assert f"git config --global --add safe.directory {repository}" in notice
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(repository.parent))
+    assert revision(tmp_path_factory.mktemp("none"), notices.append) is None
+    assert len(notices) == 1
+
+
+def test_variables_of_a_git_hook_are_ignored(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = commit(repository)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path_factory.mktemp("elsewhere")))
+    assert revision(repository) == {"commit": head, "branch": "main", "dirty": False}
+
+
+def test_a_branch_that_is_not_utf_8_can_be_printed(repository: Path) -> None:
+    commit(repository)
+    subprocess.run(["git", "-C", repository, "checkout", "-qb", b"caf\xe9"], check=True)
+    assert (revision(repository) or {})["branch"] == "caf�"
+
+
 def test_without_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(repository))
     assert revision(repository) is None
@@ -77,5 +109,5 @@ def test_a_git_that_hangs(repository: Path, monkeypatch: pytest.MonkeyPatch) -> 
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(repository), prepend=":")
-    monkeypatch.setattr(module, "TIME_LIMIT_S", 0.2)
+    monkeypatch.setattr(git_module, "TIME_LIMIT_S", 0.2)
     assert revision(repository) is None

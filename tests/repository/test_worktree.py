@@ -1,4 +1,4 @@
-"""A revision in a folder of its own: shallow clones, submodules, and what a killed run left."""
+"""Worktrees of revisions: shallow clones, submodules, and the leftovers of killed runs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_two_runs_have_two_trees(repository: Path, tmp_path: Path) -> None:
     other.close()
 
 
-def test_what_a_killed_run_left_goes_with_the_next(repository: Path, tmp_path: Path) -> None:
+def test_the_next_run_removes_what_a_killed_run_left(repository: Path, tmp_path: Path) -> None:
     commit_ = worktree.resolve(repository, "HEAD")
     left = Worktree.add(commit_, tmp_path / "cache", print)
     left._lock.release()  # as the system does when a process dies
@@ -95,12 +95,12 @@ def test_a_submodule_that_was_not_fetched_is_named(repository: Path, tmp_path: P
     notices: list[str] = []
     clone = worktree.resolve(tmp_path / "clone", "HEAD")
     Worktree.add(clone, tmp_path / "cache", notices.append).close()
-    (told,) = notices
-    assert "the submodule models is missing" in told
-    assert "git submodule update --init models" in told
+    (notice,) = notices
+    assert "the submodule models is missing" in notice
+    assert "git submodule update --init models" in notice
 
 
-def test_inside_a_git_hook_it_is_the_same(
+def test_variables_of_a_git_hook_are_ignored(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "elsewhere"))
@@ -108,3 +108,9 @@ def test_inside_a_git_hook_it_is_the_same(
     tree = Worktree.add(worktree.resolve(repository, "HEAD~1"), tmp_path / "cache", print)
     assert (tree.folder / "file").read_text() == "first"
     tree.close()
+
+
+def test_without_git_the_message_says_so(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(repository))
+    with pytest.raises(UserError, match="--infperf-against needs git, which is not on PATH"):
+        worktree.resolve(repository, "HEAD")

@@ -1,4 +1,4 @@
-"""Instances, cost and autoscaling, by hand-made records."""
+"""Instances, cost and autoscaling from made-up records."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ import pytest
 from pytest_infperf.cli import main
 from pytest_infperf.cost import prices
 from pytest_infperf.records import file as record_file
-from pytest_infperf.records.record import Measure, Record, RunRecord
-from pytest_infperf.serving.capacity import Aim, Fleet, Site, by_cost, sites
+from pytest_infperf.records.evidence import ServerSettings, VariantSettings
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record, RunRecord
+from pytest_infperf.serving.capacity import (
+    CapacityPlan,
+    Demand,
+    InstanceCapacity,
+    by_cost,
+    instance_capacities,
+)
 
-SITE = Site("c7i.large", "echo", "fast", 50.0, 2, 1.2, 2, 200.0, 0.09)
+CAPACITY = InstanceCapacity("c7i.large", "echo", "fast", 50.0, 2, 1.2, 2, 200.0, 0.09)
 
 
 def run_record(instance: str | None, rate: float, usd: float | None) -> RunRecord:
@@ -25,49 +33,54 @@ def run_record(instance: str | None, rate: float, usd: float | None) -> RunRecor
         "cpu_usage@Server": Measure(1.0, "cores"),
         "throughput": Measure(4 * rate, "samples/s"),
     }
-    settings = {"serving": {"workers": 2}}
+    settings = VariantSettings(serving=ServerSettings(2, 64, 1, 0.0, 30.0, 1000, 1, [0], [1]))
     return RunRecord(host, None, [Record("echo", "fast", measures, settings=settings)])
 
 
 def test_as_many_instances_as_the_rate_takes_at_that_utilisation() -> None:
-    assert Fleet(SITE, Aim(40, 0.8, 0)).instances == 1
-    assert Fleet(SITE, Aim(40.1, 0.8, 0)).instances == 2
-    fleet = Fleet(SITE, Aim(1000, 0.8, 1))
-    assert (fleet.instances, fleet.replicas) == (26, 52)
+    assert CapacityPlan(CAPACITY, Demand(40, 0.8, 0)).instances == 1
+    assert CapacityPlan(CAPACITY, Demand(40.1, 0.8, 0)).instances == 2
+    plan = CapacityPlan(CAPACITY, Demand(1000, 0.8, 1))
+    assert (plan.instances, plan.replicas) == (26, 52)
 
 
 def test_cost_by_month_and_by_million() -> None:
-    fleet = Fleet(SITE, Aim(1000, 0.8, 0))
-    assert fleet.usd_per_month == pytest.approx(25 * 0.09 * 730)
-    assert fleet.usd_per_million == pytest.approx(25 * 0.09 / 3.6e6 * 1e6)
-    assert fleet.batch_usd_per_million == pytest.approx(0.09 / 3600 / 200 * 1e6)
-    assert fleet.batch_hours == pytest.approx(1000 * 86_400 / 200 / 3600)
+    plan = CapacityPlan(CAPACITY, Demand(1000, 0.8, 0))
+    assert plan.usd_per_month == pytest.approx(25 * 0.09 * 730)
+    assert plan.usd_per_million == pytest.approx(25 * 0.09 / 3.6e6 * 1e6)
+    assert plan.batch_usd_per_million == pytest.approx(0.09 / 3600 / 200 * 1e6)
+    assert plan.batch_hours == pytest.approx(1000 * 86_400 / 200 / 3600)
 
 
 def test_autoscaling_targets_are_at_the_utilisation() -> None:
-    tracking = Fleet(SITE, Aim(100, 0.8, 1)).target_tracking()
+    tracking = CapacityPlan(CAPACITY, Demand(100, 0.8, 1)).target_tracking()
     assert tracking["ALBRequestCountPerTarget"]["TargetValue"] == 50 * 0.8 * 60
     assert tracking["ASGAverageCPUUtilization"]["TargetValue"] == pytest.approx(48)
     assert tracking["MinSize"] <= tracking["DesiredCapacity"] <= tracking["MaxSize"]
 
 
-def test_sites_are_of_runs_that_have_a_highest_rate() -> None:
+def test_capacities_come_from_records_with_a_highest_rate() -> None:
     table = prices.table(None, Path.cwd())
     plain = RunRecord({}, None, [Record("echo", "slow")])
-    [site] = sites([plain, run_record("c7i.large", 30, 0.2)], table)
-    assert (site.host, site.rate, site.workers, site.usd_per_hour) == ("c7i.large", 30, 2, 0.2)
-    assert site.batch_rate == 120
+    [capacity] = instance_capacities([plain, run_record("c7i.large", 30, 0.2)], table)
+    assert (capacity.host, capacity.rate, capacity.workers, capacity.usd_per_hour) == (
+        "c7i.large",
+        30,
+        2,
+        0.2,
+    )
+    assert capacity.batch_rate == 120
 
 
-def test_the_cheapest_fleet_comes_first_and_unpriced_ones_last() -> None:
+def test_the_cheapest_plan_comes_first_and_unpriced_ones_last() -> None:
     table = prices.table(None, Path.cwd())
     runs = [
         run_record(None, 500, None),
         run_record("a.large", 50, 0.1),
         run_record("b.large", 100, 0.15),
     ]
-    ordered = by_cost([Fleet(site, Aim(1000)) for site in sites(runs, table)])
-    assert [fleet.site.host for fleet in ordered] == ["b.large", "a.large", "a CPU"]
+    ordered = by_cost([CapacityPlan(c, Demand(1000)) for c in instance_capacities(runs, table)])
+    assert [plan.capacity.host for plan in ordered] == ["b.large", "a.large", "a CPU"]
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +106,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         (["--rate", "1/s", "--suite", "other"], "no highest rate"),
     ],
 )
-def test_what_cannot_be_planned(
+def test_mistakes_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], word: str
 ) -> None:
     record_file.write(tmp_path / "a.json", run_record("a.large", 50, 0.1))

@@ -1,4 +1,4 @@
-"""Bootstrap intervals, on scores and rates whose spread is known."""
+"""Bootstrap intervals of scores and rates whose sampling distribution is known."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from scipy import special
 
@@ -18,7 +17,7 @@ Array = NDArray[np.float64]
 
 
 def share(totals: Array) -> float:
-    """Accuracy: right answers over answers."""
+    """Return the accuracy: right answers over answers."""
     return float(totals[0] / totals[1])
 
 
@@ -38,15 +37,15 @@ def test_interval_has_the_width_of_a_proportion() -> None:
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=20)
-def test_a_seed_gives_one_interval(seed: int) -> None:
+def test_equal_seeds_give_equal_intervals(seed: int) -> None:
     right = np.random.default_rng(seed).random(60) < 0.7
     first = interval(answers(right), share, 0.9, seed)
     assert interval(answers(right), share, 0.9, seed) == first
     assert first != (None, None)
 
 
-def test_large_sets_are_resampled_in_parts_with_the_same_law() -> None:
-    """So many samples that no single matrix of counts holds all resamples."""
+def test_large_sets_are_resampled_in_parts_with_the_same_distribution() -> None:
+    """One matrix of counts cannot hold all resamples of so many samples."""
     right = np.arange(30_000) % 10 != 0
     low, high = interval(answers(right), share, 0.95, seed=2, resamples=400)
     assert low is not None
@@ -68,8 +67,8 @@ def test_a_system_does_not_differ_from_itself() -> None:
     assert outcome == (0.0, 0.0, 0.0)
 
 
-def test_pairing_sees_what_separate_intervals_hide() -> None:
-    """20 of 1,000 answers turn wrong: apart, the intervals overlap; paired, they do not."""
+def test_pairing_finds_a_difference_that_separate_intervals_hide() -> None:
+    """20 of 1,000 answers become wrong: only the separate intervals overlap."""
     better = np.arange(1000) % 5 != 0
     worse = better.copy()
     worse[np.flatnonzero(better)[:20]] = False
@@ -91,8 +90,8 @@ def test_difference_changes_sign_with_the_order() -> None:
     difference, low, high = paired_difference(a, b, share, 0.95, seed=5)
     assert low is not None
     assert high is not None
-    turned = paired_difference(b, a, share, 0.95, seed=5)
-    assert turned == pytest.approx((-difference, -high, -low))
+    swapped = paired_difference(b, a, share, 0.95, seed=5)
+    assert swapped == pytest.approx((-difference, -high, -low))
 
 
 def test_systems_on_other_samples_are_refused() -> None:
@@ -104,8 +103,8 @@ def test_equal_batches_have_one_rate() -> None:
     assert ratio_of_sums([32.0] * 20, [2.0] * 20, 0.99, seed=1) == (16.0, 16.0)
 
 
-def test_throughput_of_few_batches_is_covered() -> None:
-    """13 batches of 32, as of 400 samples: plain percentiles cover 96.5 %, these 98.6."""
+def test_the_interval_of_few_batches_covers_the_throughput() -> None:
+    """13 batches of 32, as for 400 samples: plain percentiles cover 96.5 %, expanded 98.6 %."""
     rng = np.random.default_rng(13)
     covered = 0
     for run in range(400):
@@ -140,7 +139,7 @@ def test_the_interval_of_a_mean_has_the_width_of_its_standard_error(count: int) 
 
 
 def test_the_interval_of_a_mean_covers_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of neighbours are resampled: fewer of them than usual, for they are what takes time."""
+    """With fewer runs of consecutive values than usual, because their number takes the time."""
     monkeypatch.setattr(bootstrap, "_MOST_RUNS", 50)
     draws = np.random.default_rng(6).lognormal(0, 0.3, size=(200, 600))
     truth = math.exp(0.3**2 / 2)
@@ -170,7 +169,7 @@ def test_the_mean_of_too_few_has_no_bounds(count: int) -> None:
 
 
 def _autocorrelated(n: int, seed: int, memory: float) -> list[float]:
-    """Latencies of which each resembles the one before: an AR(1) process, exponentiated."""
+    """Return latencies whose logarithms are an AR(1) process with that autocorrelation."""
     draw = np.random.default_rng(seed).normal(size=n)
     values = np.empty(n)
     values[0] = draw[0]
@@ -180,7 +179,7 @@ def _autocorrelated(n: int, seed: int, memory: float) -> list[float]:
 
 
 @pytest.mark.parametrize(("p", "least"), [(0.5, 0.85), (0.9, 0.85)])
-def test_a_percentile_of_neighbours_that_resemble_each_other_is_covered(
+def test_the_interval_of_autocorrelated_values_covers_the_percentile(
     p: float, least: float
 ) -> None:
     truth = np.exp(special.ndtri(p) / 4)
@@ -193,8 +192,8 @@ def test_a_percentile_of_neighbours_that_resemble_each_other_is_covered(
     assert inside / 60 >= least
 
 
-def test_independent_intervals_would_miss_it() -> None:
-    """The reason for resampling neighbours together: the plain interval is too narrow."""
+def test_intervals_for_independent_values_are_too_narrow() -> None:
+    """The reason for resampling consecutive values together."""
     series = [_autocorrelated(600, seed, 0.7) for seed in range(60)]
     plain = [quantile.order_statistic_interval(values, 0.5, 0.95) for values in series]
     assert sum(low <= 1.0 <= high for low, high in plain) / 60 < 0.8

@@ -1,4 +1,4 @@
-"""Changes of level: found where they are, and none where there is only noise."""
+"""Changes of level are found where they are, and noise alone has none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_step_is_found_where_it_is(seed: int) -> None:
     assert found.p_value < 1e-6
 
 
-def test_two_steps_are_two() -> None:
+def test_two_steps_are_both_found() -> None:
     values = noise(40, 1)
     values[12:25] += 0.08
     assert [point.index for point in change_points(list(values), 0.99)] == [12, 25]
@@ -30,16 +30,16 @@ def test_two_steps_are_two() -> None:
 
 def test_noise_has_no_steps() -> None:
     found = [bool(change_points(list(noise(30, seed)), 0.99)) for seed in range(200)]
-    assert sum(found) <= 6, "one per cent of 200, and what chance adds to it"
+    assert sum(found) <= 6, "1 % of 200, with a margin for chance"
 
 
-def test_one_outlier_is_no_new_level() -> None:
+def test_one_outlier_is_not_a_new_level() -> None:
     values = noise(20, 3)
     values[10] += 0.5
     assert change_points(list(values), 0.99) == []
 
 
-def test_a_level_that_stands_still_and_steps() -> None:
+def test_a_step_between_constant_levels() -> None:
     values = [5.0] * 6 + [6.0] * 6
     (found,) = change_points(values, 0.99)
     assert (found.index, found.before, found.after) == (6, 5, 6)

@@ -1,4 +1,4 @@
-"""Ratio and difference of two independent quantities: their intervals hold what they should."""
+"""Intervals of the ratio and the difference of two independent quantities."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_infperf.stats.independent import Estimate
 Z = 1.96
 
 
-def test_intervals_cover_as_often_as_they_say() -> None:
+def test_intervals_have_nominal_coverage() -> None:
     rng = np.random.default_rng(0)
     covered_ratio = covered_difference = 0
     runs = 2000
@@ -34,7 +34,7 @@ def test_exact_quantities_stay_exact() -> None:
     assert independent.difference(four, two) == Estimate(2, 2, 2)
 
 
-def test_what_has_no_bound_gives_none() -> None:
+def test_a_missing_bound_leaves_the_result_without_one() -> None:
     open_above = Estimate(2, 1.9, math.inf)
     assert independent.ratio(open_above, Estimate(1, 1, 1)).high == math.inf
     assert independent.ratio(Estimate(1, 1, 1), open_above).low == 0

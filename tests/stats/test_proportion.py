@@ -1,17 +1,16 @@
-"""The interval of a share, against the tails that define it."""
+"""The interval of a proportion against the binomial tails that define it."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
 from pytest_infperf.stats.proportion import clopper_pearson
 
 
 @given(st.integers(1, 2000), st.floats(0.5, 0.999), st.data())
-def test_each_bound_is_the_share_at_which_the_count_is_just_too_rare(
+def test_each_bound_is_where_the_binomial_tail_equals_the_error(
     n: int, confidence: float, data: st.DataObject
 ) -> None:
     successes = data.draw(st.integers(0, n))
@@ -22,6 +21,6 @@ def test_each_bound_is_the_share_at_which_the_count_is_just_too_rare(
     assert high == 1 or stats.binom.cdf(successes, n, high) == pytest.approx(tail, rel=1e-6)
 
 
-def test_all_or_none_leave_one_side_open() -> None:
+def test_a_count_of_all_or_none_has_a_trivial_bound() -> None:
     assert clopper_pearson(400, 400, 0.99) == (pytest.approx(0.005 ** (1 / 400)), 1.0)
     assert clopper_pearson(0, 400, 0.99) == (0.0, pytest.approx(1 - 0.005 ** (1 / 400)))

@@ -7,8 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
 from pytest_infperf.stats.quantile import (
@@ -24,7 +23,7 @@ shares = st.sampled_from([0.5, 0.75, 0.9, 0.95, 0.99, 0.999])
 
 
 @given(times, shares)
-def test_percentile_is_the_smallest_time_that_covers_its_share(t: list[float], p: float) -> None:
+def test_percentile_is_the_smallest_time_that_covers_the_share(t: list[float], p: float) -> None:
     value = percentile(t, p)
     assert value in t
     assert sum(x <= value for x in t) >= p * len(t) - 1e-9
@@ -50,7 +49,7 @@ def test_interval_takes_the_binomial_ranks() -> None:
     assert order_statistic_interval([float(i) for i in range(1, 101)], 0.5, 0.95) == (40.0, 61.0)
 
 
-def test_interval_has_no_bound_where_no_query_can_be_one() -> None:
+def test_interval_of_too_few_times_has_no_bound() -> None:
     seen = [float(i) for i in range(100)]
     low, high = order_statistic_interval(seen, 0.99, 0.99)
     assert low is not None
@@ -83,7 +82,7 @@ def test_queries_needed_next_to_the_maximum(p: float) -> None:
 
 
 @given(st.floats(0.05, 0.995), st.floats(0.5, 0.999))
-def test_queries_needed_is_where_the_decision_turns(p: float, confidence: float) -> None:
+def test_queries_needed_is_the_smallest_number_that_decides(p: float, confidence: float) -> None:
     n = queries_needed(p, confidence)
     assert percentile_decision(0, n, p, confidence) is True
     assert n == 1 or percentile_decision(0, n - 1, p, confidence) is None
@@ -102,7 +101,7 @@ def test_decision_is_the_binomial_rule_on_both_sides(
         assert decision is expected
 
 
-def test_decisions_go_from_under_to_over_as_more_queries_are_slow() -> None:
+def test_decisions_change_from_under_to_over_with_the_slow_queries() -> None:
     decisions = [percentile_decision(over, 500, 0.9, 0.99) for over in range(501)]
     assert decisions[0] is True
     assert decisions[50] is None
@@ -121,7 +120,9 @@ def test_wrong_decisions_next_to_the_limit_are_rarer_than_the_error(
 
 
 @given(st.integers(1, 400), shares, st.data())
-def test_foreseen_queries_decide_at_the_same_share(n: int, p: float, data: st.DataObject) -> None:
+def test_the_estimated_number_of_queries_decides_at_the_same_share(
+    n: int, p: float, data: st.DataObject
+) -> None:
     over = data.draw(st.integers(0, n))
     queries = queries_to_decide(over, n, p, 0.99)
     if queries is None:
@@ -135,5 +136,5 @@ def test_no_number_of_queries_decides_on_the_limit() -> None:
     assert queries_to_decide(10, 100, 0.9, 0.99) is None
 
 
-def test_without_a_slow_query_the_foreseen_number_is_the_needed_one() -> None:
+def test_without_a_slow_query_the_estimated_number_is_the_needed_one() -> None:
     assert queries_to_decide(0, 44, 0.99, 0.99) == 459

@@ -1,4 +1,4 @@
-"""Walsh averages and the signed-rank interval, against scipy's test and against simulation."""
+"""The Hodges-Lehmann estimate and the signed-rank interval, against scipy and simulation."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from statistics import median
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
 from pytest_infperf.stats.ratio import hodges_lehmann, signed_rank_interval
@@ -24,7 +23,7 @@ def test_estimate_is_the_median_of_all_walsh_averages(d: list[float]) -> None:
 
 
 @given(differences, st.floats(-5, 5))
-def test_estimate_and_interval_move_with_the_data(d: list[float], shift: float) -> None:
+def test_estimate_and_interval_shift_with_the_data(d: list[float], shift: float) -> None:
     moved = [x + shift for x in d]
     low, high = signed_rank_interval(d, 0.95)
     assert hodges_lehmann(moved) == pytest.approx(hodges_lehmann(d) + shift, abs=1e-9)
@@ -32,7 +31,7 @@ def test_estimate_and_interval_move_with_the_data(d: list[float], shift: float) 
 
 
 @given(differences, st.floats(0.5, 0.999))
-def test_interval_holds_the_estimate_and_turns_with_the_sign(
+def test_interval_contains_the_estimate_and_changes_sign_with_the_data(
     d: list[float], confidence: float
 ) -> None:
     low, high = signed_rank_interval(d, confidence)
@@ -49,7 +48,7 @@ def test_more_confidence_is_never_narrower(d: list[float]) -> None:
 
 
 def test_bounds_are_those_of_the_published_table() -> None:
-    """At n = 12 the two-sided 5 % test rejects rank sums up to 13 (Wilcoxon 1945)."""
+    """For n = 12 the two-sided 5 % test rejects rank sums up to 13 (Wilcoxon 1945)."""
     d = list(np.random.default_rng(5).normal(size=12))
     averages = sorted((a + b) / 2 for a, b in combinations_with_replacement(d, 2))
     assert signed_rank_interval(d, 0.95) == pytest.approx((averages[13], averages[-14]))
@@ -57,7 +56,7 @@ def test_bounds_are_those_of_the_published_table() -> None:
 
 @pytest.mark.parametrize(("n", "bounded"), [(0, False), (7, False), (8, True)])
 def test_too_few_pairs_have_no_bounds(n: int, bounded: bool) -> None:
-    """All of n signs are alike with probability 2**-n on either side, 1/128 at n = 8."""
+    """All n signs are equal with probability 2**-n on either side, together 1/128 for n = 8."""
     low, high = signed_rank_interval(np.linspace(0.1, 0.2, n), 0.99)
     assert (math.isfinite(low), math.isfinite(high)) == (bounded, bounded)
 
@@ -90,7 +89,7 @@ def test_interval_of_many_pairs_agrees_with_scipy_s_normal_approximation() -> No
 
 @pytest.mark.parametrize("n", [100, 101])
 def test_exact_and_approximate_bounds_meet(n: int) -> None:
-    """On 1 to n the bounds are as far from the centre as the rejected rank sum is from its mean."""
+    """For 1 to n the bounds are as far from the centre as the rejected rank sum from its mean."""
     low, high = signed_rank_interval(np.arange(1.0, n + 1), 0.99)
     expected = 0.5 + 2.576 * math.sqrt(n / 12)
     assert high - (n + 1) / 2 == pytest.approx(expected, rel=0.08)
@@ -99,7 +98,7 @@ def test_exact_and_approximate_bounds_meet(n: int) -> None:
 
 @pytest.mark.parametrize("n", [12, 24, 150])
 def test_coverage_is_nominal_under_heavy_tails(n: int) -> None:
-    """Of 2,000 intervals at 90 %, with noise whose variance is infinite."""
+    """Of 2,000 intervals at 90 %, for noise of infinite variance."""
     noise = np.random.default_rng(n).standard_t(2, size=(2000, n)) * 0.02 + 0.05
     covered = sum(
         low <= 0.05 <= high for low, high in (signed_rank_interval(d, 0.9) for d in noise)

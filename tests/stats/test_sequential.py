@@ -1,4 +1,4 @@
-"""The looks, and the error of stopping at the first that decides."""
+"""The looks, and the error of stopping at the first look that decides."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_infperf.stats.quantile import percentile_decision, queries_needed
 from pytest_infperf.stats.ratio import signed_rank_interval
@@ -24,7 +23,7 @@ MARGIN = math.log(1.02)
 
 
 def verdict(d: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[bool | None, int]:
-    """Whether `d` is within the margin, at the first look that knows; and that look."""
+    """Return whether `d` is within the margin, and the look that decided."""
     share = look_confidence(0.99, len(LOOKS))
     for look in LOOKS:
         low, high = signed_rank_interval(d[:look], share)
@@ -36,7 +35,7 @@ def verdict(d: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[bool 
 
 
 def simulated(centre: float, runs: int, seed: int) -> list[tuple[bool | None, int]]:
-    """Log ratios with a standard deviation of 4 %, now and then disturbed."""
+    """Return verdicts on log ratios with a standard deviation of 4 % and outliers."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(0, 0.04, size=(runs, LOOKS[-1]))
     noise *= np.where(rng.random(noise.shape) < 0.05, 6, 1)
@@ -72,7 +71,7 @@ def test_identical_variants_are_not_called_slower() -> None:
 
 
 def test_on_the_margin_both_verdicts_together_are_rarer_than_the_error() -> None:
-    """The worst case, where every verdict is a false one and each look is a chance for it."""
+    """The worst case: every verdict is false, and each look is a chance for one."""
     verdicts = [decided for decided, _ in simulated(MARGIN, 1000, seed=2)]
     assert verdicts.count(True) + verdicts.count(False) <= 10
 
@@ -102,7 +101,7 @@ def test_no_number_of_pairs_decides_on_the_limit() -> None:
     assert pairs_to_decide(1.0, 0.0, 2.0, 1.0 + 1e-300, 24) is None
 
 
-def test_foreseen_pairs_are_about_those_that_decide() -> None:
+def test_the_estimated_number_of_pairs_usually_decides() -> None:
     rng = np.random.default_rng(6)
     d = rng.normal(0, 0.04, 24)
     d += 0.01 - float(np.median(d))
@@ -118,26 +117,26 @@ def needed_for_p99(confidence: float) -> int:
     return queries_needed(0.99, confidence)
 
 
-def test_a_percentile_is_passed_at_a_look_of_its_own_that_spends_most_of_the_error() -> None:
+def test_a_percentile_has_its_own_first_look_that_spends_most_of_the_error() -> None:
     found = passing_confidences([60, 120, 240, 480, 900], needed_for_p99, 0.95)
     assert list(found) == [queries_needed(0.99, 0.96), 480, 900]
-    assert sum(1 - sure for sure in found.values()) == pytest.approx(0.05)
+    assert sum(1 - confidence for confidence in found.values()) == pytest.approx(0.05)
 
 
-def test_where_the_budget_ends_early_the_last_look_has_all_of_the_error() -> None:
+def test_a_single_look_has_all_of_the_error() -> None:
     assert passing_confidences([60, 120, 310], needed_for_p99, 0.95) == {310: 0.95}
     assert passing_confidences([60, 120, 240], needed_for_p99, 0.95) == {}
 
 
-def test_a_percentile_over_its_limit_is_hardly_ever_passed() -> None:
-    """Each look is passed by none over the limit; the 99th percentile is just over it."""
+def test_a_percentile_over_its_limit_rarely_passes() -> None:
+    """The 99th percentile is at the limit, so that every pass is an error."""
     found = passing_confidences([60, 120, 240, 480, 960], needed_for_p99, 0.95)
     rng = np.random.default_rng(0)
     over = rng.random((4000, 960)) < 0.01
     passed = np.zeros(4000, dtype=bool)
-    for look, sure in found.items():
+    for look, confidence in found.items():
         counts = over[:, :look].sum(axis=1)
         passed |= np.array(
-            [percentile_decision(int(t), look, 0.99, 1.0, sure) is True for t in counts]
+            [percentile_decision(int(t), look, 0.99, 1.0, confidence) is True for t in counts]
         )
     assert passed.mean() < 0.05

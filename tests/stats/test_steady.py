@@ -1,4 +1,4 @@
-"""Where a series is steady: known warm-ups and cool-downs are cut, and nothing else."""
+"""Known warm-ups and cool-downs are cut, and little else."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def test_a_cool_down_is_cut(seed: int) -> None:
     assert 700 <= end <= 905
 
 
-def test_little_is_cut_of_what_is_steady() -> None:
+def test_little_is_cut_from_a_steady_series() -> None:
     kept = [end - start for start, end in (steady(noise(1000, seed)) for seed in range(50))]
     assert np.mean(kept) > 900
 
 
-def test_never_more_than_half_from_either_side_and_nothing_of_few() -> None:
+def test_at_most_half_is_cut_from_either_side_and_nothing_from_a_short_series() -> None:
     start, end = steady(np.linspace(100, 1, 1000))
     assert start <= 505
     assert end - start >= 240

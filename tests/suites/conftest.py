@@ -1,4 +1,4 @@
-"""One cache of artifacts for all tests of the shipped suites."""
+"""The cache of artifacts that all tests of the shipped suites share."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Each suite has a gate that a plausible mistake breaks: the mistake is planted, and found.
+"""The gates of each shipped suite find a plausible mistake.
 
-With the shipped suites, models and thresholds.toml, of which one thing is wrong.
+Each test makes one change to the shipped suites and models, with the shipped thresholds.toml.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ SMALLER = {
     "speech": ("recordings=", "sample_size=24, recordings="),
     "vision": ("images=", "sample_size=300, images="),
 }
-"""What makes a suite's task smaller: a mistake shows in few samples."""
+"""The replacement that makes each suite's task smaller: few samples are enough for a mistake."""
 
 
 @dataclass
 class Copy:
-    """A suite of the repository in a project of its own, to make a mistake in."""
+    """A copy of a suite of the repository in a project of its own."""
 
     name: str
     pytester: pytest.Pytester
@@ -51,7 +51,7 @@ class Copy:
         path.write_text(text.replace(before, after, 1), "utf-8")
 
     def measure(self, test: str, variants: str) -> pytest.RunResult:
-        """The variant alone, with nothing to compare it with: its absolute limits will do."""
+        """Measure a variant without comparisons: its absolute limits are enough."""
         return self.pytester.runpytest_subprocess(
             *LEFT_OUT,
             "--infperf",
@@ -65,7 +65,7 @@ class Copy:
 
 
 def limits_of(suite: str) -> str:
-    """The suite's tables of the repository's thresholds.toml."""
+    """Return the suite's tables of the repository's thresholds.toml."""
     head, *tables = re.split(r"^(?=\[)", (ROOT / "thresholds.toml").read_text(), flags=re.MULTILINE)
     return "".join([head, *(t for t in tables if t.startswith((f"[{suite}]", f"[{suite}.")))])
 
@@ -85,7 +85,7 @@ def test_a_wrong_vocabulary_breaks_bleu(pytester: pytest.Pytester, built_before:
     assert broken(result, "translation[distilled]", "bleu")
 
 
-def test_a_softmax_too_many_breaks_bleu(pytester: pytest.Pytester, built_before: Path) -> None:
+def test_a_repeated_softmax_breaks_bleu(pytester: pytest.Pytester, built_before: Path) -> None:
     copy = Copy("translation", pytester, built_before)
     copy.change(
         "models/rnn-zh-en/modeling.py", "scores.softmax(-1)", "scores.softmax(-1).softmax(-1)"
@@ -114,7 +114,7 @@ def test_an_unfused_graph_breaks_the_count_of_fused_operators(
     assert broken(result, "classification[distilbert-onnx-fused]", "fused_operators")
 
 
-def test_no_calibration_breaks_accuracy(pytester: pytest.Pytester) -> None:
+def test_calibration_with_black_images_breaks_accuracy(pytester: pytest.Pytester) -> None:
     copy = Copy("vision", pytester, pytester.path / "cache")
     copy.change(
         "suite.py",
@@ -132,7 +132,7 @@ def test_no_calibration_breaks_accuracy(pytester: pytest.Pytester) -> None:
     assert broken(result, "vision[onnx-int8]", "accuracy")
 
 
-def test_a_blank_in_another_place_breaks_the_word_error_rate(
+def test_a_wrong_blank_index_breaks_the_word_error_rate(
     pytester: pytest.Pytester, built_before: Path
 ) -> None:
     copy = Copy("speech", pytester, built_before)

@@ -1,4 +1,4 @@
-"""The shipped models in every runtime, built and served as in a run: they say what torch says."""
+"""The shipped models in every runtime, built and run as in a run, give the outputs of torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAME = {
     "classification": ["bert-onnx-fused", "bert-openvino", "distilbert-onnx-fused"],
     "translation": ["rnn-onnx"],
 }
-"""Variants in float32 by suite: each model and each way to build it once."""
+"""Variants in float32 of each suite: each model, and each way to build it, once."""
 ROUNDED = {
     "vision": ["torch-int8", "onnx-int8", "openvino-int8"],
     "speech": ["torch-int8", "onnx-int8"],
@@ -33,18 +33,18 @@ ROUNDED = {
     "translation": ["rnn-int8", "rnn-onnx-int8"],
 }
 TORCH = {"softmax": "softmax-torch", "distilbert": "distilbert", "rnn": "rnn"}
-"""By how an id begins, who says what the model says; all others follow the suite's baseline."""
+"""The reference variant by the start of an id; the default is the suite's baseline."""
 
 
 @pytest.fixture(scope="module")
 def runs(built_before: Path) -> Iterator[dict[str, SuiteRun]]:
     cache = ArtifactCache(built_before, notice=print)
-    made = {}
+    runs_by_suite = {}
     for name, samples in SAMPLES.items():
         address = SuiteAddress(str(ROOT), f"suites.{name}.suite")
         suite = address.load()
         suite = replace(suite, task=replace(suite.task, sample_size=samples))
-        made[name] = SuiteRun(
+        runs_by_suite[name] = SuiteRun(
             ConfiguredSuite(suite, address, suite.baseline),
             Settings(ROOT, threads=1),
             Policy(),
@@ -52,8 +52,8 @@ def runs(built_before: Path) -> Iterator[dict[str, SuiteRun]]:
             selected=[*SAME[name], *ROUNDED[name], *({*TORCH.values()} & {*suite.variant_ids})],
             report_progress=lambda variant, what: None,
         )
-    yield made
-    for run in made.values():
+    yield runs_by_suite
+    for run in runs_by_suite.values():
         run.close()
 
 
@@ -62,45 +62,49 @@ def outputs(run: SuiteRun, variant_id: str, batch: int) -> list[object]:
 
 
 def agreement(run: SuiteRun, variant_id: str, batch: int) -> float:
-    """With the same model in torch, one sample a query."""
+    """Return the fraction of outputs that equal those of torch with one sample per query."""
     torch = TORCH.get(variant_id.partition("-")[0], run.baseline_id or "")
     pairs = zip(outputs(run, variant_id, batch), outputs(run, torch, 1), strict=True)
     same = [a == b for a, b in pairs]
     return sum(same) / len(same)
 
 
-def every(by_suite: dict[str, list[str]]) -> list[tuple[str, str]]:
+def pairs_of(by_suite: dict[str, list[str]]) -> list[tuple[str, str]]:
     return [(suite, variant_id) for suite, ids in by_suite.items() for variant_id in ids]
 
 
-@pytest.mark.parametrize(("suite", "variant_id"), every(SAME))
-def test_another_runtime_says_the_same_in_float32(
+@pytest.mark.parametrize(("suite", "variant_id"), pairs_of(SAME))
+def test_float32_outputs_equal_those_of_torch(
     runs: dict[str, SuiteRun], suite: str, variant_id: str
 ) -> None:
     assert agreement(runs[suite], variant_id, 1) == 1
 
 
 @pytest.mark.parametrize("suite", ["vision", "classification", "translation"])
-def test_a_batch_says_what_its_samples_say_alone(runs: dict[str, SuiteRun], suite: str) -> None:
+def test_outputs_do_not_depend_on_the_batch(runs: dict[str, SuiteRun], suite: str) -> None:
     assert agreement(runs[suite], SAME[suite][0], 4) == 1
 
 
 LEAST_ALIKE = {"vision": 198, "speech": 11, "classification": 23, "translation": 17}
-"""Outputs that are those of float32. With VNNI all are, but for 2 and 4 of 24 translations; another
-CPU rounds otherwise. Weights of 6 bits, or 5 % too large, leave 14 translations."""
+"""Limits by suite: outputs that equal those of float32. Other CPUs round otherwise.
+
+With VNNI all do, except for 2 and 4 of 24 translations. With weights of 6 bits, or weights that are
+5 % too large, 14 translations do.
+"""
 LEAST_CHRF = 87
-"""Of translations against those in float32: with VNNI 97 and 93, with either mistake 79 and 84."""
+"""Limit of the chrF of translations against those of float32, which is 97 and 93 with VNNI, and 79
+and 84 with those weights."""
 
 
-@pytest.mark.parametrize(("suite", "variant_id"), every(ROUNDED))
-def test_fewer_bits_say_much_the_same(
+@pytest.mark.parametrize(("suite", "variant_id"), pairs_of(ROUNDED))
+def test_outputs_with_fewer_bits_are_close_to_those_of_torch(
     runs: dict[str, SuiteRun], suite: str, variant_id: str
 ) -> None:
     run = runs[suite]
     assert agreement(run, variant_id, 1) * SAMPLES[suite] >= LEAST_ALIKE[suite] - 0.5
     if suite == "translation":
-        told, exact = outputs(run, variant_id, 1), outputs(run, "rnn", 1)
-        assert corpus_chrf(told, [exact]).score >= LEAST_CHRF
+        rounded, exact = outputs(run, variant_id, 1), outputs(run, "rnn", 1)
+        assert corpus_chrf(rounded, [exact]).score >= LEAST_CHRF
     assert run.worker(variant_id).artifact.evidence["quantization"]
 
 
@@ -114,18 +118,18 @@ def test_attention_is_fused_in_each_layer(
     assert evidence["fused_operators"]["Attention"] == attentions
 
 
-def test_a_process_begun_anew_answers_as_the_first_did(runs: dict[str, SuiteRun]) -> None:
+def test_a_restarted_process_gives_the_same_outputs(runs: dict[str, SuiteRun]) -> None:
     worker = runs["vision"].worker("softmax-onnx")
     queries = [[number] for number in range(8)]
 
-    def seen() -> tuple[set[int], object, float, int]:
+    def observe() -> tuple[set[int], object, float, int]:
         processes = {child.pid for child in Process().children()}
         outputs = worker.run(queries, outputs=True).outputs
         return processes, outputs, worker.load_s, worker.loaded.threads
 
-    before = seen()
-    worker.begin_anew()
-    worker.finish_anew()
-    after = seen()
+    before = observe()
+    worker.restart()
+    worker.finish_restart()
+    after = observe()
     assert before[1:] == after[1:]
     assert len(before[0] - after[0]) == len(after[0] - before[0]) == 1

@@ -1,4 +1,4 @@
-"""Requests of each task: what a client sends of a sample is the sample again at the server."""
+"""Requests of each task: a sample that a client sends arrives unchanged at the server."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ ABOUT = About("suite", "variant", "artifact-1")
 
 
 def through_json(payload: Payload, samples: list[Any]) -> list[Any]:
-    """From a client's samples to the server's."""
+    """Return the samples that a server reads from the request of a client."""
     text = payload.ask(samples).model_dump_json()
     return payload.samples(payload.request.model_validate_json(text))
 
 
 def test_texts() -> None:
     assert through_json(TextToText(), ["你好", "a\nb"]) == ["你好", "a\nb"]
-    answered = TextToText().respond(None, [Answer("hello"), Answer("you")], ABOUT)
-    assert answered.model_dump() == {"predictions": ["hello", "you"]}
+    response = TextToText().respond(None, [Answer("hello"), Answer("you")], ABOUT)
+    assert response.model_dump() == {"predictions": ["hello", "you"]}
 
 
 def test_labels_come_with_their_probabilities() -> None:
-    answered = TextToLabel().respond(None, [Answer("spam", {"spam": 0.9, "ham": 0.1})], ABOUT)
-    assert answered.model_dump()["predictions"] == [
+    response = TextToLabel().respond(None, [Answer("spam", {"spam": 0.9, "ham": 0.1})], ABOUT)
+    assert response.model_dump()["predictions"] == [
         {"label": "spam", "probabilities": {"spam": 0.9, "ham": 0.1}}
     ]
 
 
 def test_images() -> None:
     image = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    [back] = through_json(ImageToLabel(3, 4), [image])
-    assert back.dtype == np.uint8
-    assert (back == image).all()
+    [received] = through_json(ImageToLabel(3, 4), [image])
+    assert received.dtype == np.uint8
+    assert (received == image).all()
 
 
 @pytest.mark.parametrize("shape", [(2, 4), (3, 5)])
 def test_images_of_another_size(shape: tuple[int, int]) -> None:
     payload = ImageToLabel(3, 4)
-    with pytest.raises(ValueError, match="instance 0 has not 3 rows of 4 pixels"):
+    with pytest.raises(ValueError, match="instance 0 must have 3 rows of 4 pixels"):
         through_json(payload, [np.zeros(shape, np.uint8)])
 
 
-def test_pixels_that_are_none() -> None:
+def test_values_that_are_not_pixels() -> None:
     for pixel in (-1, 256, 0.5, None):
         with pytest.raises(ValidationError):
             ImageToLabel(1, 1).request.model_validate({"instances": [[[pixel]]]})
@@ -64,18 +64,18 @@ def test_pixels_that_are_none() -> None:
 
 def test_recordings() -> None:
     sound = (0.5 * np.sin(np.arange(4000) / 10)).astype(np.float32)
-    [back] = through_json(SpeechToText(8000), [sound])
-    assert np.abs(back - sound).max() < 1e-4
+    [received] = through_json(SpeechToText(8000), [sound])
+    assert np.abs(received - sound).max() < 1e-4
 
 
 def recording(*, rate: int = 8000, channels: int = 1, seconds: float = 0.5) -> str:
-    written = io.BytesIO()
-    with wave.open(written, "wb") as file:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
         file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes(b"\0\0" * channels * int(rate * seconds))
-    return base64.b64encode(written.getvalue()).decode()
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 @pytest.mark.parametrize(
@@ -83,19 +83,19 @@ def recording(*, rate: int = 8000, channels: int = 1, seconds: float = 0.5) -> s
     [
         ("!!!", "is not a WAV file in base64"),
         (base64.b64encode(b"RIFF nothing").decode(), "is not a WAV file in base64"),
-        (recording(rate=16000), "8000 samples a second"),
+        (recording(rate=16000), "8000 Hz"),
         (recording(channels=2), "mono"),
         (recording(seconds=0.01), "shorter than 0.1 s"),
     ],
 )
-def test_sounds_that_are_none(sound: str, words: str) -> None:
+def test_sounds_that_are_not_wav_files(sound: str, words: str) -> None:
     payload = SpeechToText(8000)
     request = payload.request.model_validate({"instances": [{"b64": sound}]})
     with pytest.raises(ValueError, match=words):
         payload.samples(request)
 
 
-def test_the_studys_own_json() -> None:
+def test_the_json_of_the_serving_study() -> None:
     payload = ListingPayload()
     request = payload.request.model_validate(
         {

@@ -1,4 +1,4 @@
-"""The codec of Marian models does what transformers' MarianTokenizer does."""
+"""The codec of Marian models encodes and decodes like transformers' MarianTokenizer."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ def test_every_reference_is_decoded_alike(tokenizer: Any, codec: MarianCodec) ->
 @pytest.mark.parametrize(
     "text", ["", " ", "\t", ">>eng<< 你好", "no Chinese at all", "𠮷野家", "你好" * 400, "a\u0000b"]
 )
-def test_odd_text_is_encoded_alike_as_far_as_the_model_reads(
+def test_odd_text_is_encoded_alike_up_to_the_length_limit(
     tokenizer: Any, codec: MarianCodec, text: str
 ) -> None:
     (ids,) = codec.encode([text])
     assert ids == tokenizer([text], truncation=True)["input_ids"][0]
 
 
-def test_special_tokens_and_unknown_ids_say_nothing(codec: MarianCodec) -> None:
+def test_special_tokens_and_unknown_ids_are_not_decoded(codec: MarianCodec) -> None:
     (ids,) = codec.encode(["你好"])
     assert codec.decode([[8000, *ids, 0, 8000, 999_999]], [ids]) == codec.decode([ids], [ids])
 
 
-def test_a_folder_that_is_no_marian_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"has no source\.spm.*Translation reads Marian models"):
+def test_a_folder_without_a_marian_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"has no source\.spm.*Translation needs a Marian model"):
         MarianCodec(tmp_path)
 
 
@@ -71,3 +71,21 @@ def test_data_of_unequal_length_is_refused(tmp_path: Path) -> None:
 def test_missing_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read the test data .*nowhere"):
         Translation(source="nowhere", reference="nowhere").samples(tmp_path)
+
+
+def test_a_sentence_may_have_several_translations(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("one\ntwo\n")
+    (tmp_path / "b").write_text("eins\nzwei\n\n")
+    (tmp_path / "c").write_text("ein\nzwo\n")
+    samples = Translation(source="a", reference=["b", "c"]).samples(tmp_path)
+    assert samples.inputs == ["one", "two"]
+    assert samples.references == [["eins", "ein"], ["zwei", "zwo"]]
+    (tmp_path / "c").write_text("ein\n")
+    with pytest.raises(UserError, match=r"has 2 lines and .*c 1: line i"):
+        Translation(source="a", reference=["b", "c"]).samples(tmp_path)
+
+
+def test_data_without_a_line_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(UserError, match=r"the test data .*a is empty"):
+        Translation(source="a", reference="a").samples(tmp_path)

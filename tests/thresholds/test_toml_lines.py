@@ -1,13 +1,12 @@
-"""Every key of a TOML text has the line that its statement starts on."""
+"""Each key of a TOML text gets the line on which its statement begins."""
 
 import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import tomli_w
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import tomlkit
+from hypothesis import given, settings, strategies as st
 
 from pytest_infperf.thresholds.toml_lines import KeyPath, line_numbers
 
@@ -87,12 +86,21 @@ DOCUMENTS = st.recursive(
 )
 
 
+def with_multiline_strings(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: with_multiline_strings(below) for key, below in value.items()}
+    # tomlkit writes a carriage return into a multi-line string as it is, which TOML forbids.
+    if isinstance(value, str) and "\r" not in value:
+        return tomlkit.string(value, multiline=True)
+    return value
+
+
 @settings(deadline=None)
 @given(DOCUMENTS, st.booleans())
 def test_each_key_stands_on_its_line(document: dict[str, Any], multiline_strings: bool) -> None:
-    text = tomli_w.dumps(document, multiline_strings=multiline_strings)
+    text = tomlkit.dumps(with_multiline_strings(document) if multiline_strings else document)
     lines = text.split("\n")
     found = line_numbers(text)
     assert set(found) == set(key_paths(tomllib.loads(text)))
     for path, line in found.items():
-        assert tomli_w.dumps({path[-1]: 0}).removesuffix(" = 0\n") in lines[line - 1]
+        assert tomlkit.key(path[-1]).as_string() in lines[line - 1]

@@ -1,7 +1,7 @@
-"""ONNX variants of models that answer in one pass: arrays by name in, one array out.
+"""ONNX graphs of models that answer in one pass, from arrays by name to one array.
 
-Build one in a folder: `export`, then `fuse` and one way to quantise if the variant asks for them.
-Nothing heavy is imported before one of them runs.
+A variant is built in a folder: `export` writes the graph, `fuse` and one of the quantisations
+replace it if the variant asks for them. The functions import their libraries when they are called.
 """
 
 from pytest_infperf.backends.onepass.export import MODEL, export

@@ -1,6 +1,6 @@
-"""Exports a model that answers in one pass to ONNX, in fp32.
+"""Export of models that answer in one pass to ONNX, in float32.
 
-Optimum exports what transformers knows; a model with code of its own is traced by torch.
+Optimum exports models of transformers; torch traces models that bring a modeling.py.
 """
 
 from __future__ import annotations
@@ -10,22 +10,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.backends import exporting
-from pytest_infperf.backends.architecture import open_module, own_code
+from pytest_infperf.backends import onnx_export
+from pytest_infperf.backends.torch_module import (
+    CLASSIFIER,
+    import_modeling,
+    import_transformers,
+    load_torch_module,
+)
+from pytest_infperf.backends.torch_padding import require_padding_token
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Material
 
 MODEL = "model.onnx"
-_OPTIMUM_TASKS = {"AutoModelForSequenceClassification": "text-classification"}
+_OPTIMUM_TASKS = {CLASSIFIER: "text-classification"}
 
 
 def export(material: Material, folder: Path) -> None:
-    """Write the fp32 graph of the model, and its configuration, to `folder`."""
-    with exporting.branches_unheard():
-        if own_code(material.model):
-            _trace(material, folder)
+    """Write the float32 graph of the model and its configuration to `folder`.
+
+    Raises BuildError if the model has no modeling.py and optimum's export does not cover its task.
+    """
+    with onnx_export.without_tracer_warnings():
+        if import_modeling(material.model):
+            _export_by_tracing(material, folder)
         else:
-            exporting.with_optimum(material.model, folder, _optimum_task(material))
+            task = _optimum_task(material)
+            config = import_transformers().AutoConfig.from_pretrained(material.model)
+            require_padding_token(config, material.model)
+            onnx_export.export_with_optimum(material.model, folder, task)
     config = material.model / "config.json"
     if config.is_file():
         (folder / config.name).write_bytes(config.read_bytes())
@@ -35,35 +47,36 @@ def _optimum_task(material: Material) -> str:
     task = _OPTIMUM_TASKS.get(material.task.auto_class or "")
     if task is None:
         raise BuildError(
-            f"{material.model} has no modeling.py, and optimum is not asked to export "
-            f"{type(material.task).__name__}: there are {', '.join(_OPTIMUM_TASKS.values())}"
+            f"{material.model} has no modeling.py, and the export by optimum covers "
+            f"{', '.join(_OPTIMUM_TASKS.values())}, not {type(material.task).__name__}: add a "
+            "modeling.py with a function load(folder)"
         )
     return task
 
 
-def _trace(material: Material, folder: Path) -> None:
+def _export_by_tracing(material: Material, folder: Path) -> None:
     import torch
 
     axes = material.codec().axes
     (features,) = material.features(1)
-    exporting.trace(
-        open_module(material.model, material.task.auto_class),
+    onnx_export.export_by_tracing(
+        load_torch_module(material.model, material.task.auto_class),
         [torch.from_numpy(features[name]) for name in axes],
         folder / MODEL,
-        _dynamic(axes),
+        _dynamic_axes(axes),
         {"answer": {0: "batch"}},
     )
 
 
-def _dynamic(axes: Mapping[str, Sequence[str | int]]) -> dict[str, dict[int, str]]:
+def _dynamic_axes(axes: Mapping[str, Sequence[str | int]]) -> dict[str, dict[int, str]]:
     return {
-        name: {place: axis for place, axis in enumerate(its) if isinstance(axis, str)}
-        for name, its in axes.items()
+        name: {index: axis for index, axis in enumerate(input_axes) if isinstance(axis, str)}
+        for name, input_axes in axes.items()
     }
 
 
-def config_of(folder: Path) -> dict[str, Any]:
-    """The configuration that was exported beside the graph; empty where there is none."""
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the configuration that was exported beside the graph; empty if there is none."""
     path = folder / "config.json"
-    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return found
+    config: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return config

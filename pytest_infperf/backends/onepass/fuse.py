@@ -1,7 +1,7 @@
-"""Fuses the operators of an exported graph with ONNX Runtime's optimisers.
+"""Fusion of the operators of an exported graph with ONNX Runtime's optimisers.
 
-Encoders of the BERT family go through its transformer optimiser (onnxruntime.transformers), which
-knows their attention; any other graph through the runtime's own graph optimisations, written out.
+The transformer optimiser (onnxruntime.transformers) knows the attention of encoders of the BERT
+family. All other graphs get the runtime's extended graph optimisations, whose result is saved.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.backends.onepass.export import MODEL, config_of
+from pytest_infperf.backends.onepass.export import MODEL, read_config
 
 _FUSED_DOMAIN = "com.microsoft"
 _BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "electra", "camembert"}
 
 
 def fuse(folder: Path) -> dict[str, int]:
-    """Replace the graph in the folder; how often each fused operator stands in it."""
+    """Replace the graph in the folder by a fused one; return the count of each fused operator."""
     import onnx
 
-    config = config_of(folder)
+    config = read_config(folder)
     path = folder / MODEL
     if config.get("model_type") in _BERT_LIKE:
         _fuse_transformer(path, config)
     else:
-        _fuse_any(path)
+        _fuse_with_runtime(path)
     graph = onnx.load(path).graph
     return dict(Counter(n.op_type for n in graph.node if n.domain == _FUSED_DOMAIN))
 
@@ -43,7 +43,7 @@ def _fuse_transformer(path: Path, config: dict[str, Any]) -> None:
     optimized.save_model_to_file(str(path))
 
 
-def _fuse_any(path: Path) -> None:
+def _fuse_with_runtime(path: Path) -> None:
     import onnxruntime
 
     fused = path.with_suffix(".fused.onnx")

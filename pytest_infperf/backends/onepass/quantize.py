@@ -1,8 +1,9 @@
-"""Quantises a graph to int8: dynamically, or statically with calibrated activations (QDQ).
+"""Quantisation of a graph to int8: dynamic, or static with calibrated activations (QDQ).
 
-Sources: onnxruntime's documentation, "Quantize ONNX models" (dynamic for transformers and
-recurrent networks, static for convolutions; `DefaultTensorType` for graphs with operators that
-shape inference doesn't know, as fused ones are; ReduceRange on x86 without VNNI).
+The choices follow "Quantize ONNX Models" in ONNX Runtime's documentation: dynamic for transformers
+and recurrent networks, static for convolutions, `reduce_range` on x86 without VNNI, and
+`DefaultTensorType` for graphs with operators that shape inference does not know, such as fused
+ones (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.backends.onepass.export import MODEL
-from pytest_infperf.backends.quantization import advice_unheard, needs_reduced_range
+from pytest_infperf.backends.quantization import needs_reduced_range, without_preprocessing_advice
 from pytest_infperf.suite.backend import Material
 
 
 def quantize_dynamically(folder: Path) -> dict[str, Any]:
-    """Quantise the graph in place; the settings that were used, and what is in int8 now."""
+    """Quantise the graph in place; return the settings and the count of each int8 operator."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     path, reduced = folder / MODEL, needs_reduced_range()
-    with advice_unheard():
+    with without_preprocessing_advice():
         quantize_dynamic(
             path,
             path,
@@ -35,7 +36,10 @@ def quantize_dynamically(folder: Path) -> dict[str, Any]:
 
 
 def quantize_statically(material: Material, folder: Path) -> dict[str, Any]:
-    """Likewise, with the ranges of activations that samples without their references show."""
+    """Quantise the graph in place, with ranges of activations that are observed on samples.
+
+    Returns what `quantize_dynamically` does, and the number of samples. No reference is read.
+    """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -43,7 +47,7 @@ def quantize_statically(material: Material, folder: Path) -> dict[str, Any]:
     queries = material.features()
     prepared = path.with_suffix(".prepared.onnx")
     quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
-    with advice_unheard():
+    with without_preprocessing_advice():
         quantize_static(
             prepared,
             path,
@@ -66,7 +70,7 @@ def quantize_statically(material: Material, folder: Path) -> dict[str, Any]:
 
 
 class _Calibration:
-    """What onnxruntime's CalibrationDataReader is asked for."""
+    """Calibration data with the interface of onnxruntime's CalibrationDataReader."""
 
     def __init__(self, queries: Sequence[Any], names: Sequence[str]) -> None:
         self._queries = ({name: query[name] for name in names} for query in queries)
@@ -92,5 +96,5 @@ def _is_int8(operator: str) -> bool:
     return (
         operator.startswith(("Dynamic", "QLinear", "QAttention"))
         or "Integer" in operator
-        or (operator in ("QuantizeLinear", "DequantizeLinear"))
+        or operator in ("QuantizeLinear", "DequantizeLinear")
     )

@@ -1,7 +1,8 @@
-"""ONNX variants of encoder-decoder models, each one graph from token ids to decoded token ids.
+"""ONNX graphs of encoder-decoder models, from token ids to decoded token ids.
 
-Build one in a folder: `export`, then `fuse` and `quantize` if the variant asks for them, then
-`compose`. Nothing heavy is imported before one of them runs.
+A variant is built in a folder: `export` writes the parts of the model, `fuse` and `quantize`
+replace them if the variant asks for it, and `compose` joins them with the decoding to one graph.
+The functions import their libraries when they are called.
 """
 
 from pytest_infperf.backends.seq2seq.compose import compose

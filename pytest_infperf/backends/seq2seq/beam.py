@@ -1,9 +1,9 @@
-"""Decodes with beams: each step keeps the likeliest continuations of every sentence.
+"""Decoding with beams: each step keeps the most likely continuations of every sentence.
 
-The tokens are those of transformers' `generate(num_beams=N)` since its version 4.50, with its
-rules for length_penalty, early_stopping, suppressed tokens and the forced end at the length
-limit. onnxruntime's own BeamSearch operator follows older rules: it forces no end, counts
-suppressed tokens out before it normalises, and wants steps of a form that fused ones do not have.
+The generated tokens are those of transformers' `generate(num_beams=N)` since its version 4.50, with
+its rules for length_penalty, early_stopping, suppressed tokens and the forced end at the length
+limit. onnxruntime's BeamSearch operator follows older rules: it forces no end, removes suppressed
+tokens before it normalises, and requires steps in a form that fused steps do not have.
 """
 
 from __future__ import annotations
@@ -15,27 +15,36 @@ from pytest_infperf.backends.seq2seq.steps import Names, Steps
 
 
 def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
-    """Append all of the decoding; the name of the sequences."""
-    known = steps.encode(builder)
+    """Append the whole decoding to the graph; return the name of the sequences."""
+    scope = steps.append_encoder(builder)
     search = BeamSearch(builder, generation)
-    state = search.start(width=1 if steps.have_a_first else generation.beams)
-    more = builder.constant(True, "bool")
-    done = 0
-    if steps.have_a_first:
-        known |= steps.first(builder, known, state["input_ids"])
-        first = builder.constant(0)
-        state, _, more = search.advance(builder, state, known["logits"], first, width=1)
-        done = 1
-    known |= search.repeated({name: known[name] for name in steps.reads if name in known})
+    state = search.initial_state(width=1 if steps.has_first_step else generation.beams)
+    condition = builder.constant(True, "bool")
+    steps_before_loop = 0
+    if steps.has_first_step:
+        scope |= steps.append_first_step(builder, scope, state["input_ids"])
+        position = builder.constant(0)
+        state, _, condition = search.advance(builder, state, scope["logits"], position, width=1)
+        steps_before_loop = 1
+    scope |= search.repeat_per_beam(
+        {name: scope[name] for name in steps.context_names if name in scope}
+    )
 
     def advance(
-        body: GraphBuilder, given: Names, results: dict[str, str]
+        body: GraphBuilder, inputs: Names, outputs: dict[str, str]
     ) -> tuple[dict[str, str], str]:
-        logits, position = results.pop("logits"), given["position"]
-        after, rows, more = search.advance(body, given, logits, position, generation.beams, done)
-        past = {name: body.node("Gather", value, rows) for name, value in results.items()}
-        return after | past, more
+        logits = outputs.pop("logits")
+        next_state, rows, condition = search.advance(
+            body, inputs, logits, inputs["position"], generation.beams, steps_before_loop
+        )
+        past = {name: body.node("Gather", value, rows) for name, value in outputs.items()}
+        return next_state | past, condition
 
-    state |= {name: known[name] for name in steps.past}
-    count = generation.max_new_tokens - (generation.forced_eos_id is not None) - done
-    return search.finish(steps.loop(builder, known, state, search.types(), count, more, advance))
+    state |= {name: scope[name] for name in steps.past_names}
+    forced_steps = generation.forced_eos_id is not None
+    max_steps = generation.max_new_tokens - forced_steps - steps_before_loop
+    return search.finish(
+        steps.append_loop(
+            builder, scope, state, search.state_types(), max_steps, condition, advance
+        )
+    )

@@ -1,9 +1,9 @@
-"""The beams of a batch of sentences, apart from the model that scores their tokens.
+"""The search over the beams of a batch of sentences, independent of the model that scores tokens.
 
-Values have a row a beam in the model's steps, beams of a sentence side by side, and a row a
-sentence in the search. A sentence's `best` ended sequence is kept whole, with its `length`. Of
-the other ended ones only the scores matter, all in `ended`: they decide whether a running beam
-could still get in, or else the sentence is no longer `open`.
+In the model's steps, values have one row per beam, and the beams of a sentence are neighbours. In
+the search, values have one row per sentence. Of the ended sequences of a sentence, the best one is
+kept as `best` with its `length`; of the others only the scores are kept, in `ended`. A sentence is
+`open` while a running beam can still reach a better score than the worst of them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from pytest_infperf.backends.seq2seq.generation import Generation
 from pytest_infperf.backends.seq2seq.graph import GraphBuilder
 from pytest_infperf.backends.seq2seq.steps import Names, is_any
 
-_NO_BEAM = -1e9
-"""The score of a beam that is not there."""
+_ABSENT = -1e9
+"""Score of a beam that does not exist."""
 
 
 class _Candidates(NamedTuple):
-    """Continuations of each sentence, the likeliest first; the rows are those they continue."""
+    """Continuations of each sentence, the most likely first.
+
+    Each has a score, a token and the row of the beam that it continues.
+    """
 
     scores: str
     tokens: str
@@ -27,44 +30,44 @@ class _Candidates(NamedTuple):
 
 
 class BeamSearch:
-    """Appends the nodes of the search: before, in and after the loop over tokens."""
+    """Builder of the nodes of the search: before, inside and after the loop over tokens."""
 
     def __init__(self, builder: GraphBuilder, generation: Generation) -> None:
         self._builder = builder
         self._generation = generation
         beams = generation.beams
         self._sentences = builder.node("Shape", "input_ids", start=0, end=1)
-        end = builder.node("Squeeze", self._sentences)
-        number = builder.node("Range", builder.constant(0), end, builder.constant(1))
+        count = builder.node("Squeeze", self._sentences)
+        number = builder.node("Range", builder.constant(0), count, builder.constant(1))
         number = builder.node("Unsqueeze", number, builder.constant([1]))
         self._first_row = {
             width: builder.node("Mul", number, builder.constant(width)) for width in {1, beams}
         }
         numbers = builder.node("Expand", number, builder.constant([1, beams]))
-        self._sentence_of_row = _flat(builder, numbers)
+        self._sentence_of_row = _flatten(builder, numbers)
 
-    def repeated(self, known: Names) -> dict[str, str]:
-        """Values with a row a sentence, given a row a beam."""
+    def repeat_per_beam(self, values: Names) -> dict[str, str]:
+        """Append the repetition of values of each sentence for each of its beams."""
         rows = self._sentence_of_row
-        return {name: self._builder.node("Gather", value, rows) for name, value in known.items()}
+        return {name: self._builder.node("Gather", value, rows) for name, value in values.items()}
 
-    def start(self, width: int) -> dict[str, str]:
-        """The state before the first step, in which only the first of `width` beams is there."""
+    def initial_state(self, width: int) -> dict[str, str]:
+        """Append the state before the first step; only the first of `width` beams exists."""
         beams, start_id = self._generation.beams, self._generation.start_id
         token = self._builder.node(
-            "Reshape", self._each([start_id] * width), self._builder.constant([-1, 1])
+            "Reshape", self._per_sentence([start_id] * width), self._builder.constant([-1, 1])
         )
         return {
             "input_ids": token,
             "sequences": token,
-            "scores": self._each([0.0] + [_NO_BEAM] * (width - 1), "float32"),
-            "ended": self._each([_NO_BEAM] * beams, "float32"),
-            "best": self._each([start_id]),
-            "length": self._each([1]),
-            "open": self._each([True], "bool"),
+            "scores": self._per_sentence([0.0] + [_ABSENT] * (width - 1), "float32"),
+            "ended": self._per_sentence([_ABSENT] * beams, "float32"),
+            "best": self._per_sentence([start_id]),
+            "length": self._per_sentence([1]),
+            "open": self._per_sentence([True], "bool"),
         }
 
-    def types(self) -> dict[str, Any]:
+    def state_types(self) -> dict[str, Any]:
         from onnx import TensorProto, helper
 
         ids, score, flag = TensorProto.INT64, TensorProto.FLOAT, TensorProto.BOOL
@@ -87,52 +90,53 @@ class BeamSearch:
         logits: str,
         position: str,
         width: int,
-        done: int = 0,
+        steps_before_loop: int = 0,
     ) -> tuple[dict[str, str], str, str]:
-        """The state one token on, the rows that its beams continue, and whether to go on.
+        """Append the selection of one more token for the beams of every sentence.
 
-        `width` beams a sentence come in; `position` counts from `done` steps on.
+        `width` is the number of beams of a sentence in `state`. `position` counts the steps after
+        the first `steps_before_loop`. Returns the names of the next state, of the rows that its
+        beams continue, and of whether any sentence is open.
         """
         from onnx import TensorProto
 
-        found = self._candidates(builder, state["scores"], logits, width)
-        ends = builder.node("Equal", found.tokens, builder.constant(self._generation.eos_id))
+        candidates = self._candidates(builder, state["scores"], logits, width)
+        ends = builder.node("Equal", candidates.tokens, builder.constant(self._generation.eos_id))
         if self._generation.forced_eos_id is None:
-            last = builder.constant(self._generation.max_new_tokens - 1 - done)
+            last = builder.constant(self._generation.max_new_tokens - 1 - steps_before_loop)
             ends = builder.node("Or", ends, builder.node("Equal", position, last))
-        lengths = range(1 + done, 1 + self._generation.max_new_tokens)
-        penalties = builder.constant([self._penalty(length) for length in lengths], "float32")
+        lengths = range(1 + steps_before_loop, 1 + self._generation.max_new_tokens)
+        penalties = builder.constant(
+            [self._length_penalty(length) for length in lengths], "float32"
+        )
         penalty = builder.node("Gather", penalties, position)
 
-        after, rows = self._running(builder, state, found, ends)
-        after |= self._ended(builder, state, found, ends, penalty)
-        after["open"] = self._open(builder, state["open"], after, penalty)
-        return (
-            after,
-            rows,
-            is_any(builder, builder.node("Cast", after["open"], to=TensorProto.INT32)),
-        )
+        next_state, rows = self._select_running(builder, state, candidates, ends)
+        next_state |= self._update_ended(builder, state, candidates, ends, penalty)
+        next_state["open"] = self._update_open(builder, state["open"], next_state, penalty)
+        open_flags = builder.node("Cast", next_state["open"], to=TensorProto.INT32)
+        return next_state, rows, is_any(builder, open_flags)
 
-    def finish(self, last: Names) -> str:
-        """The best sequences, padded, after all that still runs was ended as it has to be."""
+    def finish(self, final: Names) -> str:
+        """Append the forced end of running beams; return the name of the best sequences, padded."""
         builder, generation = self._builder, self._generation
         if generation.forced_eos_id is not None:
-            penalty = builder.constant(self._penalty(generation.max_new_tokens), "float32")
-            score = builder.node("Div", _column(builder, last["scores"], 0), penalty)
-            better = builder.node("Greater", score, _column(builder, last["ended"], 0))
-            better = builder.node("And", better, last["open"])
-            row = _flat(builder, self._first_row[generation.beams])
-            token = self._each([generation.forced_eos_id])
-            last = self._best(builder, last, better, row, token)
-        longest = builder.node("ReduceMax", last["length"], keepdims=0)
+            penalty = builder.constant(self._length_penalty(generation.max_new_tokens), "float32")
+            score = builder.node("Div", _column(builder, final["scores"], 0), penalty)
+            better = builder.node("Greater", score, _column(builder, final["ended"], 0))
+            better = builder.node("And", better, final["open"])
+            rows = _flatten(builder, self._first_row[generation.beams])
+            token = self._per_sentence([generation.forced_eos_id])
+            final = self._replace_best(builder, final, better, rows, token)
+        longest = builder.node("ReduceMax", final["length"], keepdims=0)
         longest = builder.node("Unsqueeze", longest, builder.constant([0]))
-        none, one = builder.constant([0]), builder.constant([1])
-        return builder.node("Slice", last["best"], none, longest, one, output="sequences")
+        zero, one = builder.constant([0]), builder.constant([1])
+        return builder.node("Slice", final["best"], zero, longest, one, output="sequences")
 
     def _candidates(
         self, builder: GraphBuilder, running: str, logits: str, width: int
     ) -> _Candidates:
-        """The likeliest continuations, twice as many as beams because each beam can end."""
+        """Append the most likely continuations, twice as many as beams since each beam can end."""
         generation, count = self._generation, 2 * self._generation.beams
         scores = builder.node("LogSoftmax", logits, axis=-1)
         if generation.suppressed:
@@ -140,54 +144,54 @@ class BeamSearch:
             for token in generation.suppressed:
                 mask[token] = float("-inf")
             scores = builder.node("Add", scores, builder.constant(mask, "float32"))
-        scores, tokens = _top(builder, scores, count)
+        scores, tokens = _top_k(builder, scores, count)
         split = builder.constant([-1, width, count])
         running = builder.node("Unsqueeze", running, builder.constant([-1]))
         scores = builder.node("Add", builder.node("Reshape", scores, split), running)
         together = builder.constant([-1, width * count])
-        scores, places = _top(builder, builder.node("Reshape", scores, together), count)
+        scores, places = _top_k(builder, builder.node("Reshape", scores, together), count)
         tokens = builder.node("Reshape", tokens, together)
         tokens = builder.node("GatherElements", tokens, places, axis=1)
         beam = builder.node("Div", places, builder.constant(count))
         return _Candidates(scores, tokens, builder.node("Add", beam, self._first_row[width]))
 
-    def _running(
-        self, builder: GraphBuilder, state: Names, found: _Candidates, ends: str
+    def _select_running(
+        self, builder: GraphBuilder, state: Names, candidates: _Candidates, ends: str
     ) -> tuple[dict[str, str], str]:
-        """The beams that run on, and the rows they continue."""
-        no_beam = builder.constant(_NO_BEAM, "float32")
-        scores = builder.node("Where", ends, no_beam, found.scores)
-        scores, places = _top(builder, scores, self._generation.beams)
-        tokens, rows = _taken(builder, places, found)
+        """Append the beams that continue; return their state and the rows that they continue."""
+        absent = builder.constant(_ABSENT, "float32")
+        scores = builder.node("Where", ends, absent, candidates.scores)
+        scores, places = _top_k(builder, scores, self._generation.beams)
+        tokens, rows = _gather_candidates(builder, places, candidates)
         column = builder.node("Reshape", tokens, builder.constant([-1, 1]))
-        sequences = _continued(builder, state["sequences"], rows, column)
+        sequences = _append_tokens(builder, state["sequences"], rows, column)
         return {"input_ids": column, "sequences": sequences, "scores": scores}, rows
 
-    def _ended(
-        self, builder: GraphBuilder, state: Names, found: _Candidates, ends: str, penalty: str
+    def _update_ended(
+        self, builder: GraphBuilder, state: Names, candidates: _Candidates, ends: str, penalty: str
     ) -> dict[str, str]:
-        """The best ended sequences, with those that end here among the likeliest candidates."""
+        """Append the update of the ended sequences by the most likely candidates that end."""
         beams = self._generation.beams
-        likeliest = builder.constant([[True] * beams + [False] * beams], "bool")
-        counted = builder.node("And", builder.node("And", ends, likeliest), state["open"])
-        scores = builder.node("Div", found.scores, penalty)
-        no_beam = builder.constant(_NO_BEAM, "float32")
-        scores = builder.node("Where", counted, scores, no_beam)
+        most_likely = builder.constant([[True] * beams + [False] * beams], "bool")
+        counted = builder.node("And", builder.node("And", ends, most_likely), state["open"])
+        scores = builder.node("Div", candidates.scores, penalty)
+        absent = builder.constant(_ABSENT, "float32")
+        scores = builder.node("Where", counted, scores, absent)
         scores = builder.node("Concat", state["ended"], scores, axis=1)
-        scores, places = _top(builder, scores, beams)
-        # The first places are those of sequences that ended before.
+        scores, places = _top_k(builder, scores, beams)
+        # The first places belong to sequences that ended before.
         place = builder.node("Sub", _column(builder, places, 0), builder.constant(beams))
         better = builder.node("GreaterOrEqual", place, builder.constant(0))
         place = builder.node("Max", place, builder.constant(0))
-        tokens, rows = _taken(builder, place, found)
-        return {"ended": scores, **self._best(builder, state, better, rows, tokens)}
+        tokens, rows = _gather_candidates(builder, place, candidates)
+        return {"ended": scores, **self._replace_best(builder, state, better, rows, tokens)}
 
-    def _best(
+    def _replace_best(
         self, builder: GraphBuilder, state: Names, better: str, rows: str, tokens: str
     ) -> dict[str, str]:
-        """The best sequences, where something better ends replaced by these rows and tokens."""
+        """Append the best sequences: those of `rows` with `tokens` appended where `better`."""
         column = builder.node("Reshape", tokens, builder.constant([-1, 1]))
-        sequences = _continued(builder, state["sequences"], rows, column)
+        sequences = _append_tokens(builder, state["sequences"], rows, column)
         fill = builder.constant(self._generation.pad_id or self._generation.eos_id)
         padded = builder.node("Pad", state["best"], builder.constant([0, 0, 0, 1]), fill)
         length = builder.node("Shape", sequences, start=1, end=2)
@@ -196,45 +200,48 @@ class BeamSearch:
             "length": builder.node("Where", better, length, state["length"]),
         }
 
-    def _open(self, builder: GraphBuilder, before: str, after: Names, penalty: str) -> str:
-        """Whether an ended sequence could still get among the best, as transformers guesses it."""
-        generation = self._generation
-        worst = _column(builder, after["ended"], generation.beams - 1)
-        if generation.early_stopping is True:
-            room = builder.node("Equal", worst, builder.constant(_NO_BEAM, "float32"))
-            return builder.node("And", before, room)
-        if generation.early_stopping == "never" and generation.length_penalty > 0:
-            penalty = builder.constant(self._penalty(generation.max_new_tokens), "float32")
-        hope = builder.node("Div", _column(builder, after["scores"], 0), penalty)
-        return builder.node("And", before, builder.node("Greater", hope, worst))
+    def _update_open(self, builder: GraphBuilder, is_open: str, state: Names, penalty: str) -> str:
+        """Append the test whether a running beam can still become one of the best.
 
-    def _penalty(self, length: int) -> float:
-        """What the score of a sequence of so many tokens is divided by."""
+        Follows the heuristics of transformers for `early_stopping` and `length_penalty`.
+        """
+        generation = self._generation
+        worst = _column(builder, state["ended"], generation.beams - 1)
+        if generation.early_stopping is True:
+            room = builder.node("Equal", worst, builder.constant(_ABSENT, "float32"))
+            return builder.node("And", is_open, room)
+        if generation.early_stopping == "never" and generation.length_penalty > 0:
+            penalty = builder.constant(self._length_penalty(generation.max_new_tokens), "float32")
+        best_reachable = builder.node("Div", _column(builder, state["scores"], 0), penalty)
+        return builder.node("And", is_open, builder.node("Greater", best_reachable, worst))
+
+    def _length_penalty(self, length: int) -> float:
+        """Return the divisor of the score of a sequence of `length` tokens."""
         return float(length**self._generation.length_penalty)
 
-    def _each(self, row: list[Any], dtype: str = "int64") -> str:
-        """This row for every sentence."""
+    def _per_sentence(self, row: list[Any], dtype: str = "int64") -> str:
+        """Append a tensor with this row for every sentence."""
         builder = self._builder
         shape = builder.node("Concat", self._sentences, builder.constant([len(row)]), axis=0)
         return builder.node("Expand", builder.constant([row], dtype), shape)
 
 
-def _top(builder: GraphBuilder, values: str, count: int) -> tuple[str, str]:
-    """The largest values along the last axis, and their places."""
-    names = builder.free_names("TopK", 2)
-    largest, places = builder.node_of("TopK", [values, builder.constant([count])], names)
+def _top_k(builder: GraphBuilder, values: str, count: int) -> tuple[str, str]:
+    """Append the selection of the largest values along the last axis, and their places."""
+    names = builder.output_names("TopK", 2)
+    largest, places = builder.node_with_outputs("TopK", [values, builder.constant([count])], names)
     return largest, places
 
 
-def _taken(builder: GraphBuilder, places: str, found: _Candidates) -> list[str]:
-    """The tokens and rows at these places, sentence after sentence."""
+def _gather_candidates(builder: GraphBuilder, places: str, candidates: _Candidates) -> list[str]:
+    """Append the tokens and rows at these places, flattened in the order of the sentences."""
     return [
-        _flat(builder, builder.node("GatherElements", values, places, axis=1))
-        for values in (found.tokens, found.rows)
+        _flatten(builder, builder.node("GatherElements", values, places, axis=1))
+        for values in (candidates.tokens, candidates.rows)
     ]
 
 
-def _continued(builder: GraphBuilder, sequences: str, rows: str, column: str) -> str:
+def _append_tokens(builder: GraphBuilder, sequences: str, rows: str, column: str) -> str:
     return builder.node("Concat", builder.node("Gather", sequences, rows), column, axis=1)
 
 
@@ -242,5 +249,5 @@ def _column(builder: GraphBuilder, values: str, index: int) -> str:
     return builder.node("Gather", values, builder.constant([index]), axis=1)
 
 
-def _flat(builder: GraphBuilder, values: str) -> str:
+def _flatten(builder: GraphBuilder, values: str) -> str:
     return builder.node("Reshape", values, builder.constant([-1]))

@@ -1,7 +1,7 @@
-"""Joins a model's graphs into one that decodes inside onnxruntime.
+"""Composition of a model's graphs into one that decodes inside onnxruntime.
 
-A Python loop over tokens costs more than a small model does, and searching with beams in Python
-costs more still.
+A loop over tokens in Python takes longer than a small model itself, and a beam search in Python
+takes longer still.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ MODEL = "model.onnx"
 
 
 def compose(folder: Path, generation: Generation) -> Path:
-    """Write the graph that maps input_ids and attention_mask to sequences, and return its path."""
+    """Write the graph that maps input_ids and attention_mask to sequences; return its path.
+
+    Raises BuildError if the folder lacks an exported graph.
+    """
     import onnx
 
     parts = {
@@ -30,7 +33,7 @@ def compose(folder: Path, generation: Generation) -> Path:
     }
     missing = {ENCODER, NEXT_STEP} - parts.keys()
     if missing:
-        raise BuildError(f"{folder}: {', '.join(sorted(missing))} missing; export first")
+        raise BuildError(f"{folder} has no {' and no '.join(sorted(missing))}: export first")
     builder = GraphBuilder()
     decode = greedy.decode if generation.beams == 1 else beam.decode
     sequences = decode(
@@ -43,8 +46,8 @@ def compose(folder: Path, generation: Generation) -> Path:
     graph = onnx.helper.make_graph(
         builder.nodes,
         "decode",
-        [_ids(name, "source") for name in ("input_ids", "attention_mask")],
-        [_ids(sequences, "target")],
+        [_token_ids(name, "source") for name in ("input_ids", "attention_mask")],
+        [_token_ids(sequences, "target")],
         builder.initializers(builder.nodes),
     )
     model = onnx.helper.make_model(
@@ -57,7 +60,7 @@ def compose(folder: Path, generation: Generation) -> Path:
     return path
 
 
-def _ids(name: str, length: str) -> Any:
+def _token_ids(name: str, length: str) -> Any:
     from onnx import TensorProto, helper
 
     return helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", length])

@@ -1,9 +1,9 @@
-"""Fuses an exported MarianMT, whose decoder step spends more on small operators than on maths.
+"""Fusion of an exported MarianMT, whose decoder step is dominated by the cost of small operators.
 
-onnxruntime's transformer optimiser finds only SkipLayerNormalization in this export, so the
-graphs are built anew from its weights, out of onnxruntime's fused operators. Everything that
-is the same in each step moves in front of the loop: scaled embeddings, the attention mask and
-the keys and values of the source. The first step then needs no graph of its own.
+onnxruntime's transformer optimiser finds only SkipLayerNormalization in this export. The graphs are
+therefore rebuilt from the exported weights with onnxruntime's fused operators. Everything that is
+equal in all steps is computed before the loop: scaled embeddings, the attention mask, and the keys
+and values of the source. The first step then needs no graph of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ _MASKED = -3.4028234663852886e38
 
 
 def fuse(folder: Path) -> dict[str, int]:
-    """Replace the exported graphs in the folder; how often each fused operator stands in each."""
+    """Replace the exported graphs in the folder; return the count of each fused operator.
+
+    Keys are "encoder.OPERATOR" and "decoder.OPERATOR". Raises BuildError if the model is not a
+    MarianMT as optimum exports it.
+    """
     import onnx
 
     shape = Shape.from_config(folder)
@@ -49,8 +53,8 @@ def _encoder(encoder: Weights, decoder: Weights, shape: Shape) -> Any:
     layers = Layers(encoder, shape)
     mask = layers.node("Cast", "attention_mask", to=TensorProto.INT32)
     length = layers.node("Shape", "input_ids", start=1, end=2)
-    none = layers.constant([0])
-    positions = layers.node("Slice", layers.position_table(), none, length, none)
+    zero = layers.constant([0])
+    positions = layers.node("Slice", layers.position_table(), zero, length, zero)
     values = layers.node("Add", layers.embed("input_ids"), positions)
     for index in range(shape.encoder_layers):
         layer = f"layers.{index}"
@@ -66,12 +70,15 @@ def _encoder(encoder: Weights, decoder: Weights, shape: Shape) -> Any:
             attended, values, f"{layer}.self_attn.out_proj", f"{layer}.self_attn_layer_norm"
         )
         values = layers.feed_forward(values, layer)
-    outputs = _before_the_loop(layers, decoder, values, shape)
+    outputs = _encoder_outputs(layers, decoder, values, shape)
     return layers.model([_integers("input_ids"), _integers("attention_mask")], outputs)
 
 
-def _before_the_loop(layers: Layers, decoder: Weights, values: str, shape: Shape) -> list[Any]:
-    """What every step reads: keys and values of the source, its mask, and an empty past."""
+def _encoder_outputs(layers: Layers, decoder: Weights, values: str, shape: Shape) -> list[Any]:
+    """Append what every step reads: the keys, values and mask of the source, and an empty past.
+
+    Returns the descriptions of these outputs of the encoder.
+    """
     import numpy
     from onnx import TensorProto, helper, numpy_helper
 
@@ -122,7 +129,7 @@ def _step(weights: Weights, shape: Shape) -> Any:
         _floats("source_mask", ["batch", 1, 1, "source"]),
     ]
     outputs = [_floats("logits", ["batch", 1, "vocabulary"])]
-    # A look-up is one operator where a cast and an addition would be two.
+    # A lookup is one operator; a cast and an addition are two.
     lengths = layers.constant(range(1, len(weights.positions()) + 1), "int32")
     total_length = layers.node("Gather", lengths, "position")
     past_lengths = layers.node("Add", "minus_one", total_length)
@@ -135,7 +142,7 @@ def _step(weights: Weights, shape: Shape) -> Any:
         inputs += [_floats(name, ["batch", heads, "past", size]) for name in past]
         outputs += [_floats(name, ["batch", heads, "present", size]) for name in present]
         query_key_value = layers.linear(values, *weights.packed(f"{layer}.self_attn"))
-        attended, *_ = layers.node_of(
+        attended, *_ = layers.node_with_outputs(
             "GroupQueryAttention",
             [query_key_value, "", "", *past, past_lengths, total_length],
             [f"{layer}.self_attn", *present],
@@ -163,7 +170,7 @@ def _step(weights: Weights, shape: Shape) -> Any:
 
 
 def _source_name(projection: str) -> str:
-    """The name of the source's keys or values of a decoder layer."""
+    """Return the name of the keys or values of the source in a decoder layer."""
     return projection.replace("layers.", "source.").replace(".encoder_attn.", ".")
 
 

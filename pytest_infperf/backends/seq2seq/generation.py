@@ -1,7 +1,7 @@
-"""Reads what decoding has to obey from a model's configuration, greedy or with beams.
+"""Settings of decoding, read from a model's configuration.
 
-Settings that `generate` follows and a composed graph does not are refused by name, because a
-variant that decodes differently from its baseline cannot be compared with it.
+A setting that `generate` of transformers follows and a composed graph does not raises an error that
+names it, because a variant that decodes differently cannot be compared with its baseline.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.task import Decoding
 
+# Values with which a setting has no effect.
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "begin_suppress_tokens": (None,),
     "do_sample": (None, False),
@@ -42,7 +43,7 @@ _NEUTRAL_TO_BEAMS: Mapping[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class Generation:
-    """What decides which tokens are picked, apart from the logits."""
+    """Settings that determine the generated tokens, apart from the logits."""
 
     start_id: int
     eos_id: int
@@ -57,28 +58,31 @@ class Generation:
 
     def __post_init__(self) -> None:
         if self.beams < 1:
-            raise BuildError(f"beams is {self.beams}: give at least 1, which decodes greedily")
+            raise BuildError(f"beams is {self.beams}: set at least 1, which decodes greedily")
         choices = self.vocabulary - len(self.suppressed)
         if 2 * self.beams > choices:
             raise BuildError(
-                f"{self.beams} beams choose from {2 * self.beams} tokens, and the vocabulary has"
-                f" {choices}; lower beams"
+                f"beams is {self.beams}: the search needs {2 * self.beams} tokens to choose from,"
+                f" and the vocabulary has {choices}; lower beams"
             )
         if self.max_new_tokens < 2:
-            raise BuildError(f"max_new_tokens is {self.max_new_tokens}: give at least 2")
+            raise BuildError(f"max_new_tokens is {self.max_new_tokens}: set at least 2")
 
     @property
     def decoding(self) -> Decoding:
-        """What a task asked for, as it is done."""
+        """Decoding settings in the form of a task."""
         return {"beams": self.beams, "max_new_tokens": self.max_new_tokens}
 
     @classmethod
     def from_config(cls, model: Path, decoding: Decoding) -> Generation:
-        """Read what `generate` would read; refuse settings that the graph would not follow."""
+        """Read the settings that `generate` reads from the folder of a model.
+
+        Raises BuildError if a setting is missing, is invalid, or is not implemented by the graph.
+        """
         if unknown := decoding.keys() - {"beams", "max_new_tokens"}:
             raise BuildError(
-                f"decoding in the graph knows beams and max_new_tokens, not"
-                f" {', '.join(sorted(unknown))}; take that out of the task's decoding"
+                f"the ONNX graph supports the decoding settings beams and max_new_tokens, not"
+                f" {', '.join(sorted(unknown))}: remove it from the task's decoding"
             )
         beams, max_new_tokens = int(decoding["beams"]), int(decoding["max_new_tokens"])
         settings = _generation_settings(model)
@@ -86,22 +90,22 @@ class Generation:
         positions = config.get("max_position_embeddings")
         if positions is not None and max_new_tokens > positions:
             raise BuildError(
-                f"{model}: max_new_tokens is {max_new_tokens} and the model has {positions}"
+                f"{model}: max_new_tokens is {max_new_tokens}, and the model has {positions}"
                 " positions; lower max_new_tokens"
             )
         neutral_values = {**_NEUTRAL, **(_NEUTRAL_TO_BEAMS if beams > 1 else {})}
         for name, neutral in neutral_values.items():
             if settings.get(name) not in neutral:
                 raise BuildError(
-                    f"{model}: decoding in the graph does not know {name}"
-                    f" = {settings[name]!r}; remove it from generation_config.json"
+                    f"{model}: the ONNX graph does not support {name} = {settings[name]!r}:"
+                    " remove it from generation_config.json"
                 )
         eos_id = _single(settings, "eos_token_id", model)
         forced = settings.get("forced_eos_token_id")
         early_stopping = settings.get("early_stopping") or False
         if early_stopping not in (True, False, "never"):
             raise BuildError(
-                f"{model}: early_stopping is {early_stopping!r}; give true, false or"
+                f"{model}: early_stopping is {early_stopping!r}: set true, false or"
                 ' "never" in generation_config.json'
             )
         length_penalty = settings.get("length_penalty")
@@ -126,7 +130,7 @@ def _generation_settings(model: Path) -> dict[str, Any]:
         if (model / name).is_file():
             settings: dict[str, Any] = json.loads((model / name).read_text())
             return settings
-    raise BuildError(f"{model}: neither generation_config.json nor config.json is there")
+    raise BuildError(f"{model} has neither generation_config.json nor config.json")
 
 
 def _single(settings: Mapping[str, Any], name: str, model: Path) -> int:
@@ -135,8 +139,8 @@ def _single(settings: Mapping[str, Any], name: str, model: Path) -> int:
         value = value[0]
     if not isinstance(value, int):
         raise BuildError(
-            f"{model}: {name} is {value!r}; decoding in the graph needs one"
-            " token id there, in generation_config.json"
+            f"{model}: {name} is {value!r}, and the ONNX graph needs one token id:"
+            " set it in generation_config.json"
         )
     return value
 
@@ -145,8 +149,8 @@ def _suppressed(settings: Mapping[str, Any], eos_id: int, model: Path) -> tuple[
     words = [word for word in settings.get("bad_words_ids") or [] if word != [eos_id]]
     if any(len(word) != 1 for word in words):
         raise BuildError(
-            f"{model}: bad_words_ids holds a word of several tokens; decoding in the"
-            " graph suppresses single tokens only: remove it from generation_config.json"
+            f"{model}: bad_words_ids has a word of several tokens, and the ONNX graph suppresses"
+            " single tokens only: remove it from generation_config.json"
         )
     tokens = {word[0] for word in words} | set(settings.get("suppress_tokens") or [])
     return tuple(sorted(tokens))

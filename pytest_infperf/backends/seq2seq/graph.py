@@ -1,7 +1,7 @@
-"""Builds ONNX graphs node by node, so that the modules that fuse and compose read like the maths.
+"""Construction of ONNX graphs node by node, so that fusing and composing read like formulas.
 
-Constants are kept once for equal contents, also across subgraphs, which see those of the graph
-around them: three exported graphs of one model share their weights when they become one.
+Constants with equal contents are stored once, also across subgraphs, which see the constants of the
+graph around them: the exported graphs of one model share their weights when they are joined.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from pytest_infperf.errors import BuildError
 
 
 class GraphBuilder:
-    """Nodes in order, and the constants they use; a subgraph's constants live in its parent."""
+    """Builder of a graph: its nodes in order, and the constants that they use.
+
+    The constants of a subgraph are stored in its parent.
+    """
 
     def __init__(self, parent: GraphBuilder | None = None, prefix: str = "") -> None:
         self.nodes: list[Any] = []
@@ -25,16 +28,16 @@ class GraphBuilder:
     def node(
         self, operator: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any
     ) -> str:
-        """Append a node; the name of its first output."""
-        return self.node_of(
+        """Append a node; return the name of its first output."""
+        return self.node_with_outputs(
             operator,
             inputs,
-            [output] if output else self.free_names(operator, 1),
+            [output] if output else self.output_names(operator, 1),
             domain=domain,
             **attributes,
         )[0]
 
-    def node_of(
+    def node_with_outputs(
         self,
         operator: str,
         inputs: Iterable[str],
@@ -42,7 +45,7 @@ class GraphBuilder:
         domain: str = "",
         **attributes: Any,
     ) -> list[str]:
-        """Append a node with outputs of the given names."""
+        """Append a node with outputs of these names; return the names."""
         from onnx import helper
 
         self.nodes.append(
@@ -52,47 +55,51 @@ class GraphBuilder:
         )
         return outputs
 
-    def free_names(self, operator: str, count: int) -> list[str]:
-        """Names for the outputs of the node that comes next."""
+    def output_names(self, operator: str, count: int) -> list[str]:
+        """Return unused names for the outputs of the next node."""
         return [f"{self._prefix}{operator}_{len(self.nodes)}_{index}" for index in range(count)]
 
     def constant(self, value: Any, dtype: str = "int64", name: str = "") -> str:
-        """The name of a constant with this value."""
+        """Return the name of a constant with this value."""
         import numpy
         from onnx import numpy_helper
 
         array = numpy.ascontiguousarray(numpy.asarray(value, dtype=dtype))
-        return self.keep(numpy_helper.from_array(array.reshape(numpy.shape(value)), name))
+        return self.keep_tensor(numpy_helper.from_array(array.reshape(numpy.shape(value)), name))
 
-    def keep(self, tensor: Any) -> str:
-        """Keep an onnx tensor, or find one with equal contents; the name it has here."""
+    def keep_tensor(self, tensor: Any) -> str:
+        """Store an ONNX tensor unless one with equal contents is stored; return its name."""
         from onnx import TensorProto, numpy_helper
 
         array = numpy_helper.to_array(tensor)
         content = hashlib.sha256(f"{tensor.data_type} {array.shape} ".encode())
         content.update(array.tobytes())
-        known = self._by_content.get(content.digest())
-        if known is not None:
-            return known
+        stored = self._by_content.get(content.digest())
+        if stored is not None:
+            return stored
         name = tensor.name or f"constant_{len(self.constants)}"
         while name in self.constants:
             name += "_"
-        kept = TensorProto()
-        kept.CopyFrom(tensor)
-        kept.name = name
-        self.constants[name] = kept
+        copy = TensorProto()
+        copy.CopyFrom(tensor)
+        copy.name = name
+        self.constants[name] = copy
         self._by_content[content.digest()] = name
         return name
 
-    def add(self, graph: Any, prefix: str, given: Mapping[str, str]) -> dict[str, str]:
-        """Append another graph's nodes, with its inputs given by name; its outputs' names."""
+    def add_graph(self, graph: Any, prefix: str, inputs: Mapping[str, str]) -> dict[str, str]:
+        """Append the nodes of another graph; return the names of its outputs by their old names.
+
+        `inputs` has the names of its inputs by their old names. Raises BuildError if one of its
+        nodes has a subgraph.
+        """
         from onnx import NodeProto
 
-        names = {value.name: given[value.name] for value in graph.input}
-        names |= {tensor.name: self.keep(tensor) for tensor in graph.initializer}
+        names = {value.name: inputs[value.name] for value in graph.input}
+        names |= {tensor.name: self.keep_tensor(tensor) for tensor in graph.initializer}
         for node in graph.node:
             if node.op_type == "Constant":
-                names[node.output[0]] = self.keep(_value_of(node))
+                names[node.output[0]] = self.keep_tensor(_value_of(node))
                 continue
             if any(attribute.HasField("g") for attribute in node.attribute):
                 raise BuildError(f"{node.name}: a subgraph in an exported graph is not supported")
@@ -108,7 +115,7 @@ class GraphBuilder:
         return {value.name: names[value.name] for value in graph.output}
 
     def initializers(self, nodes: Iterable[Any]) -> list[Any]:
-        """The constants that the nodes use, also inside their subgraphs."""
+        """Return the constants that the nodes use, also inside their subgraphs."""
         used = set(_inputs(nodes))
         return [tensor for name, tensor in self.constants.items() if name in used]
 

@@ -1,7 +1,8 @@
-"""Decodes greedily: each step takes the likeliest token of every row.
+"""Greedy decoding: each step takes the most likely token of every row.
 
-The tokens are those of transformers' `generate(num_beams=1)`: suppressed tokens, the forced end
-at the length limit, padding after the end of a row, and a stop when every row has ended.
+The generated tokens are those of transformers' `generate(num_beams=1)`, with its rules for
+suppressed tokens, the forced end at the length limit and the padding after the end of a row.
+Decoding stops when every row has ended.
 """
 
 from __future__ import annotations
@@ -13,47 +14,53 @@ from pytest_infperf.errors import BuildError
 
 
 def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
-    """Append all of the decoding; the name of the sequences."""
+    """Append the whole decoding to the graph; return the name of the sequences."""
     from onnx import TensorProto, helper
 
-    known = steps.encode(builder)
+    scope = steps.append_encoder(builder)
     rows = builder.node("Shape", "input_ids", start=0, end=1)
     column = builder.node("Concat", rows, builder.constant([1]), axis=0)
     token = sequences = builder.node("Expand", builder.constant([[generation.start_id]]), column)
     alive = builder.node("Expand", builder.constant([[1]], "int32"), column)
-    more = builder.constant(True, "bool")
-    count = generation.max_new_tokens - (generation.forced_eos_id is not None)
-    if steps.have_a_first:
-        known |= steps.first(builder, known, token)
-        token, alive, more = _pick(builder, known["logits"], alive, generation)
+    condition = builder.constant(True, "bool")
+    max_steps = generation.max_new_tokens - (generation.forced_eos_id is not None)
+    if steps.has_first_step:
+        scope |= steps.append_first_step(builder, scope, token)
+        token, alive, condition = _pick(builder, scope["logits"], alive, generation)
         sequences = builder.node("Concat", sequences, token, axis=1)
-        count -= 1
+        max_steps -= 1
 
     def advance(
-        body: GraphBuilder, given: Names, results: dict[str, str]
+        body: GraphBuilder, inputs: Names, outputs: dict[str, str]
     ) -> tuple[dict[str, str], str]:
-        token, alive, more = _pick(body, results["logits"], given["alive"], generation)
-        grown = body.node("Concat", given["sequences"], token, axis=1)
-        return {**results, "input_ids": token, "alive": alive, "sequences": grown}, more
+        token, alive, condition = _pick(body, outputs["logits"], inputs["alive"], generation)
+        sequences = body.node("Concat", inputs["sequences"], token, axis=1)
+        return {**outputs, "input_ids": token, "alive": alive, "sequences": sequences}, condition
 
     state = {"input_ids": token, "alive": alive, "sequences": sequences}
-    state |= {name: known[name] for name in steps.past}
+    state |= {name: scope[name] for name in steps.past_names}
     types = {
         "alive": helper.make_tensor_type_proto(TensorProto.INT32, ["batch", 1]),
         "sequences": helper.make_tensor_type_proto(TensorProto.INT64, ["batch", "target"]),
     }
-    last = steps.loop(builder, known, state, types, count, more, advance)
-    return _finish(builder, last["sequences"], last["alive"], generation)
+    final = steps.append_loop(builder, scope, state, types, max_steps, condition, advance)
+    return _finish(builder, final["sequences"], final["alive"], generation)
 
 
 def _pick(
     builder: GraphBuilder, logits: str, alive: str, generation: Generation
 ) -> tuple[str, str, str]:
-    """The next token of every row, the rows that have not ended, and whether there are any."""
+    """Append the choice of the next token of every row.
+
+    Returns the names of the tokens, of the flags of rows that have not ended, and of whether any
+    row has not ended.
+    """
     if generation.suppressed:
         _suppress(builder, logits, generation.suppressed)
-    # TopK is onnxruntime's faster ArgMax; both take the first of equal logits.
-    best = builder.node_of("TopK", [logits, builder.constant([1])], builder.free_names("TopK", 2))
+    # TopK is faster than ArgMax in onnxruntime; both take the first of equal logits.
+    best = builder.node_with_outputs(
+        "TopK", [logits, builder.constant([1])], builder.output_names("TopK", 2)
+    )
     token = builder.node("Squeeze", best[1], builder.constant([-1]))
     ends = builder.node("Equal", token, builder.constant(generation.eos_id))
     alive = builder.node("Where", ends, builder.constant(0, "int32"), alive)
@@ -61,15 +68,18 @@ def _pick(
 
 
 def _suppress(builder: GraphBuilder, logits: str, tokens: tuple[int, ...]) -> None:
-    """Let the bias of the logits rule the tokens out, which costs nothing at run time."""
+    """Suppress tokens in the bias of the logits, which costs nothing at run time.
+
+    Raises BuildError if the logits have no bias.
+    """
     from onnx import numpy_helper
 
     [node] = [node for node in builder.nodes if logits in node.output]
     biases = [name for name in node.input if name in builder.constants]
     if node.op_type != "Add" or not biases:
         raise BuildError(
-            "the exported logits have no bias to suppress tokens in; export a model with"
-            " final_logits_bias, such as a MarianMT model"
+            "the exported logits have no bias to suppress tokens in: use a model with"
+            " final_logits_bias, such as MarianMT"
         )
     bias = numpy_helper.to_array(builder.constants[biases[0]]).copy()
     bias[..., list(tokens)] = float("-inf")
@@ -77,11 +87,11 @@ def _suppress(builder: GraphBuilder, logits: str, tokens: tuple[int, ...]) -> No
 
 
 def _finish(builder: GraphBuilder, sequences: str, alive: str, generation: Generation) -> str:
-    """Pad after the end of every row, and end the rows that the length limit cut."""
+    """Append padding after the end of every row, and the end of rows at the length limit."""
     from onnx import TensorProto
 
-    none, one, far = (builder.constant([bound]) for bound in (0, 1, 2**63 - 1))
-    start = builder.node("Slice", sequences, none, one, one)
+    zero, one, far = (builder.constant([bound]) for bound in (0, 1, 2**63 - 1))
+    start = builder.node("Slice", sequences, zero, one, one)
     tokens = builder.node("Slice", sequences, one, far, one)
     pad = builder.constant(generation.pad_id)
     ends = builder.node("Equal", tokens, builder.constant(generation.eos_id))
@@ -95,4 +105,4 @@ def _finish(builder: GraphBuilder, sequences: str, alive: str, generation: Gener
     forced = builder.node("Where", cut, builder.constant(generation.forced_eos_id), pad)
     longest = builder.node("Concat", start, tokens, forced, axis=1)
     end = builder.node("Where", is_any(builder, alive), far, builder.constant([-1]))
-    return builder.node("Slice", longest, none, end, one, output="sequences")
+    return builder.node("Slice", longest, zero, end, one, output="sequences")

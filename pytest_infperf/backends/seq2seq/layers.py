@@ -1,7 +1,7 @@
-"""The layers of a Marian transformer, written in onnxruntime's fused operators.
+"""The layers of a Marian transformer, built from onnxruntime's fused operators.
 
-Residual and norm are two operators, Sum and LayerNormalization: SkipLayerNormalization takes
-several times as long as both on a CPU, and the runtime would make one of an Add.
+Residual and norm are two operators, Sum and LayerNormalization. On a CPU, SkipLayerNormalization
+takes several times as long as both, and the runtime would replace an Add and the norm by it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ACTIVATIONS = ("swish", "silu", "gelu", "relu")
 
 @dataclass(frozen=True)
 class Shape:
-    """The numbers of a Marian configuration that the graphs depend on."""
+    """The values of a Marian configuration that determine the graphs."""
 
     width: int
     encoder_layers: int
@@ -34,16 +34,17 @@ class Shape:
 
     @classmethod
     def from_config(cls, folder: Path) -> Shape:
+        """Read config.json; raise BuildError if it is not a Marian model that can be fused."""
         config = json.loads((folder / "config.json").read_text())
         if config.get("model_type") != "marian":
             raise BuildError(
-                f"{folder}: fusing knows the model type marian, not"
+                f"{folder}: only models of the type 'marian' can be fused, not"
                 f" {config.get('model_type')!r}; use the unfused variant of this model"
             )
         activation = config["activation_function"]
         if activation not in _ACTIVATIONS:
             raise BuildError(
-                f"{folder}: fusing knows the activations {', '.join(_ACTIVATIONS)}, not"
+                f"{folder}: only the activations {', '.join(_ACTIVATIONS)} can be fused, not"
                 f" {activation!r}; use the unfused variant of this model"
             )
         return cls(
@@ -58,7 +59,7 @@ class Shape:
 
 
 class Layers(GraphBuilder):
-    """The layers of a transformer, each a few fused operators."""
+    """Builder of a graph from the layers of a transformer."""
 
     def __init__(self, weights: Weights, shape: Shape) -> None:
         super().__init__()
@@ -83,7 +84,7 @@ class Layers(GraphBuilder):
         return self.node("Add", self.node("MatMul", values, self.array(matrix)), self.array(bias))
 
     def project_and_normalise(self, values: str, skipped: str, linear: str, norm: str) -> str:
-        """The end of each half of a layer: a projection, the residual and the norm."""
+        """Append the end of each half of a layer: a projection, the residual and the norm."""
         projected = self.linear(values, *self._weights.linear(linear))
         scale, shift = map(self.array, self._weights.norm(norm))
         total = self.node("Sum", skipped, projected)

@@ -1,21 +1,22 @@
-"""Quantises exported or fused graphs to int8, with the settings that suit this host.
+"""Dynamic quantisation of exported or fused graphs to int8, with settings for this host.
 
-A tensor has one scale. On a small Marian with VNNI, a scale for each column made decoding a fifth
-slower for BLEU within its noise; weights in blocks of 8 bits (MatMulNBits) were slower still on
-batches; a head of 4 bits was a tenth faster and lost more than half a point of BLEU.
+Each tensor has one scale. Measured on a small Marian with VNNI: one scale per column decodes a
+fifth slower, with a difference in BLEU within the noise; 8-bit weights in blocks (MatMulNBits) are
+slower still on batches; a 4-bit output projection is a tenth faster and loses more than half a
+point of BLEU.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_infperf.backends.quantization import advice_unheard, needs_reduced_range
+from pytest_infperf.backends.quantization import needs_reduced_range, without_preprocessing_advice
 from pytest_infperf.backends.seq2seq.export import ENCODER, FIRST_STEP, NEXT_STEP
 from pytest_infperf.backends.seq2seq.weights import POSITIONS
 
 
 def quantize(folder: Path) -> dict[str, object]:
-    """Quantise the graphs in the folder in place; the settings that were used."""
+    """Quantise the graphs in the folder in place; return the settings."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -23,7 +24,7 @@ def quantize(folder: Path) -> dict[str, object]:
     for path in (folder / name for name in (ENCODER, FIRST_STEP, NEXT_STEP)):
         if not path.is_file():
             continue
-        with advice_unheard():
+        with without_preprocessing_advice():
             quantize_dynamic(
                 path,
                 path,
@@ -42,7 +43,7 @@ def quantize(folder: Path) -> dict[str, object]:
 
 
 def _position_lookups(path: Path) -> list[str]:
-    """Nodes to leave alone: their tables are small, and one operator more in each step is not."""
+    """Return the nodes to exclude: their tables are small, and dequantising costs every step."""
     import onnx
 
     nodes = onnx.load(path).graph.node

@@ -1,8 +1,8 @@
-"""Joins exported graphs: the encoder, the decoder's first step, and a Loop around its next one.
+"""Composition of exported graphs: the encoder, the first step, and a Loop around the next step.
 
-The graphs meet by name. An output `present.X` of a step becomes the input `past_key_values.X`
-of the next one; every other input of a step is an output of the graphs before the loop. What is
-done with the logits is the business of a decoding: `greedy` or `beam`.
+The graphs are joined by name. An output `present.X` of a step becomes the input `past_key_values.X`
+of the next one; every other input of a step is an output of the graphs before the loop. A decoding
+(`greedy` or `beam`) decides what happens to the logits.
 """
 
 from __future__ import annotations
@@ -15,74 +15,75 @@ from pytest_infperf.backends.seq2seq.export import ENCODER, FIRST_STEP, NEXT_STE
 from pytest_infperf.backends.seq2seq.graph import GraphBuilder
 
 Names = Mapping[str, str]
-"""What a value is called in a graph, by what it is."""
+"""Names of values in the composed graph, by their names in a step or in the state."""
 
 Advance = Callable[[GraphBuilder, Names, dict[str, str]], tuple[dict[str, str], str]]
-"""From a step's inputs and outputs (`logits` and the past) to the next state, and whether to
-go on. Appends its nodes to the body of the loop."""
+"""Function from a step's inputs and outputs (`logits` and the past) to the next state and the
+loop's condition. It appends its nodes to the body of the loop."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The exported graphs by file name; fused ones need no first step."""
+    """The exported graphs of a model, from which a decoding is composed."""
 
     graphs: Mapping[str, Any]
+    """Graphs by file name. A fused export has no first step."""
 
     @property
-    def have_a_first(self) -> bool:
+    def has_first_step(self) -> bool:
         return FIRST_STEP in self.graphs
 
     @property
-    def past(self) -> list[str]:
-        """What a step hands to the next one."""
+    def past_names(self) -> list[str]:
+        """Names of the keys and values that a step passes to the next one."""
         outputs = [output.name for output in self.graphs[NEXT_STEP].output]
-        return [_past(name) for name in outputs if name != "logits"]
+        return [_past_name(name) for name in outputs if name != "logits"]
 
     @property
-    def reads(self) -> list[str]:
-        """The inputs of a step, apart from the token."""
+    def context_names(self) -> list[str]:
+        """Names of the inputs of a step, without the token."""
         return [value.name for value in self.graphs[NEXT_STEP].input if value.name != "input_ids"]
 
-    def encode(self, builder: GraphBuilder) -> dict[str, str]:
-        """Append the encoder; what the steps may read."""
-        known = {"input_ids": "input_ids", "attention_mask": "attention_mask"}
-        known |= builder.add(self.graphs[ENCODER], "encoder", known)
-        known["encoder_attention_mask"] = "attention_mask"
-        known["encoder_hidden_states"] = known.get("last_hidden_state", "")
-        return known
+    def append_encoder(self, builder: GraphBuilder) -> dict[str, str]:
+        """Append the encoder; return the names of all values that steps may read."""
+        scope = {"input_ids": "input_ids", "attention_mask": "attention_mask"}
+        scope |= builder.add_graph(self.graphs[ENCODER], "encoder", scope)
+        scope["encoder_attention_mask"] = "attention_mask"
+        scope["encoder_hidden_states"] = scope.get("last_hidden_state", "")
+        return scope
 
-    def first(self, builder: GraphBuilder, known: Names, token: str) -> dict[str, str]:
-        """Append the first step; its logits and past."""
-        given = {**known, "input_ids": token}
-        return _renamed(builder.add(self.graphs[FIRST_STEP], "first", given))
+    def append_first_step(self, builder: GraphBuilder, scope: Names, token: str) -> dict[str, str]:
+        """Append the first step; return the names of its logits and its past."""
+        inputs = {**scope, "input_ids": token}
+        return _present_to_past(builder.add_graph(self.graphs[FIRST_STEP], "first", inputs))
 
-    def loop(
+    def append_loop(
         self,
         builder: GraphBuilder,
-        known: Names,
+        scope: Names,
         state: Names,
         types: Mapping[str, Any],
-        count: int,
-        more: str,
+        max_steps: int,
+        condition: str,
         advance: Advance,
     ) -> dict[str, str]:
-        """Append the Loop of at most `count` next steps; the state after the last one.
+        """Append a Loop of at most `max_steps` next steps; return the names of the final state.
 
-        `types` are those of the state that no step has as an input.
+        `types` has the types of those values of the state that are not inputs of a step.
         """
-        last = {name: f"last/{name}" for name in state}
-        builder.node_of(
+        final = {name: f"last/{name}" for name in state}
+        builder.node_with_outputs(
             "Loop",
-            [builder.constant(count), more, *state.values()],
-            list(last.values()),
-            body=self._body(builder, known, list(state), types, advance),
+            [builder.constant(max_steps), condition, *state.values()],
+            list(final.values()),
+            body=self._body(builder, scope, list(state), types, advance),
         )
-        return last
+        return final
 
     def _body(
         self,
         parent: GraphBuilder,
-        known: Names,
+        scope: Names,
         state: list[str],
         types: Mapping[str, Any],
         advance: Advance,
@@ -91,32 +92,33 @@ class Steps:
 
         step = self.graphs[NEXT_STEP]
         body = GraphBuilder(parent, prefix="loop/")
-        given = {**known, **{name: f"step/{name}" for name in state}, "position": "step/position"}
-        results, more = advance(body, given, _renamed(body.add(step, "step", given)))
+        names = {**scope, **{name: f"step/{name}" for name in state}, "position": "step/position"}
+        step_outputs = _present_to_past(body.add_graph(step, "step", names))
+        next_state, condition = advance(body, names, step_outputs)
 
         types = {**{value.name: value.type for value in step.input}, **types}
         inputs = [
             helper.make_tensor_value_info("step/position", TensorProto.INT64, []),
             helper.make_tensor_value_info("step/continue", TensorProto.BOOL, []),
         ]
-        inputs += [helper.make_value_info(given[name], types[name]) for name in state]
-        outputs = [helper.make_tensor_value_info(more, TensorProto.BOOL, [])]
+        inputs += [helper.make_value_info(names[name], types[name]) for name in state]
+        outputs = [helper.make_tensor_value_info(condition, TensorProto.BOOL, [])]
         for name in state:
             element = types[name].tensor_type.elem_type
-            outputs.append(helper.make_tensor_value_info(results[name], element, None))
+            outputs.append(helper.make_tensor_value_info(next_state[name], element, None))
         return helper.make_graph(body.nodes, "step", inputs, outputs)
 
 
 def is_any(builder: GraphBuilder, flags: str) -> str:
-    """Whether any of these integers is not zero."""
+    """Append the test whether any of the integers is not zero; return the name of its result."""
     from onnx import TensorProto
 
     return builder.node("Cast", builder.node("ReduceMax", flags, keepdims=0), to=TensorProto.BOOL)
 
 
-def _past(name: str) -> str:
+def _past_name(name: str) -> str:
     return name.replace("present.", "past_key_values.", 1)
 
 
-def _renamed(outputs: Names) -> dict[str, str]:
-    return {_past(name): value for name, value in outputs.items()}
+def _present_to_past(outputs: Names) -> dict[str, str]:
+    return {_past_name(name): value for name, value in outputs.items()}

@@ -1,4 +1,8 @@
-"""`infperf init`: looks at a model, proposes a suite with its limits, and measures it."""
+"""`infperf init`: write a suite for a model, measure it, and set its limits.
+
+`draft` collects what the suite consists of from options and questions, `suite_files` renders its
+files from `templates`, `measuring` runs it, and `limits` derives limits from the records.
+"""
 
 from pytest_infperf.cli.init.command import configure, run
 

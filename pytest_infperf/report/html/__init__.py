@@ -1,4 +1,4 @@
-"""The report as one page that needs no network: what `--infperf-html` writes."""
+"""The report as one HTML page without external resources, which `--infperf-html` writes."""
 
 from pytest_infperf.report.html.page import check_available, page
 

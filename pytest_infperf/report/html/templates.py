@@ -1,15 +1,24 @@
-"""The templates of pages, in which all text of others is escaped."""
+"""Templates of pages: they extend `base.html.j2`, and every value in them is escaped."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-def template(name: str) -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def template(name: str, beside: str) -> Any:
+    """Return a Jinja template; a value that it uses and does not get is an error.
+
+    Parameters
+    ----------
+    name
+        File name, for example `page.html.j2`.
+    beside
+        Import path of a module in the template's folder.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader(__name__.rpartition(".")[0], "."),
+        loader=ChoiceLoader([PackageLoader(module, ".") for module in (beside, __name__)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,21 +1,28 @@
-"""What stands in the cells of the results table: each is a head and a tail, aligned apart.
+"""Cells of the result tables: functions that make a cell from the record of a variant.
 
-The head is the number that a column is about, the tail what qualifies it: an interval, a
-difference to the baseline.
+A cell has a head, the value that its column is about, and a tail that qualifies it: an interval, or
+the difference to the baseline. Heads and tails are aligned separately.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import NamedTuple
 
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import Measure, Record, Verdict
+from pytest_infperf.records.record import Record, Verdict
 
-Cell = tuple[str, str]
-Write = Callable[[Record], Cell]
 
-NOTHING: Cell = ("-", "")
+class Cell(NamedTuple):
+    head: str
+    tail: str = ""
+
+
+MakeCell = Callable[[Record], Cell]
+
+EMPTY = Cell("-")
 VERDICT_WORDS = {
     Verdict.PASS: "pass",
     Verdict.FAIL: "FAIL",
@@ -24,170 +31,168 @@ VERDICT_WORDS = {
 ERROR_WORD = "error"
 SKIPPED_WORD = "skipped"
 RATE_UNIT = "samples/s"
+_MOST_UNEVEN = 2
+"""The factor between the sides of an interval up to which one margin stands for both."""
 
 
 def variant(record: Record) -> Cell:
-    return record.variant, "(baseline)" if is_baseline(record) else ""
+    return Cell(record.variant, "(baseline)" if is_baseline(record) else "")
 
 
 def variant_with_star(record: Record) -> Cell:
-    return record.variant, "*" if is_baseline(record) else ""
+    return Cell(record.variant, "*" if is_baseline(record) else "")
 
 
 def threads(record: Record) -> Cell:
-    found = record.settings.get("threads")
-    return NOTHING if found is None else (str(found), "")
+    count = record.settings.threads
+    return EMPTY if count is None else Cell(str(count))
 
 
-def value_of(measure: str) -> Write:
-    def write(record: Record) -> Cell:
+def value_of(measure: str) -> MakeCell:
+    """Return a function that makes a cell of a measure's value."""
+
+    def make_cell(record: Record) -> Cell:
         found = record.measures.get(measure)
-        return (format_value(found.value, found.unit), "") if found else NOTHING
+        return Cell(format_value(found.value, found.unit)) if found else EMPTY
 
-    return write
-
-
-def without_rate_unit(measure: str) -> Write:
-    """A throughput loses its unit, for a column whose header has it; all else is as it is."""
-
-    def write(record: Record) -> Cell:
-        text, _ = value_of(measure)(record)
-        return text.removesuffix(f" {RATE_UNIT}"), ""
-
-    return write
+    return make_cell
 
 
-rate = without_rate_unit("throughput")
+def without_rate_unit(measure: str) -> MakeCell:
+    """Return a function like `value_of` that leaves out the unit of a throughput.
+
+    The header of such a column names that unit. Other units stay.
+    """
+
+    def make_cell(record: Record) -> Cell:
+        return Cell(value_of(measure)(record).head.removesuffix(f" {RATE_UNIT}"))
+
+    return make_cell
+
+
+throughput = without_rate_unit("throughput")
 
 
 def cost(record: Record) -> Cell:
-    """Of a million requests, without its currency, for a column whose header has it."""
-    text, _ = value_of("cost_per_million")(record)
-    return text.removesuffix(" USD"), ""
+    """Return the cost of a million requests without the currency, which the header names."""
+    return Cell(value_of("cost_per_million")(record).head.removesuffix(" USD"))
 
 
 def speedup_with_interval(record: Record) -> Cell:
-    found = record.measures.get("speedup")
-    if found is None:
+    speedup = record.measures.get("speedup")
+    if speedup is None:
         return _without_speedup(record)
-    bounds = [_bare_ratio(bound) for bound in (found.low, found.high)]
-    tail = f"[{bounds[0]}, {bounds[1]}]" if found.low or found.high else ""
-    return format_value(found.value, found.unit), tail
+    return Cell(format_value(speedup.value, speedup.unit), _interval(speedup, _bare_ratio))
 
 
 def speedup_with_margin(record: Record) -> Cell:
-    """The interval as the larger of its two sides, rounded up: shorter, and never too sure."""
-    found = record.measures.get("speedup")
-    if found is None:
+    speedup = record.measures.get("speedup")
+    if speedup is None:
         return _without_speedup(record)
-    tail = ""
-    if found.low is not None and found.high is not None:
-        side = max(found.high - found.value, found.value - found.low)
-        tail = "±" + _bare_ratio(max(0.01, math.ceil(round(100 * side, 6)) / 100))
-    return format_value(found.value, found.unit), tail
+    return Cell(format_value(speedup.value, speedup.unit), _margin(speedup, 100, _bare_ratio))
 
 
 def regression_with_interval(record: Record) -> Cell:
-    """By how much slower than at the other revision; with a minus it is faster."""
-    found = record.measures.get("regression")
-    if found is None:
-        return NOTHING
-    bounds = [_bare_percent(bound) for bound in (found.low, found.high)]
-    tail = f"[{bounds[0]}, {bounds[1]}]" if found.low or found.high else ""
-    return _signed_percent(found), tail
+    """Return by how much the variant is slower than at the other revision; negative is faster."""
+    regression = record.measures.get("regression")
+    if regression is None:
+        return EMPTY
+    return Cell(_signed(regression.value, regression.unit), _interval(regression, _bare_percent))
 
 
 def regression_with_margin(record: Record) -> Cell:
-    found = record.measures.get("regression")
-    if found is None:
-        return NOTHING
-    tail = ""
-    if found.low is not None and found.high is not None:
-        side = max(found.high - found.value, found.value - found.low)
-        tail = "±" + _bare_percent(math.ceil(round(1e4 * side, 6)) / 1e4)
-    return _signed_percent(found), tail
-
-
-def quality_change(metric: str) -> Write:
-    """Since the other revision."""
-
-    def write(record: Record) -> Cell:
-        found = record.evidence.get("against", {}).get("changes", {}).get(metric)
-        if found is None:
-            return NOTHING
-        sign = "+" if found["value"] >= 0 else ""
-        return f"{sign}{format_value(found['value'], found['unit'])}", ""
-
-    return write
-
-
-def quality(metric: str) -> Write:
-    def write(record: Record) -> Cell:
-        found = record.measures.get(metric)
-        if found is None:
-            return NOTHING
-        text = format_value(found.value, found.unit)
-        difference = _difference(record, metric)
-        if difference is None:
-            return text, ""
-        sign = "+" if difference >= 0 else ""
-        return text, f"({sign}{format_value(difference, found.unit)})"
-
-    return write
-
-
-def verdict(record: Record) -> Cell:
-    """The worst of the gates; a variant that could not be measured, or that has none, says so."""
-    found = {gate.verdict for gate in record.gates}
-    if Verdict.FAIL in found:
-        return VERDICT_WORDS[Verdict.FAIL], ""
-    if record.errors:
-        return ERROR_WORD, ""
-    if record.evidence.get("skipped"):
-        return SKIPPED_WORD, ""
-    for worst in (Verdict.INCONCLUSIVE, Verdict.PASS):
-        if worst in found:
-            return VERDICT_WORDS[worst], ""
-    return NOTHING
-
-
-def short_verdict(record: Record) -> Cell:
-    word, _ = verdict(record)
-    return ("inconcl.", "") if word == VERDICT_WORDS[Verdict.INCONCLUSIVE] else (word, "")
-
-
-def slower_than_baseline(record: Record) -> list[str]:
-    """Why it may be, by what its backend saw when building.
-
-    Nothing for one that is faster, or whose broken limit on speed-up says it already.
-    """
-    found = record.measures.get("speedup")
-    told = any(g.measure == "speedup" and g.verdict is not Verdict.PASS for g in record.gates)
-    if told or found is None or found.high is None or found.high >= 1:
-        return []
-    return list(record.evidence.get("doubts", []))
-
-
-def is_baseline(record: Record) -> bool:
-    return (
-        record.settings.get("baseline") is True
-        or record.settings.get("baseline_id") == record.variant
+    regression = record.measures.get("regression")
+    if regression is None:
+        return EMPTY
+    return Cell(
+        _signed(regression.value, regression.unit), _margin(regression, 10_000, _bare_percent)
     )
 
 
+def quality(metric: str) -> MakeCell:
+    """Return a function that makes a cell of a quality and its difference to the baseline."""
+
+    def make_cell(record: Record) -> Cell:
+        found = record.measures.get(metric)
+        if found is None:
+            return EMPTY
+        difference = _difference(record, metric)
+        tail = "" if difference is None else f"({_signed(difference, found.unit)})"
+        return Cell(format_value(found.value, found.unit), tail)
+
+    return make_cell
+
+
+def quality_change(metric: str) -> MakeCell:
+    """Return a function that makes a cell of the change of a quality since the other revision."""
+
+    def make_cell(record: Record) -> Cell:
+        against = record.evidence.against
+        change = (against.changes or {}).get(metric) if against else None
+        return EMPTY if change is None else Cell(_signed(change.value, change.unit))
+
+    return make_cell
+
+
+def verdict(record: Record) -> Cell:
+    """Return the worst verdict of the gates, or whether there were errors or a reason to skip."""
+    verdicts = {gate.verdict for gate in record.gates}
+    if Verdict.FAIL in verdicts:
+        return Cell(VERDICT_WORDS[Verdict.FAIL])
+    if record.errors:
+        return Cell(ERROR_WORD)
+    if record.evidence.skipped:
+        return Cell(SKIPPED_WORD)
+    for worst in (Verdict.INCONCLUSIVE, Verdict.PASS):
+        if worst in verdicts:
+            return Cell(VERDICT_WORDS[worst])
+    return EMPTY
+
+
+def short_verdict(record: Record) -> Cell:
+    cell = verdict(record)
+    return Cell("inconcl.") if cell.head == VERDICT_WORDS[Verdict.INCONCLUSIVE] else cell
+
+
+def is_baseline(record: Record) -> bool:
+    return record.settings.baseline is True or record.settings.baseline_id == record.variant
+
+
 def _without_speedup(record: Record) -> Cell:
-    """The baseline is as fast as itself, once it was measured at all."""
+    """Return 1 for the baseline once its latency was measured, and an empty cell otherwise."""
     measured = is_baseline(record) and "latency_p50" in record.measures
-    return (format_value(1.0, "ratio"), "") if measured else NOTHING
+    return Cell(format_value(1.0, "ratio")) if measured else EMPTY
+
+
+def _interval(measure: Measure, bare: Callable[[float | None], str]) -> str:
+    if measure.low is None and measure.high is None:
+        return ""
+    return f"[{bare(measure.low)}, {bare(measure.high)}]"
+
+
+def _margin(measure: Measure, steps_per_unit: int, bare: Callable[[float | None], str]) -> str:
+    """Return the longer side of the interval as a margin, or both bounds if the sides differ.
+
+    The side is rounded up to a whole step, so that the margin never claims too much. One margin
+    cannot stand for two sides of which one is far longer: it would deny what the shorter one shows.
+    """
+    if measure.low is None or measure.high is None:
+        return _interval(measure, bare)
+    sides = [
+        max(1, math.ceil(round(steps_per_unit * abs(bound - measure.value), 6)))
+        for bound in (measure.low, measure.high)
+    ]
+    if max(sides) > _MOST_UNEVEN * min(sides):
+        return _interval(measure, bare)
+    return f"±{bare(max(sides) / steps_per_unit)}"
+
+
+def _signed(value: float, unit: str) -> str:
+    return f"{'+' if value >= 0 else ''}{format_value(value, unit)}"
 
 
 def _bare_ratio(value: float | None) -> str:
     return "?" if value is None else format_value(value, "ratio").removesuffix("x")
-
-
-def _signed_percent(measure: Measure) -> str:
-    sign = "+" if measure.value >= 0 else ""
-    return sign + format_value(measure.value, measure.unit)
 
 
 def _bare_percent(value: float | None) -> str:
@@ -195,10 +200,8 @@ def _bare_percent(value: float | None) -> str:
 
 
 def _difference(record: Record, metric: str) -> float | None:
-    """Variant minus baseline; the baseline's own, always nought, is not worth the room."""
+    """Return variant minus baseline; None for the baseline, whose difference is always 0."""
     if is_baseline(record):
         return None
-    found = record.evidence.get("differences", {}).get(metric)
-    if isinstance(found, Measure):
-        return found.value
-    return found.get("value") if isinstance(found, Mapping) else None
+    difference = (record.evidence.differences or {}).get(metric)
+    return difference.value if difference else None

@@ -1,1 +1,1 @@
-"""A variant served on an EC2 instance of one's own: planned, started, listed and torn down."""
+"""A variant served on its own EC2 instance: planned, started, listed and torn down."""

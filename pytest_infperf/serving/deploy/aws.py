@@ -1,4 +1,4 @@
-"""The door to AWS: its clients, and what it refuses told with a remedy."""
+"""AWS clients, and AWS errors turned into messages with a remedy."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any
 
 from pytest_infperf.errors import UserError
 
+_PERMISSION = "give this user or role the permission; docs/deploy.md lists all of them"
 _REMEDIES = {
     "InvalidInstanceType": "name an instance type of that region with --instance",
-    "Unsupported": "name another --instance, or with --subnet one of a zone that has this type",
+    "Unsupported": "name another --instance, or a --subnet of a zone that has this type",
     "InsufficientInstanceCapacity": "name another --instance or --subnet, or try later",
     "VcpuLimitExceeded": "ask for a higher limit in AWS's Service Quotas (Running On-Demand "
     "instances), or name a smaller --instance",
     "InstanceLimitExceeded": "ask for a higher limit in AWS's Service Quotas, or end instances",
-    "UnauthorizedOperation": "give this user or role the permission; docs/deploy.md lists them",
-    "AccessDeniedException": "give this user or role the permission; docs/deploy.md lists them",
-    "AuthFailure": "check the credentials, and whether the account may use this region",
+    "UnauthorizedOperation": _PERMISSION,
+    "AccessDeniedException": _PERMISSION,
+    "AuthFailure": "check the credentials, and that the account may use this region",
     "InvalidClientTokenId": "check the credentials",
     "UnrecognizedClientException": "check the credentials",
     "ExpiredToken": "sign in again (aws sso login)",
@@ -25,31 +26,35 @@ _REMEDIES = {
     "OptInRequired": "enable the region for the account",
     "InvalidKeyPair.NotFound": "name a key pair of that region with --key-name",
     "InvalidSubnetID.NotFound": "name a subnet of that region with --subnet",
-    "InvalidGroup.Duplicate": "tear down what is left of it with --teardown, or choose a --name",
+    "InvalidGroup.Duplicate": "remove it with --teardown, or choose another --name",
 }
+"""What to do about an error, by AWS's code for it."""
 
 
 def client(service: str, region: str) -> Any:
-    """Raises UserError where boto3 is missing, or the region is none."""
+    """Return boto3's client of a service.
+
+    Raises UserError if boto3 is not installed, or if there is no such region.
+    """
     try:
         import boto3
     except ImportError as error:
         raise UserError(
             "deploying to EC2 needs boto3: pip install 'pytest-infperf[aws]'"
         ) from error
-    with explained():
+    with user_errors():
         return boto3.client(service, region_name=region)
 
 
-def code_of(error: BaseException) -> str | None:
-    """AWS's name for what it refused; None for any other exception."""
+def error_code(error: BaseException) -> str | None:
+    """Return AWS's code of an error; None for an exception that is not from AWS."""
     response = getattr(error, "response", None)
     return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turns what botocore raises into UserError, with what to do about it."""
+def user_errors() -> Iterator[None]:
+    """Turn the exceptions of botocore into UserError, with a remedy where one is known."""
     from botocore import exceptions
 
     try:
@@ -61,7 +66,7 @@ def explained() -> Iterator[None]:
     except (exceptions.EndpointConnectionError, exceptions.InvalidRegionError) as error:
         raise UserError(f"{error}: check --region and the network") from error
     except exceptions.ClientError as error:
-        remedy = _REMEDIES.get(code_of(error) or "")
+        remedy = _REMEDIES.get(error_code(error) or "")
         raise UserError(f"AWS: {error}{f'; {remedy}' if remedy else ''}") from error
     except exceptions.BotoCoreError as error:
         raise UserError(f"AWS: {error}") from error

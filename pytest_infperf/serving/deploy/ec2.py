@@ -1,4 +1,4 @@
-"""Deployments on EC2: started from a plan, found by their tags, torn down without a rest."""
+"""Deployments on EC2: created from a plan, found by their tags, and removed completely."""
 
 from __future__ import annotations
 
@@ -16,48 +16,56 @@ from pytest_infperf.serving.deploy.user_data import script
 NAME_TAG = "infperf:deployment"
 SUITE_TAG = "infperf:suite"
 VARIANT_TAG = "infperf:variant"
-_IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
-_LIVING = ["pending", "running", "shutting-down", "stopping", "stopped"]
+_IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
+_NOT_TERMINATED = ["pending", "running", "shutting-down", "stopping", "stopped"]
 _DELETE_TRIES = 10
 _DELETE_PAUSE_S = 3.0
 
 
 @dataclass(frozen=True)
-class Deployed:
+class DeployedInstance:
     """An instance of a deployment, as AWS describes it."""
 
     name: str
+    """Name of the deployment."""
     suite: str
     variant: str
     instance: str
+    """Id of the instance."""
     instance_type: str
     state: str
+    """State of the instance, in AWS's word."""
     address: str | None
-    """Public where there is one, else of its network."""
+    """Public address, or the private one if there is none."""
     since: str
+    """Launch time, as text."""
 
 
 class Ec2:
-    """The deployments of a region. What AWS refuses is raised as UserError."""
+    """The deployments of a region. Every method raises UserError if AWS refuses a call."""
 
     def __init__(self, region: str) -> None:
         self.region = region
         self._ec2 = aws.client("ec2", region)
         self._ssm = aws.client("ssm", region)
 
-    def deployed(self, name: str | None = None) -> list[Deployed]:
-        """Instances that carry the tag and are not terminated; of all deployments or of one."""
-        filters = [{"Name": "instance-state-name", "Values": _LIVING}, _tagged(name)]
-        with aws.explained():
+    def instances(self, name: str | None = None) -> list[DeployedInstance]:
+        """Return instances with the tag that are not terminated, of one deployment or of all."""
+        filters = [{"Name": "instance-state-name", "Values": _NOT_TERMINATED}, _tag_filter(name)]
+        with aws.user_errors():
             pages = self._ec2.get_paginator("describe_instances").paginate(Filters=filters)
-            reservations = [found for page in pages for found in page["Reservations"]]
-        return [_deployed(i) for found in reservations for i in found["Instances"]]
+            return [
+                _deployed_instance(instance)
+                for page in pages
+                for reservation in page["Reservations"]
+                for instance in reservation["Instances"]
+            ]
 
-    def groups(self, name: str | None = None) -> dict[str, str]:
-        """Security groups that carry the tag, with the names of their deployments."""
-        with aws.explained():
+    def security_groups(self, name: str | None = None) -> dict[str, str]:
+        """Return the ids of security groups with the tag, and the names of their deployments."""
+        with aws.user_errors():
             pages = self._ec2.get_paginator("describe_security_groups").paginate(
-                Filters=[_tagged(name)]
+                Filters=[_tag_filter(name)]
             )
             return {
                 group["GroupId"]: _tags(group)[NAME_TAG]
@@ -65,85 +73,89 @@ class Ec2:
                 for group in page["SecurityGroups"]
             }
 
-    def create(self, plan: DeploymentPlan, report_progress: Callable[[str], None]) -> Deployed:
-        """Make the security group, then the instance, and wait until it runs.
+    def create(
+        self, plan: DeploymentPlan, report_progress: Callable[[str], None]
+    ) -> DeployedInstance:
+        """Create the security group and the instance, and wait until the instance runs.
 
-        Permissions and limits that AWS can check beforehand are checked with its dry run, so that
-        nothing is made where they are missing. What was made is removed when a later step fails.
-        Raises UserError.
+        AWS's dry run checks permissions and limits first, so that nothing is created if they are
+        missing. If a later step fails, what was created is removed.
+
+        Raises UserError if the deployment exists, or if AWS refuses a step.
         """
-        if self.deployed(plan.name) or self.groups(plan.name):
+        if self.instances(plan.name) or self.security_groups(plan.name):
             raise UserError(
-                f"there is a deployment {plan.name} in {self.region}: choose a --name, or tear it "
-                f"down with `infperf deploy --teardown {plan.name} --region {self.region}`"
+                f"a deployment {plan.name} exists in {self.region}: choose another --name, or tear "
+                f"it down with `infperf deploy --teardown {plan.name} --region {self.region}`"
             )
-        with aws.explained():
-            group = self._group(plan)
-            instance = self._instance(plan)
-            self._dry_run(self._ec2.create_security_group, group)
-            self._dry_run(self._ec2.run_instances, instance)
-        report_progress(f"the dry run passed; image {instance['ImageId']}")
+        with aws.user_errors():
+            group_request = self._group_request(plan)
+            instance_request = self._instance_request(plan)
+            self._dry_run(self._ec2.create_security_group, group_request)
+            self._dry_run(self._ec2.run_instances, instance_request)
+        report_progress(f"the dry run passed; image {instance_request['ImageId']}")
         groups: list[str] = []
         instances: list[str] = []
         try:
-            with aws.explained():
-                groups.append(self._ec2.create_security_group(**group)["GroupId"])
+            with aws.user_errors():
+                groups.append(self._ec2.create_security_group(**group_request)["GroupId"])
                 report_progress(f"security group {groups[0]}")
                 self._ec2.get_waiter("security_group_exists").wait(GroupIds=groups)
                 if plan.allow:
                     self._ec2.authorize_security_group_ingress(
                         GroupId=groups[0], IpPermissions=[_ingress(plan.allow, plan.port)]
                     )
-                made = self._ec2.run_instances(**instance, SecurityGroupIds=groups)
-                instances += [i["InstanceId"] for i in made["Instances"]]
+                created = self._ec2.run_instances(**instance_request, SecurityGroupIds=groups)
+                instances += [i["InstanceId"] for i in created["Instances"]]
                 report_progress(f"instance {instances[0]}; waiting until it runs")
                 self._ec2.get_waiter("instance_running").wait(InstanceIds=instances)
-                answer = self._ec2.describe_instances(InstanceIds=instances)
-            return _deployed(answer["Reservations"][0]["Instances"][0])
+                described = self._ec2.describe_instances(InstanceIds=instances)
+            return _deployed_instance(described["Reservations"][0]["Instances"][0])
         except BaseException as error:
-            undone = self._undone(plan.name, instances, groups, report_progress)
+            notice = self._clean_up(plan.name, instances, groups, report_progress)
             if isinstance(error, UserError):
-                raise UserError(f"{error}\n{undone}") from error
-            report_progress(undone)
+                raise UserError(f"{error}\n{notice}") from error
+            report_progress(notice)
             raise
 
     def teardown(self, name: str) -> list[str]:
-        """Terminate the instances, then delete the security groups; the ids of all of them.
+        """Terminate the instances, delete the security groups, and return the ids of all.
 
-        Raises UserError where nothing carries the name's tag.
+        Raises UserError if nothing has the tag of that name.
         """
-        instances = [found.instance for found in self.deployed(name)]
-        groups = list(self.groups(name))
+        instances = [deployed.instance for deployed in self.instances(name)]
+        groups = list(self.security_groups(name))
         if not instances and not groups:
             raise UserError(
                 f"there is no deployment {name} in {self.region}; "
-                f"`infperf deploy --list --region {self.region}` shows what there is"
+                f"`infperf deploy --list --region {self.region}` lists all of them"
             )
         self._remove(instances, groups)
         return [*instances, *groups]
 
-    def _undone(
+    def _clean_up(
         self,
         name: str,
         instances: Sequence[str],
         groups: Sequence[str],
         report_progress: Callable[[str], None],
     ) -> str:
-        made = ", ".join([*instances, *groups])
-        if not made:
-            return "nothing had been made"
-        report_progress(f"removing what was made: {made}")
+        """Remove what a failed `create` left, and return a notice about it."""
+        created = ", ".join([*instances, *groups])
+        if not created:
+            return "nothing was created"
+        report_progress(f"removing {created}")
         try:
             self._remove(instances, groups)
         except UserError as error:
             return (
-                f"not all that had been made could be removed ({made}): {error}\nit may cost money "
-                f"until `infperf deploy --teardown {name} --region {self.region}` succeeds"
+                f"{created} could not all be removed: {error}\nThey may cost money until "
+                f"`infperf deploy --teardown {name} --region {self.region}` succeeds"
             )
-        return f"what had been made was removed: {made}"
+        return f"removed again: {created}"
 
     def _remove(self, instances: Sequence[str], groups: Sequence[str]) -> None:
-        with aws.explained():
+        with aws.user_errors():
             if instances:
                 self._ec2.terminate_instances(InstanceIds=list(instances))
                 self._ec2.get_waiter("instance_terminated").wait(InstanceIds=list(instances))
@@ -151,13 +163,13 @@ class Ec2:
                 self._delete(group)
 
     def _delete(self, group: str) -> None:
-        """A network interface may hold on to its group for a while after its instance has ended."""
-        for left in reversed(range(_DELETE_TRIES)):
+        """Delete a security group, with retries: it may be in use after its instance has ended."""
+        for tries_left in reversed(range(_DELETE_TRIES)):
             try:
                 self._ec2.delete_security_group(GroupId=group)
                 return
             except Exception as error:
-                if aws.code_of(error) != "DependencyViolation" or not left:
+                if aws.error_code(error) != "DependencyViolation" or not tries_left:
                     raise
                 sleep(_DELETE_PAUSE_S)
 
@@ -165,30 +177,30 @@ class Ec2:
         try:
             call(**arguments, DryRun=True)
         except Exception as error:
-            if aws.code_of(error) != "DryRunOperation":
+            if aws.error_code(error) != "DryRunOperation":
                 raise
 
-    def _group(self, plan: DeploymentPlan) -> dict[str, Any]:
+    def _group_request(self, plan: DeploymentPlan) -> dict[str, Any]:
         return {
             "GroupName": f"infperf-{plan.name}",
             "Description": f"infperf deploy {plan.name}",
-            "VpcId": self._network(plan),
+            "VpcId": self._vpc(plan),
             "TagSpecifications": _tag_specifications(plan, "security-group"),
         }
 
-    def _network(self, plan: DeploymentPlan) -> str:
+    def _vpc(self, plan: DeploymentPlan) -> str:
         if plan.subnet:
             (subnet,) = self._ec2.describe_subnets(SubnetIds=[plan.subnet])["Subnets"]
             return str(subnet["VpcId"])
         default = [{"Name": "is-default", "Values": ["true"]}]
-        found = self._ec2.describe_vpcs(Filters=default)["Vpcs"]
-        if not found:
+        vpcs = self._ec2.describe_vpcs(Filters=default)["Vpcs"]
+        if not vpcs:
             raise UserError(f"{self.region} has no default VPC: name a subnet with --subnet")
-        return str(found[0]["VpcId"])
+        return str(vpcs[0]["VpcId"])
 
-    def _instance(self, plan: DeploymentPlan) -> dict[str, Any]:
+    def _instance_request(self, plan: DeploymentPlan) -> dict[str, Any]:
         image = self._image(plan.instance_type)
-        asked: dict[str, Any] = {
+        request: dict[str, Any] = {
             "ImageId": image["ImageId"],
             "InstanceType": plan.instance_type,
             "MinCount": 1,
@@ -213,28 +225,31 @@ class Ec2:
             "TagSpecifications": _tag_specifications(plan, "instance", "volume"),
         }
         if plan.key_name:
-            asked["KeyName"] = plan.key_name
+            request["KeyName"] = plan.key_name
         if plan.instance_profile:
-            asked["IamInstanceProfile"] = {"Name": plan.instance_profile}
+            request["IamInstanceProfile"] = {"Name": plan.instance_profile}
         if plan.subnet:
-            asked["SubnetId"] = plan.subnet
-        return asked
+            request["SubnetId"] = plan.subnet
+        return request
 
     def _image(self, instance_type: str) -> dict[str, Any]:
-        """The newest Amazon Linux 2023 for the type's processor, by SSM's public parameter."""
+        """Return the newest Amazon Linux 2023 for the type's processor, which SSM names."""
         (described,) = self._ec2.describe_instance_types(InstanceTypes=[instance_type])[
             "InstanceTypes"
         ]
-        known = described["ProcessorInfo"]["SupportedArchitectures"]
-        architecture = next((a for a in ("x86_64", "arm64") if a in known), None)
+        supported = described["ProcessorInfo"]["SupportedArchitectures"]
+        architecture = next((a for a in ("x86_64", "arm64") if a in supported), None)
         if architecture is None:
-            raise UserError(f"{instance_type} is for {', '.join(known)}; name one of 64 bits")
-        parameter = self._ssm.get_parameter(Name=_IMAGE.format(architecture=architecture))
+            raise UserError(
+                f"--instance {instance_type} supports {', '.join(supported)} only: name a type of "
+                "x86_64 or arm64"
+            )
+        parameter = self._ssm.get_parameter(Name=_IMAGE_PARAMETER.format(architecture=architecture))
         (image,) = self._ec2.describe_images(ImageIds=[parameter["Parameter"]["Value"]])["Images"]
         return dict(image)
 
 
-def _tagged(name: str | None) -> dict[str, Any]:
+def _tag_filter(name: str | None) -> dict[str, Any]:
     if name is None:
         return {"Name": "tag-key", "Values": [NAME_TAG]}
     return {"Name": f"tag:{NAME_TAG}", "Values": [name]}
@@ -251,24 +266,24 @@ def _tag_specifications(plan: DeploymentPlan, *resources: str) -> list[dict[str,
         SUITE_TAG: plan.suite,
         VARIANT_TAG: plan.variant,
     }
-    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-    return [{"ResourceType": resource, "Tags": listed} for resource in resources]
+    tag_list = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return [{"ResourceType": resource, "Tags": tag_list} for resource in resources]
 
 
 def _ingress(allow: str, port: int) -> dict[str, Any]:
-    whom = {"Description": "infperf serve"}
+    description = {"Description": "infperf serve"}
     network = ip_network(allow)
     ranges = (
-        {"Ipv6Ranges": [{"CidrIpv6": str(network), **whom}]}
+        {"Ipv6Ranges": [{"CidrIpv6": str(network), **description}]}
         if network.version == 6
-        else {"IpRanges": [{"CidrIp": str(network), **whom}]}
+        else {"IpRanges": [{"CidrIp": str(network), **description}]}
     )
     return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **ranges}
 
 
-def _deployed(instance: dict[str, Any]) -> Deployed:
+def _deployed_instance(instance: dict[str, Any]) -> DeployedInstance:
     tags = _tags(instance)
-    return Deployed(
+    return DeployedInstance(
         tags.get(NAME_TAG, ""),
         tags.get(SUITE_TAG, ""),
         tags.get(VARIANT_TAG, ""),

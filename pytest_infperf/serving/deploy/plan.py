@@ -1,4 +1,4 @@
-"""What a deployment would make and cost, known before anything is asked of AWS."""
+"""The plan of a deployment: what it creates and costs, without a call to AWS."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.serving.capacity import HOURS_A_MONTH
 
 VOLUME_GIB = 20
+"""Size of the instance's volume, in GiB."""
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _REVISION = re.compile(r"[A-Za-z0-9_][\w./+-]*", re.ASCII)
 _FOLDER = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*", re.ASCII)
@@ -21,65 +22,74 @@ _VARIANT = re.compile(r"[\w.][\w.@+:=-]*", re.ASCII)
 
 @dataclass(frozen=True)
 class Source:
-    """Where the instance gets the suite from."""
+    """The repository that the instance clones. Raises UserError if it cannot be cloned safely."""
 
     repository: str
-    """An https address that can be cloned without credentials."""
+    """HTTPS address that can be cloned without credentials."""
     revision: str
-    """A branch, a tag or a commit."""
+    """Branch, tag or commit."""
     folder: str
-    """Of the suite, relative to the repository's root; with slashes."""
+    """Folder of the suite, relative to the repository's root, with slashes."""
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.repository)
         if parts.scheme != "https" or not parts.hostname:
             raise UserError(
-                f"--repository {self.repository}: the instance has no key of yours, so it needs an "
+                f"--repository {self.repository}: the instance has no credentials, so name an "
                 "https address that anyone may clone"
             )
         if parts.username or parts.password:
             raise UserError(
-                f"--repository: the address at {parts.hostname} has credentials in it, and whoever "
-                "may describe the instance can read them; name one without"
+                f"--repository: the address at {parts.hostname} contains credentials, which "
+                "everybody who may describe the instance can read; name an address without them"
             )
         if not _REVISION.fullmatch(self.revision) or ".." in self.revision:
             raise UserError(f"--revision {self.revision!r}: name a branch, a tag or a commit")
         if not _FOLDER.fullmatch(self.folder) or ".." in self.folder.split("/"):
-            raise UserError(f"{self.folder!r}: name a suite's folder below the repository's root")
+            raise UserError(
+                f"{self.folder!r}: name the folder of a suite below the repository's root"
+            )
 
 
 @dataclass(frozen=True)
 class DeploymentPlan:
-    """One instance that serves one variant."""
+    """One instance that serves one variant. Raises UserError if a field is not allowed."""
 
     name: str
-    """Of the deployment; it is the tag by which it is listed and torn down."""
+    """Name of the deployment, the tag by which it is listed and torn down."""
     suite: str
     variant: str
     extras: tuple[str, ...]
-    """Of pytest-infperf, that the variant and its server need."""
+    """Extras of pytest-infperf that the variant and its server need."""
     source: Source
     instance_type: str
     region: str
     price: Price | str
-    """Or why it is not known."""
+    """Price of the instance, or the reason why it is not known."""
     allow: str | None = None
-    """The addresses that may reach the port, such as 203.0.113.7/32; None is nobody."""
+    """Addresses that may reach the port, in the form 203.0.113.7/32; None for nobody."""
     port: int = 8000
+    """Port of the server."""
     key_name: str | None = None
+    """Name of the EC2 key pair to put on the instance."""
     instance_profile: str | None = None
+    """Name of the instance profile, for Session Manager."""
     subnet: str | None = None
-    """None takes one of the region's default VPC."""
+    """Id of the subnet; None for one of the region's default VPC."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise UserError(
-                f"--name {self.name!r}: small letters, digits and dashes, at most 63 of them"
+                f"--name {self.name!r}: must be lowercase letters, digits and dashes, at most 63"
             )
         if not _VARIANT.fullmatch(self.variant):
-            raise UserError(f"--variant {self.variant!r}: a service's command cannot hold this id")
+            raise UserError(
+                f"--variant {self.variant!r}: has characters that a systemd unit would need quoted"
+            )
         if not 1024 <= self.port <= 65_535:
-            raise UserError(f"--port {self.port}: 1024 to 65535, for the server is not root")
+            raise UserError(
+                f"--port {self.port}: must be 1024 to 65535, because the server is not root"
+            )
         if self.allow is not None:
             try:
                 ip_network(self.allow)
@@ -90,10 +100,14 @@ class DeploymentPlan:
 
     @property
     def open_to_all(self) -> bool:
+        """Whether every address may reach the port."""
         return self.allow is not None and ip_network(self.allow).prefixlen == 0
 
     def costs(self, hours: float | None) -> Iterator[tuple[str, float]]:
-        """Spans of time and US dollars; none where the price is not known."""
+        """Yield spans of time and their cost in US dollars; nothing if the price is not known.
+
+        `hours` adds a span of that length.
+        """
         if isinstance(self.price, Price):
             spans = {"an hour": 1.0, "a day": 24.0, "a month": HOURS_A_MONTH}
             if hours is not None:

@@ -1,4 +1,4 @@
-"""The script that an instance runs when it first starts: it installs, then starts a service."""
+"""The script that an instance runs at its first start: it installs the server as a service."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.serving.deploy.plan import DeploymentPlan
 
 LIMIT_BYTES = 16_384
-"""Of EC2."""
+"""Maximum size of user data on EC2, in bytes."""
 _TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 _SCRIPT = """\
 #!/bin/bash
-# Serves {variant} of {folder}. What it says is in /var/log/cloud-init-output.log.
+# Serves {variant} of {folder}. Its output is in /var/log/cloud-init-output.log.
 set -euo pipefail
 export TMPDIR=/var/tmp  # /tmp is in memory, and PyTorch is large
 dnf install --assumeyes git python3.11 python3.11-pip
@@ -27,7 +27,7 @@ if grep --quiet --no-messages '^name = "pytest-infperf"$' pyproject.toml; then
 else
   package={package} constraints=/dev/null
 fi
-# PyTorch first: a range may bring its CUDA build along.
+# PyTorch comes first, because a version range may install its CUDA build.
 torch=$(grep '^torch==' "$constraints" || echo torch)
 /opt/venv/bin/pip install --no-cache-dir --index-url {torch_index} "$torch"
 /opt/venv/bin/pip install --no-cache-dir --constraint "$constraints" "$package"
@@ -63,7 +63,10 @@ WantedBy=multi-user.target
 
 
 def unit(plan: DeploymentPlan) -> str:
-    """The systemd unit. Its values need no quotes: `Plan` and `Source` take plain words alone."""
+    """Return the systemd unit.
+
+    Its values need no quotes: `DeploymentPlan` and `Source` allow no special characters.
+    """
     return _UNIT.format(
         folder=plan.source.folder,
         variant=plan.variant,
@@ -73,7 +76,7 @@ def unit(plan: DeploymentPlan) -> str:
 
 
 def script(plan: DeploymentPlan) -> str:
-    """The user data, as text. Raises UserError where it is longer than EC2 takes."""
+    """Return the user data. Raises UserError if it is longer than EC2 allows."""
     extras = ",".join(plan.extras)
     release = version("pytest-infperf")
     text = _SCRIPT.format(
@@ -87,5 +90,5 @@ def script(plan: DeploymentPlan) -> str:
         unit=unit(plan),
     )
     if (size := len(text.encode())) > LIMIT_BYTES:
-        raise UserError(f"the user data has {size:,} bytes, and EC2 takes {LIMIT_BYTES:,}")
+        raise UserError(f"the user data has {size:,} bytes, and EC2 allows {LIMIT_BYTES:,}")
     return text

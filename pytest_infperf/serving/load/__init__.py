@@ -1,1 +1,1 @@
-"""Load on a server, and what came of it: each request's times, and what the server used."""
+"""Load on a server: generators of requests, the server's usage meanwhile, and measures of both."""

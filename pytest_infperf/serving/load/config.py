@@ -1,4 +1,4 @@
-"""What a generator's process is told, through the environment: of JSON's types."""
+"""The configuration of a load generator's process, passed as JSON through the environment."""
 
 from __future__ import annotations
 
@@ -11,31 +11,43 @@ from pathlib import Path
 from typing import Self
 
 ENVIRONMENT = "INFPERF_LOAD_PLAN"
+"""Environment variable that holds the configuration."""
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
+    """Where a generator sends requests, which ones, how fast and for how long."""
+
     url: str
+    """Base URL of the server."""
     path: str
+    """Path that requests are posted to."""
     bodies: str
-    """A file with a request's body a line; sent in turn."""
+    """Path of a file with one request body a line; they are sent in turn."""
     out: str
-    """The file, or the beginning of the names of the files, that replies are written to."""
+    """Path of the file of replies; Locust's processes each append a suffix to it."""
     seconds: float
+    """Duration of the load, in seconds."""
     timeout_s: float
+    """Time after which a request counts as an error, in seconds."""
     seed: int = 0
+    """Seed of the random arrival times."""
     rate: float | None = None
-    """Requests a second at random times; None sends as soon as a connection is free."""
+    """Poisson arrivals a second; None sends as soon as a connection is free."""
     connections: int = 1
+    """Concurrent connections, if `rate` is None."""
     requests: int | None = None
-    """How many at most."""
+    """Maximum number of requests; None sends until the time is over."""
 
     def to_environment(self) -> dict[str, str]:
+        """Return the environment variable for the generator's process."""
         return {ENVIRONMENT: json.dumps(asdict(self))}
 
     @classmethod
     def from_environment(cls) -> Self:
+        """Return the configuration that this process was started with."""
         return cls(**json.loads(os.environ[ENVIRONMENT]))
 
     def endless_bodies(self) -> Iterator[bytes]:
+        """Yield the request bodies in turn, without end."""
         return cycle(Path(self.bodies).read_bytes().splitlines())

@@ -1,4 +1,4 @@
-"""The run's side of load: starts a generator's processes, and reads what they saw."""
+"""Load generators as separate processes: each is started for one load, and then read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,7 +18,7 @@ import psutil
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
-from pytest_infperf.host.processes import LastWords, how_it_ended
+from pytest_infperf.host.processes import OutputTail, how_it_ended
 from pytest_infperf.serving.load import traffic
 from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import Traffic
@@ -26,71 +26,87 @@ from pytest_infperf.suite.loads import ClosedLoop
 
 __tracebackhide__ = errors.meant_for_the_user
 
-_STARTING_S = 60.0
+_STARTUP_S = 60.0
 _WRITING_S = 20.0
 _POLL_S = 0.05
 _LOCUST_FILE = Path(__file__).parent / "locust_users.py"
+_OPEN_LOOP = (sys.executable, "-m", "pytest_infperf.serving.load.open_loop")
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go."""
+    """The destination of requests, and the requests themselves."""
 
     url: str
+    """Base URL of the server."""
     path: str
+    """Path that requests are posted to."""
     bodies: Sequence[bytes]
-    """Of requests, each without a line break; sent in turn."""
+    """Request bodies without line breaks; they are sent in turn."""
     samples: int
-    """Of a request."""
+    """Samples in each request."""
     timeout_s: float
+    """Time after which a request counts as an error, in seconds."""
     cpus: Sequence[int] | None
-    """Of the generator."""
+    """Cores of the generator; None for any."""
+    refused: Mapping[int, str] = field(default_factory=dict)
+    """Why samples are not sent, by their numbers: the form of a request excludes them."""
 
 
 def open_loop(target: Target, rate: float, seconds: float, seed: int) -> Traffic:
-    """Requests a second at random times: a Poisson process drawn with the seed."""
-    return _sent(target, seconds, {"seed": seed, "rate": rate})
+    """Send requests at the times of a Poisson process, whether or not earlier ones are answered.
+
+    `rate` is in requests per second; the times are drawn with the seed.
+    """
+    return _generate(target, seconds, {"seed": seed, "rate": rate})
 
 
 def streams(
     target: Target, seconds: float, connections: int = 1, requests: int | None = None
 ) -> Traffic:
-    """On each connection a request after the other."""
-    return _sent(target, seconds, {"connections": connections, "requests": requests})
+    """Send requests on each connection one after the other.
+
+    `requests` is the maximum number over all connections.
+    """
+    return _generate(target, seconds, {"connections": connections, "requests": requests})
 
 
 def closed_loop(target: Target, load: ClosedLoop, seconds: float) -> Traffic:
-    """Locust's users, for whole seconds."""
-    workers = _workers_of_their_own(load.generators) if load.generators > 1 else []
+    """Let Locust's users send requests, for `seconds` rounded up to a whole number."""
+    workers = _locust_workers(load.generators) if load.generators > 1 else []
     command = [
         sys.executable, "-m", "locust", "-f", str(_LOCUST_FILE), "--headless", "--only-summary",
         "--users", str(load.users), "--spawn-rate", f"{load.spawn_rate or load.users:g}",
         "--run-time", str(ceil(seconds)), "--stop-timeout", str(ceil(target.timeout_s)),
         "--host", target.url, "--exit-code-on-error", "0", "--skip-log-setup", *workers,
     ]  # fmt: skip
-    return _sent(target, seconds, {}, command, load.generators)
+    return _generate(target, seconds, {}, command, load.generators)
 
 
-def _workers_of_their_own(number: int) -> list[str]:
-    """Their master has a port to itself: with Locust's default, runs at once would share it."""
+def _locust_workers(number: int) -> list[str]:
+    """Return options for Locust workers whose master has a free port.
+
+    With Locust's default port, the masters of runs side by side would take each other's workers.
+    """
     with socket.socket() as free:
         free.bind(("", 0))
         port = str(free.getsockname()[1])
     return ["--processes", str(number), "--master-bind-port", port, "--master-port", port]
 
 
-def _sent(
+def _generate(
     target: Target,
     seconds: float,
-    how: Mapping[str, object],
-    command: Sequence[str] = (sys.executable, "-m", "pytest_infperf.serving.load.open_loop"),
+    options: Mapping[str, object],
+    command: Sequence[str] = _OPEN_LOOP,
     processes: int = 1,
 ) -> Traffic:
+    """Run a generator to its end, and return the traffic that its processes recorded."""
     with tempfile.TemporaryDirectory(prefix="infperf-load-") as name:
         folder = Path(name)
         bodies = folder / "bodies"
         bodies.write_bytes(b"\n".join(target.bodies))
-        plan = replace(
+        config = replace(
             GeneratorConfig(
                 target.url,
                 target.path,
@@ -99,48 +115,48 @@ def _sent(
                 seconds,
                 target.timeout_s,
             ),
-            **how,  # type: ignore[arg-type]
+            **options,  # type: ignore[arg-type]
         )
-        ending_s = _STARTING_S + seconds + 2 * target.timeout_s
-        with closing(LastWords()) as words:
-            _run(command, plan, target.cpus, ending_s, words)
-            files = _files(folder, processes, _WRITING_S + target.timeout_s, words)
+        timeout_s = _STARTUP_S + seconds + 2 * target.timeout_s
+        with closing(OutputTail()) as stderr:
+            _run(command, config, target.cpus, timeout_s, stderr)
+            files = _reply_files(folder, processes, _WRITING_S + target.timeout_s, stderr)
         return traffic.read(files, target.samples)
 
 
-def _files(folder: Path, processes: int, timeout_s: float, words: LastWords) -> list[Path]:
-    """What each process of the generator wrote.
+def _reply_files(folder: Path, processes: int, timeout_s: float, stderr: OutputTail) -> list[Path]:
+    """Return the file that each process of the generator wrote.
 
-    Locust's workers may end after their master, by the time that a last answer may take.
+    Locust's workers may end after their master, by up to the time of a last answer.
 
-    Raises WorkerError when one wrote nothing, for its requests were sent and would not count.
+    Raises WorkerError if a process wrote none: its requests were sent, and would not count.
     """
     until = monotonic() + timeout_s
     while True:
-        files = [path for path in folder.glob("replies*") if path.suffix != ".tmp"]
+        files = list(folder.glob("replies*"))
         if len(files) >= processes:
             return files
         if monotonic() > until:
             raise WorkerError(
                 f"{processes - len(files)} of {processes} processes of the load generator left no "
-                f"record of what they sent{words}"
+                f"record of what they sent{stderr}"
             )
         sleep(_POLL_S)
 
 
 def _run(
     command: Sequence[str],
-    plan: GeneratorConfig,
+    config: GeneratorConfig,
     cpus: Sequence[int] | None,
     timeout_s: float,
-    words: LastWords,
+    stderr: OutputTail,
 ) -> None:
     process = subprocess.Popen(
         command,
-        env={**os.environ, **plan.to_environment()},
+        env={**os.environ, **config.to_environment()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=words.file,
+        stderr=stderr.file,
         start_new_session=True,
     )
     try:
@@ -148,9 +164,11 @@ def _run(
             with suppress(psutil.NoSuchProcess, AttributeError):
                 psutil.Process(process.pid).cpu_affinity(list(cpus))
         if code := process.wait(timeout_s):
-            raise WorkerError(f"the load generator {how_it_ended(code)}{words}")
+            raise WorkerError(f"the load generator {how_it_ended(code)}{stderr}")
     except subprocess.TimeoutExpired:
-        raise WorkerError(f"the load generator did not end within {timeout_s:g} s{words}") from None
+        raise WorkerError(
+            f"the load generator did not end within {timeout_s:g} s{stderr}"
+        ) from None
     finally:
         if process.poll() is None:
             process.terminate()

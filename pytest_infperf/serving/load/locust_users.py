@@ -1,12 +1,15 @@
-"""The users of a closed loop, for Locust: `locust -f locust_users.py`. Each process writes a file.
+"""The users of a closed loop, for Locust: `locust -f locust_users.py`.
 
-With `--processes N` Locust starts workers of its own, and its master sends nothing.
+Locust imports this file by its path. The configuration is read from the environment in Locust's
+`init` event, after the import. With `--processes N` Locust forks N workers: each of them sends
+requests and writes its own file, and the master sends nothing.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,42 +17,57 @@ from locust import FastHttpUser, constant, events, task
 from locust.runners import MasterRunner
 
 from pytest_infperf.serving.load.config import GeneratorConfig
-from pytest_infperf.serving.load.traffic import NO_ANSWER, Generator, Log, Reply
+from pytest_infperf.serving.load.traffic import NO_ANSWER, GeneratorUsage, Reply, ReplyFile
 
-PLAN = GeneratorConfig.from_environment()
-LOG = Log(Path(PLAN.out))
-_BODIES = PLAN.endless_bodies()
 _HEADERS = {"content-type": "application/json"}
-_begun = (0.0, 0.0)
 
 
 class Client(FastHttpUser):
+    """A user who sends the next request as soon as the last one is answered."""
+
     wait_time = constant(0)
-    network_timeout = connection_timeout = PLAN.timeout_s
+    path: str
+    bodies: Iterator[bytes]
+    """Shared by all users of a process."""
 
     @task
     def predict(self) -> None:
-        self.client.post(PLAN.path, data=next(_BODIES).decode(), headers=_HEADERS, name="predict")
+        self.client.post(self.path, data=next(self.bodies).decode(), headers=_HEADERS)
 
 
-@events.request.add_listener  # type: ignore[untyped-decorator]
-def _note(response_time: float, start_time: float, response: Any, exception: Any, **_: Any) -> None:
-    sent_s = start_time - time.time() + time.monotonic()
-    status = getattr(response, "status_code", None) or NO_ANSWER
-    error = type(exception).__name__ if exception else ""
-    LOG.replies.append(Reply(sent_s, sent_s, sent_s + response_time / 1000, status, error))
+class Recorder:
+    """Collects the requests of one Locust process, and writes them to a file when it quits."""
+
+    def __init__(self, out: str, events: Any) -> None:
+        self._file = ReplyFile(Path(f"{out}.{os.getpid()}"))
+        self._start_s = self._start_cpu_s = 0.0
+        events.test_start.add_listener(self._start)
+        events.request.add_listener(self._add)
+        events.quitting.add_listener(self._write)
+
+    def _start(self, **_: Any) -> None:
+        self._start_s, self._start_cpu_s = time.monotonic(), time.process_time()
+
+    def _add(
+        self, response_time: float, start_time: float, response: Any, exception: Any, **_: Any
+    ) -> None:
+        sent_s = start_time - time.time() + time.monotonic()
+        status = getattr(response, "status_code", None) or NO_ANSWER
+        error = type(exception).__name__ if exception else ""
+        done_s = sent_s + response_time / 1000
+        self._file.replies.append(Reply(sent_s, sent_s, done_s, status, error))
+
+    def _write(self, **_: Any) -> None:
+        cpu_s = time.process_time() - self._start_cpu_s
+        self._file.write(GeneratorUsage(cpu_s, time.monotonic() - self._start_s))
 
 
-@events.test_start.add_listener  # type: ignore[untyped-decorator]
-def _begin(**_: Any) -> None:
-    global _begun
-    _begun = time.monotonic(), time.process_time()
-
-
-@events.quitting.add_listener  # type: ignore[untyped-decorator]
-def _write(environment: Any, **_: Any) -> None:
-    if isinstance(environment.runner, MasterRunner):
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def configure(environment: Any, runner: Any, **_: Any) -> None:
+    """Give the users of this process what they send, and record it."""
+    if isinstance(runner, MasterRunner):
         return
-    wall_s, cpu_s = time.monotonic() - _begun[0], time.process_time() - _begun[1]
-    LOG.path = LOG.path.with_name(f"{LOG.path.name}.{os.getpid()}")
-    LOG.write(Generator(cpu_s, wall_s))
+    config = GeneratorConfig.from_environment()
+    Client.network_timeout = Client.connection_timeout = config.timeout_s
+    Client.path, Client.bodies = config.path, config.endless_bodies()
+    Recorder(config.out, environment.events)

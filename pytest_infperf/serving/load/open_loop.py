@@ -1,8 +1,8 @@
 """The generator of open loops and streams: `python -m pytest_infperf.serving.load.open_loop`.
 
-Open loop: arrival times are drawn before anything is sent, with exponential gaps, and a request
-goes out at its time whether or not others are answered (Schroeder et al. 2006, "Open Versus Closed:
-A Cautionary Tale"). Streams: each connection sends again when it has its answer.
+Open loop: arrival times with exponential gaps are drawn in advance, and a request is sent at its
+time whether or not others are answered (Schroeder et al. 2006, "Open Versus Closed: A Cautionary
+Tale"). Streams: each connection sends the next request when it has its answer.
 """
 
 from __future__ import annotations
@@ -20,28 +20,32 @@ import aiohttp
 
 from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.serving.load.config import GeneratorConfig
-from pytest_infperf.serving.load.traffic import NO_ANSWER, Generator, Log, Reply
+from pytest_infperf.serving.load.traffic import NO_ANSWER, GeneratorUsage, Reply, ReplyFile
 
-MOST_OPEN = 5000
-"""Requests without an answer; the next ones are dropped, and counted."""
+MAX_OPEN = 5000
+"""Number of requests without an answer above which further ones are dropped and counted."""
 _TIMER_S = 0.001
-"""How exact the event loop's timer is; what is left of a wait is spent looking for answers."""
+"""Resolution of the event loop's timer, in seconds; the rest of a wait is spent polling."""
 _HEADERS = {"content-type": "application/json"}
 
 
 class Sender:
-    def __init__(self, plan: GeneratorConfig, session: aiohttp.ClientSession) -> None:
-        self._plan = plan
+    """Sends requests, and records their replies."""
+
+    def __init__(self, config: GeneratorConfig, session: aiohttp.ClientSession) -> None:
+        self._config = config
         self._session = session
-        self._bodies = plan.endless_bodies()
-        self.log = Log(Path(plan.out))
+        self._bodies = config.endless_bodies()
+        self.file = ReplyFile(Path(config.out))
         self.dropped = 0
 
     async def send(self, intended_s: float | None = None) -> None:
+        """Send one request; None is due at once."""
         body, sent_s = next(self._bodies), monotonic()
+        path = self._config.path
         status, error = NO_ANSWER, ""
         try:
-            async with self._session.post(self._plan.path, data=body, headers=_HEADERS) as response:
+            async with self._session.post(path, data=body, headers=_HEADERS) as response:
                 await response.read()
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
@@ -50,65 +54,74 @@ class Sender:
             error = "cut off"
         done_s = monotonic()
         intended_s = sent_s if intended_s is None else intended_s
-        self.log.replies.append(Reply(intended_s, sent_s, done_s, status, error))
+        self.file.replies.append(Reply(intended_s, sent_s, done_s, status, error))
 
     async def at_random_times(self, rate: float) -> None:
-        open_ends: set[asyncio.Task[None]] = set()
-        begun = monotonic()
-        for after in arrivals(rate, self._plan.seconds, self._plan.seed):
-            await until(begun + after)
-            if len(open_ends) >= MOST_OPEN:
+        """Send requests at the arrival times, and wait for the last answers."""
+        open_requests: set[asyncio.Task[None]] = set()
+        start_s = monotonic()
+        for arrival_s in arrivals(rate, self._config.seconds, self._config.seed):
+            await until(start_s + arrival_s)
+            if len(open_requests) >= MAX_OPEN:
                 self.dropped += 1
                 continue
-            task = asyncio.create_task(self.send(begun + after))
-            open_ends.add(task)
-            task.add_done_callback(open_ends.discard)
-        if open_ends:
-            await asyncio.wait(open_ends)
+            task = asyncio.create_task(self.send(start_s + arrival_s))
+            open_requests.add(task)
+            task.add_done_callback(open_requests.discard)
+        if open_requests:
+            await asyncio.wait(open_requests)
 
     async def in_streams(self) -> None:
-        until_s = monotonic() + self._plan.seconds
-        left = self._plan.requests
+        """Send requests one after the other on each connection."""
+        end_s = monotonic() + self._config.seconds
+        left = self._config.requests
 
         async def stream() -> None:
             nonlocal left
-            while monotonic() < until_s and left != 0:
+            while monotonic() < end_s and left != 0:
                 if left is not None:
                     left -= 1
                 await self.send()
 
-        await asyncio.gather(*(stream() for _ in range(self._plan.connections)))
+        await asyncio.gather(*(stream() for _ in range(self._config.connections)))
 
 
 def arrivals(rate: float, seconds: float, seed: int) -> Iterator[float]:
-    """Of a Poisson process, in seconds from its beginning; the same ones for the same seed."""
+    """Yield the arrival times of a Poisson process, in seconds from its start.
+
+    A seed always gives the same times.
+    """
     rng = random.Random(seed)
-    at = rng.expovariate(rate)
-    while at < seconds:
-        yield at
-        at += rng.expovariate(rate)
+    at_s = rng.expovariate(rate)
+    while at_s < seconds:
+        yield at_s
+        at_s += rng.expovariate(rate)
 
 
 async def until(moment_s: float) -> None:
+    """Wait until a moment of the monotonic clock; the last millisecond is polled."""
     if (left_s := moment_s - monotonic() - _TIMER_S) > 0:
         await asyncio.sleep(left_s)
     while monotonic() < moment_s:
         await asyncio.sleep(0)
 
 
-async def generate(plan: GeneratorConfig) -> None:
-    timeout = aiohttp.ClientTimeout(total=plan.timeout_s)
+async def generate(config: GeneratorConfig) -> None:
+    """Send the load, and write the replies; SIGTERM ends it early and keeps them."""
+    timeout = aiohttp.ClientTimeout(total=config.timeout_s)
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(plan.url, timeout=timeout, connector=connector) as session:
-        sender = Sender(plan, session)
-        begun, cpu = monotonic(), process_time()
-        sending = sender.in_streams() if plan.rate is None else sender.at_random_times(plan.rate)
+    async with aiohttp.ClientSession(config.url, timeout=timeout, connector=connector) as session:
+        sender = Sender(config, session)
+        start_s, start_cpu_s = monotonic(), process_time()
+        sending = (
+            sender.in_streams() if config.rate is None else sender.at_random_times(config.rate)
+        )
         task = asyncio.ensure_future(sending)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        with suppress(asyncio.CancelledError):  # an interrupted run keeps what was seen
+        with suppress(asyncio.CancelledError):
             await task
-        generator = Generator(process_time() - cpu, monotonic() - begun)
-        sender.log.write(generator, sender.dropped)
+        usage = GeneratorUsage(process_time() - start_cpu_s, monotonic() - start_s)
+        sender.file.write(usage, sender.dropped)
 
 
 def main() -> None:

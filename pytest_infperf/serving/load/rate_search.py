@@ -1,33 +1,38 @@
-"""The highest rate that a server sustains within a limit: doubled, then bisected."""
+"""The search for the highest rate that a server sustains: rates are doubled, then bisected."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_MOST_TRIALS = 14
+_MAX_TRIALS = 14
 
 
 @dataclass(frozen=True)
-class Found:
+class SustainedRate:
+    """The result of a search for the highest sustained rate."""
+
     rate: float
-    """The highest that was sustained; 0 when none was."""
-    beyond: float | None
-    """The lowest that was not; None when none was too high."""
+    """Highest rate that was sustained, in requests per second; 0 if none was."""
+    too_high: float | None
+    """Lowest rate that was not sustained, in requests per second; None if all were."""
     trials: dict[float, bool]
-    """By rate whether it was sustained, in the order in which they were tried."""
+    """Whether each rate was sustained, in the order of the trials."""
 
 
-def highest_rate(sustained: Callable[[float], bool], first: float, precision: float = 0.1) -> Found:
-    """Until the rates on both sides are within that share of each other.
+def highest_rate(
+    is_sustained: Callable[[float], bool], first: float, precision: float = 0.1
+) -> SustainedRate:
+    """Search until the rates on both sides are within `precision` of each other.
 
-    From `first` downwards when that is too high already, at most to an eighth of it.
+    The search starts at `first`. If that rate is too high already, it goes down to an eighth of it
+    at most.
     """
     trials: dict[float, bool] = {}
     low, high = 0.0, None
     rate = first
-    while len(trials) < _MOST_TRIALS:
-        trials[rate] = sustained(rate)
+    while len(trials) < _MAX_TRIALS:
+        trials[rate] = is_sustained(rate)
         if trials[rate]:
             low = rate
         else:
@@ -42,4 +47,4 @@ def highest_rate(sustained: Callable[[float], bool], first: float, precision: fl
             break
         else:
             rate = (low * high) ** 0.5
-    return Found(low, high, trials)
+    return SustainedRate(low, high, trials)

@@ -1,4 +1,4 @@
-"""One run of a load on a server: what was sent and answered, and what the server used."""
+"""One run of a load on a server: the traffic, and what the server used meanwhile."""
 
 from __future__ import annotations
 
@@ -12,91 +12,100 @@ from pytest_infperf.serving.load.usage import Usage
 from pytest_infperf.stats import quantile
 from pytest_infperf.stats.steady import steady
 
-_BUSY = 0.9
-"""Of its core: a generator beyond it may be what is measured."""
-
-
-_LAG_SHARE = 0.1
-
-
-_LAG_S = 0.002
-"""A generator lagged if the 99th percentile of its lag is over a tenth of the median latency, and
-over this."""
+_MAX_BUSY = 0.9
+"""Share of its core above which a generator may itself be what is measured."""
+_MAX_LAG_SHARE = 0.1
+_MAX_LAG_S = 0.002
+"""A generator was late if the 99th percentile of its lag is above both this, in seconds, and
+`_MAX_LAG_SHARE` of the median latency."""
 
 
 @dataclass(frozen=True)
 class LoadRun:
-    """Load was put on a server once."""
+    """One run of a load."""
 
     traffic: Traffic
     usage: Usage
-    spoilt: tuple[str, ...] = ()
-    """What was wrong with the generator in runs before, which this one takes the place of."""
+    discarded_runs: tuple[str, ...] = ()
+    """Why each earlier run that this one replaces was discarded: its generator was late or busy."""
 
     @property
     def replies(self) -> Sequence[Reply]:
+        """All requests that were sent."""
         return self.traffic.replies
 
     @cached_property
     def answered(self) -> list[Reply]:
+        """Requests that were answered with 2xx."""
         return [reply for reply in self.replies if reply.ok]
 
     @cached_property
     def first_sent_s(self) -> float:
+        """Send time of the first request, in seconds of the monotonic clock."""
         return min(reply.sent_s for reply in self.replies)
 
     @cached_property
     def last_done_s(self) -> float:
+        """End of the last request, in seconds of the monotonic clock."""
         return max(reply.done_s for reply in self.replies)
-
-    @cached_property
-    def steady(self) -> tuple[int, int]:
-        """The first of the answers that count for latency, and the one after the last."""
-        return steady([reply.latency_s for reply in self.answered])
-
-    @property
-    def kept(self) -> Sequence[Reply]:
-        begin, end = self.steady
-        return self.answered[begin:end]
-
-    @cached_property
-    def windows(self) -> list[float]:
-        """Cores in use, a window each."""
-        return self.usage.cores_by_window(self.first_sent_s, self.last_done_s)
-
-    @property
-    def cores(self) -> float:
-        return self.usage.cores_by_event(self.first_sent_s, self.last_done_s)
-
-    @cached_property
-    def lag_p99_s(self) -> float:
-        return quantile.percentile([reply.lag_s for reply in self.replies], 0.99)
-
-    @property
-    def service_mean_s(self) -> float:
-        """Of all answers, those of the warm-up too: what a load that follows is sized by."""
-        return fmean(reply.service_s for reply in self.answered)
 
     @property
     def seconds(self) -> float:
+        """Time from the first request to the last response, in seconds."""
         return self.last_done_s - self.first_sent_s
+
+    @cached_property
+    def steady_range(self) -> tuple[int, int]:
+        """Slice of `answered` in the steady state, without warm-up and cool-down."""
+        return steady([reply.latency_s for reply in self.answered])
+
+    @property
+    def steady_replies(self) -> Sequence[Reply]:
+        """Answers in the steady state, from which latencies are taken."""
+        begin, end = self.steady_range
+        return self.answered[begin:end]
+
+    @property
+    def cores(self) -> float:
+        """Average CPU usage of the server, in cores."""
+        return self.usage.cores_by_event(self.first_sent_s, self.last_done_s)
+
+    @cached_property
+    def cores_by_window(self) -> list[float]:
+        """CPU usage of the server in each window of a second, in cores."""
+        return self.usage.cores_by_window(self.first_sent_s, self.last_done_s)
+
+    @property
+    def service_mean_s(self) -> float:
+        """Mean service time of all answers, warm-up included, in seconds.
+
+        The duration or the first rate of a load that follows is derived from it.
+        """
+        return fmean(reply.service_s for reply in self.answered)
 
     @property
     def errors(self) -> int:
+        """Number of requests that were not answered with 2xx, dropped ones included."""
         return len(self.replies) - len(self.answered) + self.traffic.dropped
 
     @property
     def error_rate(self) -> float:
+        """Share of errors in all requests."""
         return self.errors / (len(self.replies) + self.traffic.dropped)
 
     @cached_property
+    def lag_p99_s(self) -> float:
+        """99th percentile of the generator's lag, in seconds."""
+        return quantile.percentile([reply.lag_s for reply in self.replies], 0.99)
+
+    @cached_property
     def doubt(self) -> str:
-        """Why the generator may be what was measured; empty when it was not."""
+        """Reason why the generator may be what was measured; empty if it was not."""
         busiest = max(generator.busy for generator in self.traffic.generators)
-        if busiest > _BUSY:
+        if busiest > _MAX_BUSY:
             return f"the load generator was busy for {busiest:.0%} of its core"
         if latencies := [reply.latency_s for reply in self.answered]:
             lag_s = self.lag_p99_s
-            if lag_s > max(_LAG_S, _LAG_SHARE * median(latencies)):
+            if lag_s > max(_MAX_LAG_S, _MAX_LAG_SHARE * median(latencies)):
                 return f"the load generator was late by {1e3 * lag_s:.3g} ms (99th percentile)"
         return ""

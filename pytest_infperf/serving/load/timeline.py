@@ -1,68 +1,60 @@
-"""A run under load from window to window: what changed, the load or the host it ran on.
+"""A run under load window by window: whether a change came from the load or from the host.
 
-Processor time a request takes does not grow with the queue before it: where it grows, the host
-was slower (its clock, its neighbours), and what was late or refused then is no fault of the server.
+The CPU time of a request does not grow with the queue before it. Where it grows, the host was
+slower (its clock, its neighbours), and late or refused requests are no fault of the server.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from statistics import median
 
+from pytest_infperf.records.evidence import LoadWindow
 from pytest_infperf.serving.load.traffic import Reply
 from pytest_infperf.serving.load.usage import Usage
 from pytest_infperf.stats import quantile
 
-_LEAST_S = 5.0
-_MOST = 60
-_SLOWER = 1.25
+_MIN_WINDOW_S = 5.0
+_MAX_WINDOWS = 60
+_SLOW_RATIO = 1.25
+"""CPU time of an answer over the median window's from which the host counts as slow."""
 
 
-@dataclass(frozen=True)
-class Window:
-    begin_s: float
-    """From the first request."""
-    seconds: float
-    answered: int
-    errors: int
-    latency_p99_s: float | None
-    """Of what was answered; None where nothing was."""
-    cpu_s_per_answer: float | None
-    slow_host: bool = False
-    """An answer took a quarter more processor time than in the median window, or more."""
+def timeline(
+    replies: Sequence[Reply], usage: Usage, first_s: float, last_s: float
+) -> list[LoadWindow]:
+    """Return up to 60 windows of at least 5 s each, and none for a run of less than 10 s.
 
-
-def timeline(replies: Sequence[Reply], usage: Usage, first_s: float, last_s: float) -> list[Window]:
-    """At most sixty windows of at least 5 s, none of a run that is shorter than two.
-
-    A request belongs to the window in which it was done. `first_s` and `last_s` are of the
-    monotonic clock, as the replies are.
+    A request belongs to the window in which it was done. `first_s` and `last_s`, the ends of the
+    run, are seconds of the monotonic clock, as in the replies.
     """
-    count = min(_MOST, int((last_s - first_s) / _LEAST_S))
+    count = min(_MAX_WINDOWS, int((last_s - first_s) / _MIN_WINDOW_S))
     if count < 2:
         return []
     seconds = (last_s - first_s) / count
-    done: list[list[Reply]] = [[] for _ in range(count)]
+    by_window: list[list[Reply]] = [[] for _ in range(count)]
     for reply in replies:
-        done[min(count - 1, int((reply.done_s - first_s) / seconds))].append(reply)
-    windows = [_window(its, usage, first_s, i * seconds, seconds) for i, its in enumerate(done)]
+        by_window[min(count - 1, int((reply.done_s - first_s) / seconds))].append(reply)
+    windows = [
+        _window(done, usage, first_s, i * seconds, seconds) for i, done in enumerate(by_window)
+    ]
     times = [w.cpu_s_per_answer for w in windows if w.cpu_s_per_answer is not None]
-    limit_s = _SLOWER * median(times) if times else inf
+    limit_s = _SLOW_RATIO * median(times) if times else inf
     return [replace(w, slow_host=(w.cpu_s_per_answer or 0.0) > limit_s) for w in windows]
 
 
 def _window(
-    its: Sequence[Reply], usage: Usage, first_s: float, begin_s: float, seconds: float
-) -> Window:
-    latencies = [reply.latency_s for reply in its if reply.ok]
+    replies: Sequence[Reply], usage: Usage, first_s: float, begin_s: float, seconds: float
+) -> LoadWindow:
+    latencies = [reply.latency_s for reply in replies if reply.ok]
     cpu_s = usage.cpu_between(first_s + begin_s, first_s + begin_s + seconds)
-    return Window(
+    return LoadWindow(
         begin_s=begin_s,
         seconds=seconds,
         answered=len(latencies),
-        errors=len(its) - len(latencies),
+        errors=len(replies) - len(latencies),
         latency_p99_s=quantile.percentile(latencies, 0.99) if latencies else None,
         cpu_s_per_answer=cpu_s / len(latencies) if latencies else None,
     )

@@ -1,6 +1,6 @@
-"""What a generator saw: its requests with their times, and how busy it was itself.
+"""Traffic as a load generator recorded it: its requests with their times, and its own CPU time.
 
-Times are of the host's monotonic clock, in seconds: a generator, the server and the run share it.
+Times are seconds of the host's monotonic clock, which the generator, the server and the run share.
 """
 
 from __future__ import annotations
@@ -10,44 +10,59 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pytest_infperf.host.files import write_atomically
+
 NO_ANSWER = 0
+"""Status of a request without a response."""
 
 
 @dataclass(frozen=True)
 class Reply:
+    """One request, with the times and the status of its answer."""
+
     intended_s: float
-    """When it was to be sent. In a closed loop, when it was."""
+    """Time at which it was due, in seconds; in a closed loop, `sent_s`."""
     sent_s: float
+    """Time at which it was sent, in seconds."""
     done_s: float
+    """Time at which the answer was read or the request failed, in seconds."""
     status: int
-    """Of HTTP; 0 when there was no answer."""
+    """HTTP status, or NO_ANSWER."""
     error: str = ""
+    """Name of the exception if there was no answer."""
 
     @property
     def ok(self) -> bool:
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
     @property
     def latency_s(self) -> float:
-        """From the intended send time, so that waiting for a slow server or generator counts."""
+        """Time from the intended send time, in seconds.
+
+        The wait for a slow server or a slow generator is part of it.
+        """
         return self.done_s - self.intended_s
 
     @property
     def service_s(self) -> float:
+        """Time from the actual send time, in seconds."""
         return self.done_s - self.sent_s
 
     @property
     def lag_s(self) -> float:
-        """By which the generator was late."""
+        """Time by which the generator sent late, in seconds."""
         return self.sent_s - self.intended_s
 
 
 @dataclass(frozen=True)
-class Generator:
-    """One process that sent."""
+class GeneratorUsage:
+    """CPU time of one process of a load generator."""
 
     cpu_s: float
+    """CPU time, in seconds."""
     wall_s: float
+    """Duration of the load, in seconds."""
 
     @property
     def busy(self) -> float:
@@ -57,39 +72,46 @@ class Generator:
 
 @dataclass(frozen=True)
 class Traffic:
+    """Everything that the processes of a load generator recorded in one run."""
+
     replies: Sequence[Reply]
-    """By intended time."""
-    generators: Sequence[Generator]
+    """Requests in the order of their intended times."""
+    generators: Sequence[GeneratorUsage]
+    """CPU time of each process."""
     dropped: int = 0
-    """Requests that were not sent, because too many had no answer."""
+    """Number of requests that were not sent, because too many others were open."""
     samples: int = 1
-    """Of a request."""
+    """Samples in each request."""
 
 
 @dataclass
-class Log:
-    """A generator's file while it writes: a reply a line, and at last itself."""
+class ReplyFile:
+    """The file of one generator process: a line for each reply, and a last line for the process."""
 
     path: Path
     replies: list[Reply] = field(default_factory=list)
+    """Replies so far; `write` writes them."""
 
-    def write(self, generator: Generator, dropped: int = 0) -> None:
+    def write(self, usage: GeneratorUsage, dropped: int = 0) -> None:
+        """Write the file under a temporary name first, so that it is either complete or absent."""
         lines = [json.dumps(list(asdict(reply).values())) for reply in self.replies]
-        lines.append(json.dumps({**asdict(generator), "dropped": dropped}))
-        unfinished = self.path.with_name(f"{self.path.name}.tmp")
-        unfinished.write_text("\n".join(lines) + "\n")
-        unfinished.replace(self.path)
+        lines.append(json.dumps({**asdict(usage), "dropped": dropped}))
+        write_atomically(self.path, "\n".join(lines) + "\n")
 
 
 def read(paths: Sequence[Path], samples: int) -> Traffic:
+    """Return the traffic in the files of all processes of a generator.
+
+    `samples` is the number of samples in each request.
+    """
     replies: list[Reply] = []
-    generators: list[Generator] = []
+    generators: list[GeneratorUsage] = []
     dropped = 0
     for path in paths:
         *lines, last = path.read_text().splitlines()
         replies += [Reply(*json.loads(line)) for line in lines]
-        facts = json.loads(last)
-        dropped += facts.pop("dropped")
-        generators.append(Generator(**facts))
+        process = json.loads(last)
+        dropped += process.pop("dropped")
+        generators.append(GeneratorUsage(**process))
     replies.sort(key=lambda reply: reply.intended_s)
     return Traffic(replies, generators, dropped, samples)

@@ -1,4 +1,4 @@
-"""What a server used while load was on it: processor time, memory and energy."""
+"""Resources that a server uses under load: CPU time, memory and energy."""
 
 from __future__ import annotations
 
@@ -13,90 +13,104 @@ import psutil
 
 from pytest_infperf.host.energy import Energy, Meter
 
-_EVERY_S = 0.1
+_INTERVAL_S = 0.1
 WINDOW_S = 1.0
-_LEAST_OF_A_SLOPE_S = 30.0
-_MOST_OF_A_SLOPE = 500
+"""Length of a window of `Usage.cores_by_window`, in seconds."""
+_MIN_SLOPE_S = 30.0
+"""Duration below which a slope of memory says nothing, in seconds."""
+_MAX_SLOPE_SAMPLES = 500
+"""Samples that a slope is estimated from: the number of pairs grows with the square."""
 
 
 @dataclass(frozen=True)
-class Sample:
+class UsageSample:
+    """The usage of a server's process tree at one moment."""
+
     at_s: float
-    """Of the monotonic clock."""
+    """Time on the monotonic clock, in seconds."""
     cpu_s: float
-    """Of the server's processes and those that have ended, since they began."""
+    """CPU time since the processes started, with that of ended children, in seconds."""
     memory_bytes: int
-    """Resident, of all processes; pages that they share count once each."""
+    """Sum of the resident memory of all processes; shared pages count once in each."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    samples: Sequence[Sample]
+    """The usage of a server while load was on it."""
+
+    samples: Sequence[UsageSample]
     energy: Energy | None = None
-    """None where it is neither counted nor estimated."""
+    """Energy of the host; None if it is neither counted nor estimated."""
     died: int = 0
-    """Processes of the server that were there once, and at the end no more."""
+    """Number of server processes that ended meanwhile."""
 
     def cores_by_event(self, first_sent_s: float, last_done_s: float) -> float:
-        """Average CPU usage from the first request to the last response, in cores."""
+        """Return the average CPU usage from the first request to the last response, in cores."""
         return self.cpu_between(first_sent_s, last_done_s) / (last_done_s - first_sent_s)
 
     def cores_by_window(self, first_sent_s: float, last_done_s: float) -> list[float]:
-        """The same of each whole window of a second between them."""
+        """Return the average CPU usage of each whole window between the two, in cores."""
         starts = [
             first_sent_s + i * WINDOW_S for i in range(int((last_done_s - first_sent_s) / WINDOW_S))
         ]
         return [self.cpu_between(start, start + WINDOW_S) / WINDOW_S for start in starts]
 
     def cpu_between(self, begin_s: float, end_s: float) -> float:
-        """Processor seconds of the server between two moments of the monotonic clock."""
+        """Return the CPU time between two moments of the monotonic clock, in seconds."""
         return self._cpu_at(end_s) - self._cpu_at(begin_s)
 
     @property
     def peak_memory_bytes(self) -> int:
+        """Highest resident memory of all processes together, in bytes."""
         return max((sample.memory_bytes for sample in self.samples), default=0)
 
     def memory_growth(self, confidence: float) -> tuple[float, float, float] | None:
-        """Bytes an hour, with bounds: the slope of a line through the second half of the samples
-        (Theil 1950, Sen 1968); None where that half lasts less than half a minute."""
+        """Return the growth of memory in bytes per hour, and the bounds of its interval.
+
+        The growth is the slope of a line through the second half of the samples. None if that
+        half lasts less than half a minute.
+
+        References
+        ----------
+        Theil 1950 and Sen 1968, the median of the slopes of all pairs.
+        """
         half = self.samples[len(self.samples) // 2 :]
-        if len(half) < 2 or half[-1].at_s - half[0].at_s < _LEAST_OF_A_SLOPE_S:
+        if len(half) < 2 or half[-1].at_s - half[0].at_s < _MIN_SLOPE_S:
             return None
         from scipy import stats
 
-        few = half[:: max(1, len(half) // _MOST_OF_A_SLOPE)]
-        memory, times = [s.memory_bytes for s in few], [s.at_s for s in few]
-        found = stats.theilslopes(memory, times, alpha=confidence)
-        slope, low, high = (3600 * float(s) for s in (found[0], found[2], found[3]))
-        return slope, low, high
+        thinned = half[:: max(1, len(half) // _MAX_SLOPE_SAMPLES)]
+        memory, times = [s.memory_bytes for s in thinned], [s.at_s for s in thinned]
+        slope, _, low, high = stats.theilslopes(memory, times, alpha=confidence)
+        return 3600 * float(slope), 3600 * float(low), 3600 * float(high)
 
     def _cpu_at(self, moment_s: float) -> float:
-        """Between two samples, in proportion."""
-        after_it = bisect_left(self.samples, moment_s, key=lambda sample: sample.at_s)
-        i = min(max(after_it, 1), len(self.samples) - 1)
+        """Interpolate the CPU time linearly between two samples."""
+        next_index = bisect_left(self.samples, moment_s, key=lambda sample: sample.at_s)
+        i = min(max(next_index, 1), len(self.samples) - 1)
         before, after = self.samples[i - 1], self.samples[i]
         share = (moment_s - before.at_s) / (after.at_s - before.at_s)
         return before.cpu_s + min(max(share, 0.0), 1.0) * (after.cpu_s - before.cpu_s)
 
 
 @contextmanager
-def watched(process: psutil.Process) -> Iterator[Watch]:
-    """Samples a server's process tree inside; its `usage` is there afterwards."""
-    watch = Watch(process)
+def sample_usage(process: psutil.Process) -> Iterator[UsageSampler]:
+    """Sample a server's process tree inside the `with` block; `usage` is set after it."""
+    sampler = UsageSampler(process)
     try:
-        yield watch
+        yield sampler
     finally:
-        watch.end()
+        sampler.end()
 
 
-class Watch:
-    """Samples in a thread from the moment that it is made."""
+class UsageSampler:
+    """A thread that samples a process tree from its construction until `end`."""
 
     usage: Usage
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
-        self._samples: list[Sample] = []
+        self._samples: list[UsageSample] = []
         self._seen: set[int] = set()
         self._ended = Event()
         self._meter = Meter()
@@ -105,6 +119,7 @@ class Watch:
         self._thread.start()
 
     def end(self) -> None:
+        """Stop sampling, and set `usage`."""
         self._ended.set()
         self._thread.join()
         self._sample()
@@ -112,7 +127,7 @@ class Watch:
         self.usage = Usage(self._samples, self._meter.read(), died)
 
     def _run(self) -> None:
-        while not self._ended.wait(_EVERY_S):
+        while not self._ended.wait(_INTERVAL_S):
             self._sample()
 
     def _sample(self) -> None:
@@ -126,5 +141,5 @@ class Watch:
                     memory += process.memory_info().rss
                     seen.add(process.pid)
         if seen:
-            self._samples.append(Sample(monotonic(), cpu_s, memory))
+            self._samples.append(UsageSample(monotonic(), cpu_s, memory))
             self._seen |= seen

@@ -1,16 +1,17 @@
-"""The server's first process: binds the port, starts the workers, and starts those anew that die.
+"""The server's first process: binds the port, starts the server processes and restarts dead ones.
 
-What it serves stands in the environment (`settings.ENVIRONMENT`). When it listens, it writes a line
-to stdout: the port.
+The deployment is in the environment (`settings.ENVIRONMENT`). Once the process listens, it writes
+the port to stdout, as one line.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -18,19 +19,40 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from pytest_infperf.serving.server import logs
-from pytest_infperf.serving.server.engine import place
+from pytest_infperf.serving.server.engine import place_process
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
 
 _LOADING_S = 60
+"""Time in which a process that imports a runtime need not answer a health check, in seconds."""
 _APPLICATION = "pytest_infperf.serving.server.app:from_environment"
 
 
 def main() -> None:
     deployment = Deployment.from_json(os.environ[ENVIRONMENT])
-    place(deployment)
+    place_process(deployment)
+    with _metrics_folder():
+        _serve(deployment)
+
+
+@contextmanager
+def _metrics_folder() -> Iterator[None]:
+    """Provide the folder of metrics to this process and to those that it starts.
+
+    A process that kills this one keeps the folder, and removes it.
+    """
+    if METRICS_FOLDER in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="infperf-metrics-", ignore_cleanup_errors=True) as name:
+        os.environ[METRICS_FOLDER] = name
+        try:
+            yield
+        finally:
+            del os.environ[METRICS_FOLDER]
+
+
+def _serve(deployment: Deployment) -> None:
     limits = deployment.limits
-    counts = tempfile.mkdtemp(prefix="infperf-metrics-")
-    os.environ[METRICS_FOLDER] = counts
     config = uvicorn.Config(
         _APPLICATION,
         factory=True,
@@ -41,11 +63,11 @@ def main() -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=round(limits.timeout_s) + 1,
-        timeout_worker_healthcheck=_LOADING_S,  # a runtime being imported answers nothing
+        timeout_worker_healthcheck=_LOADING_S,
     )
     socket = config.bind_socket()
     print(socket.getsockname()[1], flush=True)
-    signal.signal(signal.SIGTERM, _end)  # uvicorn raises it once more when it has ended
+    signal.signal(signal.SIGTERM, _exit)  # uvicorn raises the signal again when it has ended
     try:
         if limits.workers > 1:
             Multiprocess(config, sockets=[socket]).run()
@@ -53,11 +75,9 @@ def main() -> None:
             uvicorn.Server(config).run(sockets=[socket])
     except KeyboardInterrupt:
         sys.exit(130)
-    finally:
-        shutil.rmtree(counts, ignore_errors=True)
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
     sys.exit(0)
 
 

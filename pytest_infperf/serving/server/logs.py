@@ -1,4 +1,4 @@
-"""What a server writes: a JSON object a line on stderr."""
+"""The log of a server: one JSON object a line on stderr."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def log_settings(lines: bool) -> dict[str, Any]:
-    """For logging.config: what went wrong, and with `lines` every request."""
+def log_settings(requests: bool) -> dict[str, Any]:
+    """Return the settings for logging.config: warnings, and with `requests` every request."""
+    level = "INFO" if requests else "WARNING"
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -20,12 +21,13 @@ def log_settings(lines: bool) -> dict[str, Any]:
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "loggers": {
-            "infperf": {"handlers": ["stderr"], "level": "INFO" if lines else "WARNING"},
-            "uvicorn.access": {"level": "CRITICAL"},  # each request has a line of ours
-            "uvicorn": {"handlers": ["stderr"], "level": "INFO" if lines else "WARNING"},
+            "infperf": {"handlers": ["stderr"], "level": level},
+            "uvicorn.access": {"level": "CRITICAL"},  # `log_request` logs each request
+            "uvicorn": {"handlers": ["stderr"], "level": level},
         },
     }
 
 
-def log_request(facts: Mapping[str, Any]) -> None:
-    logging.getLogger("infperf.request").info("request", extra=dict(facts))
+def log_request(fields: Mapping[str, Any]) -> None:
+    """Log one request with its fields."""
+    logging.getLogger("infperf.request").info("request", extra=dict(fields))

@@ -1,12 +1,13 @@
-"""A server as a test sees it: started, ready, load put on it, ended."""
+"""A server as a test sees it: a process that is started, becomes ready and is ended."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from time import monotonic, sleep
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -15,9 +16,9 @@ import psutil
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
-from pytest_infperf.host.processes import LastWords, how_it_ended
+from pytest_infperf.host.processes import OutputTail, how_it_ended
 from pytest_infperf.repository.checkout import Checkout
-from pytest_infperf.serving.server.settings import ENVIRONMENT, Deployment
+from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -26,7 +27,24 @@ _READY_METRIC = b"infperf_ready_workers "
 
 
 class ServerProcess:
-    """The server of a deployment, on a port of its own, with all its workers ready."""
+    """The server of a deployment, on a free port, with all its processes ready.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        What is served.
+    checkout : Checkout
+        Tree of files that the server imports.
+    timeout_s : float
+        Time in which the server must become ready, in seconds.
+    has_failed : callable
+        Returns True if the server can no longer become ready, which ends the waiting early.
+
+    Raises
+    ------
+    WorkerError
+        If the server ends, or is not ready in time.
+    """
 
     def __init__(
         self,
@@ -35,70 +53,80 @@ class ServerProcess:
         timeout_s: float,
         has_failed: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Raises WorkerError when it does not get ready in time, or is `doomed` not to."""
         self.deployment = deployment
         self.name = deployment.variant
-        self._words = LastWords()
-        self._process = subprocess.Popen(
-            [checkout.python, "-m", "pytest_infperf.serving.server"],
-            cwd=checkout.folder,
-            env={**checkout.environment(), ENVIRONMENT: deployment.to_json()},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._words.file,
-            start_new_session=True,
-        )
-        try:
-            self._wait(monotonic() + timeout_s, has_failed)
-        except BaseException:
-            self.close()
-            raise
+        with ExitStack() as cleanup:
+            metrics = cleanup.enter_context(
+                tempfile.TemporaryDirectory(prefix="infperf-metrics-", ignore_cleanup_errors=True)
+            )
+            self._stderr = cleanup.enter_context(closing(OutputTail()))
+            self._process = cleanup.enter_context(
+                subprocess.Popen(
+                    [checkout.python, "-m", "pytest_infperf.serving.server"],
+                    cwd=checkout.folder,
+                    env={
+                        **checkout.environment(),
+                        ENVIRONMENT: deployment.to_json(),
+                        METRICS_FOLDER: metrics,
+                    },
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=self._stderr.file,
+                    start_new_session=True,
+                )
+            )
+            cleanup.callback(self._kill)
+            self._wait_until_ready(monotonic() + timeout_s, has_failed)
+            self._cleanup = cleanup.pop_all()
 
     @property
     def url(self) -> str:
+        """Base URL of the server."""
         return f"http://{self.deployment.host}:{self._port}"
 
     @property
     def process(self) -> psutil.Process:
+        """First process of the server, the parent of all others."""
         return psutil.Process(self._process.pid)
 
     @property
     def alive(self) -> bool:
+        """Whether the first process runs."""
         return self._process.poll() is None
 
-    def ready_workers(self) -> int:
+    def ready_processes(self) -> int:
+        """Return the number of server processes whose model is loaded."""
         with suppress(URLError, OSError), urlopen(f"{self.url}/metrics", timeout=5) as response:
             for line in response:
                 if line.startswith(_READY_METRIC):
                     return round(float(line.removeprefix(_READY_METRIC)))
         return 0
 
-    def _wait(self, deadline: float, has_failed: Callable[[], bool]) -> None:
+    def close(self) -> None:
+        """Kill all processes of the server; what they wrote to stderr can still be read."""
+        self._cleanup.close()
+
+    def _wait_until_ready(self, deadline_s: float, has_failed: Callable[[], bool]) -> None:
         assert self._process.stdout
-        line = self._process.stdout.readline()  # it comes at once, or the process ends
+        line = self._process.stdout.readline()  # comes at once, unless the process ends
         if not line:
-            raise self._died()
+            raise self._ended()
         self._port = int(line)
-        while self.ready_workers() < self.deployment.limits.workers:
+        while self.ready_processes() < self.deployment.limits.workers:
             if not self.alive:
-                raise self._died()
-            if monotonic() > deadline or has_failed():
+                raise self._ended()
+            if monotonic() > deadline_s or has_failed():
                 raise WorkerError(
                     f"the server of {self.name} was not ready in time (--infperf-timeout)"
-                    f"{self._words}"
+                    f"{self._stderr}"
                 )
             sleep(_POLL_S)
 
-    def _died(self) -> WorkerError:
+    def _ended(self) -> WorkerError:
         how = how_it_ended(self._process.wait())
-        return WorkerError(f"the server of {self.name} {how}{self._words}")
+        return WorkerError(f"the server of {self.name} {how}{self._stderr}")
 
-    def close(self) -> None:
-        """End it and its workers at once."""
+    def _kill(self) -> None:
         if self.alive:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
-        self._words.close()

@@ -1,58 +1,62 @@
-"""How a variant is served: what a user chooses, and what the server's processes are told."""
+"""The deployment that the processes of a server get, and the environment variables for it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_infperf.suite.serving import Serving
 
-if TYPE_CHECKING:
-    pass
+ENVIRONMENT = "INFPERF_DEPLOYMENT"
+"""Environment variable that holds the deployment as JSON."""
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Environment variable of prometheus_client: the folder of the counts of all processes."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a server's processes are told: of JSON's types, through the environment.
+    """One variant as a server serves it, in types that JSON has.
 
-    Payloads are not in it: each process finds them in the suite.
+    Payloads are not part of it: each process gets them from the suite.
     """
 
     suite: Mapping[str, str]
-    """root and module of the suite's address."""
+    """Fields of the suite's `SuiteAddress`."""
     variant: str
+    """Id of the variant."""
     backend: Mapping[str, Any]
+    """Name and arguments of the backend, for `naming.restore`."""
     model: str
+    """Path of the model."""
     artifact: str
+    """Path of the built variant."""
     threads: int | None
-    """Of each worker."""
+    """Threads of each server process; None leaves the number to the runtime."""
     serving: Mapping[str, Any]
-    """`Serving.limits()`."""
+    """`Serving.limits()` of the suite."""
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: int = 0
-    """0 takes a free one."""
+    """Port to listen on; 0 takes a free one."""
     cpus: Sequence[int] | None = None
-    """The cores that all workers share; None leaves the choice to the system."""
+    """Cores that all processes share; None leaves the choice to the operating system."""
     groups: Sequence[str] = ()
     """Control groups that the processes enter before they load anything."""
     log: bool = True
-    """A line of JSON a request, on stderr."""
+    """Whether each request is logged to stderr."""
 
     def to_json(self) -> str:
+        """Return the deployment as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Deployment:
+        """Return the deployment that `to_json` wrote."""
         return cls(**json.loads(text))
 
     @property
     def limits(self) -> Serving:
+        """Settings of the server, without the suite's payloads."""
         return Serving(**self.serving)
-
-
-ENVIRONMENT = "INFPERF_DEPLOYMENT"
-"""The variable that holds the deployment."""
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""prometheus_client's variable: where the workers of a server keep what they count."""

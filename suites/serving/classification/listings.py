@@ -1,4 +1,4 @@
-"""The study's own JSON: a listing's description in, the score of a model in production out."""
+"""The JSON of the study's endpoint: the description of a listing in, the score of a model out."""
 
 from typing import Annotated
 
@@ -36,10 +36,10 @@ class Score(BaseModel):
     modelVersion: str
     refreshVersion: str
     probabilityScore: Annotated[float, Field(ge=0, le=1)]
-    """That the listing is a solicitation."""
+    """Probability that the listing is a solicitation."""
     modelSegment: str
     topContributor: str | None
-    """Nothing here explains a score: null."""
+    """Null, because the models do not explain their scores."""
     scoreDetails: ScoreDetails
 
 

@@ -1,4 +1,4 @@
-"""Classification of 512 tokens behind HTTP, under the study's limit of 250 ms."""
+"""Serve classification of up to 512 tokens over HTTP, with the study's latency limit of 250 ms."""
 
 from pytest_infperf import ClosedLoop, Onnx, Server, Serving, Soak, Suite, TextClassification, Torch
 from suites.serving.classification.listings import ListingPayload

@@ -1,4 +1,4 @@
-"""Servers of classification against the gates of thresholds.toml."""
+"""Check the servers of classification against the gates of thresholds.toml."""
 
 import pytest
 
@@ -14,5 +14,5 @@ def test_highest_rate(variant):
 
 def test_soak(variant, infperf):
     if not infperf.settings.full:
-        pytest.skip("an hour at 80 % of the highest rate takes an hour: --infperf-full")
+        pytest.skip("a soak loads the server for an hour: run with --infperf-full")
     variant.load("soak").check()

@@ -1,4 +1,4 @@
-"""Translation behind HTTP: the base model, optimised and distilled, under load."""
+"""Serve translation over HTTP under load: the base model, an optimised and a distilled variant."""
 
 from pytest_infperf import ClosedLoop, Onnx, Server, Soak, Suite, Torch, Translation
 

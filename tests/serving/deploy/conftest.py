@@ -1,4 +1,4 @@
-"""An account of AWS that only exists here, and plans for it."""
+"""A simulated AWS account, and plans for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.serving.deploy.made import REGION, Planned, Refusing
 
 @pytest.fixture
 def planned() -> Planned:
-    """A plan with some of its fields changed."""
+    """Return a function that makes a plan, with the given fields changed."""
     plan = DeploymentPlan(
         name="translation-fast",
         suite="translation",
@@ -36,7 +36,7 @@ def planned() -> Planned:
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """moto's EC2 client of the region; nothing reaches the network."""
+    """Return moto's EC2 client of the region; nothing reaches the network."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
@@ -47,21 +47,21 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def refusing(account: Any, monkeypatch: pytest.MonkeyPatch) -> Refusing:
-    """Lets AWS refuse an operation from now on, or raise any other exception in its place."""
+    """Return a function that makes AWS refuse an operation, or raise another exception."""
 
     def refuse(
         operation: str, error: str | BaseException, *, dry_run: bool = False, times: int = 1000
     ) -> None:
         call = BaseClient._make_api_call
-        left = iter(range(times))
+        refusals = iter(range(times))
 
         def refused(self: Any, name: str, arguments: dict[str, Any]) -> Any:
-            meant = name == operation and arguments.get("DryRun", False) is dry_run
-            if not meant or next(left, None) is None:
+            matches = name == operation and arguments.get("DryRun", False) is dry_run
+            if not matches or next(refusals, None) is None:
                 return call(self, name, arguments)
             if isinstance(error, BaseException):
                 raise error
-            raise ClientError({"Error": {"Code": error, "Message": "as AWS says it"}}, name)
+            raise ClientError({"Error": {"Code": error, "Message": "the message of AWS"}}, name)
 
         monkeypatch.setattr(BaseClient, "_make_api_call", refused)
 

@@ -1,4 +1,4 @@
-"""What tests of deployments share: the fixtures' types, what an account holds, what is served."""
+"""Shared by tests of deployments: the fixtures' types, an account's content, shipped variants."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class Refusing(Protocol):
 
 
 def instances(client: Any) -> list[dict[str, Any]]:
-    """All that are not terminated."""
-    found = [i for r in client.describe_instances()["Reservations"] for i in r["Instances"]]
-    return [i for i in found if i["State"]["Name"] != "terminated"]
+    """Return all instances that are not terminated."""
+    all_instances = [i for r in client.describe_instances()["Reservations"] for i in r["Instances"]]
+    return [i for i in all_instances if i["State"]["Name"] != "terminated"]
 
 
 def groups(client: Any) -> list[dict[str, Any]]:
-    """All but each network's own."""
-    found = client.describe_security_groups()["SecurityGroups"]
-    return [group for group in found if group["GroupName"] != "default"]
+    """Return all security groups but the default one of each network."""
+    all_groups = client.describe_security_groups()["SecurityGroups"]
+    return [group for group in all_groups if group["GroupName"] != "default"]
 
 
 def tags(described: dict[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in described["Tags"]}
 
 
-def asked_of_serve(words: list[str]) -> Namespace:
+def parse_serve(words: list[str]) -> Namespace:
     parser = ArgumentParser()
     serve.configure(parser)
     return parser.parse_args(words)
@@ -55,8 +55,8 @@ def shipped_variants(folder: Path) -> tuple[str, ...]:
 
 
 def assert_it_serves_a_shipped_variant(words: list[str]) -> Namespace:
-    asked = asked_of_serve(words)
-    assert asked.variant in shipped_variants(asked.suite)
-    assert (asked.host, asked.port) == ("0.0.0.0", 8000)
-    assert str(asked.cache) == "/var/cache/infperf"
-    return asked
+    arguments = parse_serve(words)
+    assert arguments.variant in shipped_variants(arguments.suite)
+    assert (arguments.host, arguments.port) == ("0.0.0.0", 8000)
+    assert str(arguments.cache) == "/var/cache/infperf"
+    return arguments

@@ -1,4 +1,4 @@
-"""The compose file and its front; there need be no Docker engine."""
+"""The compose file and its nginx; no Docker engine is needed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NGINX = (ROOT / "deploy" / "nginx.conf").read_text()
 
 @pytest.fixture
 def services() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(FILE.read_text())["services"]
-    return found
+    loaded: dict[str, Any] = yaml.safe_load(FILE.read_text())["services"]
+    return loaded
 
 
 def test_replicas_have_limits_of_cpu_time_memory_and_processes(services: dict[str, Any]) -> None:
@@ -34,8 +34,8 @@ def test_replicas_have_limits_of_cpu_time_memory_and_processes(services: dict[st
 
 def test_a_replica_has_no_more_threads_than_cpu_time(services: dict[str, Any]) -> None:
     api = services["api"]
-    asked = assert_it_serves_a_shipped_variant(api["command"])
-    assert asked.threads == int(api["deploy"]["resources"]["limits"]["cpus"])
+    arguments = assert_it_serves_a_shipped_variant(api["command"])
+    assert arguments.threads == int(api["deploy"]["resources"]["limits"]["cpus"])
 
 
 def test_the_image_is_built_from_the_repository(services: dict[str, Any]) -> None:
@@ -58,7 +58,7 @@ def test_the_front_waits_for_replicas_that_are_ready(services: dict[str, Any]) -
     assert "/readyz" in services["front"]["healthcheck"]["test"][-1]
 
 
-def test_nothing_more_may_be_done_than_it_takes(services: dict[str, Any]) -> None:
+def test_services_have_no_more_rights_than_they_need(services: dict[str, Any]) -> None:
     for service in services.values():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -66,7 +66,7 @@ def test_nothing_more_may_be_done_than_it_takes(services: dict[str, Any]) -> Non
     assert services["api"]["volumes"] == ["artifacts:/var/cache/infperf"]
 
 
-def test_what_was_accepted_is_finished_before_a_replica_is_stopped(
+def test_open_requests_are_finished_before_a_replica_is_stopped(
     services: dict[str, Any],
 ) -> None:
     grace_s = int(services["api"]["stop_grace_period"].removesuffix("s"))
@@ -89,20 +89,22 @@ def test_the_front_waits_longer_than_a_replica_takes() -> None:
     assert int(seconds) > Serving().timeout_s
 
 
-def test_composes_own_reading_of_it() -> None:
-    compose = next((c for c in (["docker", "compose"], ["docker-compose"]) if _there(c)), None)
+def test_docker_compose_accepts_it() -> None:
+    compose = next(
+        (c for c in (["docker", "compose"], ["docker-compose"]) if _is_installed(c)), None
+    )
     if compose is None:
         pytest.skip("neither `docker compose` nor docker-compose is installed")
-    told = subprocess.run(
+    completed = subprocess.run(
         [*compose, "--file", str(FILE), "config"], capture_output=True, text=True, timeout=60
     )
-    assert told.returncode == 0, told.stderr
-    read = yaml.safe_load(told.stdout)["services"]
-    assert read["api"]["deploy"]["replicas"] == 2
-    assert read.keys() == {"api", "front"}
+    assert completed.returncode == 0, completed.stderr
+    config = yaml.safe_load(completed.stdout)["services"]
+    assert config["api"]["deploy"]["replicas"] == 2
+    assert config.keys() == {"api", "front"}
 
 
-def _there(command: list[str]) -> bool:
+def _is_installed(command: list[str]) -> bool:
     if shutil.which(command[0]) is None:
         return False
     return subprocess.run([*command, "version"], capture_output=True, timeout=60).returncode == 0

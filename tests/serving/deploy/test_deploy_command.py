@@ -43,11 +43,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS must not be asked."""
+def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test if AWS is called."""
 
     def refuse(*arguments: Any, **named: Any) -> None:
-        pytest.fail(f"AWS was asked: {arguments}")
+        pytest.fail(f"AWS was called: {arguments}")
 
     monkeypatch.setattr(boto3, "client", refuse)
 
@@ -56,20 +56,20 @@ def deploy(*arguments: str, source: bool = True) -> int:
     return cli.main(["deploy", *arguments, *(SOURCE if source else [])])
 
 
-@pytest.mark.usefixtures("project", "unasked")
+@pytest.mark.usefixtures("project", "no_aws")
 def test_the_plan_says_what_it_makes_and_costs(capsys: pytest.CaptureFixture[str]) -> None:
     assert deploy("suites/deployed", "--variant", "fast", "--hours-shown", "100") == 0
-    told = capsys.readouterr().out
-    assert "deployment echo-fast: echo[fast]" in told
-    assert "c7i.large in us-east-1" in told
-    assert "nobody: its security group lets nothing in" in told
-    assert "https://example.org/acme/models.git at v1.2, suites/deployed" in told
+    output = capsys.readouterr().out
+    assert "deployment echo-fast: echo[fast]" in output
+    assert "c7i.large in us-east-1" in output
+    assert "nobody: the security group has no rule" in output
+    assert "https://example.org/acme/models.git at v1.2, suites/deployed" in output
     assert (
-        "0.08925 USD an hour, 2.142 USD a day, 65.15 USD a month, 8.925 USD for 100 hours" in told
+        "0.08925 USD an hour, 2.142 USD a day, 65.15 USD a month, 8.925 USD for 100 hours" in output
     )
-    assert "2026-01-19" in told
-    assert "    ExecStart=/opt/venv/bin/infperf serve suites/deployed --variant fast" in told
-    assert "nothing was made" in told
+    assert "2026-01-19" in output
+    assert "    ExecStart=/opt/venv/bin/infperf serve suites/deployed --variant fast" in output
+    assert "nothing was created" in output
 
 
 @pytest.mark.usefixtures("project")
@@ -78,7 +78,7 @@ def test_the_plan_makes_nothing(account: Any) -> None:
     assert (instances(account), groups(account)) == ([], [])
 
 
-@pytest.mark.usefixtures("project", "unasked")
+@pytest.mark.usefixtures("project", "no_aws")
 @pytest.mark.parametrize(
     ("variant", "package"), [("fast", "[serve]"), ("graph", "[optimum,serve]")]
 )
@@ -89,10 +89,10 @@ def test_what_is_installed_is_what_the_variant_needs(
     assert f"package='pytest-infperf{package}==" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("project", "unasked")
-def test_an_open_door_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("project", "no_aws")
+def test_an_open_port_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
     deploy("suites/deployed", "--allow", "0.0.0.0/0")
-    assert "0.0.0.0/0 to port 8000 alone; that is everybody" in capsys.readouterr().out
+    assert "0.0.0.0/0 to port 8000 only; that is everybody" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("project")
@@ -100,12 +100,12 @@ def test_from_the_first_to_the_last_command(
     account: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert deploy("suites/deployed", "--yes", "--allow", "203.0.113.7/32") == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     (instance,) = instances(account)
     assert tags(instance)["infperf:variant"] == "slow"
-    assert told.index("0.08925 USD an hour") < told.index("the dry run passed")
-    assert f"http://{instance['PublicIpAddress']}:8000/readyz" in told
-    assert told.endswith("infperf deploy --teardown echo-slow --region us-east-1\n")
+    assert output.index("0.08925 USD an hour") < output.index("the dry run passed")
+    assert f"http://{instance['PublicIpAddress']}:8000/readyz" in output
+    assert output.endswith("infperf deploy --teardown echo-slow --region us-east-1\n")
 
     assert deploy("--list", source=False) == 0
     (row,) = [line for line in capsys.readouterr().out.splitlines() if "echo-slow" in line]
@@ -122,19 +122,19 @@ def test_from_the_first_to_the_last_command(
 
 @pytest.mark.usefixtures("project", "account")
 def test_the_docs_name_every_permission(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: set[str] = set()
+    called: set[str] = set()
     call = BaseClient._make_api_call
 
-    def noted(self: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        asked.add(f"{self.meta.service_model.service_name}:{operation}")
+    def record(self: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        called.add(f"{self.meta.service_model.service_name}:{operation}")
         return call(self, operation, arguments)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", noted)
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
     deploy("suites/deployed", "--yes", "--allow", "203.0.113.7/32")
     deploy("--teardown", "echo-slow", source=False)
-    assert "ec2:TerminateInstances" in asked
+    assert "ec2:TerminateInstances" in called
     page = (ROOT / "docs" / "deploy.md").read_text("utf-8")
-    assert [permission for permission in asked if f"`{permission}`" not in page] == []
+    assert [permission for permission in called if f"`{permission}`" not in page] == []
 
 
 @pytest.mark.usefixtures("project", "account")
@@ -154,7 +154,10 @@ def test_a_group_without_its_instance_is_listed(
     deploy("suites/deployed", "--yes")
     account.terminate_instances(InstanceIds=[i["InstanceId"] for i in instances(account)])
     deploy("--list", source=False)
-    assert "is left of echo-slow: infperf deploy --teardown echo-slow" in capsys.readouterr().out
+    assert (
+        "is left of echo-slow; remove it with: infperf deploy --teardown echo-slow"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.usefixtures("project")
@@ -163,13 +166,13 @@ def test_a_refusal_is_one_message_and_the_status_of_a_mistake(
 ) -> None:
     refusing("RunInstances", "VcpuLimitExceeded")
     assert deploy("suites/deployed", "--yes") == 2
-    told = capsys.readouterr().err
-    assert told.startswith("infperf deploy: AWS: ")
-    assert "Service Quotas" in told
+    output = capsys.readouterr().err
+    assert output.startswith("infperf deploy: AWS: ")
+    assert "Service Quotas" in output
     assert groups(account) == []
 
 
-@pytest.mark.usefixtures("project", "unasked")
+@pytest.mark.usefixtures("project", "no_aws")
 @pytest.mark.parametrize(
     "named",
     [["--region", "eu-west-1"], ["--instance", "c99.large"]],
@@ -180,15 +183,15 @@ def test_without_a_known_cost_nothing_is_made(
     assert deploy("suites/deployed", *named) == 0
     assert "cost      not known: " in capsys.readouterr().out
     assert deploy("suites/deployed", "--yes", *named) == 2
-    told = capsys.readouterr().err
-    assert "nothing was made, for its cost is not known" in told
-    assert "--prices aws" in told
-    assert "--infperf-prices" not in told
+    output = capsys.readouterr().err
+    assert "nothing was created, because its cost is not known" in output
+    assert "--prices aws" in output
+    assert "--infperf-prices" not in output
 
 
-@pytest.mark.usefixtures("project", "unasked")
+@pytest.mark.usefixtures("project", "no_aws")
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([], "name the folder of a suite, or --list, or --teardown NAME"),
         (["suites/none"], "has no suite.py"),
@@ -196,40 +199,40 @@ def test_without_a_known_cost_nothing_is_made(
         (["suites/deployed", "--allow", "203.0.113.7/8"], "has host bits set; write it as"),
         (["suites/deployed", "--allow", "home"], "write it as 203.0.113.7/32"),
         (["suites/deployed", "--port", "80"], "1024 to 65535"),
-        (["suites/deployed", "--name", "Not this"], "small letters, digits and dashes"),
+        (["suites/deployed", "--name", "Not this"], "lowercase letters, digits and dashes"),
         (["suites/deployed", "--hours-shown", "0"], "more than 0 hours"),
         (["suites/deployed", "--hours-shown", "nan"], "more than 0 hours"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_asked(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+def test_mistakes_are_reported_before_aws_is_called(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert deploy(*arguments) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("project", "unasked")
+@pytest.mark.usefixtures("project", "no_aws")
 @pytest.mark.parametrize(
-    ("repository", "revision", "told"),
+    ("repository", "revision", "message"),
     [
         ("git@example.org:acme/models.git", "main", "an https address that anyone may clone"),
         ("http://example.org/models.git", "main", "an https address that anyone may clone"),
-        ("https://me:secret@example.org/models.git", "main", "has credentials in it"),
+        ("https://me:secret@example.org/models.git", "main", "contains credentials"),
         ("https://example.org/models.git", "main; reboot", "name a branch, a tag or a commit"),
         ("https://example.org/models.git", "--upload-pack=x", "name a branch, a tag or a commit"),
     ],
 )
 def test_what_the_instance_could_not_clone_or_should_not_run(
-    repository: str, revision: str, told: str, capsys: pytest.CaptureFixture[str]
+    repository: str, revision: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["suites/deployed", f"--repository={repository}", f"--revision={revision}"]
     assert deploy(*arguments, source=False) == 2
     shown = capsys.readouterr().err
-    assert told in shown
+    assert message in shown
     assert "secret" not in shown
 
 
-@pytest.mark.usefixtures("unasked")
+@pytest.mark.usefixtures("no_aws")
 def test_repository_and_revision_are_those_of_the_checkout(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -248,10 +251,10 @@ def test_repository_and_revision_are_those_of_the_checkout(
     git("add", "suites")
     git("commit", "--quiet", "--message", "first")
     assert deploy("suites/deployed", source=False) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     commit = git("rev-parse", "HEAD")
-    assert f"https://example.org/acme/models.git at {commit}, suites/deployed\n" in told
-    assert "the commit has to be pushed\n" in told
+    assert f"https://example.org/acme/models.git at {commit}, suites/deployed\n" in output
+    assert "push the commit first, because the instance clones it\n" in output
     (project / "suites/deployed/suite.py").write_text(SUITE + "\n# changed\n")
     deploy("suites/deployed", source=False)
-    assert "your changes since are not part of it" in capsys.readouterr().out
+    assert "uncommitted changes are not part of it" in capsys.readouterr().out

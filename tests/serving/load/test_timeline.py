@@ -1,4 +1,4 @@
-"""Runs under load that were made up, from window to window."""
+"""Made-up runs under load, window by window."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import pytest
 
 from pytest_infperf.serving.load.timeline import timeline
 from pytest_infperf.serving.load.traffic import Reply
-from pytest_infperf.serving.load.usage import Sample, Usage
+from pytest_infperf.serving.load.usage import Usage, UsageSample
 
 
 def replies(seconds: int, refused_from_s: float = float("inf")) -> list[Reply]:
-    """Ten a second, of 20 ms each."""
+    """Return ten replies a second, of 20 ms each."""
     moments = [i / 10 for i in range(10 * seconds)]
     return [Reply(t, t, t + 0.02, 429 if t >= refused_from_s else 200) for t in moments]
 
 
 def usage(seconds: int, *, twice_from_s: float = float("inf")) -> Usage:
-    """Half a core, and a whole one from then on."""
-    samples, cpu_s = [Sample(0.0, 0.0, 10**8)], 0.0
+    """Return half a core of usage, and a whole core after `twice_from_s`."""
+    samples, cpu_s = [UsageSample(0.0, 0.0, 10**8)], 0.0
     for i in range(1, 10 * seconds + 2):
         cpu_s += 0.05 if i / 10 <= twice_from_s else 0.1
-        samples.append(Sample(i / 10, cpu_s, 10**8))
+        samples.append(UsageSample(i / 10, cpu_s, 10**8))
     return Usage(samples)
 
 
-def test_windows_share_out_the_run_and_its_requests() -> None:
+def test_windows_divide_the_run_and_its_requests() -> None:
     windows = timeline(replies(30), usage(30), 0.0, 30.0)
     assert [window.begin_s for window in windows] == [0, 5, 10, 15, 20, 25]
     assert sum(window.answered for window in windows) == 300
@@ -40,7 +40,7 @@ def test_an_hour_has_sixty_and_a_short_run_none() -> None:
     assert timeline(replies(9), usage(9), 0.0, 9.0) == []
 
 
-def test_the_windows_of_a_slow_host_are_told_apart() -> None:
+def test_the_windows_of_a_slow_host_are_marked() -> None:
     windows = timeline(replies(40, refused_from_s=37), usage(40, twice_from_s=30), 0.0, 40.0)
     assert [window.slow_host for window in windows] == [False] * 6 + [True] * 2
     assert [window.errors for window in windows] == [0] * 7 + [30]

@@ -1,4 +1,4 @@
-"""Servers that many tests ask."""
+"""Servers of the fake backend that tests share."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def written(folder: Path, suite: str) -> Path:
 
 @pytest.fixture(scope="session")
 def serve(echo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """Starts a server, and ends all of them at the end."""
+    """Return a function that starts a server; all of them are ended at the end."""
     running: list[Running] = []
 
     def start(*options: str, folder: Path = echo_folder, workers: int = 1) -> Running:
-        errors = tmp_path_factory.mktemp("server") / "stderr"
-        process = serve_command(folder, errors, "--workers", str(workers), *options)
+        stderr = tmp_path_factory.mktemp("server") / "stderr"
+        process = serve_command(folder, stderr, "--workers", str(workers), *options)
         assert process.stdout
         port = process.stdout.readline().strip()
         if not port:
-            pytest.fail(errors.read_text())
-        server = Running(f"http://127.0.0.1:{port}", process, errors)
+            pytest.fail(stderr.read_text())
+        server = Running(f"http://127.0.0.1:{port}", process, stderr)
         running.append(server)
         deadline = monotonic() + 60
         while monotonic() < deadline:
@@ -51,7 +51,7 @@ def serve(echo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 if server.metric("infperf_ready_workers") == workers:
                     return server
             sleep(0.05)
-        pytest.fail("the server did not get ready")
+        pytest.fail("the server did not become ready")
 
     yield start
     for server in running:
@@ -78,5 +78,5 @@ def gated(serve: Serve, tmp_path: Path) -> Iterator[Callable[..., Gate]]:
 
 @pytest.fixture(scope="session")
 def echo(serve: Serve) -> Running:
-    """One that many tests ask."""
+    """Return a server that many tests share."""
     return serve()

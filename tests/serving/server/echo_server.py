@@ -1,4 +1,4 @@
-"""Servers of the fake backend, started as a user would: by the command, in a process of its own."""
+"""Servers of the fake backend, started by the command `infperf serve` in their own processes."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ class Reply:
 class Running:
     url: str
     process: subprocess.Popen[str]
-    errors: Path
-    """What it writes to stderr."""
+    stderr: Path
+    """File that its stderr goes to."""
 
-    def ask(self, data: object, path: str = PREDICT) -> Reply:
-        """`data` as JSON, or as it is when it is bytes."""
+    def post(self, data: object, path: str = PREDICT) -> Reply:
+        """Post bytes unchanged, or other data as JSON."""
         body = data if isinstance(data, bytes) else json.dumps(data).encode()
         request = Request(self.url + path, body, {"content-type": "application/json"})
-        return self._opened(request)
+        return self._send(request)
 
     def get(self, path: str) -> Reply:
-        return self._opened(Request(self.url + path))
+        return self._send(Request(self.url + path))
 
-    def _opened(self, request: Request) -> Reply:
+    def _send(self, request: Request) -> Reply:
         try:
             with urlopen(request, timeout=30) as response:
                 return _reply(response.status, response.read(), response.headers)
@@ -77,10 +77,10 @@ class Running:
             return _reply(error.code, error.read(), error.headers)
 
     def metric(self, line: str) -> float:
-        """The value of a series, by its name with its labels."""
-        for found in self.get("/metrics").body.splitlines():
-            if found.startswith(f"{line} "):
-                return float(found.rpartition(" ")[2])
+        """Return the value of a series, by its name with its labels."""
+        for series in self.get("/metrics").body.splitlines():
+            if series.startswith(f"{line} "):
+                return float(series.rpartition(" ")[2])
         return 0.0
 
 
@@ -114,8 +114,8 @@ class Gate:
         return [line.split() for line in lines]
 
 
-def serve_command(folder: Path, errors: Path, *options: str) -> subprocess.Popen[str]:
-    with errors.open("w") as file:
+def serve_command(folder: Path, stderr: Path, *options: str) -> subprocess.Popen[str]:
+    with stderr.open("w") as file:
         return subprocess.Popen(
             [sys.executable, "-c", "import sys; from pytest_infperf.cli import main; main()",
              "serve", str(folder), "--port", "0", *options],

@@ -1,22 +1,25 @@
-"""What a server answers: to what it asks for, and to everything else."""
+"""Answers of a server to valid requests, and to all others."""
 
 from __future__ import annotations
 
 import json
 import socket
+from unittest.mock import Mock
 from urllib.parse import urlparse
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
+from pytest_infperf.serving.server.predictions import prediction_router
+from pytest_infperf.suite.payload import About
+from pytest_infperf.tasks.payloads import TextToText
 from tests.serving.server.echo_server import PREDICT, Running, Serve
 
 
 def test_an_answer_for_each_instance_in_their_order(echo: Running) -> None:
     texts = ["one", "zwei", "三", "🎉 four"]
-    reply = echo.ask({"instances": texts})
+    reply = echo.post({"instances": texts})
     assert (reply.status, reply.body) == (200, {"predictions": texts})
     assert len(reply.headers["x-request-id"]) == 16
 
@@ -46,22 +49,22 @@ def test_an_answer_for_each_instance_in_their_order(echo: Running) -> None:
         ({"instances": ["a"], "more": 1}, 422, "extra_forbidden", "not permitted"),
     ],
 )
-def test_what_it_cannot_take_is_refused_with_the_reason(
+def test_invalid_bodies_are_refused_with_the_reason(
     echo: Running, body: object, status: int, code: str, word: str
 ) -> None:
-    reply = echo.ask(body)
+    reply = echo.post(body)
     assert (reply.status, reply.body["error"]["code"]) == (status, code)
     assert word in reply.body["error"]["message"]
-    assert echo.ask({"instances": ["still there"]}).status == 200
+    assert echo.post({"instances": ["still there"]}).status == 200
 
 
 def test_the_refusal_names_the_part_that_is_wrong(echo: Running) -> None:
-    error = echo.ask({"instances": ["fine", 3]}).body["error"]
+    error = echo.post({"instances": ["fine", 3]}).body["error"]
     assert error["where"] == "body.instances.1"
 
 
-def test_a_body_without_a_length_is_measured_while_it_comes(echo: Running) -> None:
-    """Chunked: the limit cannot be told from the headers."""
+def test_a_body_without_a_length_is_measured_while_it_arrives(echo: Running) -> None:
+    """The body is chunked, so that the headers have no length to check."""
     address = urlparse(echo.url)
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
         connection.sendall(
@@ -101,8 +104,8 @@ def test_the_description_has_the_types_and_the_refusals(echo: Running) -> None:
 
 def test_metrics_count_what_was_answered(serve: Serve) -> None:
     server = serve()
-    server.ask({"instances": ["a", "b"]})
-    server.ask({"instances": []})
+    server.post({"instances": ["a", "b"]})
+    server.post({"instances": []})
     route = f'infperf_requests_total{{route="{PREDICT}",status="%d"}}'
     assert server.metric(route % 200) == 1
     assert server.metric(route % 422) == 1
@@ -123,22 +126,28 @@ def test_metrics_count_what_was_answered(serve: Serve) -> None:
         ).map(lambda value: json.dumps(value).encode()),
     )
 )
-def test_no_body_brings_it_down(echo: Running, body: bytes) -> None:
-    assert echo.ask(body).status in (200, 400, 422)
+def test_no_body_makes_it_fail(echo: Running, body: bytes) -> None:
+    assert echo.post(body).status in (200, 400, 422)
 
 
-def test_it_keeps_to_its_own_description(echo: Running) -> None:
-    """Requests that are made up from the OpenAPI description, right and wrong ones."""
+def test_it_conforms_to_its_own_description(echo: Running) -> None:
+    """Valid and invalid requests are generated from the OpenAPI description."""
     schema = schemathesis.openapi.from_url(f"{echo.url}/openapi.json")
     tried = []
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    for result in schema.get_all_operations():
+        operation = result.ok()
         tried.append(operation.label)
 
         @settings(max_examples=25, suppress_health_check=list(HealthCheck))
         @given(operation.as_strategy())
-        def keeps_to_it(case: schemathesis.Case) -> None:
+        def conforms(case: schemathesis.Case) -> None:
             case.call_and_validate()
 
-        keeps_to_it()
+        conforms()
     assert f"POST {PREDICT}" in tried
+
+
+def test_two_payloads_cannot_share_a_path() -> None:
+    about = About("echo", "fake", "artifact-1")
+    with pytest.raises(ValueError, match=f"two payloads have the path {PREDICT}"):
+        prediction_router(Mock(), [TextToText(), TextToText()], about, Mock())

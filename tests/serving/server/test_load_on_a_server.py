@@ -1,4 +1,4 @@
-"""Queues, time limits, batches, workers that die, and the end: a server under pressure."""
+"""A server under load: queues, time limits, batches, dying processes, and shutdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from time import monotonic, sleep
 
 import psutil
 
-from pytest_infperf.worker.variant_worker import usable_cores
+from pytest_infperf.host.cpu import usable_cores
 from tests.serving.server.echo_server import PREDICT, Gate, Reply, Running, Serve
 
 Gated = Callable[..., Gate]
@@ -21,8 +21,8 @@ Gated = Callable[..., Gate]
 
 def side_by_side(server: Running, count: int, data: object = None) -> list[Reply]:
     with ThreadPoolExecutor(count) as pool:
-        asked = [pool.submit(server.ask, data or {"instances": [f"{i}"]}) for i in range(count)]
-        return [reply.result() for reply in asked]
+        futures = [pool.submit(server.post, data or {"instances": [f"{i}"]}) for i in range(count)]
+        return [future.result() for future in futures]
 
 
 def held_up(
@@ -32,7 +32,7 @@ def held_up(
 
     One more is sent, which the full queue refuses: so all of them have arrived.
     """
-    ask = partial(pool.submit, gate.server.ask)
+    ask = partial(pool.submit, gate.server.post)
     first = ask({"instances": ["first"]})
     wait_until(lambda: gate.queries == [["first"]])
     others = [ask({"instances": [f"other-{i}"] * samples}) for i in range(waiting + 1)]
@@ -67,7 +67,7 @@ def test_a_full_queue_answers_429_at_once(gated: Gated) -> None:
         gate.open()
         assert [reply.result().status for reply in waiting] == [200, 200]
     assert len(gate.queries) == 2
-    assert gate.server.ask({"instances": ["after"]}).status == 200
+    assert gate.server.post({"instances": ["after"]}).status == 200
 
 
 def test_what_takes_too_long_answers_504_and_is_not_computed(gated: Gated) -> None:
@@ -77,7 +77,7 @@ def test_what_takes_too_long_answers_504_and_is_not_computed(gated: Gated) -> No
             assert reply.result().status == 504
             assert reply.result().body["error"]["message"] == "no answer within 1 s"
     gate.open()
-    wait_until(lambda: gate.server.ask({"instances": ["after"]}).status == 200)
+    wait_until(lambda: gate.server.post({"instances": ["after"]}).status == 200)
     assert {text for texts in gate.queries for text in texts} == {"first", "after"}
 
 
@@ -117,7 +117,7 @@ def test_a_batch_waits_for_requests_until_it_is_full(gated: Gated) -> None:
 def test_a_request_larger_than_a_batch_is_a_query_of_its_own(serve: Serve) -> None:
     server = serve("--batch", "2", "--batch-window-ms", "20")
     texts = [str(i) for i in range(7)]
-    assert server.ask({"instances": texts}).body["predictions"] == texts
+    assert server.post({"instances": texts}).body["predictions"] == texts
 
 
 def test_it_finishes_what_it_took_and_then_ends(gated: Gated) -> None:
@@ -143,7 +143,7 @@ def worker_processes(server: Running) -> set[int]:
     return found
 
 
-def test_a_worker_that_is_killed_is_started_anew(serve: Serve) -> None:
+def test_a_process_that_is_killed_is_restarted(serve: Serve) -> None:
     server = serve(workers=2)
     assert side_by_side(server, 10)[0].status == 200
     before = worker_processes(server)
@@ -156,36 +156,39 @@ def test_a_worker_that_is_killed_is_started_anew(serve: Serve) -> None:
     assert {reply.status for reply in side_by_side(server, 10)} == {200}
 
 
-def test_metrics_of_all_workers_together(serve: Serve) -> None:
+def test_metrics_sum_all_processes(serve: Serve) -> None:
     server = serve(workers=2)
     side_by_side(server, 20)
     route = f'infperf_requests_total{{route="{PREDICT}",status="200"}}'
+    until = monotonic() + 5  # a request is counted right after its answer is sent
+    while server.metric(route) < 20 and monotonic() < until:
+        sleep(0.02)
     assert server.metric(route) == 20
 
 
 def test_a_line_in_the_log_for_each_request(serve: Serve, echo_folder: Path) -> None:
     server = serve()
-    server.ask({"instances": ["a", "b"]})
+    server.post({"instances": ["a", "b"]})
     server.process.terminate()
     server.process.wait(30)
     lines = [
-        json.loads(line) for line in server.errors.read_text().splitlines() if line.startswith("{")
+        json.loads(line) for line in server.stderr.read_text().splitlines() if line.startswith("{")
     ]
-    [asked] = [line for line in lines if line.get("path") == PREDICT]
-    assert (asked["status"], asked["samples"], asked["batch"]) == (200, 2, 2)
-    assert asked["seconds"] >= asked["model_s"] >= 0
-    assert len(asked["id"]) == 16
+    [request] = [line for line in lines if line.get("path") == PREDICT]
+    assert (request["status"], request["samples"], request["batch"]) == (200, 2, 2)
+    assert request["seconds"] >= request["model_s"] >= 0
+    assert len(request["id"]) == 16
 
 
 def test_quiet_writes_no_line(serve: Serve) -> None:
     server = serve("--quiet")
-    assert server.ask({"instances": ["a"]}).status == 200
+    assert server.post({"instances": ["a"]}).status == 200
     server.process.terminate()
     server.process.wait(30)
-    assert PREDICT not in server.errors.read_text()
+    assert PREDICT not in server.stderr.read_text()
 
 
-def test_it_listens_to_this_host_alone_unless_told_otherwise(echo: Running) -> None:
+def test_it_listens_to_this_host_only_by_default(echo: Running) -> None:
     addresses = {
         connection.laddr.ip
         for connection in psutil.Process(echo.process.pid).net_connections()
@@ -194,7 +197,7 @@ def test_it_listens_to_this_host_alone_unless_told_otherwise(echo: Running) -> N
     assert addresses == {"127.0.0.1"}
 
 
-def test_a_worker_has_the_variants_threads_unless_told_otherwise(serve: Serve) -> None:
+def test_a_process_has_the_threads_of_the_variant_by_default(serve: Serve) -> None:
     assert "echo[threaded]: 2 x 3 threads on" in server_output(
         serve("--variant=threaded", workers=2)
     )
@@ -206,4 +209,4 @@ def test_a_worker_has_the_variants_threads_unless_told_otherwise(serve: Serve) -
 
 
 def server_output(running: Running) -> str:
-    return running.errors.read_text()
+    return running.stderr.read_text()

@@ -1,4 +1,4 @@
-"""The page at /: in a real browser, by hand of a link, and what it must not do."""
+"""The page at / in a real browser, opened by a link to an example."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 @pytest.fixture
 def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip("there is no Chromium")
-    return found
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("Chromium is not installed")
+    return path
 
 
 def opened(browser: str, url: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +38,7 @@ def opened(browser: str, url: str, folder: Path, *options: str) -> subprocess.Co
     )  # fmt: skip
 
 
-def test_it_shows_both_boxes_and_allows_no_other_place(echo: Running) -> None:
+def test_it_shows_both_boxes_and_loads_nothing_from_elsewhere(echo: Running) -> None:
     reply = echo.get("/")
     assert reply.status == 200
     assert reply.body.count("<textarea") == 1
@@ -48,17 +48,17 @@ def test_it_shows_both_boxes_and_allows_no_other_place(echo: Running) -> None:
     assert "http" not in reply.body.replace("http-equiv", "")
 
 
-def test_a_text_is_asked_and_its_answer_shown(echo: Running, browser: str, tmp_path: Path) -> None:
+def test_a_text_is_sent_and_its_answer_shown(echo: Running, browser: str, tmp_path: Path) -> None:
     text = "one <b>bold</b>\n\ntwo & three"
     url = f"{echo.url}/?{urlencode({'text': text})}"
     done = opened(browser, url, tmp_path, "--dump-dom")
-    answer = done.stdout.split('<output name="got"', 1)[1].split(">", 1)[1].split("</output>")[0]
+    answer = done.stdout.split('<output name="answer"', 1)[1].split(">", 1)[1].split("</output>")[0]
     assert unescape(answer) == "one <b>bold</b>\ntwo & three"
-    status = done.stdout.split('<output name="said"', 1)[1].split(">", 1)[1].split("</output>")[0]
+    status = done.stdout.split('<output name="status"', 1)[1].split(">", 1)[1].split("</output>")[0]
     assert status.endswith(" ms")
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
 
 
-def test_a_refusal_is_shown_in_its_words(echo: Running, browser: str, tmp_path: Path) -> None:
+def test_the_message_of_a_refusal_is_shown(echo: Running, browser: str, tmp_path: Path) -> None:
     url = f"{echo.url}/?{urlencode({'text': ' '})}"
     assert "at least 1 item" in opened(browser, url, tmp_path, "--dump-dom").stdout

@@ -1,0 +1,46 @@
+from .backends.ctranslate2 import CTranslate2 as CTranslate2
+from .backends.fake import Fake as Fake, Slowed as Slowed
+from .backends.onnx import Onnx as Onnx
+from .backends.openvino import OpenVino as OpenVino
+from .backends.torch import Torch as Torch
+from .errors import (
+    BuildError as BuildError,
+    GateBroken as GateBroken,
+    UserError as UserError,
+    WorkerError as WorkerError,
+)
+from .gates.result import Result as Result
+from .metrics.accuracy import Accuracy as Accuracy
+from .metrics.bleu import Bleu as Bleu
+from .metrics.chrf import ChrF as ChrF
+from .metrics.error_rate import Cer as Cer, Wer as Wer
+from .metrics.f1 import F1 as F1
+from .records.measure import Measure as Measure
+from .records.record import Record as Record
+from .run.run import Run as Run
+from .run.variant import Variant as Variant
+from .suite.backend import Backend as Backend, Material as Material, Runner as Runner
+from .suite.loads import (
+    ClosedLoop as ClosedLoop,
+    MultiStream as MultiStream,
+    Offline as Offline,
+    OpenLoop as OpenLoop,
+    Server as Server,
+    SingleStream as SingleStream,
+    Soak as Soak,
+)
+from .suite.payload import About as About, Answer as Answer, Payload as Payload
+from .suite.serving import Serving as Serving
+from .suite.suite import Suite as Suite, Sweep as Sweep
+from .suite.task import (
+    ArrayCodec as ArrayCodec,
+    Codec as Codec,
+    Metric as Metric,
+    Samples as Samples,
+    Task as Task,
+)
+from .tasks.classification import TextClassification as TextClassification
+from .tasks.echo import Echo as Echo
+from .tasks.speech import SpeechRecognition as SpeechRecognition
+from .tasks.translation import Translation as Translation
+from .tasks.vision import ImageClassification as ImageClassification

@@ -1,0 +1,126 @@
+"""Padding of prompts that have different lengths, for models without an encoder.
+
+Such a model continues a prompt at its last position, so that a batch is padded on the left [1]_.
+Not every model ignores that padding: one that counts positions from the first token, or keeps a
+state, reads it. Whether a model ignores it is tried when its artifact is built; one that does not
+runs the prompts of a batch one by one.
+
+References
+----------
+.. [1] "Padding side" in https://huggingface.co/docs/transformers/llm_tutorial
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.errors import BuildError
+
+_SETTINGS = "padding.json"
+_PROMPT = (3, 1, 2)
+_PADDING = 2
+_TOLERANCE = 0.1
+"""Largest difference of a logit, in standard deviations of the logits: rounding in bfloat16 or int8
+is below it, a shift of positions above."""
+
+
+def has_no_encoder(config: Any) -> bool:
+    """Return whether a model continues its prompt; one whose configuration is silent does not."""
+    return getattr(config, "is_encoder_decoder", True) is False
+
+
+def padding_id(config: Any) -> int:
+    """Return the token that a model is padded with, or a token that takes its place."""
+    for name in ("pad_token_id", "eos_token_id"):
+        value = getattr(config, name, None)
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, int):
+            return value
+    return 0
+
+
+def choose_padding(model: Any, folder: Path) -> dict[str, Any]:
+    """Write how a model without an encoder is padded to its artifact, and return the evidence."""
+    if not has_no_encoder(model.config):
+        return {}
+    left = _ignores_left_padding(model)
+    (folder / _SETTINGS).write_text(json.dumps({"left": left}))
+    if left:
+        return {"padding": "left"}
+    return {
+        "padding": "none: the prompts of a batch run one by one, because padding on the left "
+        "changes what this model answers"
+    }
+
+
+def pads_left(artifact: Path) -> bool:
+    """Return what `choose_padding` wrote; False if it wrote nothing."""
+    path = artifact / _SETTINGS
+    return path.is_file() and json.loads(path.read_text())["left"] is True
+
+
+def batches(
+    prompts: Sequence[Sequence[int]], pad: int, *, left: bool
+) -> Iterator[tuple[list[list[int]], list[list[int]]]]:
+    """Yield token ids and attention masks: one batch padded on the left, or one for each prompt."""
+    if not left:
+        for prompt in prompts:
+            yield [list(prompt)], [[1] * len(prompt)]
+        return
+    longest = max(map(len, prompts))
+    missing = [longest - len(prompt) for prompt in prompts]
+    yield (
+        [[pad] * count + list(prompt) for count, prompt in zip(missing, prompts, strict=True)],
+        [[0] * count + [1] * len(p) for count, p in zip(missing, prompts, strict=True)],
+    )
+
+
+def _ignores_left_padding(model: Any) -> bool:
+    """Return whether the logits after a prompt are the same with padding before it."""
+    pad = padding_id(model.config)
+    prompt = [token % model.config.vocab_size for token in _PROMPT]
+    alone = _next_logits(model, prompt, [1] * len(prompt), pad)
+    padded = _next_logits(model, [pad] * _PADDING + prompt, [0] * _PADDING + [1] * len(prompt), pad)
+    return bool((alone - padded).abs().max() <= _TOLERANCE * alone.std())
+
+
+def _next_logits(model: Any, ids: list[int], mask: list[int], pad: int) -> Any:
+    import torch
+
+    try:
+        with torch.inference_mode():
+            answer = model.generate(
+                input_ids=torch.tensor([ids], device=model.device),
+                attention_mask=torch.tensor([mask], device=model.device),
+                do_sample=False,
+                max_new_tokens=1,
+                max_length=None,
+                pad_token_id=pad,
+                output_logits=True,
+                return_dict_in_generate=True,
+            )
+    except (TypeError, ValueError) as error:
+        raise BuildError(
+            f"{type(model).__name__} does not generate as models of transformers do: {error}"
+        ) from error
+    return answer.logits[0].float()
+
+
+def require_padding_token(config: Any, model: Path) -> None:
+    """Check that a classifier knows where a text ends.
+
+    A model without an encoder classifies a text at its last token, which it finds by the token
+    that follows in a padded batch. Models with an encoder have a default.
+
+    Raises BuildError if the model has no padding token.
+    """
+    if getattr(config, "pad_token_id", 0) is None:
+        raise BuildError(
+            f"{model / 'config.json'} has no pad_token_id, by which a "
+            f"{getattr(config, 'model_type', 'model')} finds the last token of each text of a "
+            'batch: add the id of the padding token of its tokenizer, such as "pad_token_id": '
+            f"{padding_id(config)}"
+        )

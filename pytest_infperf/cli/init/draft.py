@@ -1,0 +1,111 @@
+"""The suite that `infperf init` is to write, from options and from questions on the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest_infperf
+from pytest_infperf.cli.init.choices import TASKS, VARIANTS
+from pytest_infperf.errors import UserError
+
+
+@dataclass(frozen=True)
+class SuiteDraft:
+    """What a new suite consists of."""
+
+    name: str
+    task: str
+    """Key in TASKS."""
+    model: str
+    """Hub id, or folder as the suite writes it."""
+    data: Mapping[str, str]
+    """Paths as the suite writes them, by the task's keywords."""
+    variants: Sequence[str]
+    """Keys in VARIANTS, the baseline first."""
+    folder: Path
+    """Folder of the suite, relative to the project's root."""
+
+    @property
+    def baseline(self) -> str:
+        return self.variants[0]
+
+
+def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
+    """Return the suite that the options describe; ask for missing ones if there is a terminal.
+
+    Raises UserError for a missing option without a terminal, and for wrong values or data
+    that cannot be read.
+    """
+    name = arguments.name or _ask("name of the suite", "NAME")
+    if not name.isidentifier():
+        raise UserError(f"{name!r} cannot name a suite: use letters, digits and underscores")
+    model = arguments.model or _ask("model: a folder or a hub id", "--model")
+    data = {
+        keyword: getattr(arguments, keyword) or _ask(description, f"--{keyword}")
+        for keyword, description in TASKS[arguments.task].data.items()
+    }
+    folder = arguments.folder or Path("suites", name)
+    if folder.is_absolute() or ".." in folder.parts:
+        raise UserError(f"--folder {folder}: name a folder below the current one")
+    for keyword, path in data.items():
+        if not (root / path).exists():
+            raise UserError(f"--{keyword}: {root / path} does not exist")
+    _check_data(arguments.task, data, root)
+    is_folder = (root / model).is_dir()
+    if not is_folder and (model.count("/") != 1 or model.startswith((".", "/"))):
+        raise UserError(f"--model: {model} is neither a folder here nor a hub id (OWNER/NAME)")
+    return SuiteDraft(
+        name,
+        arguments.task,
+        _path_in_suite(folder, model, root) if is_folder else model,
+        {keyword: _path_in_suite(folder, path, root) for keyword, path in data.items()},
+        _variants(arguments.variants, arguments.task),
+        folder,
+    )
+
+
+def _check_data(task: str, data: Mapping[str, str], root: Path) -> None:
+    """Read the test data before any file is written; raise UserError if it cannot be used."""
+    template = TASKS[task]
+    samples = getattr(pytest_infperf, template.class_name)(**data).samples(root)
+    if not len(samples.inputs):
+        options = ", ".join(f"--{keyword} {path}" for keyword, path in data.items())
+        raise UserError(f"{options}: the test data is empty, so there is nothing to measure")
+
+
+def _variants(text: str | None, task: str) -> Sequence[str]:
+    if text is None:
+        available = [name for name in TASKS[task].variants if find_spec(VARIANTS[name].package)]
+        if len(available) < 2:
+            raise UserError(
+                "fewer than two variants can be built here; install the runtimes: "
+                "pip install 'pytest-infperf[suites]'"
+            )
+        return available
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in VARIANTS]:
+        raise UserError(
+            f"--variants: unknown {', '.join(unknown)}; choose from {', '.join(VARIANTS)}"
+        )
+    return names
+
+
+def _path_in_suite(folder: Path, path: str, root: Path) -> str:
+    """Return the path relative to the suite's folder, or absolute if it is outside the project."""
+    full = (root / path).resolve()
+    return os.path.relpath(full, root / folder) if full.is_relative_to(root) else str(full)
+
+
+def _ask(question: str, option: str) -> str:
+    if not sys.stdin.isatty():
+        raise UserError(f"{option} is missing ({question})")
+    answer = ""
+    while not answer:
+        answer = input(f"{question}: ").strip()
+    return answer

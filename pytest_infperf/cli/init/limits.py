@@ -1,0 +1,125 @@
+"""Limits for a new suite: outside everything that its first runs measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pytest_infperf.cli.init.draft import SuiteDraft
+from pytest_infperf.errors import UserError
+from pytest_infperf.metrics import metric
+from pytest_infperf.records.catalogue import LimitRule
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.quantity import format_value
+from pytest_infperf.records.record import Record
+from pytest_infperf.report.problems import variant_name
+from pytest_infperf.thresholds.sections import Bound, Gates, SuiteSection, VariantSection
+
+_MARGIN = 1.2
+"""Factor between a measured time or memory and its limit, for other days and page caches."""
+_SPEEDUP_MARGIN = 0.85
+"""Factor between the lower end of a speed-up's interval and its limit."""
+
+
+def suite_section(
+    draft: SuiteDraft, runs: Sequence[Sequence[Record]], smallest_slowdown: float
+) -> SuiteSection:
+    """Return the suite's section of thresholds.toml, with limits that all runs meet.
+
+    The limits of the baseline apply to every variant unless a variant has its own. The limit on
+    `regression` is `smallest_slowdown`, the smallest that this host can show, as a fraction.
+    """
+    by_variant: dict[str, list[Gates]] = {}
+    for record in (record for records in runs for record in records):
+        gates = _gates(record, is_baseline=record.variant == draft.baseline)
+        by_variant.setdefault(record.variant, []).append(gates)
+    loosest = {variant: _loosest(gates) for variant, gates in by_variant.items()}
+    common = dict(loosest.pop(draft.baseline))
+    common["regression"] = {"max": f"{max(2, math.ceil(100 * smallest_slowdown))} %"}
+    return SuiteSection(
+        draft.baseline,
+        gates=common,
+        variants={variant: VariantSection(gates) for variant, gates in loosest.items()},
+    )
+
+
+def _gates(record: Record, *, is_baseline: bool) -> Gates:
+    measures = record.measures
+    gates: dict[str, dict[LimitRule, Bound]] = {}
+    name = record.evidence.quality_metric or ""
+    if quality := measures.get(name):
+        _refuse_worthless(record, name, quality)
+        difference = (record.evidence.differences or {}).get(name)
+        if limits := _quality_limits(quality, difference, metric(name).higher_is_better):
+            gates[name] = limits
+    if latency := measures.get("latency_p90"):
+        limit_s = _MARGIN * (latency.high or latency.value)
+        gates["latency_p90"] = {"max": f"{math.ceil(1e3 * limit_s)} ms"}
+    if memory := measures.get("peak_memory"):
+        gates["peak_memory"] = {"max": f"{math.ceil(_MARGIN * memory.value / 1e6)} MB"}
+    if not is_baseline and (speedup := measures.get("speedup")):
+        limit = _SPEEDUP_MARGIN * (speedup.low or speedup.value)
+        gates["speedup"] = {"min": _round_down(limit, 2)}
+    return gates
+
+
+def _refuse_worthless(record: Record, name: str, score: Measure) -> None:
+    """Raise UserError if the score is as bad as can be: a limit at it would keep nothing."""
+    worst = score.value <= 0 if metric(name).higher_is_better else score.value >= 100
+    if broken := record.evidence.not_finite_outputs:
+        reason = f"{broken.count:,} of {broken.of:,} outputs are not finite (NaN or infinite)"
+    elif score.unit == "points" and worst:
+        reason = "no output is right"
+    else:
+        return
+    raise UserError(
+        f"{variant_name(record)}: {name} is {format_value(score.value, score.unit)}, {reason}, so "
+        "no limit on it would mean anything. Check that model and references belong together "
+        "(labels, language, encoding), then run init again with --force"
+    )
+
+
+def _quality_limits(
+    score: Measure, difference: Measure | None, higher_is_better: bool
+) -> dict[LimitRule, Bound]:
+    """Return limits at the worse ends of the intervals of score and difference to the baseline."""
+    limits: dict[LimitRule, Bound] = {}
+    if higher_is_better:
+        lowest = _round_down(score.value if score.low is None else score.low, 1)
+        if lowest > 0 or score.unit != "points":  # 0 points are a limit that nothing can break
+            limits["min"] = lowest
+    else:
+        limits["max"] = _round_up(score.value if score.high is None else score.high, 1)
+    if difference is not None:
+        end = difference.low if higher_is_better else difference.high
+        worst = difference.value if end is None else end
+        loss = _round_up(-worst if higher_is_better else worst, 1)
+        limits["max_drop" if higher_is_better else "max_rise"] = max(0.1, loss)
+    return limits
+
+
+def _loosest(runs: Sequence[Gates]) -> Gates:
+    """Return each limit of the runs with the loosest of its bounds."""
+    loosest: dict[str, dict[LimitRule, Bound]] = {}
+    for gates in runs:
+        for measure, limits in gates.items():
+            merged = loosest.setdefault(measure, {})
+            for rule, bound in limits.items():
+                pick = min if rule == "min" else max
+                merged[rule] = pick(merged.get(rule, bound), bound, key=_number)
+    return loosest
+
+
+def _number(bound: Bound) -> float:
+    """Return the bound without its unit, which is the same in every run."""
+    return float(bound.partition(" ")[0]) if isinstance(bound, str) else float(bound)
+
+
+def _round_down(value: float, digits: int) -> float:
+    scale: float = 10.0**digits
+    return math.floor(value * scale) / scale
+
+
+def _round_up(value: float, digits: int) -> float:
+    scale: float = 10.0**digits
+    return math.ceil(value * scale) / scale

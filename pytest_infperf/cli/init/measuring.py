@@ -1,0 +1,66 @@
+"""Measure a new suite: once with pytest, and one variant against itself for the noise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_infperf.cli.init.draft import SuiteDraft
+from pytest_infperf.errors import UserError
+from pytest_infperf.records.file import read
+from pytest_infperf.records.record import Record
+from pytest_infperf.run.calibration import calibrate, configured_suite
+from pytest_infperf.settings import Settings
+from pytest_infperf.suite.discovery import SUITE_FILE, suite_beside
+from pytest_infperf.thresholds import Policy
+
+_CALIBRATION_RUNS = 3
+
+
+def measure(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float) -> list[Record]:
+    """Run the suite's tests with pytest and return the records.
+
+    Raises UserError if nothing was measured or a variant failed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "run.json")
+        options = [
+            f"--infperf-thresholds={thresholds}",
+            f"--infperf-json={path}",
+            f"--infperf-budget={budget_s}",
+        ]
+        command = [sys.executable, "-m", "pytest", "--infperf", str(draft.folder), *options]
+        subprocess.run(command, cwd=root, check=False)
+        if not path.is_file():
+            raise UserError("nothing was measured: see the output of pytest above")
+        records = read(path).records
+    if failed := [record for record in records if record.errors]:
+        raise UserError(_describe_failure(failed, draft))
+    return records
+
+
+def _describe_failure(failed: Sequence[Record], draft: SuiteDraft) -> str:
+    error = failed[0].errors[0]
+    if {record.variant for record in failed} == {*draft.variants}:
+        return f"no variant could be measured: {error}\nFix it, then run init again with --force"
+    return (
+        f"{failed[0].variant} could not be measured: {error}\nFix it or leave it out of "
+        "--variants, then run init again with --force"
+    )
+
+
+def smallest_slowdown(draft: SuiteDraft, root: Path, budget_s: float) -> float:
+    """Return the smallest slowdown that this host can show, as a fraction.
+
+    The last variant is measured against itself.
+    """
+    configured = configured_suite(
+        suite_beside(root / draft.folder / SUITE_FILE, root), draft.baseline
+    )
+    settings = Settings(root, cache=root / ".infperf_cache")
+    policy = Policy(budget_s=budget_s)
+    noise = calibrate(configured, draft.variants[-1], settings, policy, _CALIBRATION_RUNS)
+    return noise.smallest_slowdown

@@ -1,0 +1,121 @@
+"""The section of a suite on the page: its tables, figures, settings and evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_infperf.records.file import in_json
+from pytest_infperf.records.quantity import format_value
+from pytest_infperf.records.record import Record, RunRecord
+from pytest_infperf.report.history_panels import HistoryPanels
+from pytest_infperf.report.html.figures import Figure, figures
+from pytest_infperf.report.problems import reasons_for_slowness
+from pytest_infperf.report.tables import cells
+from pytest_infperf.report.tables.cells import Cell
+from pytest_infperf.report.tables.columns import Column, filled_columns
+from pytest_infperf.report.tables.points import filled_records, point_tables
+from pytest_infperf.serving.capacity import CapacityPlan, Demand, instance_capacities
+
+_PLANNED_RATES = (10, 100, 1000)
+"""Rates, in requests per second, for which the page shows the number of instances."""
+
+
+@dataclass(frozen=True)
+class PageTable:
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class SuiteSection:
+    """Everything that the template shows of a suite."""
+
+    name: str
+    baseline: str
+    """Id of the baseline; empty if the suite has none."""
+    results: PageTable
+    """The result table, with the variant and its verdict in the first two columns."""
+    marks: Sequence[str]
+    """Verdict of each row of the results, as a class of the style sheet."""
+    point_tables: Sequence[PageTable]
+    slow_variants: Sequence[tuple[str, str]]
+    """Id of each variant that is slower than the baseline, and the possible reasons."""
+    figures: Sequence[Figure]
+    details: Sequence[tuple[str, str]]
+    """Id of each variant, and its settings, evidence and gates as JSON text."""
+
+
+def suite_section(suite: str, run: RunRecord, history: HistoryPanels) -> SuiteSection:
+    records = [record for record in run.records if record.suite == suite]
+    baselines = (record.settings.baseline_id for record in records)
+    columns = filled_columns(records)
+    # A wide table scrolls; the verdict must be visible without scrolling.
+    columns.sort(key=lambda column: {"variant": 0, "verdict": 1}.get(column.key, 2))
+    return SuiteSection(
+        suite,
+        next((str(baseline) for baseline in baselines if baseline), ""),
+        _table("results", columns, records),
+        [cells.verdict(record).head.lower() for record in records],
+        [
+            *(
+                _table(table.title, table.columns, filled_records(records, table), table.notes)
+                for table in point_tables(records)
+            ),
+            *_capacity_tables(suite, run),
+        ],
+        [
+            (record.variant, "; ".join(reasons))
+            for record in records
+            if (reasons := reasons_for_slowness(record))
+        ],
+        list(figures(suite, records, history)),
+        [(record.variant, _details(record)) for record in records],
+    )
+
+
+def _table(
+    title: str, columns: Sequence[Column], records: Sequence[Record], notes: Sequence[str] = ()
+) -> PageTable:
+    return PageTable(
+        title,
+        [column.header for column in columns],
+        [[column.make_cell(record) for column in columns] for record in records],
+        notes,
+    )
+
+
+def _capacity_tables(suite: str, run: RunRecord) -> list[PageTable]:
+    """Return the table of instances for some rates, if the highest rate of one was measured."""
+    capacities = [c for c in instance_capacities([run]) if c.suite == suite]
+    if not capacities:
+        return []
+    rows = []
+    for capacity in capacities:
+        plans = [CapacityPlan(capacity, Demand(rate)) for rate in _PLANNED_RATES]
+        cost = plans[-1].usd_per_million
+        texts = [
+            capacity.variant,
+            format_value(capacity.rate, "requests/s"),
+            *(f"{plan.instances:,}" for plan in plans),
+            "-" if cost is None else format_value(cost, "usd"),
+        ]
+        rows.append([Cell(text) for text in texts])
+    demand = Demand(_PLANNED_RATES[-1])
+    instances = [f"instances for {rate:,}/s" for rate in _PLANNED_RATES]
+    note = (
+        f"At {demand.utilisation:.0%} of the highest rate, {demand.spare} to spare; the cost is of "
+        f"a million requests at {demand.rate:,g}/s. `infperf plan` takes any rate."
+    )
+    return [PageTable("Capacity", ["variant", "one sustains", *instances, "cost"], rows, [note])]
+
+
+def _details(record: Record) -> str:
+    settings, evidence = in_json(record.settings), in_json(record.evidence)
+    evidence.pop("latency_percentiles_s", None)
+    gates = [f"{gate.verdict}: {gate.why} ({gate.limit}, {gate.source})" for gate in record.gates]
+    details = {"settings": settings, "evidence": evidence, "gates": gates}
+    return json.dumps(details, indent=2, ensure_ascii=False)

@@ -1,0 +1,35 @@
+"""Problems of a run that every report lists: gates that did not pass, and slow variants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_infperf.records.record import GateRecord, Record, Verdict
+
+
+def variant_name(record: Record) -> str:
+    """Return suite and variant as pytest names them, for example `translation[onnx-int8]`."""
+    return f"{record.suite}[{record.variant}]"
+
+
+def unmet_gates(records: Sequence[Record]) -> Iterator[tuple[Record, GateRecord]]:
+    """Yield each gate that did not pass, with its record: failed ones, then inconclusive ones."""
+    for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        for record in records:
+            for gate in record.gates:
+                if gate.verdict is verdict:
+                    yield record, gate
+
+
+def reasons_for_slowness(record: Record) -> list[str]:
+    """Return why a variant may be slower than the baseline, as seen when its artifact was built.
+
+    The list is empty for a variant that is not clearly slower. It is also empty if a gate on the
+    speed-up did not pass, because the message of that gate gives the reasons.
+    """
+    speedup = record.measures.get("speedup")
+    if speedup is None or speedup.high is None or speedup.high >= 1:
+        return []
+    if any(g.measure == "speedup" and g.verdict is not Verdict.PASS for g in record.gates):
+        return []
+    return list(record.evidence.doubts or [])

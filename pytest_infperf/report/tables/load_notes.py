@@ -1,0 +1,64 @@
+"""Notes on how servers were measured under a load, for the lines below its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_infperf.records.evidence import LoadEvidence, LoadWindow
+from pytest_infperf.records.record import Record
+
+
+def load_notes(load: str, records: Sequence[Record]) -> Iterator[str]:
+    """Yield notes on the placement of cores, then on the measuring of each variant."""
+    loaded = [
+        (record, loads[load])
+        for record in records
+        if load in (loads := record.evidence.loads or {})
+    ]
+    yield from _placement_notes([record for record, _ in loaded])
+    for record, evidence in loaded:
+        for note in _variant_notes(evidence):
+            yield f"{record.variant}: {note}"
+
+
+def _placement_notes(records: Sequence[Record]) -> Iterator[str]:
+    """Yield a note per placement: whether server and generator have separate cores."""
+    servers = [record.settings.serving for record in records]
+    placements = dict.fromkeys(
+        (tuple(server.server_cpus), tuple(server.generator_cpus)) for server in servers if server
+    )
+    for server_cpus, generator_cpus in placements:
+        if set(server_cpus) & set(generator_cpus):
+            yield "server and generator share their cores: each slows the other"
+        elif server_cpus:
+            total = len(server_cpus) + len(generator_cpus)
+            yield (
+                f"the server had {len(server_cpus)} of {total} cores and the generator the rest: "
+                "with all of them, and load from elsewhere, it would answer more"
+            )
+
+
+def _variant_notes(evidence: LoadEvidence) -> Iterator[str]:
+    """Yield notes on workers that died, a host that became slower, and rejected measurements."""
+    if died := evidence.died_workers:
+        failed = sum(evidence.errors.values())
+        yield (
+            f"{died} of its workers died and were restarted; "
+            f"{failed} of {evidence.requests} requests failed"
+        )
+    windows = evidence.timeline
+    if slow := [window for window in windows if window.slow_host]:
+        yield (
+            f"the host was slower by a quarter or more in {len(slow)} of {len(windows)} windows "
+            f"of {slow[0].seconds:.3g} s, with {_errors(slow)} of {_errors(windows)} errors"
+        )
+    if rejected := evidence.spoilt_runs:
+        yield f"measured {len(rejected) + 1} times, because {rejected[-1]} in the run before"
+    if left_out := evidence.samples_left_out:
+        yield f"{left_out} samples were not sent, because {evidence.left_out_why}"
+    if evidence.doubt:
+        yield f"in doubt: {evidence.doubt}"
+
+
+def _errors(windows: Sequence[LoadWindow]) -> int:
+    return sum(window.errors for window in windows)

@@ -1,0 +1,1 @@
+"""The measurements behind the methods of `variant`, one module each."""

@@ -1,0 +1,139 @@
+"""`variant.latency()`: single queries, then pairs with the baseline and the other revision."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pytest_infperf import errors
+from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.gates.result import Result
+from pytest_infperf.measure.blocks import endless_order
+from pytest_infperf.measure.latency import measure_latency
+from pytest_infperf.measure.paired import WorkerPairs, measure_regression, measure_speedup
+from pytest_infperf.measure.trend import measure_trend
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.run.context import VariantContext, all_decided
+from pytest_infperf.run.other_revision import RevisionPair
+from pytest_infperf.stats import quantile
+from pytest_infperf.thresholds.gate import Gate
+from pytest_infperf.worker.variant_worker import VariantWorker
+
+__tracebackhide__ = errors.meant_for_the_user
+
+_PAIRS_WITHOUT_GATE = 24
+_NOT_FROM_SINGLE_QUERIES = frozenset({"speedup", "regression", "trend"})
+
+
+class TimesTable(Protocol):
+    """A table that shows latencies beside other benchmarks, such as pytest-benchmark's."""
+
+    def expect(self) -> None:
+        """Announce that latencies will be shown, before anything is measured."""
+
+    def show(self, times_s: Sequence[float]) -> None:
+        """Show the times of single queries, in seconds."""
+
+
+@dataclass(frozen=True)
+class LatencyMeasurement:
+    """Measures latency, speed-up and regression within one budget."""
+
+    context: VariantContext
+    table: TimesTable
+
+    def measure(self) -> Result:
+        """Measure until every gate is decided or the budget is spent."""
+        self.table.expect()
+        context, gates = self.context, self.context.gates_of("latency")
+        parts_to_come = 1 + self._has_baseline + (context.revision_pair is not None)
+        single = self._single_queries(gates, context.budget_s / parts_to_come)
+        parts, left_s = [single], context.budget_s - single.seconds
+        if any(gate.measure == "trend" for gate in gates):
+            median = single.measures["latency_p50"]
+            parts.append(measure_trend(median, context.past("latency_p50"), context.confidence))
+        if self._has_baseline:
+            speedup = self._speedup(gates, left_s if not context.revision_pair else left_s / 2)
+            parts.append(speedup)
+            left_s -= speedup.seconds
+        if context.revision_pair:
+            parts.append(self._regression(context.revision_pair, gates, left_s))
+        self.table.show(single.times_s)
+        return context.result(parts, gates)
+
+    @property
+    def _has_baseline(self) -> bool:
+        return self.context.baseline_id is not None and not self.context.is_baseline
+
+    def _single_queries(self, gates: Sequence[Gate], budget_s: float) -> Measured:
+        context, run = self.context, self.context.suite_run
+        latency_gates = [gate for gate in gates if gate.measure not in _NOT_FROM_SINGLE_QUERIES]
+        context.report_progress("measuring latency")
+        measured, queries = measure_latency(
+            context.worker,
+            endless_order(run.numbers, context.seed),
+            run.duration_s,
+            percentiles=[gate.measure for gate in latency_gates if gate.spec.percentile],
+            budget_s=budget_s,
+            confidence=context.confidence,
+            seed=context.seed,
+            decided=all_decided(latency_gates),
+        )
+        record = context.record
+        record.measures.update(measured.measures)
+        record.evidence.latency_percentiles_s = quantile.distribution(measured.times_s)
+        record.evidence.contaminated_blocks = queries.chances.counts()
+        return measured
+
+    def _speedup(self, gates: Sequence[Gate], budget_s: float) -> Measured:
+        """Measure the speed-up against the baseline."""
+        context = self.context
+        context.report_progress(f"measuring against {context.baseline_id}")
+        baseline, _ = context.suite_run.beside_baseline(context.variant_id)
+        pairs = self._pairs_with(baseline, context.seed + 1)
+        measured = measure_speedup(
+            pairs,
+            budget_s=budget_s,
+            confidence=context.confidence,
+            decided=_decided("speedup", gates),
+        )
+        context.record.evidence.contaminated_pairs = pairs.chances.counts()
+        context.record.evidence.processes_compared = pairs.processes
+        return replace(measured, remark=pairs.chances.remark("pairs"))
+
+    def _regression(self, pair: RevisionPair, gates: Sequence[Gate], budget_s: float) -> Measured:
+        """Measure the regression since the other revision."""
+        context = self.context
+        context.report_progress(f"measuring against {pair.commit}")
+        try:
+            other = pair.worker()
+        except (UserError, WorkerError) as failure:
+            return Measured(missing={"regression": context.note_unable(failure)})
+        pairs = self._pairs_with(other, context.seed + 2)
+        measured = measure_regression(
+            pairs,
+            budget_s=budget_s,
+            confidence=context.confidence,
+            decided=_decided("regression", gates),
+        )
+        context.against.contaminated_pairs = pairs.chances.counts()
+        context.against.processes_compared = pairs.processes
+        return replace(measured, remark=pairs.chances.remark("pairs"))
+
+    def _pairs_with(self, other: VariantWorker, seed: int) -> WorkerPairs:
+        run = self.context.suite_run
+        order = endless_order(run.numbers, seed)
+        variant = run.worker(self.context.variant_id)
+        return WorkerPairs(other, variant, order, random.Random(run.seed))
+
+
+def _decided(measure: str, gates: Sequence[Gate]) -> Callable[[Measured], bool]:
+    """Return a function that returns whether a ratio is known well enough.
+
+    Gates on the ratio have to be decided; without a gate a fixed number of pairs is enough.
+    """
+    if own_gates := [gate for gate in gates if gate.measure == measure]:
+        return all_decided(own_gates)
+    return lambda measured: measured.measures[measure].n >= _PAIRS_WITHOUT_GATE

@@ -1,0 +1,62 @@
+"""`variant.load()`: a server of the variant under one of the suite's loads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_infperf import errors
+from pytest_infperf.gates.result import Result
+from pytest_infperf.measure.blocks import endless_order
+from pytest_infperf.records.evidence import ServerSettings
+from pytest_infperf.records.points import at
+from pytest_infperf.run.context import VariantContext
+from pytest_infperf.serving.load.driver import LoadDriver
+from pytest_infperf.serving.load.measure import LoadTest
+
+__tracebackhide__ = errors.meant_for_the_user
+
+
+def measure_load(context: VariantContext, name: str) -> Result:
+    """Load a server of the variant for `seconds`, or for `full_seconds` with --infperf-full.
+
+    Raises
+    ------
+    UserError
+        If the suite has no load with that name.
+    """
+    run, load = context.suite_run, context.suite_run.suite.load(name)
+    gates = context.gates_of("load", load.name)
+    context.report_progress(f"starting a server for {name}")
+    server = run.server.running(context.variant_id)
+    order = endless_order(run.numbers, context.seed + 5)
+    highest_rate = context.record.measures.get(at("highest_rate", "Server"))
+    target = run.server.target(server, run.samples, order, load.samples)
+    driver = LoadDriver(
+        target,
+        server.process,
+        context.seed,
+        report_progress=lambda text: context.report_progress(f"under load {name} {text}".rstrip()),
+    )
+    load_test = LoadTest(
+        driver,
+        context.confidence,
+        [p for gate in gates if (p := gate.spec.percentile) is not None],
+        context.budget_s,
+        context.usd_per_hour,
+        highest_rate.value if highest_rate else None,
+    )
+    result = load_test.measure(load, load.lasts_s(run.settings.full))
+    cores, record = run.server.cores, context.record
+    record.settings.serving = ServerSettings(
+        **run.suite.serving.limits(),
+        threads=server.deployment.threads,
+        server_cpus=list(cores.server),
+        generator_cpus=list(cores.generator),
+    )
+    evidence = replace(
+        result.evidence,
+        samples_left_out=len(target.refused),
+        left_out_why=next(iter(target.refused.values()), ""),
+    )
+    record.evidence.loads = {**(record.evidence.loads or {}), name: evidence}
+    return context.result([result.measured], gates)

@@ -1,0 +1,60 @@
+"""`variant.quality()`: the task's metrics, on the outputs that throughput measures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_infperf import errors
+from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.gates.result import Result
+from pytest_infperf.measure.throughput import SetRun
+from pytest_infperf.records.evidence import NotFiniteOutputs
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.run.context import VariantContext
+
+__tracebackhide__ = errors.meant_for_the_user
+
+_NAMED_SAMPLES = 20
+"""The number of samples that the record names, of those whose outputs are not finite."""
+
+
+def measure_quality(context: VariantContext, batch: int) -> Result:
+    """Score the variant, with its differences to the baseline and to the other revision."""
+    run = context.suite_run
+    outputs = run.scored_set(context.variant_id, batch)
+    baseline = None
+    if run.baseline_id is not None and not context.is_baseline:
+        run.beside_baseline(context.variant_id)
+        baseline = run.scored_set(run.baseline_id, batch)
+    before, missing = _before(context, batch)
+    measured = replace(run.scoring.quality(outputs, baseline, before), missing=missing)
+    _enter_evidence(context, outputs, measured)
+    return context.result([measured], context.gates_of("quality"))
+
+
+def _before(context: VariantContext, batch: int) -> tuple[SetRun | None, dict[str, str]]:
+    """Return the run of the other revision, or the reason by metric why it is missing."""
+    if not context.revision_pair:
+        return None, {}
+    try:
+        return context.revision_pair.set_run(batch), {}
+    except (UserError, WorkerError) as failure:
+        reason = context.note_unable(failure)
+        return None, dict.fromkeys(context.suite_run.scoring.names, reason)
+
+
+def _enter_evidence(context: VariantContext, outputs: SetRun, measured: Measured) -> None:
+    metrics, evidence = context.suite_run.configured.metrics, context.record.evidence
+    if outputs.shares:
+        evidence.quality_shares = dict(outputs.shares)
+    evidence.quality_metric = metrics[0].name
+    if positions := sorted(context.suite_run.scoring.scorable(outputs).not_finite):
+        evidence.not_finite_outputs = NotFiniteOutputs(
+            len(positions),
+            len(outputs.outputs),
+            [outputs.numbers[position] for position in positions[:_NAMED_SAMPLES]],
+        )
+    evidence.signatures = {metric.name: metric.signature() for metric in metrics}
+    evidence.differences = dict(measured.differences)
+    if context.revision_pair:
+        context.against.changes = dict(measured.changes)

@@ -1,0 +1,86 @@
+"""Runs of load on one server: traffic is sent, and the server's usage is sampled beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import psutil
+
+from pytest_infperf import errors
+from pytest_infperf.errors import WorkerError
+from pytest_infperf.serving.load import generators
+from pytest_infperf.serving.load.generators import Target
+from pytest_infperf.serving.load.run import LoadRun
+from pytest_infperf.serving.load.traffic import Traffic
+from pytest_infperf.serving.load.usage import sample_usage
+from pytest_infperf.suite.loads import ClosedLoop, Load, Offline, OpenLoop
+
+__tracebackhide__ = errors.meant_for_the_user
+
+MIN_REQUESTS = 30
+"""Number of requests that a trial of a rate should have."""
+_MAX_EXTENSION = 2
+"""Factor by which a slow rate may last longer, to reach `MIN_REQUESTS`."""
+_MAX_REPEATS = 2
+_STREAM_S = 60.0
+
+
+@dataclass(frozen=True)
+class LoadDriver:
+    """Puts load on one server. Every run raises WorkerError if no request was answered."""
+
+    target: Target
+    """Destination of the requests."""
+    server: psutil.Process
+    """First process of the server."""
+    seed: int
+    """Seed of the arrival times."""
+    report_progress: Callable[[str], None]
+    """Callback for the rate that is being tried."""
+
+    def run(self, load: Load, seconds: float) -> LoadRun:
+        """Run a load once, for that many seconds."""
+        return self._run(lambda: self._send(load, seconds))
+
+    def one_by_one(self, requests: int) -> LoadRun:
+        """Send that many requests, each after the answer to the one before."""
+        return self._run(lambda: generators.streams(self.target, _STREAM_S, requests=requests))
+
+    def at_rate(self, rate: float, seconds: float, seed: int) -> LoadRun:
+        """Run an open loop for that many seconds, or longer if the rate is slow."""
+        lasts_s = min(max(seconds, MIN_REQUESTS / rate), _MAX_EXTENSION * seconds)
+        self.report_progress(f"at {rate:.3g} requests/s")
+        return self._run(lambda: generators.open_loop(self.target, rate, lasts_s, seed))
+
+    def _send(self, load: Load, seconds: float) -> Traffic:
+        if isinstance(load, ClosedLoop):
+            return generators.closed_loop(self.target, load, seconds)
+        if isinstance(load, OpenLoop):
+            return generators.open_loop(self.target, load.rate, seconds, self.seed)
+        connections = load.connections if isinstance(load, Offline) else 1
+        return generators.streams(self.target, seconds, connections)
+
+    def _run(self, send: Callable[[], Traffic]) -> LoadRun:
+        with sample_usage(self.server) as sampler:
+            traffic = send()
+        run = LoadRun(traffic, sampler.usage)
+        if not run.answered:
+            statuses = Counter(reply.error or reply.status for reply in run.replies)
+            raise WorkerError(
+                f"the server answered none of {len(run.replies)} requests: "
+                + ", ".join(f"{count} x {status}" for status, count in statuses.items())
+            )
+        return run
+
+
+def undisturbed(run_once: Callable[[], LoadRun]) -> LoadRun:
+    """Return the first of up to three runs whose generator kept up, or else the last run.
+
+    The choice does not look at what the server did.
+    """
+    discarded: list[str] = []
+    while (run := run_once()).doubt and len(discarded) < _MAX_REPEATS:
+        discarded.append(run.doubt)
+    return replace(run, discarded_runs=tuple(discarded))

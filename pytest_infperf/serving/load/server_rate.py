@@ -1,0 +1,67 @@
+"""The highest rate at which one server keeps a limit on latency: MLPerf's scenario Server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from pytest_infperf.serving.load.driver import MIN_REQUESTS, LoadDriver, undisturbed
+from pytest_infperf.serving.load.rate_search import SustainedRate, highest_rate
+from pytest_infperf.serving.load.run import LoadRun
+from pytest_infperf.stats import quantile
+from pytest_infperf.suite.loads import Server
+
+_FIRST_RATE = 0.5
+"""First rate of the search, as a share of what one connection could do."""
+_CONFIRMATIONS = 5
+_STEP_DOWN = 0.8
+_MAX_SEEDS = 1000
+
+
+def keeps_limit(load: Server, run: LoadRun) -> bool:
+    """Return whether the percentile stayed within the limit and no request failed."""
+    latencies = [reply.latency_s for reply in run.answered]
+    within = quantile.percentile(latencies, load.percentile) <= load.limit_s
+    return within and not run.errors
+
+
+def confirmed_rate(
+    driver: LoadDriver, load: Server, seconds: Callable[[float], float]
+) -> tuple[SustainedRate, LoadRun]:
+    """Return the highest rate that keeps the limit in a long run, and that run.
+
+    The search's rate is run again for the duration that `seconds` returns for it. A rate that
+    breaks the limit then is lowered, a few times at most. If none keeps it, the lowest is returned
+    with its run.
+    """
+    sustained, run = _search(driver, load)
+    if not sustained.rate:
+        return sustained, run
+    for attempt in range(_CONFIRMATIONS):
+        if attempt:
+            sustained = SustainedRate(sustained.rate * _STEP_DOWN, sustained.rate, sustained.trials)
+        seed = driver.seed - 1 - attempt
+        run = undisturbed(partial(driver.at_rate, sustained.rate, seconds(sustained.rate), seed))
+        if keeps_limit(load, run):
+            break
+    return sustained, run
+
+
+def _search(driver: LoadDriver, load: Server) -> tuple[SustainedRate, LoadRun]:
+    """Return the highest rate in short trials, and the last run.
+
+    The rate is 0 if no trial keeps the limit. A server that breaks the limit without a queue keeps
+    it at no rate, and no rate is tried.
+    """
+    run = driver.one_by_one(MIN_REQUESTS)
+    first = _FIRST_RATE / run.service_mean_s
+    if not keeps_limit(load, run):
+        return SustainedRate(0.0, first, {}), run
+    seeds = iter(range(driver.seed, driver.seed + _MAX_SEEDS))
+
+    def is_sustained(rate: float) -> bool:
+        nonlocal run
+        run = driver.at_rate(rate, load.trial_lasts_s, next(seeds))
+        return keeps_limit(load, run)
+
+    return highest_rate(is_sustained, first, load.precision), run

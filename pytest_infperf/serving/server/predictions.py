@@ -1,0 +1,83 @@
+"""The routes that answer with the model: one for each payload of the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import BaseModel
+
+from pytest_infperf.serving.server.engine import Engine, QueueFull
+from pytest_infperf.serving.server.refusals import RESPONSES
+from pytest_infperf.serving.server.telemetry import Telemetry
+from pytest_infperf.suite.payload import About, Payload
+
+_RETRY_AFTER_S = 1
+_NAMED_INSTANCES = 10
+
+
+def prediction_router(
+    engine: Engine, payloads: Sequence[Payload], about: About, telemetry: Telemetry
+) -> APIRouter:
+    """Return a router with a POST route for each payload.
+
+    Raises ValueError if two payloads have the same path.
+    """
+    router = APIRouter()
+    paths: set[str] = set()
+    for payload in payloads:
+        path = payload.path(about.suite)
+        if path in paths:
+            raise ValueError(f"two payloads have the path {path}")
+        paths.add(path)
+        router.post(
+            path,
+            response_model=payload.response,
+            responses=RESPONSES,
+            name=type(payload).__name__,
+        )(_endpoint(engine, payload, about, telemetry))
+    return router
+
+
+def _endpoint(
+    engine: Engine, payload: Payload, about: About, telemetry: Telemetry
+) -> Callable[[Request, Any], Awaitable[BaseModel]]:
+    async def predict(request: Request, body: Any) -> BaseModel:
+        try:
+            samples = payload.samples(body)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
+        try:
+            timed = await engine.answer(samples)
+        except QueueFull:
+            raise HTTPException(
+                429, "too many requests are waiting", {"retry-after": str(_RETRY_AFTER_S)}
+            ) from None
+        finally:
+            telemetry.waiting.set(engine.waiting)
+        telemetry.queued_s.observe(timed.queued_s)
+        telemetry.model_s.observe(timed.model_s)
+        telemetry.batch.observe(timed.batch)
+        request.state.log_fields.update(
+            samples=len(samples),
+            queued_s=round(timed.queued_s, 6),
+            model_s=round(timed.model_s, 6),
+            batch=timed.batch,
+        )
+        if broken := [i for i, answer in enumerate(timed.answers) if not answer.is_finite]:
+            raise HTTPException(502, _not_finite(broken))
+        return payload.respond(body, timed.answers, about)
+
+    # FastAPI validates the body against this annotation, which differs from payload to payload.
+    predict.__annotations__["body"] = payload.request
+    return predict
+
+
+def _not_finite(broken: Sequence[int]) -> str:
+    shown = ", ".join(map(str, broken[:_NAMED_INSTANCES]))
+    more = f" and {len(broken) - _NAMED_INSTANCES} more" if len(broken) > _NAMED_INSTANCES else ""
+    return (
+        f"the model's result is not finite (NaN or infinite) for the instances {shown}{more}, so "
+        "there is no answer; trying again does not help"
+    )

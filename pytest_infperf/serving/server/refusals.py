@@ -1,0 +1,82 @@
+"""Responses to requests that cannot be answered: one JSON form for every error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+
+class Error(BaseModel):
+    code: str
+    message: str
+    where: str | None = None
+    """Part of the request that is wrong, as a dotted path."""
+
+
+class Refusal(BaseModel):
+    error: Error
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"model": Refusal, "description": "The body is not valid JSON"},
+    413: {"model": Refusal, "description": "The body is too large"},
+    422: {"model": Refusal, "description": "The body does not have the form that is described"},
+    429: {"model": Refusal, "description": "Too many requests are waiting; try again later"},
+    502: {"model": Refusal, "description": "The model's result is not finite"},
+    504: {"model": Refusal, "description": "No answer within the time limit"},
+}
+"""Refusals that the route of a payload may answer with, for the OpenAPI description."""
+
+_CODES = {
+    400: "not_json", 404: "not_found", 405: "method_not_allowed", 422: "invalid", 429: "busy",
+    502: "not_finite", 503: "not_ready",
+}  # fmt: skip
+
+
+def refusal(
+    status: int,
+    code: str,
+    message: str,
+    where: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return the response that refuses a request."""
+    error = {"code": code, "message": message}
+    if where:
+        error["where"] = where
+    return JSONResponse({"error": error}, status, headers)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer every exception of the application with a refusal."""
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _failure)
+
+
+async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
+    """Name the first mistake only, without the input: it may be long, or not be text at all."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return refusal(400, "not_json", str(first.get("ctx", {}).get("error", first["msg"])))
+    where = ".".join(str(part) for part in first["loc"])
+    printable = where.encode("utf-8", "replace").decode()
+    return refusal(422, str(first["type"]), str(first["msg"]), printable)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = _CODES.get(error.status_code, "error")
+    return refusal(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+async def _failure(request: Request, error: Exception) -> JSONResponse:
+    """Tell the client that the fault is the server's; the traceback is in the log."""
+    return refusal(500, "failed", "the model could not answer this request; see the server's log")

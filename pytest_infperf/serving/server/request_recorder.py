@@ -1,0 +1,57 @@
+"""An id, a count in the metrics and a line in the log for every request."""
+
+from __future__ import annotations
+
+import uuid
+from time import perf_counter
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pytest_infperf.serving.server.logs import log_request
+from pytest_infperf.serving.server.telemetry import Telemetry
+
+
+class RequestRecorder:
+    """ASGI middleware that gives each request an id, and counts and logs it when it ends.
+
+    What a route writes to `request.state.log_fields` becomes part of the line.
+    """
+
+    def __init__(self, app: ASGIApp, *, telemetry: Telemetry) -> None:
+        self._app = app
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = perf_counter(), 0
+        request_id = uuid.uuid4().hex[:16]
+        log_fields = scope.setdefault("state", {}).setdefault("log_fields", {})
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message).append("x-request-id", request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            seconds = perf_counter() - started
+            # A path that no route has would add a time series of its own.
+            route = getattr(scope.get("route"), "path", "other")
+            self._telemetry.requests.labels(route, str(status)).inc()
+            self._telemetry.request_s.observe(seconds)
+            log_request(
+                {
+                    "id": request_id,
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status,
+                    "seconds": round(seconds, 6),
+                    **log_fields,
+                }
+            )

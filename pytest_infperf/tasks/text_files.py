@@ -1,0 +1,49 @@
+"""Lines of the text files that tasks read their data from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_infperf.errors import UserError
+
+
+def read_lines(path: Path) -> list[str]:
+    r"""Return the lines of a UTF-8 file, with or without a byte order mark.
+
+    Lines end at \n, \r\n or \r. Other characters that Unicode calls separators, such as U+2028 and
+    U+0085, are a part of their line: they occur within sentences.
+
+    Raises UserError if the file cannot be read or is empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the test data {path}: {error}") from error
+    if not text.strip():
+        raise UserError(f"the test data {path} is empty: it needs at least one sample")
+    return text.removesuffix("\n").split("\n")
+
+
+def read_parallel(paths: Sequence[Path]) -> list[list[str]]:
+    """Return the lines of files whose lines i belong together.
+
+    Blank lines at the end are left out, unless the line of another file is not blank.
+
+    Raises UserError if a file cannot be read or is empty, or if one has more lines than another.
+    """
+    files = [read_lines(path) for path in paths]
+    count = max(map(_written, files))
+    for path, lines in zip(paths, files, strict=True):
+        if len(lines) < count:
+            longest = max(range(len(paths)), key=lambda i: _written(files[i]))
+            raise UserError(
+                f"{paths[longest]} has {_written(files[longest]):,} lines and {path} "
+                f"{len(lines):,}: line i of one must translate line i of the other"
+            )
+    return [lines[:count] for lines in files]
+
+
+def _written(lines: Sequence[str]) -> int:
+    """Return the number of lines up to the last one that is not blank."""
+    return max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)

@@ -1,0 +1,40 @@
+"""Docstrings of public backends and tasks describe every parameter and have examples that run."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from dataclasses import fields
+from importlib import import_module
+
+import pytest
+
+import pytest_infperf
+from pytest_infperf.suite.backend import Backend
+
+NAMES = [
+    "CTranslate2", "Echo", "Fake", "ImageClassification", "Onnx", "OpenVino", "Slowed",
+    "SpeechRecognition", "TextClassification", "Torch", "Translation",
+]  # fmt: skip
+INHERITED = {field.name for field in fields(Backend)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_is_described(name: str) -> None:
+    public_class = getattr(pytest_infperf, name)
+    described = re.findall(r"^    (\w+) : ", public_class.__doc__, re.MULTILINE)
+    own = [field.name for field in fields(public_class) if field.name not in INHERITED]
+    assert described == own
+    assert issubclass(public_class, Backend) == (
+        "    model, id, threads, cpus\n        As in `Backend`" in public_class.__doc__
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_runs(name: str) -> None:
+    public_class = getattr(pytest_infperf, name)
+    [example] = doctest.DocTestFinder(recurse=False).find(
+        public_class, name, import_module(public_class.__module__)
+    )
+    assert example.examples
+    assert doctest.DocTestRunner().run(example).failed == 0

@@ -1,0 +1,46 @@
+"""A model imports transformers without scikit-learn, and both can be used afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+IMPORT = """
+import sys
+from pytest_infperf.backends.torch_module import import_transformers
+
+def scikit_learn_modules():
+    return [name for name in sys.modules if name.partition(".")[0] == "sklearn"]
+"""
+SUCCEEDS = """
+import_transformers().AutoModelForSeq2SeqLM, import_transformers().generation.GenerationMixin
+assert "transformers.generation.candidate_generator" in sys.modules
+assert scikit_learn_modules() == []
+"""
+FAILS = """
+sys.modules["transformers.generation.candidate_generator"] = None
+try:
+    import_transformers()
+except ImportError:
+    pass
+else:
+    raise AssertionError("the import succeeded")
+assert scikit_learn_modules() == []
+"""
+RESTORED = """
+import sklearn.metrics
+from transformers.utils import is_sklearn_available
+assert is_sklearn_available()
+"""
+
+
+@pytest.mark.parametrize("import_of_transformers", [SUCCEEDS, FAILS], ids=["succeeds", "fails"])
+def test_scikit_learn_is_hidden_from_transformers_only_during_its_import(
+    import_of_transformers: str,
+) -> None:
+    pytest.importorskip("sklearn")
+    command = [sys.executable, "-c", IMPORT + import_of_transformers + RESTORED]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr

@@ -1,0 +1,207 @@
+"""The files that init writes load, and its limits are met by the runs that they came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_infperf import cli
+from pytest_infperf.cli.init import command, measuring, suite_files
+from pytest_infperf.cli.init.choices import TASKS, VARIANTS
+from pytest_infperf.cli.init.draft import SuiteDraft
+from pytest_infperf.cli.init.limits import suite_section
+from pytest_infperf.errors import UserError
+from pytest_infperf.records.catalogue import Catalogue, quality_spec
+from pytest_infperf.records.evidence import Evidence, NotFiniteOutputs
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord, Record, Verdict
+from pytest_infperf.suite.suite import Suite
+from pytest_infperf.thresholds import parse
+from pytest_infperf.thresholds.rendering import to_toml
+
+CATALOGUE = Catalogue((quality_spec("bleu", "points", True),))
+
+
+def draft(*variants: str) -> SuiteDraft:
+    data = {"source": "a.txt", "reference": "b.txt"}
+    return SuiteDraft("mine", "translation", 'mo"del', data, variants, Path("suites/mine"))
+
+
+def record_of(variant: str, speedup: float, p90_s: float = 0.1) -> Record:
+    record = Record(
+        "mine",
+        variant,
+        {
+            "latency_p90": Measure(p90_s, "s", p90_s * 0.9, p90_s * 1.1),
+            "peak_memory": Measure(5e8, "bytes"),
+            "bleu": Measure(26.0, "points", 24.0, 28.0),
+        },
+        evidence=Evidence(
+            quality_metric="bleu", differences={"bleu": Measure(-0.3, "points", -0.74, 0.1)}
+        ),
+    )
+    if variant != "torch":
+        record.measures["speedup"] = Measure(speedup, "ratio", speedup * 0.9, speedup * 1.1, 24)
+    return record
+
+
+def test_the_suite_loads_and_has_the_variants() -> None:
+    """Each variant has the id by which init offers it."""
+    written = suite_files.render(draft(*VARIANTS))
+    names: dict[str, object] = {}
+    exec(written[Path("suites/mine/suite.py")], names)
+    suite = names["suite"]
+    assert isinstance(suite, Suite)
+    assert suite.variant_ids == list(VARIANTS)
+    assert suite.model == 'mo"del'
+    assert Path("suites/mine/test_mine.py") in written
+
+
+def test_limits_leave_room_for_what_was_seen() -> None:
+    runs = [
+        [record_of("torch", 1), record_of("onnx", 4.0)],
+        [record_of("torch", 1, 0.2), record_of("onnx", 3.0)],
+    ]
+    section = suite_section(draft("torch", "onnx"), runs, 0.031)
+    text = "schema = 1\n\n" + to_toml({"mine": section})
+    gates = parse(text, "thresholds.toml").gates_for("mine", "onnx", CATALOGUE, [], "torch")
+    limits = {(gate.measure, gate.limit.rule): gate.limit.value for gate in gates}
+    assert limits["speedup", "min"] == pytest.approx(3.0 * 0.9 * 0.85, abs=0.01)
+    assert limits["bleu", "min"] == 24.0
+    assert limits["bleu", "max_drop"] == 0.8
+    assert limits["regression", "max"] == pytest.approx(0.04)
+    baseline = parse(text, "thresholds.toml").gates_for("mine", "torch", CATALOGUE, [], "torch")
+    slowest = {gate.measure: gate.limit.value for gate in baseline}["latency_p90"]
+    assert slowest == pytest.approx(0.2 * 1.1 * 1.2, abs=1e-3)
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_every_task_has_a_suite_that_loads(task: str) -> None:
+    template = TASKS[task]
+    data = {keyword: f"{keyword}.file" for keyword in template.data}
+    drafted = SuiteDraft("mine", task, "model", data, template.variants, Path("suites/mine"))
+    names: dict[str, object] = {}
+    exec(suite_files.render(drafted)[Path("suites/mine/suite.py")], names)
+    suite = names["suite"]
+    assert isinstance(suite, Suite)
+    assert type(suite.task).__name__ == template.class_name
+    assert {k: getattr(suite.task, k) for k in template.data} == data
+
+
+def test_an_error_rate_gets_a_limit_from_above() -> None:
+    record = Record(
+        "mine",
+        "onnx",
+        {"wer": Measure(2.0, "points", 1.0, 3.11)},
+        evidence=Evidence(
+            quality_metric="wer", differences={"wer": Measure(0.1, "points", -0.2, 0.42)}
+        ),
+    )
+    section = suite_section(draft("torch"), [[Record("mine", "torch"), record]], 0.02)
+    assert section.variants["onnx"].gates["wer"] == {"max": 3.2, "max_rise": 0.5}
+
+
+def test_a_suite_may_have_the_first_letters_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "_set_limits", lambda *arguments: 0)
+    (tmp_path / "thresholds.toml").write_text("schema = 1\n[translation.gates]\n")
+    (tmp_path / "a.txt").write_text("one\n")
+    options = ["--model=owner/name", "--source=a.txt", "--reference=a.txt", "--variants=torch"]
+    options.append("--no-workflow")
+    assert cli.main(["init", "trans", *options]) == 0
+    assert "wrote suites/trans/suite.py" in capsys.readouterr().out
+    assert cli.main(["init", "translation", *options]) == 2
+    assert "already has a section [translation]" in capsys.readouterr().err
+
+
+def test_data_that_cannot_be_used_is_an_error_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("one\ntwo\n")
+    (tmp_path / "b.txt").write_text("one\n")
+    options = ["--model=owner/name", "--source=a.txt", "--reference=b.txt", "--variants=torch"]
+    assert cli.main(["init", "mine", *options]) == 2
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert "a.txt has 2 lines and" in shown.err
+    assert shown.err.count("\n") == 1
+    assert "--variants" not in shown.err
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", "b.txt"}
+
+
+def test_empty_data_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.jsonl").touch()
+    options = ["--task=classification", "--model=owner/name", "--data=a.jsonl", "--variants=torch"]
+    assert cli.main(["init", "mine", *options]) == 2
+    assert "a.jsonl is empty: it needs at least one sample" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("failed", "advice"),
+    [
+        (["onnx"], "onnx could not be measured: no room\nFix it or leave it out of --variants"),
+        (["torch", "onnx"], "no variant could be measured: no room\nFix it, then run"),
+    ],
+)
+def test_only_a_variant_that_fails_alone_can_be_left_out(failed: list[str], advice: str) -> None:
+    records = [Record("mine", variant, errors=["no room"]) for variant in failed]
+    assert measuring._describe_failure(records, draft("torch", "onnx")).startswith(advice)
+
+
+def test_limits_are_added_to_the_file_and_a_new_run_checks_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "thresholds.toml"
+    path.write_text("schema = 1 # ours\n[other]\n")
+    measured_with = []
+
+    def measure(draft: SuiteDraft, root: Path, limits: Path, budget_s: float) -> list[Record]:
+        measured_with.append(limits.read_text())
+        record = record_of("torch", 1)
+        verdict = Verdict.PASS if len(measured_with) == 3 else Verdict.FAIL
+        record.gates.append(GateRecord("latency_p90", "max = 1", verdict, ""))
+        return [record, record_of("onnx", 3.0)]
+
+    monkeypatch.setattr(command, "measure", measure)
+    monkeypatch.setattr(command, "smallest_slowdown", lambda *arguments: 0.02)
+    assert command._set_limits(draft("torch", "onnx"), tmp_path, path, 1.0) == 0
+    assert measured_with[0] == "schema = 1\n"
+    assert measured_with[2] == path.read_text()
+    assert path.read_text().startswith("schema = 1 # ours\n[other]\n\n[mine]\n")
+    assert list(parse(path.read_text(), path.name).suites) == ["other", "mine"]
+
+
+def scored(value: float, low: float, **evidence: object) -> Record:
+    return Record(
+        "mine",
+        "torch",
+        {"bleu": Measure(value, "points", low, value + 1)},
+        evidence=Evidence(quality_metric="bleu", **evidence),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (scored(0.0, 0.0), r"mine\[torch\]: bleu is 0\.00, no output is right, so no limit"),
+        (
+            scored(20.0, 19.0, not_finite_outputs=NotFiniteOutputs(3, 40, [1, 2, 3])),
+            "bleu is 20.00, 3 of 40 outputs are not finite",
+        ),
+    ],
+)
+def test_a_score_that_means_nothing_gets_no_limit(record: Record, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        suite_section(draft("torch"), [[record]], 0.02)
+
+
+def test_a_limit_that_nothing_can_break_is_not_written() -> None:
+    section = suite_section(draft("torch"), [[scored(1.5, 0.04)]], 0.02)
+    assert "bleu" not in section.gates

@@ -1,0 +1,65 @@
+"""The price of a host: found for the record of a run, and read from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_infperf.cost import billing, prices
+from pytest_infperf.cost.merged import merge
+from pytest_infperf.cost.prices import Price, PriceTable
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record, RunRecord
+
+TABLE = PriceTable(Path("own.json"), "eu-west-1", "2026-01-01", "a list", {"my.box": 0.5})
+
+
+def test_a_host_without_a_known_price_has_one_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFPERF_INSTANCE", "own.box")
+    notices: list[str] = []
+    facts = billing.billing(
+        ask_metadata=False, price_source=None, root=Path(), notice=notices.append
+    )
+    assert facts["instance_type"] == "own.box"
+    assert "usd_per_hour" not in facts
+    (notice,) = notices
+    assert "the price of own.box is not in" in notice
+
+
+def test_the_recorded_price_reads_as_it_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFPERF_INSTANCE", "c7i.large")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    host = billing.billing(ask_metadata=False, price_source=None, root=Path(), notice=pytest.fail)
+    expected = prices.table(None, Path()).price("c7i.large", "us-east-1")
+    assert billing.price_of_host(host, None) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "price"),
+    [
+        ({"instance_type": "my.box", "usd_per_hour": 2.0}, Price(2.0, "")),
+        ({"instance_type": "my.box"}, Price(0.5, "eu-west-1, 2026-01-01: a list")),
+        ({"instance_type": "my.box", "region": "us-east-1"}, None),
+        ({"instance_type": "other.box"}, None),
+        ({"instance_type": None}, None),
+        ({}, None),
+    ],
+)
+def test_the_price_of_a_recorded_host(host: dict[str, Any], price: Price | None) -> None:
+    assert billing.price_of_host(host, TABLE) == price
+
+
+def test_a_run_without_a_cost_gets_it_from_its_throughput_and_price() -> None:
+    throughput = Measure(10.0, "samples/s", 8.0, 12.5)
+    run = RunRecord(
+        {"instance_type": "my.box"}, None, [Record("a", "b", {"throughput": throughput})]
+    )
+    (row,) = merge([run], TABLE)
+    assert row.cost
+    usd_per_million_seconds = 0.5 / 3600 * 1e6
+    assert row.cost.value == pytest.approx(usd_per_million_seconds / 10)
+    assert row.cost.low == pytest.approx(usd_per_million_seconds / 12.5)
+    assert row.cost.high == pytest.approx(usd_per_million_seconds / 8)
+    assert row.price_source == "eu-west-1, 2026-01-01: a list"

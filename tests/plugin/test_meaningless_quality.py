@@ -1,0 +1,97 @@
+"""Quality that means nothing passes no gate: NaN, a worthless baseline, an empty test set."""
+
+from __future__ import annotations
+
+from tests.plugin.small_project import Project
+
+SUITE = """
+    from dataclasses import KW_ONLY, dataclass
+
+    from pytest_infperf import Echo, Fake, Suite
+
+    @dataclass(frozen=True)
+    class Broken(Fake):
+        _: KW_ONLY
+        share: float
+
+        def load(self, artifact, task, threads):
+            runner = super().load(artifact, task, threads)
+            runner.infer = lambda texts: [
+                None if sum(text.encode()) % 100 < 100 * self.share else text for text in texts
+            ]
+            return runner
+
+    suite = Suite(
+        "echo",
+        task=Echo(count=40),
+        model="../../model",
+        baseline="partly",
+        variants=[Broken(id="partly", share=0.25), Fake(id="fine"), Broken(id="all", share=1.0)],
+    )
+"""
+
+
+def test_outputs_that_are_not_finite_fail_every_gate_on_quality(project: Project) -> None:
+    project.suite(SUITE)
+    project.only_tests_of("quality")
+    project.thresholds(
+        """
+        [echo.gates]
+        accuracy = { min = 0.1 }
+        [echo.variants.all]
+        accuracy = { max_drop = 100 }
+        [echo.variants.fine]
+        accuracy = { max_drop = 100 }
+        """
+    )
+    outcome = project.measure()
+    outcome.assert_outcomes(failed=3)
+    partly = outcome.record("partly")["evidence"]["not_finite_outputs"]
+    assert 0 < partly["count"] < partly["of"] == 40
+    assert len(partly["samples"]) == min(20, partly["count"])
+    assert outcome.record("all")["evidence"]["not_finite_outputs"]["count"] == 40
+    assert outcome.measure("all", "accuracy")["value"] == 0
+    assert "not_finite_outputs" not in outcome.record("fine")["evidence"]
+    for variant in ("partly", "all"):
+        message = outcome.message(f"test_quality[{variant}]")
+        assert "FAIL echo" in message
+        assert "of 40 outputs are not finite (NaN, infinite or missing)" in message
+    message = outcome.message("test_quality[fine]")
+    assert "INCONCLUSIVE echo[fine] accuracy of the baseline is no standard" in message
+    assert "NOT FINITE echo[all] 40 of 40 outputs" in outcome.words
+
+
+def test_nothing_is_lost_against_a_baseline_that_is_always_wrong(project: Project) -> None:
+    project.suite(
+        """
+        from pytest_infperf import Echo, Fake, Suite
+
+        suite = Suite(
+            "echo",
+            task=Echo(count=40),
+            model="../../model",
+            baseline="slow",
+            variants=[Fake(id="slow", wrong=1.0), Fake(id="fast", wrong=1.0)],
+        )
+        """
+    )
+    project.only_tests_of("quality")
+    project.thresholds("[echo.variants.fast]\naccuracy = { max_drop = 1.0 }\n")
+    outcome = project.measure("-k", "fast")
+    outcome.assert_outcomes(failed=1, deselected=1)
+    message = outcome.message("test_quality[fast]")
+    assert "INCONCLUSIVE" in message
+    assert "the baseline scores accuracy 0.00 as well: nothing can be lost against it" in message
+    assert "check that outputs and references have one form" in message
+
+
+def test_a_test_set_without_samples_is_an_error_with_its_name(project: Project) -> None:
+    suite = project.folder / "suites/echo/suite.py"
+    suite.write_text(suite.read_text().replace("count=40", "count=0"))
+    outcome = project.plain("--infperf")
+    assert outcome.ret != 0
+    assert "Echo(count=0) has no sample: count is at least 1" in outcome.words
+    suite.write_text(suite.read_text().replace("count=0", "count=9, sample_size=0"))
+    outcome = project.plain("--infperf")
+    assert outcome.ret != 0
+    assert "the task's sample_size is 0, and at least 1 sample is measured" in outcome.words

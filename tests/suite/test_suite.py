@@ -1,0 +1,72 @@
+"""A suite refuses repeated names, and a baseline that is not a variant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_infperf import (
+    ClosedLoop,
+    Echo,
+    Fake,
+    OpenLoop,
+    Server,
+    Soak,
+    Suite,
+    Sweep,
+    UserError,
+)
+
+
+def suite(**changes: Any) -> Suite:
+    parts: dict[str, Any] = {
+        "task": Echo(),
+        "model": "model",
+        "variants": [Fake(id="slow"), Fake(id="fast")],
+        "baseline": "slow",
+        **changes,
+    }
+    return Suite("echo", **parts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"variants": [], "baseline": None}, "Suite('echo'): variants is empty"),
+        (
+            {"variants": [Fake(id="slow"), Fake(), Fake(wrong=1)]},
+            "Suite('echo'): several variants have the name fake; give one of them an id of its own",
+        ),
+        ({"loads": [Server(), Server(limit_s=1)]}, "several loads have the name Server"),
+        ({"loads": [OpenLoop(20), OpenLoop(20.0)]}, "several loads have the name rate=20"),
+        ({"loads": [Soak(), Soak(share=0.5)]}, "several loads have the name soak"),
+        (
+            {"sweeps": [Sweep("batch", (1, 2)), Sweep("batch", (4, 8), variants="fast")]},
+            "several sweeps have the name batch; measure all values in one sweep",
+        ),
+        ({"baseline": "slwo"}, "the baseline 'slwo' is not a variant; did you mean slow?"),
+        ({"baseline": "onnx"}, "the baseline 'onnx' is not a variant; there are slow, fast"),
+    ],
+)
+def test_repeated_names_and_an_unknown_baseline_are_refused(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        suite(**changes)
+    assert message in str(raised.value)
+
+
+def test_loads_and_sweeps_with_different_names_are_accepted() -> None:
+    found = suite(
+        loads=[ClosedLoop(2), ClosedLoop(4), OpenLoop(2), Server(), Soak()],
+        sweeps=[Sweep("batch", (1, 2)), Sweep("length", (1, 2))],
+    )
+    names = [load.name for load in found.loads]
+    assert names == ["users=2", "users=4", "rate=2", "Server", "soak"]
+
+
+def test_an_added_variant_needs_a_unique_id() -> None:
+    assert suite().with_variants([Fake(id="more")]).variant_ids == ["slow", "fast", "more"]
+    with pytest.raises(UserError, match="several variants have the name fast"):
+        suite().with_variants([Fake(id="fast")])

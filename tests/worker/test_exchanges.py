@@ -1,0 +1,129 @@
+"""Exchanges with a worker that are broken off: no later answer belongs to another question."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from pytest_infperf.errors import WorkerError
+from pytest_infperf.repository.checkout import Checkout
+from pytest_infperf.worker import messages
+from pytest_infperf.worker.parent import WorkerProcess
+
+ROUNDS = int(os.environ.get("INFPERF_TEST_ROUNDS", "60"))
+"""Exchanges that are tried to break off. A thousand take a minute."""
+
+REPEATS_THE_QUESTION = """
+import json, random, sys, time
+rng = random.Random(0)
+for line in sys.stdin:
+    request = json.loads(line)
+    time.sleep(rng.random() * 0.003)
+    number = request["number"] + OFFSET
+    answer = {"is": "Memory", "number": number, "peak_bytes": request["least_ns"]}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+class BrokenOff(BaseException):
+    """Raised by a signal handler, as by pytest-timeout or a user's own."""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A checkout whose worker repeats a number of the question in its answer."""
+    package = tmp_path / "pytest_infperf" / "worker"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    (package / "child.py").write_text(REPEATS_THE_QUESTION.replace("OFFSET", "0"))
+    return Checkout(tmp_path, (str(tmp_path),), Path(sys.executable))
+
+
+def asked(worker: WorkerProcess, question: int) -> int:
+    return worker.ask(messages.Block([[0]], least_ns=question), messages.Memory).peak_bytes
+
+
+def ask_many(worker: WorkerProcess) -> None:
+    for question in range(10_000):
+        asked(worker, question)
+
+
+@contextmanager
+def alarms(seconds: float) -> Iterator[None]:
+    """Raise BrokenOff at a time, wherever the process is then."""
+
+    def break_off(number: int, frame: FrameType | None) -> None:
+        raise BrokenOff
+
+    before = signal.signal(signal.SIGALRM, break_off)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_no_answer_is_that_of_another_question(checkout: Checkout) -> None:
+    rng = random.Random(1)
+    worker = WorkerProcess("w", checkout, timeout_s=10)
+    broken = answered = 0
+    try:
+        for question in range(1, ROUNDS + 1):
+            if not worker.alive:
+                worker = WorkerProcess("w", checkout, timeout_s=10)
+                assert asked(worker, 10**9) == 10**9  # the start is over
+            try:
+                with alarms(1e-5 + rng.random() * 0.004):
+                    answer = asked(worker, question)
+            except BrokenOff:
+                broken += 1
+            else:
+                answered += 1
+                assert answer == question
+    finally:
+        worker.close()
+    assert broken > ROUNDS / 5
+    assert answered > ROUNDS / 10
+
+
+def test_a_worker_whose_exchange_was_broken_off_is_ended(checkout: Checkout) -> None:
+    worker = WorkerProcess("w", checkout, timeout_s=10)
+    with pytest.raises(BrokenOff), alarms(1e-4):
+        ask_many(worker)
+    assert not worker.alive
+    with pytest.raises(WorkerError, match="was ended before, because its last exchange"):
+        asked(worker, 3)
+
+
+def test_an_answer_to_another_request_is_refused(checkout: Checkout) -> None:
+    child = checkout.folder / "pytest_infperf" / "worker" / "child.py"
+    child.write_text(REPEATS_THE_QUESTION.replace("OFFSET", "1"))
+    worker = WorkerProcess("w", checkout, timeout_s=10)
+    with pytest.raises(WorkerError, match="it replied to request 2, not 1"):
+        asked(worker, 3)
+    assert not worker.alive
+
+
+def test_an_answer_of_another_type_is_refused(checkout: Checkout) -> None:
+    worker = WorkerProcess("w", checkout, timeout_s=10)
+    with pytest.raises(WorkerError, match="it sent Memory instead of BlockDone"):
+        worker.ask(messages.Block([[0]], least_ns=1), messages.BlockDone)
+    assert not worker.alive
+
+
+def test_a_worker_that_the_run_ended_is_not_said_to_be_killed(checkout: Checkout) -> None:
+    worker = WorkerProcess("w", checkout, timeout_s=10)
+    assert asked(worker, 5) == 5
+    worker.close()
+    with pytest.raises(WorkerError, match="because the run no longer needed it"):
+        asked(worker, 6)
