@@ -53,7 +53,7 @@ def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
     with_benchmark = request.config.pluginmanager.hasplugin("benchmark")
     table = BenchmarkTable(request, param.replay, available=with_benchmark)
     try:
-        return infperf.variant(param.configured, param.variant_id, table)
+        return infperf.variant(param.configured, param.variant_id, table, request.node.nodeid)
     except HardwareMissing as lacking:
         pytest.skip(str(lacking))
     except (UserError, WorkerError) as failure:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from pytest_infperf.records.catalogue import Catalogue, Method
+from pytest_infperf.records.points import parameter_of, point_of
 from pytest_infperf.thresholds.location import Location
 from pytest_infperf.thresholds.problems import ProblemCollector
 from pytest_infperf.thresholds.resolving import resolve
@@ -34,6 +36,10 @@ class SuiteFacts:
     """Baseline named by the suite or an option; the file's baseline takes precedence."""
     budget_s: float | None = None
     """Value of --infperf-budget in seconds, which takes precedence over the file's."""
+    points: Mapping[Method, Collection[str]] = field(default_factory=dict)
+    """Points that the tests ask for, by method; a method that may ask for any is left out."""
+    swept_variants: Mapping[str, str] = field(default_factory=dict)
+    """Glob over the variants that a sweep is measured for, by the sweep's parameter."""
 
 
 def check_suite(
@@ -59,7 +65,8 @@ def check_suite(
     checker = _GateChecker(suite, facts, policy, baseline, problems)
     for path, gates in section.gate_tables():
         for measure, limits in gates.items():
-            checker.check(suite.in_table(*path).at_measure(measure), measure, limits)
+            location = suite.in_table(*path).at_measure(measure)
+            checker.check(location, measure, limits, path[1] if len(path) > 1 else None)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class _GateChecker:
     baseline: str | None
     problems: ProblemCollector
 
-    def check(self, location: Location, measure: str, limits: Limits) -> None:
+    def check(self, location: Location, measure: str, limits: Limits, variant: str | None) -> None:
+        """Check the limits of a measure, which are for one variant or for all (None)."""
         resolved = resolve(measure, limits, self.facts.catalogue, location, self.problems)
         if resolved is None:
             return
@@ -80,6 +88,22 @@ class _GateChecker:
                 location,
                 f"no test of this suite measures it: none calls variant.{spec.method}()",
                 f"Add a test that calls variant.{spec.method}().check().",
+            )
+        elif (point := point_of(spec.name)) not in self.facts.points.get(spec.method, (point,)):
+            name = parameter_of(point) if spec.method == "sweep" else point
+            call = f"variant.{spec.method}({toml_string(name)})"
+            self.problems.add(
+                location,
+                f"no test of this suite measures it: none calls {call}",
+                f"Add a test that calls {call}.check().",
+            )
+        parameter = parameter_of(point_of(spec.name))
+        swept = self.facts.swept_variants.get(parameter) if spec.method == "sweep" else None
+        if variant is not None and swept is not None and not fnmatchcase(variant, swept):
+            self.problems.add(
+                location,
+                f"the sweep of {parameter} is not measured for this variant, only for {swept}",
+                f"Remove the limit, or let the sweep's variants include {toml_string(variant)}.",
             )
         if spec.percentile is not None and spec.method != "load":
             self._check_budget(location, spec.percentile)

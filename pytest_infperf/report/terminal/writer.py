@@ -26,6 +26,7 @@ STYLES = {
     "error": "magenta",
     "ERROR": "bold magenta",
     "SLOWER": "yellow",
+    "RETRIED": "yellow",
 }
 """Style of the words for verdicts and kinds of problems."""
 INDENT = "    "
