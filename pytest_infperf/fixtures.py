@@ -53,7 +53,7 @@ def variant(request: pytest.FixtureRequest, infperf: Run) -> Variant:
     with_benchmark = request.config.pluginmanager.hasplugin("benchmark")
     table = BenchmarkTable(request, param.configured.suite.name, available=with_benchmark)
     try:
-        return infperf.variant(param.configured, param.variant_id, table)
+        return infperf.variant(param.configured, param.variant_id, table, request.node.nodeid)
     except HardwareMissing as missing:
         pytest.skip(str(missing))
     except (UserError, WorkerError) as failure:

@@ -117,6 +117,7 @@ OPTIONS = {
             "PATH",
             "the limits to enforce (default: thresholds.toml beside the ini file)",
         ),
+        Option("strict", "", "fail if a suite is measured and no limit of it is judged"),
         Option("json", "PATH", "write every measure, gate and verdict to PATH"),
         Option("html", "PATH", "write the report as one page to PATH"),
         Option(

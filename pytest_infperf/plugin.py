@@ -94,6 +94,15 @@ class MeasuringPlugin:
         ids = [param.id for param in params]
         metafunc.parametrize("variant", params, ids=ids, indirect=True)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pycollect_makeitem(self) -> Generator[None, object, object]:
+        made = yield
+        for item in made if isinstance(made, list) else ():
+            if isinstance(item, pytest.Function) and (param := _variant_param(item)):
+                marker = _calls_marker(item)
+                self.session.generated(param, item.nodeid, item.function, marker)
+        return made
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         from pytest_infperf.session.xdist_schedule import OneWorkerMeasures
@@ -134,13 +143,24 @@ class MeasuringPlugin:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        from pytest_infperf.errors import GateBroken
+        from pytest_infperf.report.junit import PREFIX
+        from pytest_infperf.session.session import Ended
+
         report = yield
         param = _variant_param(item)
         raised = call.excinfo.value if call.excinfo else None
         if param and (raised or report.when == "call"):
-            vars(report)["infperf_run"], properties = self.session.report(param, raised)
-            # JUnit's file is made from the report of the teardown, which takes them from the item.
-            item.user_properties += properties
+            failure = raised if report.failed and not isinstance(raised, GateBroken) else None
+            ended = Ended(report.passed, failure, torn_down=report.when == "teardown")
+            record, properties = self.session.report(param, item.nodeid, ended)
+            vars(report)["infperf_run"] = record
+            # The report of the teardown, which JUnit's file is made from, takes them from the item.
+            # A test that is tried again is the same item.
+            item.user_properties[:] = [
+                *(other for other in item.user_properties if not other[0].startswith(PREFIX)),
+                *properties,
+            ]
         return report
 
     @pytest.hookimpl(wrapper=True)
@@ -192,7 +212,7 @@ class MeasuringPlugin:
         if not xdist.is_worker(self.config):
             self.session.write_reports()
         xdist.pass_on(self.session.notices, self.config)
-        if self.session.incomplete and session.exitstatus == pytest.ExitCode.OK:
+        if self.session.fails and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         # pytest-benchmark saves the run inside this context.
         with one_at_a_time(self.session.settings.storage, saves=benchmark_table.saves(self.config)):
@@ -208,7 +228,9 @@ class MeasuringPlugin:
     def pytest_testnodedown(self, node: object) -> None:
         from pytest_infperf.session import xdist
 
-        self.session.notices += xdist.passed_on(node)
+        # Each worker collects, so that several pass the same notice on.
+        new = [text for text in xdist.passed_on(node) if text not in self.session.notices]
+        self.session.notices += new
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         writer = self.config.get_terminal_writer()

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import pytest
 
 
+THRESHOLDS_FILE = "thresholds.toml"
+"""The file of limits in pytest's root directory that applies unless another is named."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of a run. Paths are absolute, or relative to the working directory."""
@@ -55,6 +59,8 @@ class Settings:
     """Whether EC2's metadata service may be queried for the instance type."""
     prices: str | None = None
     """The path of a price table, or "aws" to ask AWS; None takes the shipped table."""
+    strict: bool = False
+    """Whether a run fails that measures a suite without a limit."""
 
     @classmethod
     def from_pytest(cls, config: pytest.Config) -> Settings:
@@ -92,6 +98,7 @@ class Settings:
             ray_quality=values["ray-quality"],
             imds=not values["no-imds"],
             prices=values["prices"],
+            strict=values["strict"],
         )
 
 
@@ -106,7 +113,7 @@ def _refuse_combinations(values: dict[str, Any]) -> None:
 
 
 def _thresholds(root: Path, named: str | None) -> Path | None:
-    path = root / (named or "thresholds.toml")
+    path = root / (named or THRESHOLDS_FILE)
     if path.is_file():
         return path
     if named:

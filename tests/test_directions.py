@@ -13,18 +13,18 @@ PACKAGE = Path(__file__).parents[1] / "pytest_infperf"
 NAME = PACKAGE.name
 
 ROOMS: dict[str, str] = {
-    "errors": "",
     "host": "",
+    "errors": "",
     "stats": "",
     "options": "",
     "hookspecs": "",
-    "repository": "errors",
     "records": "errors host",
+    "repository": "errors",
     "settings": "errors options",
     "cost": "errors host records",
-    "history": "errors host records repository stats",
     "suite": "errors records",
     "thresholds": "errors records stats",
+    "history": "errors host records repository stats",
     "serving": "cost host records",
     "artifacts": "errors host suite",
     "metrics": "errors suite",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pytest_infperf import errors
@@ -30,36 +30,24 @@ class Result:
     gates : sequence of Gate
         The limits on these measures for this suite, variant and host.
     record : Record
-        The record of the variant; `check` adds the verdicts to it.
+        The record of the variant, which shows the verdicts.
+    keep : callable
+        Keeps a verdict, see `gates.verdicts`.
     """
 
     parts: Sequence[Measured]
     gates: Sequence[Gate]
     record: Record
+    keep: Callable[[GateRecord], None]
 
     def __getitem__(self, measure: str) -> Measure:
-        return self._part_with(measure).measures[measure]
-
-    def _part_with(self, measure: str) -> Measured:
-        """Return the part with the measure or the reason why it is missing; else an empty one."""
-        return next(
-            (part for part in self.parts if measure in part.measures or measure in part.missing),
-            Measured(),
-        )
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether no gate is inconclusive, so that no more measuring is needed."""
-        return all(
-            judge(gate, self._part_with(gate.measure)).verdict is not Verdict.INCONCLUSIVE
-            for gate in self.gates
-        )
+        return _part_with(measure, self.parts).measures[measure]
 
     def check(self) -> Result:
         """Judge the limits on these measures.
 
-        The verdicts are added to the record. Broken advisory limits give a warning, and so do
-        inconclusive limits if thresholds.toml has `inconclusive = "warn"`.
+        The record shows the worst verdict on each limit of all tests. Limits that only advise, and
+        inconclusive ones where thresholds.toml has `inconclusive = "warn"`, give a warning.
 
         Returns
         -------
@@ -75,11 +63,11 @@ class Result:
         broken: list[str] = []
         doubtful: list[str] = []
         for gate in self.gates:
-            outcome = judge(gate, self._part_with(gate.measure))
+            outcome = judge(gate, _part_with(gate.measure, self.parts))
             if gate.spec.advisory:
                 self._advise(outcome)
                 continue
-            self.record.keep(outcome)
+            self.keep(outcome)
             if outcome.verdict is Verdict.FAIL:
                 broken.append(self._message("FAIL", outcome))
             elif outcome.verdict is Verdict.INCONCLUSIVE:
@@ -103,3 +91,19 @@ class Result:
             *([outcome.remedy] if outcome.remedy else []),
         ]
         return "\n  ".join(lines)
+
+
+def is_decided(parts: Sequence[Measured], gates: Sequence[Gate]) -> bool:
+    """Return whether every gate has a verdict, so that more measuring would change none."""
+    return all(
+        judge(gate, _part_with(gate.measure, parts)).verdict is not Verdict.INCONCLUSIVE
+        for gate in gates
+    )
+
+
+def _part_with(measure: str, parts: Sequence[Measured]) -> Measured:
+    """Return the part with the measure or the reason why it is missing; else an empty one."""
+    return next(
+        (part for part in parts if measure in part.measures or measure in part.missing),
+        Measured(),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_infperf.records.catalogue import MeasureSpec
 from pytest_infperf.records.measure import Measure
@@ -52,6 +52,18 @@ def not_measured(gate: Gate, what: str, reason: str | None = None) -> GateRecord
         or f"see the errors of this variant and of its baseline, or remove the limit at "
         f"{gate.source}",
     )
+
+
+def not_judged(gate: Gate) -> GateRecord:
+    """Return the record of a limit that no test has judged: inconclusive, after no try."""
+    outcome = gate_record(
+        gate,
+        Verdict.INCONCLUSIVE,
+        f"{gate.measure}: no test of this run judged the limit {gate.limit.text}",
+        f"let a test of this suite call check() on what variant.{gate.spec.method}() returns, or "
+        f"remove the limit at {gate.source}",
+    )
+    return replace(outcome, tries=0)
 
 
 def explain(gate: Gate, judged: JudgedQuantity, verdict: Verdict) -> str:

@@ -257,6 +257,8 @@ class Evidence(Entries):
     """The comparison with the other revision."""
     quality_metric: str | None = None
     """The name of the first metric of the task."""
+    quality_batch: int | None = None
+    """The number of samples of a query when that metric was scored."""
     quality_shares: dict[str, int] | None = None
     """The number of shares of the quality set that each type of node ran."""
     not_finite_outputs: NotFiniteOutputs | None = None

@@ -29,6 +29,11 @@ def parameter_and_value(point: str) -> tuple[str, float] | None:
     return (parameter, float(value)) if equals else None
 
 
+def parameter_of(point: str) -> str:
+    """Return `length` of `length=512`, and of the `length` that a growth is of."""
+    return point.partition("=")[0]
+
+
 def base_of(name: str) -> str:
     """Return `latency_p99` of `latency_p99@length=512`."""
     return name.partition(AT)[0]

@@ -35,6 +35,8 @@ class GateRecord:
     """What to do about a limit that did not pass."""
     source: str = ""
     """File and line of the limit, such as `thresholds.toml:12`."""
+    tries: int = 1
+    """The try of the test that gave the verdict; 0 if no test judged the limit."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Record:
     measures : dict of str to Measure
         The measures by name, such as `latency_p99` or `latency_p99@length=512`.
     gates : list of GateRecord
-        The verdicts, one per limit.
+        The verdicts, one a limit: the worst of the tests that judged it.
     settings : VariantSettings
         How the variant was run: threads, decoding, pinning, baseline, seed.
     evidence : Evidence
@@ -69,12 +71,6 @@ class Record:
     settings: VariantSettings = field(default_factory=VariantSettings)
     evidence: Evidence = field(default_factory=Evidence)
     errors: list[str] = field(default_factory=list)
-
-    def keep(self, outcome: GateRecord) -> None:
-        """Add the verdict on a limit, or replace an earlier one on the same limit."""
-        same = (outcome.measure, outcome.limit)
-        self.gates = [gate for gate in self.gates if (gate.measure, gate.limit) != same]
-        self.gates.append(outcome)
 
 
 @dataclass

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from pytest_infperf.records.record import Record
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import GateRecord
+
+PREFIX = "infperf."
+"""What the names of all properties start with."""
 
 
-def properties(record: Record, before: Record) -> Iterator[tuple[str, str]]:
-    """Yield name and value of what a variant's record holds and did not hold before the test."""
-    for name, measure in record.measures.items():
-        if measure != before.measures.get(name):
-            yield f"infperf.{name}", f"{measure.value:.9g} {measure.unit}"
-            if measure.low is not None or measure.high is not None:
-                interval = f"{_bound(measure.low)} {_bound(measure.high)}"
-                yield f"infperf.{name}.interval", interval
-    for gate in record.gates:
-        if gate not in before.gates:
-            yield f"infperf.gate.{gate.measure}", f"{gate.verdict}: {gate.limit}"
+def properties(
+    measures: Mapping[str, Measure], gates: Sequence[GateRecord]
+) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each measure that a test took, and of each verdict that it gave."""
+    for name, measure in measures.items():
+        yield f"{PREFIX}{name}", f"{measure.value:.9g} {measure.unit}"
+        if measure.low is not None or measure.high is not None:
+            interval = f"{_bound(measure.low)} {_bound(measure.high)}"
+            yield f"{PREFIX}{name}.interval", interval
+    for gate in gates:
+        tries = f", at try {gate.tries}" if gate.tries > 1 else ""
+        yield f"{PREFIX}gate.{gate.measure}", f"{gate.verdict}: {gate.limit}{tries}"
 
 
 def _bound(value: float | None) -> str:

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from pytest_infperf.records.record import Record, RunRecord, Verdict
 from pytest_infperf.report.characters import printable
-from pytest_infperf.report.problems import unmet_gates, variant_name
+from pytest_infperf.report.problems import (
+    at_try,
+    conclusion,
+    tried_again,
+    unmet_gates,
+    variant_name,
+)
 from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.columns import Column, filled_columns
 
@@ -28,7 +34,8 @@ def summary(run: RunRecord) -> str:
         return ""
     lines = ["## Inference", ""]
     problems = [*_unmet_gates(run.records), *_errors(run.records)]
-    lines += problems or ["Every limit is kept."]
+    lines += problems or [conclusion(run.records)]
+    lines += _retried(run.records)
     host = " ".join(str(run.host.get(k) or "") for k in ("instance_type", "cpu_model")).strip()
     for name in dict.fromkeys(record.suite for record in run.records):
         records = [record for record in run.records if record.suite == name]
@@ -49,7 +56,7 @@ def escape(text: str) -> str:
 
 
 def _table(records: Sequence[Record]) -> list[str]:
-    columns = filled_columns(records)
+    columns = filled_columns(records, always_shown=("verdict",))
     rule = "|".join("---:" if column.numeric else "---" for column in columns)
     return [
         table_row([escape(column.header) for column in columns]),
@@ -70,7 +77,17 @@ def _unmet_gates(records: Sequence[Record]) -> Iterator[str]:
         mark = _MARKS[cells.VERDICT_WORDS[gate.verdict]]
         source = f" ({escape(gate.source)})" if gate.source else ""
         remedy = f"\n  {escape(gate.remedy)}" if gate.remedy else ""
-        yield f"- {mark} {escape(f'{variant_name(record)} {gate.why}')}{source}{remedy}"
+        sentence = f"{variant_name(record)} {gate.why}{at_try(gate)}"
+        yield f"- {mark} {escape(sentence)}{source}{remedy}"
+
+
+def _retried(records: Sequence[Record]) -> Iterator[str]:
+    passed = [pair for pair in tried_again(records) if pair[1].verdict is Verdict.PASS]
+    if passed:
+        yield ""
+    for record, gate in passed:
+        sentence = f"{variant_name(record)} {gate.why}, passed{at_try(gate)}"
+        yield f"- {_MARKS[cells.VERDICT_WORDS[Verdict.PASS]]} {escape(sentence)}"
 
 
 def _errors(records: Sequence[Record]) -> Iterator[str]:

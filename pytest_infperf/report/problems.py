@@ -21,6 +21,38 @@ def unmet_gates(records: Sequence[Record]) -> Iterator[tuple[Record, GateRecord]
                     yield record, gate
 
 
+def tried_again(records: Sequence[Record]) -> Iterator[tuple[Record, GateRecord]]:
+    """Yield each verdict that a test did not give at its first try, with its record."""
+    return ((record, gate) for record in records for gate in record.gates if gate.tries > 1)
+
+
+def unjudged_gates(records: Sequence[Record]) -> Iterator[tuple[Record, GateRecord]]:
+    """Yield each limit that no test judged, with its record."""
+    return ((record, gate) for record in records for gate in record.gates if gate.tries < 1)
+
+
+def suites_without_verdict(records: Sequence[Record]) -> list[str]:
+    """Return the suites that were measured while no limit of them was judged."""
+    measured = dict.fromkeys(record.suite for record in records if record.measures)
+    judged = {record.suite for record in records if record.gates}
+    return [suite for suite in measured if suite not in judged]
+
+
+def conclusion(records: Sequence[Record]) -> str:
+    """Return the sentence about a run without problems."""
+    if not any(record.gates for record in records):
+        return "No limit was judged."
+    without = suites_without_verdict(records)
+    return " ".join(
+        ["Every limit is kept.", *(f"No limit of {name} was judged." for name in without)]
+    )
+
+
+def at_try(gate: GateRecord) -> str:
+    """Return the words for a verdict that a test gave at a later try."""
+    return f" at try {gate.tries}" if gate.tries > 1 else ""
+
+
 def reasons_for_slowness(record: Record) -> list[str]:
     """Return why a variant may be slower than the baseline, as seen when its artifact was built.
 

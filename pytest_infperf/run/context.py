@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_infperf.gates.judge import judge
 from pytest_infperf.gates.result import Result
+from pytest_infperf.gates.verdicts import Try
 from pytest_infperf.records.catalogue import Method
 from pytest_infperf.records.evidence import AgainstEvidence
 from pytest_infperf.records.measured import Measured
@@ -27,6 +28,8 @@ class VariantContext:
     revision_pair: RevisionPair | None
     """The variant at both revisions; None without another revision."""
     record: Record
+    attempt: Try
+    """The try of the test that measures."""
     gates: Sequence[Gate]
     budget_s: float
     """Measuring time of one test, in seconds."""
@@ -76,11 +79,22 @@ class VariantContext:
         """Report what is being done with the variant."""
         self.suite_run.report_progress(self.variant_id, text)
 
-    def result(self, parts: Sequence[Measured], gates: Sequence[Gate]) -> Result:
-        """Add the measures to the record, and return them as a result to check."""
-        for part in parts:
-            self.record.measures.update(part.measures)
-        return Result(parts, gates, self.record)
+    def result(
+        self, parts: Sequence[Measured], gates: Sequence[Gate], batch: int | None = None
+    ) -> Result:
+        """Enter the measures in the record, and return them as a result to check.
+
+        Parameters
+        ----------
+        parts : sequence of Measured
+            What was measured.
+        gates : sequence of Gate
+            The limits on it.
+        batch : int, optional
+            The number of samples of a query.
+        """
+        measuring = self.attempt.measured(parts, batch)
+        return Result(parts, gates, self.record, measuring.keep)
 
     def note_unable(self, failure: Exception) -> str:
         """Add to the record why the other revision cannot be measured, and return the reason."""

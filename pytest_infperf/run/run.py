@@ -14,6 +14,7 @@ from pytest_infperf.artifacts import models
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.cost.billing import billing
 from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
+from pytest_infperf.gates.verdicts import Try, VariantVerdicts
 from pytest_infperf.history.past import Past
 from pytest_infperf.host.fingerprint import fingerprint, host_names
 from pytest_infperf.records.record import Record
@@ -64,6 +65,7 @@ class Run:
     records: dict[tuple[str, str], Record] = field(default_factory=dict)
     host: dict[str, Any] = field(init=False)
     _suite: SuiteRun | None = field(init=False, default=None)
+    _verdicts: dict[tuple[str, str], VariantVerdicts] = field(init=False, default_factory=dict)
     _noticed: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -87,10 +89,23 @@ class Run:
         commit = self._other_revision.commit if self._other_revision else None
         return {"name": commit.name, "commit": commit.sha} if commit else None
 
-    def variant(self, configured: ConfiguredSuite, variant_id: str, table: TimesTable) -> Variant:
+    def variant(
+        self, configured: ConfiguredSuite, variant_id: str, table: TimesTable, test: str
+    ) -> Variant:
         """Start the worker of a variant, and return the variant to be measured.
 
         The workers of a suite end when a variant of another suite is started.
+
+        Parameters
+        ----------
+        configured : ConfiguredSuite
+            The suite.
+        variant_id : str
+            The id of the variant.
+        table : TimesTable
+            Where latencies are shown.
+        test : str
+            The node id of the test that measures; called again, it is tried again.
 
         Raises
         ------
@@ -100,20 +115,23 @@ class Run:
             If the variant cannot be built or started; the record has the reason.
         """
         suite_run = self._enter(configured)
-        record = self.record(configured.suite.name, variant_id)
-        if missing := configured.suite.variant(variant_id).missing_hardware():
-            record.evidence.skipped = missing
-            raise HardwareMissing(missing)
-        with self._noting_errors(record):
+        verdicts = self.verdicts_on(configured.suite.name, variant_id)
+        record, attempt = verdicts.record, verdicts.begin(test)
+        if lacking := configured.suite.variant(variant_id).missing_hardware():
+            record.evidence.skipped = lacking
+            raise HardwareMissing(lacking)
+        with _noting_errors(attempt):
             worker = suite_run.worker(variant_id)
         self._describe(record, suite_run, worker)
         pair = self._revision_pair(record, suite_run)
+        verdicts.gates = self._gates(suite_run, variant_id, pair)
         context = VariantContext(
             suite_run,
             variant_id,
             pair,
             record,
-            self._gates(suite_run, variant_id, pair),
+            attempt,
+            verdicts.gates,
             self.settings.budget_s or suite_run.policy.budget_s,
             self.host.get("usd_per_hour"),
             partial(self._past.values, record.suite, variant_id),
@@ -174,18 +192,11 @@ class Run:
         """Return the record of a variant; a new one at the first call."""
         return self.records.setdefault((suite, variant_id), Record(suite, variant_id))
 
-    def note_error(self, record: Record, failure: Exception) -> None:
-        """Add to a record why something could not be measured, but only once."""
-        if str(failure) not in record.errors:
-            record.errors.append(str(failure))
-
-    @contextmanager
-    def _noting_errors(self, record: Record) -> Iterator[None]:
-        try:
-            yield
-        except (UserError, WorkerError) as failure:
-            self.note_error(record, failure)
-            raise
+    def verdicts_on(self, suite: str, variant_id: str) -> VariantVerdicts:
+        """Return the verdicts of the tests on a variant, which its record shows."""
+        if (suite, variant_id) not in self._verdicts:
+            self._verdicts[suite, variant_id] = VariantVerdicts(self.record(suite, variant_id))
+        return self._verdicts[suite, variant_id]
 
     def _notice_once(self, text: str) -> None:
         if text not in self._noticed:
@@ -222,6 +233,15 @@ class Run:
             self._other_revision.close()
         if self.remote_sets:
             self.remote_sets.close()
+
+
+@contextmanager
+def _noting_errors(attempt: Try) -> Iterator[None]:
+    try:
+        yield
+    except (UserError, WorkerError) as failure:
+        attempt.note_error(failure)
+        raise
 
 
 LIBRARIES = (

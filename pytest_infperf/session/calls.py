@@ -1,41 +1,62 @@
 """The methods that the tests of a folder call on their `variant`, read from the source.
 
-Only calls on a function's parameter `variant` count; `json.load(file)` in the same file does not.
-The marker `infperf(calls=...)` declares calls that the source of the test does not show, such as
-those of an imported helper.
+Only what is called on a function's parameter `variant` counts: `json.load(file)` in the same file
+is another thing. Calls that the source does not show, such as those of an imported helper, are
+named by the marker `infperf(calls=...)`. The name of a load, sweep or protocol is read too, where
+it is a constant or made from the constants of `pytest.mark.parametrize`.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
+from itertools import product
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.records.catalogue import Method
+from pytest_infperf.records.catalogue import MeasureSpec, Method
+from pytest_infperf.records.points import parameter_of, point_of
 
 METHODS: tuple[Method, ...] = get_args(Method)
 _FIXTURE = "variant"
+_NAMED: Mapping[Method, str] = {"load": "name", "sweep": "parameter", "protocol": "name"}
+"""The methods that measure at points, and the parameter that names the load, sweep or protocol."""
 
-Calls = Mapping[str, frozenset[Method]]
-"""The methods that each function of a file calls, by the function's qualified name."""
+
+class Call(NamedTuple):
+    """A call of a method on `variant`."""
+
+    method: Method
+    name: str | None = None
+    """The load, sweep or protocol; None if it may be any, and for other methods."""
+
+    def measures(self, spec: MeasureSpec) -> bool:
+        """Return whether the call may take a measure."""
+        if spec.method != self.method:
+            return False
+        point = point_of(spec.name)
+        return self.name in (None, parameter_of(point) if self.method == "sweep" else point)
 
 
-def called_in_folder(folder: Path) -> set[Method]:
-    """Return the methods that the files of a suite's folder call.
+Calls = Mapping[str, frozenset[Call]]
+"""What each function of a file calls, by the function's qualified name."""
+
+
+def called_in_folder(folder: Path) -> set[Call]:
+    """Return what the files of a suite's folder call.
 
     All files count, because files that were not collected may be part of another run.
     """
-    calls = (called_in_file(path) for path in sorted(folder.glob("*.py")))
-    return {method for functions in calls for methods in functions.values() for method in methods}
+    files = (called_in_file(path) for path in sorted(folder.glob("*.py")))
+    return {call for functions in files for calls in functions.values() for call in calls}
 
 
-def called_by(function: Callable[..., Any]) -> frozenset[Method]:
-    """Return the methods that a test calls."""
+def called_by(function: Callable[..., Any]) -> frozenset[Call]:
+    """Return what one test calls."""
     inner = inspect.unwrap(function)
     code = getattr(inner, "__code__", None)
     if code is None:
@@ -45,7 +66,7 @@ def called_by(function: Callable[..., Any]) -> frozenset[Method]:
 
 @cache
 def called_in_file(path: Path) -> Calls:
-    """Return the methods that the functions of a file call; none if it is not valid Python."""
+    """Return what the functions of a file call; nothing for a file that is no Python."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError):  # pytest reports it if the file is collected
@@ -53,8 +74,8 @@ def called_in_file(path: Path) -> Calls:
     return {name: _called_on_variant(function) for name, function in _functions(tree, "")}
 
 
-def declared(marker: Mapping[str, Any], test_file: Path) -> set[Method]:
-    """Return the methods that the arguments of a marker `infperf` declare.
+def declared(marker: Mapping[str, Any], test_file: Path) -> set[Call]:
+    """Return the calls that the arguments of a marker `infperf` name.
 
     Raises
     ------
@@ -71,7 +92,7 @@ def declared(marker: Mapping[str, Any], test_file: Path) -> set[Method]:
                     f"{test_file}: the marker infperf does not know {word!r}; "
                     + (f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}")
                 )
-    return {method for method in METHODS if method in calls}
+    return {Call(method) for method in METHODS if method in calls}
 
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -88,16 +109,97 @@ def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, _Function]]:
             yield from _functions(child, prefix)
 
 
-def _called_on_variant(function: _Function) -> frozenset[Method]:
+def _called_on_variant(function: _Function) -> frozenset[Call]:
     arguments = function.args
     named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     if _FIXTURE not in (argument.arg for argument in named):
         return frozenset()
-    names = {
-        node.attr
-        for node in ast.walk(function)
+    nodes = list(ast.walk(function))
+    called = {id(node.func): node for node in nodes if isinstance(node, ast.Call)}
+    stored = {
+        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    parameters = {
+        name: values for name, values in _parametrized(function).items() if name not in stored
+    }
+    return frozenset(
+        call
+        for node in nodes
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == _FIXTURE
-    }
-    return frozenset(method for method in METHODS if method in names)
+        for call in _calls(node.attr, called.get(id(node)), parameters)
+    )
+
+
+def _calls(name: str, call: ast.Call | None, parameters: Mapping[str, Sequence[Any]]) -> set[Call]:
+    """Return the calls that one use of a method may be; `call` is None where it is not called."""
+    method = next((method for method in METHODS if method == name), None)
+    if method is None:
+        return set()
+    if method not in _NAMED:
+        return {Call(method)}
+    arguments = [] if call is None else [*call.args]
+    if call:
+        arguments += [each.value for each in call.keywords if each.arg == _NAMED[method]]
+    texts = _texts(arguments[0], parameters) if arguments else None
+    return {Call(method)} if texts is None else {Call(method, text) for text in texts}
+
+
+def _texts(node: ast.expr, parameters: Mapping[str, Sequence[Any]]) -> set[str] | None:
+    """Return the values of a constant, a parameter or an f-string of these; None for others."""
+    match node:
+        case ast.Constant(value=value):
+            return {str(value)}
+        case ast.Name(id=name) if name in parameters:
+            return {str(value) for value in parameters[name]}
+        case ast.FormattedValue(value=value, conversion=-1, format_spec=None):
+            return _texts(value, parameters)
+        case ast.JoinedStr(values=values):
+            parts = [_texts(value, parameters) for value in values]
+            if all(part is not None for part in parts):
+                return {"".join(texts) for texts in product(*(part or () for part in parts))}
+    return None
+
+
+def _parametrized(function: _Function) -> dict[str, Sequence[Any]]:
+    """Return the constant values of a function's parameters in `pytest.mark.parametrize`."""
+    values: dict[str, Sequence[Any]] = {}
+    for decorator in function.decorator_list:
+        match decorator:
+            case ast.Call(
+                func=ast.Attribute(attr="parametrize"), args=[ast.Constant(value=str(name)), given]
+            ) if name.isidentifier():
+                constants = _constants(given)
+                if constants is not None:
+                    values[name] = constants
+    return values
+
+
+def _constants(node: ast.expr) -> Sequence[Any] | None:
+    try:
+        found = ast.literal_eval(node)
+    except ValueError:
+        return None
+    return found if isinstance(found, list | tuple) else None
+
+
+def points_named(
+    called: Iterable[Call], sweeps: Mapping[str, Sequence[str]]
+) -> dict[Method, set[str]]:
+    """Return the points that calls ask for, by method; none for a method that may ask for any.
+
+    Parameters
+    ----------
+    called : iterable of Call
+        The calls.
+    sweeps : mapping of str to sequence of str
+        The points of each sweep, by its parameter.
+    """
+    points: dict[Method, set[str]] = {}
+    open_ended = {call.method for call in called if call.name is None}
+    for method, name in called:
+        if name is not None and method not in open_ended:
+            more = {name, *sweeps.get(name, ())} if method == "sweep" else {name}
+            points.setdefault(method, set()).update(more)
+    return points

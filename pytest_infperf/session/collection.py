@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.records.catalogue import Method
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.session import calls
+from pytest_infperf.session.calls import Call
+from pytest_infperf.session.register import TestRegister
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SUITE_FILE, suite_beside, suite_names_below
@@ -62,8 +63,10 @@ class Collection:
     additions: Additions
     suites: dict[Path, ConfiguredSuite] = field(default_factory=dict)
     """The suites by their folder."""
-    measured_by: dict[str, set[Method]] = field(default_factory=dict)
-    """The methods that the tests of each suite call."""
+    called: dict[str, set[Call]] = field(default_factory=dict)
+    """What the tests of each suite call."""
+    tests: TestRegister = field(default_factory=TestRegister)
+    """The tests of each variant."""
     _all_loaded: bool = True
 
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
@@ -89,7 +92,8 @@ class Collection:
             self._all_loaded = False
             raise
         suite = configured.suite
-        called = self.measured_by.setdefault(suite.name, calls.called_in_folder(test_file.parent))
+        self.tests.collected_files.add(test_file.resolve())
+        called = self.called.setdefault(suite.name, calls.called_in_folder(test_file.parent))
         called |= calls.declared(marker, test_file)
         return [
             VariantParam(configured, variant_id)
@@ -156,7 +160,14 @@ class Collection:
             configured.suite.name: SuiteFacts(
                 variants=configured.suite.variant_ids,
                 catalogue=configured.catalogue,
-                measured_by=self.measured_by[configured.suite.name],
+                measured_by={call.method for call in self.called[configured.suite.name]},
+                points=calls.points_named(
+                    self.called[configured.suite.name],
+                    {sweep.parameter: sweep.points for sweep in configured.suite.sweeps},
+                ),
+                swept_variants={
+                    sweep.parameter: sweep.variants for sweep in configured.suite.sweeps
+                },
                 baseline=configured.baseline_id,
                 budget_s=self.settings.budget_s,
                 requests_at=configured.requests_at,

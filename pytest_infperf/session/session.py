@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.errors import GateBroken
 from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.ledger import Ledger
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import Record, RunRecord
+from pytest_infperf.records.record import RunRecord
 from pytest_infperf.report import github, junit
 from pytest_infperf.report.history_panels import suite_histories
+from pytest_infperf.report.problems import (
+    suites_without_verdict,
+    tried_again,
+    unjudged_gates,
+    variant_name,
+)
 from pytest_infperf.report.progress import Progress
 from pytest_infperf.report.terminal import render
 from pytest_infperf.repository.revision import revision
 from pytest_infperf.run.run import Run
 from pytest_infperf.run.suite_run import RemoteSetRunner
-from pytest_infperf.session import calls
+from pytest_infperf.session import calls, limits_file
 from pytest_infperf.session.collection import Additions, Collection, VariantParam, grouped
 from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Thresholds, read
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a test ended, or its teardown."""
+
+    passed: bool
+    failure: BaseException | None = None
+    """The error that it failed with, other than a broken limit."""
+    torn_down: bool = False
+    """Whether this is the end of the test's teardown."""
 
 
 class Session:
@@ -84,7 +100,6 @@ class Session:
         self.run = Run(
             settings, thresholds, progress.phase, self.notices.append, facts, remote_sets
         )
-        self._reported: dict[tuple[str, str], Record] = {}
         self._has_all_pages = True
         self._ledger = Ledger(
             settings.json if keeps_records else None,
@@ -97,7 +112,7 @@ class Session:
         )
 
     def header(self) -> str:
-        """Return the line for pytest's header: version, host, budget, other revision."""
+        """Return the line for pytest's header: version, host, budget, limits, other revision."""
         settings, host = self.settings, self.run.host
         budget_s = settings.budget_s or self.thresholds.policy("").budget_s
         parts = [
@@ -105,22 +120,39 @@ class Session:
             f"on {', '.join(host_names(host)) or 'an unknown CPU'}",
             f"{host['logical_cores']} cores",
             f"budget {format_value(budget_s, 's')} a test",
+            limits_file.named(settings),
         ]
         if against := self.run.against:
             parts.append(f"against {against['name']} ({against['commit'][:10]})")
         return ", ".join(parts)
 
     def measures_latency(self, test: Callable[..., Any], marker: Mapping[str, Any]) -> bool:
-        """Return whether a test calls `variant.latency`, by its source or its marker."""
-        return "latency" in calls.called_by(test) or "latency" in marker.get("calls", ())
+        """Return whether a test calls `variant.latency`, as its source or its marker says."""
+        return any(
+            call.method == "latency" for call in calls.called_by(test)
+        ) or "latency" in marker.get("calls", ())
 
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
         """Return the parameters of a test's `variant` (see `Collection.params`)."""
         return self.collection.params(test_file, marker)
 
+    def generated(
+        self,
+        param: VariantParam,
+        nodeid: str,
+        function: Callable[..., Any],
+        marker: Mapping[str, Any],
+    ) -> None:
+        """Add a test that this run may select."""
+        called = calls.called_by(function) | calls.declared(marker, Path(nodeid))
+        self.collection.tests.generated(param.key, nodeid, called)
+
     def arrange(self, params: Sequence[VariantParam | None]) -> list[int]:
         """Check the collected tests, and return the order in which they run."""
         self.collection.check()
+        self.notices += limits_file.left_aside(
+            self.settings, [configured.suite for configured in self.collection.suites.values()]
+        )
         for param in filter(None, params):
             chosen = self.run.selected.setdefault(param.configured.suite.name, [])
             missing = param.configured.suite.variant(param.variant_id).missing_hardware()
@@ -132,26 +164,26 @@ class Session:
         return grouped(params)
 
     def report(
-        self, param: VariantParam, raised: BaseException | None
+        self, param: VariantParam, nodeid: str, ended: Ended
     ) -> tuple[RunRecord, list[tuple[str, str]]]:
-        """Return the record of a test's variant, and its new entries as JUnit properties.
+        """Return the record of a test's variant, and what the test found as JUnit properties.
 
         Parameters
         ----------
         param : VariantParam
             The parameter `variant` of the test.
-        raised : BaseException or None
-            The exception of the test. An error other than a broken gate is added to the record.
+        nodeid : str
+            The test.
+        ended : Ended
+            How the test or its teardown ended.
         """
-        record = self.run.record(*param.key)
-        if isinstance(raised, Exception) and not isinstance(raised, GateBroken):
-            self.run.note_error(record, raised)
-        before = self._reported.get(param.key, Record(record.suite, record.variant))
-        properties = list(junit.properties(record, before))
-        self._reported[param.key] = replace(
-            record, measures=dict(record.measures), gates=list(record.gates)
-        )
-        return RunRecord(self.run.host, None, [record]), properties
+        verdicts, tests = self.run.verdicts_on(*param.key), self.collection.tests
+        verdicts.end(nodeid, ended.failure, torn_down=ended.torn_down)
+        tests.ended(nodeid, passed=ended.passed)
+        folder = param.configured.suite.folder
+        verdicts.name_unjudged(lambda gate: tests.may_measure(param.key, folder, gate.spec))
+        record = RunRecord(self.run.host, None, [verdicts.record])
+        return record, list(junit.properties(*verdicts.found_by(nodeid)))
 
     def enter(self, run: RunRecord) -> None:
         """Add the records in a test's report, which may come from another process."""
@@ -188,6 +220,8 @@ class Session:
         measured = any(ledger.run.records for ledger in self.ledgers)
         if self._keeps_records and not measured and not self.run.selected:
             self.notices += self._describe_unused()
+        if self._keeps_records:
+            self.notices += self._doubts()
 
     def _describe_unused(self) -> Iterator[str]:
         """Yield a notice for what was asked for in vain, as no test of a suite ran."""
@@ -199,10 +233,33 @@ class Session:
             names = ", ".join(f"[{name}]" for name in self.thresholds.suites)
             yield f"the limits of {names} in {self.settings.thresholds} were not judged: {reason}"
 
+    def _doubts(self) -> Iterator[str]:
+        """Yield what a reader of the verdicts must know: tries, and limits that were not judged.
+
+        Workers of xdist leave this to their controller; the nodes of a fleet pass it on.
+        """
+        for record, gate in tried_again(self._ledger.run.records):
+            words = {"pass": "passed", "fail": "failed", "inconclusive": "was inconclusive"}
+            yield f"{variant_name(record)} {gate.measure} {words[gate.verdict]} at try {gate.tries}"
+        for record, gate in unjudged_gates(self._ledger.run.records):
+            yield f"{variant_name(record)} {gate.why} ({gate.source}): the run fails"
+        for suite in suites_without_verdict(self._ledger.run.records):
+            yield limits_file.measured_without(suite, self.settings)
+
     @property
-    def incomplete(self) -> bool:
-        """Whether a file of the run could not be written."""
-        return not self._has_all_pages or any(ledger.unwritten for ledger in self.ledgers)
+    def fails(self) -> bool:
+        """Whether the run fails even if every test passed.
+
+        It does if a file could not be written, or a limit was not judged; with --infperf-strict
+        also if a suite was measured without a limit.
+        """
+        records = [record for ledger in self.ledgers for record in ledger.run.records]
+        return (
+            not self._has_all_pages
+            or any(ledger.unwritten for ledger in self.ledgers)
+            or any(unjudged_gates(records))
+            or (self.settings.strict and any(suites_without_verdict(records)))
+        )
 
     def write_reports(self) -> None:
         """Write the page and the summary of a CI job, if they were requested."""

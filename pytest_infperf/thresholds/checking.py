@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from pytest_infperf.records.catalogue import Catalogue, Method
-from pytest_infperf.records.points import point_of
+from pytest_infperf.records.points import parameter_of, point_of
 from pytest_infperf.thresholds.location import Location
 from pytest_infperf.thresholds.problems import ProblemCollector
 from pytest_infperf.thresholds.resolving import resolve
@@ -39,6 +40,10 @@ class SuiteFacts:
     """Value of --infperf-budget in seconds, which takes precedence over the file's."""
     requests_at: Mapping[str, int] = field(default_factory=dict)
     """Number of single requests at each point that has a fixed number, such as a protocol."""
+    points: Mapping[Method, Collection[str]] = field(default_factory=dict)
+    """Points that the tests ask for, by method; a method that may ask for any is left out."""
+    swept_variants: Mapping[str, str] = field(default_factory=dict)
+    """Glob over the variants that a sweep is measured for, by the sweep's parameter."""
 
 
 def check_suite(
@@ -65,12 +70,7 @@ def check_suite(
     for path, gates in section.gate_tables():
         for measure, limits in gates.items():
             location = suite.in_table(*path).at_measure(measure)
-            checker.check(location, measure, limits, _variants_of(path, facts.variants))
-
-
-def _variants_of(path: Sequence[str], variants: Sequence[str]) -> Collection[str]:
-    """Return the variants that a table of gates applies to."""
-    return {path[1]} if path[0] == "variants" else set(variants)
+            checker.check(location, measure, limits, path[1] if len(path) > 1 else None)
 
 
 @dataclass(frozen=True)
@@ -81,18 +81,34 @@ class _GateChecker:
     baseline: str | None
     problems: ProblemCollector
 
-    def check(
-        self, location: Location, measure: str, limits: Limits, variants: Collection[str]
-    ) -> None:
+    def check(self, location: Location, measure: str, limits: Limits, variant: str | None) -> None:
+        """Check the limits of a measure, which are for one variant or for all (None)."""
         resolved = resolve(measure, limits, self.facts.catalogue, location, self.problems)
         if resolved is None:
             return
         spec, resolved_limits = resolved
+        variants = self.facts.variants if variant is None else [variant]
         if spec.method not in self.facts.measured_by:
             self.problems.add(
                 location,
                 f"no test of this suite measures it: none calls variant.{spec.method}()",
                 f"Add a test that calls variant.{spec.method}().check().",
+            )
+        elif (point := point_of(spec.name)) not in self.facts.points.get(spec.method, (point,)):
+            name = parameter_of(point) if spec.method == "sweep" else point
+            call = f"variant.{spec.method}({toml_string(name)})"
+            self.problems.add(
+                location,
+                f"no test of this suite measures it: none calls {call}",
+                f"Add a test that calls {call}.check().",
+            )
+        parameter = parameter_of(point_of(spec.name))
+        swept = self.facts.swept_variants.get(parameter) if spec.method == "sweep" else None
+        if variant is not None and swept is not None and not fnmatchcase(variant, swept):
+            self.problems.add(
+                location,
+                f"the sweep of {parameter} is not measured for this variant, only for {swept}",
+                f"Remove the limit, or let the sweep's variants include {toml_string(variant)}.",
             )
         if spec.percentile is not None and spec.method != "load":
             queries = self._queries_needed(spec.percentile)

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_infperf.errors import GateBroken
 from pytest_infperf.gates.result import Result
+from pytest_infperf.gates.verdicts import VariantVerdicts
 from pytest_infperf.records.catalogue import Catalogue
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
@@ -22,7 +23,9 @@ def result(*gated: str) -> Result:
         for spec in specs
         if spec
     ]
-    return Result([TIMES], gates, Record("translation", "onnx"))
+    verdicts = VariantVerdicts(Record("translation", "onnx"))
+    measuring = verdicts.begin("test_latency").measured([TIMES])
+    return Result([TIMES], gates, verdicts.record, measuring.keep)
 
 
 def test_a_result_is_indexed_by_the_name_of_a_measure() -> None:

@@ -89,6 +89,7 @@ def test_limits_at_a_point_and_on_growth_fail_the_sweeps_test(swept: Project) ->
         ("growth = { max = 1 }", ["needs the name of a sweep", "growth.at.batch"]),
         ("latency_p99.at = 3", ["must be a table of points, not 3"]),
         ('latency_p50.at."jmeter-60x12" = { max = "1 s" }', ["none calls variant.protocol()"]),
+        ('latency_p50.at."length=10" = { max = "1 s" }', ['none calls variant.sweep("length")']),
     ],
 )
 def test_an_invalid_point_is_a_usage_error(swept: Project, gate: str, words: list[str]) -> None:
@@ -100,7 +101,18 @@ def test_an_invalid_point_is_a_usage_error(swept: Project, gate: str, words: lis
         assert word in outcome.words
 
 
-def test_a_sweep_is_skipped_for_other_variants(swept: Project) -> None:
+def test_a_limit_on_a_sweep_that_is_for_other_variants_is_a_usage_error(swept: Project) -> None:
+    swept.tests('def test_length(variant): variant.sweep("length").check()\n')
+    swept.thresholds('[echo.variants.slow]\nlatency_p50.at."length=10" = { max = "1 s" }\n')
+    outcome = swept.collect()
+    assert outcome.ret == pytest.ExitCode.USAGE_ERROR
+    words = (
+        'thresholds.toml:3: [echo.variants.slow] latency_p50.at."length=10": the sweep of length'
+    )
+    assert f"{words} is not measured for this variant, only for fa*" in outcome.words
+
+
+def test_a_sweep_of_lengths_is_measured_for_the_variants_that_it_names(swept: Project) -> None:
     swept.tests('def test_length(variant): variant.sweep("length").check()\n')
     outcome = swept.measure_here("-rs")
     outcome.assert_outcomes(passed=1, skipped=1)

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.session import calls
+from pytest_infperf.session.calls import Call
 
 
 def written(folder: Path, text: str, name: str = "test_it.py") -> Path:
@@ -38,11 +39,65 @@ def test_calls_on_the_parameter_count_in_functions_classes_and_blocks(tmp_path: 
         """,
     )
     assert calls.called_in_file(path) == {
-        "test_latency": {"latency"},
-        "TestMore.test_rest": {"load", "quality"},
-        "check": {"throughput"},
+        "test_latency": {Call("latency")},
+        "TestMore.test_rest": {Call("load"), Call("quality")},
+        "check": {Call("throughput")},
     }
-    assert calls.called_in_folder(tmp_path) == {"latency", "load", "quality", "throughput"}
+    called = {call.method for call in calls.called_in_folder(tmp_path)}
+    assert called == {"latency", "load", "quality", "throughput"}
+
+
+@pytest.mark.parametrize(
+    ("decorators", "call", "names"),
+    [
+        ("", 'load("users=4")', {"users=4"}),
+        ("", 'load(name="users=4")', {"users=4"}),
+        ("", 'sweep("length")', {"length"}),
+        ("", 'sweep(parameter="length")', {"length"}),
+        ("", 'protocol("jmeter-60x12")', {"jmeter-60x12"}),
+        ("", "load(LOAD)", {None}),
+        ("", "load(*names)", {None}),
+        ("", 'load("users=4" if x else "users=1")', {None}),
+        ('@pytest.mark.parametrize("x", [1, 4])', 'load(f"users={x}")', {"users=1", "users=4"}),
+        ('@pytest.mark.parametrize("x", ("Server", "soak"))', "load(x)", {"Server", "soak"}),
+        ('@pytest.mark.parametrize("x", [1, 4])', 'load(f"users={x + 1}")', {None}),
+        ('@pytest.mark.parametrize("x", [1, 4])', 'load(f"users={x:02}")', {None}),
+        ('@pytest.mark.parametrize("x", COUNTS)', 'load(f"users={x}")', {None}),
+        ('@pytest.mark.parametrize("x", [pytest.param(1)])', 'load(f"users={x}")', {None}),
+    ],
+)
+def test_the_names_of_points_are_read_where_they_are_constants(
+    tmp_path: Path, decorators: str, call: str, names: set[str | None]
+) -> None:
+    path = written(
+        tmp_path, f"import pytest\n{decorators}\ndef test_it(variant, x=0): variant.{call}\n"
+    )
+    assert {name for _, name in calls.called_in_file(path)["test_it"]} == names
+
+
+def test_a_parameter_that_the_test_overwrites_may_be_anything(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+        import pytest
+
+        @pytest.mark.parametrize("name", ["users=1"])
+        def test_it(variant, name):
+            for name in names(name):
+                variant.load(name).check()
+        """,
+    )
+    assert calls.called_in_file(path) == {"test_it": {Call("load")}}
+
+
+def test_points_are_left_open_where_one_call_may_be_any() -> None:
+    sweeps = {"length": ["length=10", "length=100"]}
+    assert calls.points_named([Call("sweep", "length"), Call("latency")], sweeps) == {
+        "sweep": {"length", "length=10", "length=100"}
+    }
+    named = [Call("load", "users=4"), Call("load", "soak")]
+    assert calls.points_named(named, {}) == {"load": {"users=4", "soak"}}
+    assert calls.points_named([*named, Call("load")], {}) == {}
 
 
 def test_calls_on_other_objects_do_not_count(tmp_path: Path) -> None:
@@ -75,15 +130,16 @@ def decorated(variant: Any) -> None:
     variant.latency()
 
 
-def test_calls_of_a_function_are_read_from_its_source() -> None:
-    assert calls.called_by(decorated) == {"latency"}
-    assert calls.called_by(test_calls_of_a_function_are_read_from_its_source) == frozenset()
+def test_the_calls_of_one_function_are_found_by_its_source() -> None:
+    assert calls.called_by(decorated) == {Call("latency")}
+    assert calls.called_by(test_the_calls_of_one_function_are_found_by_its_source) == frozenset()
     assert calls.called_by(len) == frozenset()
 
 
-def test_the_marker_refuses_unknown_arguments_and_methods(tmp_path: Path) -> None:
-    assert calls.declared({"calls": "sweep"}, tmp_path) == {"sweep"}
-    assert calls.declared({"calls": ["sweep", "load"]}, tmp_path) == {"sweep", "load"}
+def test_the_marker_names_methods_and_nothing_else(tmp_path: Path) -> None:
+    assert calls.declared({"calls": "sweep"}, tmp_path) == {Call("sweep")}
+    both = {Call("sweep"), Call("load")}
+    assert calls.declared({"calls": ["sweep", "load"]}, tmp_path) == both
     with pytest.raises(UserError, match="does not know 'latncy'; did you mean latency"):
         calls.declared({"calls": ["latncy"]}, tmp_path)
     with pytest.raises(UserError, match="does not know 'call'; did you mean calls"):

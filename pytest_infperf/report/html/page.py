@@ -12,7 +12,13 @@ from pytest_infperf.records.record import Record, RunRecord, Verdict
 from pytest_infperf.report.history_panels import HistoryPanels
 from pytest_infperf.report.html.suite_section import suite_section
 from pytest_infperf.report.html.templates import template
-from pytest_infperf.report.problems import unmet_gates, variant_name
+from pytest_infperf.report.problems import (
+    at_try,
+    conclusion,
+    tried_again,
+    unmet_gates,
+    variant_name,
+)
 
 _REQUIRED = ("jinja2", "matplotlib")
 _MARKS = {Verdict.PASS: "pass", Verdict.FAIL: "fail", Verdict.INCONCLUSIVE: "inconclusive"}
@@ -60,7 +66,9 @@ def page(run: RunRecord, histories: Mapping[str, HistoryPanels] = {}) -> str:
             run=run,
             counts=counts,
             verdict=_verdict(counts),
+            conclusion=conclusion(run.records),
             problems=list(_problems(run.records)),
+            retried=list(_retried(run.records)),
             suites=[suite_section(suite, run, histories.get(suite, {})) for suite in suites],
             host_name=", ".join(host_names(run.host)) or "unknown CPU",
             host=[
@@ -77,12 +85,19 @@ def _verdict(counts: Mapping[str, int]) -> str:
 
 def _problems(records: Sequence[Record]) -> Iterator[Problem]:
     for record, gate in unmet_gates(records):
-        yield Problem(
-            _MARKS[gate.verdict], variant_name(record), gate.why, gate.remedy, gate.source
-        )
+        why = f"{gate.why}{at_try(gate)}"
+        yield Problem(_MARKS[gate.verdict], variant_name(record), why, gate.remedy, gate.source)
     for record in records:
         for error in record.errors:
             yield Problem("error", variant_name(record), error)
+
+
+def _retried(records: Sequence[Record]) -> Iterator[Problem]:
+    """Yield the limits that were kept, yet not at the first try."""
+    for record, gate in tried_again(records):
+        if gate.verdict is Verdict.PASS:
+            why = f"{gate.why}, passed{at_try(gate)}"
+            yield Problem("pass", variant_name(record), why, source=gate.source)
 
 
 def _host_value(value: object) -> str:

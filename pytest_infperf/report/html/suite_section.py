@@ -11,7 +11,7 @@ from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.report.history_panels import HistoryPanels
 from pytest_infperf.report.html.figures import Figure, figures
-from pytest_infperf.report.problems import reasons_for_slowness
+from pytest_infperf.report.problems import at_try, reasons_for_slowness
 from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.cells import Cell
 from pytest_infperf.report.tables.columns import Column, filled_columns
@@ -52,7 +52,7 @@ class SuiteSection:
 def suite_section(suite: str, run: RunRecord, history: HistoryPanels) -> SuiteSection:
     records = [record for record in run.records if record.suite == suite]
     baselines = (record.settings.baseline_id for record in records)
-    columns = filled_columns(records)
+    columns = filled_columns(records, always_shown=("verdict",))
     # A wide table scrolls; the verdict must be visible without scrolling.
     columns.sort(key=lambda column: {"variant": 0, "verdict": 1}.get(column.key, 2))
     return SuiteSection(
@@ -116,6 +116,9 @@ def _capacity_tables(suite: str, run: RunRecord) -> list[PageTable]:
 def _details(record: Record) -> str:
     settings, evidence = in_json(record.settings), in_json(record.evidence)
     evidence.pop("latency_percentiles_s", None)
-    gates = [f"{gate.verdict}: {gate.why} ({gate.limit}, {gate.source})" for gate in record.gates]
+    gates = [
+        f"{gate.verdict}{at_try(gate)}: {gate.why} ({gate.limit}, {gate.source})"
+        for gate in record.gates
+    ]
     details = {"settings": settings, "evidence": evidence, "gates": gates}
     return json.dumps(details, indent=2, ensure_ascii=False)

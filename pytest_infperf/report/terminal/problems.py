@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_infperf.records.record import Record
-from pytest_infperf.report.problems import reasons_for_slowness, unmet_gates, variant_name
+from pytest_infperf.records.record import Record, Verdict
+from pytest_infperf.report.problems import (
+    at_try,
+    reasons_for_slowness,
+    tried_again,
+    unmet_gates,
+    variant_name,
+)
 from pytest_infperf.report.tables import cells
 
 _MAX_ERROR_LINES = 6
@@ -16,8 +22,7 @@ _MAX_ERROR_LINES = 6
 @dataclass(frozen=True)
 class Problem:
     word: str
-    """Kind of problem, which begins the first line: FAIL, INCONCLUSIVE, ERROR, NOT FINITE or
-    SLOWER."""
+    """Kind of problem, which begins the first line, such as FAIL, INCONCLUSIVE or RETRIED."""
     headline: str
     remarks: Sequence[str] = ()
     """Remedies and reasons, for the indented lines below."""
@@ -30,7 +35,11 @@ def problems(records: Sequence[Record]) -> Iterator[Problem]:
         # What the backend saw when building tells why the variant may not be faster.
         doubts = record.evidence.doubts or [] if gate.measure == "speedup" else []
         remarks = [remark for remark in (gate.remedy, *doubts) if remark]
-        yield Problem(gate.verdict.name, f"{variant_name(record)} {gate.why}{source}", remarks)
+        headline = f"{variant_name(record)} {gate.why}{at_try(gate)}{source}"
+        yield Problem(gate.verdict.name, headline, remarks)
+    for record, gate in tried_again(records):
+        if gate.verdict is Verdict.PASS:
+            yield Problem("RETRIED", f"{variant_name(record)} {gate.why}, passed{at_try(gate)}")
     for record in records:
         for error in record.errors:
             yield _error(record, error)

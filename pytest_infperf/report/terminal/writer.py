@@ -27,6 +27,7 @@ STYLES = {
     "ERROR": "bold magenta",
     "NOT FINITE": "bold red",
     "SLOWER": "yellow",
+    "RETRIED": "yellow",
 }
 """Style of the words for verdicts and kinds of problems."""
 INDENT = "    "

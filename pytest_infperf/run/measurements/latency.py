@@ -81,8 +81,8 @@ class LatencyMeasurement:
             seed=context.seed,
             decided=all_decided(latency_gates),
         )
+        context.attempt.measured([measured])  # kept if the pairs cannot be measured
         record = context.record
-        record.measures.update(measured.measures)
         record.evidence.latency_percentiles_s = quantile.distribution(measured.times_s)
         record.evidence.contaminated_blocks = queries.chances.counts()
         return measured

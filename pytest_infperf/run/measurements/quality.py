@@ -9,7 +9,6 @@ from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.gates.result import Result
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.records.evidence import NotFiniteOutputs
-from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.context import VariantContext
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -28,8 +27,8 @@ def measure_quality(context: VariantContext, batch: int) -> Result:
         baseline = run.scored_set(run.baseline_id, batch)
     before, missing = _before(context, batch)
     measured = replace(run.scoring.quality(outputs, baseline, before), missing=missing)
-    _enter_evidence(context, outputs, measured)
-    return context.result([measured], context.gates_of("quality"))
+    _enter_evidence(context, outputs)
+    return context.result([measured], context.gates_of("quality"), batch)
 
 
 def _before(context: VariantContext, batch: int) -> tuple[SetRun | None, dict[str, str]]:
@@ -43,7 +42,7 @@ def _before(context: VariantContext, batch: int) -> tuple[SetRun | None, dict[st
         return None, dict.fromkeys(context.suite_run.scoring.names, reason)
 
 
-def _enter_evidence(context: VariantContext, outputs: SetRun, measured: Measured) -> None:
+def _enter_evidence(context: VariantContext, outputs: SetRun) -> None:
     metrics, evidence = context.suite_run.configured.metrics, context.record.evidence
     if outputs.shares:
         evidence.quality_shares = dict(outputs.shares)
@@ -55,6 +54,3 @@ def _enter_evidence(context: VariantContext, outputs: SetRun, measured: Measured
             [outputs.numbers[position] for position in positions[:_NAMED_SAMPLES]],
         )
     evidence.signatures = {metric.name: metric.signature() for metric in metrics}
-    evidence.differences = dict(measured.differences)
-    if context.revision_pair:
-        context.against.changes = dict(measured.changes)

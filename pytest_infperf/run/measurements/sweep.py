@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from pytest_infperf import errors
 from pytest_infperf.errors import NotForVariant
-from pytest_infperf.gates.result import Result
+from pytest_infperf.gates.result import Result, is_decided
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.measure.sweep import SweepPoint, measure_sweep as measure_points
 from pytest_infperf.records.points import base_of
@@ -41,7 +41,7 @@ def measure_sweep(context: VariantContext, parameter: str) -> Result:
             budget_s=context.budget_s,
             confidence=context.confidence,
             seed=context.seed,
-            decided=lambda parts: Result(parts, gates, context.record).is_decided,
+            decided=lambda parts: is_decided(parts, gates),
         )
     return context.result(parts, gates)
 

@@ -21,8 +21,7 @@ def measure_throughput(context: VariantContext, batch: int) -> Result:
     if context.baseline_id and any(map(is_relative, gates)):
         baseline = _throughput(context, context.baseline_id, batch)
         measured = replace(measured, baseline=baseline.measures)
-    context.record.settings.batch = batch
-    return context.result([measured], gates)
+    return context.result([measured], gates, batch)
 
 
 def _throughput(context: VariantContext, variant_id: str, batch: int) -> Measured:
