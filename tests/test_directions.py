@@ -155,7 +155,9 @@ def test_heavy_packages_are_imported_where_they_are_used(room: str) -> None:
     """Nothing that the plugin imports on top brings a runtime along."""
     runtimes = {"torch", "transformers", "onnxruntime", "onnx", "optimum", "ctranslate2"}
     heavy = runtimes | {"scipy", "ray"}
-    for module in (module for module in MODULES if room_of(module) == room):
+    modules = [module for module in MODULES if room_of(module) == room]
+    assert modules
+    for module in modules:
         on_top = {name.split(".")[0] for name in imported(module, deferred=False)}
         if ".seq2seq" not in module and "marian" not in module:
             assert not on_top & heavy, module

@@ -138,5 +138,6 @@ def test_the_allocator_that_ray_preloads_is_left_out(
 
 
 def test_ray_preloads_the_allocator_that_is_left_out() -> None:
-    services = pytest.importorskip("ray._private.services")
+    from ray._private import services
+
     assert user_thread_settings({"LD_PRELOAD": services.JEMALLOC_SO}) == {}

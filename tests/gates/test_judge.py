@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from pytest_infperf.gates.judge import judge
 from pytest_infperf.records.catalogue import Catalogue, LimitRule, quality_spec
@@ -69,17 +69,23 @@ def test_a_lower_limit_is_met_by_an_interval_at_or_above_it(
     assert judged_speedup(low, high).verdict is verdict
 
 
+def verdict_of(is_met: bool, is_broken: bool) -> Verdict:
+    return Verdict.PASS if is_met else Verdict.FAIL if is_broken else Verdict.INCONCLUSIVE
+
+
 @given(st.floats(0.5, 3), st.floats(0, 1), st.floats(0.5, 3))
-def test_upper_and_lower_limits_mirror_each_other(low: float, width: float, limit: float) -> None:
-    measured = speedup(low + width / 2, low, low + width)
+@example(1.0, 0.0, 1.0)
+@example(1.0, 0.5, 1.0)
+@example(1.0, 0.5, 1.5)
+def test_the_whole_interval_must_be_on_the_right_side(
+    low: float, width: float, limit: float
+) -> None:
+    high = low + width
+    measured = speedup(low + width / 2, low, high)
     at_least = judge(gate("speedup", "min", limit), measured).verdict
     at_most = judge(gate("speedup", "max", limit), measured).verdict
-    if at_least is Verdict.INCONCLUSIVE:
-        assert at_most is Verdict.INCONCLUSIVE or low + width == limit
-    if at_least is Verdict.FAIL:
-        assert at_most is Verdict.PASS
-    if at_least is Verdict.PASS:
-        assert at_most is (Verdict.FAIL if low > limit else at_most)
+    assert at_least is verdict_of(is_met=low >= limit, is_broken=high < limit)
+    assert at_most is verdict_of(is_met=high <= limit, is_broken=low > limit)
 
 
 @given(st.floats(0.5, 3), st.floats(0, 1), st.floats(0.5, 3), st.floats(0, 1), st.floats(0, 1))

@@ -41,7 +41,6 @@ def test_counters_are_preferred_to_the_estimate(tmp_path: Path) -> None:
 
 
 def test_without_counters_energy_is_estimated(tmp_path: Path) -> None:
-    pytest.importorskip("codecarbon")
     meter = Meter(tmp_path)
     sleep(1.1)
     energy = meter.read()

@@ -50,13 +50,14 @@ def test_nothing_heavy_is_imported(project: Project) -> None:
 def test_the_public_names_import_nothing_heavy() -> None:
     program = "import sys, pytest_infperf; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert not set(done.stdout.split()) & set(HEAVY)
+    modules = set(done.stdout.split())
+    assert "pytest_infperf" in modules, done.stderr
+    assert not modules & set(HEAVY)
 
 
 def test_a_public_name_that_does_not_exist_is_an_attribute_error() -> None:
     import pytest_infperf
 
-    assert all(getattr(pytest_infperf, name) for name in pytest_infperf.__all__)
     with pytest.raises(AttributeError, match="Tensorflow"):
         _ = pytest_infperf.Tensorflow
 

@@ -41,7 +41,8 @@ def test_every_variant_has_one_whole_row(translation: RunRecord, width: int) -> 
     for record in translation.records:
         row = row_of(lines, record.variant)
         speedup = record.measures.get("speedup")
-        assert not speedup or f"{speedup.value:.2f}x" in row
+        if speedup:
+            assert f"{speedup.value:.2f}x" in row
 
 
 def test_a_wide_terminal_shows_everything(translation: RunRecord) -> None:
