@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,15 @@ def test_the_fingerprint_has_json_types() -> None:
     assert facts["memory_bytes"] > 2**28
     assert facts["libraries"] == {"pytest": pytest.__version__}
     assert facts["instruction_sets"] == list(cpu.instruction_sets())
+
+
+def test_the_fingerprint_takes_less_than_a_tenth_of_a_second() -> None:
+    def takes_s() -> float:
+        start_s = time.perf_counter()
+        fingerprint(["pytest"])
+        return time.perf_counter() - start_s
+
+    assert min(takes_s() for _ in range(5)) < 0.1
 
 
 PROBES: list[tuple[Any, str, Any, dict[str, Any]]] = [

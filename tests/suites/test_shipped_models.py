@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from psutil import Process
+from sacrebleu import corpus_chrf
 
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.run.configured import ConfiguredSuite
@@ -84,13 +85,27 @@ def test_outputs_do_not_depend_on_the_batch(runs: dict[str, SuiteRun], suite: st
     assert agreement(runs[suite], SAME[suite][0], 4) == 1
 
 
+LEAST_ALIKE = {"vision": 198, "speech": 11, "classification": 23, "translation": 17}
+"""Limits by suite: outputs that equal those of float32. Other CPUs round otherwise.
+
+With VNNI all do, except for 2 and 4 of 24 translations. With weights of 6 bits, or weights that are
+5 % too large, 14 translations do.
+"""
+LEAST_CHRF = 87
+"""Limit of the chrF of translations against those of float32, which is 97 and 93 with VNNI, and 79
+and 84 with those weights."""
+
+
 @pytest.mark.parametrize(("suite", "variant_id"), pairs_of(ROUNDED))
 def test_outputs_with_fewer_bits_are_close_to_those_of_torch(
     runs: dict[str, SuiteRun], suite: str, variant_id: str
 ) -> None:
-    least = {"vision": 0.97, "speech": 0.8, "classification": 0.8, "translation": 0.3}
-    assert agreement(runs[suite], variant_id, 1) >= least[suite]
-    assert runs[suite].worker(variant_id).artifact.evidence["quantization"]
+    run = runs[suite]
+    assert agreement(run, variant_id, 1) * SAMPLES[suite] >= LEAST_ALIKE[suite] - 0.5
+    if suite == "translation":
+        rounded, exact = outputs(run, variant_id, 1), outputs(run, "rnn", 1)
+        assert corpus_chrf(rounded, [exact]).score >= LEAST_CHRF
+    assert run.worker(variant_id).artifact.evidence["quantization"]
 
 
 @pytest.mark.parametrize(

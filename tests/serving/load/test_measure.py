@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from time import process_time
 from types import SimpleNamespace as Namespace
 
 import psutil
@@ -19,7 +20,7 @@ from pytest_infperf.serving.load.measure import LoadResult, LoadTest
 from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.traffic import GeneratorUsage, Reply, Traffic
 from pytest_infperf.serving.load.usage import Usage, UsageSample
-from pytest_infperf.suite.loads import OpenLoop, Soak
+from pytest_infperf.suite.loads import Load, MultiStream, Offline, OpenLoop, SingleStream, Soak
 
 IDLE = GeneratorUsage(cpu_s=0.1, wall_s=10.0)
 
@@ -45,12 +46,12 @@ def without_a_server(
     streams: Callable[..., Traffic],
     open_loop: Callable[[Target, float, float, int], Traffic],
     percentiles: Sequence[float] = (),
+    used: Usage | None = None,
 ) -> LoadTest:
-    """Return a load test whose generators return the given traffic."""
-    monkeypatch.setattr(
-        driver_module, "sample_usage", lambda _: nullcontext(Namespace(usage=usage()))
-    )
-    monkeypatch.setattr(driver_module.generators, "streams", lambda *_, **__: streams)
+    """Return a load test with these generators, and with a server of this usage."""
+    sampler = Namespace(usage=used or usage())
+    monkeypatch.setattr(driver_module, "sample_usage", lambda _: nullcontext(sampler))
+    monkeypatch.setattr(driver_module.generators, "streams", streams)
     monkeypatch.setattr(driver_module.generators, "open_loop", open_loop)
     target = Target("http://x", "/", [b"{}"], 1, 1.0, None)
     server = psutil.Process()
@@ -76,7 +77,10 @@ def run_load(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
             lasted_s.append(seconds)
             return Traffic(sent, [waiting.pop(0) if len(waiting) > 1 else waiting[0]])
 
-        load_test = without_a_server(monkeypatch, Traffic(sent, [IDLE]), open_loop, percentiles)
+        def streams(*_: object, **__: object) -> Traffic:
+            return Traffic(sent, [IDLE])
+
+        load_test = without_a_server(monkeypatch, streams, open_loop, percentiles)
         return load_test.measure(OpenLoop(10.0), 20.0), lasted_s
 
     return measure
@@ -178,7 +182,7 @@ def test_a_soak_leaves_room_where_short_trials_find_more_than_the_server_can_do(
     one_by_one = Traffic(
         [Reply(i / 10, i / 10, i / 10 + service_s, 200) for i in range(30)], [IDLE]
     )
-    load_test = without_a_server(monkeypatch, one_by_one, open_loop)
+    load_test = without_a_server(monkeypatch, lambda *_, **__: one_by_one, open_loop)
     load_test.measure(Soak(limit_s=0.5, trial_s=2, precision=0.2), 120.0)
     assert 60 < rates[-1] < 82
 
@@ -201,7 +205,7 @@ def test_a_doubtful_run_passes_no_limit(under_load) -> None:  # type: ignore[no-
     outcome = judge(gate, unsure)
     assert outcome.verdict is Verdict.INCONCLUSIVE
     assert "but the load generator was busy for 99% of its core" in outcome.why
-    assert "a core of its own" in outcome.remedy
+    assert "cores of its own" in outcome.remedy
 
 
 def test_percentiles_under_load_are_judged_by_their_interval(under_load) -> None:  # type: ignore[no-untyped-def]
@@ -245,8 +249,42 @@ def test_memory_of_half_a_minute_has_no_slope() -> None:
     assert usage(seconds=61).memory_growth(0.95) is not None
 
 
-def test_the_requests_of_an_hour_are_summarised_in_seconds(under_load) -> None:  # type: ignore[no-untyped-def]
-    """No step grows with the square of the requests: it would take hours."""
-    many = [Reply(i / 1000, i / 1000, i / 1000 + 0.005, 200) for i in range(90_000)]
-    measures = under_load(many).measured.measures
-    assert measures["latency_p99@rate=10"].n >= 45_000
+@pytest.mark.parametrize(
+    ("load", "connections"), [(SingleStream(), 1), (MultiStream(), 1), (Offline(connections=3), 3)]
+)
+def test_a_stream_has_the_connections_of_its_load(
+    monkeypatch: pytest.MonkeyPatch, load: Load, connections: int
+) -> None:
+    opened: list[tuple[float, int]] = []
+
+    def streams(_: Target, seconds: float, connections: int = 1, **probe: int) -> Traffic:
+        if not probe:
+            opened.append((seconds, connections))
+        return Traffic(replies(), [IDLE])
+
+    load_test = without_a_server(monkeypatch, streams, lambda *_: pytest.fail("no open loop"))
+    load_test.measure(load, 7.0)
+    assert opened == [(7.0, connections)]
+
+
+def test_an_hour_takes_no_more_than_ten_times_as_long_as_six_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A step that grows with the square of the requests or samples would take 100 times as long."""
+    rng = random.Random(0)
+
+    def processor_s(seconds: int) -> float:
+        moments = [i / 25 for i in range(25 * seconds)]
+        many = Traffic([Reply(t, t, t + 0.02 + rng.random() / 1000, 200) for t in moments], [IDLE])
+        used = usage(seconds=seconds)
+        load_test = without_a_server(monkeypatch, lambda *_, **__: many, lambda *_: many, used=used)
+        start_s = process_time()
+        measures = load_test.measure(OpenLoop(25.0), seconds).measured.measures
+        took_s = process_time() - start_s
+        assert measures["requests_per_hour@rate=25"].value == pytest.approx(90_000, rel=1e-3)
+        assert measures["latency_p99@rate=25"].n > 0.9 * len(moments), "the load is steady"
+        assert measures["memory_growth@rate=25"].value == pytest.approx(0.036)
+        return took_s
+
+    processor_s(100)  # imports
+    assert processor_s(3600) < 10 * processor_s(360)
