@@ -153,6 +153,7 @@ def test_a_baseline_that_cannot_start_fails_what_compares_with_it_only(project: 
 
 
 def test_a_model_that_is_nowhere_is_named_with_what_to_do(project: Project) -> None:
+    pytest.importorskip("huggingface_hub")
     suite = project.folder / "suites/echo/suite.py"
     suite.write_text(suite.read_text().replace("../../model", "models/nowhere"))
     project.only_tests_of("footprint")
