@@ -14,11 +14,11 @@ NAME = PACKAGE.name
 
 ROOMS: dict[str, str] = {
     "errors": "",
-    "host": "",
+    "host": "errors",
     "stats": "",
     "options": "",
     "hookspecs": "",
-    "repository": "errors",
+    "repository": "errors host",
     "records": "errors host",
     "settings": "errors options",
     "cost": "errors host records",
@@ -52,7 +52,9 @@ ROOMS: dict[str, str] = {
         "artifacts cost errors host measure options records report repository run session "
         "settings suite worker"
     ),
-    "plugin": "errors fixtures fleet history hookspecs options records report session settings",
+    "plugin": (
+        "errors fixtures fleet history hookspecs host options records report session settings"
+    ),
 }
 """Each room with the rooms that it may import from. A room is a module at the root or a folder; a
 new module falls under the row of its folder."""

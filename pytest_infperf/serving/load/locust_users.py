@@ -16,8 +16,13 @@ from typing import Any
 from locust import FastHttpUser, constant, events, task
 from locust.runners import MasterRunner
 
+from pytest_infperf.host.environment import refuse_observers
+from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import NO_ANSWER, GeneratorUsage, Reply, ReplyFile
+
+die_with_parent()
+refuse_observers()
 
 _HEADERS = {"content-type": "application/json"}
 
@@ -65,6 +70,7 @@ class Recorder:
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def configure(environment: Any, runner: Any, **_: Any) -> None:
     """Give the users of this process what they send, and record it."""
+    die_with_parent()  # a fork does not inherit the request that the import of this file makes
     if isinstance(runner, MasterRunner):
         return
     config = GeneratorConfig.from_environment()
