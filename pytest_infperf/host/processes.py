@@ -28,12 +28,12 @@ def child_environment() -> dict[str, str]:
     return {**without_observers(os.environ), PARENT_VARIABLE: str(os.getpid())}
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int | None = None) -> None:
     """Have the kernel kill this process when its parent ends; does nothing outside Linux.
 
     A frozen process cannot see its pipe close. The kernel takes the thread that started the process
     for its parent (prctl(2), PR_SET_PDEATHSIG). A process whose parent has ended before this call
-    ends here, if its environment is that of `child_environment`.
+    ends here, if `parent` is the parent's id or the environment is that of `child_environment`.
     """
     if sys.platform != "linux":
         return
@@ -41,9 +41,10 @@ def die_with_parent() -> None:
 
     pr_set_pdeathsig = 1  # linux/prctl.h
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    parent = os.environ.pop(PARENT_VARIABLE, "")  # not that of the processes which this one starts
+    named = os.environ.pop(PARENT_VARIABLE, "")  # not the parent of what this process starts
+    parent = parent or int(named or 0)
     # An interpreter may be started by a script around it, so that its parent is another process.
-    if parent and int(parent) != os.getppid() and has_ended(int(parent)):
+    if parent and parent != os.getppid() and has_ended(parent):
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -216,7 +216,7 @@ def wait_until_ended(project: Project) -> None:
     deadline = time.monotonic() + LONGEST_S
     while processes(project) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert processes(project) == []
+    assert commands(project) == []
 
 
 def test_a_handler_of_somebody_else_is_kept(project: Project) -> None:

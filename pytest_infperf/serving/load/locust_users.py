@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import NO_ANSWER, GeneratorUsage, Reply, ReplyFile
 
 die_with_parent()
+os.register_at_fork(after_in_child=partial(die_with_parent, os.getpid()))
 refuse_observers()
 
 _HEADERS = {"content-type": "application/json"}
@@ -70,7 +72,6 @@ class Recorder:
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def configure(environment: Any, runner: Any, **_: Any) -> None:
     """Give the users of this process what they send, and record it."""
-    die_with_parent()  # a fork does not inherit the request that the import of this file makes
     if isinstance(runner, MasterRunner):
         return
     config = GeneratorConfig.from_environment()
