@@ -103,22 +103,16 @@ def test_a_quota_bounds_the_default_and_is_a_doubt_below_the_threads(
         assert "a CPU quota of 0.5 cores" in doubt
 
 
-@pytest.mark.parametrize("text", ["", "intr 1 2 3 4 5 6 7 8 9\\nctxt 3\\n"])
-def test_without_the_hosts_cpu_times_it_measures_and_says_so_once(
-    project: Project, text: str
-) -> None:
+def test_without_the_hosts_cpu_times_it_measures_and_says_so_once(project: Project) -> None:
     with_start_up_code(
         project,
-        f"""
+        """
         import builtins, io
 
         real = io.open
-        with real({str(project.folder / "stat")!r}, "w") as file:
-            file.write("{text}")
 
         def open_or_fake(path, *arguments, **options):
-            if str(path) == "/proc/stat":
-                path = {str(project.folder / "stat")!r}
+            path = "/dev/null" if str(path) == "/proc/stat" else path
             return real(path, *arguments, **options)
 
         builtins.open = io.open = open_or_fake
