@@ -16,6 +16,7 @@ from pytest_infperf.cost.billing import billing
 from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
 from pytest_infperf.gates.verdicts import Try, VariantVerdicts
 from pytest_infperf.history.past import Past
+from pytest_infperf.host import cgroup
 from pytest_infperf.host.fingerprint import fingerprint, host_names
 from pytest_infperf.records.record import Record
 from pytest_infperf.repository import worktree
@@ -29,6 +30,7 @@ from pytest_infperf.run.variant import Variant
 from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Thresholds
 from pytest_infperf.thresholds.gate import Gate
+from pytest_infperf.worker import clocks
 from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -162,6 +164,12 @@ class Run:
             record.evidence.thread_search_s = {str(count): s for count, s in times_s.items()}
         if doubts := backend.doubts(built):
             record.evidence.doubts = doubts
+        doubts = [cgroup.thread_doubt(worker.loaded.threads, backend.cpus)]
+        if clocks.host_busy_ns() is None:
+            doubts.append(_NO_CPU_TIMES)
+        record.evidence.host_doubts = list(filter(None, doubts)) or None
+        for doubt in record.evidence.host_doubts or ():
+            self._notice_once(doubt)
 
     def _revision_pair(self, record: Record, suite_run: SuiteRun) -> RevisionPair | None:
         suite = suite_run.at_revision
@@ -244,6 +252,10 @@ def _noting_errors(attempt: Try) -> Iterator[None]:
         raise
 
 
+_NO_CPU_TIMES = (
+    "the CPU time of other processes is not known here (/proc/stat does not have it): blocks that "
+    "they disturb are not recognised and not measured again"
+)
 LIBRARIES = (
     "pytest-infperf", "pytest", "pytest-benchmark", "torch", "transformers", "optimum",
     "optimum-onnx", "onnx", "onnxruntime", "ctranslate2", "openvino", "sacrebleu",
