@@ -163,11 +163,11 @@ def test_every_place_shows_the_same_verdict(
             assert (f"{name}, passed{tries}" in terminal) == (
                 later and gate.verdict is Verdict.PASS
             )
-    kept = not any(
+    all_kept = not any(
         record.errors or any(gate.verdict is not Verdict.PASS for gate in record.gates)
         for record in run.records
     )
     judged = any(record.gates for record in run.records)
     for text in (page, summary):
-        assert ("Every limit is kept." in text) == (kept and judged)
-        assert ("No limit was judged." in text) == (kept and not judged)
+        assert ("Every limit is kept." in text) == (all_kept and judged)
+        assert ("No limit was judged." in text) == (all_kept and not judged)
