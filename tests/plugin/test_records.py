@@ -93,6 +93,7 @@ def test_a_gate_has_verdict_reason_limit_and_source(measured: Outcome) -> None:
         "why": "accuracy 75.00 is below the limit of 90.00 (40 samples)",
         "remedy": gates["accuracy"]["remedy"],
         "source": "thresholds.toml:3",
+        "tries": 1,
     }
     assert "thresholds.toml:3" in gates["accuracy"]["remedy"]
 
