@@ -1,0 +1,26 @@
+"""Every fault in every stage of a run. `make test-faults` runs it; `make test` does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.cells import CELLS, Cell, drive
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.id)
+def test_cell(cell: Cell, tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+    record_property("stage", cell.stage.name)
+    record_property("fault", cell.fault.name)
+    if cell.senseless:
+        record_property("outcome", cell.senseless)
+        pytest.skip(cell.senseless)
+    problems = drive(cell, tmp_path / "project")
+    text = "\n\n".join(map(str, problems))
+    if cell.known:
+        record_property("outcome", f"known: {cell.known}")
+        assert problems, f"this is no fault any more, take it out of KNOWN: {cell.known}"
+        pytest.xfail(f"{cell.known}\n{text}")
+    record_property("outcome", "as it should be" if not problems else problems[0].kind)
+    assert not problems, text
