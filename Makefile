@@ -4,7 +4,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: infperf test lint bench clean
+.PHONY: infperf test test-faults lint bench clean
 
 infperf: $(VENV)/suites.installed  ## measure and gate the reference suites
 	$(RUN) pytest --infperf suites $(ARGS)
@@ -12,6 +12,10 @@ infperf: $(VENV)/suites.installed  ## measure and gate the reference suites
 # The longest files first, so that neither of two workers waits for the other at the end.
 test: $(VENV)/dev.installed  ## run the tests of the plugin, two files at a time
 	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder tests/suites tests/backends tests $(ARGS)
+
+# As root on Linux: small disks are mounted.
+test-faults: $(VENV)/dev.installed  ## bring faults about in every stage of a run, 20 minutes
+	$(RUN) pytest -n 2 tests/faults/every_cell.py $(ARGS)
 
 lint: $(VENV)/dev.installed  ## style and types
 	$(RUN) ruff check .

@@ -72,7 +72,11 @@ class Run:
             notice=self.notice,
         )
         self.host = {**fingerprint(LIBRARIES), **price, **self.more_host_facts}
-        self._past = Past(self.settings.storage, self.host)
+        self._past = Past(
+            self.settings.storage,
+            self.host,
+            lambda reason: self.notice_once(f"the history is read without {reason}"),
+        )
         self._artifacts = ArtifactCache(self.settings.cache, self.notice)
         self._other_revision: OtherRevision | None = None
         if self.settings.against:
@@ -155,7 +159,7 @@ class Run:
             has_other_revision=pair is not None,
             has_price="usd_per_hour" in self.host,
             past=partial(self._past.values, configured.suite.name, variant_id),
-            notice=self._notice_once,
+            notice=self.notice_once,
         )
         return self.thresholds.gates_for(
             configured.suite.name,
@@ -183,7 +187,8 @@ class Run:
             self.note_error(record, failure)
             raise
 
-    def _notice_once(self, text: str) -> None:
+    def notice_once(self, text: str) -> None:
+        """Pass a notice on, unless it was passed on before."""
         if text not in self._noticed:
             self._noticed.add(text)
             self.notice(text)

@@ -77,6 +77,7 @@ class Session:
             record_file.check_writable(settings.html)
         self.settings = settings
         self._keeps_records = keeps_records
+        self._page_missing = False
         self.notices: list[str] = []
         self.progress = progress
         self.thresholds = thresholds
@@ -201,7 +202,7 @@ class Session:
     @property
     def incomplete(self) -> bool:
         """Whether a file of the run could not be written."""
-        return any(ledger.unwritten for ledger in self.ledgers)
+        return self._page_missing or any(ledger.unwritten for ledger in self.ledgers)
 
     def write_reports(self) -> None:
         """Write the page and the summary of a CI job, if they were requested."""
@@ -210,10 +211,15 @@ class Session:
             if page and run.records:
                 from pytest_infperf.report import html
 
-                histories = suite_histories(run, self.settings.storage)
+                histories = suite_histories(
+                    run,
+                    self.settings.storage,
+                    lambda reason: self.run.notice_once(f"the history is read without {reason}"),
+                )
                 try:
                     record_file.write_text(page, html.page(run, histories))
                 except record_file.RecordError as error:
+                    self._page_missing = True
                     self.notices.append(str(error))
             if trouble := github.write_summary(run, os.environ):
                 self.notices.append(trouble)

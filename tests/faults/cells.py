@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,21 +56,18 @@ class Cell:
             return "no worker runs any more"
         if fault.small_disk and os.geteuid() != 0:
             return "a disk can be mounted by root alone"
+        if fault.name == "cache read-only" and stage.point == "build":
+            return "Linux mounts no disk read-only while a build keeps its lock open"
         if fault.name == "truncated manifest in the cache" and stage.point == "build":
             return "the manifest is written last"
         return ""
 
-    @property
-    def known(self) -> str:
-        """What is wrong in this cell and known to be; empty if nothing is."""
-        return next(
-            (
-                text
-                for stages, fault, text in KNOWN
-                if self.fault.name == fault and self.stage.name in stages
-            ),
-            "",
-        )
+    def known(self, problems: Sequence[Problem]) -> str:
+        """Return the known fault that explains all of these problems; empty if there is none."""
+        for fault, pattern, text in KNOWN:
+            if re.fullmatch(fault, self.id) and all(re.search(pattern, str(p)) for p in problems):
+                return text
+        return ""
 
     def expected(self) -> Fault:
         """Return the fault with what is right in this stage."""
@@ -78,19 +75,23 @@ class Cell:
         if stage.point == "build":
             if fault.name == "full disk of the cache":
                 return replace(fault, codes=(1,), message="No space left on device")
-            if fault.name == "cache read-only":
-                return replace(fault, codes=(1,), message="Read-only file system")
             if fault.name.startswith("truncated weights"):  # the digest is taken afterwards
                 return replace(fault, next_message="")
+        if stage.point == "report" and fault.name == "SIGINT":
+            return replace(fault, message="interrupted")
         if stage.in_server and fault.name == "SIGSTOP of the process":
             return replace(fault, message="timed out|did not answer|ReadTimeout|Timeout")
         return fault
 
 
-_ALL = tuple(stage.name for stage in STAGES)
-
-KNOWN: tuple[tuple[tuple[str, ...], str, str], ...] = ()
-"""Stages, fault, and what is wrong."""
+KNOWN: tuple[tuple[str, str, str], ...] = (
+    (
+        ".*",
+        "number sections must be larger than 0",
+        "no pair is left on a busy host, which is an error without a reason",
+    ),
+)
+"""Patterns of a cell's id and of its problems, and what is wrong."""
 
 CELLS = tuple(Cell(stage, fault) for stage in STAGES for fault in FAULTS)
 
@@ -154,7 +155,9 @@ def _left(cell: Cell, run: FaultRun, *, spoiled: bool) -> Iterator[Problem]:
         if run.json_path.exists():
             yield from _whole(run)
         return
-    measured = cell.stage.point != "build" or not fault.ends_run
+    measured = cell.stage.point != "build" or not (
+        fault.ends_run or fault.name == "full disk of the cache"
+    )
     if not measured and not run.json_path.exists():
         return
     try:
@@ -163,7 +166,7 @@ def _left(cell: Cell, run: FaultRun, *, spoiled: bool) -> Iterator[Problem]:
         yield Problem("lost record", f"{run.json_path.name}: {error!r}")
         return
     expected = [("base", "size"), ("base", "accuracy")] if measured else []
-    if cell.stage.point in ("infer", "report"):
+    if not cell.stage.is_first_of_target:
         expected.append(("target", "size"))
     for variant, measure in expected:
         if measure not in records.get(variant, {}).get("measures", {}):

@@ -28,6 +28,11 @@ class Stage:
     """Whether a server waits, not a worker."""
 
     @property
+    def is_first_of_target(self) -> bool:
+        """Whether nothing of `target` was measured before."""
+        return self.point in ("build", "load") or "searching" in self.phase
+
+    @property
     def waits_from_the_start(self) -> bool:
         return not self.phase and self.point != "report"
 
