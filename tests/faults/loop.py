@@ -1,7 +1,7 @@
 """Draw cells at random for a time, and count what is wrong.
 
-`python -m tests.faults.loop --minutes 60` prints a line for each cell with a problem, and the counts
-at the end. The exit status is 1 if there was a problem that is not known.
+`python -m tests.faults.loop --minutes 60` prints each cell with a problem, and the counts at
+the end. The exit status is 1 if there was a problem that is not known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A project whose run stops at a stage, waits there for a fault, and can be looked at afterwards."""
+"""A project whose run waits at a stage for a fault, and can be looked at afterwards."""
 
 from __future__ import annotations
 
@@ -212,10 +212,10 @@ class FaultProject:
         for path in (self.gate, self.cache, self.out):
             path.mkdir(parents=True)
         more = self.stage.variant + (", wrong=0.5" if self.spoiled else "")
+        calls = ["footprint()", *filter(None, [self.stage.call]), "quality(batch=4)"]
         tests = [
-            "def test_footprint(variant): variant.footprint().check()",
-            *([f"def test_stage(variant): variant.{self.stage.call}.check()"] * bool(self.stage.call)),
-            "def test_quality(variant): variant.quality(batch=4).check()",
+            f"def test_{number}(variant): variant.{call}.check()"
+            for number, call in enumerate(calls)
         ]
         gates = ['size = { max = "2 kB" }', "accuracy = { min = 90 }", *self.stage.gates]
         self.write("model/weights.txt", "a model\n")

@@ -145,7 +145,7 @@ def test_a_run_without_a_suite_says_what_it_does_not_write_and_judge(project: Pr
     """As in a project that has benchmarks of pytest-benchmark alone."""
     (project.folder / "suites/echo/suite.py").unlink()
     project.tests("def test_sum(benchmark): benchmark.pedantic(sum, ([1],), rounds=2)")
-    project.thresholds("[echo.gates]\nlatency_p50 = { max = \"1 ms\" }\n")
+    project.thresholds('[echo.gates]\nlatency_p50 = { max = "1 ms" }\n')
     project.write("page.html", "of an earlier run")
     outcome = project.measure_here("--infperf-html=page.html")
     outcome.assert_outcomes(passed=1)
@@ -163,7 +163,7 @@ def test_a_run_with_a_suite_says_nothing_of_the_kind(project: Project, option: s
 def test_a_saved_run_that_cannot_be_read_is_named_once(project: Project) -> None:
     """Both the page and the gate `trend` read the history."""
     project.only_tests_of("latency")
-    project.thresholds("[echo.gates]\ntrend = { max = \"900 %\" }\n")
+    project.thresholds('[echo.gates]\ntrend = { max = "900 %" }\n')
     project.write(".benchmarks/Linux/0001_half.json", '{"benchmarks": [')
     outcome = project.measure_here("--infperf-html=page.html", "--infperf-variants=fast")
     assert outcome.words.count("the history is read without") == 1
