@@ -73,7 +73,7 @@ STAGES = (
         "infer",
         r"\[target\] measuring against HEAD",
         "latency()",
-        _LATENCY,
+        (*_LATENCY, 'regression = { max = "900 %" }'),
         options=("--infperf-against=HEAD",),
     ),
     Stage("writing reports", "report", options=("--infperf-html",)),
