@@ -29,9 +29,9 @@ def record_of(benchmark: Mapping[str, Any]) -> Record:
     bounds = quantile.order_statistic_interval(times, 0.5, _CONFIDENCE) if times else (None, None)
     measures = {
         "latency_min": Measure(float(stats["min"]), "s", n=rounds),
-        "latency_p50": Measure(float(stats["median"]), "s", *bounds, n=rounds),
+        "latency_p50": Measure(float(stats["median"]), "s", *bounds, rounds),
         "latency_mean": Measure(
-            mean, "s", *_mean_interval(mean, float(stats["stddev"]), rounds), n=rounds
+            mean, "s", *_mean_interval(mean, float(stats["stddev"]), rounds), rounds
         ),
     }
     return Record(str(benchmark.get("group") or _SUITE), str(benchmark["fullname"]), measures)
