@@ -26,10 +26,12 @@ def record_of(benchmark: Mapping[str, Any]) -> Record:
     stats = benchmark["stats"]
     rounds, mean = int(stats["rounds"]), float(stats["mean"])
     times = [float(time) for time in stats.get("data") or ()]
-    bounds = quantile.order_statistic_interval(times, 0.5, _CONFIDENCE) if times else (None, None)
+    low, high = (
+        quantile.order_statistic_interval(times, 0.5, _CONFIDENCE) if times else (None, None)
+    )
     measures = {
         "latency_min": Measure(float(stats["min"]), "s", n=rounds),
-        "latency_p50": Measure(float(stats["median"]), "s", *bounds, rounds),
+        "latency_p50": Measure(float(stats["median"]), "s", low, high, rounds),
         "latency_mean": Measure(
             mean, "s", *_mean_interval(mean, float(stats["stddev"]), rounds), rounds
         ),

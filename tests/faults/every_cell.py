@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.faults.cells import CELLS, Cell, drive
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.id)
-def test_cell(cell: Cell, tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+def test_cell(cell: Cell, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     record_property("stage", cell.stage.name)
     record_property("fault", cell.fault.name)
     if cell.senseless:
