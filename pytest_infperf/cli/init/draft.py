@@ -7,10 +7,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-import pytest_infperf
 from pytest_infperf.cli.init.choices import TASKS, VARIANTS
 from pytest_infperf.errors import UserError
 
@@ -73,7 +73,8 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
 def _check_data(task: str, data: Mapping[str, str], root: Path) -> None:
     """Read the test data before any file is written; raise UserError if it cannot be used."""
     template = TASKS[task]
-    samples = getattr(pytest_infperf, template.class_name)(**data).samples(root)
+    task = getattr(import_module("pytest_infperf"), template.class_name)  # as the suite writes it
+    samples = task(**data).samples(root)
     if not len(samples.inputs):
         options = ", ".join(f"--{keyword} {path}" for keyword, path in data.items())
         raise UserError(f"{options}: the test data is empty, so there is nothing to measure")
