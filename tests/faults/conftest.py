@@ -1,4 +1,8 @@
-"""Write the outcome of every cell to docs/reliability.md, at the end of a run of all of them."""
+"""Write the outcome of every cell to docs/reliability.md, as soon as each has run.
+
+Outcomes are kept in pytest's cache, so that the cells can be run in parts; `--cache-clear` forgets
+them.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,20 @@ from tests.faults.cells import CELLS
 from tests.faults.page import write_table
 
 PAGE = Path(__file__).parents[2] / "docs/reliability.md"
-_outcomes: dict[tuple[str, str], str] = {}
+KEY = "infperf/faults"
+_outcomes: dict[str, str] = {}
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     properties = {name: str(value) for name, value in report.user_properties}
     if report.when == "teardown" and "outcome" in properties:
-        _outcomes[properties["stage"], properties["fault"]] = properties["outcome"]
+        _outcomes[properties["cell"]] = properties["outcome"]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    is_controller = not hasattr(session.config, "workerinput")
-    if is_controller and len(_outcomes) == len(CELLS):
-        write_table(PAGE, _outcomes)
+    if hasattr(session.config, "workerinput") or not session.config.cache or not _outcomes:
+        return
+    outcomes = {**session.config.cache.get(KEY, {}), **_outcomes}
+    session.config.cache.set(KEY, outcomes)
+    if outcomes.keys() >= {cell.id for cell in CELLS}:
+        write_table(PAGE, outcomes)

@@ -12,8 +12,7 @@ from tests.faults.cells import CELLS, Cell, drive
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.id)
 def test_cell(cell: Cell, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    record_property("stage", cell.stage.name)
-    record_property("fault", cell.fault.name)
+    record_property("cell", cell.id)
     if cell.senseless:
         record_property("outcome", cell.senseless)
         pytest.skip(cell.senseless)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.faults.cells import Cell
 from tests.faults.faults import FAULTS
 from tests.faults.stages import STAGES
 
@@ -13,11 +14,14 @@ END = "<!-- end of the table -->"
 RIGHT = "as it should be"
 
 
-def table(outcomes: Mapping[tuple[str, str], str]) -> str:
-    """Return the table in Markdown, with a note for each outcome that is not the right one."""
+def table(outcomes: Mapping[str, str]) -> str:
+    """Return the table in Markdown, with a note for each outcome that is not the right one.
+
+    `outcomes` has the outcome of each cell by its id.
+    """
     notes: list[str] = []
 
-    def cell(outcome: str) -> str:
+    def mark(outcome: str) -> str:
         if outcome == RIGHT:
             return "✓"
         if outcome not in notes:
@@ -25,7 +29,7 @@ def table(outcomes: Mapping[tuple[str, str], str]) -> str:
         return f"[{notes.index(outcome) + 1}]"
 
     rows = [
-        " | ".join([fault.name, *(cell(outcomes[stage.name, fault.name]) for stage in STAGES)])
+        " | ".join([fault.name, *(mark(outcomes[Cell(stage, fault).id]) for stage in STAGES)])
         for fault in FAULTS
     ]
     head = " | ".join(["fault", *(stage.name for stage in STAGES)])
@@ -34,7 +38,7 @@ def table(outcomes: Mapping[tuple[str, str], str]) -> str:
     return "\n".join([*(f"| {line} |" for line in lines), "", *numbered])
 
 
-def write_table(page: Path, outcomes: Mapping[tuple[str, str], str]) -> None:
+def write_table(page: Path, outcomes: Mapping[str, str]) -> None:
     """Replace the table of the page."""
     before, _, rest = page.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)

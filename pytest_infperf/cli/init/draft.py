@@ -73,9 +73,7 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
 def _check_data(task: str, data: Mapping[str, str], root: Path) -> None:
     """Read the test data before any file is written; raise UserError if it cannot be used."""
     template = TASKS[task]
-    task_type = getattr(
-        import_module("pytest_infperf"), template.class_name
-    )  # as the suite writes it
+    task_type = getattr(import_module("pytest_infperf"), template.class_name)
     samples = task_type(**data).samples(root)
     if not len(samples.inputs):
         options = ", ".join(f"--{keyword} {path}" for keyword, path in data.items())
