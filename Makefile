@@ -5,7 +5,7 @@ PLUGINS_VENV ?= $(VENV)-plugins
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: infperf test test-plugins lint bench clean
+.PHONY: infperf test test-plugins test-faults lint bench clean
 
 infperf: $(VENV)/suites.installed  ## measure and gate the reference suites
 	$(RUN) pytest --infperf suites $(ARGS)
@@ -21,6 +21,10 @@ BESIDE_PLUGINS := $(addprefix tests/plugin/test_,other_plugins.py benchmark_plug
 test-plugins: $(PLUGINS_VENV)/installed  ## run tests of the plugin among other plugins of pytest
 	$(PLUGINS_VENV)/bin/python -m pytest -n 2 --dist loadfile \
 		-o asyncio_default_fixture_loop_scope=function $(BESIDE_PLUGINS) $(ARGS)
+
+# As root on Linux: small disks are mounted.
+test-faults: $(VENV)/dev.installed  ## bring faults about in every stage of a run, 20 minutes
+	$(RUN) pytest -n 2 tests/faults/every_cell.py $(ARGS)
 
 lint: $(VENV)/dev.installed  ## check style and types
 	$(RUN) ruff check .

@@ -217,7 +217,11 @@ class MeasuringPlugin:
         self.signals.ignore()
         self.session.close()
         if not xdist.is_worker(self.config):
-            self.session.write_reports()
+            try:
+                self.session.write_reports()
+            except KeyboardInterrupt:
+                self.session.notices.append("interrupted (Ctrl-C) before all reports were written")
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
         xdist.pass_on(self.session.notices, self.config)
         if self.session.fails and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

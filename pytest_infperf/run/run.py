@@ -78,7 +78,11 @@ class Run:
             notice=self.notice,
         )
         self.host = {**fingerprint(LIBRARIES), **price, **self.more_host_facts}
-        self._past = Past(self.settings.storage, self.host)
+        self._past = Past(
+            self.settings.storage,
+            self.host,
+            lambda reason: self.notice_once(f"the history is read without {reason}"),
+        )
         self._artifacts = ArtifactCache(self.settings.cache, self.notice)
         self._other_revision: OtherRevision | None = None
         if self.settings.against:
@@ -169,7 +173,7 @@ class Run:
             doubts.append(_NO_CPU_TIMES)
         record.evidence.host_doubts = list(filter(None, doubts)) or None
         for doubt in record.evidence.host_doubts or ():
-            self._notice_once(doubt)
+            self.notice_once(doubt)
 
     def _revision_pair(self, record: Record, suite_run: SuiteRun) -> RevisionPair | None:
         suite = suite_run.at_revision
@@ -185,7 +189,7 @@ class Run:
             has_other_revision=pair is not None,
             has_price="usd_per_hour" in self.host,
             past=partial(self._past.values, configured.suite.name, variant_id),
-            notice=self._notice_once,
+            notice=self.notice_once,
         )
         return self.thresholds.gates_for(
             configured.suite.name,
@@ -206,7 +210,8 @@ class Run:
             self._verdicts[suite, variant_id] = VariantVerdicts(self.record(suite, variant_id))
         return self._verdicts[suite, variant_id]
 
-    def _notice_once(self, text: str) -> None:
+    def notice_once(self, text: str) -> None:
+        """Pass a notice on, unless it was passed on before."""
         if text not in self._noticed:
             self._noticed.add(text)
             self.notice(text)

@@ -145,6 +145,47 @@ def test_a_killed_worker_loses_its_requests_and_is_reported(
     assert outcome.outcomes() == {"test_0[slow]": "failed"}
 
 
+def test_a_server_that_ends_under_load_has_no_latency_that_passes(loaded: Project) -> None:
+    """What it answered before is no measure of what it serves."""
+    loaded.suite(
+        """
+        import os
+        import signal
+        import sys
+        from pytest_infperf import ClosedLoop, Echo, Fake, Suite
+
+        class Ending(Fake):
+            def load(self, artifact, task, threads):
+                runner = super().load(artifact, task, threads)
+                infer, queries = runner.infer, 0
+
+                def infer_or_end(features):
+                    nonlocal queries
+                    queries += 1
+                    if queries > 20 and "uvicorn" in sys.modules:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    return infer(features)
+
+                runner.infer = infer_or_end
+                return runner
+
+        suite = Suite(
+            "echo",
+            task=Echo(count=40),
+            model="../../model",
+            variants=[Ending(id="ending", query_ms=1)],
+            loads=[ClosedLoop(2, seconds=1)],
+        )
+        """
+    )
+    tests_of(loaded, "users=2")
+    loaded.thresholds('[echo.gates]\nlatency_p50.at."users=2" = { max = "1 s" }\n')
+    outcome = loaded.measure()
+    assert outcome.outcomes() == {"test_0[ending]": "failed"}
+    assert "the server of ending was killed by SIGKILL" in outcome.words
+    assert outcome.record("ending")["measures"] == {}
+
+
 def kill_a_worker_under_load(project: Project) -> None:
     """Kill the first server process that has more than one connection."""
     deadline = monotonic() + 60

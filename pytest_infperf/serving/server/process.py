@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from time import monotonic, sleep
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
@@ -93,6 +93,18 @@ class ServerProcess:
     def alive(self) -> bool:
         """Whether the first process runs."""
         return self._process.poll() is None
+
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Raise WorkerError if the server ends inside the context, whatever else was raised."""
+        try:
+            yield
+        except Exception:
+            if not self.alive:
+                raise self._ended() from None
+            raise
+        if not self.alive:
+            raise self._ended()
 
     def ready_processes(self) -> int:
         """Return the number of server processes whose model is loaded."""
