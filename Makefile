@@ -1,10 +1,11 @@
 # Every target works in a bare clone: it creates .venv and installs the requirements.
 PYTHON ?= python3
 VENV ?= .venv
+PLUGINS_VENV ?= $(VENV)-plugins
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: infperf test lint bench clean
+.PHONY: infperf test test-plugins test-faults lint bench clean
 
 infperf: $(VENV)/suites.installed  ## measure and gate the reference suites
 	$(RUN) pytest --infperf suites $(ARGS)
@@ -12,6 +13,18 @@ infperf: $(VENV)/suites.installed  ## measure and gate the reference suites
 # The longest files run first, so that neither of the two workers waits at the end.
 test: $(VENV)/dev.installed  ## run the tests of the plugin, two files at a time
 	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder tests/suites tests/backends tests $(ARGS)
+
+# The tests that show whether plugins of pytest disturb each other; they need no runtime.
+BESIDE_PLUGINS := $(addprefix tests/plugin/test_,other_plugins.py benchmark_plugin.py choosing.py \
+	outputs.py switched_off.py terminal_output.py trouble.py xdist.py) tests/session
+
+test-plugins: $(PLUGINS_VENV)/installed  ## run tests of the plugin among other plugins of pytest
+	$(PLUGINS_VENV)/bin/python -m pytest -n 2 --dist loadfile \
+		-o asyncio_default_fixture_loop_scope=function $(BESIDE_PLUGINS) $(ARGS)
+
+# As root on Linux: small disks are mounted.
+test-faults: $(VENV)/dev.installed  ## bring faults about in every stage of a run, 20 minutes
+	$(RUN) pytest -n 2 tests/faults/every_cell.py $(ARGS)
 
 lint: $(VENV)/dev.installed  ## check style and types
 	$(RUN) ruff check .
@@ -22,7 +35,7 @@ bench: $(VENV)/suites.installed  ## measure the plugin itself: overhead, false v
 	$(RUN) bench $(ARGS)
 
 clean:
-	rm -rf $(VENV) .infperf_cache
+	rm -rf $(VENV) $(PLUGINS_VENV) .infperf_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -34,4 +47,10 @@ $(VENV)/torch.installed: constraints.txt | $(VENV)/bin/python
 
 $(VENV)/%.installed: pyproject.toml $(VENV)/torch.installed
 	$(PIP) --editable '.[$*]'
+	touch $@
+
+$(PLUGINS_VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(PLUGINS_VENV)
+	$(PLUGINS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[plugins]'
 	touch $@

@@ -55,6 +55,7 @@ class MeasuringPlugin:
     def __init__(self, config: pytest.Config) -> None:
         from pytest_infperf import fleet
         from pytest_infperf.errors import UserError
+        from pytest_infperf.host.termination import TerminationSignals
         from pytest_infperf.report.characters import shows_unicode
         from pytest_infperf.session import progress_line, session, xdist
         from pytest_infperf.settings import Settings
@@ -77,6 +78,11 @@ class MeasuringPlugin:
         except UserError as error:
             raise pytest.UsageError(str(error)) from error
         config.stash[RUN] = self.session.run
+        self.signals = TerminationSignals()
+
+    def pytest_sessionstart(self) -> None:
+        self.signals.install()
+        self.config.add_cleanup(self.signals.restore)
 
     def pytest_report_header(self) -> str:
         return self.session.header()
@@ -208,9 +214,14 @@ class MeasuringPlugin:
         from pytest_infperf.history.saving import one_at_a_time
         from pytest_infperf.session import benchmark_table, xdist
 
+        self.signals.ignore()
         self.session.close()
         if not xdist.is_worker(self.config):
-            self.session.write_reports()
+            try:
+                self.session.write_reports()
+            except KeyboardInterrupt:
+                self.session.notices.append("interrupted (Ctrl-C) before all reports were written")
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
         xdist.pass_on(self.session.notices, self.config)
         if self.session.fails and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -13,14 +13,14 @@ PACKAGE = Path(__file__).parents[1] / "pytest_infperf"
 NAME = PACKAGE.name
 
 ROOMS: dict[str, str] = {
-    "host": "",
     "errors": "",
     "stats": "",
     "options": "",
     "hookspecs": "",
-    "records": "errors host",
-    "repository": "errors",
+    "host": "errors",
     "settings": "errors options",
+    "records": "errors host",
+    "repository": "errors host",
     "cost": "errors host records",
     "suite": "errors records",
     "thresholds": "errors records stats",
@@ -52,7 +52,9 @@ ROOMS: dict[str, str] = {
         "artifacts cost errors host measure options records report repository run session "
         "settings suite worker"
     ),
-    "plugin": "errors fixtures fleet history hookspecs options records report session settings",
+    "plugin": (
+        "errors fixtures fleet history hookspecs host options records report session settings"
+    ),
 }
 """Each room with the rooms that it may import from. A room is a module at the root or a folder; a
 new module falls under the row of its folder."""

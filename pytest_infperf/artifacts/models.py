@@ -39,6 +39,11 @@ def locate(model: str, folder: Path) -> Path:
     return found
 
 
+def is_hub_id(model: str) -> bool:
+    """Return whether a model's name can be a hub id, with or without a revision."""
+    return _HUB_ID.fullmatch(model) is not None
+
+
 def hub_commit(folder: Path) -> str | None:
     """Return the commit of a snapshot from the hub; None for any other folder."""
     in_cache = folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--")

@@ -17,6 +17,7 @@ from pytest_infperf.explore.page import EffectTable, effect_tables, page
 from pytest_infperf.explore.running import FACTORS, Explorer
 from pytest_infperf.explore.store import Outcome, OutcomeFile
 from pytest_infperf.host.control_group import ControlGroupError, limited
+from pytest_infperf.host.termination import TerminationSignals
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.quantity import parse_quantity
 
@@ -73,6 +74,8 @@ def run(arguments: Namespace) -> int:
         "seed": arguments.seed,
     }
     file = OutcomeFile(Path.cwd() / arguments.out, exploration)
+    signals = TerminationSignals()
+    signals.install()
     try:
         explorer = Explorer(suite_run, variant_id, arguments.seconds)
         for outcome in explorer.outcomes(planned, file.keys, _report_progress):
@@ -82,6 +85,7 @@ def run(arguments: Namespace) -> int:
         return 130
     finally:
         suite_run.close()
+        signals.restore()
     keys = {trial.key for trial in planned}
     outcomes = [outcome for outcome in file.outcomes if outcome.key in keys]
     name = f"{suite_run.suite.name}[{variant_id}]"

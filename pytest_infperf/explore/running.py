@@ -100,7 +100,7 @@ class Explorer:
             users = round(setting.get("users", 1))
             target = self._target(server, setting)
             streams(target, _WARM_UP_S, users, requests=_WARM_UP_REQUESTS * users)
-            with sample_usage(server.process) as sampler:
+            with server.checked(), sample_usage(server.process) as sampler:
                 traffic = streams(target, self.seconds, users)
             return LoadRun(traffic, sampler.usage)
 

@@ -55,9 +55,8 @@ def _restore_thread_settings() -> None:
 
     The parent's environment is the one that the user started Ray in.
     """
-    parent = psutil.Process().parent()
     try:
-        environment = parent.environ() if parent else {}
+        environment = psutil.Process(os.getppid()).environ()
     except psutil.Error:
         environment = {}
     for name in thread_environment(os.environ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,8 @@ class Past:
     """Folder of the saved runs."""
     host: dict[str, Any]
     """Fingerprint of the present host."""
+    report_skipped: Callable[[str], None] = lambda reason: None
+    """Callback for each saved run that cannot be read, with its path and the reason."""
 
     def values(self, suite: str, variant: str, measure: str) -> list[float]:
         """Return the values of a measure in the last runs, the oldest first."""
@@ -35,5 +37,5 @@ class Past:
 
     @cached_property
     def _runs(self) -> Sequence[SavedRun]:
-        runs = HistoryStore(self.storage).runs
+        runs = HistoryStore(self.storage, self.report_skipped).runs
         return [saved for saved in runs if not comparable(saved.run.host, self.host)]

@@ -57,9 +57,7 @@ def records_of(benchmarks: Sequence[Mapping[str, Any]]) -> list[Record]:
     return [record_of(benchmark) for benchmark in benchmarks if benchmark.get("stats")]
 
 
-def _mean_interval(
-    mean: float, deviation: float, rounds: int
-) -> tuple[float, float] | tuple[None, None]:
+def _mean_interval(mean: float, deviation: float, rounds: int) -> tuple[float | None, float | None]:
     if rounds < 2:
         return None, None
     half = float(special.stdtrit(rounds - 1, (1 + _CONFIDENCE) / 2)) * deviation / sqrt(rounds)

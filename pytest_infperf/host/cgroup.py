@@ -7,10 +7,10 @@ speeds make no sense without the quota.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from pytest_infperf.host.cpu import ROOT, read_text
+from pytest_infperf.host.cpu import ROOT, read_text, usable_cores
 
 
 def quota_cores(root: Path = ROOT) -> float | None:
@@ -20,6 +20,39 @@ def quota_cores(root: Path = ROOT) -> float | None:
     """
     quotas = [quota for quota in (*_version_2(root), *_version_1(root)) if quota is not None]
     return min(quotas, default=None)
+
+
+def usable_threads(cpus: Sequence[int] | None = None, root: Path = ROOT) -> int:
+    """Return the number of threads that can run at a time, within affinity and CPU quota.
+
+    `cpus` are the cores that the threads are pinned to; None is all that this process may use.
+    """
+    cores, quota = len(cpus or usable_cores()), quota_cores(root)
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def default_threads(cpus: Sequence[int] | None = None, root: Path = ROOT) -> int | None:
+    """Return the number of threads where none is configured; None is the runtime's own default.
+
+    Runtimes look at the cores of the machine, and not all of them at affinity and quota.
+    """
+    usable = usable_threads(cpus, root)
+    return usable if usable < (os.cpu_count() or 1) else None
+
+
+def thread_doubt(threads: int, cpus: Sequence[int] | None = None, root: Path = ROOT) -> str:
+    """Return why that many threads disturb each other here; empty if they do not."""
+    cores, quota = len(cpus or usable_cores()), quota_cores(root)
+    noun = "1 thread" if threads == 1 else f"{threads} threads"
+    if quota is not None and threads > quota:
+        fewer = f"use at most {max(1, int(quota))}, or " if threads > 1 else ""
+        return (
+            f"{noun} under a CPU quota of {quota:g} cores use it up early in each period and then "
+            f"wait for the next one, which shows in high percentiles: {fewer}raise the quota"
+        )
+    if threads > cores:
+        return f"{noun} wait for each other, because {cores} can run at a time: use at most {cores}"
+    return ""
 
 
 def container(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> str | None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import importlib
 import os
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from pytest_infperf.errors import UserError
 
 ROOT = Path("/")
 
@@ -107,6 +109,36 @@ def affinity() -> list[int] | None:
 def usable_cores() -> list[int]:
     """Return the cores that this process may use, or all cores where the system cannot tell."""
     return affinity() or list(range(os.cpu_count() or 1))
+
+
+def pin(cores: Sequence[int]) -> None:
+    """Restrict this process to cores. Raises UserError if it may not use one of them."""
+    name = f"cpus={tuple(cores)}"
+    if not hasattr(os, "sched_setaffinity"):
+        raise UserError(f"{name}: this system cannot pin processes to cores. Leave cpus out")
+    usable = usable_cores()
+    if outside := sorted(set(cores) - set(usable)):
+        raise UserError(
+            f"{name}: this process may not use {_listed('core', outside)}, only "
+            f"{_listed('core', usable)} (its affinity, see `taskset -p $$`). Name cores of these, "
+            "or leave cpus out"
+        )
+    os.sched_setaffinity(0, cores)
+
+
+def _listed(noun: str, numbers: Sequence[int]) -> str:
+    return f"{noun}{'s' if len(numbers) != 1 else ''} {', '.join(map(str, numbers))}"
+
+
+def cpu_ticks(root: Path = ROOT) -> list[int] | None:
+    """Return the kernel's counters of CPU time since boot, over all cores.
+
+    They are user, nice, system, idle, iowait, irq, softirq and steal. None where /proc/stat does
+    not have them, as in some sandboxes.
+    """
+    name, *fields = (read_text(root / "proc/stat") or "").partition("\n")[0].split() or [""]
+    # The guest times that follow are part of user.
+    return [int(text) for text in fields[:8]] if name == "cpu" and len(fields) >= 8 else None
 
 
 def governor(root: Path = ROOT) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 from packaging.requirements import InvalidRequirement, Requirement
 
-from pytest_infperf.host.cpu import has_int8_dot_products
+from pytest_infperf.host.cpu import cpu_ticks, has_int8_dot_products
 from pytest_infperf.host.fingerprint import fingerprint
 
 WATCHED_S = 2.0
@@ -60,19 +60,18 @@ def diagnose(libraries: Sequence[str]) -> list[Advice]:
 
 def watch(seconds: float = WATCHED_S) -> Activity:
     """Observe the host for a while; this process does not count as busy."""
-    before = psutil.cpu_times()
+    before = cpu_ticks()
     cpu_s_before = {p.pid: _cpu_s(p) for p in psutil.process_iter()}
     sleep(seconds)
-    after = psutil.cpu_times()
-    total = sum(after) - sum(before)
+    after = cpu_ticks()
+    passed = [b - a for a, b in zip(before or (), after or (), strict=False)]
     busy = []
     for process in psutil.process_iter():
         share = (_cpu_s(process) - cpu_s_before.get(process.pid, 0.0)) / seconds
         if share > _BUSY_SHARE and process.pid != psutil.Process().pid:
             busy.append((_label(process), share))
-    steal = getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)
     return Activity(
-        steal / total if total else 0.0,
+        passed[7] / sum(passed) if any(passed) else 0.0,
         sorted(busy, key=lambda named_share: -named_share[1]),
         psutil.virtual_memory().available,
         psutil.swap_memory().used,

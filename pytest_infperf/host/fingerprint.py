@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_infperf.host import cgroup, cpu, gpu
-from pytest_infperf.host.cpu import ROOT, read_text
+from pytest_infperf.host.cpu import ROOT
 
 T = TypeVar("T")
 
@@ -107,10 +107,8 @@ def host_names(fingerprint: Mapping[str, Any]) -> list[str]:
 
 def steal_fraction(root: Path = ROOT) -> float | None:
     """Return the share of the CPU time since boot that the hypervisor gave to other guests."""
-    first = (read_text(root / "proc/stat") or "").partition("\n")[0].split()
-    # user nice system idle iowait irq softirq steal; the guest times that follow are part of user.
-    ticks = [int(text) for text in first[1:9]]
-    return ticks[7] / sum(ticks) if len(ticks) == 8 and any(ticks) else None
+    ticks = cpu.cpu_ticks(root)
+    return ticks[7] / sum(ticks) if ticks and any(ticks) else None
 
 
 def library_versions(distributions: Sequence[str]) -> dict[str, str]:

@@ -243,6 +243,8 @@ class Evidence(Entries):
     """Why this host cannot run the variant."""
     doubts: list[str] | None = None
     """Reasons why the variant may not be faster than the baseline."""
+    host_doubts: list[str] | None = None
+    """Reasons why this host may distort what was measured."""
     thread_search_s: dict[str, float] | None = None
     """The median time of a query with each number of threads, in seconds."""
     latency_percentiles_s: list[float] | None = None

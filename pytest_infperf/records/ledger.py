@@ -36,7 +36,8 @@ class Ledger:
         """The reason why the file does not contain all records, such as a full disk."""
         self._path = path
         self._written_once = False
-        self._has_written = False
+        self._written = ""
+        """The content of the file, empty if this run has not written it."""
         self._withdrawn = ""
         """What was done with an earlier state of the file."""
         self._positions: dict[tuple[str, str], int] = {}
@@ -74,8 +75,11 @@ class Ledger:
         try:
             record_file.write_text(path, text, durable=durable)
         except RecordError as error:
-            self._withdrawn = self._withdrawn or record_file.withdraw(path, keep=self._has_written)
+            if text == self._written:
+                return  # the file holds every record, and only may not be on the disk
+            done = record_file.withdraw(path, keep=bool(self._written))
+            self._written, self._withdrawn = "", done or self._withdrawn
             self.unwritten = RecordError(f"{error}{self._withdrawn}")
         else:
+            self._written, self._withdrawn = text, ""
             self.unwritten = None
-            self._has_written = True

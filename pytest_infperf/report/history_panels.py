@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,9 +18,14 @@ HistoryPanels = Mapping[str, Sequence[HistoryLine]]
 """The panel of each measure: one line per variant."""
 
 
-def suite_histories(run: RunRecord, storage: Path) -> dict[str, HistoryPanels]:
-    """Return the panels of each suite of a run; an empty dict if no earlier run was saved."""
-    saved_runs = HistoryStore(storage).runs[-_MAX_RUNS:]
+def suite_histories(
+    run: RunRecord, storage: Path, report_skipped: Callable[[str], None] = lambda reason: None
+) -> dict[str, HistoryPanels]:
+    """Return the panels of each suite of a run; an empty dict if no earlier run was saved.
+
+    `report_skipped` is called for each saved run that cannot be read.
+    """
+    saved_runs = HistoryStore(storage, report_skipped).runs[-_MAX_RUNS:]
     if not saved_runs:
         return {}
     when = datetime.fromisoformat(run.when) if run.when else datetime.now(UTC)

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_infperf.host.processes import child_environment
+
 
 @dataclass(frozen=True)
 class Checkout:
@@ -24,10 +26,13 @@ class Checkout:
     """Name of the revision as the user wrote it; empty for the working tree."""
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a process, with `import_paths` first in PYTHONPATH."""
+        """Return the environment of a measured process, with `import_paths` first in PYTHONPATH.
+
+        It has no variables of coverage tools and profilers.
+        """
         inherited = os.environ.get("PYTHONPATH", "")
         paths = [*self.import_paths, *([inherited] if inherited else [])]
-        return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        return {**child_environment(), "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def working_tree(root: Path) -> Checkout:

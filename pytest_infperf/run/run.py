@@ -16,6 +16,7 @@ from pytest_infperf.cost.billing import billing
 from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
 from pytest_infperf.gates.verdicts import Try, VariantVerdicts
 from pytest_infperf.history.past import Past
+from pytest_infperf.host import cgroup
 from pytest_infperf.host.fingerprint import fingerprint, host_names
 from pytest_infperf.records.record import Record
 from pytest_infperf.repository import worktree
@@ -29,6 +30,7 @@ from pytest_infperf.run.variant import Variant
 from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Thresholds
 from pytest_infperf.thresholds.gate import Gate
+from pytest_infperf.worker import clocks
 from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -76,7 +78,11 @@ class Run:
             notice=self.notice,
         )
         self.host = {**fingerprint(LIBRARIES), **price, **self.more_host_facts}
-        self._past = Past(self.settings.storage, self.host)
+        self._past = Past(
+            self.settings.storage,
+            self.host,
+            lambda reason: self.notice_once(f"the history is read without {reason}"),
+        )
         self._artifacts = ArtifactCache(self.settings.cache, self.notice)
         self._other_revision: OtherRevision | None = None
         if self.settings.against:
@@ -162,6 +168,12 @@ class Run:
             record.evidence.thread_search_s = {str(count): s for count, s in times_s.items()}
         if doubts := backend.doubts(built):
             record.evidence.doubts = doubts
+        doubts = [cgroup.thread_doubt(worker.loaded.threads, backend.cpus)]
+        if clocks.host_busy_ns() is None:
+            doubts.append(_NO_CPU_TIMES)
+        record.evidence.host_doubts = list(filter(None, doubts)) or None
+        for doubt in record.evidence.host_doubts or ():
+            self.notice_once(doubt)
 
     def _revision_pair(self, record: Record, suite_run: SuiteRun) -> RevisionPair | None:
         suite = suite_run.at_revision
@@ -177,7 +189,7 @@ class Run:
             has_other_revision=pair is not None,
             has_price="usd_per_hour" in self.host,
             past=partial(self._past.values, configured.suite.name, variant_id),
-            notice=self._notice_once,
+            notice=self.notice_once,
         )
         return self.thresholds.gates_for(
             configured.suite.name,
@@ -198,7 +210,8 @@ class Run:
             self._verdicts[suite, variant_id] = VariantVerdicts(self.record(suite, variant_id))
         return self._verdicts[suite, variant_id]
 
-    def _notice_once(self, text: str) -> None:
+    def notice_once(self, text: str) -> None:
+        """Pass a notice on, unless it was passed on before."""
         if text not in self._noticed:
             self._noticed.add(text)
             self.notice(text)
@@ -244,6 +257,10 @@ def _noting_errors(attempt: Try) -> Iterator[None]:
         raise
 
 
+_NO_CPU_TIMES = (
+    "the CPU time of other processes is not known here (/proc/stat does not have it): blocks that "
+    "they disturb are not recognised and not measured again"
+)
 LIBRARIES = (
     "pytest-infperf", "pytest", "pytest-benchmark", "torch", "transformers", "optimum",
     "optimum-onnx", "onnx", "onnxruntime", "ctranslate2", "openvino", "sacrebleu",

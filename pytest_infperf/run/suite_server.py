@@ -14,6 +14,7 @@ from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import Artifact
 from pytest_infperf.errors import UserError
+from pytest_infperf.host import cgroup
 from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.serving.load.generators import Target
@@ -95,10 +96,11 @@ class SuiteServer:
     def deployment(self, variant_id: str, serving: Serving) -> Deployment:
         """Return the deployment of a variant.
 
-        Each process gets the variant's number of threads, or else an equal share of the cores.
+        Each process gets the variant's number of threads, or else an equal share of the cores and
+        of the CPU quota.
         """
         blueprint, artifact = self.blueprint(variant_id), self.artifact(variant_id)
-        share = max(1, len(self.cores.server) // serving.workers)
+        share = max(1, cgroup.usable_threads(self.cores.server) // serving.workers)
         threads = blueprint.threads if isinstance(blueprint.threads, int) else share
         return Deployment(
             suite=asdict(self.address),

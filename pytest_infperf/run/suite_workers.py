@@ -13,6 +13,7 @@ from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import Artifact, ArtifactCache
 from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.host import cgroup
 from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.measure import blocks, threads
 from pytest_infperf.measure.throughput import SetRun, run_set
@@ -113,6 +114,8 @@ class SuiteWorkers:
         artifact = self.artifact(variant_id)
         blueprint = self.blueprint(variant_id)
         requested = self.threads(blueprint)
+        if requested is None:
+            requested = cgroup.default_threads(blueprint.cpus)
         if requested != "best":
             self._report(variant_id, "starting")
             return self.started(variant_id, requested)
@@ -120,7 +123,7 @@ class SuiteWorkers:
         assignment = self._assignment(blueprint)
         result = threads.search(
             lambda count: VariantWorker(assignment, artifact, count),
-            len(blueprint.cpus or usable_cores()),
+            cgroup.usable_threads(blueprint.cpus),
             blocks.endless_order(self.numbers, self.seed),
         )
         self.thread_searches[variant_id] = result.seen_s

@@ -268,7 +268,11 @@ class Session:
             if page and run.records:
                 from pytest_infperf.report import html
 
-                histories = suite_histories(run, self.settings.storage)
+                histories = suite_histories(
+                    run,
+                    self.settings.storage,
+                    lambda reason: self.run.notice_once(f"the history is read without {reason}"),
+                )
                 try:
                     record_file.write_text(page, html.page(run, histories))
                 except record_file.RecordError as error:

@@ -96,7 +96,8 @@ class Backend(ABC):
     id : str, optional
         The stable id of the variant; None takes `default_id`.
     threads : int, "best", None or "suite", default "suite"
-        The number of threads; "suite" takes that of the suite, None the runtime's default.
+        The number of threads; "suite" takes that of the suite, None the runtime's default, or
+        as many as affinity and CPU quota allow where they allow fewer than the machine's cores.
     cpus : tuple of int, optional
         The cores that the worker is pinned to; None leaves the choice to the system.
 

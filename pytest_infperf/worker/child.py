@@ -16,6 +16,8 @@ from time import perf_counter_ns, process_time_ns
 from typing import Any, BinaryIO
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.host import cpu
+from pytest_infperf.host.environment import refuse_observers
 from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Material, Runner
@@ -30,7 +32,7 @@ class LoadedVariant:
 
     def __init__(self, load: messages.LoadArtifact) -> None:
         if load.cpus is not None:
-            os.sched_setaffinity(0, load.cpus)
+            cpu.pin(load.cpus)
         suite = SuiteAddress(**load.suite).load()
         backend = naming.restore(load.backend)
         self._task = suite.task
@@ -39,6 +41,7 @@ class LoadedVariant:
         self.codec: Codec = suite.task.codec(Path(load.model))
         suite.task.check(self._samples, self.codec)
         self.runner: Runner = backend.load(Path(load.artifact), suite.task, load.threads)
+        refuse_observers()
         # Loaded objects stay alive, so the collection before each block need not scan them again.
         gc.collect()
         gc.freeze()

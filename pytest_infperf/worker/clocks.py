@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from pytest_infperf.host.processes import family
+
 _STAT = Path("/proc/stat")
 _IDLE_FIELDS = (3, 4)  # idle, iowait: proc(5)
 _GUEST_FIELDS = 8  # guest time is part of user time already
@@ -15,13 +17,17 @@ _GUEST_FIELDS = 8  # guest time is part of user time already
 def host_busy_ns() -> int | None:
     """Return the CPU time of all processes and of the hypervisor (steal) since boot.
 
-    None where there is no /proc/stat. The kernel counts in ticks, usually of 10 ms on each core.
+    None where /proc/stat is missing or does not have it, as in some sandboxes. The kernel counts in
+    ticks, usually of 10 ms on each core.
     """
     try:
         with _STAT.open("rb") as stat:
-            ticks = [int(field) for field in stat.readline().split()[1:]]
+            name, *fields = stat.readline().split() or [b""]
     except OSError:
         return None
+    if name != b"cpu":
+        return None
+    ticks = [int(field) for field in fields]
     busy = sum(t for i, t in enumerate(ticks[:_GUEST_FIELDS]) if i not in _IDLE_FIELDS)
     return busy * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
 
@@ -31,16 +37,17 @@ def peak_memory_bytes() -> int:
 
     VmHWM is preferred to ru_maxrss, which survives exec and can hold the peak of the parent.
     """
-    process = psutil.Process()
-    family = [process, *process.children(recursive=True)]
-    return sum(_high_water_bytes(member) for member in family)
+    return sum(_high_water_bytes(pid) for pid in family(os.getpid()))
 
 
-def _high_water_bytes(process: psutil.Process) -> int:
+def _high_water_bytes(pid: int) -> int:
     try:
-        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
-    return int(process.memory_info().rss)
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:  # it has ended since
+        return 0

@@ -60,6 +60,7 @@ def test_a_hub_id_comes_from_the_local_cache_when_offline(
     (snapshot / "config.json").write_text("{}")
     (repository / "refs" / ref).parent.mkdir(parents=True)
     (repository / "refs" / ref).write_text(COMMIT)
+    assert models.is_hub_id(model)
     assert locate(tmp_path / "hub", tmp_path, model) == str(snapshot)
     assert models.hub_commit(snapshot) == COMMIT
     assert models.hub_commit(tmp_path / "hub") is None

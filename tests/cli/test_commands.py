@@ -14,7 +14,7 @@ import pytest
 
 from pytest_infperf import cli
 from pytest_infperf.records import file as record_file
-from pytest_infperf.records.evidence import RepeatedBlocks
+from pytest_infperf.records.evidence import RepeatedBlocks, VariantSettings
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 
@@ -107,6 +107,22 @@ def test_compare_does_not_compare_times_of_different_hosts(
     out = capsys.readouterr().out
     assert "The hosts differ (instance_type)" in out
     assert "NOT COMPARED echo[fast] latency_p50" in out
+
+
+def test_compare_names_a_model_whose_branch_has_moved(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = []
+    for commit in ("a" * 40, "b" * 40):
+        names.append(write_record(project, f"{commit[0]}.json", "x", 0.01))
+        run = record_file.read(project / names[-1])
+        run.records[0].settings = VariantSettings(model="gpt2@main", model_commit=commit)
+        record_file.write(project / names[-1], run)
+    assert cli.main(["compare", *names]) == 0
+    line = "The models differ: gpt2@main at aaaaaaaaaa before, gpt2@main at bbbbbbbbbb after"
+    assert f"{line}, of echo[fast]." in capsys.readouterr().out
+    assert cli.main(["compare", *names, "--variants", "none"]) == 0
+    assert "The models differ" not in capsys.readouterr().out
 
 
 def test_a_user_error_exits_with_2(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

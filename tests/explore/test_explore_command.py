@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,14 @@ def explore(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, "explore", ".", "--seconds", "0.5", *options],
         cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "TMPDIR": str(temporary_folder(folder))},
     )  # fmt: skip
+
+
+def temporary_folder(folder: Path) -> Path:
+    """Return the folder for temporary files of commands in a folder."""
+    (temporary := folder / "temporary").mkdir(exist_ok=True)
+    return temporary
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +70,10 @@ def test_every_setting_is_tried_once_and_shown(explored: tuple[Path, str]) -> No
     page = (folder / "space.html").read_text()
     assert "ART against users" in page
     assert page.count("<svg") == 4
+
+
+def test_servers_leave_no_temporary_file(explored: tuple[Path, str]) -> None:
+    assert list(temporary_folder(explored[0]).iterdir()) == []
 
 
 def test_it_continues_where_it_was_interrupted(explored: tuple[Path, str], folder: Path) -> None:

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from pytest_infperf.host.cgroup import container, quota_cores
+from pytest_infperf.host import cgroup
+from pytest_infperf.host.cgroup import (
+    container,
+    default_threads,
+    quota_cores,
+    thread_doubt,
+    usable_threads,
+)
 
 Machine = Callable[[Mapping[str, str]], Path]
 
@@ -18,6 +26,46 @@ def test_version_2(machine: Machine) -> None:
         }
     )
     assert quota_cores(root) == 1.5
+
+
+def with_quota(machine: Machine, cores: float) -> Path:
+    limit = f"{round(cores * 100_000)} 100000"
+    return machine({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": limit})
+
+
+@pytest.mark.parametrize(
+    ("quota", "pinned", "usable"),
+    [(None, None, 4), (0.5, None, 1), (2.5, None, 2), (9, None, 4), (2.5, (0,), 1)],
+)
+def test_threads_that_can_run_at_a_time(
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    quota: float | None,
+    pinned: tuple[int, ...] | None,
+    usable: int,
+) -> None:
+    monkeypatch.setattr(cgroup, "usable_cores", lambda: [0, 1, 2, 3])
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    root = with_quota(machine, quota) if quota else machine({})
+    assert usable_threads(pinned, root) == usable
+    assert default_threads(pinned, root) == (usable if usable < 4 else None)
+    assert thread_doubt(max(1, usable), pinned, root) == "" or quota == 0.5
+    assert thread_doubt(usable + 1, pinned, root)
+
+
+def test_an_affinity_below_the_machines_cores_bounds_the_default(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroup, "usable_cores", lambda: [1])
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert default_threads(None, machine({})) == 1
+
+
+def test_doubts_name_threads_quota_and_remedy(machine: Machine) -> None:
+    half = with_quota(machine, 0.5)
+    assert thread_doubt(2, (0, 1), half).startswith("2 threads under a CPU quota of 0.5 cores")
+    assert thread_doubt(2, (0, 1), half).endswith("use at most 1, or raise the quota")
+    assert thread_doubt(1, (0, 1), half).endswith(": raise the quota")
 
 
 def test_the_smallest_limit_on_the_way_up_holds(machine: Machine) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_infperf.errors import UserError
 from pytest_infperf.host import cpu
 
 Machine = Callable[[Mapping[str, str]], Path]
@@ -137,3 +139,21 @@ def test_the_clock_is_unknown_in_a_virtual_machine(tmp_path: Path) -> None:
     assert cpu.governor(tmp_path) is None
     assert cpu.turbo(tmp_path) is None
     assert cpu.frequency_hz("max", tmp_path) is None
+
+
+def test_cores_outside_the_affinity_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: list[object] = []
+    monkeypatch.setattr(cpu, "usable_cores", lambda: [1, 3])
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cores: pinned.append(cores))
+    with pytest.raises(
+        UserError, match=r"cpus=\(0, 1, 7\).* may not use cores 0, 7, only cores 1, 3"
+    ):
+        cpu.pin((0, 1, 7))
+    cpu.pin((3,))
+    assert pinned == [(3,)]
+
+
+def test_a_system_that_cannot_pin_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
+    with pytest.raises(UserError, match="cannot pin processes to cores"):
+        cpu.pin((0,))

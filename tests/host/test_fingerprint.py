@@ -176,6 +176,13 @@ def test_no_steal_without_the_file(tmp_path: Path) -> None:
     assert steal_fraction(tmp_path) is None
 
 
+@pytest.mark.parametrize("text", ["", "intr 9 8 7 6 5 4 3 2 1\nctxt 5\n", "cpu 1 2 3\n"])
+def test_no_steal_in_a_sandbox_that_hides_the_line(machine: Machine, text: str) -> None:
+    root = machine({"proc/stat": text})
+    assert steal_fraction(root) is None
+    assert cpu.cpu_ticks(root) is None
+
+
 def test_the_environment_holds_what_changes_threads_and_memory() -> None:
     relevant = {
         "CT2_VERBOSE": "1",

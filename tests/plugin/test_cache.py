@@ -12,6 +12,7 @@ from time import monotonic, sleep
 import pytest
 
 from pytest_infperf import Echo, Fake, Slowed, Suite
+from pytest_infperf.artifacts import blueprint as blueprint_module
 from pytest_infperf.artifacts.blueprint import Blueprint, make_blueprint
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.errors import UserError
@@ -92,6 +93,23 @@ def test_a_changed_model_or_recipe_builds_a_new_artifact(own_cache: Project) -> 
     suite.write_text(suite.read_text().replace("query_ms=0.2)", "query_ms=0.2, size_bytes=70)"))
     result = own_cache.measure("--infperf-variants=fast")
     assert result.measure("fast", "size")["value"] == 70
+
+
+def test_another_instruction_set_is_another_artifact(
+    own_cache: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache that a host with VNNI filled, on a host without."""
+    own_cache.suite(
+        """
+        from pytest_infperf import Echo, Fake, Suite
+
+        suite = Suite("echo", task=Echo(), model="../../model", variants=[Fake()])
+        """
+    )
+    for known in (("avx2", "avx512_vnni"), ("avx2",), ("avx2", "avx512_vnni")):
+        monkeypatch.setattr(blueprint_module, "instruction_sets", lambda known=known: known)
+        own_cache.measure_here().assert_outcomes(passed=1)
+    assert len(artifacts(own_cache)) == 2
 
 
 @pytest.mark.parametrize("place", ["pytest.ini", "pytest.ini/below"])

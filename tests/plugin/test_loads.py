@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic, sleep
 
 import psutil
@@ -36,7 +38,11 @@ SUITE = """
 
 @pytest.fixture
 def loaded(project: Project) -> Project:
+    """A project with loads, on a host whose proxy does not answer and lets nothing past it."""
     project.suite(SUITE)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "https_proxy"):
+        project.environment[name] = "http://127.0.0.1:9"
+    project.environment.update(no_proxy="", NO_PROXY="")
     return project
 
 
@@ -139,6 +145,47 @@ def test_a_killed_worker_loses_its_requests_and_is_reported(
     assert outcome.outcomes() == {"test_0[slow]": "failed"}
 
 
+def test_a_server_that_ends_under_load_has_no_latency_that_passes(loaded: Project) -> None:
+    """What it answered before is no measure of what it serves."""
+    loaded.suite(
+        """
+        import os
+        import signal
+        import sys
+        from pytest_infperf import ClosedLoop, Echo, Fake, Suite
+
+        class Ending(Fake):
+            def load(self, artifact, task, threads):
+                runner = super().load(artifact, task, threads)
+                infer, queries = runner.infer, 0
+
+                def infer_or_end(features):
+                    nonlocal queries
+                    queries += 1
+                    if queries > 20 and "uvicorn" in sys.modules:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    return infer(features)
+
+                runner.infer = infer_or_end
+                return runner
+
+        suite = Suite(
+            "echo",
+            task=Echo(count=40),
+            model="../../model",
+            variants=[Ending(id="ending", query_ms=1)],
+            loads=[ClosedLoop(2, seconds=1)],
+        )
+        """
+    )
+    tests_of(loaded, "users=2")
+    loaded.thresholds('[echo.gates]\nlatency_p50.at."users=2" = { max = "1 s" }\n')
+    outcome = loaded.measure()
+    assert outcome.outcomes() == {"test_0[ending]": "failed"}
+    assert "the server of ending was killed by SIGKILL" in outcome.words
+    assert outcome.record("ending")["measures"] == {}
+
+
 def kill_a_worker_under_load(project: Project) -> None:
     """Kill the first server process that has more than one connection."""
     deadline = monotonic() + 60
@@ -173,16 +220,45 @@ def test_the_highest_rate_is_zero_if_one_request_exceeds_the_limit(loaded: Proje
     assert highest["high"] > 0
 
 
-def test_no_server_outlives_the_run(loaded: Project) -> None:
-    tests_of(loaded, "SingleStream")
-    loaded.measure()
-    remaining = [
+def test_a_run_leaves_no_server_no_temporary_file_and_traces_nothing(loaded: Project) -> None:
+    """Where coverage starts itself in each Python process that inherits its variable."""
+    loaded.suite(SUITE.replace("Serving(queue=16)", "Serving(workers=2)"))
+    tests_of(loaded, "SingleStream", "users=2")
+    temporary = loaded.folder / "temporary"
+    temporary.mkdir()
+    traced = traced_processes(loaded)
+    loaded.environment.update(TMPDIR=str(temporary), COVERAGE_PROCESS_START=".coveragerc")
+    loaded.measure("--infperf-variants=fast").assert_outcomes(passed=2)
+    assert list(temporary.iterdir()) == []
+    started = traced.read_text().splitlines()
+    assert started  # pytest itself
+    assert [line for line in started if "-m pytest_infperf" in line or "-m locust" in line] == []
+    left = [
         process
         for process in psutil.process_iter(["cmdline", "cwd"])
         if "pytest_infperf.serving.server" in (process.info["cmdline"] or ())
         and process.info["cwd"] == str(loaded.folder)
     ]
-    assert remaining == []
+    assert left == []
+
+
+def traced_processes(project: Project) -> Path:
+    """Let a coverage tool start in each Python process, and return the list that it keeps."""
+    traced = project.folder / "traced.txt"
+    project.write(
+        "site/sitecustomize.py",
+        f"""
+        import os
+        import sys
+
+        if os.environ.get("COVERAGE_PROCESS_START"):
+            with open({str(traced)!r}, "a") as file:
+                file.write(" ".join(sys.orig_argv) + "\\n")
+        """,
+    )
+    paths = [str(project.folder / "site"), os.environ.get("PYTHONPATH", "")]
+    project.environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return traced
 
 
 @pytest.mark.parametrize(

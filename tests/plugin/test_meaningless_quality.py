@@ -95,3 +95,31 @@ def test_a_test_set_without_samples_is_an_error_with_its_name(project: Project) 
     outcome = project.plain("--infperf")
     assert outcome.ret != 0
     assert "the task's sample_size is 0, and at least 1 sample is measured" in outcome.words
+
+
+def test_a_model_that_cannot_answer_the_data_is_refused_before_it_is_built(
+    project: Project,
+) -> None:
+    project.suite(
+        """
+        from dataclasses import dataclass
+
+        from pytest_infperf import Echo, Fake, Suite, UserError
+
+        class Picky(Echo):
+            def check(self, samples, codec):
+                raise UserError(f"{samples.references[0]!r} is no label of {type(codec).__name__}")
+
+        class Slow(Fake):
+            def build(self, material, folder):
+                raise RuntimeError("this was built in vain")
+
+        suite = Suite("echo", task=Picky(), model="../../model", variants=[Slow()])
+        """
+    )
+    project.only_tests_of("quality")
+    outcome = project.measure()
+    outcome.assert_outcomes(errors=1)
+    assert "'sample 0' is no label of EchoCodec" in outcome.message("test_quality[fake]")
+    assert "in vain" not in outcome.text
+    assert outcome.record("fake")["errors"] == ["'sample 0' is no label of EchoCodec"]

@@ -202,3 +202,43 @@ def test_a_run_without_a_suite_says_what_it_does_not_write_and_judge(project: Pr
 @pytest.mark.parametrize("option", ["--collect-only", "-k=footprint"])
 def test_a_run_with_a_suite_says_nothing_of_the_kind(project: Project, option: str) -> None:
     assert "no test of a suite ran" not in project.measure_here(option).words
+
+
+def test_a_saved_run_that_cannot_be_read_is_named_once(project: Project) -> None:
+    """Both the page and the gate `trend` read the history."""
+    project.only_tests_of("latency")
+    project.thresholds('[echo.gates]\ntrend = { max = "900 %" }\n')
+    project.write(".benchmarks/Linux/0001_half.json", '{"benchmarks": [')
+    outcome = project.measure_here("--infperf-html=page.html", "--infperf-variants=fast")
+    assert outcome.words.count("the history is read without") == 1
+    assert "0001_half.json: it is not a complete JSON file" in outcome.words
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "words"),
+    [
+        ("raise KeyboardInterrupt", 2, "interrupted (Ctrl-C) before all reports were written"),
+        ("Path('page.html').mkdir()", 1, "page.html: the record was not written"),
+    ],
+)
+def test_a_page_that_is_not_written_leaves_no_run_that_passes(
+    project: Project, trouble: str, status: int, words: str
+) -> None:
+    project.only_tests_of("footprint")
+    project.write(
+        "conftest.py",
+        f"""
+        from pathlib import Path
+        from pytest_infperf.report import html
+
+        def page(*arguments):
+            {trouble}
+            return "a page"
+
+        html.page = page
+        """,
+    )
+    outcome = project.measure("--infperf-html=page.html")
+    assert outcome.ret == status
+    assert words in outcome.words
+    assert outcome.measure("slow", "size")["value"] == 1000

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
@@ -95,6 +93,7 @@ def test_a_gate_has_verdict_reason_limit_and_source(measured: Outcome) -> None:
         "why": "accuracy 75.00 is below the limit of 90.00 (40 samples)",
         "remedy": gates["accuracy"]["remedy"],
         "source": "thresholds.toml:3",
+        "tries": 1,
     }
     assert "thresholds.toml:3" in gates["accuracy"]["remedy"]
 
@@ -144,26 +143,15 @@ def test_the_revision_of_the_users_repository_is_recorded(project: Project) -> N
 
 
 def test_the_commit_of_a_model_from_the_hub_is_recorded(project: Project) -> None:
-    """And `infperf compare` names it if the branch has moved since."""
-    files = []
-    suite = project.folder / "suites/echo/suite.py"
+    """A branch may move, and leave no other trace."""
+    suite, commit = project.folder / "suites/echo/suite.py", "a" * 40
     suite.write_text(suite.read_text().replace("../../model", "owner/name@main"))
     project.only_tests_of("footprint")
     project.environment = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(project.folder / "hub")}
-    for commit in ("a" * 40, "b" * 40):
-        project.write(f"hub/models--owner--name/snapshots/{commit}/config.json", commit)
-        project.write("hub/models--owner--name/refs/main", commit)
-        result = project.measure("-k", "fast", "--benchmark-disable")
-        settings = result.record("fast")["settings"]
-        assert (settings["model"], settings["model_commit"]) == ("owner/name@main", commit)
-        files.append(result.json_path.rename(project.folder / f"{commit[0]}.json"))
-    program = "from pytest_infperf.cli import main; raise SystemExit(main())"
-    command = [sys.executable, "-c", program, "compare", *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert (
-        "The models differ: owner/name@main at aaaaaaaaaa before, "
-        "owner/name@main at bbbbbbbbbb after, of echo[fast]."
-    ) in done.stdout
+    project.write(f"hub/models--owner--name/snapshots/{commit}/config.json", "{}")
+    project.write("hub/models--owner--name/refs/main", commit)
+    settings = project.measure("-k", "fast", "--benchmark-disable").record("fast")["settings"]
+    assert (settings["model"], settings["model_commit"]) == ("owner/name@main", commit)
 
 
 def test_the_search_for_the_best_number_of_threads_is_evidence(project: Project) -> None:

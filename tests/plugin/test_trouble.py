@@ -161,6 +161,7 @@ def test_a_baseline_that_cannot_start_fails_comparisons_only(project: Project) -
 
 
 def test_a_missing_model_is_an_error_with_a_remedy(project: Project) -> None:
+    pytest.importorskip("huggingface_hub")
     suite = project.folder / "suites/echo/suite.py"
     suite.write_text(suite.read_text().replace("../../model", "models/nowhere"))
     project.only_tests_of("footprint")

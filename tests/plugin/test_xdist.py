@@ -27,7 +27,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outc
     project = Project(tmp_path_factory.mktemp("shared"), shared_cache)
     project.tests(OTHER_TESTS, "test_other.py")
     project.thresholds("[echo.gates]\naccuracy = { min = 90 }\n")
-    return project.measure("-n2", "-v", "-k", "not latency or fast", budget_s=0.2)
+    options = ("-pno:randomly", "-n2", "-v", "-k", "not latency or fast")
+    return project.measure(*options, budget_s=0.2)
 
 
 def worker_by_test(outcome: Outcome) -> dict[str, str]:

@@ -106,6 +106,32 @@ def test_a_full_disk_leaves_no_file_of_an_earlier_run(
     assert "the file of an earlier run was removed" in str(ledger.unwritten)
 
 
+def test_a_whole_file_stays_if_the_disk_is_full_only_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.json"
+    ledger = Ledger(path, RunRecord({}, None))
+    ledger.enter(record("slow"))
+    monkeypatch.setattr(os, "replace", _full_for(path))
+    ledger.close()
+    assert ledger.unwritten is None
+    assert record_file.read(path).records == [record("slow")]
+
+
+def test_a_disk_that_is_full_again_leaves_no_file_that_looks_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.json"
+    ledger = Ledger(path, RunRecord({}, None))
+    for name in ("slow", "fast"):
+        ledger.enter(record(name))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", _full_for(path))
+            ledger.enter(record(f"{name}-too"))
+        assert not path.exists()
+        assert "what was written before is in" in str(ledger.unwritten)
+
+
 def _full_for(path: Path) -> Callable[[Path, Path], None]:
     replace = os.replace
 

@@ -92,7 +92,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["plan", *files, "--rate", "3600000/h", "--autoscaling", str(scaling)]) == 0
     out = capsys.readouterr().out
     assert "echo at 1,000 requests/s, 80 % of an instance's highest rate, 1 to spare" in out
-    assert "cheapest: fast on 14 x b.large, 1,533 USD a month (prices: a table)" in out
+    assert "cheapest: fast on 14 x b.large, 1533 USD a month (prices: a table)" in out
     assert json.loads(scaling.read_text())["echo"]["DesiredCapacity"] == 14
 
 

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest_infperf
+from pytest_infperf.artifacts import models
 from pytest_infperf.cli.init.choices import TASKS, VARIANTS
 from pytest_infperf.errors import UserError
 
@@ -58,8 +59,11 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
             raise UserError(f"--{keyword}: {root / path} does not exist")
     _check_data(arguments.task, data, root)
     is_folder = (root / model).is_dir()
-    if not is_folder and (model.count("/") != 1 or model.startswith((".", "/"))):
-        raise UserError(f"--model: {model} is neither a folder here nor a hub id (OWNER/NAME)")
+    if not is_folder and not models.is_hub_id(model):
+        raise UserError(
+            f"--model: {model} is neither a folder here nor a hub id (OWNER/NAME, "
+            "OWNER/NAME@REVISION)"
+        )
     return SuiteDraft(
         name,
         arguments.task,

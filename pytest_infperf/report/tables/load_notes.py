@@ -55,7 +55,8 @@ def _variant_notes(evidence: LoadEvidence) -> Iterator[str]:
     if rejected := evidence.spoilt_runs:
         yield f"measured {len(rejected) + 1} times, because {rejected[-1]} in the run before"
     if left_out := evidence.samples_left_out:
-        yield f"{left_out} samples were not sent, because {evidence.left_out_why}"
+        why = evidence.left_out_why
+        yield f"samples left out, which the server would refuse: {left_out} ({why})"
     if evidence.doubt:
         yield f"in doubt: {evidence.doubt}"
 

@@ -23,6 +23,8 @@ def measure_load(context: VariantContext, name: str) -> Result:
     ------
     UserError
         If the suite has no load with that name.
+    WorkerError
+        If the server ended under the load: what it answered before says nothing about the rest.
     """
     run, load = context.suite_run, context.suite_run.suite.load(name)
     gates = context.gates_of("load", load.name)
@@ -45,7 +47,8 @@ def measure_load(context: VariantContext, name: str) -> Result:
         context.usd_per_hour,
         highest_rate.value if highest_rate else None,
     )
-    result = load_test.measure(load, load.lasts_s(run.settings.full))
+    with server.checked():
+        result = load_test.measure(load, load.lasts_s(run.settings.full))
     cores, record = run.server.cores, context.record
     record.settings.serving = ServerSettings(
         **run.suite.serving.limits(),

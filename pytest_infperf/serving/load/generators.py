@@ -14,11 +14,14 @@ from math import ceil
 from pathlib import Path
 from time import monotonic, sleep
 
-import psutil
-
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
-from pytest_infperf.host.processes import OutputTail, how_it_ended
+from pytest_infperf.host.processes import (
+    OutputTail,
+    child_environment,
+    how_it_ended,
+    kill_group,
+)
 from pytest_infperf.serving.load import traffic
 from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import Traffic
@@ -153,7 +156,7 @@ def _run(
 ) -> None:
     process = subprocess.Popen(
         command,
-        env={**os.environ, **config.to_environment()},
+        env={**child_environment(), **config.to_environment()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr.file,
@@ -161,8 +164,8 @@ def _run(
     )
     try:
         if cpus is not None:
-            with suppress(psutil.NoSuchProcess, AttributeError):
-                psutil.Process(process.pid).cpu_affinity(list(cpus))
+            with suppress(ProcessLookupError, AttributeError):  # not every system can place it
+                os.sched_setaffinity(process.pid, cpus)
         if code := process.wait(timeout_s):
             raise WorkerError(f"the load generator {how_it_ended(code)}{stderr}")
     except subprocess.TimeoutExpired:
@@ -171,5 +174,5 @@ def _run(
         ) from None
     finally:
         if process.poll() is None:
-            process.terminate()
+            kill_group(process.pid)
             process.wait()

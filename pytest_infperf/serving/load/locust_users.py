@@ -10,14 +10,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from locust import FastHttpUser, constant, events, task
 from locust.runners import MasterRunner
 
+from pytest_infperf.host.environment import refuse_observers
+from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import NO_ANSWER, GeneratorUsage, Reply, ReplyFile
+
+die_with_parent()
+os.register_at_fork(after_in_child=partial(die_with_parent, os.getpid()))
+refuse_observers()
 
 _HEADERS = {"content-type": "application/json"}
 

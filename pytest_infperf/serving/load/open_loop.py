@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic, process_time
 
 import aiohttp
 
+from pytest_infperf.host.environment import refuse_observers
 from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import NO_ANSWER, GeneratorUsage, Reply, ReplyFile
@@ -50,8 +49,6 @@ class Sender:
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             error = type(failure).__name__
-        except asyncio.CancelledError:
-            error = "cut off"
         done_s = monotonic()
         intended_s = sent_s if intended_s is None else intended_s
         self.file.replies.append(Reply(intended_s, sent_s, done_s, status, error))
@@ -107,25 +104,23 @@ async def until(moment_s: float) -> None:
 
 
 async def generate(config: GeneratorConfig) -> None:
-    """Send the load, and write the replies; SIGTERM ends it early and keeps them."""
+    """Send the load, and write the replies."""
     timeout = aiohttp.ClientTimeout(total=config.timeout_s)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(config.url, timeout=timeout, connector=connector) as session:
         sender = Sender(config, session)
         start_s, start_cpu_s = monotonic(), process_time()
-        sending = (
-            sender.in_streams() if config.rate is None else sender.at_random_times(config.rate)
-        )
-        task = asyncio.ensure_future(sending)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        with suppress(asyncio.CancelledError):
-            await task
+        if config.rate is None:
+            await sender.in_streams()
+        else:
+            await sender.at_random_times(config.rate)
         usage = GeneratorUsage(process_time() - start_cpu_s, monotonic() - start_s)
         sender.file.write(usage, sender.dropped)
 
 
 def main() -> None:
-    die_with_parent(signal.SIGTERM)
+    die_with_parent()
+    refuse_observers()
     gc.collect()
     gc.freeze()
     asyncio.run(generate(GeneratorConfig.from_environment()))

@@ -12,6 +12,7 @@ from time import monotonic
 import psutil
 
 from pytest_infperf.host.energy import Energy, Meter
+from pytest_infperf.host.processes import family
 
 _INTERVAL_S = 0.1
 WINDOW_S = 1.0
@@ -132,14 +133,14 @@ class UsageSampler:
 
     def _sample(self) -> None:
         cpu_s, memory, seen = 0.0, 0, set()
-        with suppress(psutil.NoSuchProcess):
-            for process in [self._process, *self._process.children(recursive=True)]:
-                with suppress(psutil.NoSuchProcess):
-                    times = process.cpu_times()
-                    cpu_s += times.user + times.system
-                    cpu_s += times.children_user + times.children_system
-                    memory += process.memory_info().rss
-                    seen.add(process.pid)
+        for pid in family(self._process.pid):
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                times = process.cpu_times()
+                cpu_s += times.user + times.system
+                cpu_s += times.children_user + times.children_system
+                memory += process.memory_info().rss
+                seen.add(pid)
         if seen:
             self._samples.append(UsageSample(monotonic(), cpu_s, memory))
             self._seen |= seen

@@ -18,6 +18,9 @@ from typing import NoReturn
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from pytest_infperf.errors import UserError
+from pytest_infperf.host.environment import refuse_observers
+from pytest_infperf.host.processes import PARENT_VARIABLE, die_with_parent
 from pytest_infperf.serving.server import logs
 from pytest_infperf.serving.server.engine import place_process
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
@@ -28,8 +31,16 @@ _APPLICATION = "pytest_infperf.serving.server.app:from_environment"
 
 
 def main() -> None:
+    is_measured = PARENT_VARIABLE in os.environ
+    if is_measured:
+        die_with_parent()
     deployment = Deployment.from_json(os.environ[ENVIRONMENT])
-    place_process(deployment)
+    try:
+        if is_measured:
+            refuse_observers()
+        place_process(deployment)
+    except UserError as error:
+        sys.exit(str(error))
     with _metrics_folder():
         _serve(deployment)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
 
+from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.serving.server import refusals
 from pytest_infperf.serving.server.engine import Engine, place_process
 from pytest_infperf.serving.server.limits import Limits
@@ -27,6 +30,10 @@ def from_environment() -> FastAPI:
     uvicorn calls this in each server process; an application that is named by its import path
     takes no arguments.
     """
+    if parent := multiprocessing.parent_process():
+        die_with_parent()
+        if not parent.is_alive():
+            sys.exit(1)
     deployment = Deployment.from_json(os.environ[ENVIRONMENT])
     place_process(deployment)
     return create(deployment, Telemetry(Path(os.environ[METRICS_FOLDER])))

@@ -14,6 +14,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from pytest_infperf.host import cpu
 from pytest_infperf.serving.server.settings import Deployment
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Runner
@@ -179,9 +180,10 @@ class Engine:
 def place_process(deployment: Deployment) -> None:
     """Move this process into the deployment's control groups and onto its cores.
 
-    This comes before anything is loaded, so that all memory and all threads are limited.
+    This comes before anything is loaded, so that all memory and all threads are limited. Raises
+    UserError if the process may not use one of the cores.
     """
     for group in deployment.groups:
         Path(group, "cgroup.procs").write_text(str(os.getpid()))
-    if deployment.cpus is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, deployment.cpus)
+    if deployment.cpus is not None:
+        cpu.pin(deployment.cpus)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from time import monotonic, sleep
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 import psutil
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
-from pytest_infperf.host.processes import OutputTail, how_it_ended
+from pytest_infperf.host.processes import OutputTail, how_it_ended, kill_group
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
 
@@ -24,6 +22,8 @@ __tracebackhide__ = errors.meant_for_the_user
 
 _POLL_S = 0.05
 _READY_METRIC = b"infperf_ready_workers "
+_DIRECT = build_opener(ProxyHandler({}))
+"""Opens URLs of this host without the proxies that the environment names."""
 
 
 class ServerProcess:
@@ -94,9 +94,24 @@ class ServerProcess:
         """Whether the first process runs."""
         return self._process.poll() is None
 
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Raise WorkerError if the server ends inside the context, whatever else was raised."""
+        try:
+            yield
+        except Exception:
+            if not self.alive:
+                raise self._ended() from None
+            raise
+        if not self.alive:
+            raise self._ended()
+
     def ready_processes(self) -> int:
         """Return the number of server processes whose model is loaded."""
-        with suppress(URLError, OSError), urlopen(f"{self.url}/metrics", timeout=5) as response:
+        with (
+            suppress(URLError, OSError),
+            _DIRECT.open(f"{self.url}/metrics", timeout=5) as response,
+        ):
             for line in response:
                 if line.startswith(_READY_METRIC):
                     return round(float(line.removeprefix(_READY_METRIC)))
@@ -128,5 +143,4 @@ class ServerProcess:
 
     def _kill(self) -> None:
         if self.alive:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            kill_group(self._process.pid)

@@ -1,0 +1,63 @@
+"""What observes pytest does not observe what is measured, or is named."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+
+import pytest
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.host.environment import refuse_observers, without_observers
+from pytest_infperf.host.processes import child_environment
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "COVERAGE_PROCESS_START",
+        "COVERAGE_PROCESS_CONFIG",
+        "COV_CORE_SOURCE",
+        "COV_CORE_DATAFILE",
+        "PYTHONPROFILEIMPORTTIME",
+        "PYTHONTRACEMALLOC",
+        "PYTHONDEVMODE",
+        "LINE_PROFILE",
+        "CPUPROFILE",
+    ],
+)
+def test_what_starts_an_observer_is_left_out(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    assert name not in child_environment()
+
+
+def test_settings_of_production_stay() -> None:
+    environment = {
+        "PATH": "/bin",
+        "PYTHONMALLOC": "malloc",
+        "PYTHONOPTIMIZE": "1",
+        "LD_PRELOAD": "/usr/lib/libjemalloc.so.2:/usr/lib/libtcmalloc.so",
+        "OMP_NUM_THREADS": "2",
+        "http_proxy": "http://proxy:3128",
+    }
+    assert without_observers(environment) == environment
+
+
+def test_of_what_is_preloaded_only_profilers_go() -> None:
+    both = {"LD_PRELOAD": "/x/libscalene.so /usr/lib/libjemalloc.so.2", "PYTHONMALLOC": "debug"}
+    assert without_observers(both) == {"LD_PRELOAD": "/usr/lib/libjemalloc.so.2"}
+    assert without_observers({"LD_PRELOAD": "/x/libprofiler.so.0"}) == {}
+
+
+def profile_everything(frame: FrameType, event: str, argument: object) -> None:
+    pass
+
+
+def test_a_profiler_that_is_active_is_named() -> None:
+    before = sys.getprofile()
+    sys.setprofile(profile_everything)
+    try:
+        with pytest.raises(UserError, match=r"profile_everything \(by sys.setprofile\) slows"):
+            refuse_observers()
+    finally:
+        sys.setprofile(before)

@@ -1,0 +1,55 @@
+"""Processes of ours end with their parent, whenever that ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from time import monotonic, sleep
+
+import pytest
+
+from pytest_infperf.host.processes import PARENT_VARIABLE, family, has_ended, kill_group
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prctl and /proc are of Linux")
+
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
+DYING = [
+    sys.executable,
+    "-c",
+    "from pytest_infperf.host.processes import die_with_parent; die_with_parent(); print('lives')",
+]
+
+
+def test_a_process_ends_whose_parent_has_ended_before_it_asked_the_kernel() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    environment = {**os.environ, PARENT_VARIABLE: str(ended.pid)}
+    done = subprocess.run(DYING, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
+
+
+def test_a_process_lives_whose_parent_lives_also_behind_a_script() -> None:
+    environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
+    command = ["sh", "-c", '"$@"; true', "sh", *DYING]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "lives\n")
+
+
+def test_a_group_is_killed_and_waited_for() -> None:
+    """Its members are the leader, a shell, and two processes that it has started."""
+    command = ["sh", "-c", '"$@" & "$@" & wait', "sh", *SLEEPER]
+    leader = subprocess.Popen(command, start_new_session=True)
+    try:
+        deadline = monotonic() + 10
+        while len(family(leader.pid)) < 3 and monotonic() < deadline:
+            sleep(0.01)
+        members = family(leader.pid)
+        assert len(members) == 3
+        assert not any(map(has_ended, members))
+    finally:
+        kill_group(leader.pid)
+    assert all(map(has_ended, members))
+    leader.wait()
+    kill_group(leader.pid)  # of a group that is gone: does nothing
