@@ -79,6 +79,8 @@ class Cell:
                 return replace(fault, next_message="")
         if stage.point == "report" and fault.name == "SIGINT":
             return replace(fault, message="interrupted")
+        if stage.in_server and fault.name == "out of memory":  # the server answers with an error
+            return replace(fault, message="error_rate@users=2 .* is above the limit")
         if stage.in_server and fault.name == "SIGSTOP of the process":
             return replace(fault, message="the server answered none of")
         return fault
