@@ -54,6 +54,8 @@ class Cell:
         stage, fault = self.stage, self.fault
         if fault.kills and stage.point == "report":
             return "no worker runs any more"
+        if fault.name == "truncated run in the history" and stage.point == "report":
+            return "the history was read before"
         if fault.small_disk and os.geteuid() != 0:
             return "a disk can be mounted by root alone"
         if fault.name == "cache read-only" and stage.point == "build":
