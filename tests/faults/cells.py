@@ -54,6 +54,8 @@ class Cell:
         stage, fault = self.stage, self.fault
         if fault.kills and stage.point == "report":
             return "no worker runs any more"
+        if fault.name == "truncated run in the history" and stage.point == "report":
+            return "the history was read before"
         if fault.small_disk and os.geteuid() != 0:
             return "a disk can be mounted by root alone"
         if fault.name == "cache read-only" and stage.point == "build":
@@ -79,6 +81,8 @@ class Cell:
                 return replace(fault, next_message="")
         if stage.point == "report" and fault.name == "SIGINT":
             return replace(fault, message="interrupted")
+        if stage.in_server and fault.name == "out of memory":  # the server answers with an error
+            return replace(fault, message="error_rate@users=2 .* is above the limit")
         if stage.in_server and fault.name == "SIGSTOP of the process":
             return replace(fault, message="the server answered none of")
         return fault

@@ -129,7 +129,7 @@ def test_limits_that_are_met_pass_and_are_in_the_record(project: Project) -> Non
         size = { max_ratio = 1.0 }
         """
     )
-    result = project.measure_here("--infperf-variants", "fast")
+    result = project.measure_here("--infperf-variants", "fast", budget_s=5)
     result.assert_outcomes(passed=len(METHODS))
     gates = result.record("fast")["gates"]
     assert {gate["verdict"] for gate in gates} == {"pass"}

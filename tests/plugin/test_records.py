@@ -12,6 +12,8 @@ import pytest_infperf
 from tests.plugin.small_project import VARIANTS, Outcome, Project
 
 SCHEMA = Path(pytest_infperf.__file__).parent / "records/record.schema.json"
+QUERIES_FOR_BOUNDS = {"latency_p90": 51, "latency_p95": 104}
+"""The queries from which both bounds exist at a confidence of 99 %; a busy host may allow fewer."""
 
 
 def test_the_file_is_valid_for_the_shipped_schema(measured: Outcome) -> None:
@@ -58,7 +60,7 @@ def test_a_measure_has_value_unit_interval_and_count(
     assert measure["value"] > 0
     assert measure["unit"] == unit
     assert measure["n"] >= 1
-    if with_interval:
+    if with_interval and measure["n"] >= QUERIES_FOR_BOUNDS.get(name, 1):
         assert measure["low"] <= measure["value"] <= measure["high"]
 
 
