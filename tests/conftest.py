@@ -1,4 +1,4 @@
-"""What all tests share: pytester, hypothesis without a deadline, and a time limit."""
+"""What all tests share: pytester, hypothesis without a deadline, a time limit, and snapshots."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from syrupy.assertion import SnapshotAssertion
+
+from tests.snapshots import TextFile
 
 pytest_plugins = ["pytester"]
 
@@ -26,3 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.timeout(LONGEST_S))
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Return the snapshot of this test: a text, to be compared with `==`."""
+    return snapshot.use_extension(TextFile)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from pytest_infperf import cli
 from pytest_infperf.records import file as record_file
@@ -90,6 +91,20 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert cli.COMMANDS[command] in " ".join(shown.split())
 
 
+def test_what_compare_prints(
+    project: Path, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
+) -> None:
+    """Once between runs of one host, and once between two hosts."""
+    files = [
+        write_record(project, "a.json", "x", 0.010),
+        write_record(project, "b.json", "x", 0.012),
+        write_record(project, "c.json", "y", 0.012),
+    ]
+    for before, after in (files[:2], files[1:]):
+        cli.main(["compare", before, after, "--fail-on", "latency_p50:5%", "--strict"])
+    assert capsys.readouterr().out == snapshot
+
+
 def test_compare_fails_if_a_change_is_beyond_its_limit(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,7 +149,7 @@ def test_a_user_error_exits_with_2(project: Path, capsys: pytest.CaptureFixture[
 
 
 def test_history_finds_the_run_where_a_level_changed(
-    project: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
 ) -> None:
     files = [
         write_record(project, f"{'x' * number}.json", "x", 0.010 * (1 + 0.2 * (number > 6)))
@@ -142,7 +157,9 @@ def test_history_finds_the_run_where_a_level_changed(
     ]
     arguments = ["history", *files, "--plot", "plots"]
     assert cli.main(arguments) == 0
-    out = " ".join(capsys.readouterr().out.split())
+    printed = capsys.readouterr().out
+    assert printed == snapshot
+    out = " ".join(printed.split())
     assert "CHANGE echo[fast] latency_p50 on x: +20.0 % since xxxxxxx.json" in out
     assert "▁▁▁▁▁▁█████" in out
     svg = (project / "plots/echo.svg").read_text()
@@ -169,6 +186,21 @@ def test_report_names_the_cheapest_that_meets_every_gate(
     rows = [line for line in (project / "merged.md").read_text().splitlines() if "| fast " in line]
     assert len(rows) == 3
     assert "| - |" in next(row for row in rows if "own.box" in row), "own.box has no price"
+
+
+def test_what_report_prints_and_writes(
+    project: Path, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
+) -> None:
+    table = {"region": "eu", "instances": {"a.box": {"usd_per_hour": 0.1}}}
+    (project / "prices.json").write_text(json.dumps(table))
+    files = [
+        write_record(project, f"{name}.json", name, 0.01, throughput=Measure(90.0, "samples/s"))
+        for name in ("a.box", "b.box")
+    ]
+    arguments = ["report", *files, "--prices", "prices.json", "--markdown", "merged.md"]
+    assert cli.main(arguments) == 0
+    written = (project / "merged.md").read_text()
+    assert f"{capsys.readouterr().out}\n--- merged.md\n{written}" == snapshot
 
 
 def test_doctor_reports_findings_with_reasons_and_advice(project: Path) -> None:

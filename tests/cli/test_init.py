@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from pytest_infperf import cli
 from pytest_infperf.cli.init import command, measuring, suite_files
@@ -56,6 +57,16 @@ def test_the_suite_loads_and_has_the_variants() -> None:
     assert suite.variant_ids == list(VARIANTS)
     assert suite.model == 'mo"del'
     assert Path("suites/mine/test_mine.py") in written
+
+
+def test_the_files_that_init_writes(snapshot: SnapshotAssertion) -> None:
+    written = suite_files.render(draft("torch", "onnx"))
+    assert "\n".join(f"--- {path}\n{text}" for path, text in written.items()) == snapshot
+
+
+def test_the_limits_that_init_writes(snapshot: SnapshotAssertion) -> None:
+    runs = [[record_of("torch", 1), record_of("onnx", 4.0)]]
+    assert to_toml({"mine": suite_section(draft("torch", "onnx"), runs, 0.031)}) == snapshot
 
 
 def test_limits_leave_room_for_what_was_seen() -> None:

@@ -9,6 +9,7 @@ import subprocess
 from contextlib import suppress
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from tests.plugin.small_project import VARIANTS, Outcome, Project
 
@@ -46,6 +47,14 @@ def test_broken_gates_and_remedies_are_below_the_table(measured: Outcome) -> Non
     assert "FAIL echo[wrong] accuracy 75.00 is below the limit of 90.00" in below
     assert "(thresholds.toml:3)" in below
     assert "move the limit at thresholds.toml:3" in below
+
+
+def test_what_is_said_of_a_broken_gate(measured: Outcome, snapshot: SnapshotAssertion) -> None:
+    """The message of the test as JUnit has it, and the lines below the table."""
+    message = measured.message("test_quality[wrong]")
+    below = measured.text[measured.text.index("echo · 3 variants") :]
+    told = below[below.index("\nFAIL ") :].strip().partition("\n\n")[0]
+    assert f"{message[message.index('GateBroken: ') :]}\n\n--- below\n{told}" == snapshot
 
 
 def test_a_log_has_a_plain_line_for_each_phase(measured: Outcome) -> None:

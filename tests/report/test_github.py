@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
@@ -31,6 +32,17 @@ def test_markdown_escapes_names_and_messages(hostile: RunRecord) -> None:
     header, rule, row = [line for line in text.splitlines() if line.startswith("|")]
     assert "\\|" in row, "the name has a bar"
     assert header.count("|") == rule.count("|") == row.replace("\\|", "").count("|")
+
+
+def test_the_summary_of_a_run(translation: RunRecord, snapshot: SnapshotAssertion) -> None:
+    assert markdown.summary(translation) == snapshot
+
+
+def test_the_workflow_commands_of_a_run(
+    translation: RunRecord, snapshot: SnapshotAssertion
+) -> None:
+    commands = github.workflow_commands(translation, Path("/w"), {"GITHUB_ACTIONS": "true"})
+    assert "\n".join(commands) == snapshot
 
 
 def test_a_workflow_command_is_one_line(hostile: RunRecord) -> None:

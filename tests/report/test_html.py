@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from pytest_infperf.records.record import RunRecord, Verdict
 from pytest_infperf.report import html, plots, svg
@@ -32,6 +33,37 @@ def elements(text: str) -> list[tuple[str, dict[str, str | None]]]:
     parser = Elements()
     parser.feed(text)
     return parser.tags
+
+
+class Words(HTMLParser):
+    """What a reader of the page sees: a line for each block, the cells of a row in one line."""
+
+    BLOCKS = ("p", "li", "tr", "h1", "h2", "h3", "dt", "dd", "summary", "figcaption", "div")
+    UNSEEN = ("style", "script", "title", "svg", "pre")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines = [""]
+        self.unseen = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.unseen += tag in self.UNSEEN
+        if tag in self.BLOCKS:
+            self.lines.append("")
+        if tag in ("td", "th"):
+            self.lines[-1] += " | "
+
+    def handle_endtag(self, tag: str) -> None:
+        self.unseen -= tag in self.UNSEEN
+
+    def handle_data(self, data: str) -> None:
+        if not self.unseen:
+            self.lines[-1] += data
+
+    @property
+    def text(self) -> str:
+        lines = (" ".join(line.split()) for line in self.lines)
+        return "\n".join(line for line in lines if line)
 
 
 @pytest.fixture
@@ -58,6 +90,12 @@ def test_verdicts_come_first(page: str) -> None:
     assert page.index("is below the limit of 1.50x") < page.index('id="suite-1"')
     assert re.search(r'<span class="mark fail">fail</span> 1\b', page)
     assert "thresholds.toml:12" in page
+
+
+def test_the_words_of_the_page(page: str, snapshot: SnapshotAssertion) -> None:
+    words = Words()
+    words.feed(page)
+    assert words.text == snapshot
 
 
 def test_speed_latency_quality_and_history_have_a_figure_each(page: str) -> None:

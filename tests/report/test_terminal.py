@@ -7,6 +7,7 @@ import re
 import pytest
 from rich.cells import cell_len
 from rich.text import Text
+from syrupy.assertion import SnapshotAssertion
 
 from pytest_infperf.records.evidence import Evidence
 from pytest_infperf.records.measure import Measure
@@ -28,6 +29,13 @@ def headers_of(run: RunRecord, width: int) -> list[list[str]]:
     """Return the headers of each table, from top to bottom."""
     lines = lines_of(run, width)
     return [re.split(r"\s{2,}", line) for line in lines if line.startswith("variant ")]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_run_of_eleven_variants(
+    translation: RunRecord, snapshot: SnapshotAssertion, width: int
+) -> None:
+    assert render(translation, width, colour=False) == snapshot
 
 
 @pytest.mark.parametrize("width", range(36, 220, 7))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
 from pytest_infperf.records.evidence import Evidence, VariantSettings
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
@@ -67,47 +70,23 @@ RUN = RunRecord(
     ],
 )
 
-REPORT = """\
-translation · 5 variants · baseline torch · 99 % confidence · 400 samples
-on Some CPU, 2 cores
-variant      thr     speed-up      p50     p99   BLEU (diff.)  verdict
-───────────────────────────────────────────────────────────────────────────
-torch *        1  1.00x          80 ms  190 ms  26.00          pass
-onnx           1  1.51x ±0.02    53 ms  126 ms  26.00 (-0.20)  inconclusive
-onnx-int8      1  0.91x ±0.02  87.9 ms  209 ms  26.00 (-0.20)  FAIL
-onnx-fused     1  1.87x ±0.02  42.8 ms  102 ms  26.00 (-0.20)  pass
-ctranslate2    1      -              -       -      -          error
 
-variant      samples/s    size  memory
-──────────────────────────────────────
-torch *             24  310 MB  720 MB
-onnx              36.2  310 MB  720 MB
-onnx-int8         21.8  310 MB  720 MB
-onnx-fused        44.9  310 MB  720 MB
-ctranslate2          -       -       -
-
-FAIL translation[onnx-int8] speedup 0.91x is below the limit (thresholds.toml:9)
-    fuse the graph
-    this CPU has no int8 dot products (VNNI, AMX, i8mm): int8 may be slower
-
-FAIL translation[onnx-int8] size 310 MB is above the limit (thresholds.toml:9)
-    distil the model
-
-INCONCLUSIVE translation[onnx] speedup 1.51x is too uncertain
-    (thresholds.toml:9)
-    measure on
-
-ERROR translation[ctranslate2] the worker of ctranslate2 was ended
-    Its last words:
-    no memory"""
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_every_kind_of_verdict_in_one_report(snapshot: SnapshotAssertion, width: int) -> None:
+    assert render(RUN, width, colour=False) == snapshot
 
 
-def test_everything_that_can_come_out_of_a_run_in_80_columns() -> None:
-    assert render(RUN, 80, colour=False) == REPORT
+def test_a_broken_limit_is_followed_by_its_remedy_and_doubts() -> None:
+    lines = render(RUN, 80, colour=False).splitlines()
+    broken = lines.index(
+        "FAIL translation[onnx-int8] speedup 0.91x is below the limit (thresholds.toml:9)"
+    )
+    assert lines[broken + 1 : broken + 4] == ["    fuse the graph", f"    {DOUBT}", ""]
 
 
 def test_a_wide_terminal_says_the_same_with_one_table() -> None:
-    wide = render(RUN, 200, colour=False)
+    narrow, wide = (render(RUN, width, colour=False) for width in (80, 200))
+    assert sum(line.startswith("variant ") for line in narrow.splitlines()) == 2
     assert sum(line.startswith("variant ") for line in wide.splitlines()) == 1
-    below = REPORT[REPORT.index("FAIL translation") :]
-    assert wide.split("\n\n", 1)[1].split() == below.split()
+    below = narrow[narrow.index("FAIL translation") :]
+    assert wide[wide.index("FAIL translation") :].split() == below.split()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from pytest_infperf.cli import main
 from pytest_infperf.cost import prices
@@ -83,7 +84,13 @@ def test_the_cheapest_plan_comes_first_and_unpriced_ones_last() -> None:
     assert [plan.capacity.host for plan in ordered] == ["b.large", "a.large", "a CPU"]
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    snapshot: SnapshotAssertion,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     files = []
     for name, rate, usd in (("a.large", 50.0, 0.1), ("b.large", 100.0, 0.15)):
         files.append(str(tmp_path / f"{name}.json"))
@@ -91,6 +98,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     scaling = tmp_path / "scaling.json"
     assert main(["plan", *files, "--rate", "3600000/h", "--autoscaling", str(scaling)]) == 0
     out = capsys.readouterr().out
+    assert out.replace(str(tmp_path), "") == snapshot
     assert "echo at 1,000 requests/s, 80 % of an instance's highest rate, 1 to spare" in out
     assert "cheapest: fast on 14 x b.large, 1533 USD a month (prices: a table)" in out
     assert json.loads(scaling.read_text())["echo"]["DesiredCapacity"] == 14

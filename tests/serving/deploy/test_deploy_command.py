@@ -6,12 +6,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.client import BaseClient
+from syrupy.assertion import SnapshotAssertion
 
 from pytest_infperf import cli
 from tests.serving.deploy.made import REGION, ROOT, Refusing, groups, instances, tags
@@ -57,9 +59,12 @@ def deploy(*arguments: str, source: bool = True) -> int:
 
 
 @pytest.mark.usefixtures("project", "no_aws")
-def test_the_plan_says_what_it_makes_and_costs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_plan_says_what_it_makes_and_costs(
+    capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
+) -> None:
     assert deploy("suites/deployed", "--variant", "fast", "--hours-shown", "100") == 0
     output = capsys.readouterr().out
+    assert output.replace(version("pytest-infperf"), "VERSION") == snapshot
     assert "deployment echo-fast: echo[fast]" in output
     assert "c7i.large in us-east-1" in output
     assert "nobody: the security group has no rule" in output
