@@ -96,7 +96,7 @@ def test_both_sides_end_if_one_cannot_restart(
     sides = [Side(clock, 0.1), Side(clock, 0.1)]
     sides[failing].fails = True
     worker = WorkerPairs(*cast(Any, sides), count(), random.Random(0))
-    with pytest.raises(WorkerError):
+    with pytest.raises(WorkerError, match="killed by SIGKILL"):
         measure_speedup(worker, budget_s=BUDGET_S, confidence=0.99, decided=lambda _: False)
     assert all(side.closed for side in sides)
     assert len(worker.log_ratios) == 12

@@ -188,6 +188,7 @@ def test_two_variants_with_the_same_name_are_reported(project: Project) -> None:
         """
     )
     result = project.collect()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
     assert (
         "suite.py:2: Suite('echo'): several variants have the name fake; "
         "give one of them an id of its own"
@@ -211,6 +212,7 @@ def test_two_suites_of_one_name_are_named(project: Project) -> None:
         project.suite((project.folder / "suites/echo/suite.py").read_text(), f"suites/{name}")
         project.tests("def test_it(variant): pass", f"suites/{name}/test_{name}.py")
     result = project.collect()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "two suites are called 'echo'" in result.words
     assert "names of their own" in result.words
 

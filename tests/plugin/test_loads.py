@@ -275,12 +275,16 @@ def test_limits_at_unknown_loads_or_measures_are_refused(
 ) -> None:
     tests_of(loaded, "users=2")
     loaded.thresholds(f"[echo.gates]\n{gate}\n")
-    assert words in loaded.collect().words
+    outcome = loaded.collect()
+    assert outcome.ret == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: thresholds.toml:3: " in outcome.text
+    assert words in outcome.words
 
 
 def test_an_unknown_load_is_an_error_that_names_the_loads(loaded: Project) -> None:
     tests_of(loaded, "users=9")
     outcome = loaded.measure("--infperf-variants=slow")
+    outcome.assert_outcomes(failed=1)
     assert "the suite echo has no load 'users=9', only users=2, rate=20" in outcome.words
 
 

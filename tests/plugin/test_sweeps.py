@@ -165,6 +165,7 @@ def test_an_unknown_protocol_is_an_error_that_names_the_protocols(swept: Project
 def test_invalid_values_of_a_sweep_are_refused(swept: Project, values: str) -> None:
     swept.suite(SUITE.replace("(1, 2, 4, 8)", values))
     outcome = swept.collect()
+    assert outcome.ret == pytest.ExitCode.INTERRUPTED
     assert "ascending order" in outcome.words
 
 
