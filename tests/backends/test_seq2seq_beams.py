@@ -178,7 +178,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory, sentences: list[list[int]
     [
         (Onnx(), 16),
         (Onnx(fused=True), 16),
-        (Onnx(int8="dynamic"), 12),  # 14 to 16 with and without VNNI, which takes 7 bits
+        (Onnx(int8="dynamic"), 12),  # 14 to 16, also with the 7 bits of hosts without VNNI
         (Onnx(fused=True, int8="dynamic"), 12),
     ],
     ids=lambda value: getattr(value, "default_id", ""),

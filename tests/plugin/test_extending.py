@@ -13,7 +13,7 @@ import pytest
 from pytest_infperf import hookspecs
 from tests.plugin.small_project import Project
 
-ACME = Path(__file__).parents[1] / "acme"
+ACME = Path(__file__).with_name("acme")
 LETTERS = "abcdefghijklmnopqrstuvwxyz 0123456789"
 
 

@@ -41,15 +41,22 @@ def recorder(variant: LoadedVariant) -> Recorder:
     return recorder
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the suite: one process imports it from one place."""
+    folder = tmp_path_factory.mktemp("warmed")
+    (folder / "warmed_suite.py").write_text(SUITE)
+    return folder
+
+
 @pytest.fixture
-def variant(tmp_path: Path) -> LoadedVariant:
-    (tmp_path / "warmed_suite.py").write_text(SUITE)
+def variant(folder: Path) -> LoadedVariant:
     load = messages.LoadArtifact(
-        suite=asdict(SuiteAddress(str(tmp_path), "warmed_suite")),
-        data=str(tmp_path),
+        suite=asdict(SuiteAddress(str(folder), "warmed_suite")),
+        data=str(folder),
         backend=naming.describe(Fake()),
-        model=str(tmp_path),
-        artifact=str(tmp_path),
+        model=str(folder),
+        artifact=str(folder),
         threads=1,
         cpus=None,
     )
