@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -54,8 +53,8 @@ def test_a_delegate_works_in_the_tree_with_the_thread_settings_of_the_node(
     digest = tree.pack(tree.files_to_ship(tmp_path / "project"), packed)
     delegate = Delegate("c7i.large", "node-1", digest, lambda: tree.read_parts(packed))
     for started_with in ({}, {"OMP_WAIT_POLICY": "passive"}):
-        parent = SimpleNamespace(environ=lambda extra=started_with: {"PATH": "/", **extra})
-        monkeypatch.setattr(psutil.Process, "parent", lambda _, parent=parent: parent)
+        parent = {"PATH": "/", **started_with}
+        monkeypatch.setattr(psutil.Process, "environ", lambda _, parent=parent: parent)
         environment = {"INFPERF_INSTANCE": "c7i.large", **started_with}
         assert delegate.do(ReadSurroundings()) == ("c7i.large", ["a.txt"], environment)
 
