@@ -1,6 +1,6 @@
 """Snapshots of long texts, one file each: a change of output shows as a diff of its lines.
 
-`pytest --snapshot-update` writes them anew, also with `-n`.
+`pytest --snapshot-update` rewrites them, also with `-n`.
 """
 
 from __future__ import annotations

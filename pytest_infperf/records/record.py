@@ -52,7 +52,7 @@ class Record:
     measures : dict of str to Measure
         The measures by name, such as `latency_p99` or `latency_p99@length=512`.
     gates : list of GateRecord
-        The verdicts, one a limit: the worst of the tests that judged it.
+        The verdicts, one per limit: the worst of the tests that judged it.
     settings : VariantSettings
         How the variant was run: threads, decoding, pinning, baseline, seed.
     evidence : Evidence

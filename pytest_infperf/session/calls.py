@@ -1,8 +1,8 @@
 """The methods that the tests of a folder call on their `variant`, read from the source.
 
-Only what is called on a function's parameter `variant` counts: `json.load(file)` in the same file
-is another thing. Calls that the source does not show, such as those of an imported helper, are
-named by the marker `infperf(calls=...)`. The name of a load, sweep or protocol is read too, where
+Only calls on a function's parameter `variant` count; `json.load(file)` in the same file does not.
+The marker `infperf(calls=...)` declares calls that the source of the test does not show, such as
+those of an imported helper. The name of a load, sweep or protocol is read too, where
 it is a constant or made from the constants of `pytest.mark.parametrize`.
 """
 
@@ -56,7 +56,7 @@ def called_in_folder(folder: Path) -> set[Call]:
 
 
 def called_by(function: Callable[..., Any]) -> frozenset[Call]:
-    """Return what one test calls."""
+    """Return the calls of one test."""
     inner = inspect.unwrap(function)
     code = getattr(inner, "__code__", None)
     if code is None:
@@ -66,7 +66,7 @@ def called_by(function: Callable[..., Any]) -> frozenset[Call]:
 
 @cache
 def called_in_file(path: Path) -> Calls:
-    """Return what the functions of a file call; nothing for a file that is no Python."""
+    """Return the calls of each function of a file; none if it is not valid Python."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError):  # pytest reports it if the file is collected
@@ -75,7 +75,7 @@ def called_in_file(path: Path) -> Calls:
 
 
 def declared(marker: Mapping[str, Any], test_file: Path) -> set[Call]:
-    """Return the calls that the arguments of a marker `infperf` name.
+    """Return the calls that the arguments of a marker `infperf` declare.
 
     Raises
     ------

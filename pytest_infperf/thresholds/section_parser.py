@@ -240,7 +240,7 @@ def _split_points(value: object) -> tuple[object, Table]:
 
 
 def _finite_float(value: object) -> float | None:
-    """Return the value as a float, or None if it is no number, not finite, or too large."""
+    """Return the value as a float, or None if it is not a number, not finite, or too large."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if abs(value) <= sys.float_info.max else None
