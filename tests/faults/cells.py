@@ -1,10 +1,10 @@
-"""Every stage with every fault: what is expected, what makes no sense, and what is known."""
+"""Every stage with every fault: what is expected, and what makes no sense."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,13 +64,6 @@ class Cell:
             return "the manifest is written last"
         return ""
 
-    def known(self, problems: Sequence[Problem]) -> str:
-        """Return the known fault that explains all of these problems; empty if there is none."""
-        for fault, pattern, text in KNOWN:
-            if re.fullmatch(fault, self.id) and all(re.search(pattern, str(p)) for p in problems):
-                return text
-        return ""
-
     def expected(self) -> Fault:
         """Return the fault with what is right in this stage."""
         stage, fault = self.stage, self.fault
@@ -87,9 +80,6 @@ class Cell:
             return replace(fault, message="the server answered none of")
         return fault
 
-
-KNOWN: tuple[tuple[str, str, str], ...] = ()
-"""Patterns of a cell's id and of its problems, and what is wrong."""
 
 CELLS = tuple(Cell(stage, fault) for stage in STAGES for fault in FAULTS)
 
