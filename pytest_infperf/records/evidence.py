@@ -206,11 +206,11 @@ class LoadEvidence:
     energy_source: str | None
     """The source of the energy; None if the energy is not known."""
     died_workers: int
-    """The number of the server's processes that died."""
+    """The number of the server's worker processes that died, in the runs before the load too."""
     trials: dict[str, bool]
     """Whether each rate met the limit, by rate in requests per second."""
     doubt: str
-    """Why the generator may have limited the results; empty if it did not."""
+    """Why the results may be another's than the server's, or no steady ones; empty if not."""
     spoilt_runs: Sequence[str]
     """What was wrong with the generator in earlier runs, which this one replaces."""
     samples_left_out: int = 0

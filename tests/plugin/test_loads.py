@@ -187,7 +187,10 @@ def test_a_server_that_ends_under_load_has_no_latency_that_passes(loaded: Projec
 
 
 def kill_a_worker_under_load(project: Project) -> None:
-    """Kill the first server process that has more than one connection."""
+    """Kill the first server process that has more than one connection for half a second.
+
+    The requests that are sent one by one before a load take less.
+    """
     deadline = monotonic() + 60
     while monotonic() < deadline:
         for process in psutil.process_iter(["cmdline", "cwd"]):
@@ -198,12 +201,19 @@ def kill_a_worker_under_load(project: Project) -> None:
                     and parent
                     and "pytest_infperf.serving.server" in parent.cmdline()
                     and "resource_tracker" not in " ".join(process.info["cmdline"])
-                    and connections(process) > 1
+                    and stays_connected(process)
                 ):
                     process.kill()
                     return
         sleep(0.1)
     raise AssertionError("no server process had connections within 60 s")
+
+
+def stays_connected(process: psutil.Process) -> bool:
+    if connections(process) < 2:
+        return False
+    sleep(0.5)
+    return connections(process) > 1
 
 
 def connections(process: psutil.Process) -> int:

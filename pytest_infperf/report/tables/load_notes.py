@@ -44,7 +44,7 @@ def _variant_notes(evidence: LoadEvidence) -> Iterator[str]:
         failed = sum(evidence.errors.values())
         yield (
             f"{died} of its workers died and were restarted; "
-            f"{failed} of {evidence.requests} requests failed"
+            f"{failed} of the load's {evidence.requests} requests failed"
         )
     windows = evidence.timeline
     if slow := [window for window in windows if window.slow_host]:

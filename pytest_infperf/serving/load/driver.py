@@ -27,7 +27,7 @@ _MAX_REPEATS = 2
 _STREAM_S = 60.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class LoadDriver:
     """Puts load on one server. Every run raises WorkerError if no request was answered."""
 
@@ -39,6 +39,8 @@ class LoadDriver:
     """Seed of the arrival times."""
     report_progress: Callable[[str], None]
     """Callback for the rate that is being tried."""
+    died_workers: int = 0
+    """Number of the server's worker processes that ended in all runs so far."""
 
     def run(self, load: Load, seconds: float) -> LoadRun:
         """Run a load once, for that many seconds."""
@@ -65,6 +67,7 @@ class LoadDriver:
     def _run(self, send: Callable[[], Traffic]) -> LoadRun:
         with sample_usage(self.server) as sampler:
             traffic = send()
+        self.died_workers += sampler.usage.died
         run = LoadRun(traffic, sampler.usage)
         if not run.answered:
             statuses = Counter(reply.error or reply.status for reply in run.replies)
@@ -78,9 +81,10 @@ class LoadDriver:
 def undisturbed(run_once: Callable[[], LoadRun]) -> LoadRun:
     """Return the first of up to three runs whose generator kept up, or else the last run.
 
-    The choice does not look at what the server did.
+    The choice does not look at what the server did, except that a run in which one of its workers
+    died is returned: another run would hide the requests that failed.
     """
     discarded: list[str] = []
-    while (run := run_once()).doubt and len(discarded) < _MAX_REPEATS:
+    while (run := run_once()).doubt and not run.usage.died and len(discarded) < _MAX_REPEATS:
         discarded.append(run.doubt)
     return replace(run, discarded_runs=tuple(discarded))

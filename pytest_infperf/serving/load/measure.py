@@ -65,8 +65,9 @@ class LoadTest:
         """Run a load for that many seconds, and return its measures.
 
         The load lasts longer, within the budget, if a percentile with a limit would have no bound.
-        It is repeated if its generator was late or busy. Neither decision looks at what the server
-        did. Raises WorkerError if no request was answered.
+        It is repeated if its generator was late or busy and no worker of the server died. If one
+        died, in the runs before the load too, the measures are in doubt. Raises WorkerError if no
+        request was answered.
         """
         probe = self.driver.one_by_one(_PROBE_REQUESTS)
         if isinstance(load, Soak):
@@ -109,7 +110,8 @@ class LoadTest:
     def _result(
         self, load: Load, run: LoadRun, sustained: SustainedRate | None = None, doubt: str = ""
     ) -> LoadResult:
-        doubt = doubt or run.doubt
+        died = self.driver.died_workers
+        doubt = doubt or run.doubt or (f"{died} of the server's workers died" if died else "")
         measures = summary.measures(
             run, self.confidence, self.driver.seed, self.usd_per_hour, sustained
         )
@@ -119,4 +121,4 @@ class LoadTest:
             seconds=run.seconds,
             doubt=doubt,
         )
-        return LoadResult(measured, summary.evidence(run, sustained, doubt))
+        return LoadResult(measured, summary.evidence(run, sustained, doubt, died))

@@ -65,8 +65,10 @@ def measures(
         yield "highest_rate", Measure(sustained.rate, "requests/s", *bounds, n)
 
 
-def evidence(run: LoadRun, sustained: SustainedRate | None, doubt: str) -> LoadEvidence:
-    """Return what a record keeps of a run beside its measures."""
+def evidence(
+    run: LoadRun, sustained: SustainedRate | None, doubt: str, died_workers: int
+) -> LoadEvidence:
+    """Return what a record keeps of a run, and of the runs before it, beside its measures."""
     failed = Counter(r.error or f"HTTP {r.status}" for r in run.replies if not r.ok)
     (first, end), windows = run.steady_range, run.cores_by_window
     trials = sustained.trials if sustained else {}
@@ -85,7 +87,7 @@ def evidence(run: LoadRun, sustained: SustainedRate | None, doubt: str) -> LoadE
             WINDOW_S, fmean(windows) if windows else None, max(windows, default=None)
         ),
         energy_source=run.usage.energy.source if run.usage.energy else None,
-        died_workers=run.usage.died,
+        died_workers=died_workers,
         trials={f"{rate:.6g}": is_sustained for rate, is_sustained in trials.items()},
         doubt=doubt,
         spoilt_runs=list(run.discarded_runs),

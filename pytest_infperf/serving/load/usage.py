@@ -43,7 +43,7 @@ class Usage:
     energy: Energy | None = None
     """Energy of the host; None if it is neither counted nor estimated."""
     died: int = 0
-    """Number of server processes that ended meanwhile."""
+    """Number of the server's worker processes that ended meanwhile."""
 
     def cores_by_event(self, first_sent_s: float, last_done_s: float) -> float:
         """Return the average CPU usage from the first request to the last response, in cores."""
@@ -112,7 +112,7 @@ class UsageSampler:
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
         self._samples: list[UsageSample] = []
-        self._seen: set[int] = set()
+        self._seen: dict[psutil.Process, bool] = {}
         self._ended = Event()
         self._meter = Meter()
         self._sample()
@@ -124,7 +124,7 @@ class UsageSampler:
         self._ended.set()
         self._thread.join()
         self._sample()
-        died = sum(not psutil.pid_exists(pid) for pid in self._seen)
+        died = sum(is_worker and _has_ended(process) for process, is_worker in self._seen.items())
         self.usage = Usage(self._samples, self._meter.read(), died)
 
     def _run(self) -> None:
@@ -132,7 +132,7 @@ class UsageSampler:
             self._sample()
 
     def _sample(self) -> None:
-        cpu_s, memory, seen = 0.0, 0, set()
+        cpu_s, memory, is_there = 0.0, 0, False
         for pid in family(self._process.pid):
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
@@ -140,7 +140,23 @@ class UsageSampler:
                 cpu_s += times.user + times.system
                 cpu_s += times.children_user + times.children_system
                 memory += process.memory_info().rss
-                seen.add(pid)
-        if seen:
+                is_there = True
+                if process not in self._seen:
+                    self._seen[process] = self._is_worker(process)
+        if is_there:
             self._samples.append(UsageSample(monotonic(), cpu_s, memory))
-            self._seen |= seen
+
+    def _is_worker(self, process: psutil.Process) -> bool:
+        """Return whether uvicorn started this process to serve.
+
+        A server has other children, such as the compilers of torch.compile, which come and go.
+        """
+        is_child = process.ppid() == self._process.pid
+        return is_child and any("spawn_main" in word for word in process.cmdline())
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Return whether a process has ended, also if nobody waited for it or its id is used again."""
+    with suppress(psutil.NoSuchProcess):
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    return True

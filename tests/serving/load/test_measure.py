@@ -146,6 +146,36 @@ def test_a_run_with_a_busy_generator_is_repeated(run_load) -> None:  # type: ign
     assert run_load(replies(), IDLE)[0].evidence.spoilt_runs == []
 
 
+def test_a_run_in_which_a_worker_died_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its failed requests would not count if the generator happened to be busy."""
+    sent = [*replies(190), *(Reply(19 + i / 10, 19 + i / 10, 20.0, 0) for i in range(10))]
+    idle, busy = (Traffic(sent, [g]) for g in (IDLE, GeneratorUsage(9.5, 10.0)))
+    used = [usage(), replace(usage(), died=1), usage()]
+    load_test = without_a_server(monkeypatch, lambda *_, **__: idle, lambda *_: busy)
+    monkeypatch.setattr(
+        driver_module, "sample_usage", lambda _: nullcontext(Namespace(usage=used.pop(0)))
+    )
+    result = load_test.measure(OpenLoop(10.0), 20.0)
+    assert result.evidence.died_workers == 1
+    assert result.measured.measures["error_rate@rate=10"].value == pytest.approx(0.05)
+    assert result.evidence.spoilt_runs == []
+    assert len(used) == 1
+
+
+def test_a_worker_that_died_before_the_load_leaves_the_measures_in_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    used = [replace(usage(), died=1), usage()]
+    idle = Traffic(replies(), [IDLE])
+    load_test = without_a_server(monkeypatch, lambda *_, **__: idle, lambda *_: idle)
+    monkeypatch.setattr(
+        driver_module, "sample_usage", lambda _: nullcontext(Namespace(usage=used.pop(0)))
+    )
+    result = load_test.measure(OpenLoop(10.0), 20.0)
+    assert result.measured.doubt == "1 of the server's workers died"
+    assert result.evidence.died_workers == 1
+
+
 @pytest.mark.parametrize(
     ("percentiles", "lasts_s"),
     [
