@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,20 +122,35 @@ class Collection:
         configured = ConfiguredSuite(
             suite,
             address,
-            self._baseline(suite),
+            self._chosen_baseline(suite) or self._usual_baseline(suite),
             more_metrics=tuple(self.additions.metrics(suite)),
             more_variants=added,
         )
         self.suites[test_file.parent] = configured
         return configured
 
-    def _baseline(self, suite: Suite) -> str | None:
-        ids = suite.variant_ids
-        from_option = self.settings.baseline
-        if from_option in ids:
-            return from_option
+    def _chosen_baseline(self, suite: Suite) -> str | None:
+        """Return the baseline that --infperf-baseline names, if it is a variant of the suite."""
+        return self.settings.baseline if self.settings.baseline in suite.variant_ids else None
+
+    def _usual_baseline(self, suite: Suite) -> str | None:
         configured = self.thresholds.baseline(suite.name) or suite.baseline
-        return configured if configured in ids else None
+        return configured if configured in suite.variant_ids else None
+
+    def limits_left_out(self, host_names: Sequence[str]) -> Iterator[str]:
+        """Yield a sentence about each suite of which --infperf-baseline leaves limits out."""
+        for configured in self.suites.values():
+            suite, catalogue = configured.suite, configured.catalogue
+            if (chosen := self._chosen_baseline(suite)) is None:
+                continue
+            gates = partial(self.thresholds.gates_for, suite.name, chosen, catalogue, host_names)
+            judged = gates(chosen)
+            left_out = [g for g in gates(self._usual_baseline(suite)) if g not in judged]
+            if places := dict.fromkeys(gate.source for gate in left_out):
+                yield (
+                    f"limits of {suite.name}[{chosen}] that are not judged, because "
+                    f"--infperf-baseline makes it the baseline: {', '.join(places)}"
+                )
 
     def check(self) -> None:
         """Check that options and thresholds match the collected suites.
@@ -169,6 +185,7 @@ class Collection:
                     sweep.parameter: sweep.variants for sweep in configured.suite.sweeps
                 },
                 baseline=configured.baseline_id,
+                baseline_from_option=self._chosen_baseline(configured.suite) is not None,
                 budget_s=self.settings.budget_s,
                 requests_at=configured.requests_at,
             )

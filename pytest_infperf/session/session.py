@@ -150,6 +150,7 @@ class Session:
     def arrange(self, params: Sequence[VariantParam | None]) -> list[int]:
         """Check the collected tests, and return the order in which they run."""
         self.collection.check()
+        self.notices += self.collection.limits_left_out(host_names(self.run.host))
         self.notices += limits_file.left_aside(
             self.settings, [configured.suite for configured in self.collection.suites.values()]
         )

@@ -94,6 +94,28 @@ def test_another_baseline_can_be_named(project: Project) -> None:
     assert result.measure("slow", "speedup")["value"] < 0.5
 
 
+def test_limits_of_another_baseline_that_are_not_judged_are_named(project: Project) -> None:
+    """The file's baseline is `slow`; a limit of `fast` against it holds in other runs."""
+    project.only_tests_of("latency")
+    project.thresholds(
+        """
+        [echo]
+        baseline = "slow"
+        [echo.gates]
+        latency_p50 = { max = "1 s" }
+        [echo.variants.fast]
+        speedup = { min = 1.1 }
+        """
+    )
+    result = project.measure_here("--infperf-baseline", "fast")
+    result.assert_outcomes(passed=3)
+    assert (
+        "limits of echo[fast] that are not judged, because --infperf-baseline makes it the "
+        "baseline: thresholds.toml:7" in result.words
+    )
+    assert "not judged" not in project.measure_here("--infperf-baseline", "slow").words
+
+
 def test_an_unknown_baseline_is_a_usage_error_with_the_nearest_name(project: Project) -> None:
     result = project.collect("--infperf-baseline", "slwo")
     assert result.ret == USAGE_ERROR
