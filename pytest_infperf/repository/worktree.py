@@ -79,6 +79,8 @@ class Worktree:
     notice: Callable[[str], None]
     """Callback for notices that do not stop the run."""
     _lock: FileLock
+    missing: dict[Path, str] = field(default_factory=dict)
+    """Submodules that could not be checked out, by their path, with the reason and the remedy."""
     _added: list[tuple[Path, Path]] = field(default_factory=list)
     """Repository and folder of each worktree; a submodule comes after the tree that holds it."""
 
@@ -134,7 +136,9 @@ class Worktree:
         else:
             self._add(repository, folder, sha)
             return
-        self.notice(f"the submodule {name} is missing at {self.commit}: {remedy}")
+        reason = f"the submodule {name} is missing at {self.commit}: {remedy}"
+        self.missing[name] = reason
+        self.notice(reason)
 
 
 def _submodules(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -17,6 +17,7 @@ from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.records.evidence import AgainstEvidence
+from pytest_infperf.repository import git
 from pytest_infperf.repository.checkout import Checkout, at_revision, position_below
 from pytest_infperf.repository.worktree import Commit, Worktree
 from pytest_infperf.run.configured import ConfiguredSuite
@@ -67,7 +68,8 @@ class OtherRevision:
         Raises
         ------
         UserError
-            If the path is outside the repository, or git cannot check the revision out.
+            If the path is outside the repository or in a submodule that is missing at the
+            revision, or if git cannot check the revision out.
         """
         position = position_below(self.commit.top, path)
         if position is None:
@@ -75,6 +77,9 @@ class OtherRevision:
                 f"{path} is outside the repository {self.commit.top}, which has no other revision "
                 "of it: move it there"
             )
+        for submodule, reason in self._tree.missing.items():
+            if position.is_relative_to(submodule):
+                raise UserError(reason)
         return self._tree.folder / position
 
     def checkout(self) -> Checkout:
@@ -217,7 +222,9 @@ class SuiteAtRevision:
         commit = self.commit
         try:
             self._check_in_repository(self.configured.suite.folder)
-            if not self.other_revision.path(self.configured.suite.folder / SUITE_FILE).is_file():
+            file = self.configured.suite.folder / SUITE_FILE
+            if not self.other_revision.path(file).is_file():
+                self._check_not_ignored(file)
                 self.other_revision.notice(f"{commit} has no suite {self.name} to compare with")
                 return messages.Surveyed({}, {}, [], [])
             surveyed = self._survey()
@@ -239,6 +246,14 @@ class SuiteAtRevision:
             raise UserError(
                 f"{folder} lies outside of the repository {top}, in {real}: git has no other "
                 "revision of it. Move the suite into the repository, or leave --infperf-against out"
+            )
+
+    def _check_not_ignored(self, file: Path) -> None:
+        """Raise UserError if no revision can have a file, because git ignores it."""
+        if rule := git.ask(file.parent, "check-ignore", "--verbose", file.name).partition("\t")[0]:
+            raise UserError(
+                f"{file} is in no revision, because git ignores it ({rule}): take the rule away "
+                "and commit the suite, or leave --infperf-against out"
             )
 
     def _only_there(self, surveyed: messages.Surveyed) -> tuple[list[str], list[str]]:

@@ -309,3 +309,41 @@ def test_a_suite_behind_a_link_out_of_the_tree_is_inconclusive(
     (gate,) = result.record("only")["gates"]
     assert (gate["measure"], gate["verdict"]) == ("regression", "inconclusive")
     assert "lies outside of the repository" in result.message("test_latency[only]")
+
+
+def test_a_suite_that_git_ignores_is_inconclusive(project: Project) -> None:
+    """No revision can have it, so its limit would never be judged."""
+    commit_one_variant(project)
+    git(project.folder, "rm", "-r", "--quiet", "--cached", "suites")
+    project.write(".gitignore", "/suites\n")
+    commit(project)
+    result = project.measure("--infperf-against=HEAD")
+    assert result.outcomes() == {"test_latency[only]": "failed"}
+    (gate,) = result.record("only")["gates"]
+    assert (gate["measure"], gate["verdict"]) == ("regression", "inconclusive")
+    assert "git ignores" in result.message("test_latency[only]")
+
+
+def test_a_suite_in_a_submodule_that_is_missing_at_the_revision_is_inconclusive(
+    project: Project, tmp_path: Path
+) -> None:
+    commit_one_variant(project)
+    git(project.folder, "rm", "-r", "--quiet", "--cached", "suites")
+    inner = tmp_path / "inner"
+    (project.folder / "suites").rename(inner)
+    git(inner, "init", "--quiet")
+    git(inner, "add", ".")
+    git(inner, "commit", "--quiet", "--message=suites")
+    git(project.folder, "submodule", "--quiet", "add", str(inner), "suites")
+    commit(project)
+    # HEAD~1 has a commit of the submodule that its clone here does not have.
+    absent = "0123456789" * 4
+    git(project.folder, "update-index", "--cacheinfo", f"160000,{absent},suites")
+    git(project.folder, "commit", "--quiet", "--message=another")
+    git(project.folder, "add", "suites")
+    git(project.folder, "commit", "--quiet", "--message=back")
+    result = project.measure("--infperf-against=HEAD~1")
+    assert result.outcomes() == {"test_latency[only]": "failed"}
+    (gate,) = result.record("only")["gates"]
+    assert (gate["measure"], gate["verdict"]) == ("regression", "inconclusive")
+    assert f"git -C suites fetch origin {absent}" in result.message("test_latency[only]")
