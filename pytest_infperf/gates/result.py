@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pytest_infperf import errors
-from pytest_infperf.errors import AdvisoryGate, GateBroken, InconclusiveGate
+from pytest_infperf.errors import AdvisoryGate, GateBroken, InconclusiveGate, UserError
 from pytest_infperf.gates.judge import judge
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
@@ -59,6 +59,8 @@ class Result:
         GateBroken
             If a limit is broken or cannot be judged. The message has measure, value, interval,
             limit, number of observations and a remedy for each of them.
+        UserError
+            If outputs are not finite and there is no limit that fails for it.
         """
         broken: list[str] = []
         doubtful: list[str] = []
@@ -73,11 +75,17 @@ class Result:
             elif outcome.verdict is Verdict.INCONCLUSIVE:
                 message = self._message("INCONCLUSIVE", outcome)
                 (broken if gate.inconclusive == "fail" else doubtful).append(message)
+        if not self.gates:
+            self._check_finite()
         if broken:
             raise GateBroken("\n".join([*broken, *doubtful]))
         if doubtful:
             warnings.warn(InconclusiveGate("\n".join(doubtful)), stacklevel=2)
         return self
+
+    def _check_finite(self) -> None:
+        for problem in filter(None, (part.not_finite for part in self.parts)):
+            raise UserError(f"{problem}: correct the model, or its conversion")
 
     def _advise(self, outcome: GateRecord) -> None:
         if outcome.verdict is Verdict.FAIL:

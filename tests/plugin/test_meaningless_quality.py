@@ -61,6 +61,22 @@ def test_outputs_that_are_not_finite_fail_every_gate_on_quality(project: Project
     assert "NOT FINITE echo[all] 40 of 40 outputs" in outcome.words
 
 
+def test_outputs_that_are_not_finite_need_no_limit_to_be_wrong(project: Project) -> None:
+    project.suite(SUITE)
+    project.only_tests_of("quality")
+    page = project.folder / "page.html"
+    outcome = project.measure(f"--infperf-html={page}")
+    assert outcome.outcomes() == {
+        "test_quality[partly]": "failed",
+        "test_quality[fine]": "passed",
+        "test_quality[all]": "failed",
+    }
+    (error,) = outcome.record("all")["errors"]
+    assert error.startswith("40 of 40 outputs are not finite")
+    assert error in page.read_text()
+    assert "ERROR echo[all] 40 of 40 outputs are not finite" in outcome.words
+
+
 def test_nothing_is_lost_against_a_baseline_that_is_always_wrong(project: Project) -> None:
     project.suite(
         """
