@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.repository import lfs
 
 _NAME = r"[A-Za-z0-9_](?:[\w.-]*\w)?"
 _HUB_ID = re.compile(rf"(?P<repository>(?:{_NAME}/)?{_NAME})(?:@(?P<revision>[\w./-]+))?", re.ASCII)
@@ -16,9 +17,6 @@ _NO_PART_OF_A_MODEL = ("*.md", "LICENSE*", "NOTICE*", "Thumbs.db", "desktop.ini"
 _WEIGHT_SUFFIXES = frozenset(
     {".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".ot", ".onnx", ".gguf"}
 )
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-_LARGEST_POINTER_BYTES = 1024
-"""The limit that the specification of Git LFS sets."""
 
 
 def locate(model: str, folder: Path) -> Path:
@@ -33,8 +31,7 @@ def locate(model: str, folder: Path) -> Path:
     found = local.resolve() if local.is_dir() else _snapshot(model, folder)
     if pointer := _missing_from_lfs(found):
         raise UserError(
-            f"{found / pointer} is a pointer of Git LFS, not the file itself: run `git lfs pull` "
-            f"in {found}, or download the model with `hf download`"
+            f"{lfs.fetch_it(found / pointer)}, or download the model with `hf download`"
         )
     return found
 
@@ -73,19 +70,13 @@ def _missing_from_lfs(model: Path) -> Path | None:
     missing: list[Path] = []
     fetched: set[str] = set()
     for path in files_of(model):
-        if _is_lfs_pointer(path):
+        if lfs.is_pointer(path):
             missing.append(path.relative_to(model))
         else:
             fetched.add(path.suffix)
     whole_formats = (fetched & _WEIGHT_SUFFIXES) - {path.suffix for path in missing}
     needed = [path for path in missing if not whole_formats or path.suffix not in _WEIGHT_SUFFIXES]
     return next(iter(needed), None)
-
-
-def _is_lfs_pointer(path: Path) -> bool:
-    if path.stat().st_size > _LARGEST_POINTER_BYTES:
-        return False
-    return path.read_bytes().startswith(_LFS_POINTER)
 
 
 def _snapshot(model: str, folder: Path) -> Path:

@@ -68,8 +68,8 @@ class Try:
 
     def note_error(self, failure: BaseException) -> None:
         """Keep why something could not be measured, once."""
-        if str(failure) not in self.errors:
-            self.errors.append(str(failure))
+        if (text := _plain(str(failure))) not in self.errors:
+            self.errors.append(text)
             self.on_change()
 
 
@@ -204,3 +204,13 @@ def _show_measure(record: Record, name: str, measuring: Measuring) -> None:
         record.settings.batch = measuring.batch
     if name == evidence.quality_metric:
         evidence.quality_batch = measuring.batch
+
+
+def _plain(text: str) -> str:
+    """Return a text without colours and control characters, which a worker's output may have."""
+    from rich.text import Text
+
+    plain = Text.from_ansi(text).plain
+    return "".join(
+        character for character in plain if character.isprintable() or character in "\n\t"
+    )

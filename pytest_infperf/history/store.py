@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
@@ -20,13 +20,16 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.history import plain_benchmarks
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.file import RecordError
-from pytest_infperf.records.record import RunRecord
+from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.repository import git
 
 DEFAULT_STORAGE = "file://./.benchmarks"
 """The default of pytest-benchmark."""
 _NUMBER = re.compile(r"\d{1,4}")
 _LATEST = re.compile(r"latest(?:~(?P<back>\d+))?")
+
+_RECORD_FIELDS = [field.name for field in fields(Record)]
+"""What `extra_info` has of our record; tests may have added entries of their own."""
 
 _NO_COMMIT = ("unknown", "unversioned")
 """Ids that pytest-benchmark writes if git failed, and outside a repository."""
@@ -208,9 +211,9 @@ def _records(document: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, A
     """Return the record and the host of each variant: those in the last of its benchmarks."""
     by_variant: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
     for benchmark in filter(_has_record, document["benchmarks"]):
-        record = dict(benchmark["extra_info"])
-        host = record.pop("host")
-        by_variant[record["suite"], record["variant"]] = record, host
+        info = benchmark["extra_info"]
+        record = {name: info[name] for name in _RECORD_FIELDS if name in info}
+        by_variant[record["suite"], record["variant"]] = record, info["host"]
     return list(by_variant.values())
 
 

@@ -22,7 +22,8 @@ def properties(
             yield f"{PREFIX}{name}.interval", interval
     for gate in gates:
         tries = f", at try {gate.tries}" if gate.tries > 1 else ""
-        yield f"{PREFIX}gate.{gate.measure}", f"{gate.verdict}: {gate.limit}{tries}"
+        rule = gate.limit.partition(" ")[0]
+        yield f"{PREFIX}gate.{gate.measure}.{rule}", f"{gate.verdict}: {gate.limit}{tries}"
 
 
 def _bound(value: float | None) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.repository import lfs
 from pytest_infperf.suite.labels import listed
 from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
 
@@ -173,7 +174,8 @@ def _read_waveform(path: Path, rate: int) -> Any:
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
             return samples.astype(np.float32) / 32768
     except (OSError, EOFError, wave.Error) as error:
-        raise UserError(f"cannot read the recording {path}: {error!r}") from error
+        reason = lfs.fetch_it(path) if lfs.is_pointer(path) else repr(error)
+        raise UserError(f"cannot read the recording {path}: {reason}") from error
 
 
 def _make_utterance(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.repository import lfs
 
 
 def read_lines(path: Path) -> list[str]:
@@ -14,9 +15,11 @@ def read_lines(path: Path) -> list[str]:
     Lines end at \n, \r\n or \r. Other characters that Unicode calls separators, such as U+2028 and
     U+0085, are a part of their line: they occur within sentences.
 
-    Raises UserError if the file cannot be read or is empty.
+    Raises UserError if the file cannot be read, is empty, or is a pointer of Git LFS.
     """
     try:
+        if lfs.is_pointer(path):
+            raise UserError(f"cannot read the test data: {lfs.fetch_it(path)}")
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the test data {path}: {error}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.repository import lfs
 from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
 from pytest_infperf.tasks.probabilities import best_classes, softmax
 
@@ -138,4 +139,5 @@ def read_idx(path: Path) -> Any:
         shape = np.frombuffer(raw, ">i4", axes, 4)
         return np.frombuffer(raw, kind, offset=4 + 4 * axes).reshape(shape)
     except (OSError, EOFError, KeyError, IndexError, ValueError) as error:
-        raise UserError(f"cannot read {path} as an IDX file: {error!r}") from error
+        reason = lfs.fetch_it(path) if lfs.is_pointer(path) else repr(error)
+        raise UserError(f"cannot read {path} as an IDX file: {reason}") from error

@@ -124,11 +124,6 @@ def _run_another(run: FaultRun) -> None:
     other.document()
 
 
-def _after(number: signal.Signals) -> tuple[int, ...]:
-    """Return the exit statuses of a process that a signal ended, or that ended because of it."""
-    return (-number, 128 + number)
-
-
 FAULTS = (
     Fault(
         "SIGKILL of the process",
@@ -146,8 +141,8 @@ FAULTS = (
         timeout_s=SHORT_TIMEOUT_S,
     ),
     Fault("SIGINT", _send(signal.SIGINT, to_group=True), (2,), "KeyboardInterrupt", ends_run=True),
-    Fault("SIGTERM", _send(signal.SIGTERM), _after(signal.SIGTERM), ends_run=True),
-    Fault("SIGHUP", _send(signal.SIGHUP, to_group=True), _after(signal.SIGHUP), ends_run=True),
+    Fault("SIGTERM", _send(signal.SIGTERM), (2,), "Terminated: SIGTERM", ends_run=True),
+    Fault("SIGHUP", _send(signal.SIGHUP, to_group=True), (2,), "Terminated: SIGHUP", ends_run=True),
     Fault(
         "full disk of the results",
         _fill("out"),

@@ -225,7 +225,7 @@ class FaultProject:
         self.write("suites/echo/suite.py", SUITE.replace("{more}", more))
         self.write("suites/echo/test_echo.py", "\n".join(tests) + "\n")
         self.write("thresholds.toml", "\n".join(["schema = 1", "[echo.gates]", *gates]) + "\n")
-        if "--infperf-against=HEAD" in self.stage.options:
+        if self.stage.has_worktree:
             for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
                 identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
                 subprocess.run(["git", *identity, *words], cwd=self.folder, check=True)

@@ -33,6 +33,11 @@ class Stage:
         return self.point in ("build", "load") or "searching" in self.phase
 
     @property
+    def has_worktree(self) -> bool:
+        """Whether another revision is checked out in the cache."""
+        return "--infperf-against=HEAD" in self.options
+
+    @property
     def waits_from_the_start(self) -> bool:
         return not self.phase and self.point != "report"
 

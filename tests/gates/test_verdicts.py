@@ -130,3 +130,12 @@ def test_a_limit_that_no_test_judged_is_inconclusive_after_no_try(
     assert (gate.measure, gate.verdict, gate.tries) == ("size", INCONCLUSIVE, 0)
     assert gate.why == "size: no test of this run judged the limit max = 2"
     assert "remove the limit at limits:4" in gate.remedy
+
+
+def test_an_error_is_kept_without_colours_and_control_characters(
+    verdicts: VariantVerdicts,
+) -> None:
+    """They would reach pages, annotations and terminals."""
+    verdicts.begin("test")
+    verdicts.end("test", RuntimeError("\x1b[31mdied\x1b[0m of\x07\n\tmemory"))
+    assert verdicts.record.errors == ["died of\n\tmemory"]

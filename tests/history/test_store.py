@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.history.store import HistoryStore, SavedRun, storage_folder
+from pytest_infperf.history.store import HistoryStore, SavedRun, read, storage_folder
 from pytest_infperf.records import file as record_file
 from tests.history.saved import run_record, write_benchmark_file
 
@@ -89,6 +90,14 @@ def test_a_truncated_file_is_skipped_with_its_name(folder: Path) -> None:
     assert "half written" in half
     assert "0009_other.json" in foreign
     assert "it holds no benchmark" in foreign
+
+
+def test_what_a_test_adds_to_extra_info_is_left_aside(tmp_path: Path) -> None:
+    path = write_benchmark_file(tmp_path, 1, run_record())
+    document = json.loads(path.read_text())
+    document["benchmarks"][0]["extra_info"]["dataset"] = "ours"
+    path.write_text(json.dumps(document))
+    assert read(path).run.records == run_record().records
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_junit_has_the_measures_of_each_test(run: Outcome) -> None:
     assert len(latency["infperf.speedup.interval"].split()) == 2
     assert "infperf.throughput" not in latency, "another test measured it"
     quality = properties(run, "test_quality[wrong]")
-    assert quality["infperf.gate.accuracy"] == "fail: min = 90"
+    assert quality["infperf.gate.accuracy.min"] == "fail: min = 90"
 
 
 def test_the_job_summary_lists_broken_gates_first(run: Outcome) -> None:

@@ -111,8 +111,8 @@ def test_the_worst_verdict_stands_everywhere(
     (saved,) = json.loads((batched.folder / "benchmark.json").read_text())["benchmarks"]
     assert [gate["verdict"] for gate in saved["extra_info"]["gates"]] == ["fail"]
     found = properties(outcome)
-    assert ("infperf.gate.accuracy", "fail: min = 90") in found["test_batches[fast]"]
-    assert ("infperf.gate.accuracy", "pass: min = 90") in found["test_single[fast]"]
+    assert ("infperf.gate.accuracy.min", "fail: min = 90") in found["test_batches[fast]"]
+    assert ("infperf.gate.accuracy.min", "pass: min = 90") in found["test_single[fast]"]
 
 
 def test_tries_are_counted_and_shown(batched: Project) -> None:
@@ -126,7 +126,7 @@ def test_tries_are_counted_and_shown(batched: Project) -> None:
     assert "RETRIED echo[fast] accuracy 100.00" in outcome.words
     assert outcome.outlines.count("note: echo[fast] accuracy passed at try 3") == 1
     (found,) = properties(outcome).values()
-    assert dict(found)["infperf.gate.accuracy"] == "pass: min = 90, at try 3"
+    assert dict(found)["infperf.gate.accuracy.min"] == "pass: min = 90, at try 3"
     assert len(found) == len(dict(found)), "each property stands once"
 
 

@@ -39,6 +39,13 @@ def test_an_empty_file_is_named(tmp_path: Path, content: bytes) -> None:
         read_lines(written(tmp_path, "nothing", content))
 
 
+def test_a_pointer_of_git_lfs_is_no_data(tmp_path: Path) -> None:
+    """Its three lines would be three samples."""
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n"
+    with pytest.raises(UserError, match=r"a\.txt is a pointer of Git LFS.* run `git lfs pull`"):
+        read_lines(written(tmp_path, "a.txt", pointer))
+
+
 def test_a_file_of_another_encoding_is_named(tmp_path: Path) -> None:
     path = written(tmp_path, "a", "eins zwei".encode("utf-16"))
     with pytest.raises(UserError, match=r"cannot read the test data .*utf-8"):

@@ -1,0 +1,23 @@
+"""Pointers of Git LFS, which lie in the place of files that were not fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_FIRST_WORDS = b"version https://git-lfs.github.com/spec/"
+_LARGEST_BYTES = 1024
+"""The limit that the specification of Git LFS sets."""
+
+
+def is_pointer(path: Path) -> bool:
+    """Return whether there is a pointer in the place of a file."""
+    if not path.is_file() or path.stat().st_size > _LARGEST_BYTES:
+        return False
+    return path.read_bytes().startswith(_FIRST_WORDS)
+
+
+def fetch_it(path: Path) -> str:
+    """Return the sentence about a pointer, with the remedy."""
+    return (
+        f"{path} is a pointer of Git LFS, not the file itself: run `git lfs pull` in {path.parent}"
+    )
