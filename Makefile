@@ -22,8 +22,8 @@ test-plugins: $(PLUGINS_VENV)/installed  ## run tests of the plugin among other 
 	$(PLUGINS_VENV)/bin/python -m pytest -n 2 --dist loadfile \
 		-o asyncio_default_fixture_loop_scope=function $(BESIDE_PLUGINS) $(ARGS)
 
-# As root on Linux: small disks are mounted.
-test-faults: $(VENV)/dev.installed  ## bring faults about in every stage of a run, 20 minutes
+# On Linux; as root also with full disks, for which small ones are mounted.
+test-faults: $(VENV)/dev.installed  ## bring faults about in every stage of a run, 10 minutes
 	$(RUN) pytest -n 2 tests/faults/every_cell.py $(ARGS)
 
 lint: $(VENV)/dev.installed  ## check style and types

@@ -25,9 +25,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workerinput") or not session.config.cache or not _outcomes:
+    cache = getattr(session.config, "cache", None)  # None with `-p no:cacheprovider`
+    if hasattr(session.config, "workerinput") or not cache or not _outcomes:
         return
-    outcomes = {**session.config.cache.get(KEY, {}), **_outcomes}
-    session.config.cache.set(KEY, outcomes)
+    outcomes = {**cache.get(KEY, {}), **_outcomes}
+    cache.set(KEY, outcomes)
     if outcomes.keys() >= {cell.id for cell in CELLS}:
         write_table(PAGE, outcomes)

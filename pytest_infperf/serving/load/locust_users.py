@@ -60,7 +60,9 @@ class Recorder:
     ) -> None:
         sent_s = start_time - time.time() + time.monotonic()
         status = getattr(response, "status_code", None) or NO_ANSWER
-        error = type(exception).__name__ if exception else ""
+        # Locust makes one try, whose error RetriesExceeded holds.
+        cause = getattr(exception, "original", None) or exception
+        error = type(cause).__name__ if cause else ""
         done_s = sent_s + response_time / 1000
         self._file.replies.append(Reply(sent_s, sent_s, done_s, status, error))
 

@@ -152,6 +152,13 @@ def test_a_request_over_its_time_limit_is_an_error(server: SlowServer) -> None:
     assert 0.3 <= reply.latency_s < 2
 
 
+def test_a_user_who_gets_no_answer_in_time_names_the_time_out(server: SlowServer) -> None:
+    server.seconds = 2.5
+    target = Target(server.url, "/predict", [b"{}"], 1, 0.3, None)
+    replies = closed_loop(target, ClosedLoop(1), seconds=1).replies
+    assert {(reply.status, reply.error) for reply in replies} == {(0, "TimeoutError")}
+
+
 @pytest.mark.parametrize("generators", [1, 2])
 def test_locusts_users_each_wait_for_their_answer(server: SlowServer, generators: int) -> None:
     server.seconds = 0.01
