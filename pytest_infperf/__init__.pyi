@@ -40,7 +40,9 @@ from .suite.task import (
     Task as Task,
 )
 from .tasks.classification import TextClassification as TextClassification
+from .tasks.data.hub import HubDataset as HubDataset
 from .tasks.echo import Echo as Echo
+from .tasks.regression import TextRegression as TextRegression
 from .tasks.speech import SpeechRecognition as SpeechRecognition
 from .tasks.translation import Translation as Translation
 from .tasks.vision import ImageClassification as ImageClassification

@@ -70,7 +70,7 @@ class TextToText(Instances):
 
 
 class Label(Strict):
-    label: str | int
+    label: str | int | list[str]
     probabilities: dict[str, float] | None = None
 
 
@@ -93,6 +93,45 @@ class ToLabel(Instances):
 class TextToLabel(ToLabel):
     request = Texts
     form = "label"
+
+
+class TextPair(Strict):
+    text: Text
+    text_pair: Text
+
+
+class TextPairs(Strict):
+    instances: Annotated[list[TextPair], Field(min_length=1, max_length=MAX_INSTANCES)]
+
+
+class Pairs(Instances):
+    """Payload whose instances are pairs, with the keys of transformers' pipelines."""
+
+    request = TextPairs
+
+    def samples(self, request: Any) -> list[Any]:
+        return [(pair.text, pair.text_pair) for pair in request.instances]
+
+    def instance(self, sample: Any) -> Any:
+        text, text_pair = sample
+        return TextPair(text=text, text_pair=text_pair)
+
+
+class PairToLabel(Pairs, ToLabel):
+    pass
+
+
+class Scores(Strict):
+    predictions: list[float]
+
+
+class TextToScore(Instances):
+    request = Texts
+    response = Scores
+
+
+class PairToScore(Pairs):
+    response = Scores
 
 
 Pixel = Annotated[int, Field(ge=0, le=255)]

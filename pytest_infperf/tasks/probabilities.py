@@ -40,3 +40,10 @@ def softmax(logits: Any) -> Any:
     with np.errstate(invalid="ignore"):
         exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(logits: Any) -> Any:
+    """Return the sigmoid of logits, of any shape."""
+    import numpy as np
+
+    return 0.5 * (1 + np.tanh(0.5 * np.asarray(logits, np.float64)))

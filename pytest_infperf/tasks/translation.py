@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
-from pytest_infperf.tasks.text_files import read_parallel
+from pytest_infperf.tasks.data.lines import read_parallel
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pytest_infperf.backends.torch_module import load_torch_module
-from pytest_infperf.tasks.classification import TextCodec
+from pytest_infperf.tasks.classification import LabelCodec
 from pytest_infperf.tasks.speech import SpectrogramCodec
 from pytest_infperf.tasks.translation import MarianCodec
 from pytest_infperf.tasks.vision import ImageCodec
@@ -78,7 +78,7 @@ def test_classification(tmp_path: Path) -> None:
     assert falls(losses["bert"])
     assert falls(losses["distilbert"])
     for name in ("bert-solicitation", "distilbert-solicitation"):
-        features = TextCodec(tmp_path / name, 64).encode(["win now"])
+        features = LabelCodec(tmp_path / name, 64).encode(["win now"])
         logits = answer(tmp_path / name, "AutoModelForSequenceClassification", features)
         assert logits.shape == (1, 2)  # type: ignore[attr-defined]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pytest_infperf import Samples, TextClassification, UserError
-from pytest_infperf.tasks.classification import TextCodec
+from pytest_infperf.tasks.classification import LabelCodec
 
 MODELS = Path(__file__).parents[2] / "suites" / "classification" / "models"
 TASK = TextClassification(data="data.jsonl")
@@ -24,7 +24,7 @@ def test_features_equal_those_of_transformers(name: str) -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(MODELS / name)
     expected = tokenizer(TEXTS, padding=True, truncation=True, max_length=64, return_tensors="np")
-    codec = TextCodec(MODELS / name, 64)
+    codec = LabelCodec(MODELS / name, 64)
     features = codec.encode(TEXTS)
     for key in ("input_ids", "attention_mask"):
         assert np.array_equal(features[key], expected[key])
@@ -33,43 +33,58 @@ def test_features_equal_those_of_transformers(name: str) -> None:
 
 
 def test_a_chosen_length_is_exact_and_applies_to_one_call() -> None:
-    codec = TextCodec(MODELS / "bert-solicitation", 512)
+    codec = LabelCodec(MODELS / "bert-solicitation", 512)
     text = TASK.sized(["one two three", "four five"], 1, 48)
     assert codec.encode([text], 48)["input_ids"].shape == (1, 48)
     assert codec.encode([text])["input_ids"].shape[1] > 48
 
 
 def test_labels_come_from_the_model() -> None:
-    codec = TextCodec(MODELS / "bert-solicitation", 512)
+    codec = LabelCodec(MODELS / "bert-solicitation", 512)
     assert codec.decode(np.array([[2.0, 1.0], [0.0, 1.0]]), {}) == ["clean", "solicitation"]
 
 
-@pytest.mark.parametrize("line", ["{", '{"text": "a"}', "[]", '"text"'])
-def test_a_wrong_line_is_named(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "write an object"),
+        ('{"text": "a"}', "'label' is missing"),
+        ("[]", "a row is an object"),
+        ('"text"', "a row is an object"),
+        ('{"text": ["a"], "label": "b"}', "'text' must be a text, not list"),
+        ('{"text": "a", "label": {}}', "'label' must be a label"),
+        ('{"text": "a", "label": " "}', "'label' is empty"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, words: str) -> None:
     (tmp_path / "data.jsonl").write_text('{"text": "a", "label": "b"}\n' + line + "\n")
-    with pytest.raises(UserError, match=r"data\.jsonl:2: write"):
+    with pytest.raises(UserError, match=rf"data\.jsonl:2: {words}"):
         TASK.samples(tmp_path)
 
 
-def test_a_model_without_a_fast_tokenizer_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"has no tokenizer\.json and no config\.json"):
-        TextCodec(tmp_path, 512)
+def test_a_model_without_a_tokenizer_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"config\.json does not exist"):
+        LabelCodec(tmp_path, 512)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(UserError, match="has no tokenizer that transformers can read"):
+        LabelCodec(tmp_path, 512)
 
 
-def codec_with(folder: Path, **settings: object) -> TextCodec:
+def codec_with(folder: Path, **settings: object) -> LabelCodec:
     """Return the codec of a shipped model with other entries in its config.json."""
     shutil.copy(MODELS / "distilbert-solicitation" / "tokenizer.json", folder)
     config = json.loads((MODELS / "distilbert-solicitation" / "config.json").read_text())
     changed = {key: value for key, value in {**config, **settings}.items() if value is not None}
     (folder / "config.json").write_text(json.dumps(changed))
-    return TextCodec(folder, 64)
+    return LabelCodec(folder, 64)
 
 
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
         (["Clean", "SOLICITATION"], "'Clean' is probably 'clean', 'SOLICITATION' is probably"),
-        (["0", "1"], "'0' is probably 'clean', '1' is probably 'solicitation'"),
+        (["1", "2"], "the data has '1', '2', and id2label in "),
+        (["0", "clean"], "'0' is probably 'clean'"),
         (["clean", "solicitations"], "'solicitations' is probably 'solicitation'. Write"),
         (["clean", "spam"], "the data has 'clean', 'spam', and id2label in "),
         ([" clean"], "' clean' is probably 'clean'"),
@@ -110,7 +125,7 @@ def test_labels_are_read_as_transformers_reads_them(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"id2label": {"0": "score"}}, "has 'score' at 0, and a classifier needs at least two"),
+        ({"id2label": {"0": "score"}}, "has one label, 'score', .*: use TextRegression"),
         ({"id2label": {"1": "a", "2": "b"}}, "numbered from 0"),
         ({"id2label": ["a", "b"]}, "write the configuration of transformers"),
         ({"id2label": {"first": "a"}}, "write the configuration of transformers"),
@@ -126,17 +141,17 @@ def test_a_configuration_that_cannot_be_used_is_named(
 
 
 def test_a_head_of_another_size_is_named() -> None:
-    codec = TextCodec(MODELS / "bert-solicitation", 64)
+    codec = LabelCodec(MODELS / "bert-solicitation", 64)
     with pytest.raises(UserError, match=r"answers with 3 values .*config\.json has 2 labels"):
         codec.decode(np.zeros((1, 3)), {})
-    with pytest.raises(UserError, match="answers with 1 value for each sample, as for a regress"):
+    with pytest.raises(UserError, match=r"answers with 1 values .*config\.json has 2 labels"):
         codec.decode(np.zeros((1, 1)), {})
 
 
 def test_logits_that_are_not_finite_have_no_label() -> None:
     nan, inf = np.nan, np.inf
     logits = np.array([[nan, nan], [0, nan], [nan, 0], [0, inf], [-inf, -inf], [-inf, 0], [1, 0]])
-    codec = TextCodec(MODELS / "bert-solicitation", 64)
+    codec = LabelCodec(MODELS / "bert-solicitation", 64)
     assert codec.decode(logits, {}) == [None, None, None, None, None, "solicitation", "clean"]
     shown = codec.probabilities(logits)
     assert np.isnan([*shown[0].values(), *shown[4].values()]).all()
@@ -159,3 +174,73 @@ def test_an_empty_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_text("\n")
     with pytest.raises(UserError, match=r"the test data .*data\.jsonl is empty"):
         TASK.samples(tmp_path)
+
+
+def test_labels_may_be_the_numbers_of_classes(tmp_path: Path) -> None:
+    codec = codec_with(tmp_path)
+    task = TextClassification(data=[{"text": "a", "label": 1}, {"text": "b", "label": 0.0}])
+    samples = task.samples(tmp_path)
+    assert samples.references == ["1", "0"]
+    task.check(samples, codec)
+    logits = np.array([[2.0, 1.0], [0.0, 1.0]])
+    assert codec.decode(logits, {}) == ["0", "1"]
+    assert [*codec.probabilities(logits)[0]] == ["clean", "solicitation"]
+
+
+def test_a_model_for_several_labels_answers_with_those_above_zero(tmp_path: Path) -> None:
+    several = {"problem_type": "multi_label_classification"}
+    codec = codec_with(tmp_path, id2label={"0": "rude", "1": "spam", "2": "fun"}, **several)
+    (tmp_path / "data.csv").write_text("text,rude,spam\na,1,0\nb,true,True\nc,0,no\n")
+    task = TextClassification(data="data.csv", label=("rude", "spam"))
+    samples = task.samples(tmp_path)
+    assert samples.references == [["rude"], ["rude", "spam"], []]
+    task.check(samples, codec)
+    logits = np.array([[1.0, -1.0, 0.1], [-1, 0, -1], [np.nan, 1, 1]])
+    assert codec.decode(logits, {}) == [["rude", "fun"], [], None]
+    assert codec.probabilities(np.zeros((1, 3)))[0] == {"rude": 0.5, "spam": 0.5, "fun": 0.5}
+    with pytest.raises(UserError, match=r"gives several labels .*write lists"):
+        TASK.check(Samples(["a"], ["rude"]), codec)
+    with pytest.raises(UserError, match=r"has lists of labels, such as \['clean'\]"):
+        TASK.check(Samples(["a"], [["clean"]]), codec_with(tmp_path))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pairs_are_encoded_as_transformers_does(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    (tmp_path / "data.tsv").write_text(
+        "question\tanswer\tlabel\nhow much is it\tten\tclean\n"
+        "who\tsomebody with a long name\tclean\n"
+    )
+    task = TextClassification(data="data.tsv", text="question", pair="answer")
+    inputs = task.samples(tmp_path).inputs
+    assert inputs[0] == ("how much is it", "ten")
+    codec = LabelCodec(MODELS / "bert-solicitation", 64)
+    features = codec.encode(inputs)
+    expected = AutoTokenizer.from_pretrained(MODELS / "bert-solicitation")(
+        ["how much is it", "who"], ["ten", "somebody with a long name"], padding=True
+    )
+    assert {name: array.tolist() for name, array in features.items()} == dict(expected)
+    text, second = task.sized(inputs, 0, 20)
+    assert min(len(text.split()), len(second.split())) >= 20
+    assert codec.encode([(text, second)], 12)["input_ids"].shape == (1, 12)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_tokenizer_without_a_fast_one_is_that_of_transformers(tmp_path: Path) -> None:
+    from transformers import BertTokenizer
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "win", "now"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words))
+    BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").unlink(missing_ok=True)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    features = LabelCodec(tmp_path, 8).encode(["win now", "win"])
+    assert features["input_ids"].tolist() == [[2, 5, 6, 3], [2, 5, 3, 0]]
+    assert features["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
+    assert features["input_ids"].dtype == np.int64
+
+
+def test_a_model_with_fewer_positions_than_the_task_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"takes 32 tokens at most .* set max_tokens=32"):
+        codec_with(tmp_path, max_position_embeddings=32)

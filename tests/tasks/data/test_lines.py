@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf import UserError
-from pytest_infperf.tasks.text_files import read_lines, read_parallel
+from pytest_infperf.tasks.data.lines import read_lines, read_parallel
 
 
 def written(folder: Path, name: str, content: bytes) -> Path:

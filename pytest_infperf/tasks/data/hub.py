@@ -1,0 +1,79 @@
+"""Datasets of the Hugging Face hub, read with the library `datasets`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.tasks.data.table import Table, table_of
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """A dataset of the Hugging Face hub, or a folder with one. Requires ``pytest-infperf[data]``.
+
+    Parameters
+    ----------
+    name : str
+        The id of the dataset, such as `stanfordnlp/imdb`, or a folder relative to the suite's.
+    split : str, default "test"
+        The split, also in the slices of `datasets`, such as `validation[:1000]`.
+    config : str, optional
+        The configuration (subset) of the dataset.
+    revision : str, optional
+        A branch, a tag or a commit; name a commit to measure on the same data for ever.
+
+    Examples
+    --------
+    >>> from pytest_infperf import HubDataset, TextClassification
+    >>> data = HubDataset("stanfordnlp/imdb", split="test[:1000]", revision="e6281661")
+    >>> task = TextClassification(data=data)
+    """
+
+    name: str
+    split: str = "test"
+    config: str | None = None
+    revision: str | None = None
+
+    def table(self, folder: Path) -> Table:
+        """Return the rows; classes of the dataset become their names.
+
+        Raises
+        ------
+        UserError
+            If `datasets` is not installed, or cannot read the dataset.
+        """
+        try:
+            import datasets
+        except ImportError as error:
+            raise UserError(
+                f'reading the dataset {self.name} needs: pip install "pytest-infperf[data]"'
+            ) from error
+        name = str(folder / self.name) if (folder / self.name).is_dir() else self.name
+        try:
+            dataset = datasets.load_dataset(
+                name, self.config, split=self.split, revision=self.revision
+            )
+        except Exception as error:
+            # `datasets` raises errors of many libraries: of the network, pyarrow, pandas, json.
+            raise UserError(
+                f"cannot read the split {self.split!r} of the dataset {self.name}: {error}"
+            ) from error
+        names = {
+            column: feature.names
+            for column, feature in dataset.features.items()
+            if isinstance(feature, datasets.ClassLabel)
+        }
+        rows = [_with_names(row, names) for row in dataset]
+        source = f"{self.name}[{self.split}]"
+        return table_of(source, rows, lambda i: f"{source}, row {i + 1}")
+
+
+def _with_names(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
+    """Return a row with the names of its classes; -1 marks a class that is not known."""
+    return {
+        column: names[column][cell] if column in names and cell not in (None, -1) else cell
+        for column, cell in row.items()
+    }

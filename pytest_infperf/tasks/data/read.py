@@ -1,0 +1,256 @@
+"""Reads test data: a file of a known format, a dataset, or values that the suite has."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import importlib
+import io
+import json
+import re
+import sys
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.repository import lfs
+from pytest_infperf.tasks.data.hub import HubDataset
+from pytest_infperf.tasks.data.table import Table, table_of, table_of_columns
+
+Data = (
+    str | HubDataset | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Callable[[], Any]
+)
+"""A file, `module:function`, a dataset, rows, columns, or a function that returns rows or columns.
+"""
+
+_FUNCTION = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
+_DELIMITERS = (",", ";", "\t", "|")
+
+
+def read(data: Data, folder: Path, columns: Collection[str]) -> Table:
+    """Return the rows of test data.
+
+    Parameters
+    ----------
+    data : Data
+        The test data. A file is relative to `folder`; its format follows from its suffix: `.jsonl`
+        (or `.ndjson`), `.json`, `.csv`, `.tsv` or `.parquet`, the text formats also with `.gz`.
+    folder : Path
+        The folder of the suite.
+    columns : collection of str
+        The columns that will be used; they show how the columns of a CSV file are separated.
+
+    Raises
+    ------
+    UserError
+        If the data cannot be read; the message names the file, the line and the remedy.
+    """
+    if isinstance(data, HubDataset):
+        return data.table(folder)
+    if isinstance(data, str):
+        function = _function(data, folder)
+        if function is None:
+            return _read_file(folder / data, columns)
+        return _from_values(_result(function, data), data)
+    if callable(data):
+        name = getattr(data, "__qualname__", type(data).__name__)
+        return _from_values(_result(data, name), name)
+    return _from_values(data, "in the suite")
+
+
+def _read_file(path: Path, columns: Collection[str]) -> Table:
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if not path.exists():
+        raise UserError(f"there is no test data {path}{_others(path)}")
+    if path.is_dir():
+        raise UserError(f"the test data {path} is a folder: name a file in it")
+    if suffix == ".parquet":
+        return _read_parquet(path)
+    if suffix not in (".jsonl", ".ndjson", ".json", ".csv", ".tsv"):
+        raise UserError(
+            f"the format of the test data {path} is not known: it must be a .jsonl, .json, .csv, "
+            ".tsv or .parquet file, or read it in a function and write data=FUNCTION"
+        )
+    text = _decoded(path)
+    match suffix:
+        case ".csv" | ".tsv":
+            delimiter = "\t" if suffix == ".tsv" else _delimiter(text, columns)
+            rows, lines = _csv_rows(path, text, delimiter)
+        case ".json":
+            return _from_json(path, text)
+        case _:
+            rows, lines = _json_rows(path, text)
+    return table_of(str(path), rows, lambda i: f"{path}:{lines[i]}")
+
+
+def _decoded(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        if lfs.is_pointer(path):
+            raise UserError(f"cannot read the test data: {lfs.fetch_it(path)}")
+        if path.name.lower().endswith(".gz"):
+            content = gzip.decompress(content)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: it is not in UTF-8 ({error}): save it as UTF-8") from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise UserError(f"cannot read the test data {path}: {error}") from error
+    if not text.strip():
+        raise UserError(f"the test data {path} is empty: it needs at least one sample")
+    return text
+
+
+def _delimiter(text: str, columns: Collection[str]) -> str:
+    """Return the delimiter with which the first line has all columns; a comma if none has."""
+    first_line = text.lstrip("\r\n").splitlines()[0]
+    for delimiter in _DELIMITERS:
+        header = next(csv.reader([first_line], delimiter=delimiter), [])
+        if {*columns} <= {name.strip() for name in header}:
+            return delimiter
+    return ","
+
+
+def _csv_rows(path: Path, text: str, delimiter: str) -> tuple[list[dict[str, str]], list[int]]:
+    """Return the rows of a file with a header, and the line that each begins at."""
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    records = _csv_records(path, text, delimiter)
+    try:
+        line, header = next(records)
+    except StopIteration:
+        raise UserError(f"the test data {path} has no header: name the columns in line 1") from None
+    names = [name.strip() for name in header]
+    if len({*names}) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{path}:{line}: two columns are called {twice!r}")
+    rows, lines = [], []
+    for line, record in records:
+        if len(record) != len(names):
+            raise UserError(
+                f"{path}:{line}: {len(record)} fields in a row, and the header has {len(names)} "
+                f"columns; fields are separated by {delimiter!r}, and a field that has one is "
+                "written in double quotes"
+            )
+        rows.append(dict(zip(names, record, strict=True)))
+        lines.append(line)
+    return rows, lines
+
+
+def _csv_records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each record that is not blank, with the line that it begins at."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for record in reader:
+            if any(field.strip() for field in record):
+                yield line, record
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(
+            f"{path}:{line}: {error}; write a double quote within a quoted field twice"
+        ) from error
+
+
+def _json_rows(path: Path, text: str) -> tuple[list[Any], list[int]]:
+    """Return the object in each line that is not blank, and its line."""
+    rows, lines = [], []
+    for line, written in enumerate(io.StringIO(text, newline=None), 1):
+        if not written.strip():
+            continue
+        try:
+            rows.append(json.loads(written))
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                f'{path}:{line}: write an object such as {{"text": ...}} on each line ({error})'
+            ) from error
+        lines.append(line)
+    return rows, lines
+
+
+def _from_json(path: Path, text: str) -> Table:
+    """Return the rows of a list of objects, of columns, or of an object that holds one of them."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: it is not valid JSON ({error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: it is not valid JSON ({error})") from error
+    if isinstance(document, dict):
+        tables = [v for v in document.values() if isinstance(v, list) and v and _are_rows(v)]
+        if len(tables) == 1:
+            document = tables[0]
+        elif not all(isinstance(cells, list) for cells in document.values()):
+            raise UserError(
+                f"{path}: it must be a list of objects, an object with a list for each column, or "
+                "an object with one list of objects"
+            )
+    return _from_values(document, str(path))
+
+
+def _are_rows(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, Mapping) for value in values)
+
+
+def _read_parquet(path: Path) -> Table:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise UserError(f'reading {path} needs: pip install "pytest-infperf[data]"') from error
+    try:
+        rows = parquet.read_table(path).to_pylist()
+    except (OSError, ValueError, ArrowException) as error:
+        reason = lfs.fetch_it(path) if lfs.is_pointer(path) else str(error)
+        raise UserError(f"cannot read the test data {path}: {reason}") from error
+    return table_of(str(path), rows, lambda i: f"{path}, row {i + 1}")
+
+
+def _from_values(values: Any, source: str) -> Table:
+    if hasattr(values, "to_dict") and hasattr(values, "columns"):  # pandas.DataFrame
+        values = values.to_dict("records")
+    if isinstance(values, Mapping):
+        return table_of_columns(source, values)
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise UserError(
+            f"the test data {source} must be rows or columns: a list of dictionaries, or a "
+            f"dictionary of lists, not {type(values).__name__}"
+        )
+    return table_of(source, list(values), lambda i: f"{source}, row {i + 1}")
+
+
+def _function(data: str, folder: Path) -> Callable[[], Any] | None:
+    """Return the function that `module:function` names; None if `data` is a path."""
+    matched = _FUNCTION.fullmatch(data)
+    if not matched or (folder / data).exists():
+        return None
+    try:
+        module = importlib.import_module(matched["module"])
+    except ImportError as error:
+        raise UserError(
+            f"data={data!r}: the module cannot be imported ({error}); name one that the suite "
+            "can import, or write data=FUNCTION"
+        ) from error
+    function: Callable[[], Any] | None = getattr(module, matched["name"], None)
+    if not callable(function):
+        raise UserError(f"data={data!r}: {matched['module']} has no function {matched['name']}")
+    return function
+
+
+def _result(function: Callable[[], Any], name: str) -> Any:
+    try:
+        return function()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"the test data {name}: the function failed: {error!r}") from error
+
+
+def _others(path: Path) -> str:
+    """Return the sentence that names files like a missing one in its folder."""
+    if not path.parent.is_dir():
+        return f": there is no folder {path.parent}"
+    names = [other.name for other in path.parent.iterdir() if other.is_file()]
+    near = get_close_matches(path.name, names, 1)
+    return f"; did you mean {near[0]}?" if near else ""

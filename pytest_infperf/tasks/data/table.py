@@ -1,0 +1,179 @@
+"""A table of test data: rows with named columns, and the place of each row for messages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pytest_infperf.errors import UserError
+
+Label = str | list[str]
+"""A label, or the labels of a sample that may have several."""
+
+_TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of test data.
+
+    Parameters
+    ----------
+    source : str
+        What the rows were read from, for messages.
+    rows : sequence of mapping
+        The cells of each row by the name of their column.
+    places : sequence of str
+        Where each row is, such as `data/test.csv:7`.
+
+    Raises
+    ------
+    UserError
+        If there is no row.
+    """
+
+    source: str
+    rows: Sequence[Mapping[str, Any]]
+    places: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise UserError(f"the test data {self.source} has no rows: it needs at least one")
+
+    def texts(self, column: str) -> list[str]:
+        """Return the cells of a column as texts; numbers become texts too.
+
+        Raises
+        ------
+        UserError
+            If the column or a cell is missing, or a cell has another type.
+        """
+        return [_text(cell, place) for cell, place in self._cells(column)]
+
+    def labels(self, column: str | Sequence[str]) -> list[Label]:
+        """Return the labels of each row, as texts.
+
+        Parameters
+        ----------
+        column : str or sequence of str
+            The column with a label, which is a name, a number or a list of these; or the columns
+            of several labels, which are the names of the columns with a true cell (1, true, yes).
+
+        Raises
+        ------
+        UserError
+            If a column or a cell is missing, or a cell has another type.
+        """
+        if isinstance(column, str):
+            return [_label(cell, place) for cell, place in self._cells(column)]
+        flags = {name: [_flag(*cell) for cell in self._cells(name)] for name in column}
+        return [[name for name in column if flags[name][i]] for i in range(len(self.rows))]
+
+    def numbers(self, column: str) -> list[float]:
+        """Return the cells of a column as finite numbers.
+
+        Raises
+        ------
+        UserError
+            If the column or a cell is missing, or a cell is no finite number.
+        """
+        return [_number(cell, place) for cell, place in self._cells(column)]
+
+    def _cells(self, column: str) -> list[tuple[Any, str]]:
+        """Return each cell of a column with the place of its row and the column's name."""
+        if not any(column in row for row in self.rows):
+            known = list(dict.fromkeys(name for row in self.rows for name in row))
+            near = get_close_matches(column, map(str, known), 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {_listed(known)}"
+            raise UserError(f"the test data {self.source} has no column {column!r}; {hint}")
+        return [
+            (_present(row.get(column), f"{place}: {column!r}"), f"{place}: {column!r}")
+            for row, place in zip(self.rows, self.places, strict=True)
+        ]
+
+
+def table_of(source: str, rows: Sequence[Any], place: Callable[[int], str]) -> Table:
+    """Return the table of rows that must be mappings, with the place of row i."""
+    for i, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise UserError(
+                f"{place(i)}: a row is an object with a value for each column, such as "
+                f'{{"text": ...}}, not {_described(row)}'
+            )
+    return Table(source, rows, [place(i) for i in range(len(rows))])
+
+
+def table_of_columns(source: str, columns: Mapping[str, Sequence[Any]]) -> Table:
+    """Return the table of columns, which must be sequences of one length."""
+    for name, cells in columns.items():
+        if isinstance(cells, str | bytes) or not hasattr(cells, "__len__"):
+            raise UserError(
+                f"the column {name!r} of the test data {source} must be a list with a value for "
+                f"each row, not {_described(cells)}"
+            )
+    lengths = {name: len(cells) for name, cells in columns.items()}
+    if len({*lengths.values()}) > 1:
+        found = ", ".join(f"{name!r} has {length:,}" for name, length in lengths.items())
+        raise UserError(f"the columns of the test data {source} differ in their length: {found}")
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    return table_of(source, rows, lambda i: f"{source}, row {i + 1}")
+
+
+def _present(cell: Any, place: str) -> Any:
+    """Return a cell that is there; None and NaN, with which pandas marks gaps, are not."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        raise UserError(f"{place} is missing: write a value, or take the row out")
+    return cell.item() if hasattr(cell, "item") and not getattr(cell, "ndim", 0) else cell
+
+
+def _text(cell: Any, place: str) -> str:
+    if isinstance(cell, str | int | float):
+        return str(cell)
+    raise UserError(f"{place} must be a text, not {_described(cell)}")
+
+
+def _label(cell: Any, place: str) -> Label:
+    if isinstance(cell, list | tuple | set) or getattr(cell, "ndim", 0) == 1:
+        return [str(_label(label, place)) for label in cell]
+    if isinstance(cell, bool):
+        return str(int(cell))
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, int):
+        return str(cell)
+    if not isinstance(cell, str):
+        raise UserError(
+            f"{place} must be a label: a name, a number or a list of these, not {_described(cell)}"
+        )
+    if not cell.strip():
+        raise UserError(f"{place} is empty: write a label, or take the row out")
+    return cell
+
+
+def _flag(cell: Any, place: str) -> bool:
+    text = str(cell).strip().lower().removesuffix(".0")
+    if text not in (*_TRUE, *_FALSE):
+        raise UserError(f"{place} must be 1 or 0 (true or false, yes or no), not {cell!r}")
+    return text in _TRUE
+
+
+def _number(cell: Any, place: str) -> float:
+    try:
+        number = float(cell)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"{place} must be a number, not {cell!r}")
+    return number
+
+
+def _described(value: Any) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 40 else f'{text[:37]}...'}"
+
+
+def _listed(names: Sequence[Any]) -> str:
+    return ", ".join(map(repr, names)) or "no columns"

@@ -1,0 +1,115 @@
+"""Scoring of texts by models with one output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
+from pytest_infperf.tasks.data import Data, read
+from pytest_infperf.tasks.text_codec import TextCodec, text_of_words, texts_of
+
+if TYPE_CHECKING:
+    from pytest_infperf.suite.payload import Payload
+
+
+@dataclass(frozen=True)
+class TextRegression(Task):
+    """Scoring of texts, or of pairs of texts, by models of transformers with one output.
+
+    Such models are sequence classifiers of transformers whose `id2label` has one label, for example
+    cross-encoders of sentence similarity. An answer is the number that the model gives. Requires
+    ``pytest-infperf[torch]``.
+
+    Parameters
+    ----------
+    data : Data
+        The test data, as of `TextClassification`.
+    text : str, default "text"
+        The column with the text.
+    pair : str, optional
+        The column with a second text.
+    score : str, default "label"
+        The column with the number that the model should give.
+    max_tokens : int, default 512
+        Length at which texts are truncated, in tokens, special tokens included.
+    metrics : sequence of Metric or str, default ("pearson", "spearman")
+        Quality scores.
+    sample_size : int, default 200
+        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+
+    Raises
+    ------
+    UserError
+        If the data cannot be read or a score is no number (when the samples are read), or if the
+        model folder lacks a file or the model has more than one output (when the codec is opened).
+
+    Examples
+    --------
+    >>> from pytest_infperf import TextRegression
+    >>> task = TextRegression(data="sts.tsv", text="sentence1", pair="sentence2", score="score")
+    >>> task.metrics
+    ('pearson', 'spearman')
+    """
+
+    auto_class: ClassVar[str | None] = "AutoModelForSequenceClassification"
+
+    _: KW_ONLY
+    data: Data
+    text: str = "text"
+    pair: str | None = None
+    score: str = "label"
+    max_tokens: int = 512
+    metrics: Sequence[Metric | str] = ("pearson", "spearman")
+    sample_size: int = 200
+
+    @property
+    def decoding(self) -> Decoding:
+        return {"max_tokens": self.max_tokens}
+
+    def samples(self, folder: Path) -> Samples:
+        table = read(self.data, folder, [self.text, *filter(None, [self.pair]), self.score])
+        return Samples(texts_of(table, self.text, self.pair), table.numbers(self.score))
+
+    def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
+        """Join texts until they have `length` words, which the codec truncates to tokens."""
+        return text_of_words(inputs, number, length)
+
+    def codec(self, model: Path) -> ArrayCodec:
+        return ScoreCodec(model, self.max_tokens)
+
+    def payload(self, codec: Any) -> Payload:
+        from pytest_infperf.tasks import payloads
+
+        return payloads.PairToScore() if self.pair else payloads.TextToScore()
+
+
+class ScoreCodec(TextCodec):
+    """Codec of models with one output for each text. Results have the shape [batch, 1].
+
+    Raises
+    ------
+    UserError
+        As `TextCodec` does, and if the model has several labels.
+    """
+
+    def __init__(self, model: Path, max_tokens: int) -> None:
+        super().__init__(model, max_tokens)
+        if len(names := self.config.get("id2label") or {0: ""}) != 1:
+            raise UserError(
+                f"{self.config_path} has {len(names)} labels, and a regression has one output: use "
+                "TextClassification"
+            )
+
+    def decode(self, results: Any, features: Any) -> list[Any]:
+        import numpy as np
+
+        if results.shape[-1] != 1:
+            raise UserError(
+                f"the model answers with {results.shape[-1]} values for each text, and a "
+                "regression has one"
+            )
+        return [float(score) if np.isfinite(score) else None for score in results[:, 0]]

@@ -1,0 +1,151 @@
+"""Texts and pairs of texts, and their features for models of transformers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.tasks.data import Table
+
+
+def texts_of(table: Table, text: str, pair: str | None) -> Sequence[str | tuple[str, str]]:
+    """Return the texts of a table, or its pairs of texts."""
+    texts = table.texts(text)
+    return list(zip(texts, table.texts(pair), strict=True)) if pair else texts
+
+
+def text_of_words(inputs: Sequence[Any], number: int, length: int) -> Any:
+    """Return a text, or a pair of texts, with at least `length` words in each."""
+    words: list[str] = []
+    while len(words) < length:
+        sample = inputs[number % len(inputs)]
+        words += sample.split() if isinstance(sample, str) else " ".join(sample).split()
+        number += 1
+    text = " ".join(words)
+    return text if isinstance(inputs[0], str) else (text, text)
+
+
+class TextCodec:
+    """Features of texts and pairs of texts for models of transformers that answer in one pass.
+
+    Features are int64, shape [batch, tokens], padded to the longest text of a query. A fast
+    tokenizer (`tokenizer.json`) is used directly, another one through transformers.
+
+    Raises
+    ------
+    UserError
+        If the model folder lacks a file, its `config.json` cannot be read, or the model has fewer
+        positions than `max_tokens`.
+    """
+
+    def __init__(self, model: Path, max_tokens: int) -> None:
+        self.config_path = model / "config.json"
+        self.config = self._read_config()
+        positions = self.config.get("max_position_embeddings")
+        if isinstance(positions, int) and 0 < positions < max_tokens:
+            raise UserError(
+                f"the model takes {positions} tokens at most (max_position_embeddings in "
+                f"{self.config_path}), and the task truncates to {max_tokens}: set "
+                f"max_tokens={positions}"
+            )
+        if (model / "tokenizer.json").is_file():
+            self._tokenizer: FastTokenizer | SlowTokenizer = FastTokenizer(
+                model, self.config, max_tokens
+            )
+        else:
+            self._tokenizer = SlowTokenizer(model, max_tokens)
+        self.axes: Mapping[str, Sequence[str | int]] = dict.fromkeys(
+            self._tokenizer.names, ("batch", "tokens")
+        )
+
+    def _read_config(self) -> dict[str, Any]:
+        try:
+            config: dict[str, Any] = dict(json.loads(self.config_path.read_text("utf-8")))
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{self.config_path} does not exist: the model must be a folder of transformers"
+            ) from error
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(
+                f"{self.config_path}: write the configuration of transformers ({error!r})"
+            ) from error
+        return config
+
+    def encode(self, inputs: Sequence[Any], length: int | None = None) -> dict[str, Any]:
+        return self._tokenizer.encode(inputs, length)
+
+
+class FastTokenizer:
+    """A tokenizer of the library tokenizers, without transformers' Python work around it.
+
+    Tests compare it with transformers.
+    """
+
+    def __init__(self, model: Path, config: Mapping[str, Any], max_tokens: int) -> None:
+        from tokenizers import Tokenizer
+
+        path = model / "tokenizer.json"
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises no narrower class
+            raise UserError(f"cannot read the tokenizer {path}: {error}") from error
+        self._max_tokens = max_tokens
+        self._tokenizer.enable_truncation(max_tokens)
+        pad_id = int(config.get("pad_token_id") or 0)
+        pad_token = self._tokenizer.id_to_token(pad_id) if pad_id >= 0 else None
+        if pad_token is None:
+            raise UserError(
+                f"{model / 'config.json'}: pad_token_id is {pad_id}, and {path} has no such "
+                "token: correct pad_token_id"
+            )
+        self._tokenizer.enable_padding(pad_id=pad_id, pad_token=pad_token)
+        self._attributes = {"input_ids": "ids", "attention_mask": "attention_mask"}
+        if config.get("type_vocab_size"):
+            self._attributes["token_type_ids"] = "type_ids"
+        self.names = tuple(self._attributes)
+
+    def encode(self, inputs: Sequence[Any], length: int | None = None) -> dict[str, Any]:
+        import numpy as np
+
+        if length is not None:
+            self._tokenizer.enable_truncation(length)
+        encodings = self._tokenizer.encode_batch(list(inputs))
+        if length is not None:
+            self._tokenizer.enable_truncation(self._max_tokens)
+        return {
+            name: np.array([getattr(encoding, attribute) for encoding in encodings], dtype=np.int64)
+            for name, attribute in self._attributes.items()
+        }
+
+
+class SlowTokenizer:
+    """A tokenizer of transformers that has no `tokenizer.json`."""
+
+    def __init__(self, model: Path, max_tokens: int) -> None:
+        from transformers import AutoTokenizer
+
+        try:
+            from_pretrained: Any = AutoTokenizer.from_pretrained
+            self._tokenizer = from_pretrained(str(model))
+        except Exception as error:  # what a tokenizer's own code raises
+            raise UserError(
+                f"{model} has no tokenizer that transformers can read: save one beside the model "
+                f"with tokenizer.save_pretrained ({error})"
+            ) from error
+        self._max_tokens = max_tokens
+        self.names = tuple(self._tokenizer.model_input_names)
+
+    def encode(self, inputs: Sequence[Any], length: int | None = None) -> dict[str, Any]:
+        texts, pairs = (inputs, None) if isinstance(inputs[0], str) else zip(*inputs, strict=True)
+        encoded = self._tokenizer(
+            list(texts),
+            list(pairs) if pairs else None,
+            truncation=True,
+            max_length=length or self._max_tokens,
+            padding=True,
+            return_tensors="np",
+        )
+        return {name: encoded[name].astype("int64") for name in self.names}
