@@ -11,21 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from pytest_infperf.backends.torch_module import import_modeling
-from pytest_infperf.tasks.speech import (
-    DIGITS,
-    Recording,
-    SpectrogramCodec,
-    recordings_by_speaker,
-)
+from pytest_infperf.tasks.spectrogram import SpectrogramCodec
 from recipes.training import ROOT, Budget, arguments, config_of, fit, write_folder
+from suites.speech.utterances import DIGITS, RATE, Recording, recordings_by_speaker
 
 SHIPPED = ROOT / "suites" / "speech" / "models" / "deepspeech2-digits"
 DATA = (
     "the recordings of the Free Spoken Digit Dataset as wav files {digit}_{speaker}_{index}.wav, "
     "without index 0 to 4, the test set"
 )
-_RATE = 8000
-"""Samples of sound per second."""
 _BATCH = 48
 _MOST_DIGITS = 7
 
@@ -42,7 +36,7 @@ def utterance(recordings: Sequence[Recording], count: int, rng: Any) -> tuple[An
         length = int(len(samples) / rng.uniform(0.88, 1.12))
         places = np.linspace(0, len(samples) - 1, length)
         stretched = np.interp(places, np.arange(len(samples)), samples)
-        parts += [stretched * rng.uniform(0.5, 1.5), np.zeros(int(rng.uniform(0.02, 0.2) * _RATE))]
+        parts += [stretched * rng.uniform(0.5, 1.5), np.zeros(int(rng.uniform(0.02, 0.2) * RATE))]
     joined = np.concatenate(parts[:-1])
     noise = rng.normal(0, rng.uniform(0.0005, 0.01), len(joined))
     return (joined + noise).astype(np.float32), " ".join(words)
@@ -102,7 +96,7 @@ def train(
     assert code
     model = code.DeepSpeech2(config, dropout=0.2).to(device)
     codec = SpectrogramCodec(SHIPPED)
-    speakers = recordings_by_speaker(data, _RATE)
+    speakers = recordings_by_speaker(data)
     batches = losses(
         model, codec, speakers, config["alphabet"], seed=seed, device=device, batch=batch
     )

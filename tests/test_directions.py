@@ -45,7 +45,7 @@ ROOMS: dict[str, str] = {
     "session": "errors host records report repository run settings suite thresholds",
     "cli": (
         "artifacts cost errors explore history host metrics records report repository run "
-        "serving serving.deploy serving.server settings suite thresholds"
+        "serving serving.deploy serving.server settings suite tasks thresholds"
     ),
     "fixtures": "errors options session",
     "fleet": (

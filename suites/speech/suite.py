@@ -5,9 +5,11 @@ The suite follows a study that compares word error rate and latency of dynamic q
 
 from pytest_infperf import Onnx, OpenVino, SpeechRecognition, Suite, Sweep, Torch
 
+from .utterances import RATE, utterances
+
 suite = Suite(
     "speech",
-    task=SpeechRecognition(recordings="data/fsdd-test"),
+    task=SpeechRecognition(data=utterances, rate=RATE),
     model="models/deepspeech2-digits",
     baseline="torch",
     threads="best",

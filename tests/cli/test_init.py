@@ -100,6 +100,68 @@ def test_every_task_has_a_suite_that_loads(task: str) -> None:
     assert {k: getattr(suite.task, k) for k in template.data} == data
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "columns"),
+    [
+        ("text,label\na,x\nb,y\nc,x\nd,y\n", [], ""),
+        ("id;Review;Stars\n1;good;5\n2;bad;1\n3;very bad;1\n4;fine;5\n", [], "Review Stars"),
+        ("n,written,kind\n1,so good,x\n2,so bad,y\n3,very bad,x\n4,o,y\n", [], "written kind"),
+        (
+            "text,title,label\na,some,x\nb,more,y\n",
+            ["--text=title"],
+            "title",
+        ),
+    ],
+)
+def test_columns_are_found_by_name_and_by_content(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+    options: list[str],
+    columns: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "_set_limits", lambda *arguments: 0)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").write_text(
+        '{"architectures": ["BertForSequenceClassification"]}'
+    )
+    (tmp_path / "a.csv").write_text(content)
+    options = ["--model=model", "--data=a.csv", "--variants=torch", "--no-workflow", *options]
+    assert cli.main(["init", "mine", *options]) == 0
+    written = (tmp_path / "suites/mine/suite.py").read_text()
+    names = dict(zip(("text", "label"), columns.split(), strict=False))
+    keywords = "".join(f', {keyword}="{column}"' for keyword, column in names.items())
+    assert f'TextClassification(data="../../a.csv"{keywords})' in written
+    for column in names.values():
+        assert repr(column) in capsys.readouterr().out or len(names) > 1
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        ("text,a,b\n1,x,x\n2,y,y\n3,x,x\n4,y,y\n", [], "no column that could be the label"),
+        ("text,label\n1,x\n", ["--label=lbl"], "no column 'lbl': name one with --label"),
+    ],
+)
+def test_a_column_that_cannot_be_found_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+    options: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text(content)
+    options = ["--model=owner/name", "--task=classification", "--data=a.csv", *options]
+    assert cli.main(["init", "mine", "--variants=torch", *options]) == 2
+    shown = capsys.readouterr().err
+    assert words in shown
+    assert "there are text" in shown
+
+
 def test_an_error_rate_gets_a_limit_from_above() -> None:
     record = Record(
         "mine",

@@ -1,131 +1,211 @@
-"""Speech: utterances from recordings, spectrograms like torch's, and the best path of CTC."""
+"""Recordings with a manifest, of any rate and format, and models of transformers for CTC."""
 
 from __future__ import annotations
 
 import json
-import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
-from pytest_infperf import Samples, SpeechRecognition, UserError
-from pytest_infperf.tasks.speech import DIGITS, SpectrogramCodec
+from pytest_infperf import Samples, SpeechRecognition, Torch, UserError
+from pytest_infperf.suite.backend import Material
+from pytest_infperf.tasks.ctc import CtcCodec
 
-CONFIG = {"n_fft": 160, "hop": 80, "bins": 81, "alphabet": "_ abc", "blank": 0}
-
-
-@pytest.fixture
-def codec(tmp_path: Path) -> SpectrogramCodec:
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    return SpectrogramCodec(tmp_path)
-
-
-def record(path: Path, samples: int, rate: int = 8000) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(np.full(samples, 1000, "<i2").tobytes())
+TONE = np.sin(np.arange(16000) / 20).astype(np.float32) / 2
+"""A second at 16 kHz."""
+LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ'"]
 
 
 @pytest.fixture
-def recordings(tmp_path: Path) -> Path:
-    folder = tmp_path / "recordings"
+def clips(tmp_path: Path) -> Path:
+    """A folder with a manifest of three recordings of other formats, rates and channels."""
+    folder = tmp_path / "clips"
     folder.mkdir()
-    for speaker in ("anna", "bert"):
-        for digit in range(10):
-            record(folder / f"{digit}_{speaker}_0.wav", 400 + 10 * digit)
+    soundfile.write(folder / "a.wav", TONE, 16000)
+    soundfile.write(folder / "b.flac", np.stack([TONE, TONE], 1)[:8000], 8000)
+    soundfile.write(folder / "c.ogg", TONE, 44100)
+    lines = [
+        {"audio_filepath": name, "text": text}
+        for name, text in (("a.wav", "ONE"), ("b.flac", "Two, three"), ("c.ogg", "FOUR"))
+    ]
+    (folder / "manifest.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return folder
 
 
-def test_the_spectrogram_equals_that_of_torch(codec: SpectrogramCodec) -> None:
+def task(**changed: Any) -> SpeechRecognition:
+    fields = {"data": "clips/manifest.jsonl", "audio": "audio_filepath", **changed}
+    return SpeechRecognition(**fields)
+
+
+def test_recordings_have_one_channel_and_the_rate_of_the_model(clips: Path) -> None:
+    samples = task().samples(clips.parent)
+    assert samples.references == ["ONE", "Two, three", "FOUR"]
+    assert [len(sound) for sound in samples.inputs] == [16000, 16000, round(16000 * 16000 / 44100)]
+    assert all(sound.dtype == np.float32 and sound.ndim == 1 for sound in samples.inputs)
+    assert np.allclose(samples.inputs[0], TONE, atol=1e-4)
+    assert task().duration_s(samples.inputs[1]) == 1
+    assert len(task().sized(samples.inputs, 1, 3)) == 48000
+
+
+def test_a_folder_with_metadata_is_read_as_datasets_does(clips: Path) -> None:
+    (clips / "metadata.csv").write_text("file_name,transcription\na.wav,ONE\n")
+    samples = SpeechRecognition(data="clips", text="transcription").samples(clips.parent)
+    assert (samples.references, len(samples.inputs)) == (["ONE"], 1)
+    (clips / "metadata.csv").unlink()
+    with pytest.raises(UserError, match=r"clips has no manifest: it needs one of metadata\.csv"):
+        SpeechRecognition(data="clips").samples(clips.parent)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        lambda _: (TONE, 16000),
+        lambda _: {"array": TONE, "sampling_rate": 16000},
+        lambda folder: (folder / "a.wav").read_bytes(),
+        lambda folder: {"bytes": (folder / "a.wav").read_bytes(), "path": "elsewhere.wav"},
+        lambda folder: {"bytes": None, "path": str(folder / "a.wav")},
+    ],
+)
+def test_recordings_may_be_values(clips: Path, cell: Callable[[Path], object]) -> None:
+    rows = [{"audio": cell(clips), "text": "ONE"}]
+    (sound,) = SpeechRecognition(data=rows).samples(clips.parent).inputs
+    assert np.allclose(sound, TONE, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, r"there is no recording .*a\.wav"),
+        (b"", "the recording cannot be read"),
+        (b"RIFF is not enough", "the recording cannot be read"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
+    ],
+)
+def test_a_recording_that_cannot_be_read_is_named_with_its_line(
+    clips: Path, content: bytes | None, words: str
+) -> None:
+    (clips / "a.wav").unlink()
+    if content is not None:
+        (clips / "a.wav").write_bytes(content)
+    with pytest.raises(UserError, match=rf"manifest\.jsonl:1: 'audio_filepath'.*{words}"):
+        task().samples(clips.parent)
+
+
+@pytest.mark.parametrize("sound", [np.zeros(0), np.full(9, np.nan), np.zeros((3, 3, 3)), "x", 3])
+def test_what_is_no_sound_is_refused(tmp_path: Path, sound: object) -> None:
+    cell = (sound, 16000) if isinstance(sound, np.ndarray) else sound
+    with pytest.raises(UserError, match="row 1: 'audio'"):
+        SpeechRecognition(data=[{"audio": cell, "text": "a"}]).samples(tmp_path)
+
+
+def wav2vec2(folder: Path, **config: Any) -> Path:
+    """Write a tiny model with its processor, and return its folder."""
     import torch
-
-    samples = np.random.default_rng(0).normal(0, 0.1, 2345).astype(np.float32)
-    stft = torch.stft(
-        torch.from_numpy(samples)[None],
-        160,
-        80,
-        160,
-        torch.hann_window(160),
-        return_complex=True,
-    ).abs()
-    expected = torch.log1p(stft * 50)
-    expected = (expected - expected.mean((1, 2), keepdim=True)) / (
-        expected.std((1, 2), keepdim=True) + 1e-5
+    from transformers import (
+        Wav2Vec2Config,
+        Wav2Vec2CTCTokenizer,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2ForCTC,
+        Wav2Vec2Processor,
     )
-    features = codec.encode([samples])
-    assert features["spectrogram"].shape == (1, 81, 2345 // 80 + 1)
-    assert np.allclose(features["spectrogram"], expected.numpy(), atol=1e-4)
+
+    folder.mkdir()
+    (folder / "vocab.json").write_text(json.dumps({letter: i for i, letter in enumerate(LETTERS)}))
+    extractor = Wav2Vec2FeatureExtractor(return_attention_mask=True, **config)
+    tokenizer = Wav2Vec2CTCTokenizer(str(folder / "vocab.json"))
+    Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
+    torch.manual_seed(0)
+    Wav2Vec2ForCTC(
+        Wav2Vec2Config(
+            vocab_size=len(LETTERS),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=16,
+            conv_dim=(8, 8),
+            conv_stride=(5, 4),
+            conv_kernel=(10, 3),
+            num_feat_extract_layers=2,
+            num_conv_pos_embeddings=16,
+            num_conv_pos_embedding_groups=2,
+            feat_extract_norm="layer",
+        )
+    ).save_pretrained(folder)
+    return folder
 
 
-def test_repeated_letters_are_merged_unless_a_blank_separates_them(codec: SpectrogramCodec) -> None:
-    path = [2, 2, 0, 2, 3, 1, 4, 4, 0, 0]
-    results = np.eye(5)[path][None]
-    assert codec.decode(results, {"frames": [20]}) == ["aab c"]
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_of_transformers_answers_as_its_processor_decodes(
+    clips: Path, tmp_path: Path
+) -> None:
+    import torch
+    from transformers import Wav2Vec2ForCTC, Wav2Vec2Processor
+
+    model = wav2vec2(tmp_path / "model")
+    processor: Any = Wav2Vec2Processor.from_pretrained(model)
+    ours = task()
+    codec = ours.codec(model)
+    inputs = ours.samples(clips.parent).inputs
+    features = codec.encode(inputs)
+    expected = processor([*inputs], sampling_rate=16000, padding=True, return_tensors="np")
+    assert {name: features[name].tolist() for name in codec.axes} == {
+        name: array.tolist() for name, array in expected.items()
+    }
+    artifact = tmp_path / "artifact"
+    artifact.mkdir()
+    Torch().build(Material(model, ours, clips.parent), artifact)
+    results = Torch().load(artifact, ours, 1).infer(features)
+    network: Any = Wav2Vec2ForCTC.from_pretrained(model)
+    with torch.inference_mode():
+        alone = network(**processor(inputs[2], sampling_rate=16000, return_tensors="pt")).logits
+    path = alone.argmax(-1)
+    (expected_text,) = processor.batch_decode(path, skip_special_tokens=True)
+    assert codec.decode(results, features)[2] == expected_text.strip()
 
 
-def test_padding_is_not_decoded(codec: SpectrogramCodec) -> None:
-    results = np.eye(5)[[[2, 3, 4, 4], [2, 3, 4, 4]]]
-    assert codec.decode(results, {"frames": [8, 4]}) == ["abc", "ab"]
+@pytest.mark.filterwarnings("ignore")
+def test_the_best_path_has_no_blanks_repeats_and_padding(tmp_path: Path) -> None:
+    codec = CtcCodec(wav2vec2(tmp_path / "model"), 16000)
+    path = [5, 5, 0, 5, 4, 4, 6, 2, 7, 7]
+    results = np.eye(len(LETTERS))[[path, path]]
+    # Two convolutions leave (((samples - 10) // 5 + 1) - 3) // 4 + 1 steps.
+    features = {"samples": [200, 110]}
+    assert codec.decode(results, features) == ["AA BC", "AA"]
+    results[0, 3] = np.nan
+    assert codec.decode(results, features)[0] is None
 
 
-def test_a_batch_has_the_length_of_each_utterance(codec: SpectrogramCodec) -> None:
-    short, long = np.zeros(800, np.float32), np.ones(1600, np.float32)
-    features = codec.encode([short, long])
-    assert features["spectrogram"].shape == (2, 81, 21)
-    assert features["frames"] == [11, 21]
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_of_another_rate_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"takes 8000 Hz, and the task has 16000 Hz: set rate=8000"):
+        CtcCodec(wav2vec2(tmp_path / "model", sampling_rate=8000), 16000)
+    (tmp_path / "model/vocab.json").unlink()
+    with pytest.raises(UserError, match="has no processor that transformers can read"):
+        CtcCodec(tmp_path / "model", 8000)
 
 
-def test_utterances_are_digits_and_equal_with_an_equal_seed(recordings: Path) -> None:
-    task = SpeechRecognition(recordings="recordings", utterances=20, digits=(3, 7))
-    samples = task.samples(recordings.parent)
-    counts = [len(text.split()) for text in samples.references]
-    assert len(samples.inputs) == 20
-    assert min(counts) >= 3
-    assert max(counts) <= 7
-    assert {word for text in samples.references for word in text.split()} <= {*DIGITS}
-    again = task.samples(recordings.parent)
-    assert all(np.array_equal(a, b) for a, b in zip(samples.inputs, again.inputs, strict=True))
+@pytest.mark.filterwarnings("ignore")
+def test_words_that_the_model_cannot_write_are_named(tmp_path: Path) -> None:
+    model = wav2vec2(tmp_path / "model")
+    lower = Samples([0], ["one, two"])
+    with pytest.raises(UserError, match="without ','"):
+        task().check(lower, task().codec(model))
+    with pytest.raises(UserError, match='differ in case only: set normalization="basic"'):
+        task().check(Samples([0], ["one two"]), task().codec(model))
+    basic = task(normalization="basic")
+    basic.check(Samples([0], ["one two"]), basic.codec(model))
+    with pytest.raises(UserError, match="without 'é'"):
+        basic.check(Samples([0], ["é"]), basic.codec(model))
 
 
-def test_a_sized_sample_has_the_chosen_duration(recordings: Path) -> None:
-    task = SpeechRecognition(recordings="recordings", utterances=5)
-    inputs = task.samples(recordings.parent).inputs
-    sized = task.sized(inputs, 3, 2)
-    assert len(sized) == 16000
-    assert task.duration_s(sized) == 2
-    assert np.array_equal(sized[: len(inputs[3])], inputs[3])
-
-
-def test_an_error_names_a_folder_without_recordings(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has no recordings named DIGIT_SPEAKER_INDEX"):
-        SpeechRecognition(recordings="nowhere").samples(tmp_path)
-
-
-def test_an_error_names_a_recording_of_another_rate(recordings: Path) -> None:
-    record(recordings / "0_anna_0.wav", 400, rate=16000)
-    with pytest.raises(UserError, match=r"0_anna_0\.wav is not mono with 16 bits at 8000 Hz"):
-        SpeechRecognition(recordings="recordings").samples(recordings.parent)
-
-
-def test_results_that_are_not_finite_have_no_text(codec: SpectrogramCodec) -> None:
-    results = np.log(np.eye(5)[[[2, 3, 4, 4], [2, 3, 4, 4]]] + 1e-9)
-    results[0, 1] = np.nan
-    results[1, 3, 2] = np.nan  # in the padding, which is not decoded
-    assert codec.decode(results, {"frames": [8, 4]}) == [None, "ab"]
-
-
-def test_an_alphabet_that_cannot_write_the_references_is_an_error(codec: SpectrogramCodec) -> None:
-    task = SpeechRecognition(recordings="recordings")
-    task.check(Samples([0, 0], ["ab", "c a"]), codec)
-    with pytest.raises(UserError, match=r"have the letters ' ', 'A', 'b', .* without 'A'"):
-        task.check(Samples([0], ["A b"]), codec)
-
-
-@pytest.mark.parametrize("wrong", [{"utterances": 0}, {"digits": (0, 3)}, {"digits": (5, 3)}])
-def test_a_set_without_utterances_is_an_error(wrong: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="has no sample: utterances is at least 1"):
-        SpeechRecognition(recordings="recordings", **wrong)
+@pytest.mark.filterwarnings("ignore")
+def test_normalized_words_and_outputs_are_compared(clips: Path, tmp_path: Path) -> None:
+    basic = task(normalization="basic")
+    assert basic.samples(clips.parent).references == ["one", "two three", "four"]
+    codec: Any = basic.codec(wav2vec2(tmp_path / "model"))
+    assert codec.decode(np.eye(len(LETTERS))[[[5, 4, 6]]], {"samples": [2000]}) == ["a b"]
+    assert basic.decoding == {"search": "greedy", "normalization": "basic"}

@@ -43,6 +43,10 @@ class TaskTemplate:
     """Ids of the variants to write by default, the baseline first."""
     batch: int = 32
     """Batch size of the tests of quality and throughput, in samples."""
+    columns: Sequence[str] = ()
+    """Keywords of the task that take a column of the file `data`; they are options too."""
+    architectures: str = ""
+    """How the names of the architectures of transformers for the task end."""
 
 
 TASKS: Mapping[str, TaskTemplate] = {
@@ -53,12 +57,15 @@ TASKS: Mapping[str, TaskTemplate] = {
             "reference": "text file with their translations",
         },
         ("torch", "torch-int8", "onnx-fused-int8", "ctranslate2-int8"),
+        architectures="MTModel",
     ),
     "classification": TaskTemplate(
         "TextClassification",
-        {"data": "file with one JSON object per line, with the keys text and label"},
+        {"data": "CSV, TSV, JSON, JSON Lines or Parquet file with texts and their labels"},
         ("torch", "torch-int8", "onnx-fused-int8", "openvino"),
         batch=8,
+        columns=("text", "label"),
+        architectures="ForSequenceClassification",
     ),
     "vision": TaskTemplate(
         "ImageClassification",
@@ -67,8 +74,10 @@ TASKS: Mapping[str, TaskTemplate] = {
     ),
     "speech": TaskTemplate(
         "SpeechRecognition",
-        {"recordings": "folder of recordings named DIGIT_SPEAKER_INDEX.wav"},
+        {"data": "CSV, TSV, JSON Lines or Parquet file with paths of recordings and their words"},
         ("torch", "torch-int8", "onnx", "openvino"),
         batch=1,
+        columns=("audio", "text"),
+        architectures="ForCTC",
     ),
 }

@@ -26,11 +26,26 @@ _MAX_RUNS = 3
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="name of the suite, such as translation")
-    parser.add_argument("--task", choices=list(TASKS), default="translation")
+    parser.add_argument(
+        "--task",
+        choices=list(TASKS),
+        help="default: that of the model's architecture in its config.json, or translation",
+    )
     parser.add_argument("--model", help="a folder, or a hub id such as Helsinki-NLP/opus-mt-zh-en")
+    files: dict[str, list[str]] = {}
+    columns: dict[str, list[str]] = {}
     for task, template in TASKS.items():
         for keyword, description in template.data.items():
-            parser.add_argument(f"--{keyword}", metavar="PATH", help=f"for {task}: {description}")
+            files.setdefault(keyword, []).append(f"for {task}: {description}")
+        for keyword in template.columns:
+            columns.setdefault(keyword, []).append(task)
+    for keyword, descriptions in files.items():
+        parser.add_argument(f"--{keyword}", metavar="PATH", help="; ".join(descriptions))
+    for keyword, tasks in columns.items():
+        what = (
+            f"for {' and '.join(tasks)}: column of the data, found by name and content if it can be"
+        )
+        parser.add_argument(f"--{keyword}", metavar="COLUMN", help=what)
     parser.add_argument(
         "--variants",
         metavar="ID,ID",
@@ -54,6 +69,8 @@ def run(arguments: Namespace) -> int:
     files = suite_files.render(draft)
     if not arguments.no_workflow:
         files[_WORKFLOW] = suite_files.template("inference.yml")
+    if draft.columns:
+        print("columns: " + ", ".join(f"{k} is {column!r}" for k, column in draft.columns.items()))
     _refuse_overwriting([root / path for path in files], force=arguments.force)
     thresholds = root / "thresholds.toml"
     if thresholds.is_file() and draft.name in read(thresholds, root).suites:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest_infperf
 from pytest_infperf.artifacts import models
 from pytest_infperf.cli.init.choices import TASKS, VARIANTS
+from pytest_infperf.cli.init.columns import choose
 from pytest_infperf.errors import UserError
+
+_DEFAULT_TASK = "translation"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class SuiteDraft:
     """Keys in VARIANTS, the baseline first."""
     folder: Path
     """Folder of the suite, relative to the project's root."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Columns of the data that the suite names, by the task's keywords."""
 
     @property
     def baseline(self) -> str:
@@ -47,9 +53,11 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
     if not name.isidentifier():
         raise UserError(f"{name!r} cannot name a suite: use letters, digits and underscores")
     model = arguments.model or _ask("model: a folder or a hub id", "--model")
+    task = arguments.task or _task_of(root / model)
+    template = TASKS[task]
     data = {
         keyword: getattr(arguments, keyword) or _ask(description, f"--{keyword}")
-        for keyword, description in TASKS[arguments.task].data.items()
+        for keyword, description in template.data.items()
     }
     folder = arguments.folder or Path("suites", name)
     if folder.is_absolute() or ".." in folder.parts:
@@ -57,7 +65,9 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
     for keyword, path in data.items():
         if not (root / path).exists():
             raise UserError(f"--{keyword}: {root / path} does not exist")
-    _check_data(arguments.task, data, root)
+    given = {keyword: getattr(arguments, keyword) for keyword in template.columns}
+    columns = choose(data["data"], root, template.columns, given) if template.columns else {}
+    _check_data(task, {**data, **columns}, root)
     is_folder = (root / model).is_dir()
     if not is_folder and not models.is_hub_id(model):
         raise UserError(
@@ -66,21 +76,33 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
         )
     return SuiteDraft(
         name,
-        arguments.task,
+        task,
         _path_in_suite(folder, model, root) if is_folder else model,
         {keyword: _path_in_suite(folder, path, root) for keyword, path in data.items()},
-        _variants(arguments.variants, arguments.task),
+        _variants(arguments.variants, task),
         folder,
+        columns,
     )
 
 
-def _check_data(task: str, data: Mapping[str, str], root: Path) -> None:
+def _task_of(model: Path) -> str:
+    """Return the task of a model's architecture; translation if the folder does not tell."""
+    try:
+        config = json.loads((model / "config.json").read_text("utf-8"))
+        architectures = [str(name) for name in config["architectures"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return _DEFAULT_TASK
+    for task, template in TASKS.items():
+        if template.architectures and any(
+            a.endswith(template.architectures) for a in architectures
+        ):
+            return task
+    return _DEFAULT_TASK
+
+
+def _check_data(task: str, keywords: Mapping[str, str], root: Path) -> None:
     """Read the test data before any file is written; raise UserError if it cannot be used."""
-    template = TASKS[task]
-    samples = getattr(pytest_infperf, template.class_name)(**data).samples(root)
-    if not len(samples.inputs):
-        options = ", ".join(f"--{keyword} {path}" for keyword, path in data.items())
-        raise UserError(f"{options}: the test data is empty, so there is nothing to measure")
+    getattr(pytest_infperf, TASKS[task].class_name)(**keywords).samples(root)
 
 
 def _variants(text: str | None, task: str) -> Sequence[str]:

@@ -18,7 +18,8 @@ def render(draft: SuiteDraft) -> dict[Path, str]:
     task = TASKS[draft.task]
     calls = [VARIANTS[variant].call for variant in draft.variants]
     backends = {call.partition("(")[0] for call in calls}
-    data = ", ".join(f"{keyword}={json.dumps(path)}" for keyword, path in draft.data.items())
+    keywords = {**draft.data, **draft.columns}
+    data = ", ".join(f"{keyword}={json.dumps(text)}" for keyword, text in keywords.items())
     suite = Template(template("suite.py.txt")).substitute(
         imports=", ".join(sorted({*backends, "Suite", task.class_name})),
         name=json.dumps(draft.name),

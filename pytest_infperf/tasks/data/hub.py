@@ -61,6 +61,9 @@ class HubDataset:
             raise UserError(
                 f"cannot read the split {self.split!r} of the dataset {self.name}: {error}"
             ) from error
+        for column, feature in dataset.features.items():
+            if isinstance(feature, datasets.Audio):  # decoding needs more libraries
+                dataset = dataset.cast_column(column, datasets.Audio(decode=False))
         names = {
             column: feature.names
             for column, feature in dataset.features.items()
@@ -68,7 +71,7 @@ class HubDataset:
         }
         rows = [_with_names(row, names) for row in dataset]
         source = f"{self.name}[{self.split}]"
-        return table_of(source, rows, lambda i: f"{source}, row {i + 1}")
+        return table_of(source, rows, lambda i: f"{source}, row {i + 1}", folder)
 
 
 def _with_names(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:

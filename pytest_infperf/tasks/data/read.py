@@ -54,11 +54,11 @@ def read(data: Data, folder: Path, columns: Collection[str]) -> Table:
         function = _function(data, folder)
         if function is None:
             return _read_file(folder / data, columns)
-        return _from_values(_result(function, data), data)
+        return _from_values(_result(function, data), data, folder)
     if callable(data):
         name = getattr(data, "__qualname__", type(data).__name__)
-        return _from_values(_result(data, name), name)
-    return _from_values(data, "in the suite")
+        return _from_values(_result(data, name), name, folder)
+    return _from_values(data, "in the suite", folder)
 
 
 def _read_file(path: Path, columns: Collection[str]) -> Table:
@@ -83,7 +83,7 @@ def _read_file(path: Path, columns: Collection[str]) -> Table:
             return _from_json(path, text)
         case _:
             rows, lines = _json_rows(path, text)
-    return table_of(str(path), rows, lambda i: f"{path}:{lines[i]}")
+    return table_of(str(path), rows, lambda i: f"{path}:{lines[i]}", path.parent)
 
 
 def _decoded(path: Path) -> str:
@@ -105,8 +105,13 @@ def _decoded(path: Path) -> str:
 
 
 def _delimiter(text: str, columns: Collection[str]) -> str:
-    """Return the delimiter with which the first line has all columns; a comma if none has."""
+    """Return the delimiter with which the first line has all columns; a comma if none has.
+
+    Without columns it is the one that gives the most.
+    """
     first_line = text.lstrip("\r\n").splitlines()[0]
+    if not columns:
+        return max(_DELIMITERS, key=first_line.count)
     for delimiter in _DELIMITERS:
         header = next(csv.reader([first_line], delimiter=delimiter), [])
         if {*columns} <= {name.strip() for name in header}:
@@ -187,7 +192,7 @@ def _from_json(path: Path, text: str) -> Table:
                 f"{path}: it must be a list of objects, an object with a list for each column, or "
                 "an object with one list of objects"
             )
-    return _from_values(document, str(path))
+    return _from_values(document, str(path), path.parent)
 
 
 def _are_rows(values: Iterable[Any]) -> bool:
@@ -204,20 +209,20 @@ def _read_parquet(path: Path) -> Table:
     except (OSError, ValueError, ArrowException) as error:
         reason = lfs.fetch_it(path) if lfs.is_pointer(path) else str(error)
         raise UserError(f"cannot read the test data {path}: {reason}") from error
-    return table_of(str(path), rows, lambda i: f"{path}, row {i + 1}")
+    return table_of(str(path), rows, lambda i: f"{path}, row {i + 1}", path.parent)
 
 
-def _from_values(values: Any, source: str) -> Table:
+def _from_values(values: Any, source: str, folder: Path) -> Table:
     if hasattr(values, "to_dict") and hasattr(values, "columns"):  # pandas.DataFrame
         values = values.to_dict("records")
     if isinstance(values, Mapping):
-        return table_of_columns(source, values)
+        return table_of_columns(source, values, folder)
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise UserError(
             f"the test data {source} must be rows or columns: a list of dictionaries, or a "
             f"dictionary of lists, not {type(values).__name__}"
         )
-    return table_of(source, list(values), lambda i: f"{source}, row {i + 1}")
+    return table_of(source, list(values), lambda i: f"{source}, row {i + 1}", folder)
 
 
 def _function(data: str, folder: Path) -> Callable[[], Any] | None:

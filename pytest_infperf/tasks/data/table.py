@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError
@@ -28,6 +29,8 @@ class Table:
         The cells of each row by the name of their column.
     places : sequence of str
         Where each row is, such as `data/test.csv:7`.
+    folder : Path
+        The folder to which paths in cells are relative: that of the file, or of the suite.
 
     Raises
     ------
@@ -38,6 +41,7 @@ class Table:
     source: str
     rows: Sequence[Mapping[str, Any]]
     places: Sequence[str]
+    folder: Path
 
     def __post_init__(self) -> None:
         if not self.rows:
@@ -51,7 +55,7 @@ class Table:
         UserError
             If the column or a cell is missing, or a cell has another type.
         """
-        return [_text(cell, place) for cell, place in self._cells(column)]
+        return [_text(cell, place) for cell, place in self.cells(column)]
 
     def labels(self, column: str | Sequence[str]) -> list[Label]:
         """Return the labels of each row, as texts.
@@ -68,8 +72,8 @@ class Table:
             If a column or a cell is missing, or a cell has another type.
         """
         if isinstance(column, str):
-            return [_label(cell, place) for cell, place in self._cells(column)]
-        flags = {name: [_flag(*cell) for cell in self._cells(name)] for name in column}
+            return [_label(cell, place) for cell, place in self.cells(column)]
+        flags = {name: [_flag(*cell) for cell in self.cells(name)] for name in column}
         return [[name for name in column if flags[name][i]] for i in range(len(self.rows))]
 
     def numbers(self, column: str) -> list[float]:
@@ -80,10 +84,16 @@ class Table:
         UserError
             If the column or a cell is missing, or a cell is no finite number.
         """
-        return [_number(cell, place) for cell, place in self._cells(column)]
+        return [_number(cell, place) for cell, place in self.cells(column)]
 
-    def _cells(self, column: str) -> list[tuple[Any, str]]:
-        """Return each cell of a column with the place of its row and the column's name."""
+    def cells(self, column: str) -> list[tuple[Any, str]]:
+        """Return each cell of a column with the place of its row and the column's name.
+
+        Raises
+        ------
+        UserError
+            If the column or a cell is missing.
+        """
         if not any(column in row for row in self.rows):
             known = list(dict.fromkeys(name for row in self.rows for name in row))
             near = get_close_matches(column, map(str, known), 1)
@@ -95,7 +105,7 @@ class Table:
         ]
 
 
-def table_of(source: str, rows: Sequence[Any], place: Callable[[int], str]) -> Table:
+def table_of(source: str, rows: Sequence[Any], place: Callable[[int], str], folder: Path) -> Table:
     """Return the table of rows that must be mappings, with the place of row i."""
     for i, row in enumerate(rows):
         if not isinstance(row, Mapping):
@@ -103,10 +113,10 @@ def table_of(source: str, rows: Sequence[Any], place: Callable[[int], str]) -> T
                 f"{place(i)}: a row is an object with a value for each column, such as "
                 f'{{"text": ...}}, not {_described(row)}'
             )
-    return Table(source, rows, [place(i) for i in range(len(rows))])
+    return Table(source, rows, [place(i) for i in range(len(rows))], folder)
 
 
-def table_of_columns(source: str, columns: Mapping[str, Sequence[Any]]) -> Table:
+def table_of_columns(source: str, columns: Mapping[str, Sequence[Any]], folder: Path) -> Table:
     """Return the table of columns, which must be sequences of one length."""
     for name, cells in columns.items():
         if isinstance(cells, str | bytes) or not hasattr(cells, "__len__"):
@@ -119,7 +129,7 @@ def table_of_columns(source: str, columns: Mapping[str, Sequence[Any]]) -> Table
         found = ", ".join(f"{name!r} has {length:,}" for name, length in lengths.items())
         raise UserError(f"the columns of the test data {source} differ in their length: {found}")
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-    return table_of(source, rows, lambda i: f"{source}, row {i + 1}")
+    return table_of(source, rows, lambda i: f"{source}, row {i + 1}", folder)
 
 
 def _present(cell: Any, place: str) -> Any:

@@ -1,0 +1,117 @@
+"""Waveforms for models of transformers that are trained with CTC, and the text of their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.errors import UserError
+
+
+class CtcCodec:
+    """Codec of models such as wav2vec2, HuBERT and WavLM.
+
+    Features are those of the model's feature extractor: `input_values`, float32, shape [batch,
+    samples], and `attention_mask` if the model was trained with one. Results are logits, shape
+    [batch, steps, letters], decoded by the best path (Graves et al. 2006); steps of the padding are
+    not decoded.
+
+    Parameters
+    ----------
+    model : Path
+        The model's folder.
+    rate : int
+        The sampling rate of the inputs, in hertz.
+    normalized : callable
+        Returns an output as it is compared.
+
+    Raises
+    ------
+    UserError
+        If the folder lacks a file, or the model has another rate.
+    """
+
+    def __init__(self, model: Path, rate: int, normalized: Callable[[str], str] = str) -> None:
+        from transformers import AutoConfig, AutoFeatureExtractor, Wav2Vec2CTCTokenizer
+
+        tokenizer_class: Any = Wav2Vec2CTCTokenizer
+        extractor_class: Any = AutoFeatureExtractor
+        try:
+            self._extractor = extractor_class.from_pretrained(str(model))
+            tokenizer = tokenizer_class.from_pretrained(str(model))
+            config = AutoConfig.from_pretrained(str(model))
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(
+                f"{model} has no processor that transformers can read: save the feature extractor "
+                f"and the tokenizer with processor.save_pretrained ({error})"
+            ) from error
+        if self._extractor.sampling_rate != rate:
+            raise UserError(
+                f"the model takes {self._extractor.sampling_rate} Hz, and the task has {rate} Hz: "
+                f"set rate={self._extractor.sampling_rate}"
+            )
+        names = ["input_values"]
+        if self._extractor.return_attention_mask:
+            names.append("attention_mask")
+        self.axes: Mapping[str, Sequence[str | int]] = dict.fromkeys(names, ("batch", "samples"))
+        self._normalized = normalized
+        self._rate = rate
+        self._layers = list(
+            zip(getattr(config, "conv_kernel", ()), getattr(config, "conv_stride", ()), strict=True)
+        )
+        self._blank = int(tokenizer.pad_token_id)
+        self._letters = _letters(tokenizer)
+        self.alphabet = "".join(self._letters.values())
+
+    def encode(self, inputs: Sequence[Any], length: int | None = None) -> dict[str, Any]:
+        """Return the features of waveforms; `length` has no effect, as `sized` truncates."""
+        features = self._extractor(
+            list(inputs), sampling_rate=self._rate, padding=True, return_tensors="np"
+        )
+        return {
+            **{name: features[name] for name in self.axes},
+            "samples": [len(sound) for sound in inputs],
+        }
+
+    def decode(self, results: Any, features: Any) -> list[Any]:
+        import numpy as np
+
+        # A NaN or an infinity is the largest result wherever there is one.
+        best, finite = results.argmax(axis=-1), np.isfinite(results.max(axis=-1))
+        longest = max(features["samples"])
+        return [
+            self._text(path[:steps].tolist()) if usable[:steps].all() else None
+            for path, usable, steps in zip(
+                best,
+                finite,
+                (self._steps(count, longest, results.shape[1]) for count in features["samples"]),
+                strict=True,
+            )
+        ]
+
+    def _steps(self, samples: int, longest: int, steps: int) -> int:
+        """Return the number of steps that a recording takes of those of the batch."""
+        if not self._layers:
+            return max(1, round(steps * samples / longest))
+        for kernel, stride in self._layers:
+            samples = (samples - kernel) // stride + 1
+        return max(1, min(steps, samples))
+
+    def _text(self, path: Sequence[int]) -> str:
+        letters = [
+            self._letters.get(token, "") for token, _ in groupby(path) if token != self._blank
+        ]
+        return self._normalized(" ".join("".join(letters).split()))
+
+
+def _letters(tokenizer: Any) -> dict[int, str]:
+    """Return the letters by their token; the word delimiter is a space, special tokens nothing."""
+    delimiter = tokenizer.word_delimiter_token
+    special = {*tokenizer.all_special_ids} - {tokenizer.convert_tokens_to_ids(delimiter)}
+    return {
+        token: " " if letter == delimiter else letter
+        for letter, token in tokenizer.get_vocab().items()
+        if token not in special
+    }

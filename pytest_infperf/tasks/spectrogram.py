@@ -1,0 +1,76 @@
+"""Spectrograms of speech, and the text of networks that are trained with CTC on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.errors import UserError
+
+
+class SpectrogramCodec:
+    """Codec from waveforms to log spectrograms, and from CTC's outputs to text.
+
+    Features are float32, shape [batch, bins, frames]: `log1p(50 * |STFT|)` with a centred Hann
+    window, normalised over each sample, as in the training of the network. Results are log
+    probabilities, shape [batch, steps, letters], decoded by the best path (Graves et al. 2006).
+    `normalized` returns an output as it is compared. Raises UserError if config.json lacks a value.
+    """
+
+    axes: Mapping[str, Sequence[str | int]]
+
+    def __init__(self, model: Path, normalized: Callable[[str], str] = str) -> None:
+        import numpy as np
+
+        self._normalized = normalized
+
+        try:
+            config = json.loads((model / "config.json").read_text("utf-8"))
+            self._window, self._hop = int(config["n_fft"]), int(config["hop"])
+            self.alphabet, self._blank = str(config["alphabet"]), int(config["blank"])
+            self.axes = {"spectrogram": ("batch", int(config["bins"]), "frames")}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{model / 'config.json'} must have n_fft, hop, bins, alphabet and blank: {error!r}"
+            ) from error
+        phase = 2 * np.pi * np.arange(self._window) / self._window
+        self._hann = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+
+    def encode(self, inputs: Sequence[Any], length: int | None = None) -> dict[str, Any]:
+        """Compute the spectrograms of waveforms; `length` has no effect, as `sized` truncates."""
+        import numpy as np
+
+        longest = max(map(len, inputs))
+        waves = np.stack([np.pad(samples, (0, longest - len(samples))) for samples in inputs])
+        half = self._window // 2
+        padded = np.pad(waves, ((0, 0), (half, half)), mode="reflect")
+        frames = np.lib.stride_tricks.sliding_window_view(padded, self._window, axis=1)
+        spectrum = np.abs(np.fft.rfft(frames[:, :: self._hop] * self._hann, axis=-1))
+        values = np.log1p(50 * spectrum).transpose(0, 2, 1)
+        mean = values.mean(axis=(1, 2), keepdims=True)
+        deviation = values.std(axis=(1, 2), keepdims=True, ddof=1)
+        return {
+            "spectrogram": ((values - mean) / (deviation + 1e-5)).astype(np.float32),
+            "frames": [len(samples) // self._hop + 1 for samples in inputs],
+        }
+
+    def decode(self, results: Any, features: Any) -> list[Any]:
+        import numpy as np
+
+        # A NaN or an infinity is the largest result wherever there is one.
+        best, finite = results.argmax(axis=-1), np.isfinite(results.max(axis=-1))
+        steps = [(frames + 1) // 2 for frames in features["frames"]]
+        return [
+            self._text(path[:count].tolist()) if usable[:count].all() else None
+            for path, usable, count in zip(best, finite, steps, strict=True)
+        ]
+
+    def _text(self, path: Sequence[int]) -> str:
+        letters = [
+            self.alphabet[letter]
+            for i, letter in enumerate(path)
+            if letter != self._blank and (i == 0 or letter != path[i - 1])
+        ]
+        return self._normalized("".join(letters))
