@@ -44,5 +44,6 @@ from .tasks.data.hub import HubDataset as HubDataset
 from .tasks.echo import Echo as Echo
 from .tasks.regression import TextRegression as TextRegression
 from .tasks.speech import SpeechRecognition as SpeechRecognition
+from .tasks.text_to_text import TextToText as TextToText
 from .tasks.translation import Translation as Translation
 from .tasks.vision import ImageClassification as ImageClassification

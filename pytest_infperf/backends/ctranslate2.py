@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pytest_infperf.backends import ctranslate2_marian, int8
+from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_module import import_modeling
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
+
+_FIRST_TOKEN = "first_token.json"
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class CTranslate2(Backend):
             converter.convert(str(folder), quantization=self._compute_type, force=True)
         except ValueError as error:
             raise BuildError(f"CTranslate2 cannot convert {model.name}: {error}") from error
+        (folder / _FIRST_TOKEN).write_text(json.dumps(first_token(material)))
         return {
             "quantization": self._compute_type,
             "decoder_starts_from": "zero" if from_zero else "padding token",
@@ -107,7 +111,8 @@ class CTranslate2(Backend):
             intra_threads=0 if threads is None else threads,
         )
         vocabulary = json.loads((artifact / "shared_vocabulary.json").read_text("utf-8"))
-        return CTranslate2Generate(translator, vocabulary, task.decoding, threads)
+        first = json.loads((artifact / _FIRST_TOKEN).read_text())
+        return CTranslate2Generate(translator, vocabulary, task.decoding, threads, first)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
         return int8.doubts() if self.int8 else []
@@ -117,7 +122,12 @@ class CTranslate2Generate:
     """Runner from token ids to token ids, by way of the token strings that CTranslate2 expects."""
 
     def __init__(
-        self, translator: Any, vocabulary: list[str], decoding: Decoding, threads: int | None
+        self,
+        translator: Any,
+        vocabulary: list[str],
+        decoding: Decoding,
+        threads: int | None,
+        first_token: int | None = None,
     ) -> None:
         self._translator = translator
         self._tokens = vocabulary
@@ -129,11 +139,15 @@ class CTranslate2Generate:
             "max_decoding_length": decoding["max_new_tokens"],
             "max_batch_size": 0,
         }
+        self._prefix = None if first_token is None else [vocabulary[first_token]]
 
     def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
         tokens = self._tokens
         sentences = [[tokens[i] for i in row] for row in features]
-        results = self._translator.translate_batch(sentences, **self._options)
+        prefixes = [self._prefix] * len(sentences) if self._prefix else None
+        results = self._translator.translate_batch(
+            sentences, target_prefix=prefixes, **self._options
+        )
         ids = self._ids
         return [[ids[token] for token in result.hypotheses[0]] for result in results]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pytest_infperf.backends import int8, onepass, seq2seq
+from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
@@ -130,6 +131,11 @@ class Onnx(Backend):
             raise BuildError(
                 'int8="static" is for models that answer in one pass, and this task generates '
                 'text: use int8="dynamic"'
+            )
+        if first_token(material) is not None:
+            raise BuildError(
+                "the ONNX graph begins with any token, and this task has a target_language: use "
+                "Torch() or CTranslate2()"
             )
         work = folder / "work"
         shutil.copytree(source, work)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pytest_infperf.backends import int8, torch_int8, torch_padding
+from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_module import (
     copy_code,
     import_modeling,
@@ -96,6 +97,8 @@ class Torch(Backend):
         import torch
 
         module = load_torch_module(material.model, material.task.auto_class, self.dtype)
+        if (first := first_token(material)) is not None:
+            module.generation_config.forced_bos_token_id = first
         if not self.int8:
             save_torch_module(module, material.model, folder)
             return self._padding(module, material.task, folder)

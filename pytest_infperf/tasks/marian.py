@@ -1,0 +1,70 @@
+"""Tokens of Marian models, with their SentencePiece models and vocabulary."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.errors import UserError
+
+_LANGUAGE_CODE = re.compile(r">>.+?<<")
+
+
+class MarianCodec:
+    """Codec equal to transformers' MarianTokenizer, without its Python work for each piece.
+
+    Features are one list of token ids per sentence, which ends in </s>; results are token ids too.
+    Tests compare it with MarianTokenizer. `prefix` is written before each input. Raises UserError
+    if the model folder lacks a file.
+    """
+
+    def __init__(self, model: Path, prefix: str = "") -> None:
+        from sentencepiece import SentencePieceProcessor
+
+        needed = ("source.spm", "target.spm", "vocab.json", "tokenizer_config.json")
+        if missing := [name for name in needed if not (model / name).is_file()]:
+            raise UserError(
+                f"{model} has no {', '.join(missing)}, which every Marian model has, such as "
+                "Helsinki-NLP/opus-mt-zh-en"
+            )
+        self._prefix = prefix
+        settings = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
+        self._source = SentencePieceProcessor(model_file=str(model / "source.spm"))
+        self._target = SentencePieceProcessor(model_file=str(model / "target.spm"))
+        self._ids: dict[str, int] = json.loads((model / "vocab.json").read_text("utf-8"))
+        shared = not settings.get("separate_vocabs", False)
+        target_ids = (
+            self._ids if shared else json.loads((model / "target_vocab.json").read_text("utf-8"))
+        )
+        special = [settings.get(key, default) for key, default in _SPECIAL_TOKENS.items()]
+        self._pieces = {i: piece for piece, i in target_ids.items() if piece not in special}
+        self._unknown = self._ids[special[0]]
+        self._end = self._ids[special[1]]
+        self._longest = int(settings.get("model_max_length") or 512)
+
+    def encode(self, inputs: Sequence[str], length: int | None = None) -> list[list[int]]:
+        longest = self._longest if length is None else min(length, self._longest)
+        return [self._encode(self._prefix + text, longest) for text in inputs]
+
+    def _encode(self, text: str, longest: int) -> list[int]:
+        code = _LANGUAGE_CODE.match(text)
+        pieces = self._source.encode(text[code.end() :] if code else text, out_type=str)
+        if code:
+            pieces.insert(0, code.group())
+        ids, unknown = self._ids, self._unknown
+        return [*[ids.get(piece, unknown) for piece in pieces[: longest - 1]], self._end]
+
+    def decode(self, results: Sequence[Sequence[int]], features: Any) -> list[Any]:
+        pieces = self._pieces
+        return [
+            self._target.decode_pieces([pieces[i] for i in ids if i in pieces])
+            .replace("▁", " ")
+            .strip()
+            for ids in results
+        ]
+
+
+_SPECIAL_TOKENS = {"unk_token": "<unk>", "eos_token": "</s>", "pad_token": "<pad>"}

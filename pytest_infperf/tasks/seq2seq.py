@@ -1,0 +1,170 @@
+"""Texts and tokens of encoder-decoder models of transformers, such as T5, M2M100, NLLB and BART."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.suite.task import Codec, Decoding, Task
+
+if TYPE_CHECKING:
+    from pytest_infperf.suite.payload import Payload
+
+_CHARACTERS_PER_TOKEN = 4
+"""Upper bound of the average length of a token in a long text of any language, in characters."""
+_LONGEST_INPUT = 512
+"""Longest input of a tokenizer that names no limit, in tokens."""
+
+
+@dataclass(frozen=True)
+class Seq2Seq(Task):
+    """The part that tasks share whose models read a text and write one.
+
+    Parameters
+    ----------
+    source_language, target_language : str, optional
+        The languages of a model for several, as its tokenizer names them: "zh" for M2M100,
+        "zho_Hans" for NLLB, "zh_CN" for mBART. That of the target is the first token of outputs.
+    prefix : str, default ""
+        What is written before each input, such as "translate English to German: " for T5.
+    beams : int, default 1
+        Beams of the search; 1 decodes greedily.
+    max_new_tokens : int, default 64
+        Longest output, in tokens.
+    """
+
+    generates: ClassVar[bool] = True
+    auto_class: ClassVar[str | None] = "AutoModelForSeq2SeqLM"
+
+    _: KW_ONLY
+    source_language: str | None = None
+    target_language: str | None = None
+    prefix: str = ""
+    beams: int = 1
+    max_new_tokens: int = 64
+
+    @property
+    def decoding(self) -> Decoding:
+        return {"beams": self.beams, "max_new_tokens": self.max_new_tokens}
+
+    def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
+        """Join texts until they have at least `length` tokens, which the codec truncates."""
+        text = ""
+        while len(text) < _CHARACTERS_PER_TOKEN * length:
+            text += inputs[number % len(inputs)]
+            number += 1
+        return text
+
+    def codec(self, model: Path) -> Codec:
+        if (model / "source.spm").is_file():
+            from pytest_infperf.tasks.marian import MarianCodec
+
+            self._refuse_languages(model)
+            return MarianCodec(model, self.prefix)
+        return Seq2SeqCodec(model, self.source_language, self.target_language, self.prefix)
+
+    def _refuse_languages(self, model: Path) -> None:
+        if self.source_language or self.target_language:
+            raise UserError(
+                f"{model} is a Marian model, which is for one language pair or takes the target "
+                'language as a token: set prefix=">>fra<< " instead of source_language and '
+                "target_language"
+            )
+
+    def payload(self, codec: Any) -> Payload:
+        from pytest_infperf.tasks.payloads import TextToText
+
+        return TextToText()
+
+
+class Seq2SeqCodec:
+    """Codec with the model's own tokenizer of transformers.
+
+    Features are one list of token ids per text; results are token ids too.
+
+    Parameters
+    ----------
+    model : Path
+        The model's folder.
+    source_language, target_language : str, optional
+        The languages, as the tokenizer names them.
+    prefix : str, default ""
+        What is written before each input.
+
+    Raises
+    ------
+    UserError
+        If the folder has no tokenizer, or the tokenizer does not know a language.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        source_language: str | None = None,
+        target_language: str | None = None,
+        prefix: str = "",
+    ) -> None:
+        from transformers import AutoTokenizer
+
+        from_pretrained: Any = AutoTokenizer.from_pretrained
+        try:
+            self._tokenizer = from_pretrained(str(model))
+        except Exception as error:  # what a tokenizer's own code raises
+            raise UserError(
+                f"{model} has no tokenizer that transformers can read: save one beside the model "
+                f"with tokenizer.save_pretrained ({error})"
+            ) from error
+        self._prefix = prefix
+        limit = self._tokenizer.model_max_length
+        self._longest = limit if limit < 10**6 else _LONGEST_INPUT
+        if source_language is not None:
+            self._language_id(source_language, model)
+            self._tokenizer.src_lang = source_language
+        self.first_token = (
+            None if target_language is None else self._language_id(target_language, model)
+        )
+
+    def _language_id(self, language: str, model: Path) -> int:
+        """Return the token of a language; set nothing."""
+        tokenizer = self._tokenizer
+        known: dict[str, int] = {}
+        if hasattr(tokenizer, "lang_code_to_token"):  # M2M100
+            known = {
+                code: tokenizer.convert_tokens_to_ids(token)
+                for code, token in tokenizer.lang_code_to_token.items()
+            }
+        elif hasattr(tokenizer, "src_lang"):  # NLLB, mBART: the names are tokens
+            known = {
+                token: tokenizer.convert_tokens_to_ids(token)
+                for token in tokenizer.additional_special_tokens
+            }
+        if language in known:
+            return known[language]
+        if not known:
+            raise UserError(
+                f"the tokenizer of {model} has no languages: remove source_language and "
+                "target_language, or write the language in prefix="
+            )
+        near = get_close_matches(language, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+        raise UserError(f"the tokenizer of {model} has no language {language!r}; {hint}")
+
+    def encode(self, inputs: Sequence[str], length: int | None = None) -> list[list[int]]:
+        longest = self._longest if length is None else min(length, self._longest)
+        texts = [self._prefix + text for text in inputs]
+        ids: list[list[int]] = self._tokenizer(texts, truncation=True, max_length=longest)[
+            "input_ids"
+        ]
+        return ids
+
+    def decode(self, results: Sequence[Sequence[int]], features: Any) -> list[Any]:
+        texts = self._tokenizer.batch_decode(
+            [list(ids) for ids in results],
+            skip_special_tokens=True,
+            clean_up_tokenization_spaces=False,
+        )
+        return [text.strip() for text in texts]

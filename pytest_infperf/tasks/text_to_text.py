@@ -1,0 +1,73 @@
+"""Texts from texts: summaries, answers, corrections, or translations from a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+from pytest_infperf.suite.task import Metric, Samples
+from pytest_infperf.tasks.data import Data, read
+from pytest_infperf.tasks.seq2seq import Seq2Seq
+
+
+@dataclass(frozen=True)
+class TextToText(Seq2Seq):
+    """Texts that encoder-decoder models of transformers write, greedily or with beams.
+
+    Model folders have a tokenizer: T5, BART, Pegasus, M2M100, NLLB, mBART or Marian. Requires
+    ``pytest-infperf[torch]``.
+
+    Parameters
+    ----------
+    data : Data
+        The test data: a CSV, TSV, JSON, JSON Lines or Parquet file relative to the suite's folder,
+        a dataset of the hub, rows, or a function.
+    text : str, default "text"
+        The column with the input.
+    reference : str or sequence of str, default "reference"
+        The column with the right output, or several columns for inputs with several.
+    source_language, target_language : str, optional
+        The languages of a model for several, as its tokenizer names them: "zh" for M2M100,
+        "zho_Hans" for NLLB, "zh_CN" for mBART. That of the target is the first token of outputs.
+    prefix : str, default ""
+        What is written before each input, such as "summarize: " for T5.
+    beams : int, default 1
+        Beams of the search; 1 decodes greedily.
+    max_new_tokens : int, default 64
+        Longest output, in tokens.
+    metrics : sequence of Metric or str, default ("bleu", "chrf")
+        Quality scores.
+    sample_size : int, default 200
+        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+
+    Raises
+    ------
+    UserError
+        If the data cannot be read or lacks a column or a cell (when the samples are read), or if
+        the model folder has no tokenizer or its tokenizer does not know a language (when the codec
+        is opened).
+
+    Examples
+    --------
+    >>> from pytest_infperf import TextToText
+    >>> task = TextToText(data="news.jsonl", text="article", reference="summary", beams=4)
+    >>> task.decoding
+    {'beams': 4, 'max_new_tokens': 64}
+    """
+
+    _: KW_ONLY
+    data: Data
+    text: str = "text"
+    reference: str | Sequence[str] = "reference"
+    metrics: Sequence[Metric | str] = ("bleu", "chrf")
+    sample_size: int = 200
+
+    def samples(self, folder: Path) -> Samples:
+        if isinstance(self.reference, str):
+            table = read(self.data, folder, [self.text, self.reference])
+            return Samples(table.texts(self.text), table.texts(self.reference))
+        table = read(self.data, folder, [self.text, *self.reference])
+        columns = [table.texts(column) for column in self.reference]
+        references = [list(texts) for texts in zip(*columns, strict=True)]
+        return Samples(table.texts(self.text), references)
