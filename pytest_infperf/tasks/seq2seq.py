@@ -26,9 +26,11 @@ class Seq2Seq(Task):
 
     Parameters
     ----------
-    source_language, target_language : str, optional
-        The languages of a model for several, as its tokenizer names them: "zh" for M2M100,
-        "zho_Hans" for NLLB, "zh_CN" for mBART. That of the target is the first token of outputs.
+    source_language : str, optional
+        The language of inputs for a model of several, as its tokenizer names it: "zh" for M2M100,
+        "zho_Hans" for NLLB, "zh_CN" for mBART.
+    target_language : str, optional
+        The language of outputs, which is their first token.
     prefix : str, default ""
         What is written before each input, such as "translate English to German: " for T5.
     beams : int, default 1

@@ -27,9 +27,11 @@ class TextToText(Seq2Seq):
         The column with the input.
     reference : str or sequence of str, default "reference"
         The column with the right output, or several columns for inputs with several.
-    source_language, target_language : str, optional
-        The languages of a model for several, as its tokenizer names them: "zh" for M2M100,
-        "zho_Hans" for NLLB, "zh_CN" for mBART. That of the target is the first token of outputs.
+    source_language : str, optional
+        The language of inputs for a model of several, as its tokenizer names it: "zh" for M2M100,
+        "zho_Hans" for NLLB, "zh_CN" for mBART.
+    target_language : str, optional
+        The language of outputs, which is their first token.
     prefix : str, default ""
         What is written before each input, such as "summarize: " for T5.
     beams : int, default 1

@@ -27,9 +27,11 @@ class Translation(Seq2Seq):
     reference : str or sequence of str
         UTF-8 file whose line i is the translation of line i of `source`, or several such files for
         sentences with several translations.
-    source_language, target_language : str, optional
-        The languages of a model for several, as its tokenizer names them: "zh" for M2M100,
-        "zho_Hans" for NLLB, "zh_CN" for mBART. That of the target is the first token of outputs.
+    source_language : str, optional
+        The language of inputs for a model of several, as its tokenizer names it: "zh" for M2M100,
+        "zho_Hans" for NLLB, "zh_CN" for mBART.
+    target_language : str, optional
+        The language of outputs, which is their first token.
     prefix : str, default ""
         What is written before each sentence, such as ">>fra<< " for a Marian model with several
         target languages.
