@@ -13,8 +13,8 @@ import pytest_infperf
 from pytest_infperf.suite.backend import Backend
 
 NAMES = [
-    "CTranslate2", "Echo", "Fake", "ImageClassification", "Onnx", "OpenVino", "Slowed",
-    "SpeechRecognition", "TextClassification", "Torch", "Translation",
+    "CTranslate2", "Custom", "Echo", "Fake", "Function", "ImageClassification", "Onnx", "OpenVino",
+    "Slowed", "SpeechRecognition", "TextClassification", "Torch", "Translation",
 ]  # fmt: skip
 INHERITED = {field.name for field in fields(Backend)}
 
