@@ -15,7 +15,6 @@ SUITE = """
     suite = Suite(
         "echo",
         task=Custom(data="data:read", metrics=["accuracy"]),
-        baseline="right",
         variants=[
             Function("shop.inference:load", id="right"),
             Function("shop.inference:load_wrong", id="wrong"),
@@ -75,7 +74,7 @@ def measured_functions(tmp_path_factory: pytest.TempPathFactory, shared_cache: P
         size = { max = "1 kB" }
         """
     )
-    return project.measure(budget_s=0.5)
+    return project.measure()
 
 
 def test_limits_decide_which_tests_of_functions_pass(measured_functions: Outcome) -> None:
@@ -112,7 +111,7 @@ def test_a_quality_that_broke_in_the_working_tree_is_found(project: Project) -> 
     outcome = project.measure("--infperf-against=HEAD")
     assert outcome.outcomes() == {
         "test_quality[right]": "failed",
-        "test_quality[wrong]": "error",
+        "test_quality[wrong]": "passed",
         "test_quality[with model]": "failed",
     }, outcome.text
 
@@ -153,7 +152,12 @@ def test_data_that_differs_from_process_to_process_is_an_error(project: Project)
     write_code(project)
     project.write(
         "suites/echo/data.py",
-        "import random\n\ndef read(folder):\n    return [(random.random(), 1) for _ in range(9)]\n",
+        """
+        from random import randrange
+
+        def read():
+            return [(f"sample {randrange(10**9)}", 1) for _ in range(40)]
+        """,
     )
     project.only_tests_of("quality")
     outcome = project.measure_here()
@@ -268,10 +272,8 @@ def test_a_pipeline_of_scikit_learn_is_measured(project: Project) -> None:
         "Custom, Function",
     )
     project.thresholds("[echo.gates]\naccuracy = { min = 99 }\n")
-    outcome = project.measure("-k", "quality or latency")
-    assert outcome.outcomes() == {
-        "test_latency[sklearn]": "passed",
-        "test_quality[sklearn]": "passed",
-    }, outcome.text
+    project.only_tests_of("quality")
+    outcome = project.measure()
+    assert outcome.outcomes() == {"test_quality[sklearn]": "passed"}, outcome.text
     assert outcome.measure("sklearn", "accuracy")["value"] == 100
     assert outcome.measure("sklearn", "f1")["value"] == 100

@@ -70,7 +70,7 @@ def test_a_function_gets_the_folder_if_it_has_a_parameter(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("shop_data:fails", r"Custom\(data='shop_data:fails'\) raised KeyError: .*shop_data.py:8"),
+        ("shop_data:fails", r"Custom\(data='shop_data:fails'\) raised KeyError: .*shop_data.py:9"),
         ("shop_data:missing", r"shop_data.py has no missing"),
         ("no_such_module:read", r"there is no module no_such_module.*beside suite.py"),
         ((["a", "b"], [1]), "2 inputs and 1 references"),
@@ -79,7 +79,7 @@ def test_a_function_gets_the_folder_if_it_has_a_parameter(tmp_path: Path) -> Non
         ([["a", 1]], r"sample 0 has to be a tuple .* not an object of type list"),
         ([("a", 1), {"input": "b"}], r"sample 1 has to be .* and not a dict with 'input'"),
         ((("a", 1), ("b", 2)), r"a tuple of two lists .* and not a tuple of tuple, tuple"),
-        ({"a": 1}, "a tuple of two lists or arrays .* and not a dict with 'a'"),
+        ({"a": 1}, r"a tuple of two lists or arrays, .* and not a dict with 'a'"),
         ([(lambda: 1, 1)], r"input 0 cannot be pickled \(.*\)"),
         ([("a", 1), ("b", (1, 2))], r"reference 1, \(1, 2\), is not of JSON's types"),
         ([("a", float("nan"))], r"reference 0, nan, is not of JSON's types"),
