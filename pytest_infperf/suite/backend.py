@@ -78,7 +78,10 @@ class Runner(Protocol):
     threads: int
 
     def infer(self, features: Any) -> Any:
-        """Run the model on the features of one query, and return its results."""
+        """Run the model on the features of one query, and return its results.
+
+        The runner of a backend that answers inputs gets the inputs and returns their outputs.
+        """
 
 
 @dataclass(frozen=True)
