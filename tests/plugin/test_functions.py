@@ -277,3 +277,26 @@ def test_a_pipeline_of_scikit_learn_is_measured(project: Project) -> None:
     assert outcome.outcomes() == {"test_quality[sklearn]": "passed"}, outcome.text
     assert outcome.measure("sklearn", "accuracy")["value"] == 100
     assert outcome.measure("sklearn", "f1")["value"] == 100
+
+
+def test_a_sweep_of_length_is_an_error_with_its_remedy(project: Project) -> None:
+    write_code(project)
+    suite_of(
+        project,
+        'Function("shop.inference:load"), Slowed(Function("shop.inference:load"), by=1.0)',
+        "Echo(count=10)",
+        "Echo, Function, Slowed, Sweep",
+        'sweeps=[Sweep("length", [1, 2])],',
+    )
+    project.tests(
+        "def test_sweep(variant): variant.sweep('length').check()\n"
+        "def test_quality(variant): variant.quality().check()\n"
+    )
+    outcome = project.measure_here()
+    assert outcome.outcomes() == {
+        "test_sweep[function]": "failed",
+        "test_sweep[function-slowed]": "failed",
+        "test_quality[function]": "passed",
+        "test_quality[function-slowed]": "passed",
+    }, outcome.text
+    assert 'leave it out with Sweep("length"' in outcome.message("test_sweep[function]")
