@@ -1,5 +1,6 @@
 from .backends.ctranslate2 import CTranslate2 as CTranslate2
 from .backends.fake import Fake as Fake, Slowed as Slowed
+from .backends.function import Function as Function
 from .backends.onnx import Onnx as Onnx
 from .backends.openvino import OpenVino as OpenVino
 from .backends.torch import Torch as Torch
@@ -40,6 +41,7 @@ from .suite.task import (
     Task as Task,
 )
 from .tasks.classification import TextClassification as TextClassification
+from .tasks.custom import Custom as Custom
 from .tasks.data.hub import HubDataset as HubDataset
 from .tasks.echo import Echo as Echo
 from .tasks.regression import TextRegression as TextRegression

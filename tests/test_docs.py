@@ -69,7 +69,7 @@ def test_the_readme_shows_a_part_of_the_shipped_suite() -> None:
 
 
 def test_the_backend_of_the_docs_runs(pytester: pytest.Pytester) -> None:
-    (text,) = [text for page, text in blocks("python") if page == "extending.md"]
+    *_, text = [text for page, text in blocks("python") if page == "extending.md"]
     pytester.makeini("[pytest]")
     pytester.mkdir("shouting")
     (pytester.path / "shouting" / "model").mkdir()
@@ -78,6 +78,19 @@ def test_the_backend_of_the_docs_runs(pytester: pytest.Pytester) -> None:
         "def test_quality(variant):\n    variant.quality().check()\n"
     )
     pytester.runpytest_subprocess(*LEFT_OUT, "--infperf").assert_outcomes(passed=2)
+
+
+def test_the_function_of_the_docs_runs(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]")
+    code, suite, _ = [text for page, text in blocks("python") if page == "extending.md"]
+    for text in (code, suite):
+        path = pytester.path / text.partition("\n")[0].removeprefix("# ")
+        path.parent.mkdir()
+        path.write_text(text)
+    (pytester.path / "perf" / "test_it.py").write_text(
+        "def test_quality(variant):\n    assert variant.quality()['accuracy'].value == 100\n"
+    )
+    pytester.runpytest_subprocess(*LEFT_OUT, "--infperf").assert_outcomes(passed=1)
 
 
 def test_the_loads_of_the_docs_run(pytester: pytest.Pytester) -> None:

@@ -35,7 +35,7 @@ class Blueprint:
     backend: Mapping[str, Any]
     """Description of the backend, made by `naming.describe`."""
     model: str
-    """Folder of the model's files."""
+    """Folder of the model's files; empty for a variant without a model."""
     key: str
     """Hash of everything that the artifact depends on."""
     threads: Threads
@@ -61,15 +61,15 @@ class Blueprint:
         return asdict(self)
 
 
-def make_blueprint(suite: Suite, backend: Backend, model: Path) -> Blueprint:
-    """Return the blueprint of a variant, `model` being the folder of its model's files.
+def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Blueprint:
+    """Return the blueprint of a variant, `model` being the folder of its model's files, if any.
 
     Raises UserError if a distribution that the backend needs is not installed.
     """
     source_backend = backend.built_from()
     source = make_blueprint(suite, source_backend, model) if source_backend else None
     facts = {
-        "model": _model_digest(model),
+        "model": None if model is None else _model_digest(model),
         "recipe": backend.recipe(),
         "decoding": dict(suite.task.decoding),
         "source": source.key if source else None,
@@ -84,7 +84,7 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path) -> Blueprint:
         variant_id=backend.variant_id,
         default_id=backend.default_id,
         backend=naming.describe(backend),
-        model=str(model),
+        model="" if model is None else str(model),
         key=hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24],
         threads=suite.threads_of(backend),
         cpus=backend.cpus,

@@ -7,10 +7,10 @@ The null system measures the overhead of this package; MLPerf LoadGen ships one 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Self
 
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
@@ -122,12 +122,20 @@ class Slowed(Backend):
     def calibrates(self) -> bool:
         return self.inner.calibrates
 
+    @property
+    def answers_inputs(self) -> bool:
+        return self.inner.answers_inputs
+
+    def beside(self, folder: Path, package: str) -> Self:
+        return replace(self, inner=self.inner.beside(folder, package))
+
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         (folder / "inner").symlink_to(material.source or "", target_is_directory=True)
         return {"slowed_by": self.by}
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
-        runner = self.inner.load((artifact / "inner").resolve(), task, threads)
+        inner = artifact if self.answers_inputs else (artifact / "inner").resolve()
+        runner = self.inner.load(inner, task, threads)
         return SlowedRunner(runner, self.by)
 
 

@@ -56,7 +56,10 @@ def files_to_ship(root: Path, extra_folders: Iterable[Path] = ()) -> Tree:
 def model_folders(suites: Iterable[Suite]) -> set[Path]:
     """Return the suites' models that are local folders; nodes get the others from the hub."""
     folders = {
-        suite.folder / suite.model_of(backend) for suite in suites for backend in suite.variants
+        suite.folder / name
+        for suite in suites
+        for backend in suite.variants
+        if (name := suite.model_of(backend)) is not None
     }
     return {Path(os.path.normpath(folder)) for folder in folders if folder.is_dir()}
 

@@ -128,6 +128,7 @@ class Run:
             raise HardwareMissing(lacking)
         with _noting_errors(attempt):
             worker = suite_run.worker(variant_id)
+            suite_run.check_inputs(worker)
         self._describe(record, suite_run, worker)
         pair = self._revision_pair(record, suite_run)
         verdicts.gates = self._gates(suite_run, variant_id, pair)
@@ -147,14 +148,14 @@ class Run:
     def _describe(self, record: Record, suite_run: SuiteRun, worker: VariantWorker) -> None:
         """Add to the record how the variant is run, and the evidence of its build."""
         suite, backend = suite_run.suite, suite_run.suite.variant(record.variant)
-        model = Path(suite_run.workers.blueprint(record.variant).model)
+        model = suite_run.workers.blueprint(record.variant).model
         record.settings = replace(
             record.settings,
             threads=worker.loaded.threads,
             decoding=worker.loaded.decoding,
             cpus=backend.cpus,
             model=suite.model_of(backend),
-            model_commit=models.hub_commit(model),
+            model_commit=models.hub_commit(Path(model)) if model else None,
             recipe=backend.recipe(),
             baseline=record.variant == suite_run.baseline_id,
             baseline_id=suite_run.baseline_id,

@@ -123,6 +123,25 @@ class SuiteRun:
         """
         return self.workers.worker(variant_id)
 
+    def check_inputs(self, worker: VariantWorker) -> None:
+        """Check that a worker has the inputs whose references are here, if code makes them.
+
+        Raises
+        ------
+        UserError
+            If it has others.
+        """
+        if self.suite.task.data_from_code and worker.inputs_digest() != self._inputs_digest:
+            raise UserError(
+                f"the data of the suite {self.suite.name} differs from process to process, so "
+                "outputs cannot be scored: let the function that makes it return the same inputs "
+                "in the same order at each call, with a fixed seed and without sets"
+            )
+
+    @cached_property
+    def _inputs_digest(self) -> str:
+        return self.samples.inputs_digest()
+
     def beside_baseline(self, variant_id: str) -> tuple[VariantWorker, VariantWorker]:
         """Return the workers of the baseline and of a variant.
 
@@ -134,6 +153,14 @@ class SuiteRun:
         if self.baseline_id is None:
             raise UserError(f"the suite {self.suite.name} has no baseline to compare with")
         baseline, variant = self.worker(self.baseline_id), self.worker(variant_id)
+        settings = dict(self.suite.task.decoding)
+        for name, worker in ((self.baseline_id, baseline), (variant_id, variant)):
+            if settings and not worker.loaded.decoding:
+                raise UserError(
+                    f"{name} does not say how it decodes, so it cannot be compared: the task has "
+                    f"{settings}. Set the attribute `decoding` of its runner, or of what the "
+                    "function load of a Function returns, to the settings that it does use"
+                )
         if variant.loaded.decoding != baseline.loaded.decoding:
             raise UserError(
                 f"{variant_id} decodes with {variant.loaded.decoding} and the baseline "
@@ -209,7 +236,8 @@ class SuiteRun:
     def _blueprint(self) -> Callable[[str], Blueprint]:
         def blueprint(variant_id: str) -> Blueprint:
             backend = self.suite.variant(variant_id)
-            model = models.locate(self.suite.model_of(backend), self.suite.folder)
+            name = self.suite.model_of(backend)
+            model = None if name is None else models.locate(name, self.suite.folder)
             return make_blueprint(self.suite, backend, model)
 
         return cache(blueprint)

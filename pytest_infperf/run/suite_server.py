@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -144,8 +143,8 @@ class SuiteServer:
         )
 
     def _payload(self, deployment: Deployment) -> Payload:
-        task = self.suite.task
-        return task.payload(task.codec(Path(deployment.model)))
+        codec = self.suite.codec_of(self.suite.variant(deployment.variant), deployment.model)
+        return self.suite.task.payload(codec)
 
     def close(self) -> None:
         """End the server."""

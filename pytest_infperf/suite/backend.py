@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, Self, cast
 
 from pytest_infperf.suite.task import ArrayCodec, Decoding, Task
 
@@ -78,7 +78,10 @@ class Runner(Protocol):
     threads: int
 
     def infer(self, features: Any) -> Any:
-        """Run the model on the features of one query, and return its results."""
+        """Run the model on the features of one query, and return its results.
+
+        The runner of a backend that answers inputs gets the inputs and returns their outputs.
+        """
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,26 @@ class Backend(ABC):
         """Whether the artifact also depends on the samples (`Material.features`)."""
         return False
 
+    @property
+    def answers_inputs(self) -> bool:
+        """Whether the runner answers inputs of the task with outputs, without the task's codec.
+
+        Such a backend may do without a model, and its `size` is that of the model's files.
+        """
+        return False
+
+    def beside(self, folder: Path, package: str) -> Self:
+        """Return this backend with names of modules in a suite's folder that any process imports.
+
+        Parameters
+        ----------
+        folder : Path
+            The folder of the suite.
+        package : str
+            The package that the suite is a module of; empty if it is in none.
+        """
+        return self
+
     def missing_hardware(self) -> str:
         """Return why this host cannot run the variant; empty if it can.
 
@@ -183,7 +206,8 @@ class Backend(ABC):
         Parameters
         ----------
         artifact : Path
-            The folder that `build` wrote.
+            The folder that `build` wrote. A backend that answers inputs gets the folder of its
+            model instead, or that of the suite if it has no model.
         task : Task
             The task of the suite.
         threads : int or None

@@ -72,7 +72,7 @@ class SuiteAddress:
         suite = getattr(module, "suite", None)
         if not isinstance(suite, Suite):
             raise UserError(f"{module.__file__} must define `suite = Suite(...)`")
-        return suite.at(Path(str(module.__file__)).parent)
+        return suite.at(Path(str(module.__file__)).parent, module.__package__ or "")
 
     def _hidden(self, found: str) -> UserError:
         return UserError(

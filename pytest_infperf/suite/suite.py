@@ -16,10 +16,10 @@ from typing import Literal
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.records.points import point
-from pytest_infperf.suite.backend import Backend, Threads
+from pytest_infperf.suite.backend import Backend, Runner, Threads
 from pytest_infperf.suite.loads import Load
 from pytest_infperf.suite.serving import Serving
-from pytest_infperf.suite.task import Task
+from pytest_infperf.suite.task import Codec, InputsCodec, Task
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,10 @@ class Suite:
         The name in thresholds.toml, records and reports.
     task : Task
         Defines how a sample becomes a query, and an output a score.
-    model : str
+    model : str, optional
         The model of all variants that name none of their own: a folder, relative to the suite's,
-        or a hub id, such as `owner/name`, `owner/name@revision` or `gpt2`.
+        or a hub id, such as `owner/name`, `owner/name@revision` or `gpt2`. Variants that answer
+        inputs themselves, such as `Function`, need none.
     variants : sequence of Backend
         The variants that are measured, at least one. Each has an id of its own. The hook
         `pytest_infperf_variants` adds to them.
@@ -92,8 +93,8 @@ class Suite:
     Raises
     ------
     UserError
-        If there is no variant, two variants, loads or sweeps have one name, or the baseline is none
-        of the variants.
+        If there is no variant, a variant has no model and needs one, two variants, loads or sweeps
+        have one name, or the baseline is none of the variants.
 
     Examples
     --------
@@ -112,7 +113,7 @@ class Suite:
     name: str
     _: KW_ONLY
     task: Task
-    model: str
+    model: str | None = None
     variants: Sequence[Backend]
     baseline: str | None = None
     threads: Threads = None
@@ -139,6 +140,13 @@ class Suite:
             [sweep.parameter for sweep in self.sweeps],
             "measure all values in one sweep",
         )
+        for variant in self.variants:
+            if self.model_of(variant) is None and not variant.answers_inputs:
+                raise UserError(
+                    f"Suite({self.name!r}): the variant {variant.variant_id} has no model: name "
+                    "one for all variants, Suite(..., model=...), or one of its own, "
+                    f"{type(variant).__name__}(model=...)"
+                )
         if self.baseline is not None and self.baseline not in ids:
             near = get_close_matches(self.baseline, ids, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ids)}"
@@ -153,9 +161,14 @@ class Suite:
                 f"{remedy}"
             )
 
-    def at(self, folder: Path) -> Suite:
-        """Return this suite with the folder of its suite.py."""
-        return replace(self, folder=folder)
+    def at(self, folder: Path, package: str = "") -> Suite:
+        """Return this suite with the folder of its suite.py, a module of a package."""
+        return replace(
+            self,
+            folder=folder,
+            task=self.task.beside(folder, package),
+            variants=[variant.beside(folder, package) for variant in self.variants],
+        )
 
     def with_variants(self, more: Sequence[Backend]) -> Suite:
         """Return this suite with more variants.
@@ -206,9 +219,36 @@ class Suite:
         names = ", ".join(known) or "none"
         return UserError(f"the suite {self.name} has no {what}, only {names}: Suite({remedy})")
 
-    def model_of(self, backend: Backend) -> str:
-        """Return the folder or hub id of a variant's model."""
+    def model_of(self, backend: Backend) -> str | None:
+        """Return the folder or hub id of a variant's model; None if it has none."""
         return backend.model or self.model
+
+    def codec_of(self, backend: Backend, model: str) -> Codec:
+        """Return the codec of a variant, `model` being the folder of its model's files.
+
+        Raises
+        ------
+        UserError
+            If the folder lacks a file that the codec needs.
+        """
+        return InputsCodec() if backend.answers_inputs else self.task.codec(Path(model))
+
+    def loaded(self, backend: Backend, model: str, artifact: str, threads: int | None) -> Runner:
+        """Load a variant.
+
+        Parameters
+        ----------
+        backend : Backend
+            The backend of the variant.
+        model : str
+            The folder of its model's files; empty if it has no model.
+        artifact : str
+            The folder of its artifact.
+        threads : int or None
+            The number of threads; None takes the runtime's default.
+        """
+        source = (model or self.folder) if backend.answers_inputs else artifact
+        return backend.load(Path(source), self.task, threads)
 
     def threads_of(self, backend: Backend) -> Threads:
         """Return the number of threads of a variant, "best", or None for the runtime's default."""

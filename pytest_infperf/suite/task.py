@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from pytest_infperf.errors import UserError
 
@@ -131,6 +131,26 @@ class Codec(Protocol):
         """
 
 
+class InputsCodec:
+    """The codec of variants that answer inputs themselves: it passes inputs and outputs on."""
+
+    def encode(self, inputs: Sequence[Any], length: int | None = None) -> list[Any]:
+        """Return the inputs as a new list, which the variant may change.
+
+        Raises UserError if they are to be cut to a length, which only a codec can do.
+        """
+        if length is not None:
+            raise UserError(
+                "a variant that answers inputs itself cannot be swept over length, because no "
+                'codec cuts its inputs: leave it out with Sweep("length", ..., variants=...)'
+            )
+        return list(inputs)
+
+    def decode(self, results: list[Any], features: Any) -> list[Any]:
+        """Return the results, which are outputs already."""
+        return results
+
+
 class ArrayCodec(Codec, Protocol):
     """The codec of a task whose models answer in one pass.
 
@@ -161,6 +181,9 @@ class Task(ABC):
     generates : bool
         Whether models answer token by token. Models of other tasks answer in one pass, and the
         task's codec is an `ArrayCodec`.
+    data_from_code : bool
+        Whether code of the user makes the samples. A run then checks that each worker has the same
+        inputs as the process that holds the references.
     auto_class : str or None
         The name of the Auto class of transformers that opens models of this task.
     """
@@ -169,6 +192,7 @@ class Task(ABC):
     sample_size: int
 
     generates: ClassVar[bool] = False
+    data_from_code: ClassVar[bool] = False
     auto_class: ClassVar[str | None] = None
 
     @property
@@ -248,6 +272,18 @@ class Task(ABC):
             If the task cannot be served.
         """
         raise UserError(f"{type(self).__name__} cannot be served: it defines no payload")
+
+    def beside(self, folder: Path, package: str) -> Self:
+        """Return this task with names of modules in a suite's folder that any process imports.
+
+        Parameters
+        ----------
+        folder : Path
+            The folder of the suite.
+        package : str
+            The package that the suite is a module of; empty if it is in none.
+        """
+        return self
 
     def duration_s(self, sample: Any) -> float | None:
         """Return the duration of a sample of audio or video in seconds; None for other samples."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
-from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import ArrayCodec, Decoding, InputsCodec, Metric, Samples, Task
 from pytest_infperf.tasks.probabilities import best_classes, softmax
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ class ImageClassification(Task):
     def payload(self, codec: Any) -> Payload:
         from pytest_infperf.tasks.payloads import ImageToLabel
 
+        if isinstance(codec, InputsCodec):
+            raise UserError(
+                "ImageClassification can be served only with a model whose config.json has the "
+                "size of images, which a variant that answers inputs itself does not have"
+            )
         rows, columns = codec.axes["image"][-2:]
         return ImageToLabel(rows, columns)
 

@@ -22,6 +22,7 @@ from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Material, Runner
 from pytest_infperf.suite.discovery import SuiteAddress
+from pytest_infperf.suite.outputs import json_problem
 from pytest_infperf.suite.task import Codec
 from pytest_infperf.worker import clocks, messages
 from pytest_infperf.worker.surveying import survey
@@ -38,9 +39,11 @@ class LoadedVariant:
         self._task = suite.task
         self._samples = suite.task.samples(Path(load.data))
         self._warm_up_input = _shortest_input(self._samples.inputs)
-        self.codec: Codec = suite.task.codec(Path(load.model))
-        suite.task.check(self._samples, self.codec)
-        self.runner: Runner = backend.load(Path(load.artifact), suite.task, load.threads)
+        self._backend = backend
+        self.codec: Codec = suite.codec_of(backend, load.model)
+        if not backend.answers_inputs:
+            suite.task.check(self._samples, self.codec)
+        self.runner: Runner = suite.loaded(backend, load.model, load.artifact, load.threads)
         refuse_observers()
         # Loaded objects stay alive, so the collection before each block need not scan them again.
         gc.collect()
@@ -94,6 +97,12 @@ class LoadedVariant:
         for i, output in enumerate(outputs):
             if len(output) != (samples := len(queries[i % len(queries)])):
                 raise ValueError(f"a query of {samples} samples returned {len(output)} outputs")
+        if self._backend.answers_inputs and (problem := json_problem(outputs)):
+            raise UserError(
+                f"{self._backend.variant_id} answers with what JSON cannot express ({problem}): "
+                "answer with str, int, float, bool, None, and lists and dicts of them; arrays and "
+                "numbers of numpy have a method tolist()"
+            )
         foreign_ns = (
             None if busy_before is None or busy_after is None else busy_after - busy_before - cpu_ns
         )
@@ -139,7 +148,8 @@ def build(request: messages.Build) -> messages.Built:
         data=Path(request.data),
         source=None if request.source is None else Path(request.source),
     )
-    if material.source is None:  # else it was checked when the source was built
+    # An artifact with a source was checked when the source was built.
+    if material.source is None and not backend.answers_inputs:
         suite.task.check(suite.task.samples(material.data), suite.task.codec(material.model))
     return messages.Built(backend.build(material, Path(request.folder)))
 

@@ -23,12 +23,13 @@ def survey(request: messages.Survey) -> messages.Surveyed:
     borrowed: list[str] = []
     for backend in suite.variants:
         name = suite.model_of(backend)
-        beside = Path(request.models_beside)
-        is_borrowed = not (suite.folder / name).is_dir() and (beside / name).is_dir()
-        if is_borrowed and name not in borrowed:
-            borrowed.append(name)
+        folder, beside = suite.folder, Path(request.models_beside)
+        if name and not (folder / name).is_dir() and (beside / name).is_dir():
+            folder = beside
+            if name not in borrowed:
+                borrowed.append(name)
         try:
-            model = models.locate(name, beside if is_borrowed else suite.folder)
+            model = None if name is None else models.locate(name, folder)
             blueprints[backend.variant_id] = make_blueprint(suite, backend, model).to_document()
         except UserError as error:
             unable[backend.variant_id] = str(error)

@@ -11,11 +11,15 @@ import pytest
 
 import pytest_infperf
 from pytest_infperf.suite.backend import Backend
+from pytest_infperf.suite.task import Task
 
-NAMES = [
-    "CTranslate2", "Echo", "Fake", "ImageClassification", "Onnx", "OpenVino", "Slowed",
-    "SpeechRecognition", "TextClassification", "Torch", "Translation",
-]  # fmt: skip
+NAMES = sorted(
+    name
+    for name in pytest_infperf.__all__
+    if isinstance(kind := getattr(pytest_infperf, name), type)
+    and issubclass(kind, Backend | Task)
+    and kind not in (Backend, Task)
+)
 INHERITED = {field.name for field in fields(Backend)}
 
 
@@ -24,7 +28,7 @@ def test_every_parameter_is_described(name: str) -> None:
     public_class = getattr(pytest_infperf, name)
     described = re.findall(r"^    (\w+) : ", public_class.__doc__, re.MULTILINE)
     own = [field.name for field in fields(public_class) if field.name not in INHERITED]
-    assert described == own
+    assert sorted(described) == sorted(own)
     assert issubclass(public_class, Backend) == (
         "    model, id, threads, cpus\n        As in `Backend`" in public_class.__doc__
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pytest_infperf import ImageClassification, UserError
+from pytest_infperf.suite.task import InputsCodec
 from pytest_infperf.tasks.vision import ImageCodec, read_idx
 
 
@@ -75,3 +76,9 @@ def test_files_without_images_are_named(tmp_path: Path) -> None:
     idx(tmp_path / "labels", np.zeros(0))
     with pytest.raises(UserError, match="images has no image"):
         ImageClassification(images="images", labels="labels").samples(tmp_path)
+
+
+def test_a_server_needs_a_model_that_says_the_size_of_images() -> None:
+    task = ImageClassification(images="images", labels="labels")
+    with pytest.raises(UserError, match=r"only with a model whose config\.json has the size"):
+        task.payload(InputsCodec())

@@ -64,7 +64,8 @@ class Engine:
         self._held_back: _PendingRequest | None = None
         self._loop: asyncio.Task[None] | None = None
         self.suite = SuiteAddress(**deployment.suite).load()
-        self.codec: Codec = self.suite.task.codec(Path(deployment.model))
+        self._backend = naming.restore(deployment.backend)
+        self.codec: Codec = self.suite.codec_of(self._backend, deployment.model)
 
     @property
     def ready(self) -> bool:
@@ -85,9 +86,9 @@ class Engine:
         self._loop = asyncio.create_task(self._serve(), name="engine")
 
     def _load(self) -> Runner:
-        backend = naming.restore(self._deployment.backend)
-        return backend.load(
-            Path(self._deployment.artifact), self.suite.task, self._deployment.threads
+        deployment = self._deployment
+        return self.suite.loaded(
+            self._backend, deployment.model, deployment.artifact, deployment.threads
         )
 
     async def stop(self) -> None:

@@ -1,0 +1,167 @@
+"""A task on any inputs and references, for code that answers the inputs itself."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pickle
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.suite import functions
+from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
+
+
+@dataclass(frozen=True)
+class Custom(Task):
+    """Data and metrics of your own, for variants that answer inputs themselves (`Function`).
+
+    Inputs reach the function as they are, and its outputs are scored against the references.
+
+    Parameters
+    ----------
+    data : str or sequence
+        ``"package.module:function"``, a module beside suite.py, in the project's root or installed,
+        and a function that returns the data; it is called with the suite's folder, or with nothing
+        if it takes no parameter. Or the data itself. Data is a tuple of two lists or arrays,
+        ``(inputs, references)``; a list of tuples, ``(input, reference)``; or a list of dicts with
+        ``"input"`` and ``"reference"``. Each call must return the same data, inputs must be
+        picklable, and references of JSON's types, with lists instead of tuples.
+    metrics : sequence of Metric or str
+        Quality scores, at least one.
+    sample_size : int, default 200
+        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+
+    Raises
+    ------
+    UserError
+        If `metrics` is empty or `data` is a text of another form (at once); if the data cannot be
+        read or has another form (when the samples are read); or if a variant needs a codec, as
+        those of Torch and Onnx do (before it is built).
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from pytest_infperf import Custom
+    >>> data = [("a fine day", "good"), ("it rained", "bad")]
+    >>> Custom(data=data, metrics=["accuracy"]).samples(Path()).references
+    ['good', 'bad']
+    """
+
+    data_from_code: ClassVar[bool] = True
+
+    _: KW_ONLY
+    data: str | Sequence[Any]
+    metrics: Sequence[Metric | str]
+    sample_size: int = 200
+
+    def __post_init__(self) -> None:
+        if isinstance(self.data, str):
+            functions.check_name(self.data, self._name)
+        if not self.metrics:
+            raise UserError(
+                f'{self._name} has no metric: name at least one, such as metrics=["accuracy"]'
+            )
+
+    @property
+    def _name(self) -> str:
+        return f"Custom(data={self.data!r})" if isinstance(self.data, str) else "Custom(data=...)"
+
+    @property
+    def decoding(self) -> Decoding:
+        return {}
+
+    def beside(self, folder: Path, package: str) -> Self:
+        if not isinstance(self.data, str):
+            return self
+        return replace(self, data=functions.beside(self.data, folder, package))
+
+    def samples(self, folder: Path) -> Samples:
+        inputs, references = self._columns(self._read(folder))
+        samples = Samples(inputs, references)
+        for number, (sample, reference) in enumerate(zip(inputs, references, strict=True)):
+            try:
+                pickle.dumps(sample)
+            except Exception as error:
+                raise UserError(
+                    f"{self._name}: input {number} cannot be pickled ({error}), so it cannot be "
+                    "compared between processes: make inputs of plain values or arrays"
+                ) from error
+            if not _survives_json(reference):
+                raise UserError(
+                    f"{self._name}: reference {number}, {reference!r}, is not of JSON's types, as "
+                    "outputs are: use str, int, float, bool, None, and lists and dicts of them "
+                    "(lists instead of tuples, texts as keys, no NaN)"
+                )
+        return samples
+
+    def _read(self, folder: Path) -> Any:
+        if not isinstance(self.data, str):
+            return self.data
+        read = functions.imported(self.data, self._name)
+        try:
+            return read(folder) if inspect.signature(read).parameters else read()
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"{self._name} raised {functions.described(error)}") from error
+
+    def _columns(self, data: Any) -> tuple[list[Any], list[Any]]:
+        """Return the inputs and the references."""
+        if isinstance(data, tuple) and len(data) == 2:
+            inputs, references = data
+            if _is_column(inputs) and _is_column(references):
+                return list(inputs), _plain(references)
+        elif isinstance(data, list):
+            pairs = [self._pair(number, sample) for number, sample in enumerate(data)]
+            return [sample for sample, _ in pairs], [reference for _, reference in pairs]
+        raise UserError(
+            f"{self._name}: the data has to be a tuple of two lists or arrays, (inputs, "
+            'references), or a list of tuples (input, reference) or of dicts {"input": ..., '
+            f'"reference": ...}}, and not {_kind(data)}'
+        )
+
+    def _pair(self, number: int, sample: Any) -> tuple[Any, Any]:
+        if isinstance(sample, tuple) and len(sample) == 2:
+            return sample
+        if isinstance(sample, dict) and {"input", "reference"} <= sample.keys():
+            return sample["input"], sample["reference"]
+        raise UserError(
+            f"{self._name}: sample {number} has to be a tuple (input, reference) or a dict "
+            f'{{"input": ..., "reference": ...}}, and not {_kind(sample)}'
+        )
+
+    def codec(self, model: Path) -> Codec:
+        """Raise UserError: only variants without a codec can answer inputs of any kind."""
+        raise UserError(
+            "Custom goes with variants that answer inputs themselves, such as "
+            'Function("package.module:load"): a variant that runs a model, such as Torch or Onnx, '
+            "needs a task that encodes its inputs, such as TextClassification"
+        )
+
+
+def _is_column(values: Any) -> bool:
+    return isinstance(values, list) or (hasattr(values, "tolist") and hasattr(values, "__len__"))
+
+
+def _plain(references: Any) -> list[Any]:
+    """Return references as a list, those of an array as Python's numbers and texts."""
+    return references if isinstance(references, list) else list(references.tolist())
+
+
+def _survives_json(reference: Any) -> bool:
+    try:
+        return bool(json.loads(json.dumps(reference)) == reference)
+    except (TypeError, ValueError):
+        return False
+
+
+def _kind(data: Any) -> str:
+    if isinstance(data, tuple):
+        return f"a tuple of {', '.join(type(part).__name__ for part in data) or 'nothing'}"
+    if isinstance(data, dict):
+        return f"a dict with {', '.join(map(repr, data)) or 'nothing'}"
+    return f"an object of type {type(data).__name__}"

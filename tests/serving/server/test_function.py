@@ -1,0 +1,27 @@
+"""A function of a project is served with the payload of its task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.serving.server.conftest import written
+from tests.serving.server.echo_server import Serve
+
+SUITE = """
+from pytest_infperf import Echo, Function, Suite
+
+suite = Suite("echo", task=Echo(), variants=[Function("shouting:load")])
+"""
+CODE = """
+def load(folder, threads):
+    assert (folder / "shouting.py").exists()
+    return lambda texts: [text.upper() for text in texts]
+"""
+
+
+def test_a_function_without_a_model_answers_requests(serve: Serve, tmp_path: Path) -> None:
+    folder = written(tmp_path, SUITE)
+    (folder / "shouting.py").write_text(CODE)
+    server = serve(folder=folder)
+    reply = server.post({"instances": ["one", "two"]})
+    assert reply.body == {"predictions": ["ONE", "TWO"]}
