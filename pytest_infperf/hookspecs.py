@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_infperf.suite.backend import Backend
     from pytest_infperf.suite.suite import Suite
-    from pytest_infperf.suite.task import Metric
+    from pytest_infperf.suite.task import AnyMetric
 
 
 @pytest.hookspec
@@ -33,7 +33,7 @@ def pytest_infperf_variants(suite: Suite) -> Sequence[Backend]:
 
 
 @pytest.hookspec
-def pytest_infperf_metrics(suite: Suite) -> Sequence[Metric]:
+def pytest_infperf_metrics(suite: Suite) -> Sequence[AnyMetric]:
     """Return quality metrics to score in addition to those of a suite's task.
 
     .. code-block:: python

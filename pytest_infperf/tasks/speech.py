@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
 from pytest_infperf.suite.labels import listed
-from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -52,7 +52,7 @@ class SpeechRecognition(Task):
         Seed of the choice of recordings, pauses and noise.
     rate : int, default 8000
         Sampling rate of the recordings, in hertz.
-    metrics : sequence of Metric or str, default ("wer", "cer")
+    metrics : sequence of Metric, CorpusMetric or str, default ("wer", "cer")
         Quality scores: word and character error rate.
     sample_size : int, default 120
         Utterances that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
@@ -82,7 +82,7 @@ class SpeechRecognition(Task):
     digits: tuple[int, int] = (3, 7)
     seed: int = 1234
     rate: int = 8000
-    metrics: Sequence[Metric | str] = ("wer", "cer")
+    metrics: Sequence[AnyMetric | str] = ("wer", "cer")
     sample_size: int = 120
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import AnyMetric, Codec, Decoding, Samples, Task
 from pytest_infperf.tasks.text_files import read_parallel
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Translation(Task):
         Beams of the search; 1 decodes greedily.
     max_new_tokens : int, default 64
         Longest output, in tokens.
-    metrics : sequence of Metric or str, default ("bleu", "chrf")
+    metrics : sequence of Metric, CorpusMetric or str, default ("bleu", "chrf")
         Quality scores.
     sample_size : int, default 400
         Sentences that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
@@ -65,7 +65,7 @@ class Translation(Task):
     reference: str | Sequence[str]
     beams: int = 1
     max_new_tokens: int = 64
-    metrics: Sequence[Metric | str] = ("bleu", "chrf")
+    metrics: Sequence[AnyMetric | str] = ("bleu", "chrf")
     sample_size: int = 400
 
     @property
