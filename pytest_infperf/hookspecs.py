@@ -1,7 +1,8 @@
 """Hooks with which other packages add to a run; they implement them as pytest plugins.
 
 A backend, a task and a metric are classes that follow `pytest_infperf.Backend`, `.Task` and
-`.Metric`. A suite can name them without a hook; hooks add to the suites of other authors.
+`.Metric` or `.CorpusMetric`. A suite can name them without a hook; hooks add to the suites of other
+authors.
 """
 
 from __future__ import annotations

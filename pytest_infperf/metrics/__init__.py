@@ -8,7 +8,7 @@ from importlib import import_module
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import AnyMetric
 
-_SHIPPED = {
+SHIPPED = {
     "bleu": ("pytest_infperf.metrics.bleu", "Bleu"),
     "chrf": ("pytest_infperf.metrics.chrf", "ChrF"),
     "accuracy": ("pytest_infperf.metrics.accuracy", "Accuracy"),
@@ -31,6 +31,7 @@ _SHIPPED = {
     "mrr": ("pytest_infperf.metrics.ranking", "Mrr"),
     "entity_f1": ("pytest_infperf.metrics.entities", "EntityF1"),
 }
+"""Module and class of each metric by its name."""
 _WITH_K = {
     re.compile(r"top([1-9]\d*)_accuracy"): ("pytest_infperf.metrics.top_k", "TopK"),
     re.compile(r"ndcg_at_([1-9]\d*)"): ("pytest_infperf.metrics.ranking", "Ndcg"),
@@ -64,11 +65,11 @@ def metric(chosen: AnyMetric | str) -> AnyMetric:
         if found := pattern.fullmatch(chosen):
             ranked: AnyMetric = getattr(import_module(module), name)(k=int(found[1]))
             return ranked
-    if chosen not in _SHIPPED:
+    if chosen not in SHIPPED:
         raise UserError(
-            f'no shipped metric is named "{chosen}"; use one of {", ".join(_SHIPPED)}, or an '
+            f'no shipped metric is named "{chosen}"; use one of {", ".join(SHIPPED)}, or an '
             "object that follows pytest_infperf.Metric or pytest_infperf.CorpusMetric"
         )
-    module, name = _SHIPPED[chosen]
+    module, name = SHIPPED[chosen]
     made: AnyMetric = getattr(import_module(module), name)()
     return made
