@@ -86,8 +86,9 @@ class Ndcg(RankingMetric):
 
     Parameters
     ----------
-    k : int, default 10
-        The number of ids that count. The measure is called `ndcg`, with another k `ndcg_at_5`.
+    k : int, optional
+        The number of ids that count; the measure is then called `ndcg_at_5`. Without it 10 count,
+        and the measure is called `ndcg`.
 
     Raises
     ------
@@ -101,9 +102,9 @@ class Ndcg(RankingMetric):
     0.797
     """
 
-    def __init__(self, k: int = 10) -> None:
-        self._k = _at_least_one("Ndcg", k)
-        self.name = "ndcg" if k == 10 else f"ndcg_at_{k}"
+    def __init__(self, k: int | None = None) -> None:
+        self._k = 10 if k is None else _at_least_one("Ndcg", k)
+        self.name = "ndcg" if k is None else f"ndcg_at_{k}"
 
     def of_sample(self, gains: Sequence[float], ideal: Sequence[float]) -> float:
         return self._discounted(gains) / self._discounted(ideal)

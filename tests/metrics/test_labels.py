@@ -118,7 +118,7 @@ def test_what_are_no_tags_is_an_error(output: Any, problem: str) -> None:
     "name",
     [
         *("pearson", "spearman", "mae", "rmse", "exact_match", "rouge1", "rouge2", "rougeL"),
-        *("top5_accuracy", "top3_accuracy", "f1_micro", "f1_samples", "ndcg", "ndcg_at_5"),
+        *("top5_accuracy", "top3_accuracy", "f1_micro", "f1_samples", "ndcg", "ndcg_at_10"),
         *("recall_at_10", "recall_at_100", "mrr", "entity_f1"),
     ],
 )
