@@ -14,8 +14,15 @@ from .gates.result import Result as Result
 from .metrics.accuracy import Accuracy as Accuracy
 from .metrics.bleu import Bleu as Bleu
 from .metrics.chrf import ChrF as ChrF
+from .metrics.correlation import Pearson as Pearson, Spearman as Spearman
+from .metrics.entities import EntityF1 as EntityF1
 from .metrics.error_rate import Cer as Cer, Wer as Wer
-from .metrics.f1 import F1 as F1
+from .metrics.exact_match import ExactMatch as ExactMatch
+from .metrics.f1 import F1 as F1, F1Micro as F1Micro, F1Samples as F1Samples
+from .metrics.ranking import Mrr as Mrr, Ndcg as Ndcg, Recall as Recall
+from .metrics.regression import Mae as Mae, Rmse as Rmse
+from .metrics.rouge import Rouge1 as Rouge1, Rouge2 as Rouge2, RougeL as RougeL
+from .metrics.top_k import TopK as TopK
 from .records.measure import Measure as Measure
 from .records.record import Record as Record
 from .run.run import Run as Run
@@ -36,6 +43,7 @@ from .suite.suite import Suite as Suite, Sweep as Sweep
 from .suite.task import (
     ArrayCodec as ArrayCodec,
     Codec as Codec,
+    CorpusMetric as CorpusMetric,
     Metric as Metric,
     Samples as Samples,
     Task as Task,

@@ -1,7 +1,8 @@
 """Hooks with which other packages add to a run; they implement them as pytest plugins.
 
 A backend, a task and a metric are classes that follow `pytest_infperf.Backend`, `.Task` and
-`.Metric`. A suite can name them without a hook; hooks add to the suites of other authors.
+`.Metric` or `.CorpusMetric`. A suite can name them without a hook; hooks add to the suites of other
+authors.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_infperf.suite.backend import Backend
     from pytest_infperf.suite.suite import Suite
-    from pytest_infperf.suite.task import Metric
+    from pytest_infperf.suite.task import AnyMetric
 
 
 @pytest.hookspec
@@ -33,7 +34,7 @@ def pytest_infperf_variants(suite: Suite) -> Sequence[Backend]:
 
 
 @pytest.hookspec
-def pytest_infperf_metrics(suite: Suite) -> Sequence[Metric]:
+def pytest_infperf_metrics(suite: Suite) -> Sequence[AnyMetric]:
     """Return quality metrics to score in addition to those of a suite's task.
 
     .. code-block:: python

@@ -12,6 +12,7 @@ from unittest.mock import Mock
 import pytest
 
 from pytest_infperf import options, thresholds
+from pytest_infperf.metrics import SHIPPED, metric
 from pytest_infperf.records.catalogue import UNDER_LOAD, Catalogue, Method, quality_spec
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.suite.discovery import suite_beside
@@ -143,6 +144,19 @@ def test_every_measure_is_described_with_its_method_and_limits(name: str) -> Non
     if spec.method == "quality" and name != "agreement":
         limits = [row - {"max_rise"} for row in limits]  # of metrics where lower is better
     assert limits == [set(spec.limits)]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_metric_is_described_with_its_unit_and_direction(name: str) -> None:
+    made = metric(name)
+    found = [
+        (unit if unit == "points" else "", better)
+        for described, unit, better, *_ in rows(
+            "docs/metrics.md", "metric", "unit", "better", "outputs", "references"
+        )
+        if f"`{name}`" in described
+    ]
+    assert found == [(made.unit, "higher" if made.higher_is_better else "lower")]
 
 
 @pytest.mark.parametrize("name", UNDER_LOAD)

@@ -60,7 +60,8 @@ class Result:
             If a limit is broken or cannot be judged. The message has measure, value, interval,
             limit, number of observations and a remedy for each of them.
         UserError
-            If outputs are not finite and there is no limit that fails for it.
+            If outputs are not finite, or a metric has no score for them, and there is no limit that
+            fails for it.
         """
         broken: list[str] = []
         doubtful: list[str] = []
@@ -75,17 +76,20 @@ class Result:
             elif outcome.verdict is Verdict.INCONCLUSIVE:
                 message = self._message("INCONCLUSIVE", outcome)
                 (broken if gate.inconclusive == "fail" else doubtful).append(message)
-        if not self.gates:
-            self._check_finite()
         if broken:
             raise GateBroken("\n".join([*broken, *doubtful]))
+        self._check_scores()
         if doubtful:
             warnings.warn(InconclusiveGate("\n".join(doubtful)), stacklevel=2)
         return self
 
-    def _check_finite(self) -> None:
-        for problem in filter(None, (part.not_finite for part in self.parts)):
-            raise UserError(f"{problem}: correct the model, or its conversion")
+    def _check_scores(self) -> None:
+        judged = {gate.measure for gate in self.gates}
+        for part in self.parts:
+            if part.not_finite and not self.gates:
+                raise UserError(f"{part.not_finite}: correct the model, or its conversion")
+            for name in part.undefined.keys() - judged:
+                raise UserError(part.undefined[name])
 
     def _advise(self, outcome: GateRecord) -> None:
         if outcome.verdict is Verdict.FAIL:

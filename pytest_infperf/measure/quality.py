@@ -1,7 +1,8 @@
 """Quality: the task's metrics on the outputs of a run, and paired differences to other runs.
 
 The interval of a score is a percentile bootstrap over samples; both sides of a difference have the
-same resamples.
+same resamples. The 2,000 resamples of a rank correlation take 0.4 s for 200 samples and 1.5 s for
+2,000, for each side; those of sums take some hundredths of a second.
 
 References
 ----------
@@ -13,18 +14,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
+from pytest_infperf.errors import UserError
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.stats import bootstrap
 from pytest_infperf.stats.proportion import clopper_pearson
-from pytest_infperf.suite.outputs import is_finite
-from pytest_infperf.suite.task import Metric
+from pytest_infperf.suite.outputs import ABSENT_TEXT, UnusableSample, is_finite
+from pytest_infperf.suite.task import AnyMetric, CorpusMetric, Metric
 
-_WRONG_TEXT = "\uffff"
-"""Scored in place of a text that is not there: a character that no text has."""
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,23 @@ def _is_missing(output: Any, reference: Any) -> bool:
 def _wrong(reference: Any) -> Any:
     """Return an output of the reference's type that differs from it, and from all others."""
     texts = reference if isinstance(reference, list | tuple) else [reference]
-    return _WRONG_TEXT if texts and all(isinstance(text, str) for text in texts) else math.nan
+    return ABSENT_TEXT if texts and all(isinstance(text, str) for text in texts) else math.nan
+
+
+@dataclass(frozen=True)
+class _Score:
+    """The score of one run, and those of its resamples."""
+
+    value: float
+    resamples: NDArray[np.float64] | None
+    """None if the score itself is not defined."""
 
 
 @dataclass(frozen=True)
 class Scoring:
     """Scores the outputs of all variants of a suite in the same way."""
 
-    metrics: Sequence[Metric]
+    metrics: Sequence[AnyMetric]
     references: Sequence[Any]
     """The references of all samples of the task."""
     confidence: float
@@ -111,28 +123,33 @@ class Scoring:
         before : SetRun, optional
             The run of the same variant at the other revision, for the changes since then.
         """
-        references = [self.references[i] for i in run.numbers]
-        n = len(references)
+        n = len(run.numbers)
         scored = self.scorable(run)
-        others = [(other and self.scorable(other)) for other in (baseline, before)]
+        others = [self.scorable(other) if other else None for other in (baseline, before)]
         measures: dict[str, Measure] = {}
         differences: dict[str, Measure] = {}
         changes: dict[str, Measure] = {}
+        undefined: dict[str, str] = {}
+        missing: dict[str, str] = {}
         for metric in self.metrics:
-            statistics = metric.statistics(scored.outputs, references)
-            low, high = bootstrap.interval(statistics, metric.score, self.confidence, self.seed)
-            value = metric.score(statistics.sum(axis=0))
-            measures[metric.name] = Measure(value, metric.unit, low, high, n)
+            name, unit = metric.name, metric.unit
+            score = self._score(metric, scored, run.numbers)
+            if score.resamples is None:
+                undefined[name] = _why_undefined(name, scored)
+                continue
+            low, high = bootstrap.bounds(score.resamples, n, self.confidence)
+            measures[name] = Measure(score.value, unit, low, high, n)
             for other, results in zip(others, (differences, changes), strict=True):
-                if other:
-                    difference, low, high = bootstrap.paired_difference(
-                        statistics,
-                        metric.statistics(other.outputs, references),
-                        metric.score,
-                        self.confidence,
-                        self.seed,
-                    )
-                    results[metric.name] = Measure(difference, metric.unit, low, high, n)
+                if not other:
+                    continue
+                theirs = self._score(metric, other, run.numbers)
+                if theirs.resamples is None:
+                    side = "the baseline" if results is differences else "the other revision"
+                    missing[name] = f"{side}: {_why_undefined(name, other)}"
+                    continue
+                gaps = score.resamples - theirs.resamples
+                low, high = bootstrap.bounds(gaps, n, self.confidence)
+                results[name] = Measure(score.value - theirs.value, unit, low, high, n)
         if baseline:
             pairs = zip(run.outputs, baseline.outputs, strict=True)
             same = sum(a == b for i, (a, b) in enumerate(pairs) if i not in scored.not_finite)
@@ -143,8 +160,63 @@ class Scoring:
             differences=differences,
             changes=changes,
             confidence=self.confidence,
+            missing=missing | undefined,
+            undefined=undefined,
             seconds=sum(run.batch_s),
             not_finite=scored.problem,
             baseline_not_finite=others[0].problem if others[0] else "",
             whole_set=self.whole_set,
         )
+
+    def signature(self, metric: AnyMetric) -> str:
+        """Return what makes scores comparable, and how many resamples of samples were scored."""
+        if _is_sum(metric):
+            return metric.signature()
+        return f"{metric.signature()}; interval of {bootstrap.SAMPLE_RESAMPLES:,} scored resamples"
+
+    def _score(self, metric: AnyMetric, scored: ScorableOutputs, numbers: Sequence[int]) -> _Score:
+        references = [self.references[i] for i in numbers]
+        try:
+            if _is_sum(metric):
+                return self._score_of_sums(metric, scored.outputs, references)
+            corpus_metric = cast("CorpusMetric", metric)
+            return self._score_of_samples(corpus_metric, scored.outputs, references)
+        except UnusableSample as error:
+            number = numbers[error.position]
+            raise UserError(f"{metric.name} of sample {number}: {error.problem}") from None
+
+    def _score_of_sums(
+        self, metric: Metric, outputs: Sequence[Any], references: Sequence[Any]
+    ) -> _Score:
+        statistics = metric.statistics(outputs, references)
+        value = metric.score(statistics.sum(axis=0))
+        if not math.isfinite(value):
+            return _Score(value, None)
+        return _Score(value, bootstrap.scores_of_sums(statistics, metric.score, self.seed))
+
+    def _score_of_samples(
+        self, metric: CorpusMetric, outputs: Sequence[Any], references: Sequence[Any]
+    ) -> _Score:
+        value = metric.score(outputs, references)
+        if not math.isfinite(value):
+            return _Score(value, None)
+
+        def score(drawn: NDArray[np.intp]) -> float:
+            indices = drawn.tolist()
+            return metric.score([outputs[i] for i in indices], [references[i] for i in indices])
+
+        return _Score(value, bootstrap.scores_of_samples(score, len(outputs), self.seed))
+
+
+def _is_sum(metric: AnyMetric) -> TypeGuard[Metric]:
+    return hasattr(metric, "statistics")
+
+
+def _why_undefined(name: str, scored: ScorableOutputs) -> str:
+    if scored.problem:
+        return f"{name} is not defined: {scored.problem}"
+    return (
+        f"{name} is not defined for these {len(scored.outputs):,} outputs and references, as a "
+        "correlation is not where all outputs are equal, or a ranking without relevant ids: look "
+        "at both"
+    )

@@ -1,7 +1,17 @@
-"""F1: the harmonic mean of precision and recall, in percentage points."""
+"""F1: the harmonic mean of precision and recall, in percentage points.
+
+Outputs and references are labels, or lists of labels where a sample can have several. Of those, F1
+is a mean over labels (macro), over all decisions (micro) or over samples [1]_.
+
+References
+----------
+.. [1] Tsoumakas, G. and Katakis, I. (2007). Multi-Label Classification: An Overview. International
+   Journal of Data Warehousing and Mining 3.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.metrics import values
 from pytest_infperf.suite.labels import listed, nearest_label
 
 
@@ -41,8 +52,11 @@ class F1:
         ------
         UserError
             If the positive class is not among the references.
+        UnusableSample
+            If an output or a reference is neither a label nor a list of labels.
         """
-        classes = sorted({*references}, key=str)
+        answers, truths = _label_sets(outputs, references)
+        classes = sorted(frozenset().union(*truths), key=str)
         if self._positive is not None:
             if self._positive not in classes:
                 near = nearest_label(self._positive, classes)
@@ -53,21 +67,114 @@ class F1:
                     "rare needs a larger sample_size, or --infperf-full"
                 )
             classes = [self._positive]
-        columns = []
+        columns = [np.zeros((len(outputs), 0))]
         for label in classes:
-            predicted = np.array([output == label for output in outputs])
-            true = np.array([reference == label for reference in references])
-            columns += [predicted & true, predicted, true]
-        return np.column_stack(columns).astype(np.float64)
+            predicted = np.array([label in answer for answer in answers])
+            true = np.array([label in truth for truth in truths])
+            columns += [(predicted & true)[:, None], predicted[:, None], true[:, None]]
+        return np.hstack(columns).astype(np.float64)
 
     def score(self, totals: NDArray[np.float64]) -> float:
         """Return F1 in points, from summed statistics of shape [3 x classes].
 
-        A class that is neither predicted nor true counts as 0.
+        A class that is neither predicted nor true counts as 0. Without any class it is NaN.
         """
+        if not totals.size:
+            return math.nan
         hits, predicted, true = totals.reshape(-1, 3).T
         return float(100 * np.mean(2 * hits / np.maximum(predicted + true, 1)))
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""
         return "macro" if self._positive is None else f"of the class {self._positive}"
+
+
+class F1Micro:
+    """F1 of all labels of all samples together, from 0 to 100 points.
+
+    Of samples with one label each it is the accuracy.
+
+    Examples
+    --------
+    >>> from pytest_infperf import F1Micro
+    >>> F1Micro().statistics([["a", "b"]], [["a"]]).tolist()
+    [[1.0, 2.0, 1.0]]
+    """
+
+    name = "f1_micro"
+    unit = "points"
+    higher_is_better = True
+
+    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+        """Return the right, predicted and true labels of each sample, shape [samples, 3].
+
+        Raises
+        ------
+        UnusableSample
+            If an output or a reference is neither a label nor a list of labels.
+        """
+        pairs = zip(*_label_sets(outputs, references), strict=True)
+        rows = [(len(answer & truth), len(answer), len(truth)) for answer, truth in pairs]
+        return np.array(rows, dtype=np.float64)
+
+    def score(self, totals: NDArray[np.float64]) -> float:
+        """Return F1 in points, from summed statistics of shape [3].
+
+        It is NaN where no label is predicted or true.
+        """
+        right, predicted, true = totals.tolist()
+        return 100 * 2 * right / (predicted + true) if predicted + true else math.nan
+
+    def signature(self) -> str:
+        """Return the definition that scores must share to be compared."""
+        return "micro"
+
+
+class F1Samples:
+    """Mean over the samples of F1 of their labels, from 0 to 100 points.
+
+    A sample without labels is right if none are predicted.
+
+    Examples
+    --------
+    >>> from pytest_infperf import F1Samples
+    >>> F1Samples().statistics([["a", "b", "c"], []], [["a"], []])[:, 0].tolist()
+    [0.5, 1.0]
+    """
+
+    name = "f1_samples"
+    unit = "points"
+    higher_is_better = True
+
+    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+        """Return F1 and 1 of each sample, shape [samples, 2].
+
+        Raises
+        ------
+        UnusableSample
+            If an output or a reference is neither a label nor a list of labels.
+        """
+        pairs = zip(*_label_sets(outputs, references), strict=True)
+        scores = [
+            2 * len(answer & truth) / (len(answer) + len(truth)) if answer or truth else 1.0
+            for answer, truth in pairs
+        ]
+        return np.column_stack([scores, np.ones(len(scores))])
+
+    def score(self, totals: NDArray[np.float64]) -> float:
+        """Return the mean in points, from summed statistics of shape [2]."""
+        return float(100 * totals[0] / totals[1])
+
+    def signature(self) -> str:
+        """Return the definition that scores must share to be compared."""
+        return "mean over samples; 1 where none are predicted or true"
+
+
+def _label_sets(
+    outputs: Sequence[Any], references: Sequence[Any]
+) -> tuple[list[frozenset[Any]], list[frozenset[Any]]]:
+    """Return the labels of each output and of each reference."""
+    return (
+        [values.label_set(i, output, "output") for i, output in enumerate(outputs)],
+        [values.label_set(i, reference, "reference") for i, reference in enumerate(references)],
+    )

@@ -22,6 +22,9 @@ class Measured:
     """Scores of this revision minus those of the other one, with the paired interval."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """The reasons why measures could not be taken, by measure."""
+    undefined: Mapping[str, str] = field(default_factory=dict)
+    """The reasons why metrics have no score for the outputs, by metric; without a limit that
+    cannot be judged they are errors."""
     times_s: Sequence[float] = ()
     """The latencies of single queries in seconds, for percentiles against a limit."""
     confidence: float = 0.99

@@ -11,7 +11,7 @@ from pytest_infperf.records.catalogue import Catalogue, Method, quality_spec
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.suite import Suite
-from pytest_infperf.suite.task import Metric
+from pytest_infperf.suite.task import AnyMetric
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ConfiguredSuite:
     suite: Suite
     address: SuiteAddress
     baseline_id: str | None
-    more_metrics: tuple[Metric, ...] = ()
+    more_metrics: tuple[AnyMetric, ...] = ()
     more_variants: tuple[Backend, ...] = ()
     """The variants of the suite that plugins added."""
 
@@ -31,7 +31,7 @@ class ConfiguredSuite:
         return sorted(self.suite.variant_ids, key=lambda variant_id: variant_id != self.baseline_id)
 
     @cached_property
-    def metrics(self) -> list[Metric]:
+    def metrics(self) -> list[AnyMetric]:
         """The metrics of the task, then those that plugins add."""
         return [*map(metric, self.suite.task.metrics), *self.more_metrics]
 

@@ -19,7 +19,7 @@ from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SUITE_FILE, suite_beside, suite_names_below
 from pytest_infperf.suite.suite import Suite
-from pytest_infperf.suite.task import Metric
+from pytest_infperf.suite.task import AnyMetric
 from pytest_infperf.thresholds import SuiteFacts, Thresholds
 
 
@@ -28,7 +28,7 @@ class Additions:
     """The hooks with which plugins add to a suite."""
 
     variants: Callable[[Suite], Sequence[Backend]]
-    metrics: Callable[[Suite], Sequence[Metric]]
+    metrics: Callable[[Suite], Sequence[AnyMetric]]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Confidence intervals of scores, throughputs and percentiles by resampling measurements.
 
-A score is a function of statistics summed over samples, so a resample is a row of counts, and all
-resamples are one matrix product. Two systems are compared on the same resamples [1]_. Bounds are
-expanded percentiles [2]_, because plain ones are too narrow for the few batches of a throughput.
+A score that is a function of statistics summed over samples needs no resampled samples: a resample
+is a row of counts, and all resamples are one matrix product. Any other score is computed once for
+each resample. Two systems are compared on the same resamples [1]_. Bounds are expanded percentiles
+[2]_, because plain ones are too narrow for the few batches of a throughput.
 
 References
 ----------
@@ -30,6 +31,8 @@ Bounds = tuple[float | None, float | None]
 """Lower and upper bound of an interval; None is no bound."""
 
 _RESAMPLES = 1000
+SAMPLE_RESAMPLES = 2000
+"""Number of resamples of a score that is no function of sums: 10 lie outside a bound at 99 %."""
 _RATIO_RESAMPLES = 10_000
 _COUNTS_AT_ONCE = 4_000_000
 """Size of a matrix of counts, which limits memory."""
@@ -65,52 +68,98 @@ def interval(
         Bounds in the unit of the score; both None if there are too few samples or resamples for
         this confidence.
     """
-    totals = _resampled_totals(statistics, seed, resamples)
-    return _bounds(np.array([score(row) for row in totals]), len(statistics), confidence)
+    scores = scores_of_sums(statistics, score, seed, resamples)
+    return bounds(scores, len(statistics), confidence)
 
 
-def paired_difference(
-    a_stats: Statistics,
-    b_stats: Statistics,
-    score: Score,
-    confidence: float,
-    seed: int,
-) -> tuple[float, float | None, float | None]:
-    """Return the difference of the scores of two systems on the same samples.
+def scores_of_sums(
+    statistics: Statistics, score: Score, seed: int, resamples: int = _RESAMPLES
+) -> NDArray[np.float64]:
+    """Return the score of each resample, from statistics that are summed over its samples.
 
-    Both systems are scored on the same resamples, the paired bootstrap of Koehn (2004).
+    The resamples are equal for equal seeds and numbers of samples. The paired bootstrap of Koehn
+    (2004) takes the bounds of the differences of two systems' scores.
 
     Parameters
     ----------
-    a_stats, b_stats : array of float, shape [n, k]
-        Statistics of each of n samples, the same samples in the same order.
+    statistics : array of float, shape [n, k]
+        Statistics of each of n samples.
     score : callable
         Score of summed statistics, shape [k].
-    confidence : float
-        Confidence of the interval, between 0 and 1.
+    seed : int
+        Seed of the resampling.
+    resamples : int
+        Number of resamples.
+
+    Returns
+    -------
+    scores : array of float, shape [resamples]
+        NaN where the score is not defined.
+    """
+    totals = _resampled_totals(statistics, seed, resamples)
+    return np.array([score(row) for row in totals])
+
+
+def scores_of_samples(
+    score: Callable[[NDArray[np.intp]], float], n: int, seed: int
+) -> NDArray[np.float64]:
+    """Return the score of each of `SAMPLE_RESAMPLES` resamples, from its samples.
+
+    The resamples are equal for equal seeds and numbers of samples, as in `scores_of_sums`.
+
+    Parameters
+    ----------
+    score : callable
+        Score of the samples with these indices, shape [n]; an index can be there many times.
+    n : int
+        Number of samples.
     seed : int
         Seed of the resampling.
 
     Returns
     -------
-    difference : float
-        Score of a minus score of b.
-    low, high : float or None
-        Bounds of the difference; both None if there are too few samples for this confidence.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
+    scores : array of float, shape [SAMPLE_RESAMPLES]
+        NaN where the score is not defined.
     """
-    if a_stats.shape != b_stats.shape:
-        raise ValueError(f"not the same samples: {a_stats.shape} and {b_stats.shape}")
-    k = a_stats.shape[1]
-    totals = _resampled_totals(np.hstack([a_stats, b_stats]), seed, _RESAMPLES)
-    differences = np.array([score(row[:k]) - score(row[k:]) for row in totals])
-    low, high = _bounds(differences, len(a_stats), confidence)
-    difference = score(a_stats.sum(axis=0)) - score(b_stats.sum(axis=0))
-    return float(difference), low, high
+    rng = np.random.default_rng(seed)
+    return np.array([score(rng.integers(n, size=n)) for _ in range(SAMPLE_RESAMPLES)])
+
+
+def bounds(scores: NDArray[np.float64], n: int, confidence: float) -> Bounds:
+    """Return the confidence interval of a score, or of a difference of scores, from resamples.
+
+    A resample without a defined score, such as a correlation of outputs that are all equal, can
+    have any score: it counts below the lower bound and above the upper one. If more of them have
+    none than lie outside the interval, there is no bound.
+
+    Parameters
+    ----------
+    scores : array of float, shape [resamples]
+        Score of each resample; NaN where it is not defined.
+    n : int
+        Number of samples.
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+
+    Returns
+    -------
+    low, high : float or None
+        Bounds in the unit of the score; None if there are too few samples, resamples or defined
+        scores for this confidence.
+    """
+    tail = _expanded_tail(n, confidence)
+    if tail * len(scores) < 1:
+        return None, None
+    if np.isfinite(scores).all():
+        low, high = np.quantile(scores, (tail, 1 - tail))
+        return float(low), float(high)
+    finite = np.isfinite(scores)
+    low = np.quantile(np.where(finite, scores, -np.inf), tail, method="lower")
+    high = np.quantile(np.where(finite, scores, np.inf), 1 - tail, method="higher")
+    return (
+        float(low) if math.isfinite(low) else None,
+        float(high) if math.isfinite(high) else None,
+    )
 
 
 def ratio_of_sums(
@@ -203,7 +252,7 @@ def percentile(values: Sequence[float], p: float, confidence: float, seed: int) 
         counts = _resample_counts(rng, 1, n // length)[0]
         reached = np.cumsum(counts[runs_in_order])
         percentiles[i] = ordered[np.searchsorted(reached, p * reached[-1] - 1e-9)]
-    dependent = _bounds(percentiles, n // length, confidence)
+    dependent = bounds(percentiles, n // length, confidence)
     low, high = (
         None if a is None or b is None else wider(a, b)
         for a, b, wider in zip(independent, dependent, (min, max), strict=True)
@@ -227,14 +276,6 @@ def _resample_counts(rng: np.random.Generator, resamples: int, n: int) -> NDArra
     """Return how often each resample has each of n samples, shape [resamples, n]."""
     drawn = rng.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(float)
-
-
-def _bounds(scores: NDArray[np.float64], n: int, confidence: float) -> Bounds:
-    tail = _expanded_tail(n, confidence)
-    if tail * len(scores) < 1:
-        return None, None
-    low, high = np.quantile(scores, (tail, 1 - tail))
-    return float(low), float(high)
 
 
 def _expanded_tail(n: int, confidence: float) -> float:

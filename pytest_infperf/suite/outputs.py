@@ -1,4 +1,4 @@
-"""Whether an output of a model is an answer at all, and one that a worker can send."""
+"""Whether an output is an answer at all, one that a worker can send, and one for a metric."""
 
 from __future__ import annotations
 
@@ -6,6 +6,38 @@ import json
 import math
 from collections.abc import Mapping
 from typing import Any
+
+from pytest_infperf.errors import UserError
+
+ABSENT_TEXT = "\uffff"
+"""Scored in place of a text that is not there: a character that no text has."""
+
+
+class UnusableSample(UserError):
+    """An output or a reference that a metric cannot take.
+
+    Parameters
+    ----------
+    position : int
+        The position of the sample among those that are scored, from 0.
+    problem : str
+        What is wrong with its output or its reference.
+    """
+
+    def __init__(self, position: int, problem: str) -> None:
+        super().__init__(f"sample {position}: {problem}")
+        self.position = position
+        self.problem = problem
+
+
+def is_absent(output: Any) -> bool:
+    """Return whether an output stands for one that is not finite, which is wrong in every metric.
+
+    Metrics are given NaN in its place, or, where references are texts, a text that no other equals.
+    """
+    if isinstance(output, float):
+        return math.isnan(output)
+    return isinstance(output, str) and output == ABSENT_TEXT
 
 
 def is_finite(output: Any) -> bool:

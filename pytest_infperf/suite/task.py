@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 
 from pytest_infperf.errors import UserError
 
@@ -66,10 +66,58 @@ class Metric(Protocol):
         ----------
         totals : ndarray of float, shape (k,)
             The statistics, summed over the samples of the corpus.
+
+        Returns
+        -------
+        float
+            The score; NaN where it is not defined.
         """
 
     def signature(self) -> str:
         """Return the versions and settings that make two scores comparable."""
+
+
+class CorpusMetric(Protocol):
+    """A quality score that is no function of sums over the samples, such as a rank correlation.
+
+    Its interval is a bootstrap that computes the score of 2,000 resamples one by one, in which a
+    sample can be many times, so a score has to take less than about a millisecond.
+
+    Attributes
+    ----------
+    name : str
+        The name of the measure in thresholds.toml and in reports, such as `spearman`.
+    unit : str
+        The unit of the score, such as `points`; empty for a plain number.
+    higher_is_better : bool
+        Whether a higher score means a better model.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool
+
+    def score(self, outputs: Sequence[Any], references: Sequence[Any]) -> float:
+        """Return the score of a corpus, NaN where it is not defined.
+
+        A score that is not defined for all samples passes no limit. Resamples without a score
+        count below the lower and above the upper bound of the interval.
+
+        Parameters
+        ----------
+        outputs : sequence, length n
+            The outputs of the model, one per sample; see `pytest_infperf.suite.outputs.is_absent`
+            for what stands for an output that is not finite.
+        references : sequence, length n
+            The references of the same samples.
+        """
+
+    def signature(self) -> str:
+        """Return the versions and settings that make two scores comparable."""
+
+
+AnyMetric: TypeAlias = Metric | CorpusMetric
+"""A metric of either kind."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +222,7 @@ class Task(ABC):
 
     Attributes
     ----------
-    metrics : sequence of Metric or str
+    metrics : sequence of Metric, CorpusMetric or str
         The metrics, or the names of shipped ones. The first one is in the report's first table.
     sample_size : int
         The number of samples that are measured and scored without --infperf-full.
@@ -188,7 +236,7 @@ class Task(ABC):
         The name of the Auto class of transformers that opens models of this task.
     """
 
-    metrics: Sequence[Metric | str]
+    metrics: Sequence[AnyMetric | str]
     sample_size: int
 
     generates: ClassVar[bool] = False

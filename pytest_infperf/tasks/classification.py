@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.labels import listed, nearest_label, suggestions
-from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
 from pytest_infperf.tasks.data import Data, read
 from pytest_infperf.tasks.data.table import Label
 from pytest_infperf.tasks.probabilities import best_classes, sigmoid, softmax
@@ -43,7 +43,7 @@ class TextClassification(Task):
         of them is such a name, they are the numbers of its classes.
     max_tokens : int, default 512
         Length at which texts are truncated, in tokens, special tokens included.
-    metrics : sequence of Metric or str, default ("accuracy", "f1")
+    metrics : sequence of Metric, CorpusMetric or str, default ("accuracy", "f1")
         Quality scores.
     sample_size : int, default 200
         Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
@@ -72,7 +72,7 @@ class TextClassification(Task):
     pair: str | None = None
     label: str | Sequence[str] = "label"
     max_tokens: int = 512
-    metrics: Sequence[Metric | str] = ("accuracy", "f1")
+    metrics: Sequence[AnyMetric | str] = ("accuracy", "f1")
     sample_size: int = 200
 
     @property

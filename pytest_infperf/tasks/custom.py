@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite import functions
-from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import AnyMetric, Codec, Decoding, Samples, Task
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Custom(Task):
         ``(inputs, references)``; a list of tuples, ``(input, reference)``; or a list of dicts with
         ``"input"`` and ``"reference"``. Each call must return the same data, inputs must be
         picklable, and references of JSON's types, with lists instead of tuples.
-    metrics : sequence of Metric or str
+    metrics : sequence of Metric, CorpusMetric or str
         Quality scores, at least one.
     sample_size : int, default 200
         Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
@@ -55,7 +55,7 @@ class Custom(Task):
 
     _: KW_ONLY
     data: str | Sequence[Any]
-    metrics: Sequence[Metric | str]
+    metrics: Sequence[AnyMetric | str]
     sample_size: int = 200
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import Codec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import AnyMetric, Codec, Decoding, Samples, Task
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -27,7 +27,7 @@ class Echo(Task):
     ----------
     count : int, default 200
         Number of samples, at least 1: "sample 0", "sample 1" and so on.
-    metrics : sequence of Metric or str, default ("accuracy",)
+    metrics : sequence of Metric, CorpusMetric or str, default ("accuracy",)
         Quality scores.
     sample_size : int, default 100
         Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
@@ -47,7 +47,7 @@ class Echo(Task):
 
     _: KW_ONLY
     count: int = 200
-    metrics: Sequence[Metric | str] = ("accuracy",)
+    metrics: Sequence[AnyMetric | str] = ("accuracy",)
     sample_size: int = 100
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
 from pytest_infperf.tasks.data import Data, read
 from pytest_infperf.tasks.text_codec import TextCodec, text_of_words, texts_of
 
@@ -36,7 +36,7 @@ class TextRegression(Task):
         The column with the number that the model should give.
     max_tokens : int, default 512
         Length at which texts are truncated, in tokens, special tokens included.
-    metrics : sequence of Metric or str, default ("pearson", "spearman")
+    metrics : sequence of Metric, CorpusMetric or str, default ("pearson", "spearman")
         Quality scores.
     sample_size : int, default 200
         Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
@@ -63,7 +63,7 @@ class TextRegression(Task):
     pair: str | None = None
     score: str = "label"
     max_tokens: int = 512
-    metrics: Sequence[Metric | str] = ("pearson", "spearman")
+    metrics: Sequence[AnyMetric | str] = ("pearson", "spearman")
     sample_size: int = 200
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.labels import listed
-from pytest_infperf.suite.task import ArrayCodec, Decoding, Metric, Samples, Task
+from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
 from pytest_infperf.tasks.data import Data, read
 from pytest_infperf.tasks.data.audio import waveforms
 from pytest_infperf.tasks.data.table import Table
@@ -48,7 +48,7 @@ class SpeechRecognition(Task):
     normalization : {"none", "basic"}, default "none"
         What is done to words and outputs before they are compared: nothing, or lower case without
         punctuation and repeated spaces.
-    metrics : sequence of Metric or str, default ("wer", "cer")
+    metrics : sequence of Metric, CorpusMetric or str, default ("wer", "cer")
         Quality scores: word and character error rate.
     sample_size : int, default 120
         Recordings that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
@@ -80,7 +80,7 @@ class SpeechRecognition(Task):
     text: str = "text"
     rate: int = 16000
     normalization: Literal["none", "basic"] = "none"
-    metrics: Sequence[Metric | str] = ("wer", "cer")
+    metrics: Sequence[AnyMetric | str] = ("wer", "cer")
     sample_size: int = 120
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from pytest_infperf.suite.task import Metric, Samples
+from pytest_infperf.suite.task import AnyMetric, Samples
 from pytest_infperf.tasks.data import Data, read
 from pytest_infperf.tasks.seq2seq import Seq2Seq
 
@@ -38,7 +38,7 @@ class TextToText(Seq2Seq):
         Beams of the search; 1 decodes greedily.
     max_new_tokens : int, default 64
         Longest output, in tokens.
-    metrics : sequence of Metric or str, default ("bleu", "chrf")
+    metrics : sequence of Metric, CorpusMetric or str, default ("bleu", "chrf")
         Quality scores.
     sample_size : int, default 200
         Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
@@ -62,7 +62,7 @@ class TextToText(Seq2Seq):
     data: Data
     text: str = "text"
     reference: str | Sequence[str] = "reference"
-    metrics: Sequence[Metric | str] = ("bleu", "chrf")
+    metrics: Sequence[AnyMetric | str] = ("bleu", "chrf")
     sample_size: int = 200
 
     def samples(self, folder: Path) -> Samples:

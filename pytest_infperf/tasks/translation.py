@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from pytest_infperf.suite.task import Metric, Samples
+from pytest_infperf.suite.task import AnyMetric, Samples
 from pytest_infperf.tasks.data.lines import read_parallel
 from pytest_infperf.tasks.seq2seq import Seq2Seq
 
@@ -39,7 +39,7 @@ class Translation(Seq2Seq):
         Beams of the search; 1 decodes greedily.
     max_new_tokens : int, default 64
         Longest output, in tokens.
-    metrics : sequence of Metric or str, default ("bleu", "chrf")
+    metrics : sequence of Metric, CorpusMetric or str, default ("bleu", "chrf")
         Quality scores.
     sample_size : int, default 400
         Sentences that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
@@ -61,7 +61,7 @@ class Translation(Seq2Seq):
     _: KW_ONLY
     source: str
     reference: str | Sequence[str]
-    metrics: Sequence[Metric | str] = ("bleu", "chrf")
+    metrics: Sequence[AnyMetric | str] = ("bleu", "chrf")
     sample_size: int = 400
 
     def samples(self, folder: Path) -> Samples:

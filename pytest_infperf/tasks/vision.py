@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
-from pytest_infperf.suite.task import ArrayCodec, Decoding, InputsCodec, Metric, Samples, Task
+from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, InputsCodec, Samples, Task
 from pytest_infperf.tasks.probabilities import best_classes, softmax
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ImageClassification(Task):
         suite's folder.
     labels : str
         IDX file whose entry i is the class of image i.
-    metrics : sequence of Metric or str, default ("accuracy",)
+    metrics : sequence of Metric, CorpusMetric or str, default ("accuracy",)
         Quality scores.
     sample_size : int, default 2000
         Images that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
@@ -59,7 +59,7 @@ class ImageClassification(Task):
     _: KW_ONLY
     images: str
     labels: str
-    metrics: Sequence[Metric | str] = ("accuracy",)
+    metrics: Sequence[AnyMetric | str] = ("accuracy",)
     sample_size: int = 2000
 
     @property

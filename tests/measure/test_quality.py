@@ -7,7 +7,27 @@ from typing import Any
 
 import pytest
 
-from pytest_infperf import F1, Accuracy, Bleu, Cer, ChrF, Wer
+from pytest_infperf import (
+    F1,
+    Accuracy,
+    Bleu,
+    Cer,
+    ChrF,
+    EntityF1,
+    ExactMatch,
+    F1Micro,
+    F1Samples,
+    Mae,
+    Mrr,
+    Ndcg,
+    Pearson,
+    Recall,
+    Rmse,
+    Rouge1,
+    Spearman,
+    TopK,
+    Wer,
+)
 from pytest_infperf.measure.quality import ScorableOutputs, Scoring
 from pytest_infperf.measure.throughput import SetRun
 
@@ -33,6 +53,49 @@ def test_no_metric_takes_them_for_an_answer(metric: Any) -> None:
         assert (value >= 100, best) == (True, 0)
     assert measured.not_finite.startswith("12 of 12 outputs are not finite")
     assert measured.baseline_not_finite == finite.not_finite == ""
+
+
+@pytest.mark.parametrize(
+    ("metric", "outputs", "references"),
+    [
+        (F1(), [["a"], ["b"]], [["a"], ["b"]]),
+        (F1Micro(), [["a"], ["b"], []], [["a"], ["b"], []]),
+        (F1Samples(), [["a"], [1], []], [["a"], [1], []]),
+        (ExactMatch(), ["a", ""], ["a", ["", "b"]]),
+        (Rouge1(), ["a b", "c"], ["a b", "c"]),
+        (TopK(), [["a", "b"], [2, 1]], ["b", 1]),
+        (Ndcg(), [["a"], [3]], [{"a": 2}, [3]]),
+        (Recall(), [["a"], [3]], [{"a": 2}, [3]]),
+        (Mrr(), [["a"], [3]], [{"a": 2}, [3]]),
+        (EntityF1(), [["B-PER"], ["O"]], [["B-PER"], ["O"]]),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_lists_that_are_not_there_are_wrong(
+    metric: Any, outputs: list[Any], references: list[Any]
+) -> None:
+    best = scoring(metric, references).quality(run(outputs), None)
+    worst = scoring(metric, references).quality(run([None] * len(outputs)), None)
+    assert best.measures[metric.name].value == pytest.approx(100)
+    assert worst.measures[metric.name].value == 0
+    assert worst.not_finite
+
+
+@pytest.mark.parametrize("metric", [Pearson(), Spearman(), Mae(), Rmse()])
+def test_a_number_that_is_not_there_leaves_no_score(metric: Any) -> None:
+    """No number is wrong by a definite amount."""
+    broken = run([1.0, None, 3.0, 4.0])
+    fine = run([1.0, 2.5, 2.0, 4.0])
+    judged = scoring(metric, [1.0, 2.0, 3.0, 4.0])
+    measured = judged.quality(broken, fine)
+    assert metric.name not in measured.measures
+    assert "is not defined: 1 of 4 outputs are not finite" in measured.undefined[metric.name]
+    assert measured.missing == measured.undefined
+    measured = judged.quality(fine, broken)
+    assert metric.name in measured.measures
+    assert not measured.differences
+    assert not measured.undefined
+    assert measured.missing[metric.name].startswith(f"the baseline: {metric.name} is not defined")
 
 
 @pytest.mark.parametrize(

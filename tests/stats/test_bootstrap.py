@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from scipy import special
 
 from pytest_infperf.stats import bootstrap, quantile
-from pytest_infperf.stats.bootstrap import interval, mean, paired_difference, ratio_of_sums
+from pytest_infperf.stats.bootstrap import (
+    SAMPLE_RESAMPLES,
+    bounds,
+    interval,
+    mean,
+    ratio_of_sums,
+    scores_of_samples,
+    scores_of_sums,
+)
 
 Array = NDArray[np.float64]
 
@@ -23,6 +31,15 @@ def share(totals: Array) -> float:
 
 def answers(right: NDArray[np.bool_]) -> Array:
     return np.column_stack([right, np.ones(len(right))]).astype(float)
+
+
+def paired_difference(
+    a: Array, b: Array, confidence: float, seed: int
+) -> tuple[float, float | None, float | None]:
+    """Return the difference of the scores of two systems, and its bounds."""
+    scores = scores_of_sums(a, share, seed) - scores_of_sums(b, share, seed)
+    difference = share(a.sum(axis=0)) - share(b.sum(axis=0))
+    return (difference, *bounds(scores, len(a), confidence))
 
 
 def test_interval_has_the_width_of_a_proportion() -> None:
@@ -63,7 +80,7 @@ def test_too_few_samples_have_no_bounds(samples: int) -> None:
 
 def test_a_system_does_not_differ_from_itself() -> None:
     right = np.random.default_rng(1).random(200) < 0.6
-    outcome = paired_difference(answers(right), answers(right), share, 0.99, seed=1)
+    outcome = paired_difference(answers(right), answers(right), 0.99, seed=1)
     assert outcome == (0.0, 0.0, 0.0)
 
 
@@ -72,7 +89,7 @@ def test_pairing_finds_a_difference_that_separate_intervals_hide() -> None:
     better = np.arange(1000) % 5 != 0
     worse = better.copy()
     worse[np.flatnonzero(better)[:20]] = False
-    difference, low, high = paired_difference(answers(worse), answers(better), share, 0.99, seed=3)
+    difference, low, high = paired_difference(answers(worse), answers(better), 0.99, seed=3)
     assert difference == pytest.approx(-0.02)
     assert low is not None
     assert high is not None
@@ -87,16 +104,35 @@ def test_pairing_finds_a_difference_that_separate_intervals_hide() -> None:
 def test_difference_changes_sign_with_the_order() -> None:
     rng = np.random.default_rng(4)
     a, b = answers(rng.random(300) < 0.7), answers(rng.random(300) < 0.6)
-    difference, low, high = paired_difference(a, b, share, 0.95, seed=5)
+    difference, low, high = paired_difference(a, b, 0.95, seed=5)
     assert low is not None
     assert high is not None
-    swapped = paired_difference(b, a, share, 0.95, seed=5)
+    swapped = paired_difference(b, a, 0.95, seed=5)
     assert swapped == pytest.approx((-difference, -high, -low))
 
 
-def test_systems_on_other_samples_are_refused() -> None:
-    with pytest.raises(ValueError, match="not the same samples"):
-        paired_difference(np.ones((3, 2)), np.ones((4, 2)), share, 0.99, seed=1)
+def test_resamples_of_samples_give_the_interval_of_resampled_sums() -> None:
+    right = np.arange(400) % 4 != 0
+    scores = scores_of_samples(lambda drawn: float(right[drawn].mean()), 400, seed=1)
+    assert scores.shape == (SAMPLE_RESAMPLES,)
+    expected = interval(answers(right), share, 0.99, seed=2, resamples=SAMPLE_RESAMPLES)
+    assert bounds(scores, 400, 0.99) == pytest.approx(expected, abs=0.01)
+
+
+def test_a_resample_without_a_score_lies_outside_both_bounds() -> None:
+    scores = np.linspace(0, 1, 2000)
+    low, high = bounds(scores, 500, 0.9)
+    assert (low, high) == (pytest.approx(0.05, abs=0.001), pytest.approx(0.95, abs=0.001))
+    scores[1000:1050] = np.nan
+    low, high = bounds(scores, 500, 0.9)
+    assert low == pytest.approx(0.05 - 0.025, abs=0.001)
+    assert high == pytest.approx(0.95 + 0.025, abs=0.001)
+
+
+def test_too_many_resamples_without_a_score_leave_no_bounds() -> None:
+    scores = np.linspace(0, 1, 2000)
+    scores[:200] = np.nan
+    assert bounds(scores, 500, 0.9) == (None, None)
 
 
 def test_equal_batches_have_one_rate() -> None:

@@ -26,7 +26,8 @@ def measure_quality(context: VariantContext, batch: int) -> Result:
         run.beside_baseline(context.variant_id)
         baseline = run.scored_set(run.baseline_id, batch)
     before, missing = _before(context, batch)
-    measured = replace(run.scoring.quality(outputs, baseline, before), missing=missing)
+    measured = run.scoring.quality(outputs, baseline, before)
+    measured = replace(measured, missing={**measured.missing, **missing})
     _enter_evidence(context, outputs)
     return context.result([measured], context.gates_of("quality"), batch)
 
@@ -43,14 +44,14 @@ def _before(context: VariantContext, batch: int) -> tuple[SetRun | None, dict[st
 
 
 def _enter_evidence(context: VariantContext, outputs: SetRun) -> None:
-    metrics, evidence = context.suite_run.configured.metrics, context.record.evidence
+    scoring, evidence = context.suite_run.scoring, context.record.evidence
     if outputs.shares:
         evidence.quality_shares = dict(outputs.shares)
-    evidence.quality_metric = metrics[0].name
-    if positions := sorted(context.suite_run.scoring.scorable(outputs).not_finite):
+    evidence.quality_metric = scoring.metrics[0].name
+    if positions := sorted(scoring.scorable(outputs).not_finite):
         evidence.not_finite_outputs = NotFiniteOutputs(
             len(positions),
             len(outputs.outputs),
             [outputs.numbers[position] for position in positions[:_NAMED_SAMPLES]],
         )
-    evidence.signatures = {metric.name: metric.signature() for metric in metrics}
+    evidence.signatures = {metric.name: scoring.signature(metric) for metric in scoring.metrics}

@@ -1,0 +1,89 @@
+"""Errors of real-valued outputs, in the unit of the references: their mean, or its square's root.
+
+The mean absolute error (MAE) counts all errors alike, the root mean squared error (RMSE) the large
+ones more [1]_. Lower is better.
+
+References
+----------
+.. [1] Willmott, C. J. and Matsuura, K. (2005). Advantages of the Mean Absolute Error (MAE) over the
+   Root Mean Square Error (RMSE) in Assessing Average Model Performance. Climate Research 30.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_infperf.metrics import values
+
+
+class Mae:
+    """Mean absolute error of outputs that are numbers, in the unit of the references.
+
+    Examples
+    --------
+    >>> from pytest_infperf import Mae
+    >>> Mae().score(Mae().statistics([1.0, 2.0], [1.0, 5.0]).sum(axis=0))
+    1.5
+    """
+
+    name = "mae"
+    unit = ""
+    higher_is_better = False
+
+    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+        """Return the absolute error and 1 of each sample, shape [samples, 2].
+
+        Raises
+        ------
+        UnusableSample
+            If an output or a reference is not a number.
+        """
+        errors = values.numbers(outputs, "output") - values.numbers(references, "reference")
+        return np.column_stack([np.abs(errors), np.ones(len(errors))])
+
+    def score(self, totals: NDArray[np.float64]) -> float:
+        """Return the mean error, from summed statistics of shape [2]."""
+        return float(totals[0] / totals[1])
+
+    def signature(self) -> str:
+        """Return the definition that scores must share to be compared."""
+        return "mean absolute error"
+
+
+class Rmse:
+    """Root mean squared error of outputs that are numbers, in the unit of the references.
+
+    Examples
+    --------
+    >>> from pytest_infperf import Rmse
+    >>> Rmse().score(Rmse().statistics([1.0, 2.0], [1.0, 2.0]).sum(axis=0))
+    0.0
+    """
+
+    name = "rmse"
+    unit = ""
+    higher_is_better = False
+
+    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+        """Return the squared error and 1 of each sample, shape [samples, 2].
+
+        Raises
+        ------
+        UnusableSample
+            If an output or a reference is not a number.
+        """
+        errors = values.numbers(outputs, "output") - values.numbers(references, "reference")
+        return np.column_stack([errors**2, np.ones(len(errors))])
+
+    def score(self, totals: NDArray[np.float64]) -> float:
+        """Return the root of the mean square, from summed statistics of shape [2]."""
+        return math.sqrt(totals[0] / totals[1])
+
+    def signature(self) -> str:
+        """Return the definition that scores must share to be compared."""
+        return "root of the mean squared error"

@@ -1,0 +1,113 @@
+"""ROUGE [1]_ as rouge-score computes it: F1 of what texts share, in points from 0 to 100.
+
+ROUGE-1 and ROUGE-2 compare words and pairs of words, ROUGE-L the longest common subsequence of
+words. A score is the mean over the samples.
+
+References
+----------
+.. [1] Lin, C.-Y. (2004). ROUGE: A Package for Automatic Evaluation of Summaries. ACL Workshop on
+   Text Summarization Branches Out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.metrics import values
+from pytest_infperf.suite.outputs import UnusableSample
+
+
+class Rouge:
+    """Mean F1 of ROUGE over the samples, from 0 to 100 points.
+
+    A sample may have several references, as a list, of which the best one counts.
+
+    Parameters
+    ----------
+    of : {"rouge1", "rouge2", "rougeL"}
+        What is compared, as rouge-score calls it; also the name of the measure.
+    stemmer : bool, default False
+        Whether suffixes of English words are cut off before they are compared.
+    """
+
+    unit = "points"
+    higher_is_better = True
+
+    def __init__(self, of: Literal["rouge1", "rouge2", "rougeL"], *, stemmer: bool = False) -> None:
+        self.name = of
+        self._stemmer = stemmer
+
+    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+        """Return F1 and 1 of each sample, shape [samples, 2].
+
+        Raises
+        ------
+        UserError
+            If rouge-score is not installed.
+        UnusableSample
+            If an output or a reference is not a text, or a reference has no word that rouge-score
+            knows: only letters from a to z and digits make words.
+        """
+        scorer = _import_scorer().RougeScorer([self.name], use_stemmer=self._stemmer)
+        scores = []
+        for position, (output, reference) in enumerate(zip(outputs, references, strict=True)):
+            text = values.text(position, output, "output")
+            alternatives = values.texts(position, reference)
+            _check_script(position, alternatives)
+            scores.append(scorer.score_multi(alternatives, text)[self.name].fmeasure)
+        return np.column_stack([scores, np.ones(len(scores))])
+
+    def score(self, totals: NDArray[np.float64]) -> float:
+        """Return the mean F1 in points, from summed statistics of shape [2]."""
+        return float(100 * totals[0] / totals[1])
+
+    def signature(self) -> str:
+        """Return the version of rouge-score, and its settings."""
+        from importlib.metadata import version
+
+        stemmer = "stemmer" if self._stemmer else "no stemmer"
+        return f"rouge-score {version('rouge-score')}, mean F1, {stemmer}"
+
+
+class Rouge1(Rouge):
+    """ROUGE-1: shared words."""
+
+    def __init__(self, *, stemmer: bool = False) -> None:
+        super().__init__("rouge1", stemmer=stemmer)
+
+
+class Rouge2(Rouge):
+    """ROUGE-2: shared pairs of words."""
+
+    def __init__(self, *, stemmer: bool = False) -> None:
+        super().__init__("rouge2", stemmer=stemmer)
+
+
+class RougeL(Rouge):
+    """ROUGE-L: the longest common subsequence of words."""
+
+    def __init__(self, *, stemmer: bool = False) -> None:
+        super().__init__("rougeL", stemmer=stemmer)
+
+
+def _check_script(position: int, texts: Sequence[str]) -> None:
+    for text in texts:
+        if any(map(str.isalnum, text)) and not any(c.isascii() and c.isalnum() for c in text):
+            raise UnusableSample(
+                position,
+                "its reference has no letter from a to z and no digit, and rouge-score takes no "
+                "others for words: use chrf for other scripts",
+            )
+
+
+def _import_scorer() -> Any:
+    try:
+        from rouge_score import rouge_scorer
+    except ImportError:
+        raise UserError('ROUGE needs rouge-score: pip install "pytest-infperf[text]"') from None
+    return rouge_scorer

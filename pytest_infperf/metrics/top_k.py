@@ -1,0 +1,71 @@
+"""Top-k accuracy: the share of references among the k best labels, in percentage points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.metrics import values
+from pytest_infperf.suite.outputs import UnusableSample
+
+
+class TopK:
+    """Share of references that are among the first k labels of the output, in points.
+
+    An output is a list of labels, the best first; a plain label is a list of one. A reference is a
+    label.
+
+    Parameters
+    ----------
+    k : int, default 5
+        The number of labels that count; the measure is called `top5_accuracy`.
+
+    Raises
+    ------
+    UserError
+        If `k` is less than 1.
+
+    Examples
+    --------
+    >>> from pytest_infperf import TopK
+    >>> TopK(2).name
+    'top2_accuracy'
+    >>> TopK(2).statistics([["cat", "dog"], "owl"], ["dog", "cat"])[:, 0].tolist()
+    [1.0, 0.0]
+    """
+
+    unit = "points"
+    higher_is_better = True
+
+    def __init__(self, k: int = 5) -> None:
+        if k < 1:
+            raise UserError(f"TopK({k}): k is at least 1")
+        self.name = f"top{k}_accuracy"
+        self._k = k
+
+    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+        """Return whether each reference is found (1 or 0), and 1, shape [samples, 2].
+
+        Raises
+        ------
+        UnusableSample
+            If an output is no list of labels, or a reference is not one label.
+        """
+        found = []
+        for position, (output, reference) in enumerate(zip(outputs, references, strict=True)):
+            if isinstance(reference, list | tuple | dict | set):
+                raise UnusableSample(position, f"its reference is {reference!r}, not one label")
+            found.append(reference in values.ranked(position, output)[: self._k])
+        return np.column_stack([np.array(found, dtype=np.float64), np.ones(len(found))])
+
+    def score(self, totals: NDArray[np.float64]) -> float:
+        """Return the share in points, from summed statistics of shape [2]."""
+        return float(100 * totals[0] / totals[1])
+
+    def signature(self) -> str:
+        """Return the definition that scores must share to be compared."""
+        return f"among the first {self._k}"
