@@ -124,14 +124,14 @@ class SuiteRun:
         return self.workers.worker(variant_id)
 
     def check_inputs(self, worker: VariantWorker) -> None:
-        """Check that a worker has the inputs whose references are here, if code makes them.
+        """Check that a worker has the inputs whose references are here.
 
         Raises
         ------
         UserError
             If it has others.
         """
-        if self.suite.task.data_from_code and worker.inputs_digest() != self._inputs_digest:
+        if worker.inputs_digest() != self._inputs_digest:
             raise UserError(
                 f"the data of the suite {self.suite.name} differs from process to process, so "
                 "outputs cannot be scored: let the function that makes it return the same inputs "

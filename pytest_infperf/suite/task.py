@@ -229,9 +229,6 @@ class Task(ABC):
     generates : bool
         Whether models answer token by token. Models of other tasks answer in one pass, and the
         task's codec is an `ArrayCodec`.
-    data_from_code : bool
-        Whether code of the user makes the samples. A run then checks that each worker has the same
-        inputs as the process that holds the references.
     auto_class : str or None
         The name of the Auto class of transformers that opens models of this task.
     """
@@ -240,7 +237,6 @@ class Task(ABC):
     sample_size: int
 
     generates: ClassVar[bool] = False
-    data_from_code: ClassVar[bool] = False
     auto_class: ClassVar[str | None] = None
 
     @property

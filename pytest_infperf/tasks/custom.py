@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite import functions
@@ -50,8 +50,6 @@ class Custom(Task):
     >>> Custom(data=data, metrics=["accuracy"]).samples(Path()).references
     ['good', 'bad']
     """
-
-    data_from_code: ClassVar[bool] = True
 
     _: KW_ONLY
     data: str | Sequence[Any]
