@@ -15,6 +15,12 @@ from .metrics.accuracy import Accuracy as Accuracy
 from .metrics.bleu import Bleu as Bleu
 from .metrics.chrf import ChrF as ChrF
 from .metrics.correlation import Pearson as Pearson, Spearman as Spearman
+from .metrics.cosine import (
+    Cosine as Cosine,
+    CosineMin as CosineMin,
+    CosineShare as CosineShare,
+    StsSpearman as StsSpearman,
+)
 from .metrics.entities import EntityF1 as EntityF1
 from .metrics.error_rate import Cer as Cer, Wer as Wer
 from .metrics.exact_match import ExactMatch as ExactMatch
@@ -52,6 +58,7 @@ from .tasks.classification import TextClassification as TextClassification
 from .tasks.custom import Custom as Custom
 from .tasks.data.hub import HubDataset as HubDataset
 from .tasks.echo import Echo as Echo
+from .tasks.embedding import Embedding as Embedding
 from .tasks.regression import TextRegression as TextRegression
 from .tasks.speech import SpeechRecognition as SpeechRecognition
 from .tasks.text_to_text import TextToText as TextToText

@@ -124,7 +124,7 @@ class Torch(Backend):
         module.to(self.device)
         threads = torch.get_num_threads()
         if not task.generates:
-            return TorchForward(module, task.decoding, threads, self.device)
+            return TorchForward(module, task, threads, self.device)
         if torch_padding.has_no_encoder(module.config):
             left = torch_padding.pads_left(artifact)
             return TorchContinue(module, task.decoding, threads, self.device, pads_left=left)
@@ -239,9 +239,10 @@ class TorchForward:
     includes all of its work.
     """
 
-    def __init__(self, module: Any, decoding: Decoding, threads: int, device: str) -> None:
+    def __init__(self, module: Any, task: Task, threads: int, device: str) -> None:
         self._module = module
-        self.decoding = decoding
+        self._answer = task.answer
+        self.decoding = task.decoding
         self.threads = threads
         self._device = device
         self._inputs = _input_names(module)
@@ -256,7 +257,7 @@ class TorchForward:
         }
         with torch.inference_mode():
             answer = self._module(**tensors)
-        return getattr(answer, "logits", answer).float().cpu().numpy()
+        return getattr(answer, self._answer, answer).float().cpu().numpy()
 
     def _tensor(self, values: Any) -> Any:
         import torch

@@ -102,6 +102,12 @@ class Scoring:
         """The names of the metrics."""
         return [metric.name for metric in self.metrics]
 
+    @property
+    def main_metric(self) -> str:
+        """The name of the first metric that every variant has, or else of the first one."""
+        own = [metric.name for metric in self.metrics if not is_of_baseline(metric)]
+        return next(iter(own), self.names[0])
+
     def scorable(self, run: SetRun) -> ScorableOutputs:
         """Return the outputs of a run as they are scored."""
         return ScorableOutputs.of(run.outputs, [self.references[i] for i in run.numbers])
@@ -119,7 +125,8 @@ class Scoring:
         run : SetRun
             The run of the variant.
         baseline : SetRun or None
-            The run of the baseline, for differences and agreement.
+            The run of the baseline, for differences, for agreement, and for metrics that score
+            outputs against those of the baseline.
         before : SetRun, optional
             The run of the same variant at the other revision, for the changes since then.
         """
@@ -133,6 +140,12 @@ class Scoring:
         missing: dict[str, str] = {}
         for metric in self.metrics:
             name, unit = metric.name, metric.unit
+            if is_of_baseline(metric):
+                if others[0]:
+                    score = self._score(metric, scored, run.numbers, others[0].outputs)
+                    low, high = self._bounds(score, n)
+                    measures[name] = Measure(score.value, unit, low, high, n)
+                continue
             score = self._score(metric, scored, run.numbers)
             if score.resamples is None:
                 undefined[name] = _why_undefined(name, scored)
@@ -150,7 +163,7 @@ class Scoring:
                 gaps = score.resamples - theirs.resamples
                 low, high = bootstrap.bounds(gaps, n, self.confidence)
                 results[name] = Measure(score.value - theirs.value, unit, low, high, n)
-        if baseline:
+        if baseline and not any(map(is_of_baseline, self.metrics)):
             pairs = zip(run.outputs, baseline.outputs, strict=True)
             same = sum(a == b for i, (a, b) in enumerate(pairs) if i not in scored.not_finite)
             low, high = clopper_pearson(same, n, self.confidence)
@@ -174,8 +187,21 @@ class Scoring:
             return metric.signature()
         return f"{metric.signature()}; interval of {bootstrap.SAMPLE_RESAMPLES:,} scored resamples"
 
-    def _score(self, metric: AnyMetric, scored: ScorableOutputs, numbers: Sequence[int]) -> _Score:
-        references = [self.references[i] for i in numbers]
+    def _bounds(self, score: _Score, n: int) -> tuple[float | None, float | None]:
+        if score.resamples is None:
+            return None, None
+        return bootstrap.bounds(score.resamples, n, self.confidence)
+
+    def _score(
+        self,
+        metric: AnyMetric,
+        scored: ScorableOutputs,
+        numbers: Sequence[int],
+        references: Sequence[Any] | None = None,
+    ) -> _Score:
+        """Return the score against references; by default those of the task."""
+        if references is None:
+            references = [self.references[i] for i in numbers]
         try:
             if _is_sum(metric):
                 return self._score_of_sums(metric, scored.outputs, references)
@@ -197,6 +223,8 @@ class Scoring:
     def _score_of_samples(
         self, metric: CorpusMetric, outputs: Sequence[Any], references: Sequence[Any]
     ) -> _Score:
+        if hasattr(metric, "reduced"):
+            outputs, references = metric.reduced(outputs, references)
         value = metric.score(outputs, references)
         if not math.isfinite(value):
             return _Score(value, None)
@@ -206,6 +234,11 @@ class Scoring:
             return metric.score([outputs[i] for i in indices], [references[i] for i in indices])
 
         return _Score(value, bootstrap.scores_of_samples(score, len(outputs), self.seed))
+
+
+def is_of_baseline(metric: AnyMetric) -> bool:
+    """Return whether a metric scores outputs against those of the baseline, not of the task."""
+    return getattr(metric, "of_baseline", False) is True
 
 
 def _is_sum(metric: AnyMetric) -> TypeGuard[Metric]:

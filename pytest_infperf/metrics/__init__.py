@@ -29,6 +29,10 @@ SHIPPED = {
     "ndcg": ("pytest_infperf.metrics.ranking", "Ndcg"),
     "recall_at_10": ("pytest_infperf.metrics.ranking", "Recall"),
     "mrr": ("pytest_infperf.metrics.ranking", "Mrr"),
+    "cosine": ("pytest_infperf.metrics.cosine", "Cosine"),
+    "cosine_min": ("pytest_infperf.metrics.cosine", "CosineMin"),
+    "cosine_share": ("pytest_infperf.metrics.cosine", "CosineShare"),
+    "sts_spearman": ("pytest_infperf.metrics.cosine", "StsSpearman"),
     "entity_f1": ("pytest_infperf.metrics.entities", "EntityF1"),
 }
 """Module and class of each metric by its name."""

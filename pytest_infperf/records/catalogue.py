@@ -150,11 +150,16 @@ def is_alike_on_any_host(name: str) -> bool:
     return base in _ALIKE_ON_ANY_HOST or base == GROWTH or is_quality(name)
 
 
-def quality_spec(name: str, unit: str, higher_is_better: bool) -> MeasureSpec:
+def quality_spec(
+    name: str, unit: str, higher_is_better: bool, *, of_baseline: bool = False
+) -> MeasureSpec:
     """Return the specification of a task's metric.
 
-    Limits can also be relative to the scores of the baseline and of the other revision.
+    Limits can also be relative to the scores of the baseline and of the other revision, unless the
+    metric scores outputs against those of the baseline (`of_baseline`).
     """
+    if of_baseline:
+        return MeasureSpec(name, unit, higher_is_better, "quality", needs="baseline")
     against: LimitRule = "max_drop" if higher_is_better else "max_rise"
     return MeasureSpec(
         name, unit, higher_is_better, "quality", ("min", "max", against, "max_regression")

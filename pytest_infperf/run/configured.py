@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pytest_infperf.measure.protocols import PROTOCOLS
+from pytest_infperf.measure.quality import is_of_baseline
 from pytest_infperf.metrics import metric
 from pytest_infperf.records.catalogue import Catalogue, Method, quality_spec
 from pytest_infperf.suite.backend import Backend
@@ -43,7 +44,10 @@ class ConfiguredSuite:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The measures of the suite."""
-        specs = (quality_spec(m.name, m.unit, m.higher_is_better) for m in self.metrics)
+        specs = (
+            quality_spec(m.name, m.unit, m.higher_is_better, of_baseline=is_of_baseline(m))
+            for m in self.metrics
+        )
         points: dict[str, Method] = dict.fromkeys(PROTOCOLS, "protocol")
         for sweep in self.suite.sweeps:
             points.update(dict.fromkeys(sweep.points, "sweep"))

@@ -81,7 +81,10 @@ class CorpusMetric(Protocol):
     """A quality score that is no function of sums over the samples, such as a rank correlation.
 
     Its interval is a bootstrap that computes the score of 2,000 resamples one by one, in which a
-    sample can be many times, so a score has to take less than about a millisecond.
+    sample can be many times, so a score has to take less than about a millisecond. A metric may
+    have a method `reduced(outputs, references)` that returns what `score` needs of each; it is
+    called once, before. A metric with `of_baseline = True`, of either kind, gets the outputs of the
+    baseline as references.
 
     Attributes
     ----------
@@ -231,6 +234,8 @@ class Task(ABC):
         task's codec is an `ArrayCodec`.
     auto_class : str or None
         The name of the Auto class of transformers that opens models of this task.
+    answer : str
+        The name of the model's output that is the result, of models that answer in one pass.
     """
 
     metrics: Sequence[AnyMetric | str]
@@ -238,6 +243,7 @@ class Task(ABC):
 
     generates: ClassVar[bool] = False
     auto_class: ClassVar[str | None] = None
+    answer: ClassVar[str] = "logits"
 
     @property
     @abstractmethod

@@ -125,6 +125,20 @@ class Scores(Strict):
     predictions: list[float]
 
 
+class Vectors(Strict):
+    predictions: list[list[float]]
+
+
+class TextToVector(Instances):
+    """Payload of texts and their vectors; of a pair, the first text is sent."""
+
+    request = Texts
+    response = Vectors
+
+    def instance(self, sample: Any) -> Any:
+        return sample if isinstance(sample, str) else sample[0]
+
+
 class TextToScore(Instances):
     request = Texts
     response = Scores

@@ -90,6 +90,7 @@ def _quality_columns(records: Sequence[Record]) -> list[Column]:
     return [
         Column("quality", f"{header} (diff.)", cells.quality(metric)),
         Column("quality change", f"{header} change", cells.quality_change(metric)),
+        *([Column("cosine", "cosine", cells.value_of("cosine"))] if metric != "cosine" else []),
     ]
 
 

@@ -35,6 +35,7 @@ SAVE_WIDTH: Sequence[tuple[Literal["shorten", "move"], str]] = (
     ("shorten", "verdict"),
     ("move", "p99"),
     ("move", "p50"),
+    ("move", "cosine"),
     ("move", "quality"),
     ("move", "quality change"),
     ("move", "regression"),

@@ -47,7 +47,7 @@ def _enter_evidence(context: VariantContext, outputs: SetRun) -> None:
     scoring, evidence = context.suite_run.scoring, context.record.evidence
     if outputs.shares:
         evidence.quality_shares = dict(outputs.shares)
-    evidence.quality_metric = scoring.metrics[0].name
+    evidence.quality_metric = scoring.main_metric
     if positions := sorted(scoring.scorable(outputs).not_finite):
         evidence.not_finite_outputs = NotFiniteOutputs(
             len(positions),

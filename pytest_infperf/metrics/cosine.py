@@ -1,0 +1,227 @@
+"""Cosines of vectors: how near they are to the baseline's, and how they order pairs of texts.
+
+References
+----------
+Cer et al. 2017, "SemEval-2017 Task 1: Semantic Textual Similarity", for the correlation with the
+scores of people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_infperf.metrics.correlation import Spearman
+from pytest_infperf.suite.outputs import UnusableSample, is_absent
+
+
+class Cosine:
+    """Mean cosine of the vectors and those of the baseline for the same samples.
+
+    Examples
+    --------
+    >>> from pytest_infperf import Cosine
+    >>> cosine = Cosine()
+    >>> cosine.score(cosine.statistics([[1.0, 0.0], [1.0, 1.0]], [[2.0, 0.0], [1.0, 1.0]]).sum(0))
+    1.0
+    """
+
+    name = "cosine"
+    unit = ""
+    higher_is_better = True
+    of_baseline: ClassVar[bool] = True
+
+    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+        """Return the cosine and 1 of each sample, shape [samples, 2].
+
+        Raises
+        ------
+        UnusableSample
+            If an output is no vector, or has another length than the baseline's.
+        """
+        cosines = to_baseline(outputs, references)
+        return np.column_stack([cosines, np.ones(len(cosines))])
+
+    def score(self, totals: NDArray[np.float64]) -> float:
+        """Return the mean cosine, from summed statistics of shape [2]."""
+        return float(totals[0] / totals[1])
+
+    def signature(self) -> str:
+        """Return the definition that scores must share to be compared."""
+        return "mean cosine to the baseline"
+
+
+class CosineMin:
+    """Smallest cosine of a vector and that of the baseline for the same sample.
+
+    Examples
+    --------
+    >>> from pytest_infperf import CosineMin
+    >>> lowest = CosineMin()
+    >>> lowest.score(*lowest.reduced([[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]))
+    0.0
+    """
+
+    name = "cosine_min"
+    unit = ""
+    higher_is_better = True
+    of_baseline: ClassVar[bool] = True
+
+    def reduced(
+        self, outputs: Sequence[Any], references: Sequence[Any]
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the cosine of each sample, twice.
+
+        Raises
+        ------
+        UnusableSample
+            If an output is no vector, or has another length than the baseline's.
+        """
+        cosines = to_baseline(outputs, references).tolist()
+        return cosines, cosines
+
+    def score(self, outputs: Sequence[Any], references: Sequence[Any]) -> float:
+        """Return the smallest of the cosines."""
+        return float(min(outputs))
+
+    def signature(self) -> str:
+        """Return the definition that scores must share to be compared."""
+        return "smallest cosine to the baseline"
+
+
+class CosineShare:
+    """Share of samples whose vector has at least a given cosine to the baseline's.
+
+    Parameters
+    ----------
+    bound : float, default 0.99
+        The cosine.
+
+    Examples
+    --------
+    >>> from pytest_infperf import CosineShare
+    >>> share = CosineShare(bound=0.5)
+    >>> share.score(share.statistics([[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]).sum(0))
+    0.5
+    """
+
+    name = "cosine_share"
+    unit = "fraction"
+    higher_is_better = True
+    of_baseline: ClassVar[bool] = True
+
+    def __init__(self, bound: float = 0.99) -> None:
+        self._bound = bound
+
+    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+        """Return whether the cosine reaches the bound, and 1, shape [samples, 2].
+
+        Raises
+        ------
+        UnusableSample
+            If an output is no vector, or has another length than the baseline's.
+        """
+        reaches = to_baseline(outputs, references) >= self._bound
+        return np.column_stack([reaches, np.ones(len(reaches))]).astype(np.float64)
+
+    def score(self, totals: NDArray[np.float64]) -> float:
+        """Return the share, from summed statistics of shape [2]."""
+        return float(totals[0] / totals[1])
+
+    def signature(self) -> str:
+        """Return the definition that scores must share to be compared."""
+        return f"share of cosines to the baseline of at least {self._bound}"
+
+
+class StsSpearman:
+    """Rank correlation of the cosines of pairs of vectors with the scores of the pairs.
+
+    Outputs are pairs of vectors, references numbers.
+
+    Examples
+    --------
+    >>> from pytest_infperf import StsSpearman
+    >>> near, far = [[1.0, 0.0], [1.0, 0.1]], [[1.0, 0.0], [0.0, 1.0]]
+    >>> between = [[1.0, 0.0], [1.0, 1.0]]
+    >>> similarity = StsSpearman()
+    >>> reduced = similarity.reduced([near, far, between], [5.0, 0.0, 2.0])
+    >>> round(similarity.score(*reduced), 3)
+    1.0
+    """
+
+    name = "sts_spearman"
+    unit = ""
+    higher_is_better = True
+
+    def reduced(
+        self, outputs: Sequence[Any], references: Sequence[Any]
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the cosine of each pair, and the references.
+
+        Raises
+        ------
+        UnusableSample
+            If an output is no pair of vectors.
+        """
+        cosines: list[Any] = []
+        for position, output in enumerate(outputs):
+            if is_absent(output):
+                cosines.append(output)
+            elif isinstance(output, list) and len(output) == 2:
+                cosines.append(_cosine(output[0], output[1], position))
+            else:
+                raise UnusableSample(position, "its output is no pair of vectors")
+        return cosines, references
+
+    def score(self, outputs: Sequence[Any], references: Sequence[Any]) -> float:
+        """Return the correlation of cosines and references, NaN where it is not defined.
+
+        Raises
+        ------
+        UnusableSample
+            If a reference is no number.
+        """
+        return Spearman().score(outputs, references)
+
+    def signature(self) -> str:
+        """Return the definition that scores must share to be compared."""
+        return f"cosines, {Spearman().signature()}"
+
+
+def to_baseline(outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+    """Return the cosine of each output to the baseline's; -1 for an output that is not finite.
+
+    Of pairs of vectors it is the smaller of both cosines.
+    """
+    cosines = [
+        -1.0 if is_absent(ours) or is_absent(theirs) else _nearness(ours, theirs, position)
+        for position, (ours, theirs) in enumerate(zip(outputs, references, strict=True))
+    ]
+    return np.array(cosines, np.float64)
+
+
+def _nearness(ours: Any, theirs: Any, position: int) -> float:
+    if isinstance(ours, list) and ours and isinstance(ours[0], list):
+        if not isinstance(theirs, list) or len(ours) != len(theirs):
+            raise UnusableSample(position, "the baseline's output has another number of vectors")
+        return min(_cosine(a, b, position) for a, b in zip(ours, theirs, strict=True))
+    return _cosine(ours, theirs, position)
+
+
+def _cosine(ours: Any, theirs: Any, position: int) -> float:
+    """Return the cosine of two vectors; 0 if one of them has no direction."""
+    try:
+        a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    except (TypeError, ValueError):
+        a = b = np.zeros(0)
+    if a.ndim != 1 or b.ndim != 1 or not a.size:
+        raise UnusableSample(position, "its output is no vector")
+    if a.shape != b.shape:
+        raise UnusableSample(
+            position, f"its output has {len(a)} numbers, and the other vector has {len(b)}"
+        )
+    length = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return min(1.0, float(a @ b) / length) if length else 0.0

@@ -1,0 +1,245 @@
+"""Embeddings of texts, by sentence-transformers' models and plain encoders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
+from pytest_infperf.tasks.data import Data, read
+from pytest_infperf.tasks.text_codec import TextCodec, text_of_words, texts_of
+
+if TYPE_CHECKING:
+    from pytest_infperf.suite.payload import Payload
+
+Pooling = Literal["mean", "cls", "max"]
+
+_MODULES = "modules.json"
+_POOLING_MODES: dict[str, Pooling] = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+}
+
+
+@dataclass(frozen=True)
+class Embedding(Task):
+    """Embedding of texts by encoders of transformers, with the pooling of sentence-transformers.
+
+    An output is the vector of a text, or the two vectors of a pair. In a folder of
+    sentence-transformers the pooling and the normalisation are those of its modules; a plain
+    encoder is pooled as `pooling` says. Requires ``pytest-infperf[torch]``.
+
+    Parameters
+    ----------
+    data : Data
+        The test data: a CSV, TSV, JSON, JSON Lines or Parquet file relative to the suite's folder,
+        a dataset of the hub, rows, or a function.
+    text : str, default "text"
+        The column with the text.
+    pair : str, optional
+        The column with a second text, for pairs whose similarity is known.
+    score : str, optional
+        The column with the similarity of a pair, on any scale; needs `pair`.
+    prefix : str, default ""
+        What is written before each text, such as "query: " for E5.
+    pooling : {"mean", "cls", "max"} or None, default None
+        How the vectors of tokens become one; None takes that of the model, or else the mean.
+    normalize : bool or None, default None
+        Whether vectors have length 1; None takes what the model does, or else False.
+    max_tokens : int or None, default None
+        Length at which texts are truncated, in tokens, special tokens included; None takes that of
+        the model, or else 512.
+    metrics : sequence of Metric, CorpusMetric or str, default ("cosine", "cosine_min")
+        Quality scores. "cosine", "cosine_min" and "cosine_share" compare vectors with those of the
+        baseline, "sts_spearman" the cosines of pairs with their scores.
+    sample_size : int, default 200
+        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+
+    Raises
+    ------
+    UserError
+        If `score` has no `pair`; if the data cannot be read or lacks a column or a cell (when the
+        samples are read); or if the model folder lacks a file or has a module that is not known
+        (when the codec is opened).
+
+    References
+    ----------
+    Reimers and Gurevych 2019, "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks".
+
+    Examples
+    --------
+    >>> from pytest_infperf import Embedding
+    >>> task = Embedding(
+    ...     data="sts.tsv", text="a", pair="b", score="similarity",
+    ...     metrics=("sts_spearman", "cosine"),
+    ... )
+    >>> task.decoding
+    {'prefix': ''}
+    """
+
+    auto_class: ClassVar[str | None] = "AutoModel"
+    answer: ClassVar[str] = "last_hidden_state"
+
+    _: KW_ONLY
+    data: Data
+    text: str = "text"
+    pair: str | None = None
+    score: str | None = None
+    prefix: str = ""
+    pooling: Pooling | None = None
+    normalize: bool | None = None
+    max_tokens: int | None = None
+    metrics: Sequence[AnyMetric | str] = ("cosine", "cosine_min")
+    sample_size: int = 200
+
+    def __post_init__(self) -> None:
+        if self.score and not self.pair:
+            raise UserError(
+                f"Embedding(score={self.score!r}) has no pair: name the column of the second text, "
+                "pair=..."
+            )
+
+    @property
+    def decoding(self) -> Decoding:
+        return {"prefix": self.prefix}
+
+    def samples(self, folder: Path) -> Samples:
+        columns = [name for name in (self.text, self.pair, self.score) if name]
+        table = read(self.data, folder, columns)
+        texts = texts_of(table, self.text, self.pair)
+        references = table.numbers(self.score) if self.score else [str(text) for text in texts]
+        return Samples(texts, references)
+
+    def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
+        """Join texts until they have `length` words, which the codec truncates to tokens."""
+        return text_of_words(inputs, number, length)
+
+    def codec(self, model: Path) -> ArrayCodec:
+        return EmbeddingCodec(model, self)
+
+    def payload(self, codec: Any) -> Payload:
+        from pytest_infperf.tasks.payloads import TextToVector
+
+        return TextToVector()
+
+
+class EmbeddingCodec(TextCodec):
+    """Codec from texts, or pairs of texts, to vectors.
+
+    Results are the hidden states of the tokens, shape [batch, tokens, size], or vectors that the
+    model pools itself, shape [batch, size]. A pair is two rows of the batch.
+
+    Parameters
+    ----------
+    model : Path
+        The model's folder.
+    task : Embedding
+        The task.
+
+    Raises
+    ------
+    UserError
+        As `TextCodec` does, and if the folder has a module of sentence-transformers that is not
+        known.
+    """
+
+    def __init__(self, model: Path, task: Embedding) -> None:
+        modules = dict(_modules(model))
+        pooling = modules.get("Pooling")
+        self._pooling: Pooling = task.pooling or (_pooling_of(pooling) if pooling else "mean")
+        normalizes = "Normalize" in modules if task.normalize is None else task.normalize
+        self._normalizes = normalizes
+        self._prefix = task.prefix
+        super().__init__(model, task.max_tokens or _max_tokens_of(model))
+
+    def encode(self, inputs: Sequence[Any], length: int | None = None) -> dict[str, Any]:
+        pairs = [[text] if isinstance(text, str) else list(text) for text in inputs]
+        texts = [self._prefix + text for pair in pairs for text in pair]
+        return {**super().encode(texts, length), "vectors": [len(pair) for pair in pairs]}
+
+    def decode(self, results: Any, features: Any) -> list[Any]:
+        import numpy as np
+
+        pooled = results if results.ndim == 2 else self._pooled(results, features["attention_mask"])
+        if self._normalizes:
+            lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
+            pooled = pooled / np.maximum(lengths, np.finfo(np.float32).tiny)
+        vectors = iter(pooled.tolist())
+        return [
+            next(vectors) if count == 1 else [next(vectors) for _ in range(count)]
+            for count in features["vectors"]
+        ]
+
+    def _pooled(self, hidden: Any, mask: Any) -> Any:
+        """Return one vector for each row, from those of the tokens that are no padding."""
+        import numpy as np
+
+        if self._pooling == "cls":
+            return hidden[:, 0]
+        weights = mask[:, :, None].astype(hidden.dtype)
+        if self._pooling == "max":
+            return np.where(weights > 0, hidden, -np.inf).max(axis=1)
+        return (hidden * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
+
+
+def _modules(model: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the modules of a folder of sentence-transformers by kind, with their folders."""
+    path = model / _MODULES
+    if not path.is_file():
+        return
+    try:
+        listed = [
+            (str(module["type"]).rpartition(".")[2], model / str(module["path"]))
+            for module in json.loads(path.read_text("utf-8"))
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is no list of sentence-transformers' modules ({error!r})"
+        ) from error
+    for kind, folder in listed:
+        if kind not in ("Transformer", "Pooling", "Normalize"):
+            raise UserError(
+                f"{path} has the module {kind}, which is not known: the vectors would be others. "
+                'Use Function("package.module:load") with sentence_transformers for this model'
+            )
+        if kind == "Transformer" and folder.resolve() != model.resolve():
+            raise UserError(
+                f"{path} has its encoder in {folder.name}: save the model with a newer version of "
+                "sentence-transformers, which writes it to the folder itself"
+            )
+        yield kind, folder
+
+
+def _pooling_of(folder: Path) -> Pooling:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text("utf-8"))
+        modes = [
+            name for name, value in config.items() if name.startswith("pooling_mode") and value
+        ]
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} is no configuration of a pooling ({error!r})") from error
+    if len(modes) != 1 or modes[0] not in _POOLING_MODES:
+        raise UserError(
+            f"{path} pools by {' and '.join(modes) or 'nothing'}: one of "
+            f"{', '.join(_POOLING_MODES)} can be used. Use Function with sentence_transformers"
+        )
+    return _POOLING_MODES[modes[0]]
+
+
+def _max_tokens_of(model: Path) -> int:
+    """Return the limit of sentence-transformers, or that of the encoder if it is below 512."""
+    for name, key in (
+        ("sentence_bert_config.json", "max_seq_length"),
+        ("config.json", "max_position_embeddings"),
+    ):
+        if (model / name).is_file():
+            limit = json.loads((model / name).read_text("utf-8")).get(key)
+            if isinstance(limit, int) and limit > 0:
+                return min(limit, 512)
+    return 512
