@@ -94,6 +94,13 @@ def test_the_function_of_the_docs_runs(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess(*LEFT_OUT, "--infperf").assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("text", [text for page, text in blocks("python") if page == "tasks.md"])
+def test_the_suites_of_the_docs_load(text: str) -> None:
+    names: dict[str, Any] = {}
+    exec(text, names)
+    assert names["suite"].baseline == "torch"
+
+
 def test_the_loads_of_the_docs_run(pytester: pytest.Pytester) -> None:
     suite, tests = [text for page, text in blocks("python") if page == "serving.md"]
     pytester.makeini("[pytest]")
