@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,47 @@ def test_a_column_that_cannot_be_found_is_named(
     shown = capsys.readouterr().err
     assert words in shown
     assert "there are text" in shown
+
+
+@pytest.mark.parametrize(("accuracy", "refused"), [(55.0, True), (60.0, True), (61.0, False)])
+def test_a_classifier_no_better_than_one_answer_is_refused(accuracy: float, refused: bool) -> None:
+    record = Record(
+        "mine",
+        "torch",
+        {"accuracy": Measure(accuracy, "points", accuracy - 9, accuracy + 9)},
+        evidence=Evidence(quality_metric="accuracy"),
+    )
+    drafted = replace(draft("torch"), chance=60.0)
+    with pytest.raises(UserError, match="one answer for all") if refused else nullcontext():
+        suite_section(drafted, [[record]], 0.02)
+
+
+def test_limits_of_plain_numbers_are_fine_enough() -> None:
+    record = Record(
+        "mine",
+        "torch",
+        {"sts_spearman": Measure(0.8312, "", 0.8004, 0.85)},
+        evidence=Evidence(
+            quality_metric="sts_spearman",
+            differences={"sts_spearman": Measure(-0.001, "", -0.0123, 0.01)},
+        ),
+    )
+    section = suite_section(draft("torch"), [[record]], 0.02)
+    assert section.gates["sts_spearman"] == {"min": 0.8, "max_drop": 0.013}
+
+
+def test_a_folder_of_sentence_transformers_gets_embeddings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "_set_limits", lambda *arguments: 0)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/modules.json").write_text("[]")
+    (tmp_path / "a.csv").write_text("id,question\n1,where is it\n2,who\n")
+    options = ["--model=model", "--data=a.csv", "--variants=torch", "--no-workflow"]
+    assert cli.main(["init", "mine", *options]) == 0
+    written = (tmp_path / "suites/mine/suite.py").read_text()
+    assert 'task=Embedding(data="../../a.csv", text="question")' in written
 
 
 def test_an_error_rate_gets_a_limit_from_above() -> None:

@@ -47,6 +47,8 @@ class TaskTemplate:
     """Keywords of the task that take a column of the file `data`; they are options too."""
     architectures: str = ""
     """How the names of the architectures of transformers for the task end."""
+    marker: str = ""
+    """File of a model's folder that shows the task, such as one of sentence-transformers."""
 
 
 TASKS: Mapping[str, TaskTemplate] = {
@@ -66,6 +68,14 @@ TASKS: Mapping[str, TaskTemplate] = {
         batch=8,
         columns=("text", "label"),
         architectures="ForSequenceClassification",
+    ),
+    "embedding": TaskTemplate(
+        "Embedding",
+        {"data": "CSV, TSV, JSON, JSON Lines or Parquet file with texts"},
+        ("torch", "torch-int8"),
+        batch=8,
+        columns=("text",),
+        marker="modules.json",
     ),
     "vision": TaskTemplate(
         "ImageClassification",

@@ -12,6 +12,7 @@ from pytest_infperf.tasks.data import read
 _KNOWN_NAMES: Mapping[str, Sequence[str]] = {
     "text": (
         "text", "sentence", "review", "content", "body", "message", "comment", "tweet", "title",
+        "question", "query",
         "transcription", "transcript", "normalized_text",
     ),
     "label": ("label", "labels", "class", "category", "target", "sentiment", "stars", "intent"),

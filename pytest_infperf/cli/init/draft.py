@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ from pytest_infperf.artifacts import models
 from pytest_infperf.cli.init.choices import TASKS, VARIANTS
 from pytest_infperf.cli.init.columns import choose
 from pytest_infperf.errors import UserError
+from pytest_infperf.suite.task import Samples, Task
 
 _DEFAULT_TASK = "translation"
 
@@ -37,6 +39,8 @@ class SuiteDraft:
     """Folder of the suite, relative to the project's root."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Columns of the data that the suite names, by the task's keywords."""
+    chance: float | None = None
+    """The accuracy in points of the answer that is right most often; None without labels."""
 
     @property
     def baseline(self) -> str:
@@ -67,7 +71,7 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
             raise UserError(f"--{keyword}: {root / path} does not exist")
     given = {keyword: getattr(arguments, keyword) for keyword in template.columns}
     columns = choose(data["data"], root, template.columns, given) if template.columns else {}
-    _check_data(task, {**data, **columns}, root)
+    samples = _read_samples(task, {**data, **columns}, root)
     is_folder = (root / model).is_dir()
     if not is_folder and not models.is_hub_id(model):
         raise UserError(
@@ -82,11 +86,15 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
         _variants(arguments.variants, task),
         folder,
         columns,
+        _chance(samples.references) if "label" in template.columns else None,
     )
 
 
 def _task_of(model: Path) -> str:
-    """Return the task of a model's architecture; translation if the folder does not tell."""
+    """Return the task of a model's folder; translation if it does not tell."""
+    for task, template in TASKS.items():
+        if template.marker and (model / template.marker).is_file():
+            return task
     try:
         config = json.loads((model / "config.json").read_text("utf-8"))
         architectures = [str(name) for name in config["architectures"]]
@@ -100,9 +108,15 @@ def _task_of(model: Path) -> str:
     return _DEFAULT_TASK
 
 
-def _check_data(task: str, keywords: Mapping[str, str], root: Path) -> None:
+def _read_samples(task: str, keywords: Mapping[str, str], root: Path) -> Samples:
     """Read the test data before any file is written; raise UserError if it cannot be used."""
-    getattr(pytest_infperf, TASKS[task].class_name)(**keywords).samples(root)
+    made: Task = getattr(pytest_infperf, TASKS[task].class_name)(**keywords)
+    return made.samples(root)
+
+
+def _chance(labels: Sequence[object]) -> float:
+    ((_, count),) = Counter(map(str, labels)).most_common(1)
+    return 100 * count / len(labels)
 
 
 def _variants(text: str | None, task: str) -> Sequence[str]:

@@ -31,7 +31,7 @@ def suite_section(
     """
     by_variant: dict[str, list[Gates]] = {}
     for record in (record for records in runs for record in records):
-        gates = _gates(record, is_baseline=record.variant == draft.baseline)
+        gates = _gates(record, draft)
         by_variant.setdefault(record.variant, []).append(gates)
     loosest = {variant: _loosest(gates) for variant, gates in by_variant.items()}
     common = dict(loosest.pop(draft.baseline))
@@ -43,8 +43,10 @@ def suite_section(
     )
 
 
-def _gates(record: Record, *, is_baseline: bool) -> Gates:
+def _gates(record: Record, draft: SuiteDraft) -> Gates:
     measures = record.measures
+    is_baseline = record.variant == draft.baseline
+    _refuse_chance(record, draft)
     gates: dict[str, dict[LimitRule, Bound]] = {}
     name = record.evidence.quality_metric or ""
     if quality := measures.get(name):
@@ -79,22 +81,35 @@ def _refuse_worthless(record: Record, name: str, score: Measure) -> None:
     )
 
 
+def _refuse_chance(record: Record, draft: SuiteDraft) -> None:
+    """Raise UserError if a classifier is no better than the answer that is right most often."""
+    accuracy = record.measures.get("accuracy")
+    if draft.chance is not None and accuracy and accuracy.value <= draft.chance:
+        raise UserError(
+            f"{variant_name(record)}: accuracy is {format_value(accuracy.value, accuracy.unit)}, "
+            f"and one answer for all samples is right in {draft.chance:.1f} of 100, so no limit "
+            "on it would mean anything. Check that the model was trained for these labels and that "
+            "id2label has them in the right order, then run init again with --force"
+        )
+
+
 def _quality_limits(
     score: Measure, difference: Measure | None, higher_is_better: bool
 ) -> dict[LimitRule, Bound]:
     """Return limits at the worse ends of the intervals of score and difference to the baseline."""
     limits: dict[LimitRule, Bound] = {}
+    digits, least = (1, 0.1) if score.unit == "points" else (3, 0.005)
     if higher_is_better:
-        lowest = _round_down(score.value if score.low is None else score.low, 1)
+        lowest = _round_down(score.value if score.low is None else score.low, digits)
         if lowest > 0 or score.unit != "points":  # 0 points are a limit that nothing can break
             limits["min"] = lowest
     else:
-        limits["max"] = _round_up(score.value if score.high is None else score.high, 1)
+        limits["max"] = _round_up(score.value if score.high is None else score.high, digits)
     if difference is not None:
         end = difference.low if higher_is_better else difference.high
         worst = difference.value if end is None else end
-        loss = _round_up(-worst if higher_is_better else worst, 1)
-        limits["max_drop" if higher_is_better else "max_rise"] = max(0.1, loss)
+        loss = _round_up(-worst if higher_is_better else worst, digits)
+        limits["max_drop" if higher_is_better else "max_rise"] = max(least, loss)
     return limits
 
 
