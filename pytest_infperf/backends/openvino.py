@@ -60,7 +60,7 @@ class OpenVino(Backend):
     _: KW_ONLY
     int8: bool = False
 
-    requires: ClassVar[tuple[str, ...]] = ("openvino", "onnx", "torch", "transformers")
+    requires: ClassVar[tuple[str, ...]] = ("openvino",)
     extra: ClassVar[str | None] = "openvino"
 
     @property

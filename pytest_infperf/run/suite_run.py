@@ -209,7 +209,9 @@ class SuiteRun:
     def _blueprint(self) -> Callable[[str], Blueprint]:
         def blueprint(variant_id: str) -> Blueprint:
             backend = self.suite.variant(variant_id)
-            model = models.locate(self.suite.model_of(backend), self.suite.folder)
+            model = models.locate(
+                self.suite.model_of(backend), self.suite.folder, backend.model_files
+            )
             return make_blueprint(self.suite, backend, model)
 
         return cache(blueprint)

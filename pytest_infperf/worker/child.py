@@ -138,6 +138,7 @@ def build(request: messages.Build) -> messages.Built:
         task=suite.task,
         data=Path(request.data),
         source=None if request.source is None else Path(request.source),
+        folder=suite.folder,
     )
     if material.source is None:  # else it was checked when the source was built
         suite.task.check(suite.task.samples(material.data), suite.task.codec(material.model))

@@ -28,7 +28,9 @@ def survey(request: messages.Survey) -> messages.Surveyed:
         if is_borrowed and name not in borrowed:
             borrowed.append(name)
         try:
-            model = models.locate(name, beside if is_borrowed else suite.folder)
+            model = models.locate(
+                name, beside if is_borrowed else suite.folder, backend.model_files
+            )
             blueprints[backend.variant_id] = make_blueprint(suite, backend, model).to_document()
         except UserError as error:
             unable[backend.variant_id] = str(error)

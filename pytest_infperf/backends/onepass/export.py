@@ -1,7 +1,4 @@
-"""Export of models that answer in one pass to ONNX, in float32.
-
-Optimum exports models of transformers; torch traces models that bring a modeling.py.
-"""
+"""Export of models that answer in one pass to ONNX, in float32, by tracing."""
 
 from __future__ import annotations
 
@@ -11,61 +8,52 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.backends import onnx_export
-from pytest_infperf.backends.torch_module import (
-    CLASSIFIER,
-    import_modeling,
-    import_transformers,
-    load_torch_module,
-)
-from pytest_infperf.backends.torch_padding import require_padding_token
-from pytest_infperf.errors import BuildError
+from pytest_infperf.backends.torch_module import input_names, load_torch_module
 from pytest_infperf.suite.backend import Material
 
 MODEL = "model.onnx"
-_OPTIMUM_TASKS = {CLASSIFIER: "text-classification"}
 
 
 def export(material: Material, folder: Path) -> None:
     """Write the float32 graph of the model and its configuration to `folder`.
 
-    Raises BuildError if the model has no modeling.py and optimum's export does not cover its task.
+    Raises BuildError if the model has no modeling.py and its task has no Auto class.
     """
+    import torch
+
+    module = load_torch_module(material.model, material.task.auto_class)
+    codec = material.codec()
+    inputs = material.task.samples(material.data).inputs
+    features = codec.encode([inputs[0], inputs[-1]])  # a batch of one becomes a constant
+    accepted = input_names(module)
+    axes = {name: axes for name, axes in codec.axes.items() if name in accepted}
     with onnx_export.without_tracer_warnings():
-        if import_modeling(material.model):
-            _export_by_tracing(material, folder)
-        else:
-            task = _optimum_task(material)
-            config = import_transformers().AutoConfig.from_pretrained(material.model)
-            require_padding_token(config, material.model)
-            onnx_export.export_with_optimum(material.model, folder, task)
+        onnx_export.export_by_tracing(
+            _answering(module, list(axes)),
+            [torch.from_numpy(features[name]) for name in axes],
+            folder / MODEL,
+            _dynamic_axes(axes),
+            {"logits": {0: "batch"}},
+        )
     config = material.model / "config.json"
     if config.is_file():
         (folder / config.name).write_bytes(config.read_bytes())
 
 
-def _optimum_task(material: Material) -> str:
-    task = _OPTIMUM_TASKS.get(material.task.auto_class or "")
-    if task is None:
-        raise BuildError(
-            f"{material.model} has no modeling.py, and the export by optimum covers "
-            f"{', '.join(_OPTIMUM_TASKS.values())}, not {type(material.task).__name__}: add a "
-            "modeling.py with a function load(folder)"
-        )
-    return task
-
-
-def _export_by_tracing(material: Material, folder: Path) -> None:
+def _answering(module: Any, names: Sequence[str]) -> Any:
+    """Return a module that takes its inputs in the order of `names`, and returns one tensor."""
     import torch
 
-    axes = material.codec().axes
-    (features,) = material.features(1)
-    onnx_export.export_by_tracing(
-        load_torch_module(material.model, material.task.auto_class),
-        [torch.from_numpy(features[name]) for name in axes],
-        folder / MODEL,
-        _dynamic_axes(axes),
-        {"answer": {0: "batch"}},
-    )
+    class Answering(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = module
+
+        def forward(self, *tensors: Any) -> Any:
+            answer = self.model(**dict(zip(names, tensors, strict=True)))
+            return getattr(answer, "logits", answer)
+
+    return Answering().eval()
 
 
 def _dynamic_axes(axes: Mapping[str, Sequence[str | int]]) -> dict[str, dict[int, str]]:
