@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice, permutations
 from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import BuildError
+from pytest_infperf.suite.backend import Material
 
 _FILE = "binding.json"
 _KINDS = {
@@ -77,6 +78,48 @@ class Binding:
         for name, dtype in self.casts.items():
             arrays[name] = arrays[name].astype(dtype)
         return arrays
+
+
+def bind_opened(
+    graph: Path,
+    material: Material,
+    *,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    output: str | None,
+    run: Callable[[str, dict[str, Any]], Any],
+) -> Binding:
+    """Return how the features of the task are the inputs of a graph, after trying it.
+
+    `run` returns the named output for arrays by the names of the inputs.
+
+    Raises BuildError if the inputs are not the features, or the output has no row for each sample.
+    """
+    codec = material.codec()
+    samples = material.task.samples(material.data).inputs
+    pair = codec.encode([samples[0], samples[-1]])
+    binding = Binding.of(
+        match_inputs(graph, inputs, codec.axes, pair), pair, choose_output(graph, outputs, output)
+    )
+    for count, features in ((2, pair), (1, codec.encode([samples[-1]]))):
+        try:
+            answer = run(binding.output, binding.feed(features))
+        except Exception as error:
+            raise BuildError(
+                f"{graph} cannot run a query of {count} samples: {first_line(error)}"
+            ) from error
+        if not answer.shape or answer.shape[0] != count:
+            raise BuildError(
+                f"{graph}: the output {binding.output} has the shape {list(answer.shape)} for "
+                f"{count} samples, and needs a row per sample: name another output with "
+                "output=..., or export the graph with a dynamic batch axis"
+            )
+    return binding
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error of a runtime, whose others are its stack."""
+    return str(error).strip().partition("\n")[0]
 
 
 def match_inputs(

@@ -116,11 +116,7 @@ class Onnx(Backend):
     extra: ClassVar[str | None] = "onnx"
 
     def __post_init__(self) -> None:
-        if self.output is not None and self.file is None:
-            raise UserError(
-                f"Onnx(output={self.output!r}): output names an output of file=..., which is not "
-                "given"
-            )
+        onnx_file.require_file_of(self)
 
     @property
     def default_id(self) -> str:

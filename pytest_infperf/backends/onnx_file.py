@@ -8,13 +8,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_infperf.backends.binding import Binding, Tensor, choose_output, match_inputs
+from pytest_infperf.backends.binding import Binding, Tensor, bind_opened, first_line
 from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.repository import lfs
 from pytest_infperf.suite.backend import Material
 
 _LARGEST_GRAPH_BYTES = 2**31 - 1
 """The limit of protobuf for a graph with its data in one file."""
+
+
+def require_file_of(backend: Any) -> None:
+    """Check that a backend which names an output also names a file.
+
+    Raises UserError if not.
+    """
+    if backend.output is not None and backend.file is None:
+        raise UserError(
+            f"{type(backend).__name__}(output={backend.output!r}): output names an output of "
+            "file=..., which is not given"
+        )
 
 
 def data_files(path: Path) -> list[Path]:
@@ -60,32 +72,17 @@ def copy_as_one_file(path: Path, target: Path) -> None:
 def bind(path: Path, material: Material, output: str | None) -> Binding:
     """Return how the features of the task are the inputs of a graph, after trying it.
 
-    Raises BuildError if the runtime cannot open the graph, its inputs are not the features, or its
-    output has no row for each sample.
+    Raises BuildError if the runtime cannot open the graph, and what `bind_opened` raises.
     """
     session = _open(path)
-    codec = material.codec()
-    samples = material.task.samples(material.data).inputs
-    pair = codec.encode([samples[0], samples[-1]])
-    binding = Binding.of(
-        match_inputs(path, _described(session.get_inputs()), codec.axes, pair),
-        pair,
-        choose_output(path, _described(session.get_outputs()), output),
+    return bind_opened(
+        path,
+        material,
+        inputs=_described(session.get_inputs()),
+        outputs=_described(session.get_outputs()),
+        output=output,
+        run=lambda name, arrays: session.run([name], arrays)[0],
     )
-    for count, features in ((2, pair), (1, codec.encode([samples[-1]]))):
-        try:
-            (answer,) = session.run([binding.output], binding.feed(features))
-        except Exception as error:
-            raise BuildError(
-                f"{path} cannot run a query of {count} samples: {_first_line(error)}"
-            ) from error
-        if not answer.shape or answer.shape[0] != count:
-            raise BuildError(
-                f"{path}: the output {binding.output} has the shape {list(answer.shape)} for "
-                f"{count} samples, and needs a row per sample: name another output with "
-                "output=..., or export the graph with a dynamic batch axis"
-            )
-    return binding
 
 
 def _read(path: Path) -> Any:
@@ -136,7 +133,7 @@ def _open(path: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise BuildError(_cannot_open(path, _first_line(error))) from error
+        raise BuildError(_cannot_open(path, first_line(error))) from error
 
 
 def _cannot_open(path: Path, reason: str) -> str:
@@ -156,10 +153,6 @@ def _cannot_open(path: Path, reason: str) -> str:
             f"{newest[1]}: save it with a lower ir_version, or upgrade onnxruntime"
         )
     return f"{runtime} cannot open {path} (opset {opset}): {reason}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def _described(values: Sequence[Any]) -> list[Tensor]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from pytest_infperf import BuildError, Onnx, Suite, Translation, UserError
+from pytest_infperf import BuildError, Onnx, OpenVino, Suite, Translation, UserError
 from pytest_infperf.artifacts.blueprint import make_blueprint
-from pytest_infperf.suite.backend import Material
+from pytest_infperf.backends.openvino import without_telemetry
+from pytest_infperf.suite.backend import Backend, Material
 from pytest_infperf.suite.task import Decoding, Samples, Task
 
 np = pytest.importorskip("numpy")
@@ -113,14 +114,14 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def built(backend: Onnx, model: Path, task: Task | None = None) -> tuple[Path, dict[str, Any]]:
+def built(backend: Backend, model: Path, task: Task | None = None) -> tuple[Path, dict[str, Any]]:
     folder = model.parent / "artifact"
     folder.mkdir()
     material = Material(model, task or Sums(), model.parent, folder=model.parent)
     return folder, backend.build(material, folder)
 
 
-def answers(backend: Onnx, model: Path, task: Task | None = None) -> list[Any]:
+def answers(backend: Backend, model: Path, task: Task | None = None) -> list[Any]:
     task = task or Sums()
     folder, _ = built(backend, model, task)
     codec: Any = task.codec(model)
@@ -128,7 +129,7 @@ def answers(backend: Onnx, model: Path, task: Task | None = None) -> list[Any]:
     return list(codec.decode(backend.load(folder, task, 1).infer(features), features))
 
 
-def refusal(backend: Onnx, model: Path, task: Task | None = None) -> str:
+def refusal(backend: Backend, model: Path, task: Task | None = None) -> str:
     with pytest.raises(BuildError) as caught:
         built(backend, model, task)
     return str(caught.value)
@@ -240,9 +241,10 @@ def test_an_output_without_a_row_for_each_sample(model: Path) -> None:
     assert "the output pooled has the shape [] for 2 samples" in message
 
 
-def test_an_output_needs_a_file() -> None:
+@pytest.mark.parametrize("kind", [Onnx, OpenVino])
+def test_an_output_needs_a_file(kind: Any) -> None:
     with pytest.raises(UserError, match="output names an output of file"):
-        Onnx(output="logits")
+        kind(output="logits")
 
 
 def test_a_task_that_generates_is_refused(model: Path) -> None:
@@ -341,3 +343,39 @@ def test_a_changed_file_is_built_again(model: Path) -> None:
 def test_a_file_needs_neither_torch_nor_transformers() -> None:
     assert Onnx(file="model.onnx").built_from() is None
     assert Onnx.requires == ("onnx", "onnxruntime")
+
+
+@pytest.fixture
+def openvino() -> Any:
+    with without_telemetry():
+        return pytest.importorskip("openvino")
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml"])
+def test_openvino_runs_a_file(model: Path, suffix: str, openvino: Any) -> None:
+    path = write_graph(model / "model.onnx", [("ids", "INT32", FREE), MASK], ("scores", "pooled"))
+    if suffix == ".xml":
+        with without_telemetry():
+            openvino.save_model(openvino.convert_model(path), model / "model.xml")
+    backend = OpenVino(file=f"model{suffix}", output="scores")
+    assert len(backend.files(model, model.parent)) == {".onnx": 1, ".xml": 2}[suffix]
+    assert answers(backend, model) == EXPECTED
+
+
+@pytest.mark.usefixtures("openvino")
+def test_openvino_refuses_what_it_cannot_run(model: Path) -> None:
+    write_graph(model / "model.onnx", [("input_ids", "INT64", (1, "n")), MASK])
+    assert "[1, ?] has a fixed batch" in refusal(OpenVino(file="model.onnx"), model)
+    (model.parent / "artifact").rmdir()
+    (model / "model.xml").write_text("<net")
+    (model / "model.bin").touch()
+    assert f"cannot open {model / 'model.xml'}" in refusal(OpenVino(file="model.xml"), model)
+
+
+def test_openvino_needs_the_weights_of_a_file(model: Path) -> None:
+    (model / "model.xml").touch()
+    with pytest.raises(UserError, match=r"model\.bin is neither in the model's folder"):
+        OpenVino(file="model.xml").files(model, model.parent)
+    (model / "model.tflite").touch()
+    with pytest.raises(UserError, match=r"name the \.xml of a model in OpenVINO's format"):
+        OpenVino(file="model.tflite").files(model, model.parent)
