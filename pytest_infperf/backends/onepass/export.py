@@ -8,33 +8,44 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.backends import onnx_export
+from pytest_infperf.backends.binding import first_line
 from pytest_infperf.backends.torch_module import input_names, load_torch_module
+from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Material
 
 MODEL = "model.onnx"
+_TOLERANCE = 1e-3
+"""Of an answer and of the largest one: rounding is far below it."""
 
 
 def export(material: Material, folder: Path) -> None:
     """Write the float32 graph of the model and its configuration to `folder`.
 
-    Raises BuildError if the model has no modeling.py and its task has no Auto class.
+    Raises BuildError if the model has no modeling.py and its task has no Auto class, or if the
+    graph does not answer as the model does.
     """
     import torch
 
     module = load_torch_module(material.model, material.task.auto_class)
     codec = material.codec()
     inputs = material.task.samples(material.data).inputs
-    features = codec.encode([inputs[0], inputs[-1]])  # a batch of one becomes a constant
     accepted = input_names(module)
     axes = {name: axes for name, axes in codec.axes.items() if name in accepted}
+    answering = _answering(module, list(axes))
+    # A batch of one would become a constant of the graph.
+    traced, *others = [
+        {name: features[name] for name in axes}
+        for features in map(codec.encode, ([inputs[0], inputs[-1]], [inputs[0]], [inputs[-1]]))
+    ]
     with onnx_export.without_tracer_warnings():
         onnx_export.export_by_tracing(
-            _answering(module, list(axes)),
-            [torch.from_numpy(features[name]) for name in axes],
+            answering,
+            [torch.from_numpy(array) for array in traced.values()],
             folder / MODEL,
             _dynamic_axes(axes),
             {"logits": {0: "batch"}},
         )
+    _require_equal_answers(answering, folder / MODEL, others, material.model)
     config = material.model / "config.json"
     if config.is_file():
         (folder / config.name).write_bytes(config.read_bytes())
@@ -54,6 +65,38 @@ def _answering(module: Any, names: Sequence[str]) -> Any:
             return getattr(answer, "logits", answer)
 
     return Answering().eval()
+
+
+def _require_equal_answers(
+    module: Any, graph: Path, queries: Sequence[Mapping[str, Any]], model: Path
+) -> None:
+    """Check what tracing cannot follow: branches on values, and sizes that it took for constant."""
+    import numpy as np
+    import onnxruntime
+    import torch
+
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    names = {value.name for value in session.get_inputs()}
+    for query in queries:
+        with torch.inference_mode():
+            expected = module(*map(torch.from_numpy, query.values())).numpy()
+        try:
+            (answer,) = session.run(None, {name: query[name] for name in names})
+            close = answer.shape == expected.shape and np.allclose(
+                answer, expected, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(expected).max()
+            )
+        except Exception as error:  # the runtime has a class for each of its errors
+            raise BuildError(_differs(model, first_line(error))) from error
+        if not close and np.isfinite(expected).all():
+            raise BuildError(_differs(model, "the values differ"))
+
+
+def _differs(model: Path, reason: str) -> str:
+    return (
+        f"the graph that torch traces of {model.name} does not answer as the model does, because "
+        f"its code depends on the values or sizes of its input ({reason}): write it without such "
+        "branches, or export it yourself and name the graph with file=..."
+    )
 
 
 def _dynamic_axes(axes: Mapping[str, Sequence[str | int]]) -> dict[str, dict[int, str]]:
