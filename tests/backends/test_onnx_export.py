@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_infperf import BuildError, Onnx
+from pytest_infperf import BuildError, Onnx, Translation, UserError
 from pytest_infperf.backends.onnx import OnnxExport
 from pytest_infperf.suite.backend import Material
 from tests.backends.test_onnx_file import EXPECTED, ROWS, Sums
@@ -83,3 +83,18 @@ def test_a_classifier_is_exported_without_optimum(
 
 class Classified(Sums):
     auto_class = "AutoModelForSequenceClassification"
+
+
+def test_only_a_model_that_generates_needs_optimum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Translation(source="source", reference="reference")
+    assert (Onnx().extra_for(task), Onnx().extra_for(Sums())) == ("optimum", "onnx")
+    monkeypatch.setitem(sys.modules, "optimum.exporters.onnx", None)
+    model = tmp_path / "marian"
+    model.mkdir()
+    (model / "config.json").write_text('{"is_encoder_decoder": true}')
+    with pytest.raises(
+        UserError, match=r"marian, which generates text, .* .pytest-infperf\[optimum\]"
+    ):
+        OnnxExport().build(Material(model, task, tmp_path), tmp_path)

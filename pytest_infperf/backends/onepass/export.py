@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_infperf.backends import onnx_export
 from pytest_infperf.backends.binding import first_line
-from pytest_infperf.backends.torch_module import input_names, load_torch_module
+from pytest_infperf.backends.torch_module import import_transformers, input_names, load_torch_module
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Material
 
@@ -27,6 +27,7 @@ def export(material: Material, folder: Path) -> None:
     import torch
 
     module = load_torch_module(material.model, material.task.auto_class)
+    _choose_attention(module)
     codec = material.codec()
     inputs = material.task.samples(material.data).inputs
     accepted = input_names(module)
@@ -49,6 +50,17 @@ def export(material: Material, folder: Path) -> None:
     config = material.model / "config.json"
     if config.is_file():
         (folder / config.name).write_bytes(config.read_bytes())
+
+
+def _choose_attention(module: Any) -> None:
+    """Choose the attention whose graph ONNX Runtime's transformer optimiser recognises.
+
+    It knows the mask of the default (sdpa) of transformers 4 and that of `eager` of transformers 5,
+    for all encoders of the BERT family.
+    """
+    choose = getattr(module, "set_attn_implementation", None)
+    if choose and int(import_transformers().__version__.partition(".")[0]) >= 5:
+        choose("eager")
 
 
 def _answering(module: Any, names: Sequence[str]) -> Any:
