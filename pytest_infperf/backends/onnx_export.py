@@ -1,4 +1,4 @@
-"""Export to ONNX in float32: by tracing, or by optimum for models of transformers that generate."""
+"""Export to ONNX in float32: by tracing, or by optimum for what torch cannot trace."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def export_with_optimum(model: Path, folder: Path, task: str) -> None:
         from optimum.exporters.onnx import main_export
     except ImportError as error:
         raise UserError(
-            f"the ONNX graph of {model.name}, which generates text, is exported by optimum-onnx, "
-            f'which cannot be imported ({error}): pip install "pytest-infperf[optimum]" (it needs '
-            "transformers below 4.58), or choose CTranslate2() or Torch()"
+            f"the ONNX graph of {model.name} is exported by optimum-onnx, which cannot be imported "
+            f'({error}): pip install "pytest-infperf[optimum]" (it needs transformers below 4.58), '
+            "or choose another backend"
         ) from error
 
     main_export(

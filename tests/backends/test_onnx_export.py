@@ -81,6 +81,20 @@ def test_a_classifier_is_exported_without_optimum(
     assert evidence["fused_operators"]["Attention"] == 1
 
 
+def test_a_classifier_without_an_encoder_is_exported(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    if int(transformers.__version__.partition(".")[0]) < 5:
+        pytest.importorskip("optimum.exporters.onnx")
+    config = transformers.GPT2Config(
+        vocab_size=30, n_positions=20, n_embd=8, n_layer=1, n_head=2, pad_token_id=9
+    )
+    model, source = tmp_path / "model", tmp_path / "export"
+    transformers.GPT2ForSequenceClassification(config).save_pretrained(model)
+    source.mkdir()
+    OnnxExport().build(Material(model, Classified(), tmp_path), source)
+    assert (source / "model.onnx").is_file()
+
+
 class Classified(Sums):
     auto_class = "AutoModelForSequenceClassification"
 
@@ -95,6 +109,6 @@ def test_only_a_model_that_generates_needs_optimum(
     model.mkdir()
     (model / "config.json").write_text('{"is_encoder_decoder": true}')
     with pytest.raises(
-        UserError, match=r"marian, which generates text, .* .pytest-infperf\[optimum\]"
+        UserError, match=r"marian is exported by optimum-onnx, .* .pytest-infperf\[optimum\]"
     ):
         OnnxExport().build(Material(model, task, tmp_path), tmp_path)

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_infperf import BuildError, Onnx, OpenVino, Suite, Translation, UserError
 from pytest_infperf.artifacts.blueprint import make_blueprint
+from pytest_infperf.backends import onnx_file
 from pytest_infperf.backends.openvino import without_telemetry
 from pytest_infperf.suite.backend import Backend, Material
 from pytest_infperf.suite.task import Decoding, Samples, Task
@@ -379,3 +380,31 @@ def test_openvino_needs_the_weights_of_a_file(model: Path) -> None:
     (model / "model.tflite").touch()
     with pytest.raises(UserError, match=r"name the \.xml of a model in OpenVINO's format"):
         OpenVino(file="model.tflite").files(model, model.parent)
+
+
+def test_an_ir_version_that_the_runtime_does_not_know(model: Path) -> None:
+    path = write_graph(model / "model.onnx")
+    proto = onnx.load(path)
+    proto.ir_version = 99
+    path.write_bytes(proto.SerializeToString())
+    message = refusal(Onnx(file="model.onnx"), model)
+    assert f"{path} has IR version 99, and ONNX Runtime" in message
+    assert "save it with a lower ir_version, or upgrade onnxruntime" in message
+
+
+def test_a_graph_that_is_too_large_to_be_fused(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_graph(model / "model.onnx")
+    monkeypatch.setattr(onnx_file, "_LARGEST_GRAPH_BYTES", 10)
+    assert "larger than 2 GB" in refusal(Onnx(file="model.onnx", fused=True), model)
+
+
+def test_external_data_outside_the_folder_of_its_graph(model: Path) -> None:
+    path = write_graph(model / "model.onnx", external="model.onnx_data")
+    proto = onnx.load(path, load_external_data=False)
+    for entry in proto.graph.initializer[0].external_data:
+        if entry.key == "location":
+            entry.value = "../model.onnx_data"
+    path.write_bytes(proto.SerializeToString())
+    assert "external data in ../model.onnx_data, outside its folder" in missing("model.onnx", model)

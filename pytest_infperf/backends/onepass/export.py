@@ -1,4 +1,7 @@
-"""Export of models that answer in one pass to ONNX, in float32, by tracing."""
+"""Export of models that answer in one pass to ONNX, in float32.
+
+Torch traces them; optimum exports classifiers that it cannot trace.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,13 @@ from typing import Any
 
 from pytest_infperf.backends import onnx_export
 from pytest_infperf.backends.binding import first_line
-from pytest_infperf.backends.torch_module import import_transformers, input_names, load_torch_module
+from pytest_infperf.backends.torch_module import (
+    CLASSIFIER,
+    import_modeling,
+    import_transformers,
+    input_names,
+    load_torch_module,
+)
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Material
 
@@ -21,8 +30,8 @@ _TOLERANCE = 1e-3
 def export(material: Material, folder: Path) -> None:
     """Write the float32 graph of the model and its configuration to `folder`.
 
-    Raises BuildError if the model has no modeling.py and its task has no Auto class, or if the
-    graph does not answer as the model does.
+    Raises BuildError if the model has no modeling.py and its task has no Auto class, cannot be
+    traced, or if the graph does not answer as the model does.
     """
     import torch
 
@@ -39,13 +48,22 @@ def export(material: Material, folder: Path) -> None:
         for features in map(codec.encode, ([inputs[0], inputs[-1]], [inputs[0]], [inputs[-1]]))
     ]
     with onnx_export.without_tracer_warnings():
-        onnx_export.export_by_tracing(
-            answering,
-            [torch.from_numpy(array) for array in traced.values()],
-            folder / MODEL,
-            _dynamic_axes(axes),
-            {"logits": {0: "batch"}},
-        )
+        try:
+            onnx_export.export_by_tracing(
+                answering,
+                [torch.from_numpy(array) for array in traced.values()],
+                folder / MODEL,
+                _dynamic_axes(axes),
+                {"logits": {0: "batch"}},
+            )
+        except Exception as error:  # those of the model's code and of the exporter
+            if material.task.auto_class != CLASSIFIER or import_modeling(material.model):
+                raise BuildError(
+                    f"torch cannot trace {material.model.name}: {first_line(error)}. Export it "
+                    "yourself and name the graph with file=..."
+                ) from error
+            # Tracing cannot follow the causal masks of transformers 4, which optimum replaces.
+            onnx_export.export_with_optimum(material.model, folder, "text-classification")
     _require_equal_answers(answering, folder / MODEL, others, material.model)
     config = material.model / "config.json"
     if config.is_file():
