@@ -34,7 +34,7 @@ ROOMS: dict[str, str] = {
     "gates": "errors records stats thresholds",
     "report": "cost errors history host records serving",
     "serving.deploy": "cost errors serving",
-    "backends": "artifacts errors host suite",
+    "backends": "artifacts errors host repository suite",
     "worker": "artifacts errors host metrics repository suite",
     "measure": "errors records stats suite worker",
     "run": (

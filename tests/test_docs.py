@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 from unittest.mock import Mock
@@ -12,9 +13,11 @@ from unittest.mock import Mock
 import pytest
 
 from pytest_infperf import options, thresholds
+from pytest_infperf.backends import onepass
 from pytest_infperf.metrics import SHIPPED, metric
 from pytest_infperf.records.catalogue import UNDER_LOAD, Catalogue, Method, quality_spec
 from pytest_infperf.run.configured import ConfiguredSuite
+from pytest_infperf.suite.backend import Material
 from pytest_infperf.suite.discovery import suite_beside
 from pytest_infperf.thresholds import SuiteFacts
 from tests.other_plugins import LEFT_OUT
@@ -69,8 +72,30 @@ def test_the_readme_shows_a_part_of_the_shipped_suite() -> None:
     assert set(shown.variants) < set(shipped.variants)
 
 
-def test_the_backend_of_the_docs_runs(pytester: pytest.Pytester) -> None:
+def test_the_graph_of_the_docs_runs(pytester: pytest.Pytester) -> None:
+    for library in ("torch", "onnxruntime", "openvino"):
+        if find_spec(library) is None:
+            pytest.skip(f"needs {library}")
     *_, text = [text for page, text in blocks("python") if page == "extending.md"]
+    names: dict[str, Any] = {}
+    exec(text, names)
+    shipped = ROOT / "suites" / "vision"
+    pytester.makeini("[pytest]")
+    folder = pytester.mkdir("digits")
+    (folder / "export").mkdir()
+    suite = names["suite"]
+    onepass.export(Material(shipped / suite.model, suite.task, shipped), folder / "export")
+    for part in ("data", "models"):
+        (folder / part).symlink_to(shipped / part)
+    (folder / "suite.py").write_text(text)
+    (folder / "test_it.py").write_text(
+        "def test_quality(variant):\n    variant.quality(batch=100).check()\n"
+    )
+    pytester.runpytest_subprocess(*LEFT_OUT, "--infperf").assert_outcomes(passed=4)
+
+
+def test_the_backend_of_the_docs_runs(pytester: pytest.Pytester) -> None:
+    _, _, text, _ = [text for page, text in blocks("python") if page == "extending.md"]
     pytester.makeini("[pytest]")
     pytester.mkdir("shouting")
     (pytester.path / "shouting" / "model").mkdir()
@@ -83,7 +108,7 @@ def test_the_backend_of_the_docs_runs(pytester: pytest.Pytester) -> None:
 
 def test_the_function_of_the_docs_runs(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]")
-    code, suite, _ = [text for page, text in blocks("python") if page == "extending.md"]
+    code, suite, *_ = [text for page, text in blocks("python") if page == "extending.md"]
     for text in (code, suite):
         path = pytester.path / text.partition("\n")[0].removeprefix("# ")
         path.parent.mkdir()

@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -64,12 +65,15 @@ class Blueprint:
 def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Blueprint:
     """Return the blueprint of a variant, `model` being the folder of its model's files, if any.
 
-    Raises UserError if a distribution that the backend needs is not installed.
+    Raises UserError if a distribution or a file that the backend needs is missing.
     """
     source_backend = backend.built_from()
     source = make_blueprint(suite, source_backend, model) if source_backend else None
     facts = {
         "model": None if model is None else _model_digest(model),
+        "files": [file_digest(path) for path in backend.files(model, suite.folder)]
+        if model
+        else [],
         "recipe": backend.recipe(),
         "decoding": dict(suite.task.decoding),
         "source": source.key if source else None,
@@ -93,9 +97,9 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Bluepr
 
 
 def installed_versions(backend: type[Backend]) -> dict[str, str]:
-    """Return the version of each distribution that a backend requires.
+    """Return the version of each distribution that a backend requires, or has as an option.
 
-    Raises UserError if one is not installed.
+    Raises UserError if a required one is not installed.
     """
     versions = {}
     for name in backend.requires:
@@ -106,6 +110,9 @@ def installed_versions(backend: type[Backend]) -> dict[str, str]:
             raise UserError(
                 f"{backend.__name__} needs {name}, which is not installed: pip install {package}"
             ) from None
+    for name in backend.optional:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
     return versions
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
@@ -14,26 +15,54 @@ _HUB_ID = re.compile(rf"(?P<repository>(?:{_NAME}/)?{_NAME})(?:@(?P<revision>[\w
 _WEIGHTS_OF_OTHER_FRAMEWORKS = ("tf_*", "rust_*", "flax_*", "onnx/*", "openvino/*", "*.md")
 
 _NO_PART_OF_A_MODEL = ("*.md", "LICENSE*", "NOTICE*", "Thumbs.db", "desktop.ini")
+_LISTED = 10
 _WEIGHT_SUFFIXES = frozenset(
     {".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".ot", ".onnx", ".gguf"}
 )
 
 
-def locate(model: str, folder: Path) -> Path:
+def locate(model: str, folder: Path, files: Sequence[str] = ()) -> Path:
     """Return the model's folder: one relative to `folder`, or a snapshot from the hub or its cache.
 
-    A hub id is `owner/name` or `name`, or `name@revision` with a branch, a tag or a commit.
+    `files` are names in the snapshot that are fetched too, unless they are in `folder`. A hub id is
+    `owner/name` or `name`, or `name@revision` with a branch, a tag or a commit.
 
     Raises UserError if neither exists, or if the folder has pointers of Git LFS in the place of
     files; the message says what to do.
     """
     local = folder / model
-    found = local.resolve() if local.is_dir() else _snapshot(model, folder)
+    found = local.resolve() if local.is_dir() else _snapshot(model, folder, files)
     if pointer := _missing_from_lfs(found):
         raise UserError(
             f"{lfs.fetch_it(found / pointer)}, or download the model with `hf download`"
         )
     return found
+
+
+def find_file(name: str, model: Path, folder: Path) -> Path:
+    """Return a file of the model's folder or, if it has none of that name, of the suite's.
+
+    Raises UserError if both lack it, or have a pointer of Git LFS in its place.
+    """
+    for path in (model / name, folder / name):
+        if lfs.is_pointer(path):
+            raise UserError(lfs.fetch_it(path))
+        if path.is_file():
+            return path
+    suffix = Path(name).suffix or ".onnx"
+    found = (path for top in (model, folder) for path in sorted(top.rglob(f"*{suffix}")))
+    there = [
+        str(path.relative_to(model if path.is_relative_to(model) else folder))
+        for path in dict.fromkeys(found)
+    ]
+    listed = ", ".join(there[:_LISTED]) + (", ..." if len(there) > _LISTED else "")
+    message = (
+        f"{name} is neither in the model's folder {model} nor in the suite's folder {folder}, "
+        f"where the {suffix} files are {listed or 'none'}: correct the name"
+    )
+    if commit := hub_commit(model):
+        message += f", or run `hf download {_hub_name(model)} {name} --revision {commit}`"
+    raise UserError(message)
 
 
 def is_hub_id(model: str) -> bool:
@@ -51,15 +80,27 @@ def files_of(model: Path) -> list[Path]:
     """Return the files that a model consists of, in order.
 
     Hidden files and folders, such as the metadata that downloaders leave (`.cache`) and those of
-    git, macOS and editors, are not part of it; neither are documentation and licences.
+    git, macOS and editors, are not part of it; neither are documentation and licences, nor, in a
+    snapshot from the hub, what is not fetched by default.
     """
     paths = (path for path in sorted(model.rglob("*")) if path.is_file())
-    return [path for path in paths if not _is_beside_the_model(path.relative_to(model))]
+    files = [path for path in paths if not _is_beside_the_model(path.relative_to(model))]
+    if hub_commit(model):
+        return [path for path in files if not _is_for_another_framework(path.relative_to(model))]
+    return files
 
 
 def _is_beside_the_model(path: Path) -> bool:
     hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
     return hidden or any(fnmatchcase(path.name, pattern) for pattern in _NO_PART_OF_A_MODEL)
+
+
+def _is_for_another_framework(path: Path) -> bool:
+    return any(fnmatchcase(path.as_posix(), name) for name in _WEIGHTS_OF_OTHER_FRAMEWORKS)
+
+
+def _hub_name(snapshot: Path) -> str:
+    return snapshot.parents[1].name.removeprefix("models--").replace("--", "/")
 
 
 def _missing_from_lfs(model: Path) -> Path | None:
@@ -79,10 +120,10 @@ def _missing_from_lfs(model: Path) -> Path | None:
     return next(iter(needed), None)
 
 
-def _snapshot(model: str, folder: Path) -> Path:
+def _snapshot(model: str, folder: Path, files: Sequence[str]) -> Path:
     """Return the snapshot of a hub id. Raises UserError if it is in neither the hub nor its cache.
 
-    `folder` is that of the suite, in which the model could have been.
+    `folder` is that of the suite, in which the model could have been. `files` are fetched too.
     """
     local = folder / model
     matched = _HUB_ID.fullmatch(model)
@@ -108,13 +149,18 @@ def _snapshot(model: str, folder: Path) -> Path:
         ) from error
     missing = f"cannot get the model {model!r}: the folder {local} does not exist"
     try:
-        return Path(
+        snapshot = Path(
             snapshot_download(
                 repository,
                 revision=revision,
                 ignore_patterns=list(_WEIGHTS_OF_OTHER_FRAMEWORKS),
             )
         )
+        for name in files:
+            if not (snapshot / name).exists() and not (folder / name).exists():
+                beside = [name, f"{name}[._]*", str(PurePosixPath(name).with_suffix(".bin"))]
+                snapshot_download(repository, revision=revision, allow_patterns=beside)
+        return snapshot
     except RevisionNotFoundError as error:
         raise UserError(f"{missing}, and {repository} on the hub has no {revision!r}") from error
     except RepositoryNotFoundError as error:

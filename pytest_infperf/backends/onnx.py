@@ -13,21 +13,22 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pytest_infperf.backends import int8, onepass, seq2seq
+from pytest_infperf.artifacts.models import find_file
+from pytest_infperf.backends import int8, onepass, onnx_file, seq2seq
+from pytest_infperf.backends.binding import Binding
 from pytest_infperf.backends.first_token import first_token
-from pytest_infperf.errors import BuildError
+from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
-
-_REQUIRES = ("onnx", "onnxruntime", "optimum", "optimum-onnx", "torch", "transformers")
 
 
 @dataclass(frozen=True)
 class OnnxExport(Backend):
     """The float32 export that `Onnx` and `OpenVino` variants are built from."""
 
-    requires: ClassVar[tuple[str, ...]] = _REQUIRES
-    extra: ClassVar[str | None] = "optimum"
+    requires: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime", "torch", "transformers")
+    optional: ClassVar[tuple[str, ...]] = ("optimum", "optimum-onnx")
+    extra: ClassVar[str | None] = "onnx"
 
     @property
     def default_id(self) -> str:
@@ -46,16 +47,25 @@ class OnnxExport(Backend):
 
 @dataclass(frozen=True)
 class Onnx(Backend):
-    """ONNX Runtime on the CPU, on a graph that this package exports, fuses and quantises.
+    """ONNX Runtime on the CPU, on a graph that this package exports or that `file` names.
 
-    All variants of a model start from one float32 export: by optimum for models of transformers, by
-    tracing for a model folder with a `modeling.py`. A model that generates text becomes one graph
-    with its decoding loop inside, greedy or with beams, which generates the tokens of transformers'
-    `generate`. The evidence counts the fused operators and names the quantisation. Requires the
-    extra ``pytest-infperf[optimum]``.
+    All variants of a model without `file` start from one float32 export, which torch traces. A
+    model that generates text becomes one graph with its decoding loop inside, greedy or with beams,
+    which generates the tokens of transformers' `generate`. The evidence counts the fused operators
+    and names the quantisation. Requires the extra ``pytest-infperf[onnx]``, or
+    ``pytest-infperf[optimum]`` where a model of transformers generates text.
 
     Parameters
     ----------
+    file : str, optional
+        A graph that was exported elsewhere, such as ``"onnx/model.onnx"``: a path in the model's
+        folder or, if there is none, in the suite's. A file of a hub id is fetched. External data is
+        used with it. The graph's inputs are matched with what the task's codec makes, by name and
+        then by shape and type, and cast between integer or floating-point types. For tasks whose
+        models answer in one pass. None exports the model.
+    output : str, optional
+        The output of `file` that answers; None takes the only one, or the
+        one that is usual for the task, such as `logits`.
     fused : bool, default False
         Whether operators are fused: encoders of the BERT family by ONNX Runtime's transformer
         optimiser, a MarianMT model by a graph that is rebuilt from fused operators, any other model
@@ -66,7 +76,8 @@ class Onnx(Backend):
         format with a scale per channel; it is for models that answer in one pass. The range is
         reduced to 7 bits on x86 without int8 dot products.
     model, id, threads, cpus
-        As in `Backend`; the id defaults to ``"onnx"`` with ``-fused`` and ``-int8`` appended.
+        As in `Backend`; the id defaults to ``"onnx"`` with ``-file``, ``-fused`` and ``-int8``
+        appended.
         With ``threads=None``, ONNX Runtime uses the physical cores.
 
     Raises
@@ -74,9 +85,12 @@ class Onnx(Backend):
     BuildError
         If the model cannot be exported, ``fused=True`` fuses no operator, ``int8="static"`` meets a
         task that generates text, or the model's generation settings include one that the graph does
-        not implement. Raised when the artifact is built.
+        not implement; if `file` meets a task that generates text, ONNX Runtime cannot run it, its
+        inputs are not what the codec makes or have a fixed size, or its output is not known. Raised
+        when the artifact is built.
     UserError
-        If a required distribution is not installed.
+        If a required distribution is not installed, `file` does not exist or is no ONNX graph, or
+        `output` is given without `file`.
 
     References
     ----------
@@ -90,34 +104,89 @@ class Onnx(Backend):
     >>> from pytest_infperf import Onnx
     >>> Onnx(fused=True, int8="dynamic").variant_id
     'onnx-fused-int8'
+    >>> Onnx(file="export/model.onnx", id="ours").variant_id
+    'ours'
     """
 
     _: KW_ONLY
+    file: str | None = None
+    output: str | None = None
     fused: bool = False
     int8: Literal["dynamic", "static"] | None = None
 
-    requires: ClassVar[tuple[str, ...]] = _REQUIRES
-    extra: ClassVar[str | None] = "optimum"
+    requires: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime")
+    extra: ClassVar[str | None] = "onnx"
+
+    def __post_init__(self) -> None:
+        onnx_file.require_file_of(self)
 
     @property
     def default_id(self) -> str:
-        return "onnx" + ("-fused" if self.fused else "") + ("-int8" if self.int8 else "")
+        parts = {"-file": self.file, "-fused": self.fused, "-int8": self.int8}
+        return "onnx" + "".join(suffix for suffix, chosen in parts.items() if chosen)
+
+    def extra_for(self, task: Task) -> str | None:
+        return "optimum" if task.generates else self.extra
+
+    @property
+    def model_files(self) -> tuple[str, ...]:
+        return (self.file,) if self.file else ()
+
+    def files(self, model: Path, folder: Path) -> list[Path]:
+        if not self.file:
+            return []
+        path = find_file(self.file, model, folder)
+        return [path, *onnx_file.data_files(path)]
 
     @property
     def calibrates(self) -> bool:
         return self.int8 == "static"
 
     def built_from(self) -> Backend | None:
-        return OnnxExport()
+        return None if self.file else OnnxExport()
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
+        if self.file:
+            return self._build_from_file(material, self.file, folder)
         assert material.source
         if material.task.generates:
             return self._build_generating(material, material.source, folder)
-        evidence: dict[str, Any] = {}
         for path in material.source.iterdir():
-            if path.name.startswith(_MODEL) or path.name == "config.json":
+            if path.name.startswith(_MODEL) or path.name == _CONFIG:
                 shutil.copy(path, folder)
+        return self._optimise(material, folder)
+
+    def _build_from_file(self, material: Material, file: str, folder: Path) -> dict[str, Any]:
+        if material.task.generates:
+            raise BuildError(
+                f"Onnx(file={file!r}) is for models that answer in one pass, and this task "
+                "generates text, which needs a decoding loop: remove file, and Onnx() exports "
+                f"{material.model.name} with it"
+            )
+        path = find_file(file, material.model, material.folder or material.data)
+        onnx_file.bind(path, material, self.output).write(folder)
+        if not (self.fused or self.int8):
+            onnx_file.copy(path, folder / _MODEL)
+            return {}
+        onnx_file.copy_as_one_file(path, folder / _MODEL)
+        if (material.model / _CONFIG).is_file():
+            shutil.copy(material.model / _CONFIG, folder)
+        if self.int8 and (present := onepass.int8_operators(folder)):
+            raise BuildError(
+                f"{path} is quantised already ({', '.join(present)}): remove int8={self.int8!r}"
+            )
+        try:
+            return self._optimise(material, folder)
+        except UserError:
+            raise
+        except Exception as error:
+            raise BuildError(
+                f"{self.default_id} cannot be made of {path}: {error!r}. Remove fused or int8, or "
+                "export the graph in float32 and without optimisations"
+            ) from error
+
+    def _optimise(self, material: Material, folder: Path) -> dict[str, Any]:
+        evidence: dict[str, Any] = {}
         if self.fused:
             evidence["fused_operators"] = self._require_fusions(onepass.fuse(folder), material)
         if self.int8 == "dynamic":
@@ -151,12 +220,11 @@ class Onnx(Backend):
         (folder / _SETTINGS).write_text(json.dumps(settings))
         return evidence
 
-    @staticmethod
-    def _require_fusions(fused: dict[str, int], material: Material) -> dict[str, int]:
+    def _require_fusions(self, fused: dict[str, int], material: Material) -> dict[str, int]:
         if not any(fused.values()):
             raise BuildError(
-                f"no operator of {material.model.name} could be fused: ONNX Runtime's optimiser "
-                "knows no pattern in the graph. Remove fused=True"
+                f"no operator of {self.file or material.model.name} could be fused: ONNX Runtime's "
+                "optimiser knows no pattern in the graph, or it is fused already. Remove fused=True"
             )
         return fused
 
@@ -170,7 +238,10 @@ class Onnx(Backend):
             artifact / _MODEL, options, providers=["CPUExecutionProvider"]
         )
         if not task.generates:
-            return OnnxForward(session, task.decoding, threads)
+            inputs = [value.name for value in session.get_inputs()]
+            outputs = [value.name for value in session.get_outputs()]
+            binding = Binding.read(artifact, inputs, outputs)
+            return OnnxForward(session, binding, task.decoding, threads)
         settings = json.loads((artifact / _SETTINGS).read_text())
         return OnnxGenerate(session, settings["pad_id"], settings["decoding"], threads)
 
@@ -181,6 +252,7 @@ class Onnx(Backend):
 
 
 _MODEL = onepass.MODEL
+_CONFIG = "config.json"
 _SETTINGS = "decoding.json"
 
 
@@ -209,17 +281,19 @@ class OnnxGenerate:
 
 
 class OnnxForward:
-    """Runner of one forward pass: maps arrays by name to the first output of the graph."""
+    """Runner of one forward pass: maps arrays by name to one output of the graph."""
 
-    def __init__(self, session: Any, decoding: Decoding, threads: int | None) -> None:
+    def __init__(
+        self, session: Any, binding: Binding, decoding: Decoding, threads: int | None
+    ) -> None:
         self._session = session
-        self._names = [value.name for value in session.get_inputs()]
-        self._answer = [session.get_outputs()[0].name]
+        self._binding = binding
+        self._answer = [binding.output]
         self.decoding = decoding
         self.threads = threads or _default_threads()
 
     def infer(self, features: Mapping[str, Any]) -> Any:
-        (answer,) = self._session.run(self._answer, {name: features[name] for name in self._names})
+        (answer,) = self._session.run(self._answer, self._binding.feed(features))
         return answer
 
 

@@ -1,4 +1,4 @@
-"""Export to ONNX in float32: by optimum for models of transformers, by tracing for all others."""
+"""Export to ONNX in float32: by tracing, or by optimum for what torch cannot trace."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from pytest_infperf.errors import UserError
 
 Axes = Mapping[str, Mapping[int, str]]
 """Names of the axes whose size varies between queries, by input or output and by axis number."""
@@ -25,9 +27,18 @@ def without_tracer_warnings() -> Iterator[None]:
 def export_with_optimum(model: Path, folder: Path, task: str) -> None:
     """Write the graphs and files that optimum exports from a model to `folder`.
 
-    `task` is optimum's name of a task, for example "text-classification".
+    `task` is optimum's name of a task, for example "text2text-generation-with-past".
+
+    Raises UserError if optimum-onnx is not installed.
     """
-    from optimum.exporters.onnx import main_export
+    try:
+        from optimum.exporters.onnx import main_export
+    except ImportError as error:
+        raise UserError(
+            f"the ONNX graph of {model.name} is exported by optimum-onnx, which cannot be imported "
+            f'({error}): pip install "pytest-infperf[optimum]" (it needs transformers below 4.58), '
+            "or choose another backend"
+        ) from error
 
     main_export(
         str(model),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar
 
-from pytest_infperf.backends import int8, onepass
+from pytest_infperf.artifacts.models import find_file
+from pytest_infperf.backends import int8, onepass, onnx_file
+from pytest_infperf.backends.binding import Binding, Tensor, bind_opened, first_line
 from pytest_infperf.backends.onnx import OnnxExport
 from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Runner
@@ -24,26 +26,36 @@ _ENVIRONMENT_LOCK = Lock()
 class OpenVino(Backend):
     """OpenVINO on the CPU, in float32 or int8, for models that answer in one pass.
 
-    Building converts the float32 ONNX export of the model to OpenVINO's format. Loading compiles it
+    Building converts the float32 ONNX export of the model, or `file`, to OpenVINO's format. Loading
+    compiles it
     with the performance hint LATENCY; without `int8` it computes in float32 also on CPUs whose
     default is bfloat16. Requires the extra ``pytest-infperf[openvino]``. OpenVINO's usage reports
     are switched off.
 
     Parameters
     ----------
+    file : str, optional
+        A graph that was exported elsewhere: ``model.xml`` with its ``model.bin``, or an ONNX graph.
+        It is found and matched with the task as in `Onnx`. None exports the model.
+    output : str, optional
+        The output of `file` that answers; None takes the only one, or the one that is usual for
+        the task, such as `logits`.
     int8 : bool, default False
         Whether weights and activations are quantised to int8 by NNCF: channel alignment, ranges by
         minimum and maximum and fast bias correction, calibrated on 200 samples.
     model, id, threads, cpus
-        As in `Backend`; the id defaults to ``"openvino"`` or ``"openvino-int8"``. With
-        ``threads=None``, OpenVINO chooses their number.
+        As in `Backend`; the id defaults to ``"openvino"`` with ``-file`` and ``-int8`` appended.
+        With ``threads=None``, OpenVINO chooses their number.
 
     Raises
     ------
     BuildError
-        If the task generates text. Raised when the artifact is built.
+        If the task generates text, OpenVINO cannot open `file`, its inputs are not what the task's
+        codec makes or have a fixed size, or its output is not known. Raised when the artifact is
+        built.
     UserError
-        If a required distribution is not installed; for `int8` also if nncf is not.
+        If a required distribution is not installed, for `int8` also if nncf is not; if `file` does
+        not exist or has another format; or if `output` is given without `file`.
 
     References
     ----------
@@ -58,24 +70,45 @@ class OpenVino(Backend):
     """
 
     _: KW_ONLY
+    file: str | None = None
+    output: str | None = None
     int8: bool = False
 
-    requires: ClassVar[tuple[str, ...]] = ("openvino", "onnx", "torch", "transformers")
+    requires: ClassVar[tuple[str, ...]] = ("openvino", "onnx")
     extra: ClassVar[str | None] = "openvino"
+
+    def __post_init__(self) -> None:
+        onnx_file.require_file_of(self)
 
     @property
     def default_id(self) -> str:
-        return "openvino-int8" if self.int8 else "openvino"
+        return "openvino" + ("-file" if self.file else "") + ("-int8" if self.int8 else "")
+
+    @property
+    def model_files(self) -> tuple[str, ...]:
+        return (self.file,) if self.file else ()
+
+    def files(self, model: Path, folder: Path) -> list[Path]:
+        if not self.file:
+            return []
+        path = find_file(self.file, model, folder)
+        if path.suffix == ".onnx":
+            return [path, *onnx_file.data_files(path)]
+        if path.suffix != ".xml":
+            raise UserError(
+                f"OpenVino(file={self.file!r}): name the .xml of a model in OpenVINO's format, or "
+                "an .onnx file"
+            )
+        return [path, find_file(path.with_suffix(".bin").name, path.parent, folder)]
 
     @property
     def calibrates(self) -> bool:
         return self.int8
 
     def built_from(self) -> Backend | None:
-        return OnnxExport()
+        return None if self.file else OnnxExport()
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
-        assert material.source
         if material.task.generates:
             raise BuildError(
                 f"OpenVino cannot run {material.model.name}: it runs models that answer in one "
@@ -84,10 +117,18 @@ class OpenVino(Backend):
         with without_telemetry():
             import openvino
 
-            model = openvino.convert_model(material.source / onepass.MODEL)
+            if self.file:
+                path = find_file(self.file, material.model, material.folder or material.data)
+                model = _open(path)
+                binding = _bind(path, model, material, self.output)
+                binding.write(folder)
+            else:
+                assert material.source
+                model = openvino.convert_model(material.source / onepass.MODEL)
+                binding = _own_binding(folder, model)
             evidence: dict[str, Any] = {}
             if self.int8:
-                model, evidence = _quantize(model, material)
+                model, evidence = _quantize(model, binding, material)
         openvino.save_model(model, folder / _MODEL, compress_to_fp16=False)
         return evidence
 
@@ -100,7 +141,7 @@ class OpenVino(Backend):
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
         compiled = openvino.Core().compile_model(artifact / _MODEL, "CPU", settings)
-        return OpenVinoForward(compiled, task.decoding)
+        return OpenVinoForward(compiled, _own_binding(artifact, compiled), task.decoding)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
         return int8.doubts() if self.int8 else []
@@ -128,38 +169,88 @@ def without_telemetry() -> Iterator[None]:
                 os.environ["CI"] = before
 
 
-def _quantize(model: Any, material: Material) -> tuple[Any, dict[str, Any]]:
+def _open(path: Path) -> Any:
+    import openvino
+
+    try:
+        return openvino.Core().read_model(path)
+    except Exception as error:
+        raise BuildError(
+            f"OpenVINO {openvino.__version__} cannot open {path}: {first_line(error)}"
+        ) from error
+
+
+def _bind(path: Path, model: Any, material: Material, output: str | None) -> Binding:
+    import openvino
+
+    compiled = openvino.Core().compile_model(model, "CPU")
+    wanted = {*material.codec().axes, output or material.task.answer}
+    return bind_opened(
+        path,
+        material,
+        inputs=[_described(port, wanted) for port in model.inputs],
+        outputs=[_described(port, wanted) for port in model.outputs],
+        output=output,
+        run=lambda name, arrays: compiled(arrays)[name],
+    )
+
+
+def _described(port: Any, wanted: Set[str]) -> Tensor:
+    """Return an input or output by the one of its names that is wanted, if there is one."""
+    shape = port.get_partial_shape()
+    return Tensor(
+        next(iter(sorted(port.names & wanted)), "") or port.any_name,
+        port.element_type.to_dtype().name,
+        ()
+        if shape.rank.is_dynamic
+        else tuple(None if size.is_dynamic else size.get_length() for size in shape),
+    )
+
+
+def _own_binding(folder: Path, model: Any) -> Binding:
+    inputs = [port.any_name for port in model.inputs]
+    return Binding.read(folder, inputs, [port.any_name for port in model.outputs])
+
+
+def _quantize(model: Any, binding: Binding, material: Material) -> tuple[Any, dict[str, Any]]:
     try:
         import nncf
     except ImportError:
         raise UserError(
             'OpenVino(int8=True) needs nncf: pip install "pytest-infperf[openvino]"'
         ) from None
-    queries = material.features()
+    if _fake_quantizers(model):
+        raise BuildError(
+            f"the graph for {material.model.name} is quantised already: remove int8=True"
+        )
+    queries = [binding.feed(query) for query in material.features()]
     quantized = nncf.quantize(model, nncf.Dataset(queries), subset_size=len(queries))
-    fakes = sum(node.get_type_name() == "FakeQuantize" for node in quantized.get_ops())
     return quantized, {
         "quantization": {
             "method": "static",
             "calibration_queries": len(queries),
-            "operators": {"FakeQuantize": fakes},
+            "operators": {"FakeQuantize": _fake_quantizers(quantized)},
         }
     }
 
 
+def _fake_quantizers(model: Any) -> int:
+    return sum(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
+
+
 class OpenVinoForward:
-    """Runner of one forward pass: maps arrays by name to the first output of the model.
+    """Runner of one forward pass: maps arrays by name to one output of the model.
 
     The output is memory of the runtime, valid until the next query.
     """
 
-    def __init__(self, compiled: Any, decoding: Decoding) -> None:
+    def __init__(self, compiled: Any, binding: Binding, decoding: Decoding) -> None:
         self._request = compiled.create_infer_request()
-        self._names = [port.any_name for port in compiled.inputs]
+        self._binding = binding
+        self._answer = compiled.output(binding.output)
         self.decoding = decoding
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
 
     def infer(self, features: Mapping[str, Any]) -> Any:
-        inputs = {name: features[name] for name in self._names}
-        self._request.infer(inputs, share_inputs=True)
-        return self._request.get_output_tensor(0).data
+        self._request.infer(self._binding.feed(features), share_inputs=True)
+        return self._request.get_tensor(self._answer).data

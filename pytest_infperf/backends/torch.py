@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -15,6 +14,7 @@ from pytest_infperf.backends.torch_module import (
     copy_code,
     import_modeling,
     import_transformers,
+    input_names,
     load_torch_module,
     save_torch_module,
 )
@@ -226,12 +226,6 @@ class TorchContinue:
         return results
 
 
-def _input_names(module: Any) -> frozenset[str]:
-    if schema := getattr(module.forward, "schema", None):
-        return frozenset(argument.name for argument in schema.arguments)
-    return frozenset(inspect.signature(module.forward).parameters)
-
-
 class TorchForward:
     """Runner of one forward pass: maps arrays by name to an array.
 
@@ -245,7 +239,7 @@ class TorchForward:
         self.decoding = task.decoding
         self.threads = threads
         self._device = device
-        self._inputs = _input_names(module)
+        self._inputs = input_names(module)
         parameters = [p.dtype for p in module.parameters() if p.is_floating_point()]
         self._dtype = parameters[0] if parameters else None
 

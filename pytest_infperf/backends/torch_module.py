@@ -7,6 +7,7 @@ task decodes.
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import sys
 from importlib import import_module
@@ -66,6 +67,13 @@ def load_torch_module(folder: Path, auto_class: str | None, dtype: str = "float3
         require_padding_token(library.AutoConfig.from_pretrained(folder), folder)
     model_class = getattr(library, auto_class)
     return model_class.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
+
+
+def input_names(module: Any) -> frozenset[str]:
+    """Return the names of the inputs that a module takes, also of one in TorchScript."""
+    if schema := getattr(module.forward, "schema", None):
+        return frozenset(argument.name for argument in schema.arguments)
+    return frozenset(inspect.signature(module.forward).parameters)
 
 
 def import_transformers() -> ModuleType:

@@ -236,8 +236,8 @@ class SuiteRun:
     def _blueprint(self) -> Callable[[str], Blueprint]:
         def blueprint(variant_id: str) -> Blueprint:
             backend = self.suite.variant(variant_id)
-            name = self.suite.model_of(backend)
-            model = None if name is None else models.locate(name, self.suite.folder)
+            name, folder = self.suite.model_of(backend), self.suite.folder
+            model = None if name is None else models.locate(name, folder, backend.model_files)
             return make_blueprint(self.suite, backend, model)
 
         return cache(blueprint)

@@ -30,12 +30,15 @@ class Material:
         The folder from which the task's samples are read.
     source : Path, optional
         The artifact of `Backend.built_from`, if the backend starts from another artifact.
+    folder : Path, optional
+        The folder of the suite; None takes `data`.
     """
 
     model: Path
     task: Task
     data: Path
     source: Path | None = None
+    folder: Path | None = None
 
     def codec(self) -> ArrayCodec:
         """Return the codec of a model that answers in one pass."""
@@ -108,8 +111,11 @@ class Backend(ABC):
     ----------
     requires : tuple of str
         The distributions that have to be installed. Their versions are part of an artifact's key.
+    optional : tuple of str
+        The distributions that only some models need. The versions of those that are installed are
+        part of an artifact's key.
     extra : str or None
-        The extra of pytest-infperf that installs them.
+        The extra of pytest-infperf that installs what is required.
     """
 
     _: KW_ONLY
@@ -119,6 +125,7 @@ class Backend(ABC):
     cpus: tuple[int, ...] | None = None
 
     requires: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str | None] = None
 
     @property
@@ -146,6 +153,31 @@ class Backend(ABC):
         return None
 
     @property
+    def model_files(self) -> tuple[str, ...]:
+        """The files that are taken from the model's folder or, if it has none, the suite's.
+
+        Files that are not fetched from the hub by default, such as `onnx/model.onnx`, then are.
+        """
+        return ()
+
+    def files(self, model: Path, folder: Path) -> list[Path]:
+        """Return the files that the artifact depends on besides those of the model.
+
+        Parameters
+        ----------
+        model : Path
+            The folder of the model's files.
+        folder : Path
+            The folder of the suite.
+
+        Raises
+        ------
+        UserError
+            If one does not exist or cannot be read.
+        """
+        return []
+
+    @property
     def calibrates(self) -> bool:
         """Whether the artifact also depends on the samples (`Material.features`)."""
         return False
@@ -169,6 +201,16 @@ class Backend(ABC):
             The package that the suite is a module of; empty if it is in none.
         """
         return self
+
+    def extra_for(self, task: Task) -> str | None:
+        """Return the extra of pytest-infperf that installs what a task needs; None for none.
+
+        Parameters
+        ----------
+        task : Task
+            The task of the suite.
+        """
+        return self.extra
 
     def missing_hardware(self) -> str:
         """Return why this host cannot run the variant; empty if it can.

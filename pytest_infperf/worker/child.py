@@ -147,6 +147,7 @@ def build(request: messages.Build) -> messages.Built:
         task=suite.task,
         data=Path(request.data),
         source=None if request.source is None else Path(request.source),
+        folder=suite.folder,
     )
     # An artifact with a source was checked when the source was built.
     if material.source is None and not backend.answers_inputs:

@@ -29,7 +29,7 @@ def survey(request: messages.Survey) -> messages.Surveyed:
             if name not in borrowed:
                 borrowed.append(name)
         try:
-            model = None if name is None else models.locate(name, folder)
+            model = None if name is None else models.locate(name, folder, backend.model_files)
             blueprints[backend.variant_id] = make_blueprint(suite, backend, model).to_document()
         except UserError as error:
             unable[backend.variant_id] = str(error)

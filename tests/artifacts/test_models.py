@@ -66,6 +66,33 @@ def test_a_hub_id_comes_from_the_local_cache_when_offline(
     assert models.hub_commit(tmp_path / "hub") is None
 
 
+def test_a_file_that_the_hub_holds_back_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    snapshot = tmp_path / "models--gpt2" / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    asked: list[list[str] | None] = []
+
+    def download(*_: str, allow_patterns: list[str] | None = None, **__: object) -> str:
+        asked.append(allow_patterns)
+        if allow_patterns:
+            (snapshot / "onnx").mkdir()
+            (snapshot / "onnx" / "model.onnx").touch()
+        return str(snapshot)
+
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    for _ in range(2):
+        assert models.locate("gpt2", tmp_path, ["onnx/model.onnx"]) == snapshot
+    assert asked == [None, ["onnx/model.onnx", "onnx/model.onnx[._]*", "onnx/model.bin"], None]
+    assert models.find_file("onnx/model.onnx", snapshot, tmp_path).parent == snapshot / "onnx"
+    assert models.files_of(snapshot) == []
+    with pytest.raises(
+        UserError, match=f"or run `hf download gpt2 onnx/a.onnx --revision {COMMIT}`"
+    ):
+        models.find_file("onnx/a.onnx", snapshot, tmp_path)
+
+
 def test_a_revision_that_is_not_there_is_named_in_the_remedy(tmp_path: Path) -> None:
     message = locate(tmp_path / "empty", tmp_path, "gpt2@v2")
     assert message.startswith("refused: cannot get the model 'gpt2@v2'")

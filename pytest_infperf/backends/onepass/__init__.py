@@ -6,6 +6,17 @@ replace it if the variant asks for them. The functions import their libraries wh
 
 from pytest_infperf.backends.onepass.export import MODEL, export
 from pytest_infperf.backends.onepass.fuse import fuse
-from pytest_infperf.backends.onepass.quantize import quantize_dynamically, quantize_statically
+from pytest_infperf.backends.onepass.quantize import (
+    int8_operators,
+    quantize_dynamically,
+    quantize_statically,
+)
 
-__all__ = ["MODEL", "export", "fuse", "quantize_dynamically", "quantize_statically"]
+__all__ = [
+    "MODEL",
+    "export",
+    "fuse",
+    "int8_operators",
+    "quantize_dynamically",
+    "quantize_statically",
+]

@@ -1,6 +1,6 @@
 """Export of models that answer in one pass to ONNX, in float32.
 
-Optimum exports models of transformers; torch traces models that bring a modeling.py.
+Torch traces them; optimum exports classifiers that it cannot trace.
 """
 
 from __future__ import annotations
@@ -11,60 +11,124 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.backends import onnx_export
+from pytest_infperf.backends.binding import first_line
 from pytest_infperf.backends.torch_module import (
     CLASSIFIER,
     import_modeling,
     import_transformers,
+    input_names,
     load_torch_module,
 )
-from pytest_infperf.backends.torch_padding import require_padding_token
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Material
 
 MODEL = "model.onnx"
-_OPTIMUM_TASKS = {CLASSIFIER: "text-classification"}
+_TOLERANCE = 1e-3
+"""Of an answer and of the largest one: rounding is far below it."""
 
 
 def export(material: Material, folder: Path) -> None:
     """Write the float32 graph of the model and its configuration to `folder`.
 
-    Raises BuildError if the model has no modeling.py and optimum's export does not cover its task.
+    Raises BuildError if the model has no modeling.py and its task has no Auto class, cannot be
+    traced, or if the graph does not answer as the model does.
     """
+    import torch
+
+    module = load_torch_module(material.model, material.task.auto_class)
+    _choose_attention(module)
+    codec = material.codec()
+    inputs = material.task.samples(material.data).inputs
+    accepted = input_names(module)
+    axes = {name: axes for name, axes in codec.axes.items() if name in accepted}
+    answering = _answering(module, list(axes), material.task.answer)
+    # A batch of one would become a constant of the graph.
+    traced, *others = [
+        {name: features[name] for name in axes}
+        for features in map(codec.encode, ([inputs[0], inputs[-1]], [inputs[0]], [inputs[-1]]))
+    ]
     with onnx_export.without_tracer_warnings():
-        if import_modeling(material.model):
-            _export_by_tracing(material, folder)
-        else:
-            task = _optimum_task(material)
-            config = import_transformers().AutoConfig.from_pretrained(material.model)
-            require_padding_token(config, material.model)
-            onnx_export.export_with_optimum(material.model, folder, task)
+        try:
+            onnx_export.export_by_tracing(
+                answering,
+                [torch.from_numpy(array) for array in traced.values()],
+                folder / MODEL,
+                _dynamic_axes(axes),
+                {material.task.answer: {0: "batch"}},
+            )
+        except Exception as error:  # those of the model's code and of the exporter
+            if material.task.auto_class != CLASSIFIER or import_modeling(material.model):
+                raise BuildError(
+                    f"torch cannot trace {material.model.name}: {first_line(error)}. Export it "
+                    "yourself and name the graph with file=..."
+                ) from error
+            # Tracing cannot follow the causal masks of transformers 4, which optimum replaces.
+            onnx_export.export_with_optimum(material.model, folder, "text-classification")
+    _require_equal_answers(answering, folder / MODEL, others, material.model)
     config = material.model / "config.json"
     if config.is_file():
         (folder / config.name).write_bytes(config.read_bytes())
 
 
-def _optimum_task(material: Material) -> str:
-    task = _OPTIMUM_TASKS.get(material.task.auto_class or "")
-    if task is None:
-        raise BuildError(
-            f"{material.model} has no modeling.py, and the export by optimum covers "
-            f"{', '.join(_OPTIMUM_TASKS.values())}, not {type(material.task).__name__}: add a "
-            "modeling.py with a function load(folder)"
-        )
-    return task
+def _choose_attention(module: Any) -> None:
+    """Choose the attention whose graph ONNX Runtime's transformer optimiser recognises.
+
+    It knows the mask of the default (sdpa) of transformers 4 and that of `eager` of transformers 5,
+    for all encoders of the BERT family.
+    """
+    choose = getattr(module, "set_attn_implementation", None)
+    if choose and int(import_transformers().__version__.partition(".")[0]) >= 5:
+        choose("eager")
 
 
-def _export_by_tracing(material: Material, folder: Path) -> None:
+def _answering(module: Any, names: Sequence[str], output: str) -> Any:
+    """Return a module that takes its inputs in the order of `names`, and returns one tensor.
+
+    It is the named output of a model of transformers.
+    """
     import torch
 
-    axes = material.codec().axes
-    (features,) = material.features(1)
-    onnx_export.export_by_tracing(
-        load_torch_module(material.model, material.task.auto_class),
-        [torch.from_numpy(features[name]) for name in axes],
-        folder / MODEL,
-        _dynamic_axes(axes),
-        {"answer": {0: "batch"}},
+    class Answering(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = module
+
+        def forward(self, *tensors: Any) -> Any:
+            answer = self.model(**dict(zip(names, tensors, strict=True)))
+            return getattr(answer, output, answer)
+
+    return Answering().eval()
+
+
+def _require_equal_answers(
+    module: Any, graph: Path, queries: Sequence[Mapping[str, Any]], model: Path
+) -> None:
+    """Check what tracing cannot follow: branches on values, and sizes that it took for constant."""
+    import numpy as np
+    import onnxruntime
+    import torch
+
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    names = {value.name for value in session.get_inputs()}
+    for query in queries:
+        with torch.inference_mode():
+            expected = module(*map(torch.from_numpy, query.values())).numpy()
+        try:
+            (answer,) = session.run(None, {name: query[name] for name in names})
+            close = answer.shape == expected.shape and np.allclose(
+                answer, expected, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(expected).max()
+            )
+        except Exception as error:  # the runtime has a class for each of its errors
+            raise BuildError(_differs(model, first_line(error))) from error
+        if not close and np.isfinite(expected).all():
+            raise BuildError(_differs(model, "the values differ"))
+
+
+def _differs(model: Path, reason: str) -> str:
+    return (
+        f"the graph that torch traces of {model.name} does not answer as the model does, because "
+        f"its code depends on the values or sizes of its input ({reason}): write it without such "
+        "branches, or export it yourself and name the graph with file=..."
     )
 
 

@@ -18,17 +18,25 @@ _BERT_LIKE = {"bert", "distilbert", "roberta", "xlm-roberta", "electra", "camemb
 
 
 def fuse(folder: Path) -> dict[str, int]:
-    """Replace the graph in the folder by a fused one; return the count of each fused operator."""
-    import onnx
+    """Replace the graph in the folder by a fused one; return the count of each fused operator.
 
+    Operators that were fused before are not counted.
+    """
     config = read_config(folder)
     path = folder / MODEL
+    before = _fused_operators(path)
     if config.get("model_type") in _BERT_LIKE:
         _fuse_transformer(path, config)
     else:
         _fuse_with_runtime(path)
-    graph = onnx.load(path).graph
-    return dict(Counter(n.op_type for n in graph.node if n.domain == _FUSED_DOMAIN))
+    return dict(_fused_operators(path) - before)
+
+
+def _fused_operators(path: Path) -> Counter[str]:
+    import onnx
+
+    nodes = onnx.load(path).graph.node
+    return Counter(node.op_type for node in nodes if node.domain == _FUSED_DOMAIN)
 
 
 def _fuse_transformer(path: Path, config: dict[str, Any]) -> None:

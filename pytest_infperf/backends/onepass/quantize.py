@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_infperf.backends.binding import Binding
 from pytest_infperf.backends.onepass.export import MODEL
 from pytest_infperf.backends.quantization import needs_reduced_range, without_preprocessing_advice
 from pytest_infperf.suite.backend import Material
@@ -51,7 +52,7 @@ def quantize_statically(material: Material, folder: Path) -> dict[str, Any]:
         quantize_static(
             prepared,
             path,
-            _Calibration(queries, _input_names(prepared)),
+            _Calibration(queries, _binding(prepared)),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -72,24 +73,31 @@ def quantize_statically(material: Material, folder: Path) -> dict[str, Any]:
 class _Calibration:
     """Calibration data with the interface of onnxruntime's CalibrationDataReader."""
 
-    def __init__(self, queries: Sequence[Any], names: Sequence[str]) -> None:
-        self._queries = ({name: query[name] for name in names} for query in queries)
+    def __init__(self, queries: Sequence[Any], binding: Binding) -> None:
+        self._queries = (binding.feed(query) for query in queries)
 
     def get_next(self) -> dict[str, Any] | None:
         return next(self._queries, None)
 
 
-def _input_names(path: Path) -> list[str]:
+def int8_operators(folder: Path) -> dict[str, int]:
+    """Return the count of each int8 operator of the graph in the folder."""
     import onnx
 
-    return [value.name for value in onnx.load(path).graph.input]
+    counts = Counter(node.op_type for node in onnx.load(folder / MODEL).graph.node)
+    return {name: count for name, count in counts.items() if _is_int8(name)}
+
+
+def _binding(path: Path) -> Binding:
+    import onnx
+
+    graph = onnx.load(path).graph
+    inputs, outputs = ([value.name for value in values] for values in (graph.input, graph.output))
+    return Binding.read(path.parent, inputs, outputs)
 
 
 def _operators(path: Path) -> dict[str, Any]:
-    import onnx
-
-    counts = Counter(node.op_type for node in onnx.load(path).graph.node)
-    return {"operators": {name: n for name, n in counts.items() if _is_int8(name)}}
+    return {"operators": int8_operators(path.parent)}
 
 
 def _is_int8(operator: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,10 @@ VARIANTS: Mapping[str, VariantTemplate] = {
     "torch": VariantTemplate("Torch()", "torch"),
     "torch-int8": VariantTemplate('Torch(int8="dynamic")', "torch"),
     "torch-bf16": VariantTemplate('Torch(dtype="bfloat16")', "torch"),
-    "onnx": VariantTemplate("Onnx()", "optimum"),
-    "onnx-fused": VariantTemplate("Onnx(fused=True)", "optimum"),
-    "onnx-int8": VariantTemplate('Onnx(int8="dynamic")', "optimum"),
-    "onnx-fused-int8": VariantTemplate('Onnx(fused=True, int8="dynamic")', "optimum"),
+    "onnx": VariantTemplate("Onnx()", "onnxruntime"),
+    "onnx-fused": VariantTemplate("Onnx(fused=True)", "onnxruntime"),
+    "onnx-int8": VariantTemplate('Onnx(int8="dynamic")', "onnxruntime"),
+    "onnx-fused-int8": VariantTemplate('Onnx(fused=True, int8="dynamic")', "onnxruntime"),
     "ctranslate2": VariantTemplate("CTranslate2()", "ctranslate2"),
     "ctranslate2-int8": VariantTemplate("CTranslate2(int8=True)", "ctranslate2"),
     "openvino": VariantTemplate("OpenVino()", "openvino"),
@@ -49,6 +50,18 @@ class TaskTemplate:
     """How the names of the architectures of transformers for the task end."""
     marker: str = ""
     """File of a model's folder that shows the task, such as one of sentence-transformers."""
+    onnx_exporter: str = "torch"
+    """Module that must be importable for variants of ONNX Runtime to be built."""
+
+    @property
+    def available(self) -> list[str]:
+        """Ids of the default variants that can be built here."""
+        return [
+            name
+            for name in self.variants
+            if find_spec(VARIANTS[name].package)
+            and (not name.startswith("onnx") or find_spec(self.onnx_exporter))
+        ]
 
 
 TASKS: Mapping[str, TaskTemplate] = {
@@ -60,6 +73,7 @@ TASKS: Mapping[str, TaskTemplate] = {
         },
         ("torch", "torch-int8", "onnx-fused-int8", "ctranslate2-int8"),
         architectures="MTModel",
+        onnx_exporter="optimum",
     ),
     "classification": TaskTemplate(
         "TextClassification",

@@ -9,7 +9,6 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest_infperf
@@ -121,7 +120,7 @@ def _chance(labels: Sequence[object]) -> float:
 
 def _variants(text: str | None, task: str) -> Sequence[str]:
     if text is None:
-        available = [name for name in TASKS[task].variants if find_spec(VARIANTS[name].package)]
+        available = TASKS[task].available
         if len(available) < 2:
             raise UserError(
                 "fewer than two variants can be built here; install the runtimes: "

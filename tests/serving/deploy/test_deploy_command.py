@@ -84,9 +84,7 @@ def test_the_plan_makes_nothing(account: Any) -> None:
 
 
 @pytest.mark.usefixtures("project", "no_aws")
-@pytest.mark.parametrize(
-    ("variant", "package"), [("fast", "[serve]"), ("graph", "[optimum,serve]")]
-)
+@pytest.mark.parametrize(("variant", "package"), [("fast", "[serve]"), ("graph", "[onnx,serve]")])
 def test_what_is_installed_is_what_the_variant_needs(
     variant: str, package: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,217 @@
+"""How the features of a task become the inputs of a graph that has other names or types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice, permutations
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.errors import BuildError
+from pytest_infperf.suite.backend import Material
+
+_FILE = "binding.json"
+_KINDS = {
+    "int32": "integer",
+    "int64": "integer",
+    "float16": "real",
+    "float32": "real",
+    "float64": "real",
+}
+"""Types between which features are cast."""
+
+Axes = Mapping[str, Sequence[str | int]]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a graph."""
+
+    name: str
+    dtype: str
+    """Type, in numpy's words where numpy has it."""
+    shape: tuple[int | None, ...]
+    """Sizes of the axes, None where the size is free."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype}{_shape(self.shape)}"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """The inputs of a graph, by its names, and the output that answers."""
+
+    inputs: Mapping[str, str]
+    """Name of the feature, by the name of the input."""
+    casts: Mapping[str, str]
+    """Type that a feature is cast to, by the name of the input."""
+    output: str
+    """Name of the output."""
+
+    @classmethod
+    def of(cls, inputs: Mapping[Tensor, str], features: Mapping[str, Any], output: str) -> Binding:
+        """Return the binding of the inputs to features of these types."""
+        casts = {
+            tensor.name: tensor.dtype
+            for tensor, feature in inputs.items()
+            if features[feature].dtype.name != tensor.dtype
+        }
+        return cls({tensor.name: feature for tensor, feature in inputs.items()}, casts, output)
+
+    @classmethod
+    def read(cls, folder: Path, inputs: Iterable[str], outputs: Sequence[str]) -> Binding:
+        """Return what `write` wrote; if it wrote nothing, features and inputs have equal names."""
+        path = folder / _FILE
+        if path.is_file():
+            return cls(**json.loads(path.read_text("utf-8")))
+        return cls({name: name for name in inputs}, {}, outputs[0])
+
+    def write(self, folder: Path) -> None:
+        """Write the binding to the folder of an artifact."""
+        (folder / _FILE).write_text(json.dumps(asdict(self)), "utf-8")
+
+    def feed(self, features: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs of the graph for the features of a query."""
+        arrays = {name: features[feature] for name, feature in self.inputs.items()}
+        for name, dtype in self.casts.items():
+            arrays[name] = arrays[name].astype(dtype)
+        return arrays
+
+
+def bind_opened(
+    graph: Path,
+    material: Material,
+    *,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    output: str | None,
+    run: Callable[[str, dict[str, Any]], Any],
+) -> Binding:
+    """Return how the features of the task are the inputs of a graph, after trying it.
+
+    `run` returns the named output for arrays by the names of the inputs.
+
+    Raises BuildError if the inputs are not the features, or the output has no row for each sample.
+    """
+    codec = material.codec()
+    samples = material.task.samples(material.data).inputs
+    pair = codec.encode([samples[0], samples[-1]])
+    binding = Binding.of(
+        match_inputs(graph, inputs, codec.axes, pair),
+        pair,
+        choose_output(graph, outputs, output, material.task.answer),
+    )
+    for features in (pair, codec.encode([samples[-1]])):
+        count = len(features[next(iter(codec.axes))])
+        try:
+            answer = run(binding.output, binding.feed(features))
+        except Exception as error:
+            raise BuildError(
+                f"{graph} cannot run a query of {count} rows: {first_line(error)}"
+            ) from error
+        if not answer.shape or answer.shape[0] != count:
+            raise BuildError(
+                f"{graph}: the output {binding.output} has the shape {list(answer.shape)} for "
+                f"{count} rows of input, and needs as many rows: name another output with "
+                "output=..., or export the graph with a dynamic batch axis"
+            )
+    return binding
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error of a runtime, whose others are its stack."""
+    return str(error).strip().partition("\n")[0]
+
+
+def match_inputs(
+    graph: Path, inputs: Sequence[Tensor], axes: Axes, features: Mapping[str, Any]
+) -> dict[Tensor, str]:
+    """Return the feature that each input of a graph takes.
+
+    Inputs and features of equal names belong together; what is left is matched by shape and type,
+    if there is exactly one way. Features that no input takes are left out.
+
+    Raises BuildError if an input takes no feature, or several, or its shape is fixed.
+    """
+    dtypes = {name: features[name].dtype.name for name in axes}
+    matched = {tensor: tensor.name for tensor in inputs if tensor.name in axes}
+    others = [tensor for tensor in inputs if tensor.name not in axes]
+    free = [name for name in axes if name not in matched.values()]
+    ways = (
+        chosen
+        for chosen in permutations(free, len(others))
+        if all(_fits(t, axes[n], dtypes[n]) for t, n in zip(others, chosen, strict=True))
+    )
+    found = list(islice(ways, 2))
+    named_fit = all(_fits(tensor, axes[name], dtypes[name]) for tensor, name in matched.items())
+    if len(found) != 1 or not named_fit:
+        made = [f"{name} {dtypes[name]}{_shape(axes[name])}" for name in axes]
+        raise BuildError(
+            f"the inputs of {graph} are not what the task makes: the graph takes "
+            f"{_listed(inputs)}; the task makes {_listed(made)}"
+            f"{'; more than one of them fits' if len(found) > 1 else ''}. Export the graph with "
+            "the task's names and types"
+        )
+    matched |= dict(zip(others, found[0], strict=True))
+    for tensor, name in matched.items():
+        _require_free_axes(graph, tensor, axes[name])
+    return matched
+
+
+def choose_output(
+    graph: Path, outputs: Sequence[Tensor], name: str | None, usual: str = "logits"
+) -> str:
+    """Return the output that was named, else the only one, else the one that is usual for the task.
+
+    Raises BuildError if there is none of them.
+    """
+    names = [tensor.name for tensor in outputs]
+    if name is not None and name not in names:
+        raise BuildError(f"{graph} has no output {name!r}: it has {_listed(outputs)}")
+    if name is not None:
+        return name
+    if len(names) == 1:
+        return names[0]
+    if usual in names:
+        return usual
+    raise BuildError(
+        f"{graph} has {len(names)} outputs: {_listed(outputs)}. Name the one that answers, such as "
+        f"output={names[0]!r}"
+    )
+
+
+def _fits(tensor: Tensor, axes: Sequence[str | int], dtype: str) -> bool:
+    """Return whether an input can take a feature, fixed sizes of its free axes apart."""
+    if _KINDS.get(tensor.dtype, tensor.dtype) != _KINDS.get(dtype, dtype):
+        return False
+    if not tensor.shape:
+        return True  # the graph does not say its shape
+    return len(tensor.shape) == len(axes) and all(
+        isinstance(axis, str) or size in (None, axis)
+        for size, axis in zip(tensor.shape, axes, strict=True)
+    )
+
+
+def _require_free_axes(graph: Path, tensor: Tensor, axes: Sequence[str | int]) -> None:
+    fixed = [
+        axis
+        for size, axis in zip(tensor.shape, axes, strict=False)
+        if isinstance(axis, str) and size is not None
+    ]
+    if fixed:
+        free = {index: axis for index, axis in enumerate(axes) if isinstance(axis, str)}
+        raise BuildError(
+            f"{graph}: the input {tensor} has a fixed {' and '.join(fixed)}, which differs from "
+            "query to query: export the graph with dynamic axes, as in torch.onnx.export(..., "
+            f"dynamic_axes={{{tensor.name!r}: {free}, ...}})"
+        )
+
+
+def _shape(axes: Sequence[str | int | None]) -> str:
+    return f"[{', '.join('?' if axis is None else str(axis) for axis in axes)}]"
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(map(str, values)) or "nothing"
