@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from pytest_infperf import ImageClassification, UserError
-from pytest_infperf.tasks.vision import ImageCodec, read_idx
+from pytest_infperf.tasks.image_codec import ImageCodec
+from pytest_infperf.tasks.vision import read_idx
 
 
 def idx(path: Path, values: np.ndarray, *, packed: bool = False) -> Path:

@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.tasks.data.images import image_of
 
 Label = str | list[str]
 """A label, or the labels of a sample that may have several."""
@@ -81,6 +83,23 @@ class Table:
             If the column or a cell is missing, or a cell is no finite number.
         """
         return [_number(cell, place) for cell, place in self._cells(column)]
+
+    def images(self, column: str, folder: Path) -> list[Any]:
+        """Return the images of a column, bytes of shape [rows, columns] or [rows, columns, 3].
+
+        Parameters
+        ----------
+        column : str
+            The column with a path, the bytes of a file, an image of Pillow or an array.
+        folder : Path
+            The folder to which paths are relative.
+
+        Raises
+        ------
+        UserError
+            If the column or a cell is missing, or an image cannot be read.
+        """
+        return [image_of(cell, folder, place) for cell, place in self._cells(column)]
 
     def _cells(self, column: str) -> list[tuple[Any, str]]:
         """Return each cell of a column with the place of its row and the column's name."""
