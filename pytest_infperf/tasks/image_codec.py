@@ -206,22 +206,15 @@ class ProcessorCodec(LabelledCodec):
                 f"{self.config_path}: num_channels is {self.channels}, and images have 1 or 3"
             )
         pillow()
+        path = model / PREPROCESSOR
         try:
-            from transformers import AutoImageProcessor
-        except ImportError as error:
-            raise UserError(
-                f'{model / PREPROCESSOR} needs: pip install "pytest-infperf[torch,vision]"'
-            ) from error
-        try:
-            from_pretrained: Any = AutoImageProcessor.from_pretrained
-            # Fast processors resize with torchvision, whose pixels differ by a rounding.
-            self._processor = from_pretrained(str(model), use_fast=False, trust_remote_code=False)
+            self._processor = _open_processor(path)
             self.axes = {"pixel_values": ("batch", *self._shape())}
         except UserError:
             raise
         except Exception as error:  # what the code of a processor raises
             raise UserError(
-                f"transformers cannot use {model / PREPROCESSOR}: {error!r}; save it with "
+                f"transformers cannot use {path}: {error!r}; save it with "
                 "image_processor.save_pretrained"
             ) from error
 
@@ -246,6 +239,24 @@ class ProcessorCodec(LabelledCodec):
         images = [with_channels(image, self.channels) for image in inputs]
         features = self._processor(images, input_data_format="channels_last", return_tensors="np")
         return {"pixel_values": np.ascontiguousarray(features["pixel_values"], np.float32)}
+
+
+def _open_processor(path: Path) -> Any:
+    """Return the image processor of a file, in the version that computes with Pillow and numpy.
+
+    The other one, which transformers calls fast, resizes with torchvision, to other pixels.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise UserError(f'{path} needs: pip install "pytest-infperf[torch,vision]"') from error
+    kind: Any = None
+    if int(transformers.__version__.partition(".")[0]) < 5:
+        # AutoImageProcessor imports scikit-learn and scipy, which takes a worker seconds.
+        name = str(json.loads(path.read_text("utf-8")).get("image_processor_type"))
+        kind = getattr(transformers, name.removesuffix("Fast"), None)
+    kind = kind or transformers.AutoImageProcessor
+    return kind.from_pretrained(str(path.parent), use_fast=False, trust_remote_code=False)
 
 
 def open_codec(model: Path, ranked: int) -> ImageCodec | ProcessorCodec:
