@@ -226,10 +226,15 @@ class ProcessorCodec(LabelledCodec):
             self.encode([np.zeros((*size, 3), np.uint8)])["pixel_values"].shape[1:]
             for size in ((48, 80), (80, 48))
         )
-        if wide != high or len(wide) != 3:
+        if wide != high:
             raise UserError(
                 f"{self.config_path.with_name(PREPROCESSOR)} makes images of different sizes "
                 f"({list(wide)} and {list(high)}): set a height and a width, or do_center_crop"
+            )
+        if len(wide) != 3:
+            raise UserError(
+                f"{self.config_path.with_name(PREPROCESSOR)} makes features of the shape "
+                f"{list(wide)} from an image, not [channels, rows, columns]: it is for other models"
             )
         return tuple(wide)
 
@@ -250,12 +255,11 @@ def _open_processor(path: Path) -> Any:
         import transformers
     except ImportError as error:
         raise UserError(f'{path} needs: pip install "pytest-infperf[torch,vision]"') from error
-    kind: Any = None
-    if int(transformers.__version__.partition(".")[0]) < 5:
-        # AutoImageProcessor imports scikit-learn and scipy, which takes a worker seconds.
-        name = str(json.loads(path.read_text("utf-8")).get("image_processor_type"))
-        kind = getattr(transformers, name.removesuffix("Fast"), None)
-    kind = kind or transformers.AutoImageProcessor
+    # AutoImageProcessor imports scikit-learn and scipy, which takes a worker seconds.
+    written = json.loads(path.read_text("utf-8")).get("image_processor_type")
+    has_suffix = int(transformers.__version__.partition(".")[0]) >= 5
+    name = f"{str(written).removesuffix('Fast')}{'Pil' if has_suffix else ''}"
+    kind: Any = getattr(transformers, name, None) or transformers.AutoImageProcessor
     return kind.from_pretrained(str(path.parent), use_fast=False, trust_remote_code=False)
 
 

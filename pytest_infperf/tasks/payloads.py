@@ -218,7 +218,7 @@ class PhotoToLabel(ToLabel):
             image = decoded(content, ("JPEG", "PNG"), most_pixels)
         except ValueError as error:
             raise ValueError(
-                f"instance {number} is not a JPEG or PNG file in base64: {error}"
+                f"instance {number} cannot be read as a JPEG or PNG file in base64: {error}"
             ) from None
         rows, columns = image.shape[:2]
         if self._size and (rows, columns) != self._size:

@@ -87,9 +87,9 @@ def photo(rows: int = 2, columns: int = 2, format_: str = "png") -> str:
 @pytest.mark.parametrize(
     ("photos", "words"),
     [
-        (["!!!"], "instance 0 is not a JPEG or PNG file in base64"),
-        (["ü"], "instance 0 is not a JPEG or PNG file in base64"),
-        ([photo(), photo(format_="gif")], "instance 1 is not a JPEG .* in the formats JPEG, PNG"),
+        (["!!!"], "instance 0 cannot be read as a JPEG or PNG file in base64"),
+        (["ü"], "instance 0 cannot be read as a JPEG or PNG file in base64"),
+        ([photo(), photo(format_="gif")], "instance 1 cannot be read .* in the formats JPEG, PNG"),
         ([photo()[:60]], "instance 0 .*damaged"),
         ([photo(2, 61)], "instance 0 has 2 rows of 61 pixels: one side may be 30 times"),
         ([photo(9, 9), photo(5, 4)], "instance 1 .*it has 4 x 5 pixels, and 19 are allowed"),

@@ -217,11 +217,15 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _listing(folder: Path) -> list[Path]:
-    return sorted(
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"cannot read the folder {folder}: {error}") from error
+    return [
         path
-        for path in folder.iterdir()
+        for path in paths
         if not path.name.startswith(".") and path.name.lower() not in _LEFT_BY_DESKTOPS
-    )
+    ]
 
 
 def with_channels(image: Any, channels: int) -> Any:
