@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class ImageClassification(Task):
     """Classification of images by models of transformers, or by a model of your own.
 
-    Images are decoded to RGB once, before anything is measured, turned as their EXIF orientation
-    says; transparency is dropped. They stay in the memory of each worker, so a test set of a few
-    thousand photos is large enough. A query is the preprocessing and the model.
+    Images are decoded once, when a worker starts, turned as their EXIF orientation says;
+    transparency is dropped. They stay in the memory of each worker and count in the measures
+    `load_time`, `loaded_memory` and `peak_memory`, the same in every variant: a test set of a few
+    hundred to a few thousand photos is large enough. A query is the preprocessing and the model.
 
     The preprocessing is that of the image processor in the model's `preprocessor_config.json`
     (``pytest-infperf[torch,vision]``). Without one, the model's `config.json` has the `input` shape

@@ -192,6 +192,21 @@ def test_features_equal_those_of_the_image_processor(vit: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_processor_that_is_saved_as_fast_gives_the_same_features(
+    vit: Path, tmp_path: Path
+) -> None:
+    for name in ("config.json", "preprocessor_config.json"):
+        (tmp_path / name).write_bytes((vit / "vit" / name).read_bytes())
+    path = tmp_path / "preprocessor_config.json"
+    written = json.loads(path.read_text())
+    images = PHOTOS.samples(vit).inputs
+    expected = ProcessorCodec(vit / "vit").encode(images)["pixel_values"]
+    for kind in ("ViTImageProcessorFast", None):  # without a type, it is that of the model
+        path.write_text(json.dumps({**written, "image_processor_type": kind}))
+        assert np.array_equal(ProcessorCodec(tmp_path).encode(images)["pixel_values"], expected)
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_model_with_one_channel_gets_grey_images(tmp_path: Path) -> None:
     codec = ProcessorCodec(write_model(tmp_path, num_channels=1))
     image = np.random.default_rng(3).integers(0, 256, (32, 32, 3), dtype=np.uint8)
