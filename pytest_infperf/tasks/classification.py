@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.labels import listed, nearest_label, suggestions
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
 from pytest_infperf.tasks.data import Data, read
 from pytest_infperf.tasks.data.table import Label
+from pytest_infperf.tasks.labels import answers_like, read_labels
 from pytest_infperf.tasks.probabilities import best_classes, sigmoid, softmax
 from pytest_infperf.tasks.text_codec import TextCodec, text_of_words, texts_of
 
@@ -118,34 +118,11 @@ class LabelCodec(TextCodec):
 
     def __init__(self, model: Path, max_tokens: int) -> None:
         super().__init__(model, max_tokens)
-        self.labels = self._read_labels()
+        self.labels = read_labels(
+            self.config, self.config_path, instead="use TextRegression, or correct id2label"
+        )
         self.has_several = self.config.get("problem_type") == "multi_label_classification"
         self._answers: Mapping[int, str] = self.labels
-
-    def _read_labels(self) -> dict[int, str]:
-        """Return the labels as transformers reads them."""
-        try:
-            names = self.config.get("id2label") or {
-                number: f"LABEL_{number}" for number in range(int(self.config.get("num_labels", 2)))
-            }
-            labels = {int(number): str(label) for number, label in names.items()}
-        except (ValueError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{self.config_path}: write the configuration of transformers, with the names of "
-                f'the labels in "id2label": {{"0": ..., "1": ...}} ({error!r})'
-            ) from error
-        if len(labels) == 1 and 0 in labels:
-            raise UserError(
-                f"{self.config_path}: id2label has one label, {labels[0]!r}, as models have that "
-                "give a number: use TextRegression, or correct id2label"
-            )
-        if sorted(labels) != list(range(len(labels))) or len(labels) < 2:
-            raise UserError(
-                f"{self.config_path}: id2label has {listed(labels.values())} at "
-                f"{', '.join(map(str, labels))}, and a classifier needs at least two labels "
-                "that are numbered from 0"
-            )
-        return labels
 
     def answer_like(self, references: Sequence[Label], data: str) -> None:
         """Answer with names or with numbers, as the references do.
@@ -177,17 +154,7 @@ class LabelCodec(TextCodec):
                 'name the columns of the labels, as in label=("toxic", "rude")'
             )
         found = {name for label in references for name in _as_list(label)}
-        by_number = {number: str(number) for number in self.labels}
-        names = {*self.labels.values()}
-        self._answers = by_number if found and not found & names else self.labels
-        if unknown := sorted(found - {*self._answers.values()}):
-            nearest = {label: _nearest(label, self.labels) for label in unknown}
-            raise UserError(
-                f"the labels of {data} are not those of the model: the data has "
-                f"{listed(sorted(found))}, and id2label in {self.config_path} has "
-                f"{listed(self.labels.values())}{suggestions(nearest)}. Write the labels of the "
-                "data as the model does, by name or by number from 0, or correct id2label"
-            )
+        self._answers = answers_like(found, self.labels, data, self.config_path)
 
     def decode(self, results: Any, features: Any) -> list[Any]:
         if results.shape[-1] != len(self.labels):
@@ -210,14 +177,6 @@ class LabelCodec(TextCodec):
         """Return the probability of each label, for each sample."""
         probabilities = sigmoid(results) if self.has_several else softmax(results)
         return [dict(zip(self.labels.values(), row, strict=True)) for row in probabilities.tolist()]
-
-
-def _nearest(label: str, names: Mapping[int, str]) -> str | None:
-    """Return the model's label that was probably meant, by its number or by its text."""
-    if label.isdecimal() and int(label) in names:
-        return names[int(label)]
-    near: str | None = nearest_label(label, names.values())
-    return near
 
 
 def _as_list(label: Label) -> list[str]:

@@ -70,7 +70,7 @@ class TextToText(Instances):
 
 
 class Label(Strict):
-    label: str | int | list[str]
+    label: str | int | list[str] | list[int]
     probabilities: dict[str, float] | None = None
 
 
@@ -172,7 +172,86 @@ class ImageToLabel(ToLabel):
         return [np.array(image, np.uint8) for image in request.instances]
 
     def instance(self, sample: Any) -> Any:
-        return sample.tolist()
+        from pytest_infperf.tasks.data.images import with_channels
+
+        return with_channels(sample, 1)[..., 0].tolist()
+
+
+MAX_PIXELS = 64_000_000
+"""Most pixels of all images of a request."""
+MAX_IMAGE_BASE64 = 32 * 1024 * 1024
+"""Longest image file, in characters of base64; `Serving(max_body_bytes)` limits the request."""
+MAX_ASPECT = 30
+"""Largest ratio of the sides: a processor that resizes the shorter side multiplies the longer."""
+
+
+class Photo(Strict):
+    b64: Annotated[str, Field(min_length=1, max_length=MAX_IMAGE_BASE64)]
+    """JPEG or PNG file in base64."""
+
+
+class Photos(Strict):
+    instances: Annotated[list[Photo], Field(min_length=1, max_length=MAX_INSTANCES)]
+
+
+class PhotoToLabel(ToLabel):
+    """Payload whose instances are image files. Requires ``pytest-infperf[vision]``.
+
+    Parameters
+    ----------
+    size : tuple of (int, int), optional
+        The rows and columns that images must have; by default they may have any.
+
+    Raises
+    ------
+    UserError
+        If Pillow is not installed.
+    """
+
+    request = Photos
+
+    def __init__(self, size: tuple[int, int] | None = None) -> None:
+        from pytest_infperf.tasks.data.images import pillow
+
+        pillow()
+        self._size = size
+
+    def samples(self, request: Any) -> list[Any]:
+        images: list[Any] = []
+        left = MAX_PIXELS
+        for number, instance in enumerate(request.instances):
+            images.append(self._image(number, instance.b64, left))
+            left -= images[-1].shape[0] * images[-1].shape[1]
+        return images
+
+    def _image(self, number: int, encoded: str, most_pixels: int) -> Any:
+        from pytest_infperf.tasks.data.images import decoded
+
+        try:
+            content = base64.b64decode(encoded, validate=True)
+            image = decoded(content, ("JPEG", "PNG"), most_pixels)
+        except ValueError as error:
+            raise ValueError(
+                f"instance {number} cannot be read as a JPEG or PNG file in base64: {error}"
+            ) from None
+        rows, columns = image.shape[:2]
+        if self._size and (rows, columns) != self._size:
+            raise ValueError(
+                f"instance {number} must have {self._size[0]} rows of {self._size[1]} pixels"
+            )
+        if max(rows, columns) > MAX_ASPECT * min(rows, columns):
+            raise ValueError(
+                f"instance {number} has {rows} rows of {columns} pixels: one side may be "
+                f"{MAX_ASPECT} times the other at most"
+            )
+        return image
+
+    def instance(self, sample: Any) -> Any:
+        from pytest_infperf.tasks.data.images import pillow
+
+        buffer = io.BytesIO()
+        pillow().fromarray(sample).save(buffer, "png")
+        return Photo(b64=base64.b64encode(buffer.getvalue()).decode())
 
 
 _SHORTEST_S = 0.1

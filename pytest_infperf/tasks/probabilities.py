@@ -30,6 +30,19 @@ def best_classes(logits: Any) -> list[int | None]:
     return [number if usable else None for number, usable in zip(best, finite, strict=True)]
 
 
+def ranked_classes(logits: Any, count: int) -> list[list[int] | None]:
+    """Return the `count` classes with the largest logits of each sample, the largest first.
+
+    A sample has None where `best_classes` has it. Raises UserError as that does.
+    """
+    import numpy as np
+
+    ranks = np.argsort(-logits, axis=-1, kind="stable")[:, :count].tolist()
+    return [
+        None if best is None else row for best, row in zip(best_classes(logits), ranks, strict=True)
+    ]
+
+
 def softmax(logits: Any) -> Any:
     """Return the softmax over the last axis of logits, shape [samples, classes].
 

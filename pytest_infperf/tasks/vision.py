@@ -1,18 +1,19 @@
-"""Classification of grey images."""
+"""Classification of images: photos in files, tables and datasets, and the IDX files of MNIST."""
 
 from __future__ import annotations
 
 import gzip
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, InputsCodec, Samples, Task
-from pytest_infperf.tasks.probabilities import best_classes, softmax
+from pytest_infperf.tasks.data import Data, read
+from pytest_infperf.tasks.data.images import read_folder
+from pytest_infperf.tasks.image_codec import open_codec
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -20,19 +21,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageClassification(Task):
-    """Classification of grey images from IDX files, the format of MNIST.
+    """Classification of images by models of transformers, or by a model of your own.
 
-    Model folders have a `modeling.py` and a `config.json` with the `input` shape [channels, rows,
-    columns] and the `mean` and `std` of pixels from 0 to 1. An answer is the class with the largest
-    logit. The task itself needs no extra.
+    Images are decoded once, when a worker starts, turned as their EXIF orientation says;
+    transparency is dropped. They stay in the memory of each worker and count in the measures
+    `load_time`, `loaded_memory` and `peak_memory`, the same in every variant: a test set of a few
+    hundred to a few thousand photos is large enough. A query is the preprocessing and the model.
+
+    The preprocessing is that of the image processor in the model's `preprocessor_config.json`
+    (``pytest-infperf[torch,vision]``). Without one, the model's `config.json` has the `input` shape
+    [channels, rows, columns] and the `mean` and `std` of pixels from 0 to 1 (a number, or one for
+    each channel), and images of that size are normalised with them. Models with one channel get
+    grey images. A folder with a `modeling.py` is opened by it, others by transformers.
+
+    An answer is the label with the largest logit: its name in the model's `id2label`, or its
+    number if the model or the data has no names.
 
     Parameters
     ----------
-    images : str
-        IDX file of unsigned bytes, plain or gzip, shape [images, rows, columns], relative to the
-        suite's folder.
-    labels : str
-        IDX file whose entry i is the class of image i.
+    data : Data, optional
+        The test data: a folder with a subfolder of images for each class, relative to the suite's
+        folder; or a table with a column of images and one of labels, which is a CSV, TSV, JSON,
+        JSON Lines or Parquet file, a dataset of the hub, rows, or a function. Requires
+        ``pytest-infperf[vision]``.
+    image : str, default "image"
+        The column with the image: a path relative to the file of the table (or to the suite's
+        folder), the bytes of a file, an image of Pillow, or an array of bytes, shape [rows,
+        columns] or [rows, columns, 3].
+    label : str, default "label"
+        The column with the label, by name or by number from 0.
+    images : str, optional
+        In place of `data`: an IDX file of unsigned bytes, plain or gzip, shape [images, rows,
+        columns], relative to the suite's folder.
+    labels : str, optional
+        With `images`: an IDX file whose entry i is the class of image i.
+    ranked : int, default 1
+        The number of labels in an answer: with more than one it is the list of the best labels, the
+        best first, for metrics of ranked labels such as "top1_accuracy" and "top5_accuracy".
     metrics : sequence of Metric, CorpusMetric or str, default ("accuracy",)
         Quality scores.
     sample_size : int, default 2000
@@ -41,93 +66,114 @@ class ImageClassification(Task):
     Raises
     ------
     UserError
-        If a file is not an IDX file, is empty, or the files differ in their length (when the
-        samples are read), or if the model's `config.json` lacks a value (when the codec is opened).
+        If not exactly one of `data` and (`images`, `labels`) is given; if an image or a label is
+        missing or cannot be read (when the samples are read); if the model's folder lacks a file or
+        a value, or has fewer labels than `ranked` (when the codec is opened); or if the data has a
+        label that the model does not have, or an image of a size that it does not take (before it
+        is built).
 
     References
     ----------
-    LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
+    IDX: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 
     Examples
     --------
     >>> from pytest_infperf import ImageClassification
-    >>> task = ImageClassification(images="images-idx3-ubyte.gz", labels="labels-idx1-ubyte.gz")
-    >>> task.sample_size
+    >>> photos = ImageClassification(data="photos/test")
+    >>> table = ImageClassification(data="shop.csv", image="file", label="product")
+    >>> digits = ImageClassification(images="images-idx3-ubyte.gz", labels="labels-idx1-ubyte.gz")
+    >>> digits.sample_size
     2000
     """
 
+    auto_class: ClassVar[str | None] = "AutoModelForImageClassification"
+
     _: KW_ONLY
-    images: str
-    labels: str
+    data: Data | None = None
+    image: str = "image"
+    label: str = "label"
+    images: str | None = None
+    labels: str | None = None
+    ranked: int = 1
     metrics: Sequence[AnyMetric | str] = ("accuracy",)
     sample_size: int = 2000
+
+    def __post_init__(self) -> None:
+        has_idx = [name for name in (self.images, self.labels) if name is not None]
+        if len(has_idx) != (2 if self.data is None else 0):
+            raise UserError(
+                "ImageClassification takes either data=..., or both images=... and labels=..., "
+                "the IDX files"
+            )
+        if self.ranked < 1:
+            raise UserError(f"ImageClassification(ranked={self.ranked}): it is at least 1")
+        names = [getattr(metric, "name", metric) for metric in self.metrics]
+        if self.ranked > 1 and (plain := {"accuracy", "f1"} & {*names}):
+            raise UserError(
+                f"ImageClassification(ranked={self.ranked}) answers with lists of labels, and "
+                f'{min(plain)} scores one label: write metrics=("top1_accuracy", '
+                f'"top{self.ranked}_accuracy")'
+            )
 
     @property
     def decoding(self) -> Decoding:
         return {}
 
     def samples(self, folder: Path) -> Samples:
-        images, labels = read_idx(folder / self.images), read_idx(folder / self.labels)
-        if len(images) != len(labels):
-            raise UserError(
-                f"{folder / self.images} has {len(images):,} images and {folder / self.labels} "
-                f"{len(labels):,} labels: each image needs one label"
-            )
-        if not len(images):
-            raise UserError(f"{folder / self.images} has no image: it needs at least one")
-        return Samples(list(images), labels.tolist())
+        if self.images is not None and self.labels is not None:
+            return _read_idx_files(folder / self.images, folder / self.labels)
+        assert self.data is not None
+        path = folder / self.data if isinstance(self.data, str) else folder
+        if isinstance(self.data, str) and path.is_dir():
+            return Samples(*read_folder(path))
+        table = read(self.data, folder, [self.image, self.label])
+        labels = table.labels(self.label)
+        for label, place in zip(labels, table.places, strict=True):
+            if isinstance(label, list):
+                raise UserError(f"{place}: {self.label!r} is one label, not {label}")
+        return Samples(table.images(self.image), labels)
 
     def codec(self, model: Path) -> ArrayCodec:
-        return ImageCodec(model)
+        return open_codec(model, self.ranked)
+
+    def check(self, samples: Samples, codec: Any) -> None:
+        """Check that the model has every label of the data, and takes images of their size."""
+        named = self.labels or (self.data if isinstance(self.data, str) else "the data")
+        codec.answer_like(samples.references, named)
+        codec.check_sizes(samples.inputs)
 
     def payload(self, codec: Any) -> Payload:
-        from pytest_infperf.tasks.payloads import ImageToLabel
+        from pytest_infperf.tasks import payloads
 
         if isinstance(codec, InputsCodec):
+            return self._payload_of_inputs()
+        if codec.size and codec.channels == 1:
+            return payloads.ImageToLabel(*codec.size)
+        return payloads.PhotoToLabel(codec.size)
+
+    def _payload_of_inputs(self) -> Payload:
+        """Return the payload of a variant that answers images itself."""
+        from pytest_infperf.tasks import payloads
+
+        if self.data is None:
             raise UserError(
-                "ImageClassification can be served only with a model whose config.json has the "
-                "size of images, which a variant that answers inputs itself does not have"
+                "ImageClassification of IDX files can be served only with a model whose "
+                "config.json has the size of images, which a variant that answers inputs itself "
+                "does not have: use data=..."
             )
-        rows, columns = codec.axes["image"][-2:]
-        return ImageToLabel(rows, columns)
+        return payloads.PhotoToLabel(None)
 
 
-class ImageCodec:
-    """Codec that normalises pixels with the mean and deviation in the model's config.json.
-
-    Features are float32, shape [batch, 1, rows, columns]. Results are logits, shape [batch,
-    classes]. Raises UserError if config.json lacks a value.
-    """
-
-    def __init__(self, model: Path) -> None:
-        try:
-            config = json.loads((model / "config.json").read_text("utf-8"))
-            self._scale = 1 / (255 * float(config["std"]))
-            self._shift = float(config["mean"]) / float(config["std"])
-            shape = tuple(map(int, config["input"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{model / 'config.json'} must have the `input` shape [channels, rows, columns], "
-                f"and the `mean` and `std` of pixels from 0 to 1 ({error!r})"
-            ) from error
-        self.axes: Mapping[str, Sequence[str | int]] = {"image": ("batch", *shape)}
-        self._shape = shape
-
-    def encode(self, inputs: Sequence[Any]) -> dict[str, Any]:
-        import numpy as np
-
-        pixels = np.stack(inputs).astype(np.float32)
-        return {"image": (pixels * self._scale - self._shift).reshape(-1, *self._shape)}
-
-    def decode(self, results: Any, features: Any) -> list[Any]:
-        return list(best_classes(results))
-
-    def probabilities(self, results: Any) -> list[dict[str, float]]:
-        """Return the probability of each class, for each sample."""
-        return [
-            {str(number): probability for number, probability in enumerate(row)}
-            for row in softmax(results).tolist()
-        ]
+def _read_idx_files(images_path: Path, labels_path: Path) -> Samples:
+    images, labels = read_idx(images_path), read_idx(labels_path)
+    if len(images) != len(labels):
+        raise UserError(
+            f"{images_path} has {len(images):,} images and {labels_path} "
+            f"{len(labels):,} labels: each image needs one label"
+        )
+    if not len(images):
+        raise UserError(f"{images_path} has no image: it needs at least one")
+    return Samples(list(images), labels.tolist())
 
 
 _TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}

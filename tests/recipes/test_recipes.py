@@ -14,9 +14,9 @@ import pytest
 
 from pytest_infperf.backends.torch_module import load_torch_module
 from pytest_infperf.tasks.classification import LabelCodec
+from pytest_infperf.tasks.image_codec import ImageCodec
 from pytest_infperf.tasks.marian import MarianCodec
 from pytest_infperf.tasks.spectrogram import SpectrogramCodec
-from pytest_infperf.tasks.vision import ImageCodec
 from recipes import check, classification, rnn, speech, training, translation, vision
 from recipes.training import ROOT, Budget
 

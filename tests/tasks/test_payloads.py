@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pytest_infperf.suite.payload import About, Answer, Payload
 from pytest_infperf.tasks.payloads import (
     ImageToLabel,
+    PhotoToLabel,
     SpeechToText,
     TextToLabel,
     TextToText,
@@ -60,6 +61,77 @@ def test_values_that_are_not_pixels() -> None:
     for pixel in (-1, 256, 0.5, None):
         with pytest.raises(ValidationError):
             ImageToLabel(1, 1).request.model_validate({"instances": [[[pixel]]]})
+
+
+def test_coloured_images_become_the_grey_ones_of_the_model() -> None:
+    image = np.full((1, 2, 3), 9, np.uint8)
+    assert through_json(ImageToLabel(1, 2), [image])[0].tolist() == [[9, 9]]
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 4, 3)])
+def test_photos(shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    [received] = through_json(PhotoToLabel(), [image])
+    assert np.array_equal(received, image)
+    assert through_json(PhotoToLabel((3, 4)), [image])
+
+
+def photo(rows: int = 2, columns: int = 2, format_: str = "png") -> str:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (columns, rows)).save(buffer, format_)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.mark.parametrize(
+    ("photos", "words"),
+    [
+        (["!!!"], "instance 0 cannot be read as a JPEG or PNG file in base64"),
+        (["ü"], "instance 0 cannot be read as a JPEG or PNG file in base64"),
+        ([photo(), photo(format_="gif")], "instance 1 cannot be read .* in the formats JPEG, PNG"),
+        ([photo()[:60]], "instance 0 .*damaged"),
+        ([photo(2, 61)], "instance 0 has 2 rows of 61 pixels: one side may be 30 times"),
+        ([photo(9, 9), photo(5, 4)], "instance 1 .*it has 4 x 5 pixels, and 19 are allowed"),
+    ],
+)
+def test_photos_that_are_refused(
+    photos: list[str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_infperf.tasks.payloads.MAX_PIXELS", 100 if len(photos) > 1 else 200)
+    payload = PhotoToLabel()
+    request = payload.request.model_validate({"instances": [{"b64": photo} for photo in photos]})
+    with pytest.raises(ValueError, match=words):
+        payload.samples(request)
+
+
+def test_photos_of_another_size_than_the_model_takes() -> None:
+    request = PhotoToLabel.request.model_validate({"instances": [{"b64": photo(4, 3)}]})
+    with pytest.raises(ValueError, match="instance 0 must have 3 rows of 4 pixels"):
+        PhotoToLabel((3, 4)).samples(request)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_photo_that_would_fill_the_memory_is_refused() -> None:
+    import struct
+    import zlib
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+    bomb += struct.pack(">I", zlib.crc32(chunk)) + struct.pack(">I", 0) + b"IDAT" + b"\0" * 4
+    instance = {"b64": base64.b64encode(bomb).decode()}
+    with pytest.raises(ValueError, match=r"instance 0 .*too many pixels"):
+        PhotoToLabel().samples(PhotoToLabel.request.model_validate({"instances": [instance]}))
+
+
+def test_ranked_labels_are_answered_as_they_are() -> None:
+    answers = [Answer(["cat", "dog"]), Answer([3, 1])]
+    response = PhotoToLabel().respond(None, answers, ABOUT)
+    assert [row["label"] for row in response.model_dump()["predictions"]] == [
+        ["cat", "dog"],
+        [3, 1],
+    ]
 
 
 def test_recordings() -> None:

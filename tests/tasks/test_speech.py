@@ -163,8 +163,10 @@ def test_a_model_of_transformers_answers_as_its_processor_decodes(
     with torch.inference_mode():
         alone = network(**processor(inputs[2], sampling_rate=16000, return_tensors="pt")).logits
     path = alone.argmax(-1)
-    (expected_text,) = processor.batch_decode(path, skip_special_tokens=True)
-    assert codec.decode(results, features)[2] == expected_text.strip()
+    (expected_text,) = processor.batch_decode(path)
+    for special in ("<s>", "</s>", "<unk>"):
+        expected_text = expected_text.replace(special, "")
+    assert codec.decode(results, features)[2] == " ".join(expected_text.split())
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.tasks.marian import MarianCodec, Translation
+from pytest_infperf.tasks.marian import MarianCodec
+from pytest_infperf.tasks.translation import Translation
 
 SUITE = Path(__file__).parents[2] / "suites" / "translation"
 MODEL = SUITE / "models" / "marian-zh-en-base"

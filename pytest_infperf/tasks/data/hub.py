@@ -38,7 +38,7 @@ class HubDataset:
     revision: str | None = None
 
     def table(self, folder: Path) -> Table:
-        """Return the rows; classes of the dataset become their names.
+        """Return the rows; classes become their names, and images stay as they are stored.
 
         Raises
         ------
@@ -69,6 +69,9 @@ class HubDataset:
             for column, feature in dataset.features.items()
             if isinstance(feature, datasets.ClassLabel)
         }
+        for column, feature in dataset.features.items():
+            if isinstance(feature, datasets.Image):
+                dataset = dataset.cast_column(column, datasets.Image(decode=False))
         rows = [_with_names(row, names) for row in dataset]
         source = f"{self.name}[{self.split}]"
         return table_of(source, rows, lambda i: f"{source}, row {i + 1}", folder)

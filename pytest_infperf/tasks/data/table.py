@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.tasks.data.images import image_of
 
 Label = str | list[str]
 """A label, or the labels of a sample that may have several."""
@@ -85,6 +86,19 @@ class Table:
             If the column or a cell is missing, or a cell is no finite number.
         """
         return [_number(cell, place) for cell, place in self.cells(column)]
+
+    def images(self, column: str) -> list[Any]:
+        """Return the images of a column, bytes of shape [rows, columns] or [rows, columns, 3].
+
+        A cell is a path relative to the table's folder, the bytes of a file, an image of Pillow or
+        an array.
+
+        Raises
+        ------
+        UserError
+            If the column or a cell is missing, or an image cannot be read.
+        """
+        return [image_of(cell, self.folder, place) for cell, place in self.cells(column)]
 
     def cells(self, column: str) -> list[tuple[Any, str]]:
         """Return each cell of a column with the place of its row and the column's name.

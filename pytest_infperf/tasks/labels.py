@@ -1,0 +1,96 @@
+"""The labels of a classifier, and the form in which its test data writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.suite.labels import listed, nearest_label, suggestions
+
+
+def read_labels(
+    config: Mapping[str, Any], config_path: Path, instead: str = "correct id2label"
+) -> dict[int, str]:
+    """Return the labels by the number of their logit, as transformers reads them.
+
+    Parameters
+    ----------
+    config : mapping
+        The model's configuration.
+    config_path : Path
+        Its file, for messages.
+    instead : str
+        What to do about a model with one label, for messages.
+
+    Raises
+    ------
+    UserError
+        If there are fewer than two labels, or they are not numbered from 0.
+    """
+    try:
+        names = config.get("id2label") or {
+            number: f"LABEL_{number}" for number in range(int(config.get("num_labels", 2)))
+        }
+        labels = {int(number): str(label) for number, label in names.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{config_path}: write the configuration of transformers, with the names of "
+            f'the labels in "id2label": {{"0": ..., "1": ...}} ({error!r})'
+        ) from error
+    if len(labels) == 1 and 0 in labels:
+        raise UserError(
+            f"{config_path}: id2label has one label, {labels[0]!r}, as models have that "
+            f"give a number: {instead}"
+        )
+    if sorted(labels) != list(range(len(labels))) or len(labels) < 2:
+        raise UserError(
+            f"{config_path}: id2label has {listed(labels.values())} at "
+            f"{', '.join(map(str, labels))}, and a classifier needs at least two labels "
+            "that are numbered from 0"
+        )
+    return labels
+
+
+def answers_like(
+    found: Collection[str], labels: Mapping[int, str], data: str, config_path: Path
+) -> Mapping[int, str]:
+    """Return the labels as the test data writes them: by name, or all of them by number.
+
+    Parameters
+    ----------
+    found : collection of str
+        The labels of the test data, each once.
+    labels : mapping of int to str
+        The labels of the model.
+    data : str
+        The name of the test data, for messages.
+    config_path : Path
+        The file with the labels of the model, for messages.
+
+    Raises
+    ------
+    UserError
+        If the test data has a label that the model does not have.
+    """
+    by_number = {number: str(number) for number in labels}
+    names = {*labels.values()}
+    answers = by_number if found and not {*found} & names else labels
+    if unknown := sorted({*found} - {*answers.values()}):
+        nearest = {label: _nearest(label, labels) for label in unknown}
+        raise UserError(
+            f"the labels of {data} are not those of the model: the data has "
+            f"{listed(sorted(found))}, and id2label in {config_path} has "
+            f"{listed(labels.values())}{suggestions(nearest)}. Write the labels of the "
+            "data as the model does, by name or by number from 0, or correct id2label"
+        )
+    return answers
+
+
+def _nearest(label: str, names: Mapping[int, str]) -> str | None:
+    """Return the model's label that was probably meant, by its number or by its text."""
+    if label.isdecimal() and int(label) in names:
+        return names[int(label)]
+    near: str | None = nearest_label(label, names.values())
+    return near
