@@ -57,9 +57,13 @@ def test_special_tokens_and_unknown_ids_are_not_decoded(codec: MarianCodec) -> N
     assert codec.decode([[8000, *ids, 0, 8000, 999_999]], [ids]) == codec.decode([ids], [ids])
 
 
-def test_a_folder_without_a_marian_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"has no source\.spm.*Translation needs a Marian model"):
-        MarianCodec(tmp_path)
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    task = Translation(source="a", reference="b")
+    with pytest.raises(UserError, match="has no tokenizer that transformers can read"):
+        task.codec(tmp_path)
+    (tmp_path / "source.spm").touch()
+    with pytest.raises(UserError, match=r"has no target\.spm, vocab\.json, .*every Marian model"):
+        task.codec(tmp_path)
 
 
 def test_data_of_unequal_length_is_refused(tmp_path: Path) -> None:
