@@ -22,6 +22,7 @@ def quantize_dynamically(module: Any) -> Quantized:
     """
     import torch
 
+    _resolve_parametrizations(module)
     with warnings.catch_warnings():
         # torch warns that torchao replaces it; torchao's int8 needs torch.compile to be fast.
         warnings.simplefilter("ignore")
@@ -61,6 +62,21 @@ def quantize_statically(module: Any, material: Material) -> Quantized:
         **_evidence(quantized, "static"),
         "calibration_queries": len(queries),
     }
+
+
+def _resolve_parametrizations(module: Any) -> None:
+    """Replace computed weights, such as the normalised ones of wav2vec2, by their values.
+
+    A module that computes its weights cannot be saved as a whole.
+    """
+    from torch.nn.utils import parametrize
+
+    for part in module.modules():
+        if parametrize.is_parametrized(part):
+            for name in list(part.parametrizations):
+                parametrize.remove_parametrizations(part, name, leave_parametrized=True)
+            # weight_norm leaves a local function there, which cannot be saved either.
+            part._load_state_dict_pre_hooks.clear()
 
 
 def _evidence(quantized: Any, method: str) -> dict[str, Any]:

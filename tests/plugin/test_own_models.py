@@ -1,0 +1,151 @@
+"""Models and data that this package has never seen, as a user writes their suites."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.plugin.small_project import Outcome, Project
+from tests.tasks.test_embedding import BERT, encoder
+from tests.tasks.test_speech import wav2vec2
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+QUALITY = "def test_quality(variant): variant.quality(batch=4).check()\n"
+
+
+def measured(project: Project, suite: str, limits: str) -> Outcome:
+    for path in (project.folder / "suites").iterdir():
+        shutil.rmtree(path)
+    project.write("suites/own/suite.py", suite)
+    project.write("suites/own/test_own.py", QUALITY)
+    project.thresholds(limits)
+    return project.measure()
+
+
+def classifier(folder: Path) -> Path:
+    """Write a tiny classifier of pairs with labels of its own."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    folder.mkdir()
+    shutil.copy(BERT / "tokenizer.json", folder)
+    size = json.loads((BERT / "config.json").read_text())["vocab_size"]
+    torch.manual_seed(5)
+    names = {0: "no", 1: "yes", 2: "perhaps"}
+    BertForSequenceClassification(
+        BertConfig(
+            vocab_size=size, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+            intermediate_size=16, max_position_embeddings=64, id2label=names,
+            label2id={name: number for number, name in names.items()}, initializer_range=0.5,
+        )
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the models; pytester unloads what a test imports, and torch cannot be loaded twice."""
+    folder = tmp_path_factory.mktemp("models")
+    classifier(folder / "bert")
+    encoder(folder / "encoder", "mean_tokens", normalizes=True)
+    wav2vec2(folder / "wav2vec2")
+    return folder
+
+
+def test_pairs_from_a_csv_file_in_torch_int8_and_onnx(models: Path, project: Project) -> None:
+    shutil.copytree(models / "bert", project.folder / "bert")
+    lines = [f"is it {i},it is {i * i},{('no', 'yes', 'perhaps')[i % 3]}" for i in range(12)]
+    project.write("pairs.csv", "\n".join(["question,answer,right", *lines]) + "\n")
+    outcome = measured(
+        project,
+        """
+        from pytest_infperf import Onnx, OpenVino, Suite, TextClassification, Torch
+
+        suite = Suite(
+            "echo",
+            task=TextClassification(
+                data="../../pairs.csv", text="question", pair="answer", label="right", max_tokens=64
+            ),
+            model="../../bert",
+            baseline="torch",
+            variants=[Torch(), Torch(int8="dynamic"), Onnx(), Onnx(fused=True), OpenVino()],
+        )
+        """,
+        '[echo]\nbaseline = "torch"\n[echo.gates]\nagreement = { min = 0.99 }\n'
+        "[echo.variants.torch-int8]\nagreement = { min = 0.5 }\n",
+    )
+    outcome.assert_outcomes(passed=5)
+    assert outcome.measure("onnx-fused", "agreement")["value"] == 1
+    assert outcome.record("torch")["evidence"]["quality_metric"] == "accuracy"
+
+
+def test_embeddings_of_a_folder_of_sentence_transformers(models: Path, project: Project) -> None:
+    shutil.copytree(models / "encoder", project.folder / "encoder")
+    rows = [{"a": f"win {i} prizes", "b": f"meet {i} people", "s": i} for i in range(12)]
+    project.write("sts.jsonl", "\n".join(map(json.dumps, rows)))
+    outcome = measured(
+        project,
+        """
+        from pytest_infperf import Embedding, Onnx, OpenVino, Suite, Torch
+
+        suite = Suite(
+            "echo",
+            task=Embedding(
+                data="../../sts.jsonl", text="a", pair="b", score="s",
+                metrics=("sts_spearman", "cosine", "cosine_min", "cosine_share"),
+            ),
+            model="../../encoder",
+            baseline="torch",
+            variants=[Torch(), Torch(int8="dynamic"), Onnx(), OpenVino()],
+        )
+        """,
+        '[echo]\nbaseline = "torch"\n[echo.gates]\ncosine = { min = 0.999 }\n'
+        "cosine_min = { min = 0.99 }\nsts_spearman = { max_drop = 0.1 }\n"
+        "[echo.variants.torch-int8]\ncosine = { min = 1.0 }\nsts_spearman = { max_drop = 2 }\n",
+    )
+    assert outcome.outcomes() == {
+        "test_quality[torch]": "passed",
+        "test_quality[torch-int8]": "failed",
+        "test_quality[onnx]": "passed",
+        "test_quality[openvino]": "passed",
+    }
+    assert outcome.measure("onnx", "cosine")["value"] == pytest.approx(1)
+    assert 0.9 < outcome.measure("torch-int8", "cosine")["value"] < 1
+    assert "cosine" not in outcome.record("torch")["measures"]
+    assert "agreement" not in outcome.record("onnx")["measures"]
+
+
+def test_wav2vec2_with_a_manifest_of_flac_files(models: Path, project: Project) -> None:
+    shutil.copytree(models / "wav2vec2", project.folder / "wav2vec2")
+    lines = []
+    for i in range(6):
+        sound = np.sin(np.arange(4000 + 500 * i) / (5 + i)).astype(np.float32) / 2
+        soundfile.write(project.folder / f"{i}.flac", np.stack([sound, sound], 1), 8000)
+        lines.append(json.dumps({"file_name": f"{i}.flac", "words": "One, two."}))
+    project.write("manifest.jsonl", "\n".join(lines))
+    outcome = measured(
+        project,
+        """
+        from pytest_infperf import Onnx, SpeechRecognition, Suite, Torch
+
+        suite = Suite(
+            "echo",
+            task=SpeechRecognition(
+                data="../../manifest.jsonl", text="words", normalization="basic"
+            ),
+            model="../../wav2vec2",
+            baseline="torch",
+            variants=[Torch(), Torch(int8="dynamic"), Onnx()],
+        )
+        """,
+        '[echo]\nbaseline = "torch"\n[echo.gates]\ncer = { max = 100000 }\n'
+        "[echo.variants.onnx]\nagreement = { min = 0.99 }\n",
+    )
+    outcome.assert_outcomes(passed=3)
+    assert outcome.measure("onnx", "agreement")["value"] == 1
