@@ -15,13 +15,19 @@ from typing import Any
 from pytest_infperf.errors import UserError
 
 
+def is_name(text: str) -> bool:
+    """Return whether a text has the form `package.module:function`."""
+    module, colon, function = text.partition(":")
+    parts = [*module.split("."), function]
+    return bool(colon) and all(map(str.isidentifier, parts))
+
+
 def check_name(name: str, owner: str) -> None:
     """Check that a name has the form `package.module:function`.
 
     Raises UserError if not; `owner` says who has the name, such as `Function('shop:load')`.
     """
-    module, colon, function = name.partition(":")
-    if not (colon and function.isidentifier() and all(map(str.isidentifier, module.split(".")))):
+    if not is_name(name):
         raise UserError(
             f"{owner}: {name!r} does not name a function: write the module and the function with "
             'a colon in between, such as "shop.inference:load"'

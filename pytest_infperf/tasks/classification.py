@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import Data, read
+from pytest_infperf.tasks.data import Data, ReadsData, read
 from pytest_infperf.tasks.data.table import Label
 from pytest_infperf.tasks.labels import answers_like, read_labels
 from pytest_infperf.tasks.probabilities import best_classes, sigmoid, softmax
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TextClassification(Task):
+class TextClassification(ReadsData, Task):
     """Classification of texts, or of pairs of texts, by models of transformers.
 
     Model folders have a tokenizer and a `config.json` whose `id2label` names the classes (without

@@ -6,17 +6,18 @@ import inspect
 import json
 import pickle
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite import functions
 from pytest_infperf.suite.task import AnyMetric, Codec, Decoding, Samples, Task
+from pytest_infperf.tasks.data import ReadsData
 
 
 @dataclass(frozen=True)
-class Custom(Task):
+class Custom(ReadsData, Task):
     """Data and metrics of your own, for variants that answer inputs themselves (`Function`).
 
     Inputs reach the function as they are, and its outputs are scored against the references.
@@ -71,11 +72,6 @@ class Custom(Task):
     @property
     def decoding(self) -> Decoding:
         return {}
-
-    def beside(self, folder: Path, package: str) -> Self:
-        if not isinstance(self.data, str):
-            return self
-        return replace(self, data=functions.beside(self.data, folder, package))
 
     def samples(self, folder: Path) -> Samples:
         inputs, references = self._columns(self._read(folder))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import Data, read
+from pytest_infperf.tasks.data import Data, ReadsData, read
 from pytest_infperf.tasks.text_codec import TextCodec, text_of_words, texts_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _POOLING_MODES: dict[str, Pooling] = {
 
 
 @dataclass(frozen=True)
-class Embedding(Task):
+class Embedding(ReadsData, Task):
     """Embedding of texts by encoders of transformers, with the pooling of sentence-transformers.
 
     An output is the vector of a text, or the two vectors of a pair. In a folder of

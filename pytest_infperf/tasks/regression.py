@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import Data, read
+from pytest_infperf.tasks.data import Data, ReadsData, read
 from pytest_infperf.tasks.text_codec import TextCodec, text_of_words, texts_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TextRegression(Task):
+class TextRegression(ReadsData, Task):
     """Scoring of texts, or of pairs of texts, by models of transformers with one output.
 
     Such models are sequence classifiers of transformers whose `id2label` has one label, for example

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.labels import listed
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import Data, read
+from pytest_infperf.tasks.data import Data, ReadsData, read
 from pytest_infperf.tasks.data.audio import waveforms
 from pytest_infperf.tasks.data.table import Table
 
@@ -22,7 +22,7 @@ _FILE_NAME = "file_name"
 
 
 @dataclass(frozen=True)
-class SpeechRecognition(Task):
+class SpeechRecognition(ReadsData, Task):
     """Recognition of speech by models that answer in one pass, trained with CTC.
 
     Models are those of transformers for CTC, such as wav2vec2 and HuBERT, whose folder has the

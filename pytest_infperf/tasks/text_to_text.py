@@ -7,12 +7,12 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from pytest_infperf.suite.task import AnyMetric, Samples
-from pytest_infperf.tasks.data import Data, read
+from pytest_infperf.tasks.data import Data, ReadsData, read
 from pytest_infperf.tasks.seq2seq import Seq2Seq
 
 
 @dataclass(frozen=True)
-class TextToText(Seq2Seq):
+class TextToText(ReadsData, Seq2Seq):
     """Texts that encoder-decoder models of transformers write, greedily or with beams.
 
     Model folders have a tokenizer: T5, BART, Pegasus, M2M100, NLLB, mBART or Marian. Requires

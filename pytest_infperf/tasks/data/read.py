@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import csv
 import gzip
-import importlib
 import io
 import json
-import re
 import sys
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
+from pytest_infperf.suite import functions
 from pytest_infperf.tasks.data.hub import HubDataset
 from pytest_infperf.tasks.data.table import Table, table_of, table_of_columns
 
@@ -26,7 +26,6 @@ Data = (
 """A file, `module:function`, a dataset, rows, columns, or a function that returns rows or columns.
 """
 
-_FUNCTION = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -51,14 +50,30 @@ def read(data: Data, folder: Path, columns: Collection[str]) -> Table:
     if isinstance(data, HubDataset):
         return data.table(folder)
     if isinstance(data, str):
-        function = _function(data, folder)
-        if function is None:
+        if not functions.is_name(data) or (folder / data).exists():
             return _read_file(folder / data, columns)
+        function = functions.imported(data, f"data={data!r}")
         return _from_values(_result(function, data), data, folder)
     if callable(data):
         name = getattr(data, "__qualname__", type(data).__name__)
         return _from_values(_result(data, name), name, folder)
     return _from_values(data, "in the suite", folder)
+
+
+class ReadsData:
+    """The part that tasks share whose `data` may name a function.
+
+    A module beside suite.py can be named without its package, also in workers.
+    """
+
+    data: Any
+
+    def beside(self, folder: Path, package: str) -> Self:
+        if not isinstance(self.data, str) or not functions.is_name(self.data):
+            return self
+        task: Any = self  # a dataclass
+        beside: Self = replace(task, data=functions.beside(self.data, folder, package))
+        return beside
 
 
 def _read_file(path: Path, columns: Collection[str]) -> Table:
@@ -225,31 +240,15 @@ def _from_values(values: Any, source: str, folder: Path) -> Table:
     return table_of(source, list(values), lambda i: f"{source}, row {i + 1}", folder)
 
 
-def _function(data: str, folder: Path) -> Callable[[], Any] | None:
-    """Return the function that `module:function` names; None if `data` is a path."""
-    matched = _FUNCTION.fullmatch(data)
-    if not matched or (folder / data).exists():
-        return None
-    try:
-        module = importlib.import_module(matched["module"])
-    except ImportError as error:
-        raise UserError(
-            f"data={data!r}: the module cannot be imported ({error}); name one that the suite "
-            "can import, or write data=FUNCTION"
-        ) from error
-    function: Callable[[], Any] | None = getattr(module, matched["name"], None)
-    if not callable(function):
-        raise UserError(f"data={data!r}: {matched['module']} has no function {matched['name']}")
-    return function
-
-
 def _result(function: Callable[[], Any], name: str) -> Any:
     try:
         return function()
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"the test data {name}: the function failed: {error!r}") from error
+        raise UserError(
+            f"the test data {name}: the function raised {functions.described(error)}"
+        ) from error
 
 
 def _others(path: Path) -> str:

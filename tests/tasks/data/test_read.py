@@ -88,12 +88,15 @@ def test_a_function_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Mon
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert read("shop_data:rows", tmp_path, ["text"]).texts("text") == ["a"]
-    with pytest.raises(UserError, match=r"shop_data:broken: the function failed: KeyError"):
+    with pytest.raises(UserError, match=r"shop_data:broken: the function raised KeyError"):
         read("shop_data:broken", tmp_path, ["text"])
-    for name, words in (("number", "has no function number"), ("rws", "has no function rws")):
+    for name, words in (
+        ("number", "has a number that is not callable"),
+        ("rws", r"has no rws; did you mean rows\?"),
+    ):
         with pytest.raises(UserError, match=words):
             read(f"shop_data:{name}", tmp_path, ["text"])
-    with pytest.raises(UserError, match="the module cannot be imported"):
+    with pytest.raises(UserError, match="there is no module no_such_module_here"):
         read("no_such_module_here:rows", tmp_path, ["text"])
     sys.modules.pop("shop_data")
 
