@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from pytest_infperf import HubDataset, UserError
+from pytest_infperf import HubDataset, TextClassification, UserError
 from pytest_infperf.tasks.data import Data, read
 
 ROWS = [{"text": 'one, "two"', "label": "a"}, {"text": "drei\nvier ü", "label": "b"}]
@@ -99,6 +99,15 @@ def test_a_function_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(UserError, match="there is no module no_such_module_here"):
         read("no_such_module_here:rows", tmp_path, ["text"])
     sys.modules.pop("shop_data")
+
+
+def test_a_function_beside_the_suite_is_named_without_its_package(tmp_path: Path) -> None:
+    (tmp_path / "rows.py").touch()
+    task = TextClassification(data="rows:load")
+    assert task.beside(tmp_path, "suites.own").data == "suites.own.rows:load"
+    for data in ("other:load", "rows.csv", [{"text": "a"}]):
+        task = TextClassification(data=data)
+        assert task.beside(tmp_path, "suites.own") == task
 
 
 def test_a_dataset_names_its_classes(tmp_path: Path) -> None:
