@@ -117,7 +117,7 @@ def _plan(arguments: Namespace) -> DeploymentPlan:
         name=arguments.name or _name(suite.name, variant),
         suite=suite.name,
         variant=variant,
-        extras=(extra, "serve") if extra else ("serve",),
+        extras=(*filter(None, [extra]), *suite.task.extras, "serve"),
         source=_source(arguments),
         instance_type=arguments.instance,
         region=arguments.region,

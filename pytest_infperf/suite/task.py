@@ -246,6 +246,11 @@ class Task(ABC):
     answer: ClassVar[str] = "logits"
 
     @property
+    def extras(self) -> tuple[str, ...]:
+        """The extras of pytest-infperf that reading the data needs."""
+        return ()
+
+    @property
     @abstractmethod
     def decoding(self) -> Decoding:
         """The settings that variants must share in order to be compared."""

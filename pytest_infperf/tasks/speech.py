@@ -84,6 +84,10 @@ class SpeechRecognition(ReadsData, Task):
     sample_size: int = 120
 
     @property
+    def extras(self) -> tuple[str, ...]:
+        return (*super().extras, "speech")
+
+    @property
     def decoding(self) -> Decoding:
         return {"search": "greedy", "normalization": self.normalization}
 

@@ -116,6 +116,10 @@ class ImageClassification(ReadsData, Task):
             )
 
     @property
+    def extras(self) -> tuple[str, ...]:
+        return () if self.data is None else (*super().extras, "vision")
+
+    @property
     def decoding(self) -> Decoding:
         return {}
 

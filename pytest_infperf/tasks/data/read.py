@@ -68,6 +68,11 @@ class ReadsData:
 
     data: Any
 
+    @property
+    def extras(self) -> tuple[str, ...]:
+        is_file = isinstance(self.data, str) and self.data.lower().endswith(".parquet")
+        return ("data",) if is_file or isinstance(self.data, HubDataset) else ()
+
     def beside(self, folder: Path, package: str) -> Self:
         if not isinstance(self.data, str) or not functions.is_name(self.data):
             return self

@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from pytest_infperf import HubDataset, TextClassification, UserError
+from pytest_infperf import (
+    HubDataset,
+    ImageClassification,
+    SpeechRecognition,
+    Task,
+    TextClassification,
+    UserError,
+)
 from pytest_infperf.tasks.data import Data, read
 
 ROWS = [{"text": 'one, "two"', "label": "a"}, {"text": "drei\nvier ü", "label": "b"}]
@@ -108,6 +115,20 @@ def test_a_function_beside_the_suite_is_named_without_its_package(tmp_path: Path
     for data in ("other:load", "rows.csv", [{"text": "a"}]):
         task = TextClassification(data=data)
         assert task.beside(tmp_path, "suites.own") == task
+
+
+@pytest.mark.parametrize(
+    ("task", "extras"),
+    [
+        (TextClassification(data="a.csv"), ()),
+        (TextClassification(data="a.parquet"), ("data",)),
+        (SpeechRecognition(data=HubDataset("calls")), ("data", "speech")),
+        (ImageClassification(data="photos"), ("vision",)),
+        (ImageClassification(images="a", labels="b"), ()),
+    ],
+)
+def test_a_task_names_the_extras_that_its_data_needs(task: Task, extras: tuple[str, ...]) -> None:
+    assert task.extras == extras
 
 
 def test_a_dataset_names_its_classes(tmp_path: Path) -> None:
