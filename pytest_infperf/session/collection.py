@@ -186,6 +186,7 @@ class Collection:
                 },
                 baseline=configured.baseline_id,
                 baseline_from_option=self._chosen_baseline(configured.suite) is not None,
+                against_revision=self.settings.against is not None,
                 budget_s=self.settings.budget_s,
                 requests_at=configured.requests_at,
             )

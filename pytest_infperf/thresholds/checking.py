@@ -38,6 +38,8 @@ class SuiteFacts:
     """Baseline named by an option, else by the suite; the file's precedes the suite's."""
     baseline_from_option: bool = False
     """Whether an option names the baseline: its own limits against a baseline are left out then."""
+    against_revision: bool = False
+    """Whether --infperf-against compares latencies with another revision."""
     budget_s: float | None = None
     """Value of --infperf-budget in seconds, which takes precedence over the file's."""
     requests_at: Mapping[str, int] = field(default_factory=dict)
@@ -116,8 +118,9 @@ class _GateChecker:
         if spec.percentile is not None and spec.method != "load":
             queries = self._queries_needed(spec.percentile)
             requests = self.facts.requests_at.get(point_of(measure))
-            # Beside the baseline, half of the budget is for pairs.
-            share = 0.5 if spec.method == "latency" and self._compared(variants) else 1.0
+            # Pairs with the baseline and with the other revision have equal parts of the budget.
+            compared = self._compared(variants) + self.facts.against_revision
+            share = 1 / (1 + compared) if spec.method == "latency" else 1.0
             if requests is None:
                 self._check_budget(location, queries, share)
             elif queries > requests:
@@ -167,7 +170,7 @@ class _GateChecker:
                 "Gate a percentile closer to the median.",
             )
         elif needed_s > self._budget_s:
-            part = "" if share == 1 else f", of which pairs with the baseline leave {share:.0%}"
+            part = "" if share == 1 else f", of which pairs leave {share:.0%}"
             self.problems.add(
                 location,
                 f"{self._needs(queries)}, more than a model can answer within the budget of "
