@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import Codec, Decoding, Task
+from pytest_infperf.tasks.text_codec import open_tokenizer
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -110,16 +111,7 @@ class Seq2SeqCodec:
         target_language: str | None = None,
         prefix: str = "",
     ) -> None:
-        from transformers import AutoTokenizer
-
-        from_pretrained: Any = AutoTokenizer.from_pretrained
-        try:
-            self._tokenizer = from_pretrained(str(model))
-        except Exception as error:  # what a tokenizer's own code raises
-            raise UserError(
-                f"{model} has no tokenizer that transformers can read: save one beside the model "
-                f"with tokenizer.save_pretrained ({error})"
-            ) from error
+        self._tokenizer = open_tokenizer(model)
         self._prefix = prefix
         limit = self._tokenizer.model_max_length
         self._longest = limit if limit < 10**6 else _LONGEST_INPUT

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.tsv", "metadata.parquet")
 _FILE_NAME = "file_name"
+_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+"""Files of processors, the latter since version 5 of transformers."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class SpeechRecognition(ReadsData, Task):
         return len(sample) / self.rate
 
     def codec(self, model: Path) -> ArrayCodec:
-        if (model / "preprocessor_config.json").is_file():
+        if any((model / name).is_file() for name in _PROCESSORS):
             from pytest_infperf.tasks.ctc import CtcCodec
 
             return CtcCodec(model, self.rate, self._normalized)

@@ -125,16 +125,7 @@ class SlowTokenizer:
     """A tokenizer of transformers that has no `tokenizer.json`."""
 
     def __init__(self, model: Path, max_tokens: int) -> None:
-        from transformers import AutoTokenizer
-
-        try:
-            from_pretrained: Any = AutoTokenizer.from_pretrained
-            self._tokenizer = from_pretrained(str(model))
-        except Exception as error:  # what a tokenizer's own code raises
-            raise UserError(
-                f"{model} has no tokenizer that transformers can read: save one beside the model "
-                f"with tokenizer.save_pretrained ({error})"
-            ) from error
+        self._tokenizer = open_tokenizer(model)
         self._max_tokens = max_tokens
         self.names = tuple(self._tokenizer.model_input_names)
 
@@ -149,3 +140,27 @@ class SlowTokenizer:
             return_tensors="np",
         )
         return {name: encoded[name].astype("int64") for name in self.names}
+
+
+def open_tokenizer(model: Path) -> Any:
+    """Return the tokenizer of a model, as transformers opens it.
+
+    Raises
+    ------
+    UserError
+        If the folder has none that transformers can read.
+    """
+    from transformers import AutoTokenizer
+
+    from_pretrained: Any = AutoTokenizer.from_pretrained
+    remedy = "save one beside the model with tokenizer.save_pretrained"
+    try:
+        tokenizer = from_pretrained(str(model))
+    except Exception as error:  # what a tokenizer's own code raises
+        raise UserError(
+            f"{model} has no tokenizer that transformers can read: {remedy} ({error})"
+        ) from error
+    # Transformers 5 makes a tokenizer without words of a folder without files of one.
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise UserError(f"{model} has no tokenizer that transformers can read: {remedy}")
+    return tokenizer

@@ -28,7 +28,7 @@ TEXTS = ["i want tea", "tea"]
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def t5(folder: Path) -> Path:
+def t5(folder: Path, seed: int = 1) -> Path:
     """Write a tiny T5 with a tokenizer of whole words, and return its folder."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -48,7 +48,7 @@ def t5(folder: Path) -> Path:
     PreTrainedTokenizerFast(
         tokenizer_object=fast, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
     ).save_pretrained(folder)
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     T5ForConditionalGeneration(
         T5Config(
             vocab_size=len(words), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2,
@@ -101,20 +101,21 @@ def answers(backend: Backend, task: TextToText, model: Path, folder: Path) -> li
 def test_t5_answers_as_transformers_generates(tmp_path: Path, beams: int) -> None:
     from transformers import AutoTokenizer, T5ForConditionalGeneration
 
-    model = t5(tmp_path / "model")
     task = TextToText(data=[], prefix="translate : ", beams=beams, max_new_tokens=8)
-    tokenizer: Any = AutoTokenizer.from_pretrained(model)
-    batch = tokenizer(
-        ["translate : i want tea", "translate : tea"], padding=True, return_tensors="pt"
-    )
-    assert task.codec(model).encode(TEXTS)[1] == [6, 7, 5, 1]
-    network: Any = T5ForConditionalGeneration.from_pretrained(model)
-    sequences = network.generate(
-        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"],
-        num_beams=beams, max_new_tokens=8,
-    )  # fmt: skip
-    expected = tokenizer.batch_decode(sequences, skip_special_tokens=True)
+    for seed in range(20):  # of many models some write nothing
+        model = t5(tmp_path / f"model-{seed}", seed)
+        tokenizer: Any = AutoTokenizer.from_pretrained(model)
+        texts = [f"translate : {text}" for text in TEXTS]
+        batch = tokenizer(texts, padding=True, return_tensors="pt")
+        network: Any = T5ForConditionalGeneration.from_pretrained(model)
+        sequences = network.generate(
+            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"],
+            num_beams=beams, max_new_tokens=8,
+        )  # fmt: skip
+        if any(expected := tokenizer.batch_decode(sequences, skip_special_tokens=True)):
+            break
     assert any(expected)
+    assert task.codec(model).encode(TEXTS)[1] == [6, 7, 5, 1]
     assert answers(Torch(), task, model, tmp_path / "torch") == expected
     assert len(answers(Torch(int8="dynamic"), task, model, tmp_path / "int8")) == 2
 
