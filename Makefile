@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 PLUGINS_VENV ?= $(VENV)-plugins
+TRANSFORMERS5_VENV ?= $(VENV)-transformers5
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: infperf test test-plugins test-faults lint bench clean
+.PHONY: infperf test test-plugins test-transformers5 test-faults lint bench clean
 
 infperf: $(VENV)/suites.installed  ## measure and gate the reference suites
 	$(RUN) pytest --infperf suites $(ARGS)
@@ -22,6 +23,11 @@ test-plugins: $(PLUGINS_VENV)/installed  ## run tests of the plugin among other 
 	$(PLUGINS_VENV)/bin/python -m pytest -n 2 --dist loadfile \
 		-o asyncio_default_fixture_loop_scope=function $(BESIDE_PLUGINS) $(ARGS)
 
+# What goes without optimum-onnx, which needs transformers below 4.58.
+test-transformers5: $(TRANSFORMERS5_VENV)/installed  ## run the tests of models on transformers 5
+	$(TRANSFORMERS5_VENV)/bin/python -m pytest -n 2 --dist loadfile \
+		tests/tasks tests/backends tests/plugin/test_own_models.py $(ARGS)
+
 # On Linux; as root also with full disks, for which small ones are mounted.
 test-faults: $(VENV)/dev.installed  ## bring faults about in every stage of a run, 10 minutes
 	$(RUN) pytest -n 2 tests/faults/every_cell.py $(ARGS)
@@ -35,7 +41,7 @@ bench: $(VENV)/suites.installed  ## measure the plugin itself: overhead, false v
 	$(RUN) bench $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PLUGINS_VENV) .infperf_cache
+	rm -rf $(VENV) $(PLUGINS_VENV) $(TRANSFORMERS5_VENV) .infperf_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -53,4 +59,14 @@ $(PLUGINS_VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(PLUGINS_VENV)
 	$(PLUGINS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[plugins]'
+	touch $@
+
+# datasets of the constraints needs a huggingface_hub that transformers 5 does not take.
+$(TRANSFORMERS5_VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(TRANSFORMERS5_VENV)
+	grep -Ev '^(transformers|optimum|optimum-onnx|datasets)==' constraints.txt > $(TRANSFORMERS5_VENV)/constraints.txt
+	$(TRANSFORMERS5_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		$$(grep '^torch==' constraints.txt)
+	$(TRANSFORMERS5_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint $(TRANSFORMERS5_VENV)/constraints.txt --editable '.[transformers5]'
 	touch $@

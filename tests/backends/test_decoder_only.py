@@ -12,6 +12,7 @@ from pytest_infperf import BuildError
 from pytest_infperf.backends.torch import TorchContinue, TorchGenerate
 from pytest_infperf.backends.torch_module import CLASSIFIER, load_torch_module
 from pytest_infperf.backends.torch_padding import choose_padding, padding_id, pads_left
+from tests.versions import BEFORE_TRANSFORMERS_5
 
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [12], [20, 21, 22]]
 DECODING = {"beams": 1, "max_new_tokens": 6}
@@ -60,6 +61,7 @@ def test_padding_on_the_right_would_change_it() -> None:
     assert without_padding(together, 0) != without_padding(alone, 0)
 
 
+@BEFORE_TRANSFORMERS_5
 def test_a_model_that_reads_its_padding_runs_prompts_one_by_one(tmp_path: Path) -> None:
     """GPT's first version counts positions from the first token, whatever the mask says."""
     model = tiny("OpenAIGPTLMHeadModel")

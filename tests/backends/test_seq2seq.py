@@ -14,6 +14,9 @@ import pytest
 
 from pytest_infperf.backends import seq2seq
 from pytest_infperf.errors import BuildError
+from tests.versions import NEEDS_OPTIMUM
+
+pytestmark = NEEDS_OPTIMUM
 
 MAX_NEW_TOKENS = 12
 DECODING = {"beams": 1, "max_new_tokens": MAX_NEW_TOKENS}

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.versions import BEFORE_TRANSFORMERS_5
+
 IMPORT = """
 import sys
 from pytest_infperf.backends.torch_module import import_transformers
@@ -36,6 +38,7 @@ assert is_sklearn_available()
 """
 
 
+@BEFORE_TRANSFORMERS_5
 @pytest.mark.parametrize("import_of_transformers", [SUCCEEDS, FAILS], ids=["succeeds", "fails"])
 def test_scikit_learn_is_hidden_from_transformers_only_during_its_import(
     import_of_transformers: str,
