@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pytest_infperf.metrics.correlation import Spearman
+from pytest_infperf.metrics.sums import SampleMean
 from pytest_infperf.suite.outputs import UnusableSample, is_absent
 
 
-class Cosine:
+class Cosine(SampleMean):
     """Mean cosine of the vectors and those of the baseline for the same samples.
 
     Examples
@@ -33,21 +34,17 @@ class Cosine:
     unit = ""
     higher_is_better = True
     of_baseline: ClassVar[bool] = True
+    scale = 1
 
-    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Return the cosine and 1 of each sample, shape [samples, 2].
+    def of_samples(self, outputs: Sequence[Any], references: Sequence[Any]) -> ArrayLike:
+        """Return the cosine of each sample, shape [samples].
 
         Raises
         ------
         UnusableSample
             If an output is no vector, or has another length than the baseline's.
         """
-        cosines = to_baseline(outputs, references)
-        return np.column_stack([cosines, np.ones(len(cosines))])
-
-    def score(self, totals: NDArray[np.float64]) -> float:
-        """Return the mean cosine, from summed statistics of shape [2]."""
-        return float(totals[0] / totals[1])
+        return to_baseline(outputs, references)
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""
@@ -92,7 +89,7 @@ class CosineMin:
         return "smallest cosine to the baseline"
 
 
-class CosineShare:
+class CosineShare(SampleMean):
     """Share of samples whose vector has at least a given cosine to the baseline's.
 
     Parameters
@@ -112,24 +109,20 @@ class CosineShare:
     unit = "fraction"
     higher_is_better = True
     of_baseline: ClassVar[bool] = True
+    scale = 1
 
     def __init__(self, bound: float = 0.99) -> None:
         self._bound = bound
 
-    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Return whether the cosine reaches the bound, and 1, shape [samples, 2].
+    def of_samples(self, outputs: Sequence[Any], references: Sequence[Any]) -> ArrayLike:
+        """Return whether each cosine reaches the bound, shape [samples].
 
         Raises
         ------
         UnusableSample
             If an output is no vector, or has another length than the baseline's.
         """
-        reaches = to_baseline(outputs, references) >= self._bound
-        return np.column_stack([reaches, np.ones(len(reaches))]).astype(np.float64)
-
-    def score(self, totals: NDArray[np.float64]) -> float:
-        """Return the share, from summed statistics of shape [2]."""
-        return float(totals[0] / totals[1])
+        return to_baseline(outputs, references) >= self._bound
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""

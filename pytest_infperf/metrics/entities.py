@@ -8,13 +8,13 @@ References
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_infperf.metrics.sums import f1_of_counts
 from pytest_infperf.suite.outputs import UnusableSample, is_absent
 
 
@@ -65,8 +65,7 @@ class EntityF1:
 
         It is NaN where no entity is predicted or true.
         """
-        right, predicted, true = totals.tolist()
-        return 100 * 2 * right / (predicted + true) if predicted + true else math.nan
+        return f1_of_counts(totals)
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.metrics import values
+from pytest_infperf.metrics.sums import SampleMean, f1_of_counts
 from pytest_infperf.suite.labels import listed, nearest_label
 
 
@@ -122,15 +123,14 @@ class F1Micro:
 
         It is NaN where no label is predicted or true.
         """
-        right, predicted, true = totals.tolist()
-        return 100 * 2 * right / (predicted + true) if predicted + true else math.nan
+        return f1_of_counts(totals)
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""
         return "micro"
 
 
-class F1Samples:
+class F1Samples(SampleMean):
     """Mean over the samples of F1 of their labels, from 0 to 100 points.
 
     A sample without labels is right if none are predicted.
@@ -146,8 +146,8 @@ class F1Samples:
     unit = "points"
     higher_is_better = True
 
-    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Return F1 and 1 of each sample, shape [samples, 2].
+    def of_samples(self, outputs: Sequence[Any], references: Sequence[Any]) -> ArrayLike:
+        """Return F1 of each sample, shape [samples].
 
         Raises
         ------
@@ -155,15 +155,10 @@ class F1Samples:
             If an output or a reference is neither a label nor a list of labels.
         """
         pairs = zip(*_label_sets(outputs, references), strict=True)
-        scores = [
+        return [
             2 * len(answer & truth) / (len(answer) + len(truth)) if answer or truth else 1.0
             for answer, truth in pairs
         ]
-        return np.column_stack([scores, np.ones(len(scores))])
-
-    def score(self, totals: NDArray[np.float64]) -> float:
-        """Return the mean in points, from summed statistics of shape [2]."""
-        return float(100 * totals[0] / totals[1])
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""

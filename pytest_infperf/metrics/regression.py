@@ -16,12 +16,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pytest_infperf.metrics import values
+from pytest_infperf.metrics.sums import SampleMean
 
 
-class Mae:
+class Mae(SampleMean):
     """Mean absolute error of outputs that are numbers, in the unit of the references.
 
     Examples
@@ -34,28 +35,24 @@ class Mae:
     name = "mae"
     unit = ""
     higher_is_better = False
+    scale = 1
 
-    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Return the absolute error and 1 of each sample, shape [samples, 2].
+    def of_samples(self, outputs: Sequence[Any], references: Sequence[Any]) -> ArrayLike:
+        """Return the absolute error of each sample, shape [samples].
 
         Raises
         ------
         UnusableSample
             If an output or a reference is not a number.
         """
-        errors = values.numbers(outputs, "output") - values.numbers(references, "reference")
-        return np.column_stack([np.abs(errors), np.ones(len(errors))])
-
-    def score(self, totals: NDArray[np.float64]) -> float:
-        """Return the mean error, from summed statistics of shape [2]."""
-        return float(totals[0] / totals[1])
+        return np.abs(_errors(outputs, references))
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""
         return "mean absolute error"
 
 
-class Rmse:
+class Rmse(SampleMean):
     """Root mean squared error of outputs that are numbers, in the unit of the references.
 
     Examples
@@ -68,22 +65,26 @@ class Rmse:
     name = "rmse"
     unit = ""
     higher_is_better = False
+    scale = 1
 
-    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Return the squared error and 1 of each sample, shape [samples, 2].
+    def of_samples(self, outputs: Sequence[Any], references: Sequence[Any]) -> ArrayLike:
+        """Return the squared error of each sample, shape [samples].
 
         Raises
         ------
         UnusableSample
             If an output or a reference is not a number.
         """
-        errors = values.numbers(outputs, "output") - values.numbers(references, "reference")
-        return np.column_stack([errors**2, np.ones(len(errors))])
+        return _errors(outputs, references) ** 2
 
     def score(self, totals: NDArray[np.float64]) -> float:
         """Return the root of the mean square, from summed statistics of shape [2]."""
-        return math.sqrt(totals[0] / totals[1])
+        return math.sqrt(super().score(totals))
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""
         return "root of the mean squared error"
+
+
+def _errors(outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+    return values.numbers(outputs, "output") - values.numbers(references, "reference")

@@ -14,15 +14,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.metrics import values
+from pytest_infperf.metrics.sums import SampleMean
 from pytest_infperf.suite.outputs import UnusableSample
 
 
-class Rouge:
+class Rouge(SampleMean):
     """Mean F1 of ROUGE over the samples, from 0 to 100 points.
 
     A sample may have several references, as a list, of which the best one counts.
@@ -42,8 +42,8 @@ class Rouge:
         self.name = of
         self._stemmer = stemmer
 
-    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Return F1 and 1 of each sample, shape [samples, 2].
+    def of_samples(self, outputs: Sequence[Any], references: Sequence[Any]) -> ArrayLike:
+        """Return F1 of each sample, shape [samples].
 
         Raises
         ------
@@ -60,11 +60,7 @@ class Rouge:
             alternatives = values.texts(position, reference)
             _check_script(position, alternatives)
             scores.append(scorer.score_multi(alternatives, text)[self.name].fmeasure)
-        return np.column_stack([scores, np.ones(len(scores))])
-
-    def score(self, totals: NDArray[np.float64]) -> float:
-        """Return the mean F1 in points, from summed statistics of shape [2]."""
-        return float(100 * totals[0] / totals[1])
+        return scores
 
     def signature(self) -> str:
         """Return the version of rouge-score, and its settings."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.metrics import values
+from pytest_infperf.metrics.sums import SampleMean
 from pytest_infperf.suite.outputs import UnusableSample
 
 
-class TopK:
+class TopK(SampleMean):
     """Share of references that are among the first k labels of the output, in points.
 
     An output is a list of labels, the best first; a plain label is a list of one. A reference is a
@@ -47,8 +47,8 @@ class TopK:
         self.name = f"top{k}_accuracy"
         self._k = k
 
-    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Return whether each reference is found (1 or 0), and 1, shape [samples, 2].
+    def of_samples(self, outputs: Sequence[Any], references: Sequence[Any]) -> ArrayLike:
+        """Return whether each reference is found, shape [samples].
 
         Raises
         ------
@@ -60,11 +60,7 @@ class TopK:
             if isinstance(reference, list | tuple | dict | set):
                 raise UnusableSample(position, f"its reference is {reference!r}, not one label")
             found.append(reference in values.ranked(position, output)[: self._k])
-        return np.column_stack([np.array(found, dtype=np.float64), np.ones(len(found))])
-
-    def score(self, totals: NDArray[np.float64]) -> float:
-        """Return the share in points, from summed statistics of shape [2]."""
-        return float(100 * totals[0] / totals[1])
+        return found
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""
