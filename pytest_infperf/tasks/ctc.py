@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.tasks.best_path import best_paths
 
 
 class CtcCodec:
@@ -76,19 +76,11 @@ class CtcCodec:
         }
 
     def decode(self, results: Any, features: Any) -> list[Any]:
-        import numpy as np
-
-        # A NaN or an infinity is the largest result wherever there is one.
-        best, finite = results.argmax(axis=-1), np.isfinite(results.max(axis=-1))
         longest = max(features["samples"])
+        steps = [self._steps(count, longest, results.shape[1]) for count in features["samples"]]
         return [
-            self._text(path[:steps].tolist()) if usable[:steps].all() else None
-            for path, usable, steps in zip(
-                best,
-                finite,
-                (self._steps(count, longest, results.shape[1]) for count in features["samples"]),
-                strict=True,
-            )
+            None if path is None else self._text(path)
+            for path in best_paths(results, steps, self._blank)
         ]
 
     def _steps(self, samples: int, longest: int, steps: int) -> int:
@@ -100,10 +92,8 @@ class CtcCodec:
         return max(1, min(steps, samples))
 
     def _text(self, path: Sequence[int]) -> str:
-        letters = [
-            self._letters.get(token, "") for token, _ in groupby(path) if token != self._blank
-        ]
-        return self._normalized(" ".join("".join(letters).split()))
+        letters = "".join(self._letters.get(token, "") for token in path)
+        return self._normalized(" ".join(letters.split()))
 
 
 def _letters(tokenizer: Any) -> dict[int, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.tasks.best_path import best_paths
 
 
 class SpectrogramCodec:
@@ -57,20 +58,8 @@ class SpectrogramCodec:
         }
 
     def decode(self, results: Any, features: Any) -> list[Any]:
-        import numpy as np
-
-        # A NaN or an infinity is the largest result wherever there is one.
-        best, finite = results.argmax(axis=-1), np.isfinite(results.max(axis=-1))
         steps = [(frames + 1) // 2 for frames in features["frames"]]
         return [
-            self._text(path[:count].tolist()) if usable[:count].all() else None
-            for path, usable, count in zip(best, finite, steps, strict=True)
+            None if path is None else self._normalized("".join(self.alphabet[i] for i in path))
+            for path in best_paths(results, steps, self._blank)
         ]
-
-    def _text(self, path: Sequence[int]) -> str:
-        letters = [
-            self.alphabet[letter]
-            for i, letter in enumerate(path)
-            if letter != self._blank and (i == 0 or letter != path[i - 1])
-        ]
-        return self._normalized("".join(letters))
