@@ -234,12 +234,16 @@ def _pooling_of(folder: Path) -> Pooling:
 
 def _max_tokens_of(model: Path) -> int:
     """Return the limit of sentence-transformers, or that of the encoder if it is below 512."""
-    for name, key in (
-        ("sentence_bert_config.json", "max_seq_length"),
-        ("config.json", "max_position_embeddings"),
-    ):
-        if (model / name).is_file():
-            limit = json.loads((model / name).read_text("utf-8")).get(key)
-            if isinstance(limit, int) and limit > 0:
-                return min(limit, 512)
-    return 512
+    of_sentences = _limit(model / "sentence_bert_config.json", "max_seq_length")
+    return of_sentences or min(_limit(model / "config.json", "max_position_embeddings") or 512, 512)
+
+
+def _limit(path: Path, key: str) -> int | None:
+    """Return a number of tokens from a configuration; None if it has none."""
+    if not path.is_file():
+        return None
+    try:
+        limit = json.loads(path.read_text("utf-8")).get(key)
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} is not a configuration in JSON ({error!r})") from error
+    return limit if isinstance(limit, int) and limit > 0 else None

@@ -135,6 +135,15 @@ def test_texts_are_truncated_as_the_model_says(tmp_path: Path) -> None:
     )
 
 
+def test_a_limit_above_512_is_that_of_the_model(tmp_path: Path) -> None:
+    model = encoder(tmp_path / "model", "mean_tokens")
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 1024}))
+    (model / "sentence_bert_config.json").write_text('{"max_seq_length": 600}')
+    long = " ".join(TEXTS * 200)
+    assert EmbeddingCodec(model, Embedding(data=[])).encode([long])["input_ids"].shape == (1, 600)
+
+
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
@@ -146,6 +155,8 @@ def test_texts_are_truncated_as_the_model_says(tmp_path: Path) -> None:
         ("modules.json", '[{"path": "0", "type": "x.Transformer"}]', "has its encoder in 0"),
         ("modules.json", "{", "is no list of sentence-transformers' modules"),
         ("1_Pooling/config.json", '{"pooling_mode_weightedmean_tokens": true}', "can be used"),
+        ("sentence_bert_config.json", "{", "is not a configuration in JSON"),
+        ("config.json", "[", "is not a configuration in JSON"),
         ("1_Pooling/config.json", "[]", "is no configuration of a pooling"),
     ],
 )
