@@ -175,7 +175,7 @@ class StsSpearman:
         Raises
         ------
         UnusableSample
-            If a reference is no number.
+            If a reference is not a number.
         """
         return Spearman().score(outputs, references)
 

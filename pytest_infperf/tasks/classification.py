@@ -31,8 +31,8 @@ class TextClassification(ReadsData, Task):
     Parameters
     ----------
     data : Data
-        The test data, a CSV, TSV, JSON, JSON Lines or Parquet file
-        relative to the suite's folder, a dataset of the hub, rows, or a function.
+        The test data: a CSV, TSV, JSON, JSON Lines or Parquet file relative to the suite's folder,
+        a dataset of the hub, rows, or a function.
     text : str, default "text"
         The column with the text.
     pair : str, optional

@@ -44,7 +44,7 @@ class TextRegression(ReadsData, Task):
     Raises
     ------
     UserError
-        If the data cannot be read or a score is no number (when the samples are read), or if the
+        If the data cannot be read or a score is not a number (when the samples are read), or if the
         model folder lacks a file or the model has more than one output (when the codec is opened).
 
     Examples

@@ -1,7 +1,10 @@
-"""Lines of the text files that tasks read their data from."""
+"""Texts and lines of the files that tasks read their data from."""
 
 from __future__ import annotations
 
+import gzip
+import io
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,22 +12,43 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
 
 
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file, with or without a byte order mark; of `.gz`, what is in it.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read, is empty, or is a pointer of Git LFS.
+    """
+    try:
+        content = path.read_bytes()
+        if lfs.is_pointer(path):
+            raise UserError(f"cannot read the test data: {lfs.fetch_it(path)}")
+        if path.name.lower().endswith(".gz"):
+            content = gzip.decompress(content)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"cannot read the test data {path}:{line}: it is not in UTF-8 ({error}): save it as "
+            "UTF-8"
+        ) from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise UserError(f"cannot read the test data {path}: {error}") from error
+    if not text.strip():
+        raise UserError(f"the test data {path} is empty: it needs at least one sample")
+    return text
+
+
 def read_lines(path: Path) -> list[str]:
-    r"""Return the lines of a UTF-8 file, with or without a byte order mark.
+    r"""Return the lines of a UTF-8 file.
 
     Lines end at \n, \r\n or \r. Other characters that Unicode calls separators, such as U+2028 and
     U+0085, are a part of their line: they occur within sentences.
 
-    Raises UserError if the file cannot be read, is empty, or is a pointer of Git LFS.
+    Raises UserError as `read_text` does.
     """
-    try:
-        if lfs.is_pointer(path):
-            raise UserError(f"cannot read the test data: {lfs.fetch_it(path)}")
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the test data {path}: {error}") from error
-    if not text.strip():
-        raise UserError(f"the test data {path} is empty: it needs at least one sample")
+    text = io.StringIO(read_text(path), newline=None).read()
     return text.removesuffix("\n").split("\n")
 
 

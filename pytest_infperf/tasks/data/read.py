@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import sys
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -18,6 +16,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
 from pytest_infperf.suite import functions
 from pytest_infperf.tasks.data.hub import HubDataset
+from pytest_infperf.tasks.data.lines import read_text
 from pytest_infperf.tasks.data.table import Table, table_of, table_of_columns
 
 Data = (
@@ -94,7 +93,7 @@ def _read_file(path: Path, columns: Collection[str]) -> Table:
             f"the format of the test data {path} is not known: it must be a .jsonl, .json, .csv, "
             ".tsv or .parquet file, or read it in a function and write data=FUNCTION"
         )
-    text = _decoded(path)
+    text = read_text(path)
     match suffix:
         case ".csv" | ".tsv":
             delimiter = "\t" if suffix == ".tsv" else _delimiter(text, columns)
@@ -104,24 +103,6 @@ def _read_file(path: Path, columns: Collection[str]) -> Table:
         case _:
             rows, lines = _json_rows(path, text)
     return table_of(str(path), rows, lambda i: f"{path}:{lines[i]}", path.parent)
-
-
-def _decoded(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        if lfs.is_pointer(path):
-            raise UserError(f"cannot read the test data: {lfs.fetch_it(path)}")
-        if path.name.lower().endswith(".gz"):
-            content = gzip.decompress(content)
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise UserError(f"{path}:{line}: it is not in UTF-8 ({error}): save it as UTF-8") from error
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise UserError(f"cannot read the test data {path}: {error}") from error
-    if not text.strip():
-        raise UserError(f"the test data {path} is empty: it needs at least one sample")
-    return text
 
 
 def _delimiter(text: str, columns: Collection[str]) -> str:
