@@ -22,7 +22,9 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.host.cpu import instruction_sets
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Backend, Threads
+from pytest_infperf.suite.calibration import calibration_inputs
 from pytest_infperf.suite.suite import Suite
+from pytest_infperf.suite.task import inputs_digest
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Bluepr
         "decoding": dict(suite.task.decoding),
         "source": source.key if source else None,
         "calibration": (
-            suite.task.samples(suite.folder).inputs_digest() if backend.calibrates else None
+            inputs_digest(calibration_inputs(suite.task, suite.folder))
+            if backend.calibrates
+            else None
         ),
         "code": _code_digest(type(backend)),
         "libraries": installed_versions(type(backend)),

@@ -72,9 +72,9 @@ class Onnx(Backend):
         by the runtime's extended graph optimisations.
     int8 : {"dynamic", "static"} or None, default None
         Quantisation of the weights to int8; None keeps float32. "dynamic" computes the ranges of
-        activations at run time. "static" stores ranges that are calibrated on 200 samples, in QDQ
-        format with a scale per channel; it is for models that answer in one pass. The range is
-        reduced to 7 bits on x86 without int8 dot products.
+        activations at run time. "static" stores ranges that are calibrated on the task's
+        `calibration`, in QDQ format with a scale per channel; it is for models that answer in one
+        pass. The range is reduced to 7 bits on x86 without int8 dot products.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"onnx"`` with ``-file``, ``-fused`` and ``-int8``
         appended.

@@ -42,7 +42,7 @@ class OpenVino(Backend):
         the task, such as `logits`.
     int8 : bool, default False
         Whether weights and activations are quantised to int8 by NNCF: channel alignment, ranges by
-        minimum and maximum and fast bias correction, calibrated on 200 samples.
+        minimum and maximum and fast bias correction, calibrated on the task's `calibration`.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"openvino"`` with ``-file`` and ``-int8`` appended.
         With ``threads=None``, OpenVINO chooses their number.

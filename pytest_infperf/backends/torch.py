@@ -39,8 +39,8 @@ class Torch(Backend):
     int8 : {"dynamic", "static"} or None, default None
         Quantisation to int8; None keeps `dtype`. "dynamic" quantises the weights of Linear, LSTM
         and GRU layers and computes the ranges of activations at run time. "static" also quantises
-        convolutions, with ranges that are calibrated on 200 samples (FX graph mode). Both are for
-        float32 models on the CPU.
+        convolutions, with ranges that are calibrated on the task's `calibration` (FX graph mode).
+        Both are for float32 models on the CPU.
     dtype : {"float32", "bfloat16"}, default "float32"
         Type of weights and activations.
     device : {"cpu", "cuda"}, default "cpu"

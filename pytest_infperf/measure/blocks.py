@@ -20,13 +20,13 @@ _MEASURED_AGAIN = 0.2
 """Maximum number of repeated blocks, as a fraction of the blocks that count."""
 
 
-def quality_sample(available: int, size: int | None, seed: int) -> list[int]:
+def quality_sample(available: Sequence[int], size: int | None, seed: int) -> list[int]:
     """Return the numbers of the samples that are measured and scored.
 
     Parameters
     ----------
-    available : int
-        The number of samples of the task.
+    available : sequence of int
+        The numbers of the samples that may be scored.
     size : int or None
         The number of samples to draw without repetition; None takes all, in order.
     seed : int
@@ -39,9 +39,9 @@ def quality_sample(available: int, size: int | None, seed: int) -> list[int]:
     """
     if size is not None and size < 1:
         raise UserError(f"the task's sample_size is {size}, and at least 1 sample is measured")
-    if size is None or size >= available:
-        return list(range(available))
-    return random.Random(seed).sample(range(available), size)
+    if size is None or size >= len(available):
+        return list(available)
+    return random.Random(seed).sample(available, size)
 
 
 def endless_order(numbers: Sequence[int], seed: int) -> Iterator[int]:

@@ -93,10 +93,16 @@ class SuiteRun:
         return self.suite.task.samples(self.suite.folder)
 
     @cached_property
+    def _test_numbers(self) -> list[int]:
+        """The numbers of all samples but those that calibrate a variant of the suite."""
+        held_out = self.suite.held_out_numbers(len(self.samples.inputs))
+        return [n for n in range(len(self.samples.inputs)) if n not in held_out]
+
+    @cached_property
     def numbers(self) -> list[int]:
         """The numbers of the samples that are measured and scored."""
         size = None if self.settings.full else self.suite.task.sample_size
-        return blocks.quality_sample(len(self.samples.inputs), size, self.seed)
+        return blocks.quality_sample(self._test_numbers, size, self.seed)
 
     @cached_property
     def scoring(self) -> Scoring:
@@ -106,7 +112,7 @@ class SuiteRun:
             self.samples.references,
             self.policy.confidence,
             self.seed,
-            whole_set=len(self.numbers) == len(self.samples.inputs),
+            whole_set=len(self.numbers) == len(self._test_numbers),
         )
 
     def duration_s(self, number: int) -> float | None:

@@ -8,9 +8,8 @@ from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, cast
 
+from pytest_infperf.suite.calibration import calibration_inputs
 from pytest_infperf.suite.task import ArrayCodec, Decoding, Task
-
-CALIBRATION_QUERIES = 200
 
 Threads = int | Literal["best"] | None
 """A number of threads, "best" for a short interleaved search, or None for the runtime's default."""
@@ -44,25 +43,16 @@ class Material:
         """Return the codec of a model that answers in one pass."""
         return cast(ArrayCodec, self.task.codec(self.model))
 
-    def features(self, count: int = CALIBRATION_QUERIES) -> list[dict[str, Any]]:
-        """Return the features of queries with one sample each.
-
-        They calibrate a quantisation, or trace a model that answers in one pass. References are
-        not used.
-
-        Parameters
-        ----------
-        count : int, default 200
-            The number of queries at most, spread evenly over all samples.
+    def features(self) -> list[dict[str, Any]]:
+        """Return the features of queries with one sample each, which calibrate a quantisation.
 
         Returns
         -------
         list of dict of str to ndarray
             The inputs of the model by name, one dict per query.
         """
-        inputs, codec = self.task.samples(self.data).inputs, self.codec()
-        step = max(1, len(inputs) // count)
-        queries = [codec.encode([inputs[i]]) for i in range(0, len(inputs), step)][:count]
+        codec = self.codec()
+        queries = [codec.encode([sample]) for sample in calibration_inputs(self.task, self.data)]
         return [{name: features[name] for name in codec.axes} for features in queries]
 
 
@@ -179,7 +169,10 @@ class Backend(ABC):
 
     @property
     def calibrates(self) -> bool:
-        """Whether the artifact also depends on the samples (`Material.features`)."""
+        """Whether the artifact also depends on samples (`Material.features`).
+
+        Those of the test data that it depends on are not scored in any variant of the suite.
+        """
         return False
 
     @property

@@ -17,6 +17,7 @@ from typing import Literal
 from pytest_infperf.errors import UserError
 from pytest_infperf.records.points import point
 from pytest_infperf.suite.backend import Backend, Runner, Threads
+from pytest_infperf.suite.calibration import held_out_numbers
 from pytest_infperf.suite.loads import Load
 from pytest_infperf.suite.serving import Serving
 from pytest_infperf.suite.task import Codec, InputsCodec, Task
@@ -218,6 +219,24 @@ class Suite:
     def _lacks(self, what: str, known: Iterable[str], remedy: str) -> UserError:
         names = ", ".join(known) or "none"
         return UserError(f"the suite {self.name} has no {what}, only {names}: Suite({remedy})")
+
+    def held_out_numbers(self, count: int) -> frozenset[int]:
+        """Return the numbers of the samples that are not scored, as they calibrate a variant.
+
+        Parameters
+        ----------
+        count : int
+            The number of samples of the test data.
+
+        Raises
+        ------
+        UserError
+            If a variant is calibrated, and there are too few samples.
+        """
+        calibrates = any(variant.calibrates for variant in self.variants)
+        if self.task.calibration is not None or not calibrates:
+            return frozenset()
+        return frozenset(held_out_numbers(count))
 
     def model_of(self, backend: Backend) -> str | None:
         """Return the folder or hub id of a variant's model; None if it has none."""

@@ -154,11 +154,16 @@ class Samples:
 
     def inputs_digest(self) -> str:
         """Return a hash that is equal for equal inputs in any process."""
-        # Each input is pickled separately, because equal inputs can be one object or several.
-        digest = hashlib.sha256()
-        for sample in self.inputs:
-            digest.update(hashlib.sha256(pickle.dumps(sample)).digest())
-        return digest.hexdigest()
+        return inputs_digest(self.inputs)
+
+
+def inputs_digest(inputs: Sequence[Any]) -> str:
+    """Return a hash of inputs that is equal for equal ones in any process."""
+    # Each input is pickled separately, because equal inputs can be one object or several.
+    digest = hashlib.sha256()
+    for sample in inputs:
+        digest.update(hashlib.sha256(pickle.dumps(sample)).digest())
+    return digest.hexdigest()
 
 
 class Codec(Protocol):
@@ -236,6 +241,9 @@ class Task(ABC):
         The name of the Auto class of transformers that opens models of this task.
     answer : str
         The name of the model's output that is the result, of models that answer in one pass.
+    calibration : Any
+        Data of the form of the test data that calibrates int8="static". None takes a fifth of the
+        test data, at most 200 samples, which are then not scored.
     """
 
     metrics: Sequence[AnyMetric | str]
@@ -244,6 +252,7 @@ class Task(ABC):
     generates: ClassVar[bool] = False
     auto_class: ClassVar[str | None] = None
     answer: ClassVar[str] = "logits"
+    calibration: Any = None
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -269,6 +278,21 @@ class Task(ABC):
         UserError
             If the data cannot be read; the message names the file and the remedy.
         """
+
+    def calibration_inputs(self, folder: Path) -> Sequence[Any] | None:
+        """Return the inputs of `calibration`; None if there is none.
+
+        Parameters
+        ----------
+        folder : Path
+            The folder of the suite, to which paths are relative.
+
+        Raises
+        ------
+        UserError
+            If the data cannot be read.
+        """
+        return None
 
     @abstractmethod
     def codec(self, model: Path) -> Codec:

@@ -43,6 +43,9 @@ class TextClassification(ReadsData, Task):
         of them is such a name, they are the numbers of its classes.
     max_tokens : int, default 512
         Length at which texts are truncated, in tokens, special tokens included.
+    calibration : Data, optional
+        Samples of the same form that calibrate ``int8="static"``, at most 200. None takes a fifth
+        of the test data, at most 200 samples, which are then not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("accuracy", "f1")
         Quality scores.
     sample_size : int, default 200

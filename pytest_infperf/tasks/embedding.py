@@ -54,6 +54,9 @@ class Embedding(ReadsData, Task):
     max_tokens : int or None, default None
         Length at which texts are truncated, in tokens, special tokens included; None takes that of
         the model, or else 512.
+    calibration : Data, optional
+        Samples of the same form that calibrate ``int8="static"``, at most 200. None takes a fifth
+        of the test data, at most 200 samples, which are then not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("cosine", "cosine_min")
         Quality scores. "cosine", "cosine_min" and "cosine_share" compare vectors with those of the
         baseline, "sts_spearman" the cosines of pairs with their scores.

@@ -36,6 +36,9 @@ class TextRegression(ReadsData, Task):
         The column with the number that the model should give.
     max_tokens : int, default 512
         Length at which texts are truncated, in tokens, special tokens included.
+    calibration : Data, optional
+        Samples of the same form that calibrate ``int8="static"``, at most 200. None takes a fifth
+        of the test data, at most 200 samples, which are then not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("pearson", "spearman")
         Quality scores.
     sample_size : int, default 200

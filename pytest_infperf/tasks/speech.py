@@ -50,6 +50,9 @@ class SpeechRecognition(ReadsData, Task):
     normalization : {"none", "basic"}, default "none"
         What is done to words and outputs before they are compared: nothing, or lower case without
         punctuation and repeated spaces.
+    calibration : Data, optional
+        Samples of the same form that calibrate ``int8="static"``, at most 200. None takes a fifth
+        of the test data, at most 200 samples, which are then not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("wer", "cer")
         Quality scores: word and character error rate.
     sample_size : int, default 120

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -58,6 +58,9 @@ class ImageClassification(ReadsData, Task):
     ranked : int, default 1
         The number of labels in an answer: with more than one it is the list of the best labels, the
         best first, for metrics of ranked labels such as "top1_accuracy" and "top5_accuracy".
+    calibration : Data, optional
+        Images of the form of `data` that calibrate ``int8="static"``, at most 200. None takes a
+        fifth of the test data, at most 200 images, which are then not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("accuracy",)
         Quality scores.
     sample_size : int, default 2000
@@ -136,6 +139,11 @@ class ImageClassification(ReadsData, Task):
             if isinstance(label, list):
                 raise UserError(f"{place}: {self.label!r} is one label, not {label}")
         return Samples(table.images(self.image), labels)
+
+    def calibration_inputs(self, folder: Path) -> Sequence[Any] | None:
+        if self.calibration is None:
+            return None
+        return replace(self, data=self.calibration, images=None, labels=None).samples(folder).inputs
 
     def codec(self, model: Path) -> ArrayCodec:
         return open_codec(model, self.ranked)

@@ -51,7 +51,7 @@ def test_a_task_that_generates_is_refused_by_backends_for_one_pass(
         backend.build(material, tmp_path)
 
 
-def test_a_calibrated_artifact_depends_on_the_samples(tmp_path: Path) -> None:
+def test_a_calibrated_artifact_depends_on_the_samples_that_calibrate_it(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "suites" / "vision", tmp_path / "vision", symlinks=True)
     suite = SuiteAddress(str(ROOT), "suites.vision.suite").load()
     model = tmp_path / "vision" / "models" / "mnist-softmax"

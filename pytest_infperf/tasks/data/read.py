@@ -7,7 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
@@ -59,25 +59,39 @@ def read(data: Data, folder: Path, columns: Collection[str]) -> Table:
     return _from_values(data, "in the suite", folder)
 
 
+@dataclass(frozen=True, kw_only=True)
 class ReadsData:
-    """The part that tasks share whose `data` may name a function.
+    """The part that tasks share whose `data` and `calibration` may name a function.
 
     A module beside suite.py can be named without its package, also in workers.
     """
 
     data: Any
+    calibration: Data | None = None
 
     @property
     def extras(self) -> tuple[str, ...]:
-        is_file = isinstance(self.data, str) and self.data.lower().endswith(".parquet")
-        return ("data",) if is_file or isinstance(self.data, HubDataset) else ()
+        return ("data",) if any(map(_needs_datasets, (self.data, self.calibration))) else ()
+
+    def calibration_inputs(self, folder: Path) -> Sequence[Any] | None:
+        if self.calibration is None:
+            return None
+        calibrating: Any = replace(self, data=self.calibration)
+        inputs: Sequence[Any] = calibrating.samples(folder).inputs
+        return inputs
 
     def beside(self, folder: Path, package: str) -> Self:
-        if not isinstance(self.data, str) or not functions.is_name(self.data):
-            return self
-        task: Any = self  # a dataclass
-        beside: Self = replace(task, data=functions.beside(self.data, folder, package))
-        return beside
+        names = {
+            name: functions.beside(value, folder, package)
+            for name, value in (("data", self.data), ("calibration", self.calibration))
+            if isinstance(value, str) and functions.is_name(value)
+        }
+        return replace(self, **names)
+
+
+def _needs_datasets(data: Any) -> bool:
+    is_parquet = isinstance(data, str) and data.lower().endswith(".parquet")
+    return is_parquet or isinstance(data, HubDataset)
 
 
 def _read_file(path: Path, columns: Collection[str]) -> Table:
