@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import Data, ReadsData, read
-from pytest_infperf.tasks.text_codec import TextCodec, text_of_words, texts_of
+from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples
+from pytest_infperf.tasks.text_codec import TextCodec
+from pytest_infperf.tasks.text_task import TextTask
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -27,7 +27,7 @@ _POOLING_MODES: dict[str, Pooling] = {
 
 
 @dataclass(frozen=True)
-class Embedding(ReadsData, Task):
+class Embedding(TextTask):
     """Embedding of texts by encoders of transformers, with the pooling of sentence-transformers.
 
     An output is the vector of a text, or the two vectors of a pair. In a folder of
@@ -86,9 +86,6 @@ class Embedding(ReadsData, Task):
     answer: ClassVar[str] = "last_hidden_state"
 
     _: KW_ONLY
-    data: Data
-    text: str = "text"
-    pair: str | None = None
     score: str | None = None
     prefix: str = ""
     pooling: Pooling | None = None
@@ -109,15 +106,10 @@ class Embedding(ReadsData, Task):
         return {"prefix": self.prefix}
 
     def samples(self, folder: Path) -> Samples:
-        columns = [name for name in (self.text, self.pair, self.score) if name]
-        table = read(self.data, folder, columns)
-        texts = texts_of(table, self.text, self.pair)
+        table = self.table(folder, [self.score] if self.score else [])
+        texts = self.inputs(table)
         references = table.numbers(self.score) if self.score else [str(text) for text in texts]
         return Samples(texts, references)
-
-    def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """Join texts until they have `length` words, which the codec truncates to tokens."""
-        return text_of_words(inputs, number, length)
 
     def codec(self, model: Path) -> ArrayCodec:
         return EmbeddingCodec(model, self)

@@ -1,4 +1,4 @@
-"""Texts and pairs of texts, and their features for models of transformers."""
+"""Features of texts and pairs of texts for models of transformers."""
 
 from __future__ import annotations
 
@@ -8,24 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.tasks.data import Table
-
-
-def texts_of(table: Table, text: str, pair: str | None) -> Sequence[str | tuple[str, str]]:
-    """Return the texts of a table, or its pairs of texts."""
-    texts = table.texts(text)
-    return list(zip(texts, table.texts(pair), strict=True)) if pair else texts
-
-
-def text_of_words(inputs: Sequence[Any], number: int, length: int) -> Any:
-    """Return a text, or a pair of texts, with at least `length` words in each."""
-    words: list[str] = []
-    while len(words) < length:
-        sample = inputs[number % len(inputs)]
-        words += sample.split() if isinstance(sample, str) else " ".join(sample).split()
-        number += 1
-    text = " ".join(words)
-    return text if isinstance(inputs[0], str) else (text, text)
 
 
 class TextCodec:
