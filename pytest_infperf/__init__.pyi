@@ -21,7 +21,7 @@ from .metrics.cosine import (
     CosineShare as CosineShare,
     StsSpearman as StsSpearman,
 )
-from .metrics.entities import EntityF1 as EntityF1
+from .metrics.entities import EntityF1 as EntityF1, TokenAccuracy as TokenAccuracy
 from .metrics.error_rate import Cer as Cer, Wer as Wer
 from .metrics.exact_match import ExactMatch as ExactMatch
 from .metrics.f1 import F1 as F1, F1Micro as F1Micro, F1Samples as F1Samples
