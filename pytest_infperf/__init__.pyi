@@ -62,5 +62,6 @@ from .tasks.embedding import Embedding as Embedding
 from .tasks.regression import TextRegression as TextRegression
 from .tasks.speech import SpeechRecognition as SpeechRecognition
 from .tasks.text_to_text import TextToText as TextToText
+from .tasks.tokens import TokenClassification as TokenClassification
 from .tasks.translation import Translation as Translation
 from .tasks.vision import ImageClassification as ImageClassification

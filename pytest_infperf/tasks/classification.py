@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples
 from pytest_infperf.tasks.data.table import Label
-from pytest_infperf.tasks.labels import answers_like, read_labels
+from pytest_infperf.tasks.labels import answers_like, read_labels, require_one_value_each
 from pytest_infperf.tasks.probabilities import best_classes, sigmoid, softmax
 from pytest_infperf.tasks.text_codec import TextCodec
 from pytest_infperf.tasks.text_task import TextTask
@@ -150,11 +150,7 @@ class LabelCodec(TextCodec):
         self._answers = answers_like(found, self.labels, data, self.config_path)
 
     def decode(self, results: Any, features: Any) -> list[Any]:
-        if results.shape[-1] != len(self.labels):
-            raise UserError(
-                f"the model answers with {results.shape[-1]} values for each text, and "
-                f"{self.config_path} has {len(self.labels)} labels: correct id2label"
-            )
+        require_one_value_each(results, self.labels, "text", self.config_path)
         if self.has_several:
             return [self._above_zero(row) for row in results]
         return [None if n is None else self._answers[n] for n in best_classes(results)]

@@ -80,18 +80,24 @@ class ReadsData:
         return beside
 
 
-def _read_file(path: Path, columns: Collection[str]) -> Table:
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+def require_file(path: Path) -> None:
+    """Raise UserError if there is no such file of test data."""
     if not path.exists():
         raise UserError(f"there is no test data {path}{_others(path)}")
     if path.is_dir():
         raise UserError(f"the test data {path} is a folder: name a file in it")
+
+
+def _read_file(path: Path, columns: Collection[str]) -> Table:
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    require_file(path)
     if suffix == ".parquet":
         return _read_parquet(path)
     if suffix not in (".jsonl", ".ndjson", ".json", ".csv", ".tsv"):
         raise UserError(
             f"the format of the test data {path} is not known: it must be a .jsonl, .json, .csv, "
-            ".tsv or .parquet file, or read it in a function and write data=FUNCTION"
+            ".tsv or .parquet file (for TokenClassification also a CoNLL file, whose columns have "
+            "numbers: words=0, tags=-1), or read it in a function and write data=FUNCTION"
         )
     text = read_text(path)
     match suffix:
