@@ -60,6 +60,7 @@ from .tasks.data.hub import HubDataset as HubDataset
 from .tasks.echo import Echo as Echo
 from .tasks.embedding import Embedding as Embedding
 from .tasks.regression import TextRegression as TextRegression
+from .tasks.retrieval import Retrieval as Retrieval
 from .tasks.speech import SpeechRecognition as SpeechRecognition
 from .tasks.text_to_text import TextToText as TextToText
 from .tasks.tokens import TokenClassification as TokenClassification

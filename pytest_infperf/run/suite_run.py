@@ -96,7 +96,10 @@ class SuiteRun:
     def numbers(self) -> list[int]:
         """The numbers of the samples that are measured and scored."""
         size = None if self.settings.full else self.suite.task.sample_size
-        return blocks.quality_sample(len(self.samples.inputs), size, self.seed)
+        available = len(self.samples.inputs)
+        drawn_from = available - self.samples.always
+        drawn = blocks.quality_sample(drawn_from, size, self.seed)
+        return [*drawn, *range(drawn_from, available)]
 
     @cached_property
     def scoring(self) -> Scoring:
@@ -107,6 +110,7 @@ class SuiteRun:
             self.policy.confidence,
             self.seed,
             whole_set=len(self.numbers) == len(self.samples.inputs),
+            of_task=self.suite.task.scored,
         )
 
     def duration_s(self, number: int) -> float | None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples
+from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
+from pytest_infperf.tasks.data import ReadsData
 from pytest_infperf.tasks.text_codec import TextCodec
-from pytest_infperf.tasks.text_task import TextTask
+from pytest_infperf.tasks.text_task import JoinsTexts, TextTask
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -26,8 +27,28 @@ _POOLING_MODES: dict[str, Pooling] = {
 }
 
 
+class EncoderTask(JoinsTexts, ReadsData, Task):
+    """Base class of tasks whose models are encoders of texts."""
+
+    prefix: str = ""
+    pooling: Pooling | None
+    normalize: bool | None
+    max_tokens: int | None
+
+    auto_class: ClassVar[str | None] = "AutoModel"
+    answer: ClassVar[str] = "last_hidden_state"
+
+    def codec(self, model: Path) -> ArrayCodec:
+        return EmbeddingCodec(model, self)
+
+    def payload(self, codec: Any) -> Payload:
+        from pytest_infperf.tasks.payloads import TextToVector
+
+        return TextToVector()
+
+
 @dataclass(frozen=True)
-class Embedding(TextTask):
+class Embedding(EncoderTask, TextTask):
     """Embedding of texts by encoders of transformers, with the pooling of sentence-transformers.
 
     An output is the vector of a text, or the two vectors of a pair. In a folder of
@@ -82,9 +103,6 @@ class Embedding(TextTask):
     {'prefix': ''}
     """
 
-    auto_class: ClassVar[str | None] = "AutoModel"
-    answer: ClassVar[str] = "last_hidden_state"
-
     _: KW_ONLY
     score: str | None = None
     prefix: str = ""
@@ -111,14 +129,6 @@ class Embedding(TextTask):
         references = table.numbers(self.score) if self.score else [str(text) for text in texts]
         return Samples(texts, references)
 
-    def codec(self, model: Path) -> ArrayCodec:
-        return EmbeddingCodec(model, self)
-
-    def payload(self, codec: Any) -> Payload:
-        from pytest_infperf.tasks.payloads import TextToVector
-
-        return TextToVector()
-
 
 class EmbeddingCodec(TextCodec):
     """Codec from texts, or pairs of texts, to vectors.
@@ -130,7 +140,7 @@ class EmbeddingCodec(TextCodec):
     ----------
     model : Path
         The model's folder.
-    task : Embedding
+    task : EncoderTask
         The task.
 
     Raises
@@ -140,7 +150,7 @@ class EmbeddingCodec(TextCodec):
         known.
     """
 
-    def __init__(self, model: Path, task: Embedding) -> None:
+    def __init__(self, model: Path, task: EncoderTask) -> None:
         modules = dict(_modules(model))
         pooling = modules.get("Pooling")
         self._pooling: Pooling = task.pooling or (_pooling_of(pooling) if pooling else "mean")

@@ -1,4 +1,4 @@
-"""The base class of tasks whose samples are texts, or pairs of texts, of a table."""
+"""The base classes of tasks whose samples are texts, or pairs of texts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,25 @@ from pytest_infperf.suite.task import Task
 from pytest_infperf.tasks.data import Data, ReadsData, Table, read
 
 
+class JoinsTexts:
+    """The part that tasks of texts, and of pairs of texts, share: samples of a given length."""
+
+    def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
+        """Join texts until they have `length` words, which the codec truncates to tokens.
+
+        Of pairs, each text has them.
+        """
+        words: list[str] = []
+        while len(words) < length:
+            sample = inputs[number % len(inputs)]
+            words += sample.split() if isinstance(sample, str) else " ".join(sample).split()
+            number += 1
+        text = " ".join(words)
+        return text if isinstance(inputs[0], str) else (text, text)
+
+
 @dataclass(frozen=True)
-class TextTask(ReadsData, Task):
+class TextTask(JoinsTexts, ReadsData, Task):
     """Base class of tasks whose samples are texts, or pairs of texts, of a table."""
 
     _: KW_ONLY
@@ -28,16 +45,3 @@ class TextTask(ReadsData, Task):
         """Return the texts of a table, or its pairs of texts."""
         texts = table.texts(self.text)
         return list(zip(texts, table.texts(self.pair), strict=True)) if self.pair else texts
-
-    def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """Join texts until they have `length` words, which the codec truncates to tokens.
-
-        Of pairs, each text has them.
-        """
-        words: list[str] = []
-        while len(words) < length:
-            sample = inputs[number % len(inputs)]
-            words += sample.split() if isinstance(sample, str) else " ".join(sample).split()
-            number += 1
-        text = " ".join(words)
-        return text if isinstance(inputs[0], str) else (text, text)

@@ -160,6 +160,49 @@ def test_embeddings_of_a_folder_of_sentence_transformers(models: Path, project: 
     assert "agreement" not in outcome.record("onnx")["measures"]
 
 
+def test_a_search_draws_queries_and_never_documents(models: Path, project: Project) -> None:
+    shutil.copytree(models / "encoder", project.folder / "encoder")
+    texts = {f"d{i}": f"win {i * i} {7 * i} prizes now" for i in range(60)}
+    rows = [{"_id": name, "text": text} for name, text in texts.items()]
+    project.write("corpus.jsonl", "\n".join(map(json.dumps, rows)))
+    asked = [{"_id": f"q{i}", "text": f"win {i * i} {7 * i} prizes"} for i in range(50)]
+    project.write("queries.jsonl", "\n".join(map(json.dumps, asked)))
+    relevant = [f"q{i}\td{i}\t1" for i in range(50)]
+    project.write("test.tsv", "\n".join(["query-id\tcorpus-id\tscore", *relevant]))
+    outcome = measured(
+        project,
+        """
+        from pytest_infperf import Onnx, Retrieval, Suite, Torch
+
+        suite = Suite(
+            "echo",
+            task=Retrieval(
+                queries="../../queries.jsonl", documents="../../corpus.jsonl",
+                relevant="../../test.tsv", metrics=("ndcg", "recall_at_5", "mrr", "cosine_min"),
+                sample_size=40,
+            ),
+            model="../../encoder",
+            baseline="torch",
+            variants=[Torch(), Torch(int8="dynamic"), Onnx()],
+        )
+        """,
+        '[echo]\nbaseline = "torch"\n[echo.gates]\nndcg = { min = 1, max_drop = 1 }\n'
+        "cosine_min = { min = 0.99 }\nmrr = { max_drop = 100 }\n"
+        "[echo.variants.torch-int8]\nndcg = { min = 101 }\n",
+    )
+    assert outcome.outcomes() == {
+        "test_quality[torch]": "passed",
+        "test_quality[torch-int8]": "failed",
+        "test_quality[onnx]": "passed",
+    }
+    ndcg, cosine = (outcome.measure("onnx", name) for name in ("ndcg", "cosine_min"))
+    assert ndcg["value"] == outcome.measure("torch", "ndcg")["value"]
+    assert (ndcg["n"], cosine["n"]) == (40, 40 + 60)
+    print([outcome.measure(v, "ndcg") for v in ("torch", "torch-int8", "onnx")], outcome.words)
+    assert ndcg["low"] < ndcg["value"] < ndcg["high"]
+    assert "agreement" not in outcome.record("onnx")["measures"]
+
+
 def test_wav2vec2_with_a_manifest_of_flac_files(models: Path, project: Project) -> None:
     shutil.copytree(models / "wav2vec2", project.folder / "wav2vec2")
     lines = []

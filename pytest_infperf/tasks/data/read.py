@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
@@ -60,24 +60,35 @@ def read(data: Data, folder: Path, columns: Collection[str]) -> Table:
 
 
 class ReadsData:
-    """The part that tasks share whose `data` may name a function.
+    """The part that tasks share whose test data may be named by functions.
 
     A module beside suite.py can be named without its package, also in workers.
     """
 
-    data: Any
+    sources: ClassVar[Sequence[str]] = ("data",)
+    """The fields with test data."""
 
     @property
     def extras(self) -> tuple[str, ...]:
-        is_file = isinstance(self.data, str) and self.data.lower().endswith(".parquet")
-        return ("data",) if is_file or isinstance(self.data, HubDataset) else ()
+        return ("data",) if any(map(_needs_extra, self._data().values())) else ()
 
     def beside(self, folder: Path, package: str) -> Self:
-        if not isinstance(self.data, str) or not functions.is_name(self.data):
-            return self
         task: Any = self  # a dataclass
-        beside: Self = replace(task, data=functions.beside(self.data, folder, package))
+        named = {
+            source: functions.beside(data, folder, package)
+            for source, data in self._data().items()
+            if isinstance(data, str) and functions.is_name(data)
+        }
+        beside: Self = replace(task, **named)
         return beside
+
+    def _data(self) -> dict[str, Any]:
+        return {source: getattr(self, source) for source in self.sources}
+
+
+def _needs_extra(data: Any) -> bool:
+    is_file = isinstance(data, str) and data.lower().endswith(".parquet")
+    return is_file or isinstance(data, HubDataset)
 
 
 def require_file(path: Path) -> None:
