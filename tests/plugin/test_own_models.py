@@ -172,7 +172,7 @@ def test_a_search_draws_queries_and_never_documents(models: Path, project: Proje
     outcome = measured(
         project,
         """
-        from pytest_infperf import Onnx, Retrieval, Suite, Torch
+        from pytest_infperf import Retrieval, Suite, Torch
 
         suite = Suite(
             "echo",
@@ -183,7 +183,7 @@ def test_a_search_draws_queries_and_never_documents(models: Path, project: Proje
             ),
             model="../../encoder",
             baseline="torch",
-            variants=[Torch(), Torch(int8="dynamic"), Onnx()],
+            variants=[Torch(), Torch(int8="dynamic")],
         )
         """,
         '[echo]\nbaseline = "torch"\n[echo.gates]\nndcg = { min = 1, max_drop = 1 }\n'
@@ -193,14 +193,13 @@ def test_a_search_draws_queries_and_never_documents(models: Path, project: Proje
     assert outcome.outcomes() == {
         "test_quality[torch]": "passed",
         "test_quality[torch-int8]": "failed",
-        "test_quality[onnx]": "passed",
     }
-    ndcg, cosine = (outcome.measure("onnx", name) for name in ("ndcg", "cosine_min"))
-    assert ndcg["value"] == outcome.measure("torch", "ndcg")["value"]
+    ndcg, cosine = (outcome.measure("torch-int8", name) for name in ("ndcg", "cosine_min"))
+    assert ndcg["value"] == pytest.approx(outcome.measure("torch", "ndcg")["value"], abs=1)
+    assert outcome.measure("torch", "recall_at_5")["value"] == 100
     assert (ndcg["n"], cosine["n"]) == (40, 40 + 60)
-    print([outcome.measure(v, "ndcg") for v in ("torch", "torch-int8", "onnx")], outcome.words)
     assert ndcg["low"] < ndcg["value"] < ndcg["high"]
-    assert "agreement" not in outcome.record("onnx")["measures"]
+    assert "agreement" not in outcome.record("torch-int8")["measures"]
 
 
 def test_wav2vec2_with_a_manifest_of_flac_files(models: Path, project: Project) -> None:
