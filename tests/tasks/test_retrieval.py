@@ -171,6 +171,18 @@ def test_intervals_are_over_queries_among_the_same_documents() -> None:
     assert 0 < measured.measures["cosine"].value < 1
 
 
+def test_rankings_agree_where_all_documents_have_one_order() -> None:
+    def run(answers: list[Any]) -> SetRun:
+        return SetRun(range(5), answers, [5], [1.0])
+
+    scoring = Scoring([Ndcg()], REFERENCES, 0.9, 1, whole_set=True, of_task=TASK.scored)
+    turned = [[10.0, 0.0], [2.0, 3.0], *OUTPUTS[2:]]  # the second query is now nearest to d3
+    agreement = scoring.quality(run(turned), run(OUTPUTS)).measures["agreement"]
+    assert (agreement.value, agreement.n) == (0.5, 2)
+    agreement = scoring.quality(run([None, *OUTPUTS[1:]]), run(OUTPUTS)).measures["agreement"]
+    assert (agreement.value, agreement.n) == (0.5, 2)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_queries_and_documents_have_one_codec_and_lengths_can_be_swept(tmp_path: Path) -> None:
     codec: Any = TASK.codec(encoder(tmp_path / "model", "mean_tokens"))
