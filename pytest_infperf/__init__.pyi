@@ -21,7 +21,7 @@ from .metrics.cosine import (
     CosineShare as CosineShare,
     StsSpearman as StsSpearman,
 )
-from .metrics.entities import EntityF1 as EntityF1
+from .metrics.entities import EntityF1 as EntityF1, TokenAccuracy as TokenAccuracy
 from .metrics.error_rate import Cer as Cer, Wer as Wer
 from .metrics.exact_match import ExactMatch as ExactMatch
 from .metrics.f1 import F1 as F1, F1Micro as F1Micro, F1Samples as F1Samples
@@ -60,7 +60,9 @@ from .tasks.data.hub import HubDataset as HubDataset
 from .tasks.echo import Echo as Echo
 from .tasks.embedding import Embedding as Embedding
 from .tasks.regression import TextRegression as TextRegression
+from .tasks.retrieval import Retrieval as Retrieval
 from .tasks.speech import SpeechRecognition as SpeechRecognition
 from .tasks.text_to_text import TextToText as TextToText
+from .tasks.tokens import TokenClassification as TokenClassification
 from .tasks.translation import Translation as Translation
 from .tasks.vision import ImageClassification as ImageClassification

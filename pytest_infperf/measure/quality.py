@@ -12,9 +12,9 @@ Koehn 2004, "Statistical significance tests for machine translation evaluation".
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, cast
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.measure.throughput import SetRun
@@ -22,7 +22,7 @@ from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.stats import bootstrap
 from pytest_infperf.stats.proportion import clopper_pearson
-from pytest_infperf.suite.outputs import ABSENT_TEXT, UnusableSample, is_finite
+from pytest_infperf.suite.outputs import ABSENT_TEXT, UnusableSample, is_absent, is_finite
 from pytest_infperf.suite.task import AnyMetric, CorpusMetric, Metric
 
 if TYPE_CHECKING:
@@ -83,6 +83,13 @@ class _Score:
     """None if the score itself is not defined."""
 
 
+class _Scored(NamedTuple):
+    """What a metric scores, and against what."""
+
+    outputs: Sequence[Any]
+    references: Sequence[Any]
+
+
 @dataclass(frozen=True)
 class Scoring:
     """Scores the outputs of all variants of a suite in the same way."""
@@ -96,6 +103,8 @@ class Scoring:
     """The seed of the bootstrap."""
     whole_set: bool
     """Whether the quality set is the whole test set."""
+    of_task: Callable[[Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Sequence[Any]]] = _Scored
+    """Returns what the task scores of outputs and references."""
 
     @property
     def names(self) -> list[str]:
@@ -130,42 +139,48 @@ class Scoring:
         before : SetRun, optional
             The run of the same variant at the other revision, for the changes since then.
         """
-        n = len(run.numbers)
+        numbers = run.numbers
         scored = self.scorable(run)
         others = [self.scorable(other) if other else None for other in (baseline, before)]
+        ours = self._of_task(scored, numbers)
+        theirs = [self._of_task(other, numbers) if other else None for other in others]
         measures: dict[str, Measure] = {}
         differences: dict[str, Measure] = {}
         changes: dict[str, Measure] = {}
         undefined: dict[str, str] = {}
         missing: dict[str, str] = {}
+        n = len(ours.outputs)
         for metric in self.metrics:
             name, unit = metric.name, metric.unit
             if is_of_baseline(metric):
                 if others[0]:
-                    score = self._score(metric, scored, run.numbers, others[0].outputs)
-                    low, high = self._bounds(score, n)
-                    measures[name] = Measure(score.value, unit, low, high, n)
+                    beside = _Scored(scored.outputs, others[0].outputs)
+                    score = self._score(metric, beside, numbers)
+                    low, high = self._bounds(score, len(numbers))
+                    measures[name] = Measure(score.value, unit, low, high, len(numbers))
                 continue
-            score = self._score(metric, scored, run.numbers)
+            score = self._score(metric, ours, numbers)
             if score.resamples is None:
                 undefined[name] = _why_undefined(name, scored)
                 continue
             low, high = bootstrap.bounds(score.resamples, n, self.confidence)
             measures[name] = Measure(score.value, unit, low, high, n)
-            for other, results in zip(others, (differences, changes), strict=True):
-                if not other:
+            for other, other_scored, results in zip(
+                others, theirs, (differences, changes), strict=True
+            ):
+                if not other or not other_scored:
                     continue
-                theirs = self._score(metric, other, run.numbers)
-                if theirs.resamples is None:
+                other_score = self._score(metric, other_scored, numbers)
+                if other_score.resamples is None:
                     side = "the baseline" if results is differences else "the other revision"
                     missing[name] = f"{side}: {_why_undefined(name, other)}"
                     continue
-                gaps = score.resamples - theirs.resamples
+                gaps = score.resamples - other_score.resamples
                 low, high = bootstrap.bounds(gaps, n, self.confidence)
-                results[name] = Measure(score.value - theirs.value, unit, low, high, n)
-        if baseline and not any(map(is_of_baseline, self.metrics)):
-            pairs = zip(run.outputs, baseline.outputs, strict=True)
-            same = sum(a == b for i, (a, b) in enumerate(pairs) if i not in scored.not_finite)
+                results[name] = Measure(score.value - other_score.value, unit, low, high, n)
+        if theirs[0] and not any(map(is_of_baseline, self.metrics)):
+            pairs = zip(ours.outputs, theirs[0].outputs, strict=True)
+            same = sum(a == b for a, b in pairs if not is_absent(a))
             low, high = clopper_pearson(same, n, self.confidence)
             measures["agreement"] = Measure(same / n, "fraction", low, high, n)
         return Measured(
@@ -192,21 +207,15 @@ class Scoring:
             return None, None
         return bootstrap.bounds(score.resamples, n, self.confidence)
 
-    def _score(
-        self,
-        metric: AnyMetric,
-        scored: ScorableOutputs,
-        numbers: Sequence[int],
-        references: Sequence[Any] | None = None,
-    ) -> _Score:
-        """Return the score against references; by default those of the task."""
-        if references is None:
-            references = [self.references[i] for i in numbers]
+    def _of_task(self, side: ScorableOutputs, numbers: Sequence[int]) -> _Scored:
+        return _Scored(*self.of_task(side.outputs, [self.references[i] for i in numbers]))
+
+    def _score(self, metric: AnyMetric, scored: _Scored, numbers: Sequence[int]) -> _Score:
         try:
             if _is_sum(metric):
-                return self._score_of_sums(metric, scored.outputs, references)
+                return self._score_of_sums(metric, *scored)
             corpus_metric = cast("CorpusMetric", metric)
-            return self._score_of_samples(corpus_metric, scored.outputs, references)
+            return self._score_of_samples(corpus_metric, *scored)
         except UnusableSample as error:
             number = numbers[error.position]
             raise UserError(f"{metric.name} of sample {number}: {error.problem}") from None

@@ -34,6 +34,7 @@ SHIPPED = {
     "cosine_share": ("pytest_infperf.metrics.cosine", "CosineShare"),
     "sts_spearman": ("pytest_infperf.metrics.cosine", "StsSpearman"),
     "entity_f1": ("pytest_infperf.metrics.entities", "EntityF1"),
+    "token_accuracy": ("pytest_infperf.metrics.entities", "TokenAccuracy"),
 }
 """Module and class of each metric by its name."""
 _WITH_K = {

@@ -1,4 +1,4 @@
-"""F1 of named entities, as the shared task of CoNLL-2003 counts them [1]_, in points.
+"""Scores of tags: F1 of named entities, as the shared task of CoNLL-2003 counts them [1]_.
 
 References
 ----------
@@ -8,7 +8,9 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,11 @@ from pytest_infperf.suite.outputs import UnusableSample, is_absent
 class EntityF1:
     """F1 of the entities of all samples, from 0 to 100 points.
 
-    Outputs and references are lists of IOB2 tags, one per token: `B-PER` begins an entity, `I-PER`
-    continues it, `O` is outside. An entity is right if its type and both of its ends are. As in the
-    script of CoNLL, an `I-PER` that continues no entity of its type begins one.
+    Outputs and references are lists of tags, one per token, in one of the schemes IOB1, IOB2 and
+    IOBES: `B-PER` begins an entity, `I-PER` continues it, `E-PER` ends it, `S-PER` is one of a
+    single token, `O` is outside. An entity is right if its type and both of its ends are. As in
+    the script of CoNLL and in seqeval, an `I-PER` or `E-PER` that continues no entity of its type
+    begins one.
 
     Examples
     --------
@@ -42,21 +46,12 @@ class EntityF1:
         Raises
         ------
         UnusableSample
-            If an output or a reference is no list of IOB2 tags, or their lengths differ.
+            If an output or a reference is no list of such tags, or their lengths differ.
         """
         rows = []
-        for position, (output, reference) in enumerate(zip(outputs, references, strict=True)):
-            true = _entities(position, reference, "reference")
-            if is_absent(output):
-                rows.append((0, 0, len(true)))
-                continue
-            predicted = _entities(position, output, "output")
-            if len(output) != len(reference):
-                raise UnusableSample(
-                    position,
-                    f"its output has {len(output)} tags and its reference {len(reference)}: each "
-                    "token has one",
-                )
+        for position, output, true_tags in _tagged(outputs, references):
+            true = _entities(position, true_tags, "reference")
+            predicted = _entities(position, output or (), "output")
             rows.append((len(predicted & true), len(predicted), len(true)))
         return np.array(rows, dtype=np.float64)
 
@@ -69,24 +64,85 @@ class EntityF1:
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""
-        return "IOB2, whole entities, micro"
+        return "IOB1, IOB2 or IOBES, whole entities, micro"
 
 
-def _entities(position: int, tags: Any, role: str) -> set[tuple[str, int, int]]:
+class TokenAccuracy:
+    """Share of the tokens of all samples whose tag equals that of the reference, in points.
+
+    Examples
+    --------
+    >>> from pytest_infperf import TokenAccuracy
+    >>> TokenAccuracy().statistics([["B-PER", "O"]], [["B-PER", "I-PER"]]).tolist()
+    [[1.0, 2.0]]
+    """
+
+    name = "token_accuracy"
+    unit = "points"
+    higher_is_better = True
+
+    def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
+        """Return the right tags and the tokens of each sample, shape [samples, 2].
+
+        Raises
+        ------
+        UnusableSample
+            If an output or a reference is no list, or their lengths differ.
+        """
+        rows = [
+            (sum(map(eq, output or (), true)), len(true))
+            for _, output, true in _tagged(outputs, references)
+        ]
+        return np.array(rows, dtype=np.float64)
+
+    def score(self, totals: NDArray[np.float64]) -> float:
+        """Return the share in points, from summed statistics of shape [2]; NaN without tokens."""
+        right, tokens = totals.tolist()
+        return 100 * right / tokens if tokens else math.nan
+
+    def signature(self) -> str:
+        """Return the definition that scores must share to be compared."""
+        return "equal tags, micro"
+
+
+def _tagged(
+    outputs: Sequence[Any], references: Sequence[Any]
+) -> Iterator[tuple[int, Sequence[Any] | None, Sequence[Any]]]:
+    """Yield the number of each sample with the tags of its output and of its reference.
+
+    Those of an output that is absent are None.
+    """
+    for position, (output, reference) in enumerate(zip(outputs, references, strict=True)):
+        absent = is_absent(output)
+        for role, tags in (("reference", reference), ("output", () if absent else output)):
+            if not isinstance(tags, list | tuple):
+                raise UnusableSample(position, f"its {role} is {tags!r}, not a list of tags")
+        if not absent and len(output) != len(reference):
+            raise UnusableSample(
+                position,
+                f"its output has {len(output)} tags and its reference {len(reference)}: each "
+                "token has one",
+            )
+        yield position, None if absent else output, reference
+
+
+def _entities(position: int, tags: Sequence[Any], role: str) -> set[tuple[str, int, int]]:
     """Return the type, the first token and the end of each entity."""
-    if not isinstance(tags, list | tuple):
-        raise UnusableSample(position, f"its {role} is {tags!r}, not a list of IOB2 tags")
     entities = set()
     start, open_type = 0, ""
     for token, tag in enumerate([*tags, "O"]):
         prefix, _, kind = tag.partition("-") if isinstance(tag, str) else ("", "", "")
-        if tag != "O" and (prefix not in ("B", "I") or not kind):
+        if tag != "O" and (prefix not in ("B", "I", "E", "S") or not kind):
             raise UnusableSample(
-                position, f"the tag {tag!r} of its {role} is not O, B-type or I-type"
+                position,
+                f"the tag {tag!r} of its {role} is not O, B-type, I-type, E-type or S-type",
             )
-        if prefix == "I" and kind == open_type:
-            continue
-        if open_type:
+        continues = prefix in ("I", "E") and kind == open_type
+        if open_type and not continues:
             entities.add((open_type, start, token))
-        start, open_type = token, kind
+        if not continues:
+            start, open_type = token, kind
+        if prefix in ("E", "S"):
+            entities.add((open_type, start, token + 1))
+            open_type = ""
     return entities

@@ -94,15 +94,17 @@ class SuiteRun:
 
     @cached_property
     def _test_numbers(self) -> list[int]:
-        """The numbers of all samples but those that calibrate a variant of the suite."""
-        held_out = self.suite.held_out_numbers(len(self.samples.inputs))
-        return [n for n in range(len(self.samples.inputs)) if n not in held_out]
+        """The numbers of the samples to draw from, without those that calibrate a variant."""
+        held_out = self.suite.held_out_numbers(self.samples.drawn_from)
+        return [n for n in range(self.samples.drawn_from) if n not in held_out]
 
     @cached_property
     def numbers(self) -> list[int]:
         """The numbers of the samples that are measured and scored."""
         size = None if self.settings.full else self.suite.task.sample_size
-        return blocks.quality_sample(self._test_numbers, size, self.seed)
+        samples = self.samples
+        drawn = blocks.quality_sample(self._test_numbers, size, self.seed)
+        return [*drawn, *range(samples.drawn_from, len(samples.inputs))]
 
     @cached_property
     def scoring(self) -> Scoring:
@@ -112,7 +114,8 @@ class SuiteRun:
             self.samples.references,
             self.policy.confidence,
             self.seed,
-            whole_set=len(self.numbers) == len(self._test_numbers),
+            whole_set=len(self.numbers) == len(self._test_numbers) + self.samples.always,
+            of_task=self.suite.task.scored,
         )
 
     def duration_s(self, number: int) -> float | None:

@@ -36,8 +36,8 @@ def calibration_inputs(task: Task, folder: Path) -> list[Any]:
     inputs = task.calibration_inputs(folder)
     if inputs is not None:
         return _spread(inputs, min(CALIBRATION_SAMPLES, len(inputs)))
-    inputs = task.samples(folder).inputs
-    return [inputs[number] for number in held_out_numbers(len(inputs))]
+    samples = task.samples(folder)
+    return [samples.inputs[number] for number in held_out_numbers(samples.drawn_from)]
 
 
 def held_out_numbers(count: int) -> list[int]:

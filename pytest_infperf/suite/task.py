@@ -133,6 +133,9 @@ class Samples:
         The inputs, of the type that the task's codec encodes.
     references : sequence, length n
         What the output of each input is scored against.
+    always : int, default 0
+        The number of samples at the end that are measured whatever the task's `sample_size` is,
+        such as documents that are searched.
 
     Raises
     ------
@@ -142,6 +145,7 @@ class Samples:
 
     inputs: Sequence[Any]
     references: Sequence[Any]
+    always: int = 0
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.references):
@@ -151,6 +155,11 @@ class Samples:
             )
         if not len(self.inputs):
             raise UserError("the test data is empty: it needs at least one sample")
+
+    @property
+    def drawn_from(self) -> int:
+        """The number of samples at the beginning that are drawn from."""
+        return len(self.inputs) - self.always
 
     def inputs_digest(self) -> str:
         """Return a hash that is equal for equal inputs in any process."""
@@ -321,6 +330,24 @@ class Task(ABC):
         UserError
             If it cannot, such as a classifier whose labels are not those of the data.
         """
+
+    def scored(
+        self, outputs: Sequence[Any], references: Sequence[Any]
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return what metrics score, and against what: by default, outputs and references.
+
+        A task whose outputs are scored together, such as vectors of queries and of documents, makes
+        others of them. Intervals are bootstraps over what it returns.
+
+        Parameters
+        ----------
+        outputs : sequence, length n
+            The outputs of the samples that are measured; see
+            `pytest_infperf.suite.outputs.is_absent` for what stands for one that is not finite.
+        references : sequence, length n
+            Their references.
+        """
+        return outputs, references
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
         """Return a sample of at least a given length.

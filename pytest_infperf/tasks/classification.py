@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import Data, ReadsData, read
+from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples
 from pytest_infperf.tasks.data.table import Label
-from pytest_infperf.tasks.labels import answers_like, read_labels
+from pytest_infperf.tasks.labels import answers_like, read_labels, require_one_value_each
 from pytest_infperf.tasks.probabilities import best_classes, sigmoid, softmax
-from pytest_infperf.tasks.text_codec import TextCodec, text_of_words, texts_of
+from pytest_infperf.tasks.text_codec import TextCodec
+from pytest_infperf.tasks.text_task import TextTask
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
 
 
 @dataclass(frozen=True)
-class TextClassification(ReadsData, Task):
+class TextClassification(TextTask):
     """Classification of texts, or of pairs of texts, by models of transformers.
 
     Model folders have a tokenizer and a `config.json` whose `id2label` names the classes (without
@@ -70,9 +70,6 @@ class TextClassification(ReadsData, Task):
     auto_class: ClassVar[str | None] = "AutoModelForSequenceClassification"
 
     _: KW_ONLY
-    data: Data
-    text: str = "text"
-    pair: str | None = None
     label: str | Sequence[str] = "label"
     max_tokens: int = 512
     metrics: Sequence[AnyMetric | str] = ("accuracy", "f1")
@@ -84,12 +81,8 @@ class TextClassification(ReadsData, Task):
 
     def samples(self, folder: Path) -> Samples:
         labels = [self.label] if isinstance(self.label, str) else [*self.label]
-        table = read(self.data, folder, [self.text, *filter(None, [self.pair]), *labels])
-        return Samples(texts_of(table, self.text, self.pair), table.labels(self.label))
-
-    def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """Join texts until they have `length` words, which the codec truncates to tokens."""
-        return text_of_words(inputs, number, length)
+        table = self.table(folder, labels)
+        return Samples(self.inputs(table), table.labels(self.label))
 
     def codec(self, model: Path) -> ArrayCodec:
         return LabelCodec(model, self.max_tokens)
@@ -160,11 +153,7 @@ class LabelCodec(TextCodec):
         self._answers = answers_like(found, self.labels, data, self.config_path)
 
     def decode(self, results: Any, features: Any) -> list[Any]:
-        if results.shape[-1] != len(self.labels):
-            raise UserError(
-                f"the model answers with {results.shape[-1]} values for each text, and "
-                f"{self.config_path} has {len(self.labels)} labels: correct id2label"
-            )
+        require_one_value_each(results, self.labels, "text", self.config_path)
         if self.has_several:
             return [self._above_zero(row) for row in results]
         return [None if n is None else self._answers[n] for n in best_classes(results)]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import Data, ReadsData, read
-from pytest_infperf.tasks.text_codec import TextCodec, text_of_words, texts_of
+from pytest_infperf.tasks.data import ReadsData
+from pytest_infperf.tasks.text_codec import TextCodec
+from pytest_infperf.tasks.text_task import JoinsTexts, TextTask
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -26,8 +27,28 @@ _POOLING_MODES: dict[str, Pooling] = {
 }
 
 
+class EncoderTask(JoinsTexts, ReadsData, Task):
+    """Base class of tasks whose models are encoders of texts."""
+
+    prefix: str = ""
+    pooling: Pooling | None
+    normalize: bool | None
+    max_tokens: int | None
+
+    auto_class: ClassVar[str | None] = "AutoModel"
+    answer: ClassVar[str] = "last_hidden_state"
+
+    def codec(self, model: Path) -> ArrayCodec:
+        return EmbeddingCodec(model, self)
+
+    def payload(self, codec: Any) -> Payload:
+        from pytest_infperf.tasks.payloads import TextToVector
+
+        return TextToVector()
+
+
 @dataclass(frozen=True)
-class Embedding(ReadsData, Task):
+class Embedding(EncoderTask, TextTask):
     """Embedding of texts by encoders of transformers, with the pooling of sentence-transformers.
 
     An output is the vector of a text, or the two vectors of a pair. In a folder of
@@ -85,13 +106,7 @@ class Embedding(ReadsData, Task):
     {'prefix': ''}
     """
 
-    auto_class: ClassVar[str | None] = "AutoModel"
-    answer: ClassVar[str] = "last_hidden_state"
-
     _: KW_ONLY
-    data: Data
-    text: str = "text"
-    pair: str | None = None
     score: str | None = None
     prefix: str = ""
     pooling: Pooling | None = None
@@ -112,23 +127,10 @@ class Embedding(ReadsData, Task):
         return {"prefix": self.prefix}
 
     def samples(self, folder: Path) -> Samples:
-        columns = [name for name in (self.text, self.pair, self.score) if name]
-        table = read(self.data, folder, columns)
-        texts = texts_of(table, self.text, self.pair)
+        table = self.table(folder, [self.score] if self.score else [])
+        texts = self.inputs(table)
         references = table.numbers(self.score) if self.score else [str(text) for text in texts]
         return Samples(texts, references)
-
-    def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """Join texts until they have `length` words, which the codec truncates to tokens."""
-        return text_of_words(inputs, number, length)
-
-    def codec(self, model: Path) -> ArrayCodec:
-        return EmbeddingCodec(model, self)
-
-    def payload(self, codec: Any) -> Payload:
-        from pytest_infperf.tasks.payloads import TextToVector
-
-        return TextToVector()
 
 
 class EmbeddingCodec(TextCodec):
@@ -141,7 +143,7 @@ class EmbeddingCodec(TextCodec):
     ----------
     model : Path
         The model's folder.
-    task : Embedding
+    task : EncoderTask
         The task.
 
     Raises
@@ -151,7 +153,7 @@ class EmbeddingCodec(TextCodec):
         known.
     """
 
-    def __init__(self, model: Path, task: Embedding) -> None:
+    def __init__(self, model: Path, task: EncoderTask) -> None:
         modules = dict(_modules(model))
         pooling = modules.get("Pooling")
         self._pooling: Pooling = task.pooling or (_pooling_of(pooling) if pooling else "mean")

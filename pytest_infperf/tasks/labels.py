@@ -53,6 +53,17 @@ def read_labels(
     return labels
 
 
+def require_one_value_each(
+    results: Any, labels: Mapping[int, str], each: str, config_path: Path
+) -> None:
+    """Raise UserError if a model does not answer with one value for each of its labels."""
+    if results.shape[-1] != len(labels):
+        raise UserError(
+            f"the model answers with {results.shape[-1]} values for each {each}, and "
+            f"{config_path} has {len(labels)} labels: correct id2label"
+        )
+
+
 def answers_like(
     found: Collection[str], labels: Mapping[int, str], data: str, config_path: Path
 ) -> Mapping[int, str]:

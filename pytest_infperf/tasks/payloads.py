@@ -20,6 +20,8 @@ from pytest_infperf.suite.payload import About, Answer, Payload
 MAX_INSTANCES = 256
 MAX_CHARACTERS = 50_000
 """Longest text, in characters; models truncate texts well below it."""
+MAX_WORDS = 10_000
+"""Longest sentence, in words; models truncate sentences well below it."""
 
 
 class Instances(Payload):
@@ -119,6 +121,28 @@ class Pairs(Instances):
 
 class PairToLabel(Pairs, ToLabel):
     pass
+
+
+Word = Annotated[str, StringConstraints(max_length=MAX_CHARACTERS)]
+
+
+class Sentences(Strict):
+    instances: Annotated[
+        list[Annotated[list[Word], Field(min_length=1, max_length=MAX_WORDS)]],
+        Field(min_length=1, max_length=MAX_INSTANCES),
+    ]
+    """Sentences, each a list of words."""
+
+
+class Tags(Strict):
+    predictions: list[list[str]]
+
+
+class WordsToTags(Instances):
+    """Payload of sentences, and a tag for each of their words."""
+
+    request = Sentences
+    response = Tags
 
 
 class Scores(Strict):

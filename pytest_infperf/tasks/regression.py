@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import Data, ReadsData, read
-from pytest_infperf.tasks.text_codec import TextCodec, text_of_words, texts_of
+from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples
+from pytest_infperf.tasks.text_codec import TextCodec
+from pytest_infperf.tasks.text_task import TextTask
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
 
 
 @dataclass(frozen=True)
-class TextRegression(ReadsData, Task):
+class TextRegression(TextTask):
     """Scoring of texts, or of pairs of texts, by models of transformers with one output.
 
     Such models are sequence classifiers of transformers whose `id2label` has one label, for example
@@ -61,9 +61,6 @@ class TextRegression(ReadsData, Task):
     auto_class: ClassVar[str | None] = "AutoModelForSequenceClassification"
 
     _: KW_ONLY
-    data: Data
-    text: str = "text"
-    pair: str | None = None
     score: str = "label"
     max_tokens: int = 512
     metrics: Sequence[AnyMetric | str] = ("pearson", "spearman")
@@ -74,12 +71,8 @@ class TextRegression(ReadsData, Task):
         return {"max_tokens": self.max_tokens}
 
     def samples(self, folder: Path) -> Samples:
-        table = read(self.data, folder, [self.text, *filter(None, [self.pair]), self.score])
-        return Samples(texts_of(table, self.text, self.pair), table.numbers(self.score))
-
-    def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """Join texts until they have `length` words, which the codec truncates to tokens."""
-        return text_of_words(inputs, number, length)
+        table = self.table(folder, [self.score])
+        return Samples(self.inputs(table), table.numbers(self.score))
 
     def codec(self, model: Path) -> ArrayCodec:
         return ScoreCodec(model, self.max_tokens)

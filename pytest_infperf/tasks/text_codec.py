@@ -1,4 +1,4 @@
-"""Texts and pairs of texts, and their features for models of transformers."""
+"""Features of texts and pairs of texts for models of transformers."""
 
 from __future__ import annotations
 
@@ -8,24 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.tasks.data import Table
-
-
-def texts_of(table: Table, text: str, pair: str | None) -> Sequence[str | tuple[str, str]]:
-    """Return the texts of a table, or its pairs of texts."""
-    texts = table.texts(text)
-    return list(zip(texts, table.texts(pair), strict=True)) if pair else texts
-
-
-def text_of_words(inputs: Sequence[Any], number: int, length: int) -> Any:
-    """Return a text, or a pair of texts, with at least `length` words in each."""
-    words: list[str] = []
-    while len(words) < length:
-        sample = inputs[number % len(inputs)]
-        words += sample.split() if isinstance(sample, str) else " ".join(sample).split()
-        number += 1
-    text = " ".join(words)
-    return text if isinstance(inputs[0], str) else (text, text)
 
 
 class TextCodec:
@@ -108,13 +90,43 @@ class FastTokenizer:
         self.names = tuple(self._attributes)
 
     def encode(self, inputs: Sequence[Any], length: int | None = None) -> dict[str, Any]:
-        import numpy as np
+        return self._features(self._encodings(inputs, length))
 
+    def encode_words(
+        self, sentences: Sequence[Sequence[str]], length: int | None = None
+    ) -> tuple[dict[str, Any], list[list[int | None]]]:
+        """Return the features of sentences, and the position of the first token of each word.
+
+        It is None for a word without a token: one that is cut off, or of which nothing is left.
+        """
+        # A byte-level vocabulary has other tokens for a word without the space before it.
+        if "ByteLevel" in repr(self._tokenizer.pre_tokenizer):
+            sentences = [[f" {word}" for word in sentence] for sentence in sentences]
+        encodings = self._encodings(sentences, length, is_pretokenized=True)
+        positions = [
+            {word: i for i, word in reversed([*enumerate(encoding.word_ids)])}
+            for encoding in encodings
+        ]
+        return self._features(encodings), [
+            [position_of.get(word) for word in range(len(sentence))]
+            for position_of, sentence in zip(positions, sentences, strict=True)
+        ]
+
+    def _encodings(
+        self, inputs: Sequence[Any], length: int | None, *, is_pretokenized: bool = False
+    ) -> list[Any]:
         if length is not None:
             self._tokenizer.enable_truncation(length)
-        encodings = self._tokenizer.encode_batch(list(inputs))
+        encodings: list[Any] = self._tokenizer.encode_batch(
+            list(inputs), is_pretokenized=is_pretokenized
+        )
         if length is not None:
             self._tokenizer.enable_truncation(self._max_tokens)
+        return encodings
+
+    def _features(self, encodings: Sequence[Any]) -> dict[str, Any]:
+        import numpy as np
+
         return {
             name: np.array([getattr(encoding, attribute) for encoding in encodings], dtype=np.int64)
             for name, attribute in self._attributes.items()

@@ -321,3 +321,15 @@ def test_a_score_that_means_nothing_gets_no_limit(record: Record, words: str) ->
 def test_a_limit_that_nothing_can_break_is_not_written() -> None:
     section = suite_section(draft("torch"), [[scored(1.5, 0.04)]], 0.02)
     assert "bleu" not in section.gates
+
+
+def test_a_tagger_gets_sentences_and_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "_set_limits", lambda *arguments: 0)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").write_text('{"architectures": ["BertForTokenClassification"]}')
+    (tmp_path / "a.jsonl").write_text('{"tokens": ["go"], "ner_tags": ["O"]}')
+    options = ["--model=model", "--data=a.jsonl", "--variants=torch", "--no-workflow"]
+    assert cli.main(["init", "mine", *options]) == 0
+    written = (tmp_path / "suites/mine/suite.py").read_text()
+    assert 'TokenClassification(data="../../a.jsonl", words="tokens", tags="ner_tags")' in written

@@ -7,9 +7,19 @@ from typing import Any
 
 import pytest
 
-from pytest_infperf import F1, Accuracy, EntityF1, ExactMatch, F1Micro, F1Samples, TopK
+from pytest_infperf import (
+    F1,
+    Accuracy,
+    EntityF1,
+    ExactMatch,
+    F1Micro,
+    F1Samples,
+    TokenAccuracy,
+    TopK,
+)
 from pytest_infperf.errors import UserError
 from pytest_infperf.metrics import metric
+from pytest_infperf.metrics.entities import _entities
 from pytest_infperf.suite.outputs import UnusableSample
 
 
@@ -95,6 +105,47 @@ def test_an_entity_without_its_begin_counts_as_in_conll() -> None:
     assert rows.tolist() == [[2, 2, 2]]
 
 
+@pytest.mark.parametrize(
+    ("tags", "entities"),
+    [  # as the function get_entities of seqeval 1.2.2 finds them
+        ("O O", []),
+        ("B-P I-P O B-L", ["P 0 2", "L 3 4"]),
+        ("B-P B-P I-P", ["P 0 1", "P 1 3"]),
+        ("I-P I-P O I-P", ["P 0 2", "P 3 4"]),  # IOB1
+        ("I-P B-P I-P", ["P 0 1", "P 1 3"]),
+        ("B-P I-L I-L I-P", ["P 0 1", "L 1 3", "P 3 4"]),
+        ("S-P B-L E-L O", ["P 0 1", "L 1 3"]),
+        ("B-P I-P I-P E-P S-P", ["P 0 4", "P 4 5"]),
+        ("B-P E-P E-P", ["P 0 2", "P 2 3"]),
+        ("B-P E-P I-P E-P", ["P 0 2", "P 2 4"]),
+        ("S-P I-P E-P", ["P 0 1", "P 1 3"]),
+        ("S-P E-P", ["P 0 1", "P 1 2"]),
+        ("O E-P I-P O", ["P 1 2", "P 2 3"]),
+        ("B-P E-L S-P", ["P 0 1", "L 1 2", "P 2 3"]),
+        ("B-P S-P I-P", ["P 0 1", "P 1 2", "P 2 3"]),
+        ("B-A-x I-A-x I-A-y", ["A-x 0 2", "A-y 2 3"]),
+    ],
+)
+def test_entities_are_those_of_seqeval(tags: str, entities: list[str]) -> None:
+    found = _entities(0, tags.split(), "output")
+    assert sorted(found) == sorted(
+        (kind, int(start), int(end)) for kind, start, end in map(str.split, entities)
+    )
+
+
+def test_the_accuracy_of_tokens() -> None:
+    outputs = [["B-P", "O"], math.nan, ["O"]]
+    references = [["B-P", "I-P"], ["B-P", "O"], ["O"]]
+    assert TokenAccuracy().statistics(outputs, references).tolist() == [[1, 2], [0, 2], [1, 1]]
+    assert score(TokenAccuracy(), outputs, references) == pytest.approx(100 * 2 / 5)
+    with pytest.raises(UnusableSample, match="its output has 1 tags and its reference 2"):
+        TokenAccuracy().statistics([["O"]], [["O", "O"]])
+
+
+def test_entities_of_an_output_that_is_absent_are_missed() -> None:
+    assert EntityF1().statistics([math.nan], [["B-P", "O"]]).tolist() == [[0, 0, 1]]
+
+
 def test_f1_of_no_entities_is_not_defined() -> None:
     assert math.isnan(score(EntityF1(), [["O"]], [["O"]]))
 
@@ -103,10 +154,11 @@ def test_f1_of_no_entities_is_not_defined() -> None:
     ("output", "problem"),
     [
         (["O"], "its output has 1 tags and its reference 2: each token has one"),
-        (["O", "PER"], "the tag 'PER' of its output is not O, B-type or I-type"),
-        (["O", "E-PER"], "the tag 'E-PER' of its output"),
+        (["O", "PER"], "the tag 'PER' of its output is not O, B-type, I-type, E-type or S-type"),
+        (["O", "L-PER"], "the tag 'L-PER' of its output"),
+        (["O", "B"], "the tag 'B' of its output"),
         (["O", 3], "the tag 3 of its output"),
-        ("O O", "its output is 'O O', not a list of IOB2 tags"),
+        ("O O", "its output is 'O O', not a list of tags"),
     ],
 )
 def test_what_are_no_tags_is_an_error(output: Any, problem: str) -> None:
@@ -119,7 +171,7 @@ def test_what_are_no_tags_is_an_error(output: Any, problem: str) -> None:
     [
         *("pearson", "spearman", "mae", "rmse", "exact_match", "rouge1", "rouge2", "rougeL"),
         *("top5_accuracy", "top3_accuracy", "f1_micro", "f1_samples", "ndcg", "ndcg_at_10"),
-        *("recall_at_10", "recall_at_100", "mrr", "entity_f1"),
+        *("recall_at_10", "recall_at_100", "mrr", "entity_f1", "token_accuracy"),
     ],
 )
 def test_metrics_are_known_by_name(name: str) -> None:

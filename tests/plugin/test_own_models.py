@@ -13,6 +13,7 @@ import soundfile
 from tests.plugin.small_project import Outcome, Project
 from tests.tasks.test_embedding import BERT, encoder
 from tests.tasks.test_speech import wav2vec2
+from tests.tasks.test_tokens import LABELS, tagger
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -54,6 +55,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     classifier(folder / "bert")
     encoder(folder / "encoder", "mean_tokens", normalizes=True)
+    tagger(folder / "tagger")
     wav2vec2(folder / "wav2vec2")
     return folder
 
@@ -83,6 +85,43 @@ def test_pairs_from_a_csv_file_in_torch_int8_and_onnx(models: Path, project: Pro
     outcome.assert_outcomes(passed=5)
     assert outcome.measure("onnx-fused", "agreement")["value"] == 1
     assert outcome.record("torch")["evidence"]["quality_metric"] == "accuracy"
+
+
+def test_named_entities_from_a_conll_file(models: Path, project: Project) -> None:
+    shutil.copytree(models / "tagger", project.folder / "tagger")
+    sentences = [
+        "\n".join(f"word{i * j} {LABELS[i * j % len(LABELS)]}" for j in range(1, 6))
+        for i in range(12)
+    ]
+    project.write("test.conll", "-DOCSTART- O\n\n" + "\n\n".join(sentences) + "\n")
+    outcome = measured(
+        project,
+        """
+        from pytest_infperf import Onnx, OpenVino, Suite, TokenClassification, Torch
+
+        suite = Suite(
+            "echo",
+            task=TokenClassification(
+                data="../../test.conll", words=0, tags=-1, max_tokens=64
+            ),
+            model="../../tagger",
+            baseline="torch",
+            variants=[
+                Torch(), Torch(int8="dynamic"), Onnx(), Onnx(fused=True, int8="dynamic"), OpenVino()
+            ],
+        )
+        """,
+        '[echo]\nbaseline = "torch"\n[echo.gates]\nentity_f1 = { max_drop = 50 }\n'
+        "token_accuracy = { min = 0.1, max_drop = 50 }\nagreement = { min = 0.2 }\n"
+        "[echo.variants.onnx]\nagreement = { min = 0.99 }\n"
+        "[echo.variants.openvino]\nagreement = { min = 0.99 }\n",
+    )
+    outcome.assert_outcomes(passed=5)
+    for variant in ("onnx", "openvino"):
+        assert outcome.measure(variant, "agreement")["value"] == 1
+        ours, theirs = (outcome.measure(name, "entity_f1") for name in (variant, "torch"))
+        assert ours["value"] == theirs["value"]
+    assert outcome.record("torch")["evidence"]["quality_metric"] == "entity_f1"
 
 
 def test_embeddings_of_a_folder_of_sentence_transformers(models: Path, project: Project) -> None:
@@ -119,6 +158,48 @@ def test_embeddings_of_a_folder_of_sentence_transformers(models: Path, project: 
     assert 0.9 < outcome.measure("torch-int8", "cosine")["value"] < 1
     assert "cosine" not in outcome.record("torch")["measures"]
     assert "agreement" not in outcome.record("onnx")["measures"]
+
+
+def test_a_search_draws_queries_and_never_documents(models: Path, project: Project) -> None:
+    shutil.copytree(models / "encoder", project.folder / "encoder")
+    texts = {f"d{i}": f"win {i * i} {7 * i} prizes now" for i in range(60)}
+    rows = [{"_id": name, "text": text} for name, text in texts.items()]
+    project.write("corpus.jsonl", "\n".join(map(json.dumps, rows)))
+    asked = [{"_id": f"q{i}", "text": f"win {i * i} {7 * i} prizes"} for i in range(50)]
+    project.write("queries.jsonl", "\n".join(map(json.dumps, asked)))
+    relevant = [f"q{i}\td{i}\t1" for i in range(50)]
+    project.write("test.tsv", "\n".join(["query-id\tcorpus-id\tscore", *relevant]))
+    outcome = measured(
+        project,
+        """
+        from pytest_infperf import Retrieval, Suite, Torch
+
+        suite = Suite(
+            "echo",
+            task=Retrieval(
+                queries="../../queries.jsonl", documents="../../corpus.jsonl",
+                relevant="../../test.tsv", metrics=("ndcg", "recall_at_5", "mrr", "cosine_min"),
+                sample_size=40,
+            ),
+            model="../../encoder",
+            baseline="torch",
+            variants=[Torch(), Torch(int8="dynamic")],
+        )
+        """,
+        '[echo]\nbaseline = "torch"\n[echo.gates]\nndcg = { min = 1, max_drop = 1 }\n'
+        "cosine_min = { min = 0.99 }\nmrr = { max_drop = 100 }\n"
+        "[echo.variants.torch-int8]\nndcg = { min = 101 }\n",
+    )
+    assert outcome.outcomes() == {
+        "test_quality[torch]": "passed",
+        "test_quality[torch-int8]": "failed",
+    }
+    ndcg, cosine = (outcome.measure("torch-int8", name) for name in ("ndcg", "cosine_min"))
+    assert ndcg["value"] == pytest.approx(outcome.measure("torch", "ndcg")["value"], abs=1)
+    assert outcome.measure("torch", "recall_at_5")["value"] == 100
+    assert (ndcg["n"], cosine["n"]) == (40, 40 + 60)
+    assert ndcg["low"] < ndcg["value"] < ndcg["high"]
+    assert "agreement" not in outcome.record("torch-int8")["measures"]
 
 
 def test_wav2vec2_with_a_manifest_of_flac_files(models: Path, project: Project) -> None:

@@ -18,6 +18,7 @@ from pytest_infperf.tasks.payloads import (
     SpeechToText,
     TextToLabel,
     TextToText,
+    WordsToTags,
 )
 from suites.serving.classification.listings import ListingPayload
 
@@ -41,6 +42,15 @@ def test_labels_come_with_their_probabilities() -> None:
     assert response.model_dump()["predictions"] == [
         {"label": "spam", "probabilities": {"spam": 0.9, "ham": 0.1}}
     ]
+
+
+def test_sentences() -> None:
+    assert through_json(WordsToTags(), [["Ann", "sang"], ["go"]]) == [["Ann", "sang"], ["go"]]
+    response = WordsToTags().respond(None, [Answer(["B-PER", "O"]), Answer(["O"])], ABOUT)
+    assert response.model_dump() == {"predictions": [["B-PER", "O"], ["O"]]}
+    for instances in ([[]], ["Ann sang"], [[1]], []):
+        with pytest.raises(ValidationError):
+            WordsToTags.request.model_validate({"instances": instances})
 
 
 def test_images() -> None:

@@ -83,6 +83,14 @@ TASKS: Mapping[str, TaskTemplate] = {
         columns=("text", "label"),
         architectures="ForSequenceClassification",
     ),
+    "tokens": TaskTemplate(
+        "TokenClassification",
+        {"data": "JSON, JSON Lines or Parquet file with lists of words and of their tags"},
+        ("torch", "torch-int8", "onnx-fused-int8", "openvino"),
+        batch=8,
+        columns=("words", "tags"),
+        architectures="ForTokenClassification",
+    ),
     "embedding": TaskTemplate(
         "Embedding",
         {"data": "CSV, TSV, JSON, JSON Lines or Parquet file with texts"},

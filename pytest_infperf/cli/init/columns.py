@@ -16,6 +16,8 @@ _KNOWN_NAMES: Mapping[str, Sequence[str]] = {
         "transcription", "transcript", "normalized_text",
     ),
     "label": ("label", "labels", "class", "category", "target", "sentiment", "stars", "intent"),
+    "words": ("words", "tokens"),
+    "tags": ("tags", "ner_tags", "labels", "pos_tags"),
     "audio": ("audio", "file_name", "audio_filepath", "path", "file", "filename", "wav"),
 }  # fmt: skip
 """Names that a column often has, by the task's keyword, the most likely first."""

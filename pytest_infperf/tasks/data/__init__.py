@@ -1,7 +1,8 @@
 """Test data of any form: files, folders, values and datasets become tables of named columns."""
 
+from pytest_infperf.tasks.data.conll import read_conll
 from pytest_infperf.tasks.data.hub import HubDataset
 from pytest_infperf.tasks.data.read import Data, ReadsData, read
 from pytest_infperf.tasks.data.table import Table
 
-__all__ = ["Data", "HubDataset", "ReadsData", "Table", "read"]
+__all__ = ["Data", "HubDataset", "ReadsData", "Table", "read", "read_conll"]

@@ -65,9 +65,9 @@ class HubDataset:
             if isinstance(feature, datasets.Audio):  # decoding needs more libraries
                 dataset = dataset.cast_column(column, datasets.Audio(decode=False))
         names = {
-            column: feature.names
+            column: classes.names
             for column, feature in dataset.features.items()
-            if isinstance(feature, datasets.ClassLabel)
+            if isinstance(classes := getattr(feature, "feature", feature), datasets.ClassLabel)
         }
         for column, feature in dataset.features.items():
             if isinstance(feature, datasets.Image):
@@ -78,8 +78,15 @@ class HubDataset:
 
 
 def _with_names(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
-    """Return a row with the names of its classes; -1 marks a class that is not known."""
+    """Return a row with the names of its classes, also within lists."""
     return {
-        column: names[column][cell] if column in names and cell not in (None, -1) else cell
+        column: _named(cell, names[column]) if column in names else cell
         for column, cell in row.items()
     }
+
+
+def _named(cell: Any, names: list[str]) -> Any:
+    """Return the name of a class, or the names of a list; -1 marks a class that is not known."""
+    if isinstance(cell, list):
+        return [_named(number, names) for number in cell]
+    return cell if cell in (None, -1) else names[cell]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
@@ -61,51 +61,62 @@ def read(data: Data, folder: Path, columns: Collection[str]) -> Table:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadsData:
-    """The part that tasks share whose `data` and `calibration` may name a function.
+    """The part that tasks share whose test data may be named by functions.
 
     A module beside suite.py can be named without its package, also in workers.
     """
 
-    data: Any
+    sources: ClassVar[Sequence[str]] = ("data",)
+    """The fields with test data."""
+
     calibration: Data | None = None
 
     @property
     def extras(self) -> tuple[str, ...]:
-        return ("data",) if any(map(_needs_datasets, (self.data, self.calibration))) else ()
+        return ("data",) if any(map(_needs_extra, self._data().values())) else ()
 
     def calibration_inputs(self, folder: Path) -> Sequence[Any] | None:
         if self.calibration is None:
             return None
-        calibrating: Any = replace(self, data=self.calibration)
+        calibrating: Any = replace(self, **{self.sources[0]: self.calibration})
         inputs: Sequence[Any] = calibrating.samples(folder).inputs
         return inputs
 
     def beside(self, folder: Path, package: str) -> Self:
-        names = {
-            name: functions.beside(value, folder, package)
-            for name, value in (("data", self.data), ("calibration", self.calibration))
-            if isinstance(value, str) and functions.is_name(value)
+        named: dict[str, Any] = {
+            source: functions.beside(data, folder, package)
+            for source, data in self._data().items()
+            if isinstance(data, str) and functions.is_name(data)
         }
-        return replace(self, **names)
+        return replace(self, **named)
+
+    def _data(self) -> dict[str, Any]:
+        return {source: getattr(self, source) for source in (*self.sources, "calibration")}
 
 
-def _needs_datasets(data: Any) -> bool:
-    is_parquet = isinstance(data, str) and data.lower().endswith(".parquet")
-    return is_parquet or isinstance(data, HubDataset)
+def _needs_extra(data: Any) -> bool:
+    is_file = isinstance(data, str) and data.lower().endswith(".parquet")
+    return is_file or isinstance(data, HubDataset)
 
 
-def _read_file(path: Path, columns: Collection[str]) -> Table:
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+def require_file(path: Path) -> None:
+    """Raise UserError if there is no such file of test data."""
     if not path.exists():
         raise UserError(f"there is no test data {path}{_others(path)}")
     if path.is_dir():
         raise UserError(f"the test data {path} is a folder: name a file in it")
+
+
+def _read_file(path: Path, columns: Collection[str]) -> Table:
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    require_file(path)
     if suffix == ".parquet":
         return _read_parquet(path)
     if suffix not in (".jsonl", ".ndjson", ".json", ".csv", ".tsv"):
         raise UserError(
             f"the format of the test data {path} is not known: it must be a .jsonl, .json, .csv, "
-            ".tsv or .parquet file, or read it in a function and write data=FUNCTION"
+            ".tsv or .parquet file (for TokenClassification also a CoNLL file, whose columns have "
+            "numbers: words=0, tags=-1), or read it in a function and write data=FUNCTION"
         )
     text = read_text(path)
     match suffix:

@@ -58,6 +58,16 @@ class Table:
         """
         return [_text(cell, place) for cell, place in self.cells(column)]
 
+    def lists(self, column: str) -> list[list[str]]:
+        """Return the cells of a column that are lists of texts, such as words of a sentence.
+
+        Raises
+        ------
+        UserError
+            If the column or a cell is missing, or a cell has another type.
+        """
+        return [_list(cell, place) for cell, place in self.cells(column)]
+
     def labels(self, column: str | Sequence[str]) -> list[Label]:
         """Return the labels of each row, as texts.
 
@@ -157,6 +167,16 @@ def _text(cell: Any, place: str) -> str:
     if isinstance(cell, str | int | float):
         return str(cell)
     raise UserError(f"{place} must be a text, not {_described(cell)}")
+
+
+def _list(cell: Any, place: str) -> list[str]:
+    cell = cell.tolist() if getattr(cell, "ndim", 0) == 1 else cell
+    if not isinstance(cell, list | tuple):
+        raise UserError(
+            f"{place} must be a list, such as the words of a sentence, not {_described(cell)}; a "
+            "file that can have lists is one of JSON, JSON Lines or Parquet"
+        )
+    return [_text(item, place) for item in cell]
 
 
 def _label(cell: Any, place: str) -> Label:
