@@ -18,6 +18,7 @@ from pytest_infperf.backends.torch_module import (
     load_torch_module,
     save_torch_module,
 )
+from pytest_infperf.backends.torch_speech import TorchTranscribe, writes_speech
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
 
@@ -125,6 +126,8 @@ class Torch(Backend):
         threads = torch.get_num_threads()
         if not task.generates:
             return TorchForward(module, task, threads, self.device)
+        if writes_speech(module):
+            return TorchTranscribe(module, task.decoding, threads, self.device)
         if torch_padding.has_no_encoder(module.config):
             left = torch_padding.pads_left(artifact)
             return TorchContinue(module, task.decoding, threads, self.device, pads_left=left)

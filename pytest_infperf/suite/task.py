@@ -133,6 +133,8 @@ class Samples:
         The inputs, of the type that the task's codec encodes.
     references : sequence, length n
         What the output of each input is scored against.
+    places : sequence of str, length n, optional
+        Where each sample was read from, such as `data/test.csv:7`, for messages of `Task.check`.
 
     Raises
     ------
@@ -142,6 +144,7 @@ class Samples:
 
     inputs: Sequence[Any]
     references: Sequence[Any]
+    places: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.references):
@@ -269,6 +272,19 @@ class Task(ABC):
         UserError
             If the data cannot be read; the message names the file and the remedy.
         """
+
+    def for_model(self, model: Path) -> Task:
+        """Return the task that backends build and load a model for, by default this one.
+
+        A task for models of two kinds, of which one answers token by token, returns one with other
+        class attributes.
+
+        Parameters
+        ----------
+        model : Path
+            The folder of the model's files.
+        """
+        return self
 
     @abstractmethod
     def codec(self, model: Path) -> Codec:
