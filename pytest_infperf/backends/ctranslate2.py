@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytest_infperf.backends import ctranslate2_marian, int8
+from pytest_infperf.backends import ctranslate2_marian, int8, torch_speech
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_module import import_modeling
 from pytest_infperf.errors import BuildError
@@ -16,7 +16,6 @@ from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 _FIRST_TOKEN = "first_token.json"
-_SPEECH = "AutoModelForSpeechSeq2Seq"
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class CTranslate2(Backend):
                 f"CTranslate2 cannot run {model.name}: it needs a task that generates text and a "
                 "model of transformers without a modeling.py. Use Torch() or Onnx()"
             )
-        if material.task.auto_class == _SPEECH:
+        if material.task.auto_class == torch_speech.AUTO_CLASS:
             self._convert(model, folder)
             return {"quantization": self._compute_type}
         from transformers import AutoModelForSeq2SeqLM
@@ -114,7 +113,7 @@ class CTranslate2(Backend):
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import ctranslate2
 
-        if task.auto_class == _SPEECH:
+        if task.auto_class == torch_speech.AUTO_CLASS:
             return CTranslate2Transcribe(artifact, self._compute_type, task.decoding, threads)
         translator = ctranslate2.Translator(
             str(artifact),

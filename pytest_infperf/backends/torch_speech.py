@@ -8,6 +8,8 @@ from typing import Any
 
 from pytest_infperf.suite.task import Decoding
 
+AUTO_CLASS = "AutoModelForSpeechSeq2Seq"
+"""Name of the class of transformers that opens these models."""
 INPUT = "input_features"
 
 

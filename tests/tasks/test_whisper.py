@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_infperf import CTranslate2, SpeechRecognition, Torch, UserError
+from pytest_infperf import (
+    BuildError,
+    CTranslate2,
+    Onnx,
+    OpenVino,
+    SpeechRecognition,
+    Torch,
+    UserError,
+)
 from pytest_infperf.suite.backend import Backend, Material
 from pytest_infperf.suite.task import Samples
 from tests.tasks.tiny_whisper import FIRST, SPECIAL, tiny_whisper
@@ -44,7 +52,12 @@ def built(backend: Backend, ours: SpeechRecognition, model: Path, folder: Path) 
     """Return the runner of a variant, and the evidence of its artifact."""
     folder.mkdir()
     for_model = ours.for_model(model)
-    evidence = backend.build(Material(model, for_model, folder), folder)
+    source = None
+    if start := backend.built_from():
+        source = folder.with_name(f"{folder.name}-source")
+        source.mkdir()
+        start.build(Material(model, for_model, folder), source)
+    evidence = backend.build(Material(model, for_model, folder, source), folder)
     return backend.load(folder, for_model, 1), evidence
 
 
@@ -141,6 +154,28 @@ def test_int8_is_built_and_writes(model: Path, tmp_path: Path, backend: Backend)
         "task": "transcribe",
         "normalization": "none",
     }
+
+
+def test_onnx_writes_what_torch_writes(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("optimum.onnxruntime")
+    ours = task(beams=3)
+    codec = ours.codec(model)
+    features = codec.encode(sounds())
+    runner, _ = built(Onnx(), ours, model, tmp_path / "artifact")
+    expected = generated(model, language="de", num_beams=3)
+    assert codec.decode(runner.infer(features), features) == expected
+    int8, evidence = built(Onnx(int8="dynamic"), task(), model, tmp_path / "int8")
+    assert [len(tokens) for tokens in int8.infer(features)] == [12, 12, 12]
+    assert evidence["quantization"]["weights"] == "int8"
+
+
+@pytest.mark.parametrize("backend", [Onnx(fused=True), Onnx(int8="static"), OpenVino()])
+def test_what_cannot_run_whisper_is_refused_before_building(
+    model: Path, tmp_path: Path, backend: Backend
+) -> None:
+    material = Material(model, task().for_model(model), tmp_path, tmp_path)
+    with pytest.raises(BuildError, match=r"remove fused and int8|Use Onnx"):
+        backend.build(material, tmp_path)
 
 
 @pytest.mark.parametrize("backend", [Torch(), CTranslate2()])

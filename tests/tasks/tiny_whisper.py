@@ -14,8 +14,11 @@ FIRST = 256
 """Token of the first special word; those before are the bytes."""
 
 
-def tiny_whisper(folder: Path, *, multilingual: bool = True) -> Path:
-    """Write the model with its processor, and return its folder."""
+def tiny_whisper(folder: Path, *, multilingual: bool = True, seconds: int = 30) -> Path:
+    """Write the model with its processor, and return its folder.
+
+    It reads recordings of as many seconds.
+    """
     import torch
     from transformers import (
         GenerationConfig,
@@ -26,7 +29,7 @@ def tiny_whisper(folder: Path, *, multilingual: bool = True) -> Path:
 
     folder.mkdir()
     _write_tokenizer(folder)
-    WhisperFeatureExtractor(feature_size=16).save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=16, chunk_length=seconds).save_pretrained(folder)
     ids = {word: FIRST + number for number, word in enumerate(SPECIAL)}
     end, start = ids["<|endoftext|>"], ids["<|startoftranscript|>"]
     special = {
@@ -39,7 +42,7 @@ def tiny_whisper(folder: Path, *, multilingual: bool = True) -> Path:
             vocab_size=FIRST + len(SPECIAL) + 1501, num_mel_bins=16, d_model=16,
             encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
             decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16,
-            init_std=1.0, max_target_positions=64, **special,
+            init_std=1.0, max_source_positions=50 * seconds, max_target_positions=64, **special,
         )
     )  # fmt: skip
     languages = {
