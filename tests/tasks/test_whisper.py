@@ -169,12 +169,16 @@ def test_onnx_writes_what_torch_writes(model: Path, tmp_path: Path) -> None:
     assert evidence["quantization"]["weights"] == "int8"
 
 
-@pytest.mark.parametrize("backend", [Onnx(fused=True), Onnx(int8="static"), OpenVino()])
+@pytest.mark.parametrize(
+    "backend", [Onnx(fused=True), Onnx(int8="static"), OpenVino(), Torch(int8="static")]
+)
 def test_what_cannot_run_whisper_is_refused_before_building(
     model: Path, tmp_path: Path, backend: Backend
 ) -> None:
     material = Material(model, task().for_model(model), tmp_path, tmp_path)
-    with pytest.raises(BuildError, match=r"remove fused and int8|Use Onnx"):
+    with pytest.raises(
+        BuildError, match=r"remove fused and int8|Use Onnx|writes token by token: use int8="
+    ):
         backend.build(material, tmp_path)
 
 
