@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytest_infperf.backends import ctranslate2_marian, int8
+from pytest_infperf.backends import ctranslate2_marian, int8, torch_speech
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_module import import_modeling
 from pytest_infperf.errors import BuildError
@@ -22,6 +22,8 @@ _FIRST_TOKEN = "first_token.json"
 class CTranslate2(Backend):
     """CTranslate2 on the CPU, in float32 or int8, for models of transformers that generate text.
 
+    These are encoder-decoder models of texts, and Whisper. With beams, Whisper's text can differ
+    from that of `generate`: CTranslate2 scores a token among those that are not suppressed.
     Building converts the model with `ctranslate2.converters.TransformersConverter`; the evidence
     states the quantisation and the embedding that the decoder starts from. Requires the extra
     ``pytest-infperf[ctranslate2]``.
@@ -71,15 +73,17 @@ class CTranslate2(Backend):
         return "int8" if self.int8 else "float32"
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
-        from ctranslate2.converters import TransformersConverter
-        from transformers import AutoModelForSeq2SeqLM
-
         model = material.model
         if not material.task.generates or import_modeling(model):
             raise BuildError(
                 f"CTranslate2 cannot run {model.name}: it needs a task that generates text and a "
                 "model of transformers without a modeling.py. Use Torch() or Onnx()"
             )
+        if material.task.auto_class == torch_speech.AUTO_CLASS:
+            self._convert(model, folder)
+            return {"quantization": self._compute_type}
+        from transformers import AutoModelForSeq2SeqLM
+
         try:
             module = AutoModelForSeq2SeqLM.from_pretrained(model)
         except ValueError as error:  # "Unrecognized configuration class": it has no encoder
@@ -90,20 +94,27 @@ class CTranslate2(Backend):
         from_zero = ctranslate2_marian.starts_from_zero(module)
         if not from_zero:
             ctranslate2_marian.keep_padding_token()
-        converter = TransformersConverter(str(model))
-        try:
-            converter.convert(str(folder), quantization=self._compute_type, force=True)
-        except ValueError as error:
-            raise BuildError(f"CTranslate2 cannot convert {model.name}: {error}") from error
+        self._convert(model, folder)
         (folder / _FIRST_TOKEN).write_text(json.dumps(first_token(material)))
         return {
             "quantization": self._compute_type,
             "decoder_starts_from": "zero" if from_zero else "padding token",
         }
 
+    def _convert(self, model: Path, folder: Path) -> None:
+        from ctranslate2.converters import TransformersConverter
+
+        converter = TransformersConverter(str(model))
+        try:
+            converter.convert(str(folder), quantization=self._compute_type, force=True)
+        except ValueError as error:
+            raise BuildError(f"CTranslate2 cannot convert {model.name}: {error}") from error
+
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import ctranslate2
 
+        if task.auto_class == torch_speech.AUTO_CLASS:
+            return CTranslate2Transcribe(artifact, self._compute_type, task.decoding, threads)
         translator = ctranslate2.Translator(
             str(artifact),
             device="cpu",
@@ -150,6 +161,37 @@ class CTranslate2Generate:
         )
         ids = self._ids
         return [[ids[token] for token in result.hypotheses[0]] for result in results]
+
+
+class CTranslate2Transcribe:
+    """Runner of Whisper, from features of recordings to token ids."""
+
+    def __init__(
+        self, artifact: Path, compute_type: str, decoding: Decoding, threads: int | None
+    ) -> None:
+        import ctranslate2
+        import torch
+
+        if threads is not None:
+            torch.set_num_threads(threads)  # which computes the features of the codec
+        self._model = ctranslate2.models.Whisper(
+            str(artifact), device="cpu", compute_type=compute_type, intra_threads=threads or 0
+        )
+        self._array = ctranslate2.StorageView.from_array
+        self.decoding = decoding
+        self.threads = threads or _default_threads()
+
+    def infer(self, features: Mapping[str, Any]) -> list[list[int]]:
+        recordings, prompt = features["input_features"], features["prompt"]
+        longest = int(self.decoding["max_new_tokens"])
+        results = self._model.generate(
+            self._array(recordings),
+            [prompt] * len(recordings),
+            beam_size=self.decoding["beams"],
+            # CTranslate2 generates half of it at most, and counts the prompt but its last token.
+            max_length=max(2 * longest, longest + len(prompt) - 1),
+        )
+        return [result.sequences_ids[0] for result in results]
 
 
 def _default_threads() -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pytest_infperf.artifacts.models import find_file
-from pytest_infperf.backends import int8, onepass, onnx_file, seq2seq
+from pytest_infperf.backends import int8, onepass, onnx_export, onnx_file, seq2seq, torch_speech
 from pytest_infperf.backends.binding import Binding
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.errors import BuildError, UserError
@@ -35,7 +35,11 @@ class OnnxExport(Backend):
         return "onnx-export"
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
-        if material.task.generates:
+        if material.task.auto_class == torch_speech.AUTO_CLASS:
+            onnx_export.export_with_optimum(
+                material.model, folder, "automatic-speech-recognition-with-past"
+            )
+        elif material.task.generates:
             seq2seq.export(material.model, folder)
         else:
             onepass.export(material, folder)
@@ -53,7 +57,9 @@ class Onnx(Backend):
     model that generates text becomes one graph with its decoding loop inside, greedy or with beams,
     which generates the tokens of transformers' `generate`. The evidence counts the fused operators
     and names the quantisation. Requires the extra ``pytest-infperf[onnx]``, or
-    ``pytest-infperf[optimum]`` where a model of transformers generates text.
+    ``pytest-infperf[optimum]`` where a model of transformers generates text. Whisper is an encoder
+    and a decoder instead, which `ORTModelForSpeechSeq2Seq` of optimum runs step by step; it cannot
+    be fused.
 
     Parameters
     ----------
@@ -149,6 +155,8 @@ class Onnx(Backend):
         if self.file:
             return self._build_from_file(material, self.file, folder)
         assert material.source
+        if material.task.auto_class == torch_speech.AUTO_CLASS:
+            return self._build_speech(material.source, folder)
         if material.task.generates:
             return self._build_generating(material, material.source, folder)
         for path in material.source.iterdir():
@@ -220,6 +228,17 @@ class Onnx(Backend):
         (folder / _SETTINGS).write_text(json.dumps(settings))
         return evidence
 
+    def _build_speech(self, source: Path, folder: Path) -> dict[str, Any]:
+        if self.fused or self.int8 == "static":
+            raise BuildError(
+                "Onnx() runs speech models that write token by token, such as Whisper, in float32 "
+                'or with int8="dynamic": remove fused and int8="static"'
+            )
+        for path in source.iterdir():
+            if path.suffix.startswith(".onnx") or path.name in _SPEECH_CONFIGS:
+                shutil.copy(path, folder)
+        return {"quantization": seq2seq.quantize(folder)} if self.int8 else {}
+
     def _require_fusions(self, fused: dict[str, int], material: Material) -> dict[str, int]:
         if not any(fused.values()):
             raise BuildError(
@@ -234,6 +253,8 @@ class Onnx(Backend):
         options = onnxruntime.SessionOptions()
         if threads is not None:
             options.intra_op_num_threads = threads
+        if task.auto_class == torch_speech.AUTO_CLASS:
+            return _speech_runner(artifact, task, options, threads)
         session = onnxruntime.InferenceSession(
             artifact / _MODEL, options, providers=["CPUExecutionProvider"]
         )
@@ -254,6 +275,17 @@ class Onnx(Backend):
 _MODEL = onepass.MODEL
 _CONFIG = "config.json"
 _SETTINGS = "decoding.json"
+_SPEECH_CONFIGS = (_CONFIG, "generation_config.json")
+
+
+def _speech_runner(artifact: Path, task: Task, options: Any, threads: int | None) -> Runner:
+    import torch
+    from optimum.onnxruntime import ORTModelForSpeechSeq2Seq
+
+    if threads is not None:
+        torch.set_num_threads(threads)  # which computes the features and chooses the tokens
+    model = ORTModelForSpeechSeq2Seq.from_pretrained(artifact, session_options=options)
+    return torch_speech.TorchTranscribe(model, task.decoding, threads or _default_threads())
 
 
 class OnnxGenerate:

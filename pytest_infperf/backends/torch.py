@@ -18,6 +18,8 @@ from pytest_infperf.backends.torch_module import (
     load_torch_module,
     save_torch_module,
 )
+from pytest_infperf.backends.torch_speech import TorchTranscribe, writes_speech
+from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
 
@@ -54,7 +56,8 @@ class Torch(Backend):
     ------
     BuildError
         If the model folder has no `modeling.py` and its task has no Auto class, or `int8` finds no
-        layer that it can quantise. Raised when the artifact is built.
+        layer that it can quantise, or is "static" where text is generated. Raised when the artifact
+        is built.
     UserError
         If a required distribution is not installed.
 
@@ -96,6 +99,11 @@ class Torch(Backend):
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         import torch
 
+        if self.int8 == "static" and material.task.generates:
+            raise BuildError(
+                f'int8="static" is for models that answer in one pass, and {material.model.name} '
+                'writes token by token: use int8="dynamic"'
+            )
         module = load_torch_module(material.model, material.task.auto_class, self.dtype)
         if (first := first_token(material)) is not None:
             module.generation_config.forced_bos_token_id = first
@@ -125,6 +133,8 @@ class Torch(Backend):
         threads = torch.get_num_threads()
         if not task.generates:
             return TorchForward(module, task, threads, self.device)
+        if writes_speech(module):
+            return TorchTranscribe(module, task.decoding, threads, self.device)
         if torch_padding.has_no_encoder(module.config):
             left = torch_padding.pads_left(artifact)
             return TorchContinue(module, task.decoding, threads, self.device, pads_left=left)

@@ -10,6 +10,8 @@ from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Material
 
 _NOT_LAYERS = ("PackedParameter", "LinearPackedParams", "ConvPackedParams", "Dropout")
+_READ_WEIGHTS = ("WavLMAttention",)
+"""Modules of transformers that read the weights of their Linear layers."""
 
 Quantized = tuple[Any, dict[str, Any]]
 """A quantised module, and the evidence of what was quantised."""
@@ -23,6 +25,7 @@ def quantize_dynamically(module: Any) -> Quantized:
     import torch
 
     _resolve_parametrizations(module)
+    _spare_weights_that_are_read(module)
     with warnings.catch_warnings():
         # torch warns that torchao replaces it; torchao's int8 needs torch.compile to be fast.
         warnings.simplefilter("ignore")
@@ -77,6 +80,22 @@ def _resolve_parametrizations(module: Any) -> None:
                 parametrize.remove_parametrizations(part, name, leave_parametrized=True)
             # weight_norm leaves a local function there, which cannot be saved either.
             part._load_state_dict_pre_hooks.clear()
+
+
+def _spare_weights_that_are_read(module: Any) -> None:
+    """Keep the Linear layers in float32 whose weights another module reads.
+
+    The attention of WavLM passes them to a function of torch. `torch.nn.MultiheadAttention` has a
+    class of layer for the same reason.
+    """
+    from torch import nn
+    from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+
+    for part in module.modules():
+        if type(part).__name__ in _READ_WEIGHTS:
+            for layer in part.children():
+                if type(layer) is nn.Linear:
+                    layer.__class__ = NonDynamicallyQuantizableLinear
 
 
 def _evidence(quantized: Any, method: str) -> dict[str, Any]:

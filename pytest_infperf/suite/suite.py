@@ -267,7 +267,8 @@ class Suite:
             The number of threads; None takes the runtime's default.
         """
         source = (model or self.folder) if backend.answers_inputs else artifact
-        return backend.load(Path(source), self.task, threads)
+        task = self.task.for_model(Path(model)) if model else self.task
+        return backend.load(Path(source), task, threads)
 
     def threads_of(self, backend: Backend) -> Threads:
         """Return the number of threads of a variant, "best", or None for the runtime's default."""

@@ -136,6 +136,8 @@ class Samples:
     always : int, default 0
         The number of samples at the end that are measured whatever the task's `sample_size` is,
         such as documents that are searched.
+    places : sequence of str, length n, optional
+        Where each sample was read from, such as `data/test.csv:7`, for messages of `Task.check`.
 
     Raises
     ------
@@ -146,6 +148,7 @@ class Samples:
     inputs: Sequence[Any]
     references: Sequence[Any]
     always: int = 0
+    places: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.references):
@@ -302,6 +305,19 @@ class Task(ABC):
             If the data cannot be read.
         """
         return None
+
+    def for_model(self, model: Path) -> Task:
+        """Return the task that backends build and load a model for, by default this one.
+
+        A task for models of two kinds, of which one answers token by token, returns one with other
+        class attributes.
+
+        Parameters
+        ----------
+        model : Path
+            The folder of the model's files.
+        """
+        return self
 
     @abstractmethod
     def codec(self, model: Path) -> Codec:

@@ -294,8 +294,9 @@ class SpeechToText(Instances):
     request = Recordings
     response = WrittenTexts
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, longest_s: float | None = None) -> None:
         self._rate = rate
+        self._longest_s = longest_s
 
     def samples(self, request: Any) -> list[Any]:
         return [self._waveform(n, instance.b64) for n, instance in enumerate(request.instances)]
@@ -314,6 +315,8 @@ class SpeechToText(Instances):
             raise ValueError(f"instance {number} is not {expected}")
         if len(frames) < 2 * self._rate * _SHORTEST_S:
             raise ValueError(f"instance {number} is shorter than {_SHORTEST_S} s")
+        if self._longest_s is not None and len(frames) > 2 * self._rate * self._longest_s:
+            raise ValueError(f"instance {number} is longer than {self._longest_s:g} s")
         return np.frombuffer(frames, "<i2").astype(np.float32) / 32768
 
     def instance(self, sample: Any) -> Any:

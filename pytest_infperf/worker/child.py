@@ -144,7 +144,7 @@ def build(request: messages.Build) -> messages.Built:
     backend = naming.restore(request.backend)
     material = Material(
         model=Path(request.model),
-        task=suite.task,
+        task=suite.task.for_model(Path(request.model)),
         data=Path(request.data),
         source=None if request.source is None else Path(request.source),
         folder=suite.folder,

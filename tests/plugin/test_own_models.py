@@ -14,17 +14,35 @@ from tests.plugin.small_project import Outcome, Project
 from tests.tasks.test_embedding import BERT, encoder
 from tests.tasks.test_speech import wav2vec2
 from tests.tasks.test_tokens import LABELS, tagger
+from tests.tasks.tiny_whisper import tiny_whisper
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
+WHISPER = """
+from pytest_infperf import CTranslate2, SpeechRecognition, Suite, Torch
+
+suite = Suite(
+    "echo",
+    task=SpeechRecognition(
+        data="../../manifest.jsonl",
+        text="words",
+        normalization="english",
+        language="en",
+        max_new_tokens=8,
+    ),
+    model="../../whisper",
+    baseline="torch",
+    variants=[{}],
+)
+"""
 QUALITY = "def test_quality(variant): variant.quality(batch=4).check()\n"
 
 
-def measured(project: Project, suite: str, limits: str) -> Outcome:
+def measured(project: Project, suite: str, limits: str, tests: str = QUALITY) -> Outcome:
     for path in (project.folder / "suites").iterdir():
         shutil.rmtree(path)
     project.write("suites/own/suite.py", suite)
-    project.write("suites/own/test_own.py", QUALITY)
+    project.write("suites/own/test_own.py", tests)
     project.thresholds(limits)
     return project.measure()
 
@@ -57,7 +75,19 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     encoder(folder / "encoder", "mean_tokens", normalizes=True)
     tagger(folder / "tagger")
     wav2vec2(folder / "wav2vec2")
+    wav2vec2(folder / "hubert", "Hubert")
+    tiny_whisper(folder / "whisper", seconds=2)
     return folder
+
+
+def flac_files(folder: Path, rate: int) -> None:
+    """Write recordings in stereo with a manifest."""
+    lines = []
+    for i in range(6):
+        sound = np.sin(np.arange(rate // 2 + 500 * i) / (5 + i)).astype(np.float32) / 2
+        soundfile.write(folder / f"{i}.flac", np.stack([sound, sound], 1), rate)
+        lines.append(json.dumps({"file_name": f"{i}.flac", "words": "One, two."}))
+    (folder / "manifest.jsonl").write_text("\n".join(lines))
 
 
 def test_pairs_from_a_csv_file_in_torch_int8_and_onnx(models: Path, project: Project) -> None:
@@ -202,14 +232,12 @@ def test_a_search_draws_queries_and_never_documents(models: Path, project: Proje
     assert "agreement" not in outcome.record("torch-int8")["measures"]
 
 
-def test_wav2vec2_with_a_manifest_of_flac_files(models: Path, project: Project) -> None:
-    shutil.copytree(models / "wav2vec2", project.folder / "wav2vec2")
-    lines = []
-    for i in range(6):
-        sound = np.sin(np.arange(4000 + 500 * i) / (5 + i)).astype(np.float32) / 2
-        soundfile.write(project.folder / f"{i}.flac", np.stack([sound, sound], 1), 8000)
-        lines.append(json.dumps({"file_name": f"{i}.flac", "words": "One, two."}))
-    project.write("manifest.jsonl", "\n".join(lines))
+@pytest.mark.parametrize(("model", "rate"), [("wav2vec2", 8000), ("hubert", 44100)])
+def test_ctc_with_a_manifest_of_flac_files(
+    models: Path, project: Project, model: str, rate: int
+) -> None:
+    shutil.copytree(models / model, project.folder / "ctc")
+    flac_files(project.folder, rate)
     outcome = measured(
         project,
         """
@@ -220,7 +248,7 @@ def test_wav2vec2_with_a_manifest_of_flac_files(models: Path, project: Project) 
             task=SpeechRecognition(
                 data="../../manifest.jsonl", text="words", normalization="basic"
             ),
-            model="../../wav2vec2",
+            model="../../ctc",
             baseline="torch",
             variants=[Torch(), Torch(int8="dynamic"), Onnx()],
         )
@@ -230,3 +258,36 @@ def test_wav2vec2_with_a_manifest_of_flac_files(models: Path, project: Project) 
     )
     outcome.assert_outcomes(passed=3)
     assert outcome.measure("onnx", "agreement")["value"] == 1
+
+
+def test_whisper_with_a_manifest_of_flac_files(models: Path, project: Project) -> None:
+    shutil.copytree(models / "whisper", project.folder / "whisper")
+    flac_files(project.folder, 44100)
+    outcome = measured(
+        project,
+        WHISPER.format('Torch(), Torch(int8="dynamic"), CTranslate2()'),
+        '[echo]\nbaseline = "torch"\n[echo.gates]\nwer = { max = 100000 }\n'
+        "[echo.variants.ctranslate2]\nagreement = { min = 0.99 }\n"
+        "[echo.variants.torch-int8]\nwer = { max = 0.01 }\n",
+    )
+    assert outcome.outcomes() == {
+        "test_quality[torch]": "passed",
+        "test_quality[torch-int8]": "failed",
+        "test_quality[ctranslate2]": "passed",
+    }
+    assert outcome.measure("ctranslate2", "agreement")["value"] == 1
+
+
+def test_the_real_time_factor_of_whisper(models: Path, project: Project) -> None:
+    shutil.copytree(models / "whisper", project.folder / "whisper")
+    flac_files(project.folder, 16000)
+    outcome = measured(
+        project,
+        WHISPER.format("Torch()"),
+        '[echo]\nbaseline = "torch"\n',
+        "def test_latency(variant): variant.latency()\n",
+    )
+    outcome.assert_outcomes(passed=1)
+    factor = outcome.measure("torch", "real_time_factor")
+    assert factor["unit"] == "ratio"
+    assert factor["value"] > 0

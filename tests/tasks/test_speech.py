@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -102,16 +103,11 @@ def test_what_is_no_sound_is_refused(tmp_path: Path, sound: object) -> None:
         SpeechRecognition(data=[{"audio": cell, "text": "a"}]).samples(tmp_path)
 
 
-def wav2vec2(folder: Path, **config: Any) -> Path:
+def wav2vec2(folder: Path, kind: str = "Wav2Vec2", **config: Any) -> Path:
     """Write a tiny model with its processor, and return its folder."""
     import torch
-    from transformers import (
-        Wav2Vec2Config,
-        Wav2Vec2CTCTokenizer,
-        Wav2Vec2FeatureExtractor,
-        Wav2Vec2ForCTC,
-        Wav2Vec2Processor,
-    )
+    import transformers
+    from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
 
     folder.mkdir()
     (folder / "vocab.json").write_text(json.dumps({letter: i for i, letter in enumerate(LETTERS)}))
@@ -119,8 +115,9 @@ def wav2vec2(folder: Path, **config: Any) -> Path:
     tokenizer = Wav2Vec2CTCTokenizer(str(folder / "vocab.json"))
     Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
     torch.manual_seed(0)
-    Wav2Vec2ForCTC(
-        Wav2Vec2Config(
+    library: Any = transformers
+    getattr(library, f"{kind}ForCTC")(
+        getattr(library, f"{kind}Config")(
             vocab_size=len(LETTERS),
             hidden_size=16,
             num_hidden_layers=1,
@@ -170,6 +167,35 @@ def test_a_model_of_transformers_answers_as_its_processor_decodes(
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["Wav2Vec2", "Hubert", "WavLM"])
+@pytest.mark.parametrize("int8", [None, "dynamic"])
+def test_normalised_weights_are_saved_and_loaded(
+    clips: Path, tmp_path: Path, kind: str, int8: Literal["dynamic"] | None
+) -> None:
+    import torch
+    import transformers
+
+    model = wav2vec2(tmp_path / "model", kind)
+    ours = task()
+    features = ours.codec(model).encode(ours.samples(clips.parent).inputs)
+    library: Any = transformers
+    network = getattr(library, f"{kind}ForCTC").from_pretrained(model).eval()
+    tensors = {
+        name: torch.from_numpy(features[name]) for name in ("input_values", "attention_mask")
+    }
+    with torch.inference_mode():
+        expected = network(**tensors).logits.numpy()
+    artifact = tmp_path / "artifact"
+    artifact.mkdir()
+    evidence = Torch(int8=int8).build(Material(model, ours, clips.parent), artifact)
+    assert bool(int8) is ("quantized_modules" in evidence)
+    results = Torch(int8=int8).load(artifact, ours, 1).infer(features)
+    # The other weights differ from those of an artifact by rounding to int8.
+    tolerance = 0.05 if int8 else 1e-6
+    assert np.abs(results - expected).max() <= tolerance * np.abs(expected).max()
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_the_best_path_has_no_blanks_repeats_and_padding(tmp_path: Path) -> None:
     codec = CtcCodec(wav2vec2(tmp_path / "model"), 16000)
     path = [5, 5, 0, 5, 4, 4, 6, 2, 7, 7]
@@ -210,4 +236,47 @@ def test_normalized_words_and_outputs_are_compared(clips: Path, tmp_path: Path) 
     assert basic.samples(clips.parent).references == ["one", "two three", "four"]
     codec: Any = basic.codec(wav2vec2(tmp_path / "model"))
     assert codec.decode(np.eye(len(LETTERS))[[[5, 4, 6]]], {"samples": [2000]}) == ["a b"]
-    assert basic.decoding == {"search": "greedy", "normalization": "basic"}
+    assert basic.decoding["normalization"] == "basic"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Um, Mr. Smith's got 12,000 colours.", "mister smith has got 12000 colours"),
+        ("I won't pay twenty-five dollars [laughs]!", "i will not pay $25"),
+        ("Hmm.", ""),
+    ],
+)
+def test_the_english_normaliser_is_that_of_whisper(text: str, expected: str) -> None:
+    english = task(normalization="english", data=[{"text": text, "audio_filepath": (TONE, 16000)}])
+    assert english.samples(Path()).references == [expected]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_english_words_are_compared_with_outputs_of_letters(tmp_path: Path) -> None:
+    english = task(normalization="english")
+    codec: Any = english.codec(wav2vec2(tmp_path / "model"))
+    letters = [LETTERS.index(letter) for letter in "TEN|UM"]
+    assert codec.decode(np.eye(len(LETTERS))[[letters]], {"samples": [2000]}) == ["10"]
+    english.check(Samples([0], ["10 mister"]), codec)
+    with pytest.raises(UserError, match="without 'ж'"):
+        english.check(Samples([0], ["ж"]), codec)
+
+
+def test_the_english_normaliser_needs_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers.models.whisper.english_normalizer", None)
+    english = task(normalization="english", data=[{"text": "a", "audio_filepath": (TONE, 16000)}])
+    with pytest.raises(UserError, match=r'"english" needs: pip install "pytest-infperf\[torch\]"'):
+        english.samples(Path())
+
+
+def test_an_unknown_normalization_is_refused() -> None:
+    with pytest.raises(UserError, match=r'normalization="English": it is one of none, basic, eng'):
+        task(normalization="English")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("changed", [{"beams": 2}, {"translate": True}])
+def test_what_only_whisper_does_is_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"model answers in one pass.*remove beams and translate"):
+        task(**changed).codec(wav2vec2(tmp_path / "model"))

@@ -46,7 +46,7 @@ class TaskTemplate:
     """Batch size of the tests of quality and throughput, in samples."""
     columns: Sequence[str] = ()
     """Keywords of the task that take a column of the file `data`; they are options too."""
-    architectures: str = ""
+    architectures: str | tuple[str, ...] = ""
     """How the names of the architectures of transformers for the task end."""
     marker: str = ""
     """File of a model's folder that shows the task, such as one of sentence-transformers."""
@@ -110,6 +110,6 @@ TASKS: Mapping[str, TaskTemplate] = {
         ("torch", "torch-int8", "onnx", "openvino"),
         batch=1,
         columns=("audio", "text"),
-        architectures="ForCTC",
+        architectures=("ForCTC", "WhisperForConditionalGeneration"),
     ),
 }
