@@ -199,6 +199,7 @@ class Run:
             host_names(self.host),
             configured.baseline_id,
             lacks=needs.lacks,
+            usual=configured.usual_limits,
         )
 
     def record(self, suite: str, variant_id: str) -> Record:
@@ -228,7 +229,7 @@ class Run:
             self.settings,
             self.thresholds.policy(name),
             self._artifacts,
-            selected=self.selected.get(name, []),
+            selected=[i for i in self.selected.get(name, []) if i in configured.suite.variant_ids],
             report_progress=lambda variant_id, text: self.phase(name, variant_id, text),
             other_revision=self._other_revision,
             remote_sets=self.remote_sets,
