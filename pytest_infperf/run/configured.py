@@ -28,6 +28,8 @@ class ConfiguredSuite:
     """The variants of the suite that plugins added."""
     usual_limits: Gates = field(default_factory=dict)
     """Limits of measures that thresholds.toml does not limit."""
+    improvement: str = ""
+    """What to do if an absolute limit is broken; empty for the usual advice on models."""
 
     @property
     def measuring_order(self) -> list[str]:

@@ -192,7 +192,7 @@ class Run:
             past=partial(self._past.values, configured.suite.name, variant_id),
             notice=self.notice_once,
         )
-        return self.thresholds.gates_for(
+        gates = self.thresholds.gates_for(
             configured.suite.name,
             variant_id,
             configured.catalogue,
@@ -201,6 +201,7 @@ class Run:
             lacks=needs.lacks,
             usual=configured.usual_limits,
         )
+        return [replace(gate, improvement=configured.improvement) for gate in gates]
 
     def record(self, suite: str, variant_id: str) -> Record:
         """Return the record of a variant; a new one at the first call."""

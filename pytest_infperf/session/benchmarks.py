@@ -56,7 +56,13 @@ class BenchmarkTests:
             )
         variants = [Call("", id=variant_id)]
         suite = Suite(name, task=CallTask(), variants=variants, folder=test_file.parent)
-        configured = ConfiguredSuite(suite, SuiteAddress("", ""), None, usual_limits=USUAL_LIMITS)
+        configured = ConfiguredSuite(
+            suite,
+            SuiteAddress("", ""),
+            baseline_id=None,
+            usual_limits=USUAL_LIMITS,
+            improvement="find with a profiler where the function spends its time",
+        )
         self.params[nodeid] = VariantParam(configured, variant_id)
         return self.params[nodeid]
 

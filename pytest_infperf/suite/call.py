@@ -73,7 +73,7 @@ class CallAddress(SuiteAddress):
             raise UserError(
                 f"importing {self.module} raised {functions.described(error)}"
             ) from error
-        found = module.__file__ or ""
+        found = _file_of(module)
         if self.file and os.path.realpath(found) != os.path.realpath(self.path):
             raise UserError(
                 f"{self.module} is imported from {found}, not from {self.path}: install the "
@@ -137,9 +137,10 @@ def pickled_call(
             f"infperf_benchmark: a call of {name} only makes a coroutine or a generator, whose "
             "work would not be measured: write a function that runs it to its end"
         )
+    pickled = b""
     for part, value in (("the function", function), ("its arguments", (args, kwargs))):
         try:
-            pickle.dumps(value)
+            pickled += pickle.dumps(value)
         except Exception as error:
             raise UserError(
                 f"infperf_benchmark: {part} cannot be pickled for the worker that calls {name} "
@@ -147,7 +148,7 @@ def pickled_call(
                 "classes on the top level of a module"
             ) from error
     file = folder / "call.pickle"
-    file.write_bytes(pickle.dumps(partial(function, *args, **kwargs)))
+    file.write_bytes(pickled)
     root, below = _place(module)
     return CallAddress(
         root=str(root),
@@ -165,12 +166,16 @@ def _place(module: ModuleType) -> tuple[Path, str]:
 
     A module without a file belongs to the interpreter.
     """
-    if not module.__file__:
+    path = Path(_file_of(module))
+    if not path.name:
         return Path(sys.base_prefix), ""
-    path = Path(module.__file__)
     depth = module.__name__.count(".") + hasattr(module, "__path__")
     root = path.parents[depth]
     return root, str(path.relative_to(root))
+
+
+def _file_of(module: ModuleType) -> str:
+    return getattr(module, "__file__", None) or ""
 
 
 @dataclass(frozen=True)
@@ -213,12 +218,14 @@ class Call(Backend):
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         try:
-            call = pickle.loads(Path(self.pickled).read_bytes())
+            with Path(self.pickled).open("rb") as file:
+                function, (args, kwargs) = pickle.load(file), pickle.load(file)
         except Exception as error:
             raise UserError(
                 f"the arguments of the call cannot be read by its worker: "
                 f"{functions.described(error)}. Their classes have to be importable there"
             ) from error
+        call = partial(function, *args, **kwargs)
         return CallRunner(call, threads or len(usable_cores()))
 
 
