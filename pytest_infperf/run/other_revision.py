@@ -250,10 +250,11 @@ class SuiteAtRevision:
         """
         top, real = self.commit.top.resolve(), folder.resolve()
         if not real.is_relative_to(top):
+            where = "" if real == folder else f", in {real}"
             raise UserError(
-                f"{folder} lies outside of the repository {top}, in {real}: git has no other "
-                "revision of it. Move it into the repository (a package that is installed from "
-                "there: with pip install --editable), or leave --infperf-against out"
+                f"{folder} lies outside of the repository {top}{where}: git has no other revision "
+                "of it. Move it into the repository (install a package of your own with "
+                "pip install --editable), or leave --infperf-against out"
             )
 
     def _check_not_ignored(self, file: Path) -> None:
