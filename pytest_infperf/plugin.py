@@ -162,15 +162,16 @@ class MeasuringPlugin:
         items[:] = [items[i] for i in order]
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         from pytest_infperf.errors import NotForVariant
 
         try:
-            yield
+            result = yield
         except NotForVariant as reason:
             pytest.skip(str(reason))
         if not item.stash.get(CALLED, True):
             pytest.fail("infperf_benchmark was not called: nothing was measured", pytrace=False)
+        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

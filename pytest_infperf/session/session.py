@@ -176,8 +176,10 @@ class Session:
         self.collection.benchmarks.whole_files = whole_files
         self.collection.check()
         self.notices += self.collection.limits_left_out(host_names(self.run.host))
+        benchmarks = [param.configured for param in self.collection.benchmarks.params.values()]
+        configured_suites = [*self.collection.suites.values(), *benchmarks]
         self.notices += limits_file.left_aside(
-            self.settings, [configured.suite for configured in self.collection.suites.values()]
+            self.settings, [configured.suite for configured in configured_suites]
         )
         for param in filter(None, params):
             chosen = self.run.selected.setdefault(param.configured.suite.name, [])
@@ -252,7 +254,10 @@ class Session:
 
     def _describe_unused(self) -> Iterator[str]:
         """Yield a notice for what was asked for in vain, as no test of a suite ran."""
-        reason = "no test of a suite ran: a test that takes `variant`, in a folder with a suite.py"
+        reason = (
+            "no test of a suite ran: a test that takes `variant`, in a folder with a suite.py, or "
+            "`infperf_benchmark`"
+        )
         for path in filter(None, (self.settings.json, self.settings.html)):
             older = ", and holds an earlier run" if path.exists() else ""
             yield f"{path} is not written{older}, because {reason}"
