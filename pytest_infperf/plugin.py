@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_infperf import options
-from pytest_infperf.fixtures import RUN, infperf, takes_variant, variant
+from pytest_infperf.fixtures import (
+    BENCHMARK,
+    CALLED,
+    RUN,
+    infperf,
+    infperf_benchmark,
+    takes_benchmark,
+    takes_variant,
+    variant,
+)
 
 if TYPE_CHECKING:
     from pytest_infperf.fleet.session import FleetSession
     from pytest_infperf.records.record import RunRecord
-    from pytest_infperf.session.collection import VariantParam
+    from pytest_infperf.session.param import VariantParam
 
-__all__ = ["infperf", "variant"]
+__all__ = ["infperf", "infperf_benchmark", "variant"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,7 +41,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "infperf(calls): measures inference; added to every test that uses `variant`. `calls` "
+        "infperf(calls): measures inference; added to every test that uses `variant` or "
+        "`infperf_benchmark`. `calls` "
         "names the methods (latency, throughput, quality, footprint) that a test calls through "
         "functions of other files.",
     )
@@ -45,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    if takes_variant(item):
+    if takes_variant(item) or takes_benchmark(item):
         item.add_marker(pytest.mark.infperf)
 
 
@@ -104,10 +114,22 @@ class MeasuringPlugin:
     def pytest_pycollect_makeitem(self) -> Generator[None, object, object]:
         made = yield
         for item in made if isinstance(made, list) else ():
-            if isinstance(item, pytest.Function) and (param := _variant_param(item)):
+            if not isinstance(item, pytest.Function):
+                continue
+            if param := _variant_param(item):
                 marker = _calls_marker(item)
                 self.session.generated(param, item.nodeid, item.function, marker)
+            elif takes_benchmark(item) and not self.fleet:
+                self._add_benchmark(item)
         return made
+
+    def _add_benchmark(self, item: pytest.Function) -> None:
+        from pytest_infperf.errors import UserError
+
+        try:
+            item.stash[BENCHMARK] = self.session.benchmark(item.path, item.nodeid)
+        except UserError as error:
+            raise pytest.Collector.CollectError(str(error)) from error
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -126,7 +148,10 @@ class MeasuringPlugin:
         with benchmark_table.announced(filter(self._is_benchmark, items)):
             yield
         try:
-            order = self.session.arrange([_variant_param(item) for item in items])
+            order = self.session.arrange(
+                [_variant_param(item) for item in items],
+                whole_files=not any("::" in argument for argument in self.config.args),
+            )
         except UserError as error:
             if not xdist.is_worker(self.config):
                 raise pytest.UsageError(str(error)) from error
@@ -137,13 +162,16 @@ class MeasuringPlugin:
         items[:] = [items[i] for i in order]
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self) -> Generator[None, None, None]:
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         from pytest_infperf.errors import NotForVariant
 
         try:
-            return (yield)
+            result = yield
         except NotForVariant as reason:
             pytest.skip(str(reason))
+        if not item.stash.get(CALLED, True):
+            pytest.fail("infperf_benchmark was not called: nothing was measured", pytrace=False)
+        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -259,7 +287,10 @@ class MeasuringPlugin:
             self.config.pluginmanager.hasplugin("benchmark")
             and isinstance(item, pytest.Function)
             and _variant_param(item) is not None
-            and self.session.measures_latency(item.function, _calls_marker(item))
+            and (
+                BENCHMARK in item.stash
+                or self.session.measures_latency(item.function, _calls_marker(item))
+            )
         )
 
 
@@ -302,8 +333,10 @@ def _calls_marker(test: pytest.Item) -> dict[str, Any]:
 
 
 def _variant_param(item: pytest.Item) -> VariantParam | None:
-    from pytest_infperf.session.collection import VariantParam
+    from pytest_infperf.session.param import VariantParam
 
+    if benchmark := item.stash.get(BENCHMARK, None):
+        return benchmark
     callspec = getattr(item, "callspec", None)
     param = callspec.params.get("variant") if callspec else None
     return param if isinstance(param, VariantParam) else None

@@ -22,7 +22,7 @@ ROOMS: dict[str, str] = {
     "records": "errors host",
     "repository": "errors host",
     "cost": "errors host records",
-    "suite": "errors records",
+    "suite": "errors host records",
     "thresholds": "errors records stats",
     "history": "errors host records repository stats",
     "serving": "cost host records",

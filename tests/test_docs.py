@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +17,8 @@ from pytest_infperf.backends import onepass
 from pytest_infperf.metrics import SHIPPED, metric
 from pytest_infperf.records.catalogue import UNDER_LOAD, Catalogue, Method, quality_spec
 from pytest_infperf.run.configured import ConfiguredSuite
+from pytest_infperf.session.benchmarks import BenchmarkTests
+from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Material
 from pytest_infperf.suite.discovery import suite_beside
 from pytest_infperf.thresholds import SuiteFacts
@@ -40,7 +42,11 @@ def blocks(language: str) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "text"), list(blocks("toml")))
 def test_thresholds_fit_the_shipped_suites(page: str, text: str) -> None:
     parsed = thresholds.parse(text, page)
-    parsed.check({name: facts_of(name) for name in parsed.suites}, [])
+    facts = {
+        name: facts_of_tests(name, section.variants) if name.startswith("test_") else facts_of(name)
+        for name, section in parsed.suites.items()
+    }
+    parsed.check(facts, [])
     assert any(gates for section in parsed.suites.values() for _, gates in section.gate_tables())
 
 
@@ -54,6 +60,14 @@ def facts_of(name: str) -> SuiteFacts:
         measured_by=get_args(Method),
         baseline=collected.suite.baseline,
     )
+
+
+def facts_of_tests(name: str, tests: Iterable[str]) -> SuiteFacts:
+    """Return the facts of a file whose tests take `infperf_benchmark`."""
+    benchmarks = BenchmarkTests()
+    for test in ["test_one", *tests]:
+        benchmarks.add(Path(f"{name}.py"), f"{name}.py::{test}")
+    return benchmarks.facts(Settings(ROOT), thresholds.Thresholds.empty())[name]
 
 
 def test_the_readme_shows_a_part_of_the_shipped_suite() -> None:

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pytest_infperf.errors import UserError
 from pytest_infperf.history import comparison, fail_on
 from pytest_infperf.history.comparison import Change, Comparison
 from pytest_infperf.history.fail_on import Finding
+from pytest_infperf.history.series import matches
 from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, storage_folder
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
@@ -37,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
         default=DEFAULT_STORAGE,
         help="storage of pytest-benchmark (default: %(default)s)",
     )
-    parser.add_argument("--measures", default="*", metavar="GLOB", help="only these measures")
+    parser.add_argument("--measures", default="*", metavar="GLOB,GLOB", help="only these measures")
     parser.add_argument("--variants", default="*", metavar="GLOB", help="only these variants")
     parser.add_argument(
         "--fail-on",
@@ -68,9 +70,14 @@ def run(arguments: Namespace) -> int:
     changes = [
         change
         for change in compared.changes
-        if fnmatchcase(change.measure, arguments.measures)
-        and fnmatchcase(change.variant, arguments.variants)
+        if any(fnmatchcase(change.measure, glob) for glob in arguments.measures.split(","))
+        and matches(change.variant, arguments.variants)
     ]
+    if not changes:
+        raise UserError(
+            f"no measure of these runs matches --measures {arguments.measures} and "
+            f"--variants {arguments.variants}"
+        )
     for suite in dict.fromkeys(change.suite for change in changes):
         suite_changes = [change for change in changes if change.suite == suite]
         console.print()
@@ -126,7 +133,7 @@ def _describe_models(compared: Comparison, variants: str) -> Iterator[str]:
     """Yield a line for each change of a model, with the variants that it concerns."""
     concerned: dict[tuple[str, str], list[str]] = {}
     for change in compared.model_changes:
-        if fnmatchcase(change.variant, variants):
+        if matches(change.variant, variants):
             name = f"{change.suite}[{change.variant}]"
             concerned.setdefault((change.before, change.after), []).append(name)
     for (before, after), names in concerned.items():

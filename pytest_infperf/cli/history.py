@@ -96,7 +96,7 @@ def _runs(arguments: Namespace, console: Console) -> list[SavedRun]:
     if not runs:
         raise UserError(
             f"there is no saved run in {folder}; save some with "
-            "`pytest --infperf --benchmark-autosave`"
+            "`pytest --benchmark-autosave` (of suites with --infperf)"
         )
     return runs
 

@@ -27,7 +27,7 @@ from pytest_infperf.records.record import RunRecord
 from pytest_infperf.report.progress import Progress
 from pytest_infperf.report.tables import merged as merged_tables
 from pytest_infperf.repository.revision import revision
-from pytest_infperf.session.collection import VariantParam
+from pytest_infperf.session.param import VariantParam
 from pytest_infperf.session.session import Session
 from pytest_infperf.settings import Settings
 
@@ -89,9 +89,11 @@ class FleetSession(Session):
             replace(param, node_type=node_type) for node_type in self._ledgers for param in local
         ]
 
-    def arrange(self, params: Sequence[VariantParam | None]) -> list[int]:
+    def arrange(
+        self, params: Sequence[VariantParam | None], *, whole_files: bool = True
+    ) -> list[int]:
         """Put remote tests last, by node type: nodes measure while the local tests run."""
-        order = super().arrange(params)
+        order = super().arrange(params, whole_files=whole_files)
         node_types = [None, *self._ledgers]
 
         def rank(i: int) -> int:

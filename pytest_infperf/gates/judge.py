@@ -88,7 +88,7 @@ def _judge(gate: Gate, measured: Measured) -> GateRecord:
         why = f"{explain(gate, judged, verdict)}, but {measured.doubt}"
         return gate_record(gate, Verdict.INCONCLUSIVE, why, another_generator())
     if verdict is Verdict.FAIL:
-        remedy = after_fail(gate.spec, gate.limit.rule, gate.source)
+        remedy = after_fail(gate)
     elif verdict is Verdict.INCONCLUSIVE:
         remedy = more_time(
             gate.spec, judged.quantity, (low, high), gate.limit.value, measured.seconds

@@ -61,7 +61,7 @@ def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
     )
     remedy = ""
     if verdict is Verdict.FAIL:
-        remedy = after_fail(gate.spec, gate.limit.rule, gate.source)
+        remedy = after_fail(gate)
     elif verdict is Verdict.INCONCLUSIVE:
         why += ", too few queries to tell"
         remedy = more_queries(over, n, p, confidence, measured.seconds)

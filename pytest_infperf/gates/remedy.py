@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 
-from pytest_infperf.records.catalogue import LimitRule, MeasureSpec
+from pytest_infperf.records.catalogue import MeasureSpec
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.quantity import format_value
+from pytest_infperf.thresholds.gate import Gate
 
 _RESERVE = 1.1
 """Factor on the estimated time to decide, because the estimate is rough."""
@@ -42,18 +43,21 @@ def another_generator() -> str:
     )
 
 
-def after_fail(spec: MeasureSpec, limit: LimitRule, source: str) -> str:
+def after_fail(gate: Gate) -> str:
     """Return the remedy for a broken limit."""
-    return f"{_improvement(spec, limit)}; if this is intended, move the limit at {source}"
+    return f"{_improvement(gate)}; if this is intended, move the limit at {gate.source}"
 
 
-def _improvement(spec: MeasureSpec, limit: LimitRule) -> str:
+def _improvement(gate: Gate) -> str:
+    spec, limit = gate.spec, gate.limit.rule
     if spec.need_of(limit) == "another revision":
         return "find the change since that revision with git diff, or git bisect with this test"
     if spec.need_of(limit) == "a history":
         return "find the first slow run with `infperf history`, and measure with --infperf-against"
     if spec.need_of(limit) == "a price":
         return "serve a faster variant, larger batches, or a cheaper instance type"
+    if gate.improvement:
+        return gate.improvement
     if spec.method == "load":
         return _UNDER_LOAD.get(base_of(spec.name), _SLOW_SERVER)
     if base_of(spec.name) == GROWTH:

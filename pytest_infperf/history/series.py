@@ -89,7 +89,7 @@ def series_of(
     host_kinds = _HostKinds()
     for run in runs:
         for record in run.run.records:
-            if not fnmatchcase(record.variant, variants):
+            if not matches(record.variant, variants):
                 continue
             for name, measure in _followed(record, measures):
                 host = "" if is_alike_on_any_host(name) else host_kinds.name(run)
@@ -109,6 +109,14 @@ def _followed(record: Record, measures: Sequence[str]) -> Iterator[tuple[str, Me
     for name, measure in record.measures.items():
         if any(fnmatchcase(name, glob) for glob in globs):
             yield name, measure
+
+
+def matches(variant: str, glob: str) -> bool:
+    """Return whether a variant has that name or matches that glob.
+
+    The name of a parametrised test has brackets, which mean something else in a glob.
+    """
+    return variant == glob or fnmatchcase(variant, glob)
 
 
 class _HostKinds:

@@ -111,7 +111,8 @@ class HistoryStore:
         if not self.runs:
             raise UserError(
                 f"there is no file {name}, and no saved run in {self.folder}; save one with "
-                "`pytest --infperf --benchmark-autosave` or name another folder with --storage"
+                "`pytest --benchmark-autosave` (of suites with --infperf), or name another folder "
+                "with --storage"
             )
         if latest := _LATEST.fullmatch(name):
             steps_back = int(latest["back"] or 0)
@@ -148,8 +149,8 @@ class HistoryStore:
         if not matches:
             raise UserError(
                 f"no run in {self.folder} was saved at {name} ({sha[:10]}); check it out and run "
-                "`pytest --infperf --benchmark-autosave`, or compare directly with "
-                "`pytest --infperf --infperf-against`"
+                "`pytest --benchmark-autosave` (of suites with --infperf), or compare directly "
+                "with `pytest --infperf --infperf-against`"
             )
         return next((run for run in reversed(matches) if not run.dirty), matches[-1])
 

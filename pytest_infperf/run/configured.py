@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pytest_infperf.measure.protocols import PROTOCOLS
@@ -13,6 +13,7 @@ from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.suite import Suite
 from pytest_infperf.suite.task import AnyMetric
+from pytest_infperf.thresholds.sections import Gates
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class ConfiguredSuite:
     more_metrics: tuple[AnyMetric, ...] = ()
     more_variants: tuple[Backend, ...] = ()
     """The variants of the suite that plugins added."""
+    usual_limits: Gates = field(default_factory=dict)
+    """Limits of measures that thresholds.toml does not limit."""
+    improvement: str = ""
+    """What to do if an absolute limit is broken; empty for the usual advice on models."""
 
     @property
     def measuring_order(self) -> list[str]:

@@ -25,7 +25,7 @@ from pytest_infperf.run.suite_workers import SuiteWorkers
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Threads
-from pytest_infperf.suite.discovery import SUITE_FILE, SuiteAddress
+from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker import messages
 from pytest_infperf.worker.parent import WorkerProcess
 from pytest_infperf.worker.variant_worker import VariantWorker
@@ -222,18 +222,25 @@ class SuiteAtRevision:
         commit = self.commit
         try:
             self._check_in_repository(self.configured.suite.folder)
-            file = self.configured.suite.folder / SUITE_FILE
-            if not self.other_revision.path(file).is_file():
-                self._check_not_ignored(file)
-                self.other_revision.notice(f"{commit} has no suite {self.name} to compare with")
-                return messages.Surveyed({}, {}, [], [])
-            surveyed = self._survey()
+            surveyed = self._survey() if self._has_file() else messages.Surveyed({}, {}, [], [])
+            if not _variant_ids(surveyed):
+                what = self.configured.address.named(self.name)
+                self.other_revision.notice(f"{commit} has no {what} to compare with")
+                return surveyed
         except (UserError, WorkerError) as failure:
             self.other_revision.notice(f"{self.name} cannot be measured at {commit}: {failure}")
             return failure
         for difference in self._differences(surveyed):
             self.other_revision.notice(f"{self.name}: {difference}")
         return surveyed
+
+    def _has_file(self) -> bool:
+        """Return whether the revision has the file that the suite is made from."""
+        file = self.configured.address.path
+        if self.other_revision.path(file).is_file():
+            return True
+        self._check_not_ignored(file)
+        return False
 
     def _check_in_repository(self, folder: Path) -> None:
         """Raise UserError if git has no other revision of a folder.
@@ -243,9 +250,11 @@ class SuiteAtRevision:
         """
         top, real = self.commit.top.resolve(), folder.resolve()
         if not real.is_relative_to(top):
+            where = "" if real == folder else f", in {real}"
             raise UserError(
-                f"{folder} lies outside of the repository {top}, in {real}: git has no other "
-                "revision of it. Move the suite into the repository, or leave --infperf-against out"
+                f"{folder} lies outside of the repository {top}{where}: git has no other revision "
+                "of it. Move it into the repository (install a package of your own with "
+                "pip install --editable), or leave --infperf-against out"
             )
 
     def _check_not_ignored(self, file: Path) -> None:
@@ -253,7 +262,7 @@ class SuiteAtRevision:
         if rule := git.ask(file.parent, "check-ignore", "--verbose", file.name).partition("\t")[0]:
             raise UserError(
                 f"{file} is in no revision, because git ignores it ({rule}): take the rule away "
-                "and commit the suite, or leave --infperf-against out"
+                "and commit the file, or leave --infperf-against out"
             )
 
     def _only_there(self, surveyed: messages.Surveyed) -> tuple[list[str], list[str]]:

@@ -192,14 +192,16 @@ class Run:
             past=partial(self._past.values, configured.suite.name, variant_id),
             notice=self.notice_once,
         )
-        return self.thresholds.gates_for(
+        gates = self.thresholds.gates_for(
             configured.suite.name,
             variant_id,
             configured.catalogue,
             host_names(self.host),
             configured.baseline_id,
             lacks=needs.lacks,
+            usual=configured.usual_limits,
         )
+        return [replace(gate, improvement=configured.improvement) for gate in gates]
 
     def record(self, suite: str, variant_id: str) -> Record:
         """Return the record of a variant; a new one at the first call."""
@@ -228,7 +230,7 @@ class Run:
             self.settings,
             self.thresholds.policy(name),
             self._artifacts,
-            selected=self.selected.get(name, []),
+            selected=[i for i in self.selected.get(name, []) if i in configured.suite.variant_ids],
             report_progress=lambda variant_id, text: self.phase(name, variant_id, text),
             other_revision=self._other_revision,
             remote_sets=self.remote_sets,

@@ -62,7 +62,7 @@ def saves(config: Any) -> bool:
 def add_records(
     benchmarks: Sequence[Any],
     document: Mapping[str, Any],
-    record_of: Callable[[Any], dict[str, Any] | None],
+    record_of: Callable[[str, Any], dict[str, Any] | None],
 ) -> None:
     """Add the records of variants to the `extra_info` of pytest-benchmark's JSON document.
 
@@ -75,14 +75,17 @@ def add_records(
     document : mapping
         The document that pytest-benchmark is about to write.
     record_of : callable
-        Returns the record of a test's `variant` parameter, in JSON's types; None for other
-        parameters.
+        Returns the record that a test measured, in JSON's types, from the name of its row and its
+        parameter `variant`; None for other tests.
     """
     params = {benchmark.fullname: benchmark.params or {} for benchmark in benchmarks}
     for entry in document["benchmarks"]:
-        record = record_of(params.get(entry["fullname"], {}).get("variant"))
+        name = entry["fullname"]
+        variant = params.get(name, {}).get("variant")
+        record = record_of(name, variant)
         if record is not None:
             entry["extra_info"].update(record)
+        if record is not None and variant is not None:
             # The rows of one test share their parameters.
             entry["params"] = {**entry["params"], "variant": record["variant"]}
 

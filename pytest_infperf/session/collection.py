@@ -13,7 +13,9 @@ from typing import Any
 from pytest_infperf.errors import UserError
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.session import calls
+from pytest_infperf.session.benchmarks import BenchmarkTests
 from pytest_infperf.session.calls import Call
+from pytest_infperf.session.param import VariantParam
 from pytest_infperf.session.register import TestRegister
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Backend
@@ -31,30 +33,6 @@ class Additions:
     metrics: Callable[[Suite], Sequence[AnyMetric]]
 
 
-@dataclass(frozen=True)
-class VariantParam:
-    """The parameter `variant` of one test."""
-
-    configured: ConfiguredSuite
-    variant_id: str
-    node_type: str | None = None
-    """The type of the node that measures the variant; None for this host."""
-
-    def __str__(self) -> str:
-        """Return what tables and files of pytest-benchmark show of it."""
-        return self.id
-
-    @property
-    def id(self) -> str:
-        """The part of the test's id: the variant, and the node type if it is not this host."""
-        return f"{self.variant_id}@{self.node_type}" if self.node_type else self.variant_id
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """The names of suite and variant, as in `Run.records`."""
-        return self.configured.suite.name, self.variant_id
-
-
 @dataclass
 class Collection:
     """The suites beside the collected tests."""
@@ -68,6 +46,8 @@ class Collection:
     """What the tests of each suite call."""
     tests: TestRegister = field(default_factory=TestRegister)
     """The tests of each variant."""
+    benchmarks: BenchmarkTests = field(default_factory=BenchmarkTests)
+    """The tests that take `infperf_benchmark`."""
     _all_loaded: bool = True
 
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
@@ -160,8 +140,23 @@ class Collection:
         UserError
             If an option or a limit names something that no suite has.
         """
+        if not self._all_loaded:  # pytest shows the errors of suites that failed to load
+            return
+        self._check_options()
+        facts = self._facts() | self.benchmarks.facts(self.settings, self.thresholds)
+        if both := [c.suite for c in self.suites.values() if c.suite.name in self.benchmarks]:
+            raise UserError(
+                f"{self.benchmarks.file(both[0].name)} takes infperf_benchmark, and there is a "
+                f"suite {both[0].name!r} in {both[0].folder}: thresholds and records need names of "
+                "their own, so rename one of the two"
+            )
+        if facts:
+            known = suite_names_below(self.settings.root, self.thresholds.suites.keys())
+            self.thresholds.check(facts, known)
+
+    def _check_options(self) -> None:
         ids = [i for configured in self.suites.values() for i in configured.suite.variant_ids]
-        if not ids or not self._all_loaded:  # pytest shows the errors of suites that failed to load
+        if not ids:
             return
         baseline = self.settings.baseline
         if baseline is not None and baseline not in ids:
@@ -172,7 +167,9 @@ class Collection:
             raise UserError(
                 f"--infperf-variants: {self.settings.variants!r} matches none of {', '.join(ids)}"
             )
-        facts = {
+
+    def _facts(self) -> dict[str, SuiteFacts]:
+        return {
             configured.suite.name: SuiteFacts(
                 variants=configured.suite.variant_ids,
                 catalogue=configured.catalogue,
@@ -192,7 +189,6 @@ class Collection:
             )
             for configured in self.suites.values()
         }
-        self.thresholds.check(facts, suite_names_below(self.settings.root))
 
 
 def grouped(params: Sequence[VariantParam | None]) -> list[int]:

@@ -30,7 +30,9 @@ from pytest_infperf.repository.revision import revision
 from pytest_infperf.run.run import Run
 from pytest_infperf.run.suite_run import RemoteSetRunner
 from pytest_infperf.session import calls, limits_file
-from pytest_infperf.session.collection import Additions, Collection, VariantParam, grouped
+from pytest_infperf.session.calls import Call
+from pytest_infperf.session.collection import Additions, Collection, grouped
+from pytest_infperf.session.param import VariantParam
 from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Thresholds, read
 
@@ -136,6 +138,18 @@ class Session:
         """Return the parameters of a test's `variant` (see `Collection.params`)."""
         return self.collection.params(test_file, marker)
 
+    def benchmark(self, test_file: Path, nodeid: str) -> VariantParam:
+        """Add a test that takes `infperf_benchmark`, and return what it stands for.
+
+        Raises
+        ------
+        UserError
+            If another file stands for a suite of the same name.
+        """
+        param = self.collection.benchmarks.add(test_file, nodeid)
+        self.collection.tests.generated(param.key, nodeid, frozenset({Call("latency")}))
+        return param
+
     def generated(
         self,
         param: VariantParam,
@@ -147,12 +161,25 @@ class Session:
         called = calls.called_by(function) | calls.declared(marker, Path(nodeid))
         self.collection.tests.generated(param.key, nodeid, called)
 
-    def arrange(self, params: Sequence[VariantParam | None]) -> list[int]:
-        """Check the collected tests, and return the order in which they run."""
+    def arrange(
+        self, params: Sequence[VariantParam | None], *, whole_files: bool = True
+    ) -> list[int]:
+        """Check the collected tests, and return the order in which they run.
+
+        Parameters
+        ----------
+        params : sequence of VariantParam or None
+            What each test measures.
+        whole_files : bool, default True
+            Whether all tests of each file were collected, and not those of some node ids.
+        """
+        self.collection.benchmarks.whole_files = whole_files
         self.collection.check()
         self.notices += self.collection.limits_left_out(host_names(self.run.host))
+        benchmarks = [param.configured for param in self.collection.benchmarks.params.values()]
+        configured_suites = [*self.collection.suites.values(), *benchmarks]
         self.notices += limits_file.left_aside(
-            self.settings, [configured.suite for configured in self.collection.suites.values()]
+            self.settings, [configured.suite for configured in configured_suites]
         )
         for param in filter(None, params):
             chosen = self.run.selected.setdefault(param.configured.suite.name, [])
@@ -192,8 +219,9 @@ class Session:
         for record in run.records:
             ledger.enter(record)
 
-    def benchmark_info(self, param: object) -> dict[str, Any] | None:
+    def benchmark_info(self, row: str, param: object) -> dict[str, Any] | None:
         """Return what pytest-benchmark's files contain about a variant: its record and host."""
+        param = param or self.collection.benchmarks.of_row(row)
         if not isinstance(param, VariantParam) or param.key not in self.run.records:
             return None
         record = self.run.records[param.key]
@@ -226,7 +254,10 @@ class Session:
 
     def _describe_unused(self) -> Iterator[str]:
         """Yield a notice for what was asked for in vain, as no test of a suite ran."""
-        reason = "no test of a suite ran: a test that takes `variant`, in a folder with a suite.py"
+        reason = (
+            "no test of a suite ran: a test that takes `variant`, in a folder with a suite.py, or "
+            "`infperf_benchmark`"
+        )
         for path in filter(None, (self.settings.json, self.settings.html)):
             older = ", and holds an earlier run" if path.exists() else ""
             yield f"{path} is not written{older}, because {reason}"

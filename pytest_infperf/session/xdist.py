@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.suite.discovery import has_suite_beside, takes_benchmark
 
 if TYPE_CHECKING:
     import pytest
@@ -38,6 +40,11 @@ def refuse_what_disturbs(config: pytest.Config) -> None:
             f"--infperf cannot measure with --dist {config.option.dist}: tests that measure must "
             "run one at a time on one worker. Use --dist loadgroup, or leave -n out"
         )
+
+
+def is_measured_alone(test_file: Path) -> bool:
+    """Return whether all tests of a file that measure run on one worker, see `xdist_schedule`."""
+    return has_suite_beside(test_file) or takes_benchmark(test_file)
 
 
 def pass_on(notices: Sequence[str], config: pytest.Config) -> None:

@@ -10,18 +10,21 @@ from pathlib import Path
 
 from xdist.scheduler import LoadGroupScheduling
 
-from pytest_infperf.suite.discovery import has_suite_beside
+from pytest_infperf.session.xdist import is_measured_alone
 
 
 class OneWorkerMeasures(LoadGroupScheduling):  # type: ignore[misc]  # untyped base
-    """Schedules tests beside a suite.py as one group, and distributes the others as usual."""
+    """Schedules tests that measure as one group, and distributes the others as usual.
+
+    These are the tests beside a suite.py, and those in a file that takes `infperf_benchmark`.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        if _beside_suite(self.config.rootpath / nodeid.partition("::")[0]):
+        if _measures(self.config.rootpath / nodeid.partition("::")[0]):
             return "infperf"
         return str(super()._split_scope(nodeid))
 
 
 @cache
-def _beside_suite(test_file: Path) -> bool:
-    return has_suite_beside(test_file)
+def _measures(test_file: Path) -> bool:
+    return is_measured_alone(test_file)

@@ -12,6 +12,7 @@ import hashlib
 import os
 import sys
 import traceback
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.machinery import PathFinder
@@ -22,6 +23,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.suite.suite import Suite
 
 SUITE_FILE = "suite.py"
+BENCHMARK_FIXTURE = "infperf_benchmark"
 _PACKAGE = "infperf_suites"
 """Name of the package that stands for a root."""
 
@@ -45,6 +47,10 @@ class SuiteAddress:
     def path(self) -> Path:
         """The file of the suite."""
         return Path(self.root, *self.module.split(".")).with_suffix(".py")
+
+    def named(self, suite: str) -> str:
+        """Return what the address leads to, in the words of a message."""
+        return f"suite {suite}"
 
     def load(self) -> Suite:
         """Import the module and return its suite.
@@ -185,14 +191,35 @@ def _suite_file(test_file: Path) -> Path:
     return test_file.parent / SUITE_FILE
 
 
-def suite_names_below(root: Path) -> set[str]:
-    """Return the names of a project's suites, read from their files without importing them."""
+def suite_names_below(root: Path, benchmark_files: Collection[str] = ()) -> set[str]:
+    """Return the names of a project's suites, read from their files without importing them.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the project.
+    benchmark_files : collection of str
+        The names that are also those of suites if a file with that name takes `infperf_benchmark`.
+    """
     names = set()
     for folder, inner, files in os.walk(root):
         inner[:] = [name for name in inner if not _holds_no_suites(Path(folder, name))]
         if SUITE_FILE in files:
             names |= _names_in(Path(folder, SUITE_FILE))
+        names |= {
+            name
+            for name in benchmark_files
+            if f"{name}.py" in files and takes_benchmark(Path(folder, f"{name}.py"))
+        }
     return names
+
+
+def takes_benchmark(test_file: Path) -> bool:
+    """Return whether the source of a test file names the fixture `infperf_benchmark`."""
+    try:
+        return BENCHMARK_FIXTURE.encode() in test_file.read_bytes()
+    except OSError:
+        return False
 
 
 def _holds_no_suites(folder: Path) -> bool:

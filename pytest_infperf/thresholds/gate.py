@@ -36,6 +36,8 @@ class Gate:
     """Confidence level of the verdict, between 0.5 and 1."""
     inconclusive: Literal["fail", "warn"]
     """What an inconclusive verdict does to the test."""
+    improvement: str = ""
+    """What to do if the limit is broken; empty for the usual advice on models."""
 
     @property
     def measure(self) -> str:

@@ -22,6 +22,8 @@ from pytest_infperf.thresholds.sections import (
 from pytest_infperf.thresholds.toml_lines import KeyPath
 from pytest_infperf.thresholds.wording import suggest
 
+_NO_GATES: Gates = {}
+
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -71,17 +73,22 @@ class Thresholds:
         baseline: str | None,
         *,
         lacks: Callable[[Need], bool] = lambda need: False,
+        usual: Gates = _NO_GATES,
     ) -> list[Gate]:
         """Return the gates of a variant on a host with these names, one for each limit.
 
         For each measure, a table for the host overrides the variant's table, which overrides the
-        suite's. Limits relative to the baseline are left out for the baseline itself, and so are
-        limits whose need (such as another revision) the run `lacks`.
+        suite's, which overrides the `usual` limits. Limits relative to the baseline are left out
+        for the baseline itself, and so are limits whose need (such as another revision) the run
+        `lacks`.
 
         Raises ThresholdsError if the gates do not fit the catalogue; a suite that passed `check`
         has no such gates.
         """
-        limits_by_measure: dict[str, tuple[Location, Limits]] = {}
+        limits_by_measure: dict[str, tuple[Location, Limits]] = {
+            measure: (Location((suite, "gates")).at_measure(measure), limits)
+            for measure, limits in usual.items()
+        }
         for table_location, table in self._gate_tables(suite, variant, host_names):
             for measure, limits in table.items():
                 limits_by_measure[measure] = table_location.at_measure(measure), limits
@@ -94,6 +101,8 @@ class Thresholds:
                 continue
             spec, resolved_limits = resolved
             source = f"{self.source}:{location.line(self.lines)}"
+            if limits is usual.get(measure):
+                source = f"{self.source} {location}, a default"
             gates += [
                 Gate(spec, limit, source, policy.confidence, policy.inconclusive)
                 for limit in resolved_limits

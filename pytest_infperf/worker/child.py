@@ -21,7 +21,7 @@ from pytest_infperf.host.environment import refuse_observers
 from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Material, Runner
-from pytest_infperf.suite.discovery import SuiteAddress
+from pytest_infperf.suite.call import address_of
 from pytest_infperf.suite.outputs import json_problem
 from pytest_infperf.suite.task import Codec
 from pytest_infperf.worker import clocks, messages
@@ -34,7 +34,7 @@ class LoadedVariant:
     def __init__(self, load: messages.LoadArtifact) -> None:
         if load.cpus is not None:
             cpu.pin(load.cpus)
-        suite = SuiteAddress(**load.suite).load()
+        suite = address_of(load.suite).load()
         backend = naming.restore(load.backend)
         self._task = suite.task
         self._samples = suite.task.samples(Path(load.data))
@@ -140,7 +140,7 @@ def _shortest_input(inputs: Sequence[object]) -> object:
 
 
 def build(request: messages.Build) -> messages.Built:
-    suite = SuiteAddress(**request.suite).load()
+    suite = address_of(request.suite).load()
     backend = naming.restore(request.backend)
     material = Material(
         model=Path(request.model),

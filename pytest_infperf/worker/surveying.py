@@ -9,13 +9,19 @@ from pytest_infperf.artifacts.blueprint import make_blueprint
 from pytest_infperf.errors import UserError
 from pytest_infperf.metrics import metric
 from pytest_infperf.suite import naming
-from pytest_infperf.suite.discovery import SuiteAddress
+from pytest_infperf.suite.call import FunctionMissing, address_of
 from pytest_infperf.worker import messages
 
 
 def survey(request: messages.Survey) -> messages.Surveyed:
-    """Return the blueprint of each variant of a suite, or why it has none."""
-    suite = SuiteAddress(**request.suite).load()
+    """Return the blueprint of each variant of a suite, or why it has none.
+
+    The suite of a function that does not exist in this checkout has no variant.
+    """
+    try:
+        suite = address_of(request.suite).load()
+    except FunctionMissing:
+        return messages.Surveyed({}, {}, [], [])
     ids = set(suite.variant_ids)
     added = [naming.restore(description) for description in request.more_backends]
     suite = suite.with_variants([backend for backend in added if backend.variant_id not in ids])

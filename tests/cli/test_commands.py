@@ -139,7 +139,7 @@ def test_compare_names_a_model_whose_branch_has_moved(
     assert cli.main(["compare", *names]) == 0
     line = "The models differ: gpt2@main at aaaaaaaaaa before, gpt2@main at bbbbbbbbbb after"
     assert f"{line}, of echo[fast]." in capsys.readouterr().out
-    assert cli.main(["compare", *names, "--variants", "none"]) == 0
+    assert cli.main(["compare", *names, "--variants", "none"]) == 2
     assert "The models differ" not in capsys.readouterr().out
 
 

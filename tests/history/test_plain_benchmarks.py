@@ -25,6 +25,9 @@ def storage(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
         def test_short(benchmark): benchmark.pedantic(sum, ([1, 2],), rounds=20)
 
         def test_long(benchmark): benchmark.pedantic(sum, (range(100),), rounds=20)
+
+        @pytest.mark.parametrize("count", [7])
+        def test_each(benchmark, count): benchmark.pedantic(sum, (range(count),), rounds=20)
         """
     )
     pytester.runpytest_inprocess(*LEFT_OUT, "--benchmark-autosave", "--benchmark-save-data")
@@ -59,7 +62,27 @@ def test_plain_runs_are_compared_and_followed(
     assert cli.main(["compare", "1", "2", "--measures=latency_p50"]) == 0
     shown = capsys.readouterr().out
     assert "test_sums.py::test_long" in shown
-    assert shown.count("+100.0 %") == 2
+    assert shown.count("+100.0 %") == 3
     assert "The hosts are alike" in shown
     assert cli.main(["history"]) == 0
     assert "2 runs" in capsys.readouterr().out
+
+
+def test_a_parametrised_test_is_chosen_by_its_name(
+    storage: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its brackets would be a set of characters in a glob."""
+    name = "--variants=test_sums.py::test_each[7]"
+    for command in (["compare", "1", "2", "--measures=latency_min,latency_p50"], ["history"]):
+        assert cli.main([*command, name]) == 0
+        shown = capsys.readouterr().out
+        assert "latency_p50" in shown
+        assert "test_each[7]" in shown
+        assert "test_short" not in shown
+
+
+def test_a_choice_that_leaves_nothing_is_an_error(
+    storage: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["compare", "1", "2", "--measures=latency_p5"]) == 2
+    assert "no measure of these runs matches --measures latency_p5" in capsys.readouterr().err

@@ -18,7 +18,7 @@ def suite_heading(suite: str, records: Sequence[Record]) -> str:
     if confidence := settings.get("confidence"):
         parts.append(f"{100 * confidence:.4g} % confidence")
     if samples := settings.get("samples"):
-        parts.append(f"{samples} samples")
+        parts.append(f"{samples} sample{'' if samples == 1 else 's'}")
     return " · ".join(parts)
 
 
