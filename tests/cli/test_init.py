@@ -319,6 +319,54 @@ def test_limits_are_added_to_the_file_and_a_new_run_checks_them(
     assert list(parse(path.read_text(), path.name).suites) == ["other", "mine"]
 
 
+def test_force_replaces_the_limits_of_the_suite_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "thresholds.toml"
+    path.write_text(
+        "schema = 1 # ours\n[mine]\nbudget_s = 5\n[mine.gates]\nbleu = { min = 99 }\n"
+        "[other.gates] # theirs\nchrf = { min = 3 }\n"
+    )
+    record = record_of("torch", 1)
+    record.gates.append(GateRecord("latency_p90", "max = 1", Verdict.PASS, ""))
+    monkeypatch.setattr(command, "measure", lambda *_: [record])
+    monkeypatch.setattr(command, "findable_slowdown", lambda *_: FINDABLE)
+    assert command._set_limits(draft("torch"), tmp_path, path, 1.0) == 0
+    text = path.read_text()
+    assert text.startswith("schema = 1 # ours\n[other.gates] # theirs\nchrf = { min = 3 }\n")
+    assert "99" not in text
+    assert list(parse(text, path.name).suites) == ["other", "mine"]
+
+
+def test_limits_that_a_last_run_broke_are_widened_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = iter((0.1, 0.2, 0.4))
+
+    def measure(*_: object) -> list[Record]:
+        record = record_of("torch", 1, next(times))
+        record.gates.append(GateRecord("latency_p90", "max = 1", Verdict.FAIL, ""))
+        return [record]
+
+    monkeypatch.setattr(command, "measure", measure)
+    monkeypatch.setattr(command, "findable_slowdown", lambda *_: Slowdown(7, 80))
+    path = tmp_path / "thresholds.toml"
+    assert command._set_limits(draft("torch"), tmp_path, path, 1.0) == 1
+    assert 'latency_p90 = { max = "528 ms" }' in path.read_text()
+    shown = capsys.readouterr()
+    assert "the limit on regression is 7 %: this host is too noisy" in shown.out
+    assert "widened in thresholds.toml to what was seen" in shown.err
+
+
+def test_the_help_fits_a_terminal_of_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main(["init", "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
 def scored(value: float, low: float, **evidence: object) -> Record:
     return Record(
         "mine",

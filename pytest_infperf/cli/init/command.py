@@ -23,8 +23,8 @@ _SMALL_PERCENT = 4
 """A limit with which code that is 5 % slower is found."""
 _DESCRIPTION = """\
 The suite is measured two or three times, and the limits in thresholds.toml are
-those that the measured runs keep. What no option says is read from the model and
-the data, or asked on a terminal."""
+those that the measured runs keep. What no option says is read from the model
+and the data, or asked on a terminal."""
 _EPILOG = """\
 examples:
   infperf init reviews --model models/bert --data reviews.csv
@@ -93,7 +93,7 @@ def configure(parser: ArgumentParser) -> None:
         help="measuring time of one test of one variant (default: 10)",
     )
     parser.add_argument("--no-workflow", action="store_true", help="write no GitHub workflow")
-    parser.add_argument("--force", action="store_true", help="overwrite existing files")
+    parser.add_argument("--force", action="store_true", help="overwrite the suite and its limits")
 
 
 def run(arguments: Namespace) -> int:
@@ -119,7 +119,12 @@ def run(arguments: Namespace) -> int:
 
 def _set_limits(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float) -> int:
     """Measure and set limits until a new run meets the limits that the earlier runs set."""
-    other_sections = thresholds.read_text("utf-8") if thresholds.is_file() else _EMPTY_THRESHOLDS
+    import tomlkit
+
+    present = thresholds.read_text("utf-8") if thresholds.is_file() else _EMPTY_THRESHOLDS
+    others = tomlkit.parse(present)
+    others.pop(draft.name, None)
+    other_sections = tomlkit.dumps(others)
 
     def write_limits() -> None:
         section = to_toml({draft.name: suite_section(draft, runs, findable)})

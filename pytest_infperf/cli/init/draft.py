@@ -117,13 +117,15 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
 def _refuse_existing(root: Path, folder: Path, name: str, *, force: bool) -> None:
     written = (root / folder / "suite.py", root / folder / f"test_{folder.name}.py")
     existing = [str(path) for path in written if path.exists()]
-    if existing and not force:
+    if force:
+        return
+    if existing:
         raise UserError(f"{', '.join(existing)}: already exists; overwrite with --force")
     thresholds = root / THRESHOLDS
     if thresholds.is_file() and name in read(thresholds, root).suites:
         raise UserError(
-            f"{thresholds} already has a section [{name}]: choose another name, or remove the "
-            "section"
+            f"{thresholds} already has a section [{name}]: choose another name, or replace "
+            "it with --force"
         )
 
 
