@@ -399,8 +399,8 @@ def test_a_limit_that_nothing_can_break_is_not_written() -> None:
 @pytest.mark.parametrize(
     ("half_width", "between_runs", "expected"),
     [
-        (0.005, 0.0, Slowdown(2, 5)),  # 10 s * (2 * 0.005 / 0.02)^2, twice, in steps of 5 s
-        (0.012, 0.0, Slowdown(2, 30)),
+        (0.005, 0.0, Slowdown(2, 40)),  # 2.5 s would do: the shortest time
+        (0.017, 0.0, Slowdown(2, 60)),  # 10 s * (2 * 0.017 / 0.02)^2, twice, in steps of 5 s
         (0.05, 0.0, Slowdown(5, 80)),  # 2 * 0.05 / sqrt(40 / 10), in the longest time
         (0.01, 0.03, Slowdown(4, 80)),
     ],

@@ -224,7 +224,7 @@ def _columns(
         if not questions.asks:
             return found
         listed = ", ".join(dict.fromkeys(name for row in rows for name in row))
-        return questions.answer(None, f"column of the {keyword} ({listed})", keyword, found)
+        return questions.answer(None, f"column of the {keyword} ({listed})", f"--{keyword}", found)
 
     given = {keyword: getattr(arguments, keyword) for keyword in keywords}
     chosen = choose(table, rows, keywords, given, source.labels, confirm)

@@ -22,8 +22,8 @@ from pytest_infperf.thresholds import Policy
 _CALIBRATION_RUNS = 3
 _WANTED = 0.02
 """Limit on `regression`, with which code that is 5 % slower fails and equal code passes."""
-_LONGEST_S = 40.0
-"""Time for which pairs with the other revision may be measured, in seconds."""
+_SHORTEST_S, _LONGEST_S = 20.0, 40.0
+"""Time that pairs with the other revision get, in seconds; the first is for several processes."""
 
 
 def measure(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float) -> list[Record]:
@@ -94,4 +94,5 @@ def slowdown_for(noise: NoiseFloor) -> Slowdown:
         needed_s = _LONGEST_S
         shrunk = noise.half_width * math.sqrt(noise.budget_s / needed_s)
         fraction = max(_WANTED, 2 * shrunk + noise.between_runs)
-    return Slowdown(math.ceil(round(100 * fraction, 6)), 5 * math.ceil(2 * needed_s / 5))
+    budget_s = 5 * math.ceil(2 * max(needed_s, _SHORTEST_S) / 5)
+    return Slowdown(math.ceil(round(100 * fraction, 6)), budget_s)
