@@ -32,6 +32,15 @@ class AdvisoryGate(UserWarning):
     """An advisory limit is broken; no test fails."""
 
 
+_BRIEF = 200
+
+
+def brief(error: Exception) -> str:
+    """Return the first line of an error of a library, cut to 200 characters."""
+    line = str(error).strip().partition("\n")[0]
+    return line if len(line) <= _BRIEF else f"{line[:_BRIEF]}..."
+
+
 def meant_for_the_user(raised: Any) -> bool:
     """Return whether an error's message contains all that the user needs.
 

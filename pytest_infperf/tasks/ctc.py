@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.errors import UserError
+from pytest_infperf.errors import UserError, brief
 from pytest_infperf.tasks.best_path import best_paths
 
 
@@ -45,7 +45,7 @@ class CtcCodec:
         except (OSError, ValueError, TypeError) as error:
             raise UserError(
                 f"{model} has no processor that transformers can read: save the feature extractor "
-                f"and the tokenizer with processor.save_pretrained ({error})"
+                f"and the tokenizer with processor.save_pretrained ({brief(error)})"
             ) from error
         if self._extractor.sampling_rate != rate:
             raise UserError(

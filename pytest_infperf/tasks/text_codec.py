@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.errors import UserError
+from pytest_infperf.errors import UserError, brief
 
 
 class TextCodec:
@@ -170,7 +170,7 @@ def open_tokenizer(model: Path) -> Any:
         tokenizer = from_pretrained(str(model))
     except Exception as error:  # what a tokenizer's own code raises
         raise UserError(
-            f"{model} has no tokenizer that transformers can read: {remedy} ({error})"
+            f"{model} has no tokenizer that transformers can read: {remedy} ({brief(error)})"
         ) from error
     # Transformers 5 makes a tokenizer without words of a folder without files of one.
     if len(tokenizer) <= len(tokenizer.all_special_tokens):

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.errors import UserError
+from pytest_infperf.errors import UserError, brief
 
 _MULTILINGUAL, _NO_TIMESTAMPS = "lang_to_id", "no_timestamps_token_id"
 
@@ -64,7 +64,7 @@ class WhisperCodec:
         except (OSError, ValueError, TypeError) as error:
             raise UserError(
                 f"{model} has no processor that transformers can read: save the feature extractor "
-                f"and the tokenizer with processor.save_pretrained ({error})"
+                f"and the tokenizer with processor.save_pretrained ({brief(error)})"
             ) from error
         if self._extractor.sampling_rate != rate:
             raise UserError(

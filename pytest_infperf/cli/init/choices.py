@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 
@@ -12,9 +12,14 @@ class VariantTemplate:
     """How a suite writes a variant."""
 
     call: str
-    """Call of the backend, such as `Onnx(fused=True)`."""
-    package: str
-    """Module that must be importable for the variant to be built."""
+    """Call of the backend, such as `Onnx(fused=True)`, with `$file` or `$function` of the suite."""
+    package: str = ""
+    """Module that must be importable for the variant to be built; empty if none is needed."""
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the variant can be built here."""
+        return not self.package or find_spec(self.package) is not None
 
 
 VARIANTS: Mapping[str, VariantTemplate] = {
@@ -29,8 +34,14 @@ VARIANTS: Mapping[str, VariantTemplate] = {
     "ctranslate2-int8": VariantTemplate("CTranslate2(int8=True)", "ctranslate2"),
     "openvino": VariantTemplate("OpenVino()", "openvino"),
     "openvino-int8": VariantTemplate("OpenVino(int8=True)", "openvino"),
+    "onnx-file": VariantTemplate("Onnx(file=$file)", "onnxruntime"),
+    "onnx-file-int8": VariantTemplate('Onnx(file=$file, int8="dynamic")', "onnxruntime"),
+    "openvino-file": VariantTemplate("OpenVino(file=$file)", "openvino"),
+    "function": VariantTemplate("Function($function)"),
 }
 """By the id that the variant gets."""
+FILE_VARIANTS = ("onnx-file", "onnx-file-int8", "openvino-file")
+"""Ids of the variants of an ONNX file, the baseline first."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +57,18 @@ class TaskTemplate:
     """Batch size of the tests of quality and throughput, in samples."""
     columns: Sequence[str] = ()
     """Keywords of the task that take a column of the file `data`; they are options too."""
+    more_columns: Sequence[str] = ()
+    """Keywords that take a column if an option names it."""
+    other_data: Mapping[str, str] = field(default_factory=dict)
+    """Files that can stand in the place of `data`, by keyword, which are options too."""
     architectures: str | tuple[str, ...] = ""
     """How the names of the architectures of transformers for the task end."""
     marker: str = ""
     """File of a model's folder that shows the task, such as one of sentence-transformers."""
+    graph: tuple[str, str] = ("", "")
+    """Names of an input and of an output by which an ONNX graph shows the task."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Other arguments of the task that a suite has to write."""
     onnx_exporter: str = "torch"
     """Module that must be importable for variants of ONNX Runtime to be built."""
 
@@ -59,7 +78,7 @@ class TaskTemplate:
         return [
             name
             for name in self.variants
-            if find_spec(VARIANTS[name].package)
+            if VARIANTS[name].is_available
             and (not name.startswith("onnx") or find_spec(self.onnx_exporter))
         ]
 
@@ -77,11 +96,21 @@ TASKS: Mapping[str, TaskTemplate] = {
     ),
     "classification": TaskTemplate(
         "TextClassification",
-        {"data": "CSV, TSV, JSON, JSON Lines or Parquet file with texts and their labels"},
+        {"data": "table with texts and their labels"},
         ("torch", "torch-int8", "onnx-fused-int8", "openvino"),
         batch=8,
         columns=("text", "label"),
+        more_columns=("pair",),
         architectures="ForSequenceClassification",
+        graph=("input_ids", "logits"),
+    ),
+    "regression": TaskTemplate(
+        "TextRegression",
+        {"data": "table with texts and a number for each"},
+        ("torch", "torch-int8", "onnx-fused-int8", "openvino"),
+        batch=8,
+        columns=("text", "score"),
+        more_columns=("pair",),
     ),
     "tokens": TaskTemplate(
         "TokenClassification",
@@ -93,23 +122,37 @@ TASKS: Mapping[str, TaskTemplate] = {
     ),
     "embedding": TaskTemplate(
         "Embedding",
-        {"data": "CSV, TSV, JSON, JSON Lines or Parquet file with texts"},
+        {"data": "table with texts"},
         ("torch", "torch-int8"),
         batch=8,
         columns=("text",),
         marker="modules.json",
+        graph=("input_ids", "last_hidden_state"),
     ),
     "vision": TaskTemplate(
         "ImageClassification",
-        {"images": "IDX file of images", "labels": "IDX file of their labels"},
+        {"data": "folder with a subfolder of images for each class, or a table with images"},
         ("torch", "onnx", "openvino", "openvino-int8"),
+        columns=("image", "label"),
+        other_data={"images": "IDX file of images", "labels": "IDX file of their labels"},
+        architectures="ForImageClassification",
+        graph=("pixel_values", "logits"),
     ),
     "speech": TaskTemplate(
         "SpeechRecognition",
-        {"data": "CSV, TSV, JSON Lines or Parquet file with paths of recordings and their words"},
+        {"data": "table with paths of recordings and their words, or a folder with one"},
         ("torch", "torch-int8", "onnx", "openvino"),
         batch=1,
         columns=("audio", "text"),
         architectures=("ForCTC", "WhisperForConditionalGeneration"),
+        graph=("input_values", "logits"),
+    ),
+    "custom": TaskTemplate(
+        "Custom",
+        {"data": "package.module:function that returns inputs and references"},
+        ("function",),
+        batch=8,
+        settings={"metrics": ["accuracy"]},
     ),
 }
+"""Tasks by the name that `--task` takes, the first that fits a model before others."""

@@ -4,52 +4,85 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
 from pytest_infperf.cli.init import suite_files
 from pytest_infperf.cli.init.choices import TASKS, VARIANTS
-from pytest_infperf.cli.init.draft import SuiteDraft, draft_from
+from pytest_infperf.cli.init.draft import THRESHOLDS, SuiteDraft, draft_from
 from pytest_infperf.cli.init.limits import suite_section
-from pytest_infperf.cli.init.measuring import measure, smallest_slowdown
-from pytest_infperf.errors import UserError
+from pytest_infperf.cli.init.measuring import Slowdown, findable_slowdown, measure
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.record import Verdict
-from pytest_infperf.thresholds import read
 from pytest_infperf.thresholds.rendering import to_toml
 
 _WORKFLOW = Path(".github/workflows/inference.yml")
 _EMPTY_THRESHOLDS = "schema = 1\n"
 _MAX_RUNS = 3
+_SMALL_PERCENT = 4
+"""A limit with which code that is 5 % slower is found."""
+_DESCRIPTION = """\
+The suite is measured two or three times, and the limits in thresholds.toml are
+those that the measured runs keep. What no option says is read from the model
+and the data, or asked on a terminal."""
+_EPILOG = """\
+examples:
+  infperf init reviews --model models/bert --data reviews.csv
+  infperf init ours --model export/model.onnx --data reviews.csv --text review
+  infperf init photos --model models/vit --data photos/
+  infperf init shop --function shop.inference:load --data shop.samples:read
+  infperf init"""
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", help="name of the suite, such as translation")
-    parser.add_argument(
+    parser.description = f"{parser.description}\n\n{_DESCRIPTION}"
+    parser.epilog = _EPILOG
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.add_argument("name", nargs="?", help="name of the suite (default: that of the model)")
+    what = parser.add_argument_group("what is measured")
+    what.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="a folder of transformers, a hub id such as Helsinki-NLP/opus-mt-zh-en, or an ONNX "
+        "file with the model's config.json and tokenizer beside it",
+    )
+    what.add_argument(
+        "--function",
+        metavar="MODULE:NAME",
+        help="a function of yours, load(folder, threads), that returns a callable from a list of "
+        "inputs to the list of outputs",
+    )
+    what.add_argument(
         "--task",
         choices=list(TASKS),
-        help="default: that of the model's architecture in its config.json, or translation",
+        metavar="TASK",
+        help=f"what the model does (default: what its files say): one of {', '.join(TASKS)}",
     )
-    parser.add_argument("--model", help="a folder, or a hub id such as Helsinki-NLP/opus-mt-zh-en")
-    files: dict[str, list[str]] = {}
-    columns: dict[str, list[str]] = {}
-    for task, template in TASKS.items():
-        for keyword, description in template.data.items():
-            files.setdefault(keyword, []).append(f"for {task}: {description}")
-        for keyword in template.columns:
-            columns.setdefault(keyword, []).append(task)
-    for keyword, descriptions in files.items():
-        parser.add_argument(f"--{keyword}", metavar="PATH", help="; ".join(descriptions))
-    for keyword, tasks in columns.items():
-        what = (
-            f"for {' and '.join(tasks)}: column of the data, found by name and content if it can be"
-        )
-        parser.add_argument(f"--{keyword}", metavar="COLUMN", help=what)
-    parser.add_argument(
+    what.add_argument(
         "--variants",
         metavar="ID,ID",
-        help=f"variants to write, the baseline first; choose from {', '.join(VARIANTS)}",
+        help=f"variants to write, the baseline first (default: those that can be built here); "
+        f"choose from {', '.join(VARIANTS)}",
+    )
+    files: dict[str, dict[str, list[str]]] = {}
+    columns: dict[str, list[str]] = {}
+    for task, template in TASKS.items():
+        for keyword, description in {**template.data, **template.other_data}.items():
+            files.setdefault(keyword, {}).setdefault(description, []).append(task)
+        for keyword in (*template.columns, *template.more_columns):
+            columns.setdefault(keyword, []).append(task)
+    data = parser.add_argument_group(
+        "test data", "A table is a CSV, TSV, JSON, JSON Lines or Parquet file."
+    )
+    for keyword, tasks in files.items():
+        found = "; ".join(f"for {' and '.join(names)}: {text}" for text, names in tasks.items())
+        data.add_argument(f"--{keyword}", metavar="PATH", help=found)
+    for keyword, names in columns.items():
+        data.add_argument(
+            f"--{keyword}", metavar="COLUMN", help=f"column of the table, for {', '.join(names)}"
+        )
+    data.add_argument(
+        "--metrics", metavar="NAME,NAME", help="quality scores (default: those of the task)"
     )
     parser.add_argument("--folder", type=Path, help="folder of the suite (default: suites/NAME)")
     parser.add_argument(
@@ -60,26 +93,24 @@ def configure(parser: ArgumentParser) -> None:
         help="measuring time of one test of one variant (default: 10)",
     )
     parser.add_argument("--no-workflow", action="store_true", help="write no GitHub workflow")
-    parser.add_argument("--force", action="store_true", help="overwrite existing files")
+    parser.add_argument("--force", action="store_true", help="overwrite the suite and its limits")
 
 
 def run(arguments: Namespace) -> int:
     root = Path.cwd()
     draft = draft_from(arguments, root)
     files = suite_files.render(draft)
-    if not arguments.no_workflow:
-        files[_WORKFLOW] = suite_files.template("inference.yml")
-    if draft.columns:
-        print("columns: " + ", ".join(f"{k} is {column!r}" for k, column in draft.columns.items()))
-    _refuse_overwriting([root / path for path in files], force=arguments.force)
-    thresholds = root / "thresholds.toml"
-    if thresholds.is_file() and draft.name in read(thresholds, root).suites:
-        raise UserError(
-            f"{thresholds} already has a section [{draft.name}]: choose another name, or remove "
-            "the section"
-        )
+    if found := {**draft.columns, **draft.settings}:
+        print("found: " + ", ".join(f"{keyword} is {value!r}" for keyword, value in found.items()))
+    thresholds = root / THRESHOLDS
     if not (root / "conftest.py").exists():
         files[Path("conftest.py")] = suite_files.CONFTEST
+    if not arguments.no_workflow:
+        if (root / _WORKFLOW).exists():
+            print(f"kept {_WORKFLOW}, which runs every suite")
+        else:
+            present = {name: (root / name).is_file() for name in ("requirements.txt",)}
+            files[_WORKFLOW] = suite_files.workflow(present)
     for path, text in files.items():
         write_text(root / path, text)
         print(f"wrote {path}")
@@ -88,33 +119,51 @@ def run(arguments: Namespace) -> int:
 
 def _set_limits(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float) -> int:
     """Measure and set limits until a new run meets the limits that the earlier runs set."""
-    other_sections = thresholds.read_text("utf-8") if thresholds.is_file() else _EMPTY_THRESHOLDS
+    import tomlkit
+
+    present = thresholds.read_text("utf-8") if thresholds.is_file() else _EMPTY_THRESHOLDS
+    others = tomlkit.parse(present)
+    others.pop(draft.name, None)
+    other_sections = tomlkit.dumps(others)
+
+    def write_limits() -> None:
+        section = to_toml({draft.name: suite_section(draft, runs, findable)})
+        write_text(thresholds, f"{other_sections.rstrip()}\n\n{section}")
+
     with tempfile.TemporaryDirectory() as folder:
         no_limits = Path(folder, "thresholds.toml")
         no_limits.write_text(_EMPTY_THRESHOLDS)
         runs = [measure(draft, root, no_limits, budget_s)]
+    suite_section(draft, runs, Slowdown(100, 0))  # refuses a quality of chance before more time
     print("measuring the smallest slowdown that this host can show", flush=True)
-    slowdown = smallest_slowdown(draft, root, budget_s)
+    findable = findable_slowdown(draft, root, budget_s)
+    print(_described(findable))
     for _ in range(_MAX_RUNS - 1):
-        section = to_toml({draft.name: suite_section(draft, runs, slowdown)})
-        write_text(thresholds, f"{other_sections.rstrip()}\n\n{section}")
+        write_limits()
         print(f"wrote {thresholds.name}; measuring again to check the limits", flush=True)
         records = measure(draft, root, thresholds, budget_s)
+        runs.append(records)
         if {gate.verdict for record in records for gate in record.gates} == {Verdict.PASS}:
             print(
                 f"every limit is met. Commit these files, and run: pytest --infperf {draft.folder}"
+                "\nWith a later commit, compare it with the one before: pytest --infperf "
+                f"--infperf-against HEAD~1 {draft.folder}"
             )
             return 0
-        runs.append(records)
+    write_limits()
     print(
-        "some limits are not met: this host is too noisy for this budget. Run `infperf doctor`, "
-        "and raise --budget",
+        "the last run broke some limits: this host is too noisy for this budget. They are widened "
+        f"in {thresholds.name} to what was seen, and not checked again. Run `infperf doctor`, and "
+        "measure with more time (--infperf-budget) on a quieter host",
         file=sys.stderr,
     )
     return 1
 
 
-def _refuse_overwriting(paths: Sequence[Path], *, force: bool) -> None:
-    existing = [str(path) for path in paths if path.exists()]
-    if existing and not force:
-        raise UserError(f"{', '.join(existing)}: already exists; overwrite with --force")
+def _described(findable: Slowdown) -> str:
+    if findable.percent <= _SMALL_PERCENT:
+        return f"a slowdown of {findable.percent} % can be told from noise: the limit on regression"
+    return (
+        f"the limit on regression is {findable.percent} %: this host is too noisy to tell less "
+        "from noise. Run `infperf doctor`"
+    )

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from statistics import fmean, median, pstdev
+from typing import Any
 
 import pytest_infperf
-from pytest_infperf.artifacts import models
-from pytest_infperf.cli.init.choices import TASKS, VARIANTS
-from pytest_infperf.cli.init.columns import choose
+from pytest_infperf.artifacts.models import is_hub_id
+from pytest_infperf.cli.init.choices import TASKS, VARIANTS, TaskTemplate
+from pytest_infperf.cli.init.columns import Rows, choose, find, rows_of, table_in
+from pytest_infperf.cli.init.questions import Questions
+from pytest_infperf.cli.init.source import Source, hub_task, read_json, source_of, with_remedy
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import Samples, Task
+from pytest_infperf.suite import functions
+from pytest_infperf.suite.task import Samples
+from pytest_infperf.thresholds import read
 
-_DEFAULT_TASK = "translation"
+THRESHOLDS = "thresholds.toml"
+_WHAT = "what to measure: a folder, a hub id, an ONNX file, or a function (package.module:load)"
+_DATA_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,8 @@ class SuiteDraft:
     name: str
     task: str
     """Key in TASKS."""
-    model: str
-    """Hub id, or folder as the suite writes it."""
+    model: str | None
+    """Hub id, or folder as the suite writes it; None if a function needs none."""
     data: Mapping[str, str]
     """Paths as the suite writes them, by the task's keywords."""
     variants: Sequence[str]
@@ -38,113 +45,298 @@ class SuiteDraft:
     """Folder of the suite, relative to the project's root."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Columns of the data that the suite names, by the task's keywords."""
-    chance: float | None = None
-    """The accuracy in points of the answer that is right most often; None without labels."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Other arguments of the task."""
+    chance: Mapping[str, float] = field(default_factory=dict)
+    """Scores of the best single answer to all samples, by metric."""
+    file: str = ""
+    """ONNX graph that variants run, relative to the model's folder."""
+    function: str = ""
+    """Function that a variant runs."""
 
     @property
     def baseline(self) -> str:
         return self.variants[0]
 
+    @property
+    def compares(self) -> bool:
+        """Whether there are variants besides the baseline."""
+        return len(self.variants) > 1
+
 
 def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
     """Return the suite that the options describe; ask for missing ones if there is a terminal.
 
-    Raises UserError for a missing option without a terminal, and for wrong values or data
-    that cannot be read.
+    Raises UserError for a missing option without a terminal, and for wrong values, models or data
+    that cannot be used.
     """
-    name = arguments.name or _ask("name of the suite", "NAME")
+    if arguments.name and not arguments.name.isidentifier():
+        raise UserError(
+            f"{arguments.name!r} cannot name a suite: use letters, digits and underscores"
+        )
+    sys.path.insert(0, str(root))  # functions of the project
+    has_data = any(getattr(arguments, keyword) for t in TASKS.values() for keyword in _keywords(t))
+    is_complete = arguments.name and (arguments.model or arguments.function) and has_data
+    questions = Questions(asks=sys.stdin.isatty() and not is_complete)
+    model = arguments.model
+    if not arguments.function:
+        model = questions.answer(model, _WHAT, "--model")
+    source = source_of(model, arguments.function, root)
+    if found := source.described():
+        print(f"found: {found}")
+    name = questions.answer(arguments.name, "name of the suite", "NAME", source.default_name)
     if not name.isidentifier():
         raise UserError(f"{name!r} cannot name a suite: use letters, digits and underscores")
-    model = arguments.model or _ask("model: a folder or a hub id", "--model")
-    task = arguments.task or _task_of(root / model)
-    template = TASKS[task]
-    data = {
-        keyword: getattr(arguments, keyword) or _ask(description, f"--{keyword}")
-        for keyword, description in template.data.items()
-    }
     folder = arguments.folder or Path("suites", name)
     if folder.is_absolute() or ".." in folder.parts:
         raise UserError(f"--folder {folder}: name a folder below the current one")
-    for keyword, path in data.items():
-        if not (root / path).exists():
-            raise UserError(f"--{keyword}: {root / path} does not exist")
-    given = {keyword: getattr(arguments, keyword) for keyword in template.columns}
-    columns = choose(data["data"], root, template.columns, given) if template.columns else {}
-    samples = _read_samples(task, {**data, **columns}, root)
-    is_folder = (root / model).is_dir()
-    if not is_folder and not models.is_hub_id(model):
-        raise UserError(
-            f"--model: {model} is neither a folder here nor a hub id (OWNER/NAME, "
-            "OWNER/NAME@REVISION)"
-        )
+    _refuse_existing(root, folder, name, force=arguments.force)
+    task = _task(arguments, source, root, questions)
+    template = TASKS[task]
+    data = _data(arguments, template, root, questions)
+    columns = _columns(arguments, template, data, root, source, questions)
+    given = {**template.settings, **_settings_of(template, source)}
+    if arguments.metrics:
+        given["metrics"] = [name.strip() for name in arguments.metrics.split(",")]
+    settings, samples = _fitting(template, {**data, **columns}, given, source, root)
     return SuiteDraft(
         name,
         task,
-        _path_in_suite(folder, model, root) if is_folder else model,
+        source.model and _path_in_suite(folder, source.model, root),
         {keyword: _path_in_suite(folder, path, root) for keyword, path in data.items()},
-        _variants(arguments.variants, task),
+        _variants(arguments.variants, template, source, questions),
         folder,
         columns,
-        _chance(samples.references) if "label" in template.columns else None,
+        settings,
+        _chance(samples.references),
+        source.file or "",
+        source.function or "",
     )
 
 
-def _task_of(model: Path) -> str:
-    """Return the task of a model's folder; translation if it does not tell."""
+def _refuse_existing(root: Path, folder: Path, name: str, *, force: bool) -> None:
+    written = (root / folder / "suite.py", root / folder / f"test_{folder.name}.py")
+    existing = [str(path) for path in written if path.exists()]
+    if force:
+        return
+    if existing:
+        raise UserError(f"{', '.join(existing)}: already exists; overwrite with --force")
+    thresholds = root / THRESHOLDS
+    if thresholds.is_file() and name in read(thresholds, root).suites:
+        raise UserError(
+            f"{thresholds} already has a section [{name}]: choose another name, or replace "
+            "it with --force"
+        )
+
+
+def _keywords(template: TaskTemplate) -> list[str]:
+    return [*template.data, *template.other_data]
+
+
+def _task(arguments: Namespace, source: Source, root: Path, questions: Questions) -> str:
+    """Return the task: that of an option, of the model, or of the data."""
+    found = source.task or _task_of_options(arguments, source, root)
+    if not found and not arguments.task and source.model and not source.folder:
+        config, found = hub_task(source.model)
+        if architectures := config.get("architectures"):
+            print(f"found: {', '.join(map(str, architectures))}")
+    listed = ", ".join(TASKS)
+    if not (arguments.task or found or questions.asks):
+        what = source.function or source.model
+        raise UserError(
+            f"the task of {what} is not known from its files or data: name it with --task, one of "
+            f"{listed}; any other one is measured with --function and --task custom"
+        )
+    task = questions.answer(arguments.task, f"task ({listed})", "--task", found)
+    if task not in TASKS:
+        raise UserError(f"{task!r} is not a task: choose from {listed}")
+    if task == "custom" and not source.function:
+        raise UserError("--task custom is for functions: name one with --function")
+    return task
+
+
+def _task_of_options(arguments: Namespace, source: Source, root: Path) -> str | None:
+    """Return the task that the options about data tell; None if they do not."""
     for task, template in TASKS.items():
-        if template.marker and (model / template.marker).is_file():
+        others = template.other_data if "data" in template.data else template.data
+        if any(getattr(arguments, keyword) for keyword in others):
             return task
+    if not (data := arguments.data) or not source.function:
+        return None
+    if functions.is_name(data) and not (root / data).exists():
+        return "custom"
+    if (table := table_in(data, root)) is None:
+        return "vision"
+    rows = rows_of(table, root)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    for task in ("speech", "vision", "classification"):
+        keywords = TASKS[task].columns
+        if all(getattr(arguments, keyword) or find(keyword, names, rows) for keyword in keywords):
+            return task
+    return None
+
+
+def _data(
+    arguments: Namespace, template: TaskTemplate, root: Path, questions: Questions
+) -> dict[str, str]:
+    """Return the paths of the test data, or the function that returns it, by keyword."""
+    others = any(getattr(arguments, keyword) for keyword in template.other_data)
+    wanted = template.other_data if others else template.data
+    data = {
+        keyword: questions.answer(
+            getattr(arguments, keyword),
+            description,
+            f"--{keyword}",
+            _only_table(root) if questions.asks and keyword == "data" else None,
+        )
+        for keyword, description in wanted.items()
+    }
+    for keyword, path in data.items():
+        if not (root / path).exists() and not functions.is_name(path):
+            raise UserError(f"--{keyword}: {root / path} does not exist")
+    return data
+
+
+def _only_table(root: Path) -> str | None:
+    """Return the only table in the project's root or in `data`; None if there are several."""
+    tables = [p for top in (root, root / "data") for p in top.glob("*.*")]
+    found = [path for path in tables if path.suffix in _DATA_SUFFIXES]
+    return found[0].relative_to(root).as_posix() if len(found) == 1 else None
+
+
+def _columns(
+    arguments: Namespace,
+    template: TaskTemplate,
+    data: Mapping[str, str],
+    root: Path,
+    source: Source,
+    questions: Questions,
+) -> dict[str, str]:
+    """Return the columns of the table, by keyword, that are not those of the task's defaults."""
+    table = table_in(data["data"], root) if "data" in data else None
+    if not template.columns or table is None:
+        return {}
+    more = [keyword for keyword in template.more_columns if getattr(arguments, keyword)]
+    keywords = [*template.columns, *more]
+    rows: Rows = rows_of(table, root)
+
+    def confirm(keyword: str, found: str | None) -> str | None:
+        if not questions.asks:
+            return found
+        listed = ", ".join(dict.fromkeys(name for row in rows for name in row))
+        return questions.answer(None, f"column of the {keyword} ({listed})", f"--{keyword}", found)
+
+    given = {keyword: getattr(arguments, keyword) for keyword in keywords}
+    chosen = choose(table, rows, keywords, given, source.labels, confirm)
+    defaults = _defaults(template)
+    return {keyword: column for keyword, column in chosen.items() if column != defaults[keyword]}
+
+
+def _defaults(template: TaskTemplate) -> dict[str, Any]:
+    """Return the defaults of the task's parameters."""
+    task: Any = getattr(pytest_infperf, template.class_name)
+    return {f.name: f.default for f in fields(task)}
+
+
+def _settings_of(template: TaskTemplate, source: Source) -> dict[str, object]:
+    """Return the settings of the task that the model's files give and that are not the default."""
+    defaults = _defaults(template)
+    settings: dict[str, object] = {}
+    positions, longest = source.config.get("max_position_embeddings"), defaults.get("max_tokens")
+    if isinstance(longest, int) and isinstance(positions, int) and 0 < positions < longest:
+        settings["max_tokens"] = positions
+    if "rate" in defaults and source.folder and not source.function:
+        rate = _sampling_rate(source.folder)
+        if rate and rate != defaults["rate"]:
+            settings["rate"] = rate
+    return settings
+
+
+def _sampling_rate(folder: Path) -> int | None:
+    """Return the rate of the sound that a model takes, in hertz; None if it does not say."""
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        config = read_json(folder / name)
+        rate = {**config, **(config.get("feature_extractor") or {})}.get("sampling_rate")
+        if isinstance(rate, int):
+            return rate
+    return None
+
+
+def _fitting(
+    template: TaskTemplate,
+    keywords: Mapping[str, str],
+    settings: Mapping[str, object],
+    source: Source,
+    root: Path,
+) -> tuple[Mapping[str, object], Samples]:
+    """Return settings with which data and model fit together, and the samples.
+
+    Everything is read before a file is written. Raises UserError if they do not fit.
+    """
+    task: Any = getattr(pytest_infperf, template.class_name)(**keywords, **settings)
+    samples: Samples = task.samples(root)
+    if source.folder is None or source.function:
+        return settings, samples
     try:
-        config = json.loads((model / "config.json").read_text("utf-8"))
-        architectures = [str(name) for name in config["architectures"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return _DEFAULT_TASK
-    for task, template in TASKS.items():
-        if template.architectures and any(
-            a.endswith(template.architectures) for a in architectures
-        ):
-            return task
-    return _DEFAULT_TASK
+        task.check(samples, task.codec(source.folder))
+    except ImportError:  # the first run says what has to be installed
+        return settings, samples
+    except UserError as error:
+        if getattr(task, "normalization", None) != "none":
+            raise with_remedy(error, source) from error
+        task = replace(task, normalization="basic")
+        try:
+            samples = task.samples(root)
+            task.check(samples, task.codec(source.folder))
+        except UserError:
+            raise with_remedy(error, source) from error
+        print("found: words and outputs are compared in lower case, without punctuation")
+        return {**settings, "normalization": "basic"}, samples
+    return settings, samples
 
 
-def _read_samples(task: str, keywords: Mapping[str, str], root: Path) -> Samples:
-    """Read the test data before any file is written; raise UserError if it cannot be used."""
-    made: Task = getattr(pytest_infperf, TASKS[task].class_name)(**keywords)
-    return made.samples(root)
+def _chance(references: Sequence[object]) -> dict[str, float]:
+    """Return how well the best single answer to all samples scores."""
+    numbers = [value for value in references if isinstance(value, float)]
+    if len(numbers) == len(references):
+        middle = median(numbers)
+        return {"rmse": pstdev(numbers), "mae": fmean(abs(n - middle) for n in numbers)}
+    ((_, count),) = Counter(map(str, references)).most_common(1)
+    return {"accuracy": 100 * count / len(references)}
 
 
-def _chance(labels: Sequence[object]) -> float:
-    ((_, count),) = Counter(map(str, labels)).most_common(1)
-    return 100 * count / len(labels)
-
-
-def _variants(text: str | None, task: str) -> Sequence[str]:
-    if text is None:
-        available = TASKS[task].available
-        if len(available) < 2:
-            raise UserError(
-                "fewer than two variants can be built here; install the runtimes: "
-                "pip install 'pytest-infperf[suites]'"
-            )
-        return available
-    names = [name.strip() for name in text.split(",")]
+def _variants(
+    text: str | None, template: TaskTemplate, source: Source, questions: Questions
+) -> Sequence[str]:
+    own = [name for name in source.variants if VARIANTS[name].is_available]
+    found = own if source.variants else template.available
+    if text is None and len(found) < (1 if source.variants else 2):
+        raise UserError(
+            "fewer than two variants can be built here; install the runtimes: "
+            "pip install 'pytest-infperf[suites]'"
+        )
+    if not source.function:
+        text = questions.answer(text, "variants, the baseline first", "--variants", ",".join(found))
+    names = [name.strip() for name in text.split(",")] if text else found
     if unknown := [name for name in names if name not in VARIANTS]:
         raise UserError(
             f"--variants: unknown {', '.join(unknown)}; choose from {', '.join(VARIANTS)}"
         )
+    for name in names:
+        if "$file" in VARIANTS[name].call and not source.file:
+            raise UserError(f"--variants: {name} needs an ONNX file, --model MODEL.onnx")
+        if "$function" in VARIANTS[name].call and not source.function:
+            raise UserError(f"--variants: {name} needs --function")
     return names
 
 
 def _path_in_suite(folder: Path, path: str, root: Path) -> str:
-    """Return the path relative to the suite's folder, or absolute if it is outside the project."""
+    """Return the path relative to the suite's folder, or absolute if it is outside the project.
+
+    The name of a function and a hub id stay as they are.
+    """
+    if not (root / path).exists() and (functions.is_name(path) or is_hub_id(path)):
+        return path
     full = (root / path).resolve()
-    return os.path.relpath(full, root / folder) if full.is_relative_to(root) else str(full)
-
-
-def _ask(question: str, option: str) -> str:
-    if not sys.stdin.isatty():
-        raise UserError(f"{option} is missing ({question})")
-    answer = ""
-    while not answer:
-        answer = input(f"{question}: ").strip()
-    return answer
+    top = root.resolve()
+    return os.path.relpath(full, top / folder) if full.is_relative_to(top) else str(full)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from pytest_infperf.cli.init.draft import SuiteDraft
+from pytest_infperf.cli.init.measuring import Slowdown
 from pytest_infperf.errors import UserError
 from pytest_infperf.metrics import metric
 from pytest_infperf.records.catalogue import LimitRule
@@ -13,21 +14,33 @@ from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Record
 from pytest_infperf.report.problems import variant_name
-from pytest_infperf.thresholds.sections import Bound, Gates, SuiteSection, VariantSection
+from pytest_infperf.thresholds.sections import (
+    Bound,
+    Gates,
+    Policy,
+    PolicyOverrides,
+    SuiteSection,
+    VariantSection,
+)
 
 _MARGIN = 1.2
 """Factor between a measured time or memory and its limit, for other days and page caches."""
 _SPEEDUP_MARGIN = 0.85
 """Factor between the lower end of a speed-up's interval and its limit."""
+_LEAST_SPEEDUP = 0.5
+"""A limit below this says nothing about being faster."""
+_WORTHLESS = {"bleu": 1.0, "chrf": 5.0, "cosine": 0.5}
+"""Scores up to which outputs have next to nothing of the references, by metric."""
+_CORRELATIONS = ("pearson", "spearman", "sts_spearman")
 
 
 def suite_section(
-    draft: SuiteDraft, runs: Sequence[Sequence[Record]], smallest_slowdown: float
+    draft: SuiteDraft, runs: Sequence[Sequence[Record]], findable: Slowdown
 ) -> SuiteSection:
     """Return the suite's section of thresholds.toml, with limits that all runs meet.
 
     The limits of the baseline apply to every variant unless a variant has its own. The limit on
-    `regression` is `smallest_slowdown`, the smallest that this host can show, as a fraction.
+    `regression` is the slowdown that this host can show, with the budget that it takes.
     """
     by_variant: dict[str, list[Gates]] = {}
     for record in (record for records in runs for record in records):
@@ -35,9 +48,11 @@ def suite_section(
         by_variant.setdefault(record.variant, []).append(gates)
     loosest = {variant: _loosest(gates) for variant, gates in by_variant.items()}
     common = dict(loosest.pop(draft.baseline))
-    common["regression"] = {"max": f"{max(2, math.ceil(100 * smallest_slowdown))} %"}
+    common["regression"] = {"max": f"{findable.percent} %"}
+    needs_more = findable.budget_s > Policy().budget_s
     return SuiteSection(
-        draft.baseline,
+        draft.baseline if draft.compares else None,
+        PolicyOverrides(budget_s=findable.budget_s) if needs_more else PolicyOverrides(),
         gates=common,
         variants={variant: VariantSection(gates) for variant, gates in loosest.items()},
     )
@@ -46,51 +61,59 @@ def suite_section(
 def _gates(record: Record, draft: SuiteDraft) -> Gates:
     measures = record.measures
     is_baseline = record.variant == draft.baseline
-    _refuse_chance(record, draft)
     gates: dict[str, dict[LimitRule, Bound]] = {}
     name = record.evidence.quality_metric or ""
     if quality := measures.get(name):
-        _refuse_worthless(record, name, quality)
+        _refuse_worthless(record, name, quality, draft)
         difference = (record.evidence.differences or {}).get(name)
         if limits := _quality_limits(quality, difference, metric(name).higher_is_better):
             gates[name] = limits
     if latency := measures.get("latency_p90"):
-        limit_s = _MARGIN * (latency.high or latency.value)
-        gates["latency_p90"] = {"max": f"{math.ceil(1e3 * limit_s)} ms"}
+        limit_ms = 1e3 * _MARGIN * (latency.high or latency.value)
+        gates["latency_p90"] = {"max": f"{_three_digits(limit_ms)} ms"}
     if memory := measures.get("peak_memory"):
         gates["peak_memory"] = {"max": f"{math.ceil(_MARGIN * memory.value / 1e6)} MB"}
     if not is_baseline and (speedup := measures.get("speedup")):
         limit = _SPEEDUP_MARGIN * (speedup.low or speedup.value)
-        gates["speedup"] = {"min": _round_down(limit, 2)}
+        if limit >= _LEAST_SPEEDUP:
+            gates["speedup"] = {"min": _round_down(limit, 2)}
     return gates
 
 
-def _refuse_worthless(record: Record, name: str, score: Measure) -> None:
-    """Raise UserError if the score is as bad as can be: a limit at it would keep nothing."""
-    worst = score.value <= 0 if metric(name).higher_is_better else score.value >= 100
+def _refuse_worthless(record: Record, name: str, score: Measure, draft: SuiteDraft) -> None:
+    """Raise UserError if the score is as bad as chance: a limit at it would keep nothing."""
+    cause = "model and references belong together (labels, language, encoding)"
+    higher_is_better = metric(name).higher_is_better
     if broken := record.evidence.not_finite_outputs:
         reason = f"{broken.count:,} of {broken.of:,} outputs are not finite (NaN or infinite)"
-    elif score.unit == "points" and worst:
+    elif name in draft.chance and (
+        score.value <= draft.chance[name] if higher_is_better else score.value >= draft.chance[name]
+    ):
+        reason = f"and one answer for all samples scores {draft.chance[name]:.4g}"
+        cause = (
+            "the model was trained for these labels and that id2label has them in the right order"
+            if higher_is_better
+            else "the model gives numbers on the scale of the data"
+        )
+    elif name in _CORRELATIONS and (score.value if score.low is None else score.low) <= 0:
+        reason = (
+            f"whose interval from {score.low or score.value:.3g} holds 0, so outputs and "
+            "references may have nothing to do with each other"
+        )
+        cause += ", and that there are samples enough"
+    elif score.unit == "points" and (score.value <= 0 if higher_is_better else score.value >= 100):
         reason = "no output is right"
+    elif score.value <= _WORTHLESS.get(name, -math.inf):
+        reason = "next to no output is right"
+        if name == "cosine":
+            reason = "the vectors are not those of the baseline"
+            cause = "both variants have the same weights and the same pooling"
     else:
         return
     raise UserError(
         f"{variant_name(record)}: {name} is {format_value(score.value, score.unit)}, {reason}, so "
-        "no limit on it would mean anything. Check that model and references belong together "
-        "(labels, language, encoding), then run init again with --force"
+        f"no limit on it would mean anything. Check that {cause}, then run init again with --force"
     )
-
-
-def _refuse_chance(record: Record, draft: SuiteDraft) -> None:
-    """Raise UserError if a classifier is no better than the answer that is right most often."""
-    accuracy = record.measures.get("accuracy")
-    if draft.chance is not None and accuracy and accuracy.value <= draft.chance:
-        raise UserError(
-            f"{variant_name(record)}: accuracy is {format_value(accuracy.value, accuracy.unit)}, "
-            f"and one answer for all samples is right in {draft.chance:.1f} of 100, so no limit "
-            "on it would mean anything. Check that the model was trained for these labels and that "
-            "id2label has them in the right order, then run init again with --force"
-        )
 
 
 def _quality_limits(
@@ -130,11 +153,17 @@ def _number(bound: Bound) -> float:
     return float(bound.partition(" ")[0]) if isinstance(bound, str) else float(bound)
 
 
+def _three_digits(value: float) -> str:
+    """Return a positive number that is rounded up to three digits."""
+    digits = 2 - math.floor(math.log10(value))
+    return f"{_round_up(value, digits):.{max(digits, 0)}f}"
+
+
 def _round_down(value: float, digits: int) -> float:
     scale: float = 10.0**digits
-    return math.floor(value * scale) / scale
+    return math.floor(round(value * scale, 6)) / scale
 
 
 def _round_up(value: float, digits: int) -> float:
     scale: float = 10.0**digits
-    return math.ceil(value * scale) / scale
+    return math.ceil(round(value * scale, 6)) / scale

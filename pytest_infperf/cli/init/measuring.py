@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_infperf.cli.init.draft import SuiteDraft
 from pytest_infperf.errors import UserError
 from pytest_infperf.records.file import read
 from pytest_infperf.records.record import Record
-from pytest_infperf.run.calibration import calibrate, configured_suite
+from pytest_infperf.run.calibration import NoiseFloor, calibrate, configured_suite
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.discovery import SUITE_FILE, suite_beside
 from pytest_infperf.thresholds import Policy
 
 _CALIBRATION_RUNS = 3
+_WANTED = 0.02
+"""Limit on `regression`, with which code that is 5 % slower fails and equal code passes."""
+_SHORTEST_S, _LONGEST_S = 20.0, 40.0
+"""Time that pairs with the other revision get, in seconds; the first is for several processes."""
 
 
 def measure(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float) -> list[Record]:
@@ -52,8 +58,17 @@ def _describe_failure(failed: Sequence[Record], draft: SuiteDraft) -> str:
     )
 
 
-def smallest_slowdown(draft: SuiteDraft, root: Path, budget_s: float) -> float:
-    """Return the smallest slowdown that this host can show, as a fraction.
+@dataclass(frozen=True)
+class Slowdown:
+    """A slowdown that this host finds nearly always, and passes equal code with."""
+
+    percent: int
+    budget_s: int
+    """Measuring time of one test, in seconds, that this takes."""
+
+
+def findable_slowdown(draft: SuiteDraft, root: Path, budget_s: float) -> Slowdown:
+    """Return the slowdown to gate on: 2 % where the host can show it, else what it can show.
 
     The last variant is measured against itself.
     """
@@ -63,4 +78,21 @@ def smallest_slowdown(draft: SuiteDraft, root: Path, budget_s: float) -> float:
     settings = Settings(root, cache=root / ".infperf_cache")
     policy = Policy(budget_s=budget_s)
     noise = calibrate(configured, draft.variants[-1], settings, policy, _CALIBRATION_RUNS)
-    return noise.smallest_slowdown
+    return slowdown_for(noise)
+
+
+def slowdown_for(noise: NoiseFloor) -> Slowdown:
+    """Return the slowdown to gate on, from the noise of a variant against itself.
+
+    The interval shrinks with the square root of the time. A test shares its budget with latencies
+    and speed-up, which leave what they do not need.
+    """
+    margin = _WANTED - noise.between_runs
+    needed_s = noise.budget_s * (2 * noise.half_width / margin) ** 2 if margin > 0 else math.inf
+    fraction = _WANTED
+    if needed_s > _LONGEST_S:
+        needed_s = _LONGEST_S
+        shrunk = noise.half_width * math.sqrt(noise.budget_s / needed_s)
+        fraction = max(_WANTED, 2 * shrunk + noise.between_runs)
+    budget_s = 5 * math.ceil(2 * max(needed_s, _SHORTEST_S) / 5)
+    return Slowdown(math.ceil(round(100 * fraction, 6)), budget_s)
