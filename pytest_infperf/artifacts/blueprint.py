@@ -71,14 +71,14 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Bluepr
     source = make_blueprint(suite, source_backend, model) if source_backend else None
     facts = {
         "model": None if model is None else _model_digest(model),
-        "files": [file_digest(path) for path in backend.files(model, suite.folder)]
-        if model
-        else [],
+        "files": [file_digest(path) for path in backend.files(model or suite.folder, suite.folder)],
         "recipe": backend.recipe(),
         "decoding": dict(suite.task.decoding),
         "source": source.key if source else None,
-        "calibration": (
-            suite.task.samples(suite.folder).inputs_digest() if backend.calibrates else None
+        "inputs": (
+            suite.task.samples(suite.folder).inputs_digest()
+            if _reads_inputs(suite, backend)
+            else None
         ),
         "code": _code_digest(type(backend)),
         "libraries": installed_versions(type(backend)),
@@ -94,6 +94,11 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Bluepr
         cpus=backend.cpus,
         source=source,
     )
+
+
+def _reads_inputs(suite: Suite, backend: Backend) -> bool:
+    """Return whether an artifact depends on the samples: on their values, or only on their form."""
+    return backend.calibrates or not (suite.task.reads_model or backend.answers_inputs)
 
 
 def installed_versions(backend: type[Backend]) -> dict[str, str]:

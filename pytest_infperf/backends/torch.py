@@ -246,9 +246,7 @@ class TorchForward:
     def infer(self, features: Mapping[str, Any]) -> Any:
         import torch
 
-        tensors = {
-            name: self._tensor(values) for name, values in features.items() if name in self._inputs
-        }
+        tensors = {name: self._tensor(features[name]) for name in self._inputs if name in features}
         with torch.inference_mode():
             answer = self._module(**tensors)
         return getattr(answer, self._answer, answer).float().cpu().numpy()

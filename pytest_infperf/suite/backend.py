@@ -62,7 +62,7 @@ class Material:
         """
         inputs, codec = self.task.samples(self.data).inputs, self.codec()
         step = max(1, len(inputs) // count)
-        queries = [codec.encode([inputs[i]]) for i in range(0, len(inputs), step)][:count]
+        queries = [codec.encode([inputs[i]]) for i in range(0, len(inputs), step)[:count]]
         return [{name: features[name] for name in codec.axes} for features in queries]
 
 
@@ -189,6 +189,11 @@ class Backend(ABC):
         Such a backend may do without a model, and its `size` is that of the model's files.
         """
         return False
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the variant cannot be built or loaded without a model."""
+        return not self.answers_inputs
 
     def beside(self, folder: Path, package: str) -> Self:
         """Return this backend with names of modules in a suite's folder that any process imports.

@@ -212,7 +212,8 @@ class ArrayCodec(Codec, Protocol):
     ----------
     axes : mapping of str to sequence of str or int
         The axes of each input of the model: a size, or a name for an axis whose size differs from
-        query to query, such as `{"image": ("batch", 1, 28, 28)}`.
+        query to query, such as `{"image": ("batch", 1, 28, 28)}`. A codec may know them only after
+        it has encoded a query.
     """
 
     axes: Mapping[str, Sequence[str | int]]
@@ -236,6 +237,8 @@ class Task(ABC):
         The name of the Auto class of transformers that opens models of this task.
     answer : str
         The name of the model's output that is the result, of models that answer in one pass.
+    reads_model : bool
+        Whether the codec reads files of the model's folder.
     """
 
     metrics: Sequence[AnyMetric | str]
@@ -244,6 +247,7 @@ class Task(ABC):
     generates: ClassVar[bool] = False
     auto_class: ClassVar[str | None] = None
     answer: ClassVar[str] = "logits"
+    reads_model: ClassVar[bool] = True
 
     @property
     def extras(self) -> tuple[str, ...]:

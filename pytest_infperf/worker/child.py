@@ -143,7 +143,7 @@ def build(request: messages.Build) -> messages.Built:
     suite = SuiteAddress(**request.suite).load()
     backend = naming.restore(request.backend)
     material = Material(
-        model=Path(request.model),
+        model=suite.model_folder(request.model),
         task=suite.task,
         data=Path(request.data),
         source=None if request.source is None else Path(request.source),
