@@ -190,9 +190,7 @@ def _bind(path: Path, model: Any, material: Material, output: str | None) -> Bin
     import openvino
 
     compiled = openvino.Core().compile_model(model, "CPU")
-    codec = material.codec()
-    codec.encode([material.task.samples(material.data).inputs[-1]])
-    wanted = {*codec.axes, output or material.task.answer}
+    wanted = {*material.codec().axes, output or material.task.answer}
     return bind_opened(
         path,
         material,

@@ -42,7 +42,7 @@ class Material:
 
     def codec(self) -> ArrayCodec:
         """Return the codec of a model that answers in one pass."""
-        return cast(ArrayCodec, self.task.codec(self.model))
+        return cast(ArrayCodec, self.task.informed_codec(self.model, self.data))
 
     def features(self, count: int = CALIBRATION_QUERIES) -> list[dict[str, Any]]:
         """Return the features of queries with one sample each.

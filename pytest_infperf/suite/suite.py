@@ -227,7 +227,7 @@ class Suite:
         """Return the folder or hub id of a variant's model; None if it has none."""
         return backend.model or self.model
 
-    def codec_of(self, backend: Backend, model: str) -> Codec:
+    def codec_of(self, backend: Backend, model: str, data: Path | None = None) -> Codec:
         """Return the codec of a variant.
 
         Parameters
@@ -236,15 +236,19 @@ class Suite:
             The backend of the variant.
         model : str
             The folder of its model's files; empty if it has no model.
+        data : Path, optional
+            The folder of the samples that a codec sees which reads nothing of the model; None shows
+            it none.
 
         Raises
         ------
         UserError
             If the folder lacks a file that the codec needs.
         """
-        return (
-            InputsCodec() if backend.answers_inputs else self.task.codec(self.model_folder(model))
-        )
+        if backend.answers_inputs:
+            return InputsCodec()
+        folder = self.model_folder(model)
+        return self.task.informed_codec(folder, data) if data else self.task.codec(folder)
 
     def model_folder(self, model: str) -> Path:
         """Return the folder of a variant's model, or that of the suite if the name is empty."""

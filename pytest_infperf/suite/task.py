@@ -302,6 +302,26 @@ class Task(ABC):
             If it cannot, such as a classifier whose labels are not those of the data.
         """
 
+    def informed_codec(self, model: Path, data: Path) -> Codec:
+        """Return the codec of a model, after it has seen the data if it reads nothing of the model.
+
+        Parameters
+        ----------
+        model : Path
+            The folder of the model's files.
+        data : Path
+            The folder from which samples are read.
+
+        Raises
+        ------
+        UserError
+            As `codec` and `check` do.
+        """
+        codec = self.codec(model)
+        if not self.reads_model:
+            self.check(self.samples(data), codec)
+        return codec
+
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
         """Return a sample of at least a given length.
 

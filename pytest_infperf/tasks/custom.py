@@ -161,6 +161,7 @@ class Custom(ReadsData, Task):
                     f"{self._name}: input {number} has the arrays {sorted(arrays)}, and the first "
                     f"has {sorted(names)}: give all of them the same"
                 )
+        codec.encode(samples.inputs[-1:])
 
 
 def _is_column(values: Any) -> bool:
