@@ -18,7 +18,9 @@ from pytest_infperf.backends.torch_module import (
     load_torch_module,
     save_torch_module,
 )
+from pytest_infperf.errors import UserError
 from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.labels import listed
 from pytest_infperf.suite.task import Decoding, Task
 
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
@@ -247,6 +249,11 @@ class TorchForward:
         import torch
 
         tensors = {name: self._tensor(features[name]) for name in self._inputs if name in features}
+        if not tensors:
+            raise UserError(
+                f"the forward of the model takes {listed(sorted(self._inputs))}, and the task "
+                f"makes {listed([*features])}: name its parameters so"
+            )
         with torch.inference_mode():
             answer = self._module(**tensors)
         return getattr(answer, self._answer, answer).float().cpu().numpy()
