@@ -1,9 +1,12 @@
 from .backends.ctranslate2 import CTranslate2 as CTranslate2
 from .backends.fake import Fake as Fake, Slowed as Slowed
 from .backends.function import Function as Function
+from .backends.lightgbm import LightGBM as LightGBM
 from .backends.onnx import Onnx as Onnx
 from .backends.openvino import OpenVino as OpenVino
+from .backends.sklearn import Sklearn as Sklearn
 from .backends.torch import Torch as Torch
+from .backends.xgboost import XGBoost as XGBoost
 from .errors import (
     BuildError as BuildError,
     GateBroken as GateBroken,
@@ -62,6 +65,10 @@ from .tasks.embedding import Embedding as Embedding
 from .tasks.regression import TextRegression as TextRegression
 from .tasks.retrieval import Retrieval as Retrieval
 from .tasks.speech import SpeechRecognition as SpeechRecognition
+from .tasks.tabular import (
+    TabularClassification as TabularClassification,
+    TabularRegression as TabularRegression,
+)
 from .tasks.text_to_text import TextToText as TextToText
 from .tasks.tokens import TokenClassification as TokenClassification
 from .tasks.translation import Translation as Translation

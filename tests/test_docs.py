@@ -137,7 +137,7 @@ def test_the_function_of_the_docs_runs(pytester: pytest.Pytester) -> None:
 def test_the_suites_of_the_docs_load(text: str) -> None:
     names: dict[str, Any] = {}
     exec(text, names)
-    assert names["suite"].baseline == "torch"
+    assert names["suite"].baseline in names["suite"].variant_ids
 
 
 def test_the_loads_of_the_docs_run(pytester: pytest.Pytester) -> None:

@@ -73,15 +73,18 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Bluepr
     source = make_blueprint(suite, source_backend, model) if source_backend else None
     facts = {
         "model": None if model is None else _model_digest(model),
-        "files": [file_digest(path) for path in backend.files(model, suite.folder)]
-        if model
-        else [],
+        "files": [file_digest(path) for path in backend.files(model or suite.folder, suite.folder)],
         "recipe": backend.recipe(),
         "decoding": dict(suite.task.decoding),
         "source": source.key if source else None,
         "calibration": (
             inputs_digest(calibration_inputs(suite.task, suite.folder))
             if backend.calibrates
+            else None
+        ),
+        "inputs": (
+            suite.task.samples(suite.folder).inputs_digest()
+            if _codec_reads_inputs(suite, backend)
             else None
         ),
         "code": _code_digest(type(backend)),
@@ -98,6 +101,11 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Bluepr
         cpus=backend.cpus,
         source=source,
     )
+
+
+def _codec_reads_inputs(suite: Suite, backend: Backend) -> bool:
+    """Return whether the codec of a variant follows from the form of the samples."""
+    return not (suite.task.reads_model or backend.answers_inputs)
 
 
 def installed_versions(backend: type[Backend]) -> dict[str, str]:

@@ -56,9 +56,11 @@ def find_file(name: str, model: Path, folder: Path) -> Path:
         for path in dict.fromkeys(found)
     ]
     listed = ", ".join(there[:_LISTED]) + (", ..." if len(there) > _LISTED else "")
+    places = f"not in the suite's folder {folder}"
+    if model != folder:
+        places = f"neither in the model's folder {model} nor in the suite's folder {folder}"
     message = (
-        f"{name} is neither in the model's folder {model} nor in the suite's folder {folder}, "
-        f"where the {suffix} files are {listed or 'none'}: correct the name"
+        f"{name} is {places}, where the {suffix} files are {listed or 'none'}: correct the name"
     )
     if commit := hub_commit(model):
         message += f", or run `hf download {_hub_name(model)} {name} --revision {commit}`"

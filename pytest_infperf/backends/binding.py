@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass
-from itertools import islice, permutations
+from functools import partial
+from itertools import chain, islice, permutations
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +51,25 @@ class Binding:
     """Type that a feature is cast to, by the name of the input."""
     output: str
     """Name of the output."""
+    batch: int | None = None
+    """Rows that the graph takes at once; None for any number."""
 
     @classmethod
-    def of(cls, inputs: Mapping[Tensor, str], features: Mapping[str, Any], output: str) -> Binding:
+    def of(
+        cls,
+        inputs: Mapping[Tensor, str],
+        features: Mapping[str, Any],
+        output: str,
+        batch: int | None,
+    ) -> Binding:
         """Return the binding of the inputs to features of these types."""
         casts = {
             tensor.name: tensor.dtype
             for tensor, feature in inputs.items()
             if features[feature].dtype.name != tensor.dtype
         }
-        return cls({tensor.name: feature for tensor, feature in inputs.items()}, casts, output)
+        names = {tensor.name: feature for tensor, feature in inputs.items()}
+        return cls(names, casts, output, batch)
 
     @classmethod
     def read(cls, folder: Path, inputs: Iterable[str], outputs: Sequence[str]) -> Binding:
@@ -72,12 +83,46 @@ class Binding:
         """Write the binding to the folder of an artifact."""
         (folder / _FILE).write_text(json.dumps(asdict(self)), "utf-8")
 
-    def feed(self, features: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the inputs of the graph for the features of a query."""
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What a record has to say about how the graph is run."""
+        return {} if self.batch is None else {"batch_of_graph": self.batch}
+
+    def feeds(self, features: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the inputs of each run of the graph for the features of a query.
+
+        Rows that are missing in the last run repeat the last row.
+        """
         arrays = {name: features[feature] for name, feature in self.inputs.items()}
         for name, dtype in self.casts.items():
             arrays[name] = arrays[name].astype(dtype)
-        return arrays
+        if self.batch is None:
+            yield arrays
+            return
+        count = len(next(iter(arrays.values())))
+        for first in range(0, count, self.batch):
+            rows = [min(row, count - 1) for row in range(first, first + self.batch)]
+            yield {name: array[rows] for name, array in arrays.items()}
+
+    def answer(self, features: Mapping[str, Any], run: Callable[[dict[str, Any]], Any]) -> Any:
+        """Return the answer of a graph to a query, in as many runs as its batch asks for.
+
+        Parameters
+        ----------
+        features : mapping of str to ndarray
+            The features of the query.
+        run : callable
+            Returns the output of the graph for its inputs, which is valid until the next call.
+        """
+        if self.batch is None:
+            return run(next(self.feeds(features)))
+        import numpy as np
+
+        count = len(features[next(iter(self.inputs.values()))])
+        answers = [copy(run(inputs)) for inputs in self.feeds(features)]
+        if isinstance(answers[0], np.ndarray):
+            return np.concatenate(answers)[:count]
+        return list(chain.from_iterable(answers))[:count]  # maps of labels, one for each row
 
 
 def bind_opened(
@@ -97,27 +142,45 @@ def bind_opened(
     """
     codec = material.codec()
     samples = material.task.samples(material.data).inputs
-    pair = codec.encode([samples[0], samples[-1]])
+    pair = codec.encode([samples[-1], samples[-1]])
     binding = Binding.of(
         match_inputs(graph, inputs, codec.axes, pair),
         pair,
         choose_output(graph, outputs, output, material.task.answer),
+        batch_of(graph, inputs),
     )
-    for features in (pair, codec.encode([samples[-1]])):
-        count = len(features[next(iter(codec.axes))])
+    for features in (pair, codec.encode([samples[0]])):
+        count = len(features[next(iter(binding.inputs.values()))])
         try:
-            answer = run(binding.output, binding.feed(features))
+            answer = binding.answer(features, partial(run, binding.output))
         except Exception as error:
             raise BuildError(
                 f"{graph} cannot run a query of {count} rows: {first_line(error)}"
             ) from error
-        if not answer.shape or answer.shape[0] != count:
+        shape = getattr(answer, "shape", None)
+        if shape is None and isinstance(answer, list):  # maps of labels
+            shape = (len(answer),)
+        if not shape or shape[0] != count:
             raise BuildError(
-                f"{graph}: the output {binding.output} has the shape {list(answer.shape)} for "
+                f"{graph}: the output {binding.output} has the shape {list(shape or ())} for "
                 f"{count} rows of input, and needs as many rows: name another output with "
                 "output=..., or export the graph with a dynamic batch axis"
             )
     return binding
+
+
+def batch_of(graph: Path, inputs: Sequence[Tensor]) -> int | None:
+    """Return the number of rows that a graph takes at once; None if it takes any number.
+
+    Raises BuildError if its inputs differ in it.
+    """
+    fixed = {tensor.shape[0] for tensor in inputs if tensor.shape} - {None}
+    if len(fixed) > 1:
+        raise BuildError(
+            f"the inputs of {graph} differ in the size of their first axis, which is that of the "
+            f"batch: {_listed(inputs)}. Export it with a dynamic batch axis"
+        )
+    return next(iter(fixed), None)
 
 
 def first_line(error: Exception) -> str:
@@ -184,20 +247,21 @@ def choose_output(
 
 def _fits(tensor: Tensor, axes: Sequence[str | int], dtype: str) -> bool:
     """Return whether an input can take a feature, fixed sizes of its free axes apart."""
-    if _KINDS.get(tensor.dtype, tensor.dtype) != _KINDS.get(dtype, dtype):
+    kinds = _KINDS.get(dtype, dtype), _KINDS.get(tensor.dtype, tensor.dtype)
+    if kinds[0] != kinds[1] and kinds != ("integer", "real"):
         return False
     if not tensor.shape:
         return True  # the graph does not say its shape
     return len(tensor.shape) == len(axes) and all(
         isinstance(axis, str) or size in (None, axis)
-        for size, axis in zip(tensor.shape, axes, strict=True)
+        for size, axis in zip(tensor.shape[1:], axes[1:], strict=True)
     )
 
 
 def _require_free_axes(graph: Path, tensor: Tensor, axes: Sequence[str | int]) -> None:
     fixed = [
         axis
-        for size, axis in zip(tensor.shape, axes, strict=False)
+        for size, axis in zip(tensor.shape[1:], axes[1:], strict=False)
         if isinstance(axis, str) and size is not None
     ]
     if fixed:

@@ -126,6 +126,10 @@ class Slowed(Backend):
     def answers_inputs(self) -> bool:
         return self.inner.answers_inputs
 
+    @property
+    def needs_model(self) -> bool:
+        return self.inner.needs_model
+
     def beside(self, folder: Path, package: str) -> Self:
         return replace(self, inner=self.inner.beside(folder, package))
 

@@ -135,6 +135,10 @@ class Onnx(Backend):
         return "optimum" if task.generates else self.extra
 
     @property
+    def needs_model(self) -> bool:
+        return self.file is None
+
+    @property
     def model_files(self) -> tuple[str, ...]:
         return (self.file,) if self.file else ()
 
@@ -172,10 +176,11 @@ class Onnx(Backend):
                 f"{material.model.name} with it"
             )
         path = find_file(file, material.model, material.folder or material.data)
-        onnx_file.bind(path, material, self.output).write(folder)
+        binding = onnx_file.bind(path, material, self.output)
+        binding.write(folder)
         if not (self.fused or self.int8):
             onnx_file.copy(path, folder / _MODEL)
-            return {}
+            return binding.evidence
         onnx_file.copy_as_one_file(path, folder / _MODEL)
         if (material.model / _CONFIG).is_file():
             shutil.copy(material.model / _CONFIG, folder)
@@ -184,7 +189,7 @@ class Onnx(Backend):
                 f"{path} is quantised already ({', '.join(present)}): remove int8={self.int8!r}"
             )
         try:
-            return self._optimise(material, folder)
+            return {**binding.evidence, **self._optimise(material, folder)}
         except UserError:
             raise
         except Exception as error:
@@ -325,7 +330,10 @@ class OnnxForward:
         self.threads = threads or _default_threads()
 
     def infer(self, features: Mapping[str, Any]) -> Any:
-        (answer,) = self._session.run(self._answer, self._binding.feed(features))
+        return self._binding.answer(features, self._run)
+
+    def _run(self, inputs: dict[str, Any]) -> Any:
+        (answer,) = self._session.run(self._answer, inputs)
         return answer
 
 

@@ -167,10 +167,12 @@ def _described(values: Sequence[Any]) -> list[Tensor]:
 
 
 _TYPES = {
-    "tensor(float16)": "float16",
     "tensor(float)": "float32",
     "tensor(double)": "float64",
-    "tensor(int32)": "int32",
-    "tensor(int64)": "int64",
+    "tensor(string)": "object",
+    **{
+        f"tensor({name})": name
+        for name in ("float16", "bool", "uint8", "int8", "uint16", "int16", "int32", "int64")
+    },
 }
 """numpy's names of the runtime's types."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar
@@ -85,6 +86,10 @@ class OpenVino(Backend):
         return "openvino" + ("-file" if self.file else "") + ("-int8" if self.int8 else "")
 
     @property
+    def needs_model(self) -> bool:
+        return self.file is None
+
+    @property
     def model_files(self) -> tuple[str, ...]:
         return (self.file,) if self.file else ()
 
@@ -126,9 +131,10 @@ class OpenVino(Backend):
                 assert material.source
                 model = openvino.convert_model(material.source / onepass.MODEL)
                 binding = _own_binding(folder, model)
-            evidence: dict[str, Any] = {}
+            evidence = binding.evidence
             if self.int8:
-                model, evidence = _quantize(model, binding, material)
+                model, quantized = _quantize(model, binding, material)
+                evidence |= quantized
         openvino.save_model(model, folder / _MODEL, compress_to_fp16=False)
         return evidence
 
@@ -223,7 +229,7 @@ def _quantize(model: Any, binding: Binding, material: Material) -> tuple[Any, di
         raise BuildError(
             f"the graph for {material.model.name} is quantised already: remove int8=True"
         )
-    queries = [binding.feed(query) for query in material.features()]
+    queries = list(chain.from_iterable(map(binding.feeds, material.features())))
     quantized = nncf.quantize(model, nncf.Dataset(queries), subset_size=len(queries))
     return quantized, {
         "quantization": {
@@ -252,5 +258,8 @@ class OpenVinoForward:
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
 
     def infer(self, features: Mapping[str, Any]) -> Any:
-        self._request.infer(self._binding.feed(features), share_inputs=True)
+        return self._binding.answer(features, self._run)
+
+    def _run(self, inputs: dict[str, Any]) -> Any:
+        self._request.infer(inputs, share_inputs=True)
         return self._request.get_tensor(self._answer).data

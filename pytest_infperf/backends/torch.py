@@ -19,8 +19,9 @@ from pytest_infperf.backends.torch_module import (
     save_torch_module,
 )
 from pytest_infperf.backends.torch_speech import TorchTranscribe, writes_speech
-from pytest_infperf.errors import BuildError
+from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.labels import listed
 from pytest_infperf.suite.task import Decoding, Task
 
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
@@ -256,9 +257,12 @@ class TorchForward:
     def infer(self, features: Mapping[str, Any]) -> Any:
         import torch
 
-        tensors = {
-            name: self._tensor(values) for name, values in features.items() if name in self._inputs
-        }
+        tensors = {name: self._tensor(features[name]) for name in self._inputs if name in features}
+        if not tensors:
+            raise UserError(
+                f"the forward of the model takes {listed(sorted(self._inputs))}, and the task "
+                f"makes {listed([*features])}: name its parameters so"
+            )
         with torch.inference_mode():
             answer = self._module(**tensors)
         return getattr(answer, self._answer, answer).float().cpu().numpy()

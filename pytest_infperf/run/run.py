@@ -267,6 +267,7 @@ _NO_CPU_TIMES = (
 LIBRARIES = (
     "pytest-infperf", "pytest", "pytest-benchmark", "torch", "transformers", "optimum",
     "optimum-onnx", "onnx", "onnxruntime", "ctranslate2", "openvino", "sacrebleu",
-    "sentencepiece", "tokenizers", "numpy", "scipy",
+    "sentencepiece", "tokenizers", "numpy", "scipy", "scikit-learn", "xgboost", "xgboost-cpu",
+    "lightgbm",
 )  # fmt: skip
 """The distributions whose versions are in the fingerprint of the host."""

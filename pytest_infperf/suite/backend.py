@@ -41,7 +41,7 @@ class Material:
 
     def codec(self) -> ArrayCodec:
         """Return the codec of a model that answers in one pass."""
-        return cast(ArrayCodec, self.task.codec(self.model))
+        return cast(ArrayCodec, self.task.informed_codec(self.model, self.data))
 
     def features(self) -> list[dict[str, Any]]:
         """Return the features of queries with one sample each, which calibrate a quantisation.
@@ -182,6 +182,11 @@ class Backend(ABC):
         Such a backend may do without a model, and its `size` is that of the model's files.
         """
         return False
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the variant cannot be built or loaded without a model."""
+        return not self.answers_inputs
 
     def beside(self, folder: Path, package: str) -> Self:
         """Return this backend with names of modules in a suite's folder that any process imports.

@@ -74,7 +74,8 @@ class Suite:
     model : str, optional
         The model of all variants that name none of their own: a folder, relative to the suite's,
         or a hub id, such as `owner/name`, `owner/name@revision` or `gpt2`. Variants that answer
-        inputs themselves, such as `Function`, need none.
+        inputs themselves, such as `Function`, need none; neither do those with a `file` of their
+        own where the task reads nothing from the model's folder, such as `Custom`.
     variants : sequence of Backend
         The variants that are measured, at least one. Each has an id of its own. The hook
         `pytest_infperf_variants` adds to them.
@@ -142,7 +143,10 @@ class Suite:
             "measure all values in one sweep",
         )
         for variant in self.variants:
-            if self.model_of(variant) is None and not variant.answers_inputs:
+            needs_model = variant.needs_model or (
+                self.task.reads_model and not variant.answers_inputs
+            )
+            if self.model_of(variant) is None and needs_model:
                 raise UserError(
                     f"Suite({self.name!r}): the variant {variant.variant_id} has no model: name "
                     "one for all variants, Suite(..., model=...), or one of its own, "
@@ -242,15 +246,32 @@ class Suite:
         """Return the folder or hub id of a variant's model; None if it has none."""
         return backend.model or self.model
 
-    def codec_of(self, backend: Backend, model: str) -> Codec:
-        """Return the codec of a variant, `model` being the folder of its model's files.
+    def codec_of(self, backend: Backend, model: str, data: Path | None = None) -> Codec:
+        """Return the codec of a variant.
+
+        Parameters
+        ----------
+        backend : Backend
+            The backend of the variant.
+        model : str
+            The folder of its model's files; empty if it has no model.
+        data : Path, optional
+            The folder of the samples that a codec sees which reads nothing of the model; None shows
+            it none.
 
         Raises
         ------
         UserError
             If the folder lacks a file that the codec needs.
         """
-        return InputsCodec() if backend.answers_inputs else self.task.codec(Path(model))
+        if backend.answers_inputs:
+            return InputsCodec()
+        folder = self.model_folder(model)
+        return self.task.informed_codec(folder, data) if data else self.task.codec(folder)
+
+    def model_folder(self, model: str) -> Path:
+        """Return the folder of a variant's model, or that of the suite if the name is empty."""
+        return Path(model) if model else self.folder
 
     def loaded(self, backend: Backend, model: str, artifact: str, threads: int | None) -> Runner:
         """Load a variant.

@@ -229,7 +229,8 @@ class ArrayCodec(Codec, Protocol):
     ----------
     axes : mapping of str to sequence of str or int
         The axes of each input of the model: a size, or a name for an axis whose size differs from
-        query to query, such as `{"image": ("batch", 1, 28, 28)}`.
+        query to query, such as `{"image": ("batch", 1, 28, 28)}`. A codec may know them only after
+        it has encoded a query.
     """
 
     axes: Mapping[str, Sequence[str | int]]
@@ -256,6 +257,8 @@ class Task(ABC):
     calibration : Any
         Data of the form of the test data that calibrates int8="static". None takes a fifth of the
         test data, at most 200 samples, which are then not scored.
+    reads_model : bool
+        Whether the codec reads files of the model's folder.
     """
 
     metrics: Sequence[AnyMetric | str]
@@ -265,6 +268,7 @@ class Task(ABC):
     auto_class: ClassVar[str | None] = None
     answer: ClassVar[str] = "logits"
     calibration: Any = None
+    reads_model: ClassVar[bool] = True
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -364,6 +368,26 @@ class Task(ABC):
             Their references.
         """
         return outputs, references
+
+    def informed_codec(self, model: Path, data: Path) -> Codec:
+        """Return the codec of a model, after it has seen the data if it reads nothing of the model.
+
+        Parameters
+        ----------
+        model : Path
+            The folder of the model's files.
+        data : Path
+            The folder from which samples are read.
+
+        Raises
+        ------
+        UserError
+            As `codec` and `check` do.
+        """
+        codec = self.codec(model)
+        if not self.reads_model:
+            self.check(self.samples(data), codec)
+        return codec
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
         """Return a sample of at least a given length.

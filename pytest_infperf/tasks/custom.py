@@ -1,4 +1,4 @@
-"""A task on any inputs and references, for code that answers the inputs itself."""
+"""A task on any inputs and references, for any code and for graphs of any origin."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite import functions
-from pytest_infperf.suite.task import AnyMetric, Codec, Decoding, Samples, Task
+from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
+from pytest_infperf.tasks.array_codec import ArraysCodec, arrays_of
 from pytest_infperf.tasks.data import ReadsData
 
 
 @dataclass(frozen=True)
 class Custom(ReadsData, Task):
-    """Data and metrics of your own, for variants that answer inputs themselves (`Function`).
+    """Data and metrics of your own, for any Python code and for graphs of any origin.
 
-    Inputs reach the function as they are, and its outputs are scored against the references.
+    Inputs reach a `Function` as they are, and its outputs are scored against the references. Where
+    an input is an array, or a dict of arrays by the names of the model's inputs, the variants may
+    also be graphs (`Onnx(file=...)`, `OpenVino(file=...)`) or models with a `modeling.py`. An array
+    has no axis of the batch: the arrays of a query are stacked, and have to be of one shape.
 
     Parameters
     ----------
@@ -33,6 +37,13 @@ class Custom(ReadsData, Task):
         picklable, and references of JSON's types, with lists instead of tuples.
     metrics : sequence of Metric, CorpusMetric or str
         Quality scores, at least one.
+    labels : sequence of str or int, optional
+        The names of a model's classes, in the order of the values that it gives for each sample: an
+        output is then the one with the largest value. By default it is the values as a list, or
+        the number if there is one for each sample.
+    calibration : str or sequence, optional
+        Data of the same form that calibrates ``int8="static"``, at most 200 samples. None takes a
+        fifth of `data`, at most 200 samples, which are then not scored.
     sample_size : int, default 200
         Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
 
@@ -40,8 +51,8 @@ class Custom(ReadsData, Task):
     ------
     UserError
         If `metrics` is empty or `data` is a text of another form (at once); if the data cannot be
-        read or has another form (when the samples are read); or if a variant needs a codec, as
-        those of Torch and Onnx do (before it is built).
+        read or has another form (when the samples are read); or if a variant runs a model
+        and an input is not of arrays (before it is built).
 
     Examples
     --------
@@ -52,9 +63,12 @@ class Custom(ReadsData, Task):
     ['good', 'bad']
     """
 
+    reads_model: ClassVar[bool] = False
+
     _: KW_ONLY
     data: str | Sequence[Any]
     metrics: Sequence[AnyMetric | str]
+    labels: Sequence[str | int] | None = None
     sample_size: int = 200
 
     def __post_init__(self) -> None:
@@ -128,13 +142,29 @@ class Custom(ReadsData, Task):
             f'{{"input": ..., "reference": ...}}, and not {_kind(sample)}'
         )
 
-    def codec(self, model: Path) -> Codec:
-        """Raise UserError: only variants without a codec can answer inputs of any kind."""
-        raise UserError(
-            "Custom goes with variants that answer inputs themselves, such as "
-            'Function("package.module:load"): a variant that runs a model, such as Torch or Onnx, '
-            "needs a task that encodes its inputs, such as TextClassification"
-        )
+    def codec(self, model: Path) -> ArrayCodec:
+        return ArraysCodec(self.labels)
+
+    def check(self, samples: Samples, codec: Any) -> None:
+        """Check that every input is an array, or a dict of arrays with the names of the first."""
+        names: set[str] = set()
+        for number, sample in enumerate(samples.inputs):
+            try:
+                arrays = arrays_of(sample)
+            except ValueError as error:
+                raise UserError(
+                    f"{self._name}: a variant that runs a model takes arrays, or dicts of arrays "
+                    f"by the names of its inputs, and input {number} is {error}: make arrays, or "
+                    'use Function("package.module:load"), or a task that encodes its inputs, such '
+                    "as TextClassification"
+                ) from error
+            names = names or {*arrays}
+            if names != {*arrays}:
+                raise UserError(
+                    f"{self._name}: input {number} has the arrays {sorted(arrays)}, and the first "
+                    f"has {sorted(names)}: give all of them the same"
+                )
+        codec.encode(samples.inputs[-1:])
 
 
 def _is_column(values: Any) -> bool:

@@ -10,7 +10,7 @@ import base64
 import binascii
 import io
 import wave
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -169,6 +169,43 @@ class TextToScore(Instances):
 
 
 class PairToScore(Pairs):
+    response = Scores
+
+
+Cell = int | float | Annotated[str, StringConstraints(max_length=MAX_CHARACTERS)] | None
+
+
+class Rows(Strict):
+    instances: Annotated[list[dict[str, Cell]], Field(min_length=1, max_length=MAX_INSTANCES)]
+    """Rows of a table, the cells by column; null is a cell that is missing."""
+
+
+class RowInstances(Instances):
+    """Payload whose instances are rows of a table.
+
+    Parameters
+    ----------
+    row : callable
+        Returns the sample of an instance; it raises ValueError for what is no row of the table.
+    """
+
+    request = Rows
+
+    def __init__(self, row: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+        self._row = row
+
+    def samples(self, request: Any) -> list[Any]:
+        return [self._row(instance) for instance in request.instances]
+
+    def instance(self, sample: Any) -> Any:
+        return {name: None if cell != cell else cell for name, cell in sample.items()}
+
+
+class RowToLabel(RowInstances, ToLabel):
+    pass
+
+
+class RowToScore(RowInstances):
     response = Scores
 
 

@@ -142,9 +142,10 @@ def _shortest_input(inputs: Sequence[object]) -> object:
 def build(request: messages.Build) -> messages.Built:
     suite = address_of(request.suite).load()
     backend = naming.restore(request.backend)
+    model = suite.model_folder(request.model)
     material = Material(
-        model=Path(request.model),
-        task=suite.task.for_model(Path(request.model)),
+        model=model,
+        task=suite.task.for_model(model),
         data=Path(request.data),
         source=None if request.source is None else Path(request.source),
         folder=suite.folder,

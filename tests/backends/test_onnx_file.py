@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,9 @@ class Sums(Task):
 
     def samples(self, folder: Path) -> Samples:
         return Samples(ROWS, EXPECTED)
+
+    def calibration_inputs(self, folder: Path) -> Sequence[Any]:
+        return ROWS
 
     def codec(self, model: Path) -> SumsCodec:
         return SumsCodec(self.types)
@@ -192,7 +196,7 @@ def test_features_that_the_graph_lacks_are_left_out(model: Path) -> None:
         (IDS, MASK, ("positions", "INT64", FREE)),
         (("a", "INT64", FREE), ("b", "INT64", FREE)),
         (("a", "INT64", FREE),),
-        (("input_ids", "FLOAT", FREE), MASK),
+        (("input_ids", "BOOL", FREE), MASK),
         (("input_ids", "INT64", ("batch",)), MASK),
     ],
     ids=["more", "two-ways", "one-of-two", "type", "rank"],
@@ -202,19 +206,35 @@ def test_inputs_that_the_task_does_not_make(model: Path, inputs: Sequence[Input]
     message = refusal(Onnx(file="model.onnx"), model)
     assert message.startswith(f"the inputs of {path} are not what the task makes: the graph takes")
     for name, dtype, shape in inputs:
-        dtype = {"INT64": "int64", "FLOAT": "float32"}[dtype]
+        dtype = {"INT64": "int64", "BOOL": "bool"}[dtype]
         assert f"{name} {dtype}[{', '.join('?' for _ in shape)}]" in message
     assert "input_ids int64[batch, tokens], attention_mask int64[batch, tokens]" in message
 
 
-@pytest.mark.parametrize(
-    ("shape", "shown"), [((1, "n"), "[1, ?] has a fixed batch"), (("n", 8), "[?, 8] has a fixed")]
-)
-def test_a_fixed_size_is_refused(model: Path, shape: Sequence[str | int], shown: str) -> None:
-    write_graph(model / "model.onnx", [("input_ids", "INT64", shape), MASK])
+def test_a_fixed_length_is_refused(model: Path) -> None:
+    write_graph(model / "model.onnx", [("input_ids", "INT64", ("n", 8)), MASK])
     message = refusal(Onnx(file="model.onnx"), model)
-    assert f"the input input_ids int64{shown}" in message
+    assert "the input input_ids int64[?, 8] has a fixed tokens" in message
     assert "dynamic_axes={'input_ids': {0: 'batch', 1: 'tokens'}, ...}" in message
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_a_graph_with_a_fixed_batch_is_run_as_often_as_needed(model: Path, batch: int) -> None:
+    inputs = [(name, dtype, (batch, "tokens")) for name, dtype, _ in (IDS, MASK)]
+    write_graph(model / "model.onnx", inputs)
+    assert answers(Onnx(file="model.onnx"), model) == EXPECTED
+    shutil.rmtree(model.parent / "artifact")
+    backend = Onnx(file="model.onnx", int8="static")
+    folder, evidence = built(backend, model)
+    assert evidence["batch_of_graph"] == batch
+    answer = backend.load(folder, Sums(), 1).infer(SumsCodec(False).encode(ROWS))
+    assert answer == pytest.approx(np.array(EXPECTED), rel=0.1)
+
+
+def test_inputs_that_differ_in_their_fixed_batch(model: Path) -> None:
+    inputs = [("input_ids", "INT64", (1, "tokens")), ("attention_mask", "INT64", (2, "tokens"))]
+    write_graph(model / "model.onnx", inputs)
+    assert "differ in the size of their first axis" in refusal(Onnx(file="model.onnx"), model)
 
 
 def test_of_several_outputs_logits_answers(model: Path) -> None:
@@ -364,9 +384,16 @@ def test_openvino_runs_a_file(model: Path, suffix: str, openvino: Any) -> None:
 
 
 @pytest.mark.usefixtures("openvino")
+def test_openvino_runs_a_graph_with_a_fixed_batch(model: Path) -> None:
+    inputs = [(name, dtype, (2, "tokens")) for name, dtype, _ in (IDS, MASK)]
+    write_graph(model / "model.onnx", inputs)
+    assert answers(OpenVino(file="model.onnx"), model) == EXPECTED
+
+
+@pytest.mark.usefixtures("openvino")
 def test_openvino_refuses_what_it_cannot_run(model: Path) -> None:
-    write_graph(model / "model.onnx", [("input_ids", "INT64", (1, "n")), MASK])
-    assert "[1, ?] has a fixed batch" in refusal(OpenVino(file="model.onnx"), model)
+    write_graph(model / "model.onnx", [("input_ids", "INT64", ("n", 8)), MASK])
+    assert "[?, 8] has a fixed tokens" in refusal(OpenVino(file="model.onnx"), model)
     (model.parent / "artifact").rmdir()
     (model / "model.xml").write_text("<net")
     (model / "model.bin").touch()

@@ -405,7 +405,7 @@ def test_a_tagger_gets_sentences_and_tags(tmp_path: Path, monkeypatch: pytest.Mo
     options = ["--model=model", "--data=a.jsonl", "--variants=torch", "--no-workflow"]
     assert cli.main(["init", "mine", *options]) == 0
     written = (tmp_path / "suites/mine/suite.py").read_text()
-    assert 'TokenClassification(data="../../a.jsonl", words="tokens", tags="ner_tags")' in written
+    assert 'words="tokens", tags="ner_tags", max_tokens=64' in written
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_a_variant_that_needs_a_codec_is_refused_by_custom(project: Project) -> 
         "test_quality[fake]": "error",
         "test_quality[function]": "passed",
     }, outcome.text
-    assert "needs a task that encodes its inputs" in outcome.message("test_quality[fake]")
+    assert "or a task that encodes its inputs" in outcome.message("test_quality[fake]")
 
 
 def test_a_pipeline_of_scikit_learn_is_measured(project: Project) -> None:

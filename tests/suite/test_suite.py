@@ -1,20 +1,30 @@
-"""A suite refuses repeated names, and a baseline that is not a variant."""
+"""A suite refuses repeated names, unknown baselines, and variants without the model they need."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_infperf import (
+    Backend,
     ClosedLoop,
+    Custom,
     Echo,
     Fake,
+    Onnx,
     OpenLoop,
+    OpenVino,
     Server,
+    Sklearn,
+    Slowed,
     Soak,
     Suite,
     Sweep,
+    Task,
+    TextClassification,
+    Torch,
     UserError,
 )
 
@@ -70,3 +80,26 @@ def test_an_added_variant_needs_a_unique_id() -> None:
     assert suite().with_variants([Fake(id="more")]).variant_ids == ["slow", "fast", "more"]
     with pytest.raises(UserError, match="several variants have the name fast"):
         suite().with_variants([Fake(id="fast")])
+
+
+CUSTOM = Custom(data=[(1, 2)], metrics=["accuracy"])
+
+
+def test_a_file_needs_no_model_where_the_task_reads_nothing_of_it(tmp_path: Path) -> None:
+    variants = [Onnx(file="a.onnx"), OpenVino(file="a.onnx"), Sklearn("a.skops")]
+    suite = Suite("own", task=CUSTOM, variants=variants).at(tmp_path)
+    assert suite.model_folder("") == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("task", "variant"),
+    [
+        (TextClassification(data=[]), Onnx(file="a.onnx")),
+        (CUSTOM, Onnx()),
+        (CUSTOM, Torch()),
+        (CUSTOM, Slowed(inner=Onnx(), by=0.1)),
+    ],
+)
+def test_a_variant_that_needs_a_model(task: Task, variant: Backend) -> None:
+    with pytest.raises(UserError, match=f"the variant {variant.variant_id} has no model"):
+        Suite("own", task=task, variants=[variant])

@@ -107,6 +107,51 @@ def test_metrics_may_be_objects_and_the_sample_size_is_that_of_other_tasks() -> 
     assert task.decoding == {}
 
 
-def test_a_variant_that_needs_a_codec_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"Custom goes with .*Function.* such as Torch or Onnx"):
-        Custom(data=[("a", 1)], metrics=["accuracy"]).codec(tmp_path)
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (["a", "b"], "input 0 is an object of type str"),
+        ([np.zeros(2), {"x": "text"}], "input 1 is a dict whose 'x' is an object of type str"),
+        ([{}], "input 0 is an empty dict"),
+        (
+            [{"x": np.zeros(2)}, {"y": np.zeros(2)}],
+            r"1 has the arrays \['y'\], and the first",
+        ),
+    ],
+)
+def test_inputs_that_are_no_arrays_are_refused_for_models(
+    inputs: list[Any], message: str, tmp_path: Path
+) -> None:
+    task = Custom(data=(inputs, [0] * len(inputs)), metrics=["accuracy"])
+    with pytest.raises(UserError, match=message):
+        task.check(task.samples(tmp_path), task.codec(tmp_path))
+
+
+def coded(labels: Any = None) -> Any:
+    return Custom(data=[(0, 0)], metrics=["accuracy"], labels=labels).codec(Path())
+
+
+def test_arrays_are_stacked_by_their_names() -> None:
+    codec = coded()
+    features = codec.encode([{"x": np.ones((2, 3), np.uint8), "n": 1}] * 4)
+    assert {name: (a.shape, a.dtype.name) for name, a in features.items()} == {
+        "x": ((4, 2, 3), "uint8"),
+        "n": ((4,), "int64"),
+    }
+    assert codec.axes == {"x": ("batch", 2, 3), "n": ("batch",)}
+    assert codec.encode([[1.0, 2.0]])["input"].tolist() == [[1, 2]]
+
+
+def test_arrays_of_one_query_have_one_shape() -> None:
+    with pytest.raises(UserError, match=r"'input' of a query differ .* \[2\] and \[3\].*batch=1"):
+        coded().encode([np.zeros(3), np.zeros(2)])
+
+
+def test_outputs_are_lists_numbers_or_labels() -> None:
+    scores = np.array([[0.1, 0.9], [0.8, 0.2], [np.nan, 1]], np.float32)
+    assert coded(["a", "b"]).decode(scores, {}) == ["b", "a", None]
+    assert coded().decode(scores[:, 1], {}) == pytest.approx([0.9, 0.2, 1])
+    assert coded().decode(np.array([[1, 2]]), {}) == [[1, 2]]
+    assert coded().decode([{0: 0.25, 1: 0.75}], {}) == [{"0": 0.25, "1": 0.75}]
+    with pytest.raises(UserError, match="gives 2 values for each sample, and labels has 3 names"):
+        coded(["a", "b", "c"]).decode(scores, {})

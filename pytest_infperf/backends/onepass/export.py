@@ -40,13 +40,16 @@ def export(material: Material, folder: Path) -> None:
     codec = material.codec()
     inputs = material.task.samples(material.data).inputs
     accepted = input_names(module)
-    axes = {name: axes for name, axes in codec.axes.items() if name in accepted}
-    answering = _answering(module, list(axes), material.task.answer)
     # A batch of one would become a constant of the graph.
-    traced, *others = [
-        {name: features[name] for name in axes}
-        for features in map(codec.encode, ([inputs[0], inputs[-1]], [inputs[0]], [inputs[-1]]))
-    ]
+    queries = [codec.encode(query) for query in ([inputs[0], inputs[-1]], inputs[:1], inputs[-1:])]
+    axes = {name: axes for name, axes in codec.axes.items() if name in accepted}
+    if not axes:
+        raise BuildError(
+            f"the module of {material.model} takes {', '.join(sorted(accepted))}, and the task "
+            f"makes {', '.join(codec.axes)}: name the parameters of its forward so"
+        )
+    answering = _answering(module, list(axes), material.task.answer)
+    traced, *others = [{name: features[name] for name in axes} for features in queries]
     with onnx_export.without_tracer_warnings():
         try:
             onnx_export.export_by_tracing(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class _Calibration:
     """Calibration data with the interface of onnxruntime's CalibrationDataReader."""
 
     def __init__(self, queries: Sequence[Any], binding: Binding) -> None:
-        self._queries = (binding.feed(query) for query in queries)
+        self._queries = chain.from_iterable(map(binding.feeds, queries))
 
     def get_next(self) -> dict[str, Any] | None:
         return next(self._queries, None)

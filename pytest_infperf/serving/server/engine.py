@@ -65,7 +65,7 @@ class Engine:
         self._loop: asyncio.Task[None] | None = None
         self.suite = SuiteAddress(**deployment.suite).load()
         self._backend = naming.restore(deployment.backend)
-        self.codec: Codec = self.suite.codec_of(self._backend, deployment.model)
+        self.codec: Codec = self.suite.codec_of(self._backend, deployment.model, self.suite.folder)
 
     @property
     def ready(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,6 +16,9 @@ from pytest_infperf.tasks.data.images import image_of
 Label = str | list[str]
 """A label, or the labels of a sample that may have several."""
 
+_GAPS = ("", "na", "n/a", "nan", "null", "none")
+"""What stands for a value that is missing, in lower case."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
 
 
@@ -118,15 +122,76 @@ class Table:
         UserError
             If the column or a cell is missing.
         """
-        if not any(column in row for row in self.rows):
-            known = list(dict.fromkeys(name for row in self.rows for name in row))
+        return [(_present(cell, place), place) for cell, place in self._raw_cells(column)]
+
+    def _raw_cells(self, column: str) -> list[tuple[Any, str]]:
+        """Return each cell of a column, also None, with its place.
+
+        Raises UserError if there is no such column.
+        """
+        if column not in (known := self.columns):
             near = get_close_matches(column, map(str, known), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {_listed(known)}"
             raise UserError(f"the test data {self.source} has no column {column!r}; {hint}")
         return [
-            (_present(row.get(column), f"{place}: {column!r}"), f"{place}: {column!r}")
+            (row.get(column), f"{place}: {column!r}")
             for row, place in zip(self.rows, self.places, strict=True)
         ]
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns, in the order in which they appear."""
+        return list(dict.fromkeys(name for row in self.rows for name in row))
+
+    def values(
+        self, column: str, *, as_texts: bool = False, missing_as_nan: bool = False
+    ) -> list[int] | list[float] | list[Any]:
+        """Return the cells of a column as values of one type: whole numbers, numbers or texts.
+
+        Truth values become 1 and 0.
+
+        Parameters
+        ----------
+        column : str
+            The name of the column.
+        as_texts : bool, default False
+            Whether numbers stay texts.
+        missing_as_nan : bool, default False
+            Whether a cell that is missing becomes NaN: one that is empty, or that says so (NA, NaN,
+            null, None).
+
+        Raises
+        ------
+        UserError
+            If the column or a cell is missing, a number is not finite, or a cell is neither a
+            number nor a text, or a text where others are numbers.
+        """
+        found: list[Any] = []
+        first_text = ""
+        for cell, place in self._raw_cells(column):
+            value = _value(cell, place, as_text=as_texts, gaps=_GAPS if missing_as_nan else ("",))
+            if value is None and not missing_as_nan:
+                raise UserError(
+                    f'{place} is missing: write a value, take the row out, or say missing="nan" if '
+                    "the model takes gaps"
+                )
+            if isinstance(value, str):
+                first_text = first_text or f"{place} is {cell!r}"
+            found.append(math.nan if value is None else value)
+        present = [value for value in found if value == value]
+        if not present:
+            raise UserError(f"the column {column!r} of the test data {self.source} is empty")
+        if first_text:
+            if not all(isinstance(value, str) for value in present):
+                raise UserError(
+                    f"{first_text}, and other cells of the column are numbers: correct it, say "
+                    f'missing="nan" if it is a gap, or name the column in texts=({column!r}, ...)'
+                )
+            truths = {"true": 1, "false": 0}
+            if not as_texts and all(isinstance(v, str) and v.lower() in truths for v in found):
+                return [truths[value.lower()] for value in found]
+            return found
+        return found if all(isinstance(value, int) for value in found) else [*map(float, found)]
 
 
 def table_of(source: str, rows: Sequence[Any], place: Callable[[int], str], folder: Path) -> Table:
@@ -161,6 +226,28 @@ def _present(cell: Any, place: str) -> Any:
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         raise UserError(f"{place} is missing: write a value, or take the row out")
     return cell.item() if hasattr(cell, "item") and not getattr(cell, "ndim", 0) else cell
+
+
+def _value(cell: Any, place: str, *, as_text: bool, gaps: Sequence[str]) -> Any:
+    """Return a number or a text; None for what is missing."""
+    if cell is None or (isinstance(cell, str) and cell.strip().lower() in gaps):
+        return None
+    if hasattr(cell, "item") and not getattr(cell, "ndim", 0):
+        cell = cell.item()
+    if isinstance(cell, float) and math.isnan(cell):
+        return None
+    if as_text and isinstance(cell, str | int | float):
+        return str(cell)
+    if isinstance(cell, str):
+        text = cell.strip()
+        if not _NUMBER.fullmatch(text):
+            return cell
+        cell = int(text) if text.lstrip("+-").isdigit() else float(text)
+    if not isinstance(cell, int | float):
+        raise UserError(f"{place} must be a number or a text, not {_described(cell)}")
+    if isinstance(cell, float) and math.isinf(cell):
+        raise UserError(f"{place} must be a finite number, not {cell!r}")
+    return int(cell) if isinstance(cell, int) and abs(cell) < 2**63 else float(cell)
 
 
 def _text(cell: Any, place: str) -> str:

@@ -1,0 +1,6 @@
+def test_quality(variant):
+    variant.quality(batch=16).check()
+
+
+def test_latency(variant):
+    variant.latency().check()

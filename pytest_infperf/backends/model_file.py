@@ -1,0 +1,168 @@
+"""The base class of backends on a file that a library saved: copied when built, opened by load."""
+
+from __future__ import annotations
+
+import shutil
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pytest_infperf.artifacts.models import find_file
+from pytest_infperf.errors import BuildError, UserError
+from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.columns import Columns
+from pytest_infperf.suite.labels import listed
+from pytest_infperf.suite.task import Decoding, Task
+
+
+class OpenedModel(Protocol):
+    """A model that is opened from a file.
+
+    Attributes
+    ----------
+    threads : int
+        The number of threads that it computes with.
+    evidence : mapping
+        What the record should say about the file.
+    """
+
+    threads: int
+    evidence: Mapping[str, Any]
+
+    def answer(self, features: Any) -> Any:
+        """Return an array with a row for each row of the features.
+
+        Raises UserError if they lack a column or are no numbers.
+        """
+
+
+@dataclass(frozen=True)
+class ModelFile(Backend):
+    """A model in a file of its library."""
+
+    file: str
+    _: KW_ONLY
+
+    @property
+    def default_id(self) -> str:
+        return type(self).__name__.lower()
+
+    @property
+    def needs_model(self) -> bool:
+        return False
+
+    @property
+    def model_files(self) -> tuple[str, ...]:
+        return (self.file,)
+
+    def files(self, model: Path, folder: Path) -> list[Path]:
+        return [find_file(self.file, model, folder)]
+
+    @abstractmethod
+    def opened(self, path: Path, threads: int | None) -> OpenedModel:
+        """Open a file for a number of threads; None takes the library's default.
+
+        Raises UserError if it cannot be read.
+        """
+
+    def build(self, material: Material, folder: Path) -> dict[str, Any]:
+        path = find_file(self.file, material.model, material.folder or material.data)
+        if material.task.generates:
+            raise BuildError(f"{path} answers in one pass, and this task generates text")
+        model, codec = self.opened(path, None), material.codec()
+        samples = material.task.samples(material.data).inputs
+        for query in ([samples[0], samples[-1]], samples[:1]):
+            features = codec.encode(query)
+            try:
+                outputs = codec.decode(model.answer(features), features)
+            except UserError as error:
+                raise UserError(f"{path}: {error}") from error
+            except Exception as error:  # those of the library and of the user's own steps
+                raise BuildError(
+                    f"{path} cannot run a query of {len(query)} rows: "
+                    f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+                ) from error
+            if len(outputs) != len(query):
+                raise BuildError(
+                    f"{path} answers {len(query)} rows with {len(outputs)} outputs: it has to give "
+                    "one for each row"
+                )
+        shutil.copy(path, folder / path.name)
+        return dict(model.evidence)
+
+    def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
+        model = self.opened(artifact / Path(self.file).name, threads)
+        return ModelFileRunner(model, task.decoding)
+
+
+class ModelFileRunner:
+    """Runner of a model that is opened from a file."""
+
+    def __init__(self, model: OpenedModel, decoding: Decoding) -> None:
+        self._model = model
+        self.decoding = decoding
+        self.threads = model.threads
+
+    def infer(self, features: Any) -> Any:
+        return self._model.answer(features)
+
+
+def numbers(features: Any, names: Sequence[str] | None) -> Any:
+    """Return the array that a model of numbers takes, shape [batch, columns].
+
+    Parameters
+    ----------
+    features : mapping of str to ndarray
+        The features of a query.
+    names : sequence of str, optional
+        The columns that the model was trained on; None takes all, in their order.
+
+    Raises
+    ------
+    UserError
+        If a column is missing or has texts, or if there are several arrays that are no columns.
+    """
+    if not isinstance(features, Columns):
+        return only_array(features)
+    require_columns(features, names or ())
+    if features.matrix is None:
+        texts = [name for name, kind in features.kinds.items() if kind is str]
+        raise UserError(
+            f"the columns {listed(texts)} have texts, and the model takes numbers: leave them out "
+            "with features=(...), or encode them in a Function"
+        )
+    return features.matrix if names is None else features.selected(names)
+
+
+def require_columns(features: Columns, names: Sequence[str]) -> None:
+    """Check that the features have all columns that a model was trained on.
+
+    Raises UserError if not.
+    """
+    if missing := [name for name in names if name not in features.kinds]:
+        raise UserError(
+            f"the model was trained on the columns {listed(missing)}, which the data lacks: it has "
+            f"{listed([*features.kinds])}"
+        )
+
+
+def only_array(features: Any) -> Any:
+    """Return the only array of features that are no columns of a table.
+
+    Raises UserError if there are several.
+    """
+    if not isinstance(features, Mapping) or len(features) != 1:
+        names = listed([*features]) if isinstance(features, Mapping) else "no arrays"
+        raise UserError(
+            f"the model takes one array with a row for each sample, and the task makes {names}"
+        )
+    return next(iter(features.values()))
+
+
+def two_columns(second: Any) -> Any:
+    """Return values of the second class as those of both, shape [batch, 2]."""
+    import numpy as np
+
+    return np.stack([1 - second, second], axis=1)
