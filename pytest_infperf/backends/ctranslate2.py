@@ -8,14 +8,14 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytest_infperf.backends import ctranslate2_marian, int8
+from pytest_infperf.backends import ctranslate2_decoding, ctranslate2_marian, decoding, int8
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_module import import_modeling
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Backend, Material, Runner
-from pytest_infperf.suite.task import Decoding, Task
+from pytest_infperf.suite.task import Task
 
-_FIRST_TOKEN = "first_token.json"
+_SETTINGS = "decoding.json"
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,12 @@ class CTranslate2(Backend):
     Building converts the model with `ctranslate2.converters.TransformersConverter`; the evidence
     states the quantisation and the embedding that the decoder starts from. Requires the extra
     ``pytest-infperf[ctranslate2]``.
+
+    The settings of the model's generation_config.json are followed as far as CTranslate2 has them:
+    those that suppress tokens or repetitions and limit the length, `repetition_penalty` with one
+    beam, and `length_penalty` with several. The record's decoding has those that are, and a variant
+    that follows others than the baseline is not compared with it. A search with several beams stops
+    once as many outputs are complete, like ``early_stopping=True`` of transformers.
 
     Parameters
     ----------
@@ -95,7 +101,14 @@ class CTranslate2(Backend):
             converter.convert(str(folder), quantization=self._compute_type, force=True)
         except ValueError as error:
             raise BuildError(f"CTranslate2 cannot convert {model.name}: {error}") from error
-        (folder / _FIRST_TOKEN).write_text(json.dumps(first_token(material)))
+        options = {
+            "num_beams": material.task.decoding["beams"],
+            "max_new_tokens": material.task.decoding["max_new_tokens"],
+        }
+        if (first := first_token(material)) is not None:
+            options["forced_bos_token_id"] = first
+        settings = ctranslate2_decoding.followed(decoding.of_module(module, options))
+        (folder / _SETTINGS).write_text(json.dumps(settings))
         return {
             "quantization": self._compute_type,
             "decoder_starts_from": "zero" if from_zero else "padding token",
@@ -111,8 +124,8 @@ class CTranslate2(Backend):
             intra_threads=0 if threads is None else threads,
         )
         vocabulary = json.loads((artifact / "shared_vocabulary.json").read_text("utf-8"))
-        first = json.loads((artifact / _FIRST_TOKEN).read_text())
-        return CTranslate2Generate(translator, vocabulary, task.decoding, threads, first)
+        settings = json.loads((artifact / _SETTINGS).read_text())
+        return CTranslate2Generate(translator, vocabulary, settings, threads)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
         return int8.doubts() if self.int8 else []
@@ -125,21 +138,17 @@ class CTranslate2Generate:
         self,
         translator: Any,
         vocabulary: list[str],
-        decoding: Decoding,
+        settings: Mapping[str, Any],
         threads: int | None,
-        first_token: int | None = None,
     ) -> None:
         self._translator = translator
         self._tokens = vocabulary
         self._ids = {token: i for i, token in enumerate(vocabulary)}
-        self.decoding = decoding
+        self.decoding = decoding.described(settings)
         self.threads = threads or _default_threads()
-        self._options = {
-            "beam_size": decoding["beams"],
-            "max_decoding_length": decoding["max_new_tokens"],
-            "max_batch_size": 0,
-        }
-        self._prefix = None if first_token is None else [vocabulary[first_token]]
+        self._options = ctranslate2_decoding.options(settings, vocabulary)
+        first = settings.get("forced_bos_token_id")
+        self._prefix = None if first is None else [vocabulary[first]]
 
     def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
         tokens = self._tokens

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pytest_infperf.backends import int8, torch_int8, torch_padding
+from pytest_infperf.backends import decoding, int8, torch_int8, torch_padding
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_module import (
     copy_code,
@@ -159,18 +159,18 @@ class TorchGenerate:
     Batches are padded on the right.
     """
 
-    def __init__(self, model: Any, decoding: Decoding, threads: int, device: str) -> None:
+    def __init__(self, model: Any, asked: Decoding, threads: int, device: str) -> None:
         self._model = model
-        self.decoding = decoding
         self.threads = threads
         self._device = device
         self._pad = model.config.pad_token_id
         self._options = {
             "do_sample": False,
-            "num_beams": decoding["beams"],
-            "max_new_tokens": decoding["max_new_tokens"],
+            "num_beams": asked["beams"],
+            "max_new_tokens": asked["max_new_tokens"],
             "max_length": None,
         }
+        self.decoding = decoding.described(decoding.of_module(model, self._options))
 
     def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
         import torch
@@ -193,21 +193,21 @@ class TorchContinue:
     """
 
     def __init__(
-        self, model: Any, decoding: Decoding, threads: int, device: str, *, pads_left: bool
+        self, model: Any, asked: Decoding, threads: int, device: str, *, pads_left: bool
     ) -> None:
         self._model = model
-        self.decoding = decoding
         self.threads = threads
         self._device = device
         self._pads_left = pads_left
         self._pad = torch_padding.padding_id(model.config)
         self._options = {
             "do_sample": False,
-            "num_beams": decoding["beams"],
-            "max_new_tokens": decoding["max_new_tokens"],
+            "num_beams": asked["beams"],
+            "max_new_tokens": asked["max_new_tokens"],
             "max_length": None,
             "pad_token_id": self._pad,
         }
+        self.decoding = decoding.described(decoding.of_module(model, self._options))
 
     def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
         import torch
