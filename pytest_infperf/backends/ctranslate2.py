@@ -8,10 +8,16 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytest_infperf.backends import ctranslate2_decoding, ctranslate2_marian, decoding, int8
+from pytest_infperf.backends import (
+    ctranslate2_decoding,
+    ctranslate2_folder,
+    ctranslate2_marian,
+    decoding,
+    int8,
+)
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_module import import_modeling
-from pytest_infperf.errors import BuildError
+from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Task
 
@@ -36,17 +42,24 @@ class CTranslate2(Backend):
     ----------
     int8 : bool, default False
         Whether weights are stored in int8 and activations are quantised at run time.
+    folder : str, optional
+        A model that was converted elsewhere, such as ``"export/ct2"``: a path in the model's folder
+        or, if there is none, in the suite's, with ``model.bin``. It is run in the type that it was
+        converted to, or the nearest that the CPU has, which the evidence states. The model's folder
+        holds the tokenizer and configuration of the same model. None converts the model.
     model, id, threads, cpus
-        As in `Backend`; the id defaults to ``"ctranslate2"`` or ``"ctranslate2-int8"``. With
-        ``threads=None``, CTranslate2 uses all cores up to 4.
+        As in `Backend`; the id defaults to ``"ctranslate2"`` with ``-folder`` or ``-int8``
+        appended. With ``threads=None``, CTranslate2 uses all cores up to 4.
 
     Raises
     ------
     BuildError
         If the task does not generate text, the model folder brings a `modeling.py`, or CTranslate2
-        cannot convert the model. Raised when the artifact is built.
+        cannot convert the model; if CTranslate2 cannot open `folder`, or the folder's vocabulary is
+        not that of the model's tokenizer. Raised when the artifact is built.
     UserError
-        If a required distribution is not installed.
+        If a required distribution is not installed, `folder` does not exist or has no model, or
+        `int8` is given with it.
 
     References
     ----------
@@ -58,23 +71,41 @@ class CTranslate2(Backend):
     >>> from pytest_infperf import CTranslate2
     >>> CTranslate2(int8=True).variant_id
     'ctranslate2-int8'
+    >>> CTranslate2(folder="export/ct2", id="ours").variant_id
+    'ours'
     """
 
     _: KW_ONLY
     int8: bool = False
+    folder: str | None = None
 
     requires: ClassVar[tuple[str, ...]] = (
         "ctranslate2", "torch", "transformers", "sentencepiece",
     )  # fmt: skip
     extra: ClassVar[str | None] = "ctranslate2"
 
+    def __post_init__(self) -> None:
+        if self.folder and self.int8:
+            raise UserError(
+                f"CTranslate2(folder={self.folder!r}, int8=True): the folder is run in the type "
+                "that it was converted to, so remove int8; `ct2-transformers-converter "
+                "--quantization int8` converts to int8"
+            )
+
     @property
     def default_id(self) -> str:
-        return "ctranslate2-int8" if self.int8 else "ctranslate2"
+        return "ctranslate2" + ("-folder" if self.folder else "-int8" if self.int8 else "")
 
     @property
     def _compute_type(self) -> str:
+        if self.folder:
+            return "default"
         return "int8" if self.int8 else "float32"
+
+    def files(self, model: Path, folder: Path) -> list[Path]:
+        if not self.folder:
+            return []
+        return ctranslate2_folder.files(ctranslate2_folder.find(self.folder, model, folder))
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         from ctranslate2.converters import TransformersConverter
@@ -86,6 +117,8 @@ class CTranslate2(Backend):
                 f"CTranslate2 cannot run {model.name}: it needs a task that generates text and a "
                 "model of transformers without a modeling.py. Use Torch() or Onnx()"
             )
+        if self.folder:
+            return self._build_from_folder(material, self.folder, folder)
         try:
             module = AutoModelForSeq2SeqLM.from_pretrained(model)
         except ValueError as error:  # "Unrecognized configuration class": it has no encoder
@@ -101,18 +134,38 @@ class CTranslate2(Backend):
             converter.convert(str(folder), quantization=self._compute_type, force=True)
         except ValueError as error:
             raise BuildError(f"CTranslate2 cannot convert {model.name}: {error}") from error
-        options = {
-            "num_beams": material.task.decoding["beams"],
-            "max_new_tokens": material.task.decoding["max_new_tokens"],
-        }
-        if (first := first_token(material)) is not None:
-            options["forced_bos_token_id"] = first
-        settings = ctranslate2_decoding.followed(decoding.of_module(module, options))
-        (folder / _SETTINGS).write_text(json.dumps(settings))
+        self._write_settings(decoding.of_module(module, {}), material, folder)
         return {
             "quantization": self._compute_type,
             "decoder_starts_from": "zero" if from_zero else "padding token",
         }
+
+    @staticmethod
+    def _write_settings(settings: Mapping[str, Any], material: Material, folder: Path) -> None:
+        asked = {
+            "num_beams": material.task.decoding["beams"],
+            "max_new_tokens": material.task.decoding["max_new_tokens"],
+        }
+        if (first := first_token(material)) is not None:
+            asked["forced_bos_token_id"] = first
+        followed = ctranslate2_decoding.followed({**settings, **asked})
+        (folder / _SETTINGS).write_text(json.dumps(followed))
+
+    def _build_from_folder(self, material: Material, name: str, folder: Path) -> dict[str, Any]:
+        import ctranslate2
+
+        path = ctranslate2_folder.find(name, material.model, material.folder or material.data)
+        ctranslate2_folder.check_vocabulary(path, material.model)
+        try:
+            translator = ctranslate2.Translator(str(path), device="cpu")
+        except (RuntimeError, ValueError) as error:
+            raise BuildError(
+                f"CTranslate2 {ctranslate2.__version__} cannot open {path}: {error}"
+            ) from error
+        ctranslate2_folder.copy(path, folder)
+        settings = ctranslate2_folder.generation_settings(material.model)
+        self._write_settings(settings, material, folder)
+        return {"quantization": translator.compute_type}
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import ctranslate2
@@ -123,12 +176,13 @@ class CTranslate2(Backend):
             compute_type=self._compute_type,
             intra_threads=0 if threads is None else threads,
         )
-        vocabulary = json.loads((artifact / "shared_vocabulary.json").read_text("utf-8"))
+        vocabulary = ctranslate2_folder.vocabulary(artifact)
         settings = json.loads((artifact / _SETTINGS).read_text())
         return CTranslate2Generate(translator, vocabulary, settings, threads)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
-        return int8.doubts() if self.int8 else []
+        stored = str(evidence.get("quantization", ""))
+        return int8.doubts() if self.int8 or stored.startswith("int8") else []
 
 
 class CTranslate2Generate:
