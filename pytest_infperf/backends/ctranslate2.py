@@ -8,14 +8,21 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytest_infperf.backends import ctranslate2_marian, int8, torch_speech
+from pytest_infperf.backends import (
+    ctranslate2_decoding,
+    ctranslate2_folder,
+    ctranslate2_marian,
+    decoding,
+    int8,
+    torch_speech,
+)
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_module import import_modeling
-from pytest_infperf.errors import BuildError
+from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
 
-_FIRST_TOKEN = "first_token.json"
+_SETTINGS = "decoding.json"
 
 
 @dataclass(frozen=True)
@@ -28,21 +35,34 @@ class CTranslate2(Backend):
     states the quantisation and the embedding that the decoder starts from. Requires the extra
     ``pytest-infperf[ctranslate2]``.
 
+    The settings of the model's generation_config.json are followed as far as CTranslate2 has them:
+    those that suppress tokens or repetitions and limit the length, `repetition_penalty` with one
+    beam, and `length_penalty` with several. The record's decoding has those that are, and a variant
+    that follows others than the baseline is not compared with it. A search with several beams stops
+    once as many outputs are complete, like ``early_stopping=True`` of transformers.
+
     Parameters
     ----------
     int8 : bool, default False
         Whether weights are stored in int8 and activations are quantised at run time.
+    folder : str, optional
+        A model that was converted elsewhere, such as ``"export/ct2"``: a path in the model's folder
+        or, if there is none, in the suite's, with ``model.bin``. It is run in the type that it was
+        converted to, or the nearest that the CPU has, which the evidence states. The model's folder
+        holds the tokenizer and configuration of the same model. None converts the model.
     model, id, threads, cpus
-        As in `Backend`; the id defaults to ``"ctranslate2"`` or ``"ctranslate2-int8"``. With
-        ``threads=None``, CTranslate2 uses all cores up to 4.
+        As in `Backend`; the id defaults to ``"ctranslate2"`` with ``-folder`` or ``-int8``
+        appended. With ``threads=None``, CTranslate2 uses all cores up to 4.
 
     Raises
     ------
     BuildError
         If the task does not generate text, the model folder brings a `modeling.py`, or CTranslate2
-        cannot convert the model. Raised when the artifact is built.
+        cannot convert the model; if CTranslate2 cannot open `folder`, or the folder's vocabulary is
+        not that of the model's tokenizer. Raised when the artifact is built.
     UserError
-        If a required distribution is not installed.
+        If a required distribution is not installed, `folder` does not exist or has no model, or
+        `int8` is given with it.
 
     References
     ----------
@@ -54,23 +74,41 @@ class CTranslate2(Backend):
     >>> from pytest_infperf import CTranslate2
     >>> CTranslate2(int8=True).variant_id
     'ctranslate2-int8'
+    >>> CTranslate2(folder="export/ct2", id="ours").variant_id
+    'ours'
     """
 
     _: KW_ONLY
     int8: bool = False
+    folder: str | None = None
 
     requires: ClassVar[tuple[str, ...]] = (
         "ctranslate2", "torch", "transformers", "sentencepiece",
     )  # fmt: skip
     extra: ClassVar[str | None] = "ctranslate2"
 
+    def __post_init__(self) -> None:
+        if self.folder and self.int8:
+            raise UserError(
+                f"CTranslate2(folder={self.folder!r}, int8=True): the folder is run in the type "
+                "that it was converted to, so remove int8; `ct2-transformers-converter "
+                "--quantization int8` converts to int8"
+            )
+
     @property
     def default_id(self) -> str:
-        return "ctranslate2-int8" if self.int8 else "ctranslate2"
+        return "ctranslate2" + ("-folder" if self.folder else "-int8" if self.int8 else "")
 
     @property
     def _compute_type(self) -> str:
+        if self.folder:
+            return "default"
         return "int8" if self.int8 else "float32"
+
+    def files(self, model: Path, folder: Path) -> list[Path]:
+        if not self.folder:
+            return []
+        return ctranslate2_folder.files(ctranslate2_folder.find(self.folder, model, folder))
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         model = material.model
@@ -79,6 +117,8 @@ class CTranslate2(Backend):
                 f"CTranslate2 cannot run {model.name}: it needs a task that generates text and a "
                 "model of transformers without a modeling.py. Use Torch() or Onnx()"
             )
+        if self.folder:
+            return self._build_from_folder(material, self.folder, folder)
         if material.task.auto_class == torch_speech.AUTO_CLASS:
             self._convert(model, folder)
             return {"quantization": self._compute_type}
@@ -95,7 +135,7 @@ class CTranslate2(Backend):
         if not from_zero:
             ctranslate2_marian.keep_padding_token()
         self._convert(model, folder)
-        (folder / _FIRST_TOKEN).write_text(json.dumps(first_token(material)))
+        self._write_settings(decoding.of_module(module, {}), material, folder)
         return {
             "quantization": self._compute_type,
             "decoder_starts_from": "zero" if from_zero else "padding token",
@@ -110,6 +150,33 @@ class CTranslate2(Backend):
         except ValueError as error:
             raise BuildError(f"CTranslate2 cannot convert {model.name}: {error}") from error
 
+    @staticmethod
+    def _write_settings(settings: Mapping[str, Any], material: Material, folder: Path) -> None:
+        asked = {
+            "num_beams": material.task.decoding["beams"],
+            "max_new_tokens": material.task.decoding["max_new_tokens"],
+        }
+        if (first := first_token(material)) is not None:
+            asked["forced_bos_token_id"] = first
+        followed = ctranslate2_decoding.followed({**settings, **asked})
+        (folder / _SETTINGS).write_text(json.dumps(followed))
+
+    def _build_from_folder(self, material: Material, name: str, folder: Path) -> dict[str, Any]:
+        import ctranslate2
+
+        path = ctranslate2_folder.find(name, material.model, material.folder or material.data)
+        ctranslate2_folder.check_vocabulary(path, material.model)
+        try:
+            translator = ctranslate2.Translator(str(path), device="cpu")
+        except (RuntimeError, ValueError) as error:
+            raise BuildError(
+                f"CTranslate2 {ctranslate2.__version__} cannot open {path}: {error}"
+            ) from error
+        ctranslate2_folder.copy(path, folder)
+        settings = ctranslate2_folder.generation_settings(material.model)
+        self._write_settings(settings, material, folder)
+        return {"quantization": translator.compute_type}
+
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import ctranslate2
 
@@ -121,12 +188,13 @@ class CTranslate2(Backend):
             compute_type=self._compute_type,
             intra_threads=0 if threads is None else threads,
         )
-        vocabulary = json.loads((artifact / "shared_vocabulary.json").read_text("utf-8"))
-        first = json.loads((artifact / _FIRST_TOKEN).read_text())
-        return CTranslate2Generate(translator, vocabulary, task.decoding, threads, first)
+        vocabulary = ctranslate2_folder.vocabulary(artifact)
+        settings = json.loads((artifact / _SETTINGS).read_text())
+        return CTranslate2Generate(translator, vocabulary, settings, threads)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
-        return int8.doubts() if self.int8 else []
+        stored = str(evidence.get("quantization", ""))
+        return int8.doubts() if self.int8 or stored.startswith("int8") else []
 
 
 class CTranslate2Generate:
@@ -136,21 +204,17 @@ class CTranslate2Generate:
         self,
         translator: Any,
         vocabulary: list[str],
-        decoding: Decoding,
+        settings: Mapping[str, Any],
         threads: int | None,
-        first_token: int | None = None,
     ) -> None:
         self._translator = translator
         self._tokens = vocabulary
         self._ids = {token: i for i, token in enumerate(vocabulary)}
-        self.decoding = decoding
+        self.decoding = decoding.described(settings)
         self.threads = threads or _default_threads()
-        self._options = {
-            "beam_size": decoding["beams"],
-            "max_decoding_length": decoding["max_new_tokens"],
-            "max_batch_size": 0,
-        }
-        self._prefix = None if first_token is None else [vocabulary[first_token]]
+        self._options = ctranslate2_decoding.options(settings, vocabulary)
+        first = settings.get("forced_bos_token_id")
+        self._prefix = None if first is None else [vocabulary[first]]
 
     def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
         tokens = self._tokens
@@ -167,7 +231,7 @@ class CTranslate2Transcribe:
     """Runner of Whisper, from features of recordings to token ids."""
 
     def __init__(
-        self, artifact: Path, compute_type: str, decoding: Decoding, threads: int | None
+        self, artifact: Path, compute_type: str, requested: Decoding, threads: int | None
     ) -> None:
         import ctranslate2
         import torch
@@ -178,7 +242,7 @@ class CTranslate2Transcribe:
             str(artifact), device="cpu", compute_type=compute_type, intra_threads=threads or 0
         )
         self._array = ctranslate2.StorageView.from_array
-        self.decoding = decoding
+        self.decoding = requested
         self.threads = threads or _default_threads()
 
     def infer(self, features: Mapping[str, Any]) -> list[list[int]]:

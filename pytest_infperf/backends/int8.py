@@ -12,6 +12,11 @@ _RECURRENT = (
     "quantising the input of that step takes longer than the multiplication saves"
 )
 
+NOT_COMPILED = (
+    "torchao quantises each input in a series of operations that only torch.compile fuses: set "
+    "compile=True"
+)
+
 
 def module_doubts(evidence: Mapping[str, Any]) -> list[str]:
     """Return the reasons that follow from the layers of a torch module in int8.

@@ -1,4 +1,4 @@
-"""Backend on PyTorch in eager mode: float32, bfloat16, or int8."""
+"""Backend on PyTorch: float32, bfloat16, float16 or int8, in eager mode or compiled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pytest_infperf.backends import int8, torch_int8, torch_padding
+from pytest_infperf.backends import (
+    decoding,
+    int8,
+    torch_compile,
+    torch_int8,
+    torch_padding,
+    torchao_int8,
+)
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_module import (
     copy_code,
@@ -31,7 +38,7 @@ _SCRIPTED = "scripted.pt"
 
 @dataclass(frozen=True)
 class Torch(Backend):
-    """PyTorch in eager mode, on the CPU or an NVIDIA GPU.
+    """PyTorch in eager mode or compiled, on the CPU or an NVIDIA GPU.
 
     Opens the model with the task's Auto class of transformers, or with the `modeling.py` of its
     folder. Tasks that generate text decode with `generate`; the others run one forward pass.
@@ -44,27 +51,41 @@ class Torch(Backend):
         and GRU layers and computes the ranges of activations at run time. "static" also quantises
         convolutions, with ranges that are calibrated on the task's `calibration` (FX graph mode).
         Both are for float32 models on the CPU.
-    dtype : {"float32", "bfloat16"}, default "float32"
+    quantizer : {"torch", "torchao"}, default "torch"
+        Library of ``int8="dynamic"``. "torchao" quantises Linear layers, with a scale per channel
+        of the weights and per token of the activations. It needs ``pytest-infperf[torchao]``. In
+        eager mode each step of its arithmetic is a call of its own; ``compile=True`` joins them.
+    dtype : {"float32", "bfloat16", "float16"}, default "float32"
         Type of weights and activations.
+    compile : bool, default False
+        Whether `torch.compile` compiles the forward pass, for models that answer in one pass. It
+        takes place while the variant is loaded, for queries of any batch and length; a query that
+        would have to be compiled for again is an error. The evidence counts the compiled graphs and
+        the breaks between them. Needs a C++ compiler.
     device : {"cpu", "cuda"}, default "cpu"
         Device that runs the model. "cuda" needs a CUDA build of torch, and its tests are skipped on
         a host without an NVIDIA driver.
     model, id, threads, cpus
-        As in `Backend`; the id defaults to ``"torch"`` or ``"cuda"`` with ``-int8`` or ``-bf16``
-        appended. With ``threads=None``, torch chooses their number.
+        As in `Backend`; the id defaults to ``"torch"`` or ``"cuda"`` with ``-compile``,
+        ``-torchao``, ``-int8``, ``-bf16`` and ``-fp16`` appended. With ``threads=None``, torch
+        chooses their number.
 
     Raises
     ------
     BuildError
-        If the model folder has no `modeling.py` and its task has no Auto class, or `int8` finds no
-        layer that it can quantise, or is "static" where text is generated. Raised when the artifact
-        is built.
+        If the model folder has no `modeling.py` and its task has no Auto class, `int8` finds no
+        layer that it can quantise or is "static" where text is generated, the CPU has no operator
+        of the model in `dtype`, or torch cannot compile the model, or it generates text. Raised
+        when the artifact is built.
     UserError
-        If a required distribution is not installed.
+        If a required distribution or a C++ compiler is not installed, or if the arguments exclude
+        each other, such as `int8` and another `dtype` than float32.
 
     References
     ----------
-    Quantisation: https://docs.pytorch.org/docs/stable/quantization.html
+    Quantisation: https://docs.pytorch.org/docs/stable/quantization.html,
+    https://docs.pytorch.org/ao/stable/
+    Compilation: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
 
     Examples
     --------
@@ -77,20 +98,46 @@ class Torch(Backend):
 
     _: KW_ONLY
     int8: Literal["dynamic", "static"] | None = None
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: Literal["cpu", "cuda"] = "cpu"
+    compile: bool = False
+    quantizer: Literal["torch", "torchao"] = "torch"
 
     requires: ClassVar[tuple[str, ...]] = ("torch", "transformers", "sentencepiece")
+    optional: ClassVar[tuple[str, ...]] = ("torchao",)
     extra: ClassVar[str | None] = "torch"
+
+    def __post_init__(self) -> None:
+        ao = self.quantizer == "torchao"
+        if self.dtype not in _DTYPE_SUFFIXES:
+            raise UserError(f"Torch(dtype={self.dtype!r}): choose one of {list(_DTYPE_SUFFIXES)}")
+        if self.int8 and (self.dtype != "float32" or self.device != "cpu"):
+            raise UserError(
+                f"Torch(int8={self.int8!r}) quantises a float32 model on the CPU: remove int8, or "
+                f"dtype={self.dtype!r} and device={self.device!r}"
+            )
+        if ao and self.int8 != "dynamic":
+            raise UserError('Torch(quantizer="torchao") is for int8="dynamic": set it')
+        if self.compile and self.int8 and not ao:
+            raise UserError(
+                f"Torch(int8={self.int8!r}, compile=True): torch.compile does not compile torch's "
+                'int8 layers; set int8="dynamic", quantizer="torchao"'
+            )
 
     @property
     def default_id(self) -> str:
-        suffix = "-int8" if self.int8 else _DTYPE_SUFFIXES[self.dtype]
-        return ("torch" if self.device == "cpu" else self.device) + suffix
+        suffixes = {
+            "-compile": self.compile,
+            "-torchao": self.quantizer == "torchao",
+            "-int8": self.int8,
+            _DTYPE_SUFFIXES[self.dtype]: True,
+        }
+        name = "torch" if self.device == "cpu" else self.device
+        return name + "".join(suffix for suffix, chosen in suffixes.items() if chosen)
 
     @property
     def calibrates(self) -> bool:
-        return self.int8 == "static"
+        return self.int8 == "static" or self.compile
 
     def missing_hardware(self) -> str:
         if self.device == "cuda" and not _NVIDIA_DRIVER.exists():
@@ -98,6 +145,33 @@ class Torch(Backend):
         return ""
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
+        if self.compile and material.task.generates:
+            raise BuildError(
+                "Torch(compile=True) is for models that answer in one pass, and this task "
+                "generates text, whose steps all have other sizes: remove compile=True"
+            )
+        evidence = self._write(material, folder)
+        if self.compile:
+            torch_compile.write_examples(material, folder)
+            runner = self._runner(folder, material.task, None)
+            evidence |= torch_compile.compile_now(runner, torch_compile.read_examples(folder))
+        elif self.dtype == "float16" and self.device == "cpu":
+            self._try(material, folder)
+        return evidence
+
+    def _try(self, material: Material, folder: Path) -> None:
+        """Answer one sample, because not every operator is implemented in float16 on CPUs."""
+        sample = material.task.samples(material.data).inputs[0]
+        features = material.codec().encode([sample])
+        try:
+            self._runner(folder, material.task, None).infer(features)
+        except RuntimeError as error:
+            raise BuildError(
+                f"torch cannot run {material.model.name} in {self.dtype} on the CPU: {error}. Use "
+                'dtype="bfloat16"'
+            ) from error
+
+    def _write(self, material: Material, folder: Path) -> dict[str, Any]:
         import torch
 
         if self.int8 == "static" and material.task.generates:
@@ -115,7 +189,9 @@ class Torch(Backend):
             scripted, evidence = torch_int8.quantize_statically(module, material)
             scripted.save(folder / _SCRIPTED)
             return evidence
-        quantized, evidence = torch_int8.quantize_dynamically(module)
+        ao = self.quantizer == "torchao"
+        quantize = torchao_int8.quantize if ao else torch_int8.quantize_dynamically
+        quantized, evidence = quantize(module)
         copy_code(material.model, folder)
         torch.save(quantized, folder / _QUANTIZED)
         return {**evidence, **self._padding(quantized, material.task, folder)}
@@ -125,12 +201,21 @@ class Torch(Backend):
         return torch_padding.choose_padding(module, folder) if task.generates else {}
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
+        runner = self._runner(artifact, task, threads)
+        if not self.compile:
+            return runner
+        torch_compile.compile_now(runner, torch_compile.read_examples(artifact))
+        return torch_compile.Compiled(runner)
+
+    def _runner(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import torch
 
         if threads is not None:
             torch.set_num_threads(threads)
         module = self._load_module(artifact, task)
         module.to(self.device)
+        if self.compile:
+            torch_compile.compile_forward(module)
         threads = torch.get_num_threads()
         if not task.generates:
             return TorchForward(module, task, threads, self.device)
@@ -158,10 +243,13 @@ class Torch(Backend):
             return torch.load(artifact / _QUANTIZED, weights_only=False)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
-        return [*int8.doubts(), *int8.module_doubts(evidence)] if self.int8 else []
+        if not self.int8:
+            return []
+        eager = self.quantizer == "torchao" and not self.compile
+        return [*int8.doubts(), *int8.module_doubts(evidence), *([int8.NOT_COMPILED] * eager)]
 
 
-_DTYPE_SUFFIXES = {"float32": "", "bfloat16": "-bf16"}
+_DTYPE_SUFFIXES = {"float32": "", "bfloat16": "-bf16", "float16": "-fp16"}
 
 
 class TorchGenerate:
@@ -170,18 +258,18 @@ class TorchGenerate:
     Batches are padded on the right.
     """
 
-    def __init__(self, model: Any, decoding: Decoding, threads: int, device: str) -> None:
+    def __init__(self, model: Any, asked: Decoding, threads: int, device: str) -> None:
         self._model = model
-        self.decoding = decoding
         self.threads = threads
         self._device = device
         self._pad = model.config.pad_token_id
         self._options = {
             "do_sample": False,
-            "num_beams": decoding["beams"],
-            "max_new_tokens": decoding["max_new_tokens"],
+            "num_beams": asked["beams"],
+            "max_new_tokens": asked["max_new_tokens"],
             "max_length": None,
         }
+        self.decoding = decoding.described(decoding.of_module(model, self._options))
 
     def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
         import torch
@@ -204,21 +292,21 @@ class TorchContinue:
     """
 
     def __init__(
-        self, model: Any, decoding: Decoding, threads: int, device: str, *, pads_left: bool
+        self, model: Any, asked: Decoding, threads: int, device: str, *, pads_left: bool
     ) -> None:
         self._model = model
-        self.decoding = decoding
         self.threads = threads
         self._device = device
         self._pads_left = pads_left
         self._pad = torch_padding.padding_id(model.config)
         self._options = {
             "do_sample": False,
-            "num_beams": decoding["beams"],
-            "max_new_tokens": decoding["max_new_tokens"],
+            "num_beams": asked["beams"],
+            "max_new_tokens": asked["max_new_tokens"],
             "max_length": None,
             "pad_token_id": self._pad,
         }
+        self.decoding = decoding.described(decoding.of_module(model, self._options))
 
     def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
         import torch

@@ -24,7 +24,7 @@ def quantize_dynamically(module: Any) -> Quantized:
     """
     import torch
 
-    _resolve_parametrizations(module)
+    resolve_parametrizations(module)
     _spare_weights_that_are_read(module)
     with warnings.catch_warnings():
         # torch warns that torchao replaces it; torchao's int8 needs torch.compile to be fast.
@@ -67,7 +67,7 @@ def quantize_statically(module: Any, material: Material) -> Quantized:
     }
 
 
-def _resolve_parametrizations(module: Any) -> None:
+def resolve_parametrizations(module: Any) -> None:
     """Replace computed weights, such as the normalised ones of wav2vec2, by their values.
 
     A module that computes its weights cannot be saved as a whole.

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_infperf.backends.decoding import described, of_module
 from pytest_infperf.suite.task import Decoding
 
 AUTO_CLASS = "AutoModelForSpeechSeq2Seq"
@@ -18,6 +19,14 @@ def writes_speech(module: Any) -> bool:
     return getattr(module, "main_input_name", "") == INPUT
 
 
+def _more_settings(model: Any) -> Decoding:
+    """Return the settings of the model that decide on tokens, apart from those of every Whisper."""
+    options = {"num_beams": 1, "max_new_tokens": 1}
+    settings = described(of_module(model, options))
+    usual = {"beams", "max_new_tokens", "suppress_tokens", "begin_suppress_tokens"}
+    return {name: value for name, value in settings.items() if name not in usual}
+
+
 class TorchTranscribe:
     """Runner from features of recordings to token ids, by the `generate` of transformers."""
 
@@ -25,7 +34,6 @@ class TorchTranscribe:
         # Each call of `generate` would warn of its own logits processors and of no mask.
         logging.getLogger("transformers.generation.utils").setLevel(logging.ERROR)
         self._model = model
-        self.decoding = decoding
         self.threads = threads
         self._device = device
         self._options = {
@@ -37,6 +45,7 @@ class TorchTranscribe:
         }
         if decoding["language"]:
             self._options |= {"language": decoding["language"], "task": decoding["task"]}
+        self.decoding: Decoding = {**decoding, **_more_settings(model)}
 
     def infer(self, features: Mapping[str, Any]) -> list[list[int]]:
         import torch

@@ -8,37 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_infperf.backends.decoding import NEUTRAL, NEUTRAL_TO_BEAMS, described
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.task import Decoding
 
-# Values with which a setting has no effect.
-_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
-    "begin_suppress_tokens": (None,),
-    "do_sample": (None, False),
-    "encoder_no_repeat_ngram_size": (None, 0),
-    "encoder_repetition_penalty": (None, 1.0),
-    "exponential_decay_length_penalty": (None,),
-    "forced_bos_token_id": (None,),
-    "guidance_scale": (None, 1),
-    "max_time": (None,),
-    "min_length": (None, 0),
-    "min_new_tokens": (None, 0),
-    "no_repeat_ngram_size": (None, 0),
-    "repetition_penalty": (None, 1.0),
-    "sequence_bias": (None,),
-    "stop_strings": (None,),
-}
-_NEUTRAL_TO_BEAMS: Mapping[str, tuple[Any, ...]] = {
-    "constraints": (None,),
-    "diversity_penalty": (None, 0.0),
-    "force_words_ids": (None,),
-    "num_beam_groups": (None, 1),
-    "renormalize_logits": (None, False),
-}
+_IMPLEMENTED = {"bad_words_ids", "early_stopping", "length_penalty", "suppress_tokens"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +33,8 @@ class Generation:
     beams: int = 1
     length_penalty: float = 1.0
     early_stopping: bool | Literal["never"] = False
+    decoding: Decoding = field(default_factory=dict)
+    """The settings in the form that variants are compared by."""
 
     def __post_init__(self) -> None:
         if self.beams < 1:
@@ -67,11 +47,6 @@ class Generation:
             )
         if self.max_new_tokens < 2:
             raise BuildError(f"max_new_tokens is {self.max_new_tokens}: set at least 2")
-
-    @property
-    def decoding(self) -> Decoding:
-        """Decoding settings in the form of a task."""
-        return {"beams": self.beams, "max_new_tokens": self.max_new_tokens}
 
     @classmethod
     def from_config(cls, model: Path, decoding: Decoding) -> Generation:
@@ -93,9 +68,9 @@ class Generation:
                 f"{model}: max_new_tokens is {max_new_tokens}, and the model has {positions}"
                 " positions; lower max_new_tokens"
             )
-        neutral_values = {**_NEUTRAL, **(_NEUTRAL_TO_BEAMS if beams > 1 else {})}
+        neutral_values = {**NEUTRAL, **(NEUTRAL_TO_BEAMS if beams > 1 else {})}
         for name, neutral in neutral_values.items():
-            if settings.get(name) not in neutral:
+            if name not in _IMPLEMENTED and settings.get(name) not in neutral:
                 raise BuildError(
                     f"{model}: the ONNX graph does not support {name} = {settings[name]!r}:"
                     " remove it from generation_config.json"
@@ -122,6 +97,7 @@ class Generation:
             vocabulary=config.get("decoder_vocab_size") or config["vocab_size"],
             length_penalty=1.0 if length_penalty is None else float(length_penalty),
             early_stopping=early_stopping,
+            decoding=described({**settings, "num_beams": beams, "max_new_tokens": max_new_tokens}),
         )
 
 

@@ -1,0 +1,83 @@
+"""Settings that decide which tokens are generated, named as in transformers' GenerationConfig.
+
+Left out are the tokens of a model, such as its end token; what only takes time or memory; and what
+has no effect without sampling, which no runner does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_infperf.suite.task import Decoding
+
+NEUTRAL: Mapping[str, tuple[Any, ...]] = {
+    "bad_words_ids": (None,),
+    "begin_suppress_tokens": (None, []),
+    "dola_layers": (None,),
+    "do_sample": (None, False),
+    "encoder_no_repeat_ngram_size": (None, 0),
+    "encoder_repetition_penalty": (None, 1.0),
+    "exponential_decay_length_penalty": (None,),
+    "forced_bos_token_id": (None,),
+    "guidance_scale": (None, 1),
+    "max_time": (None,),
+    "min_length": (None, 0),
+    "min_new_tokens": (None, 0),
+    "no_repeat_ngram_size": (None, 0),
+    "penalty_alpha": (None, 0),
+    "repetition_penalty": (None, 1.0),
+    "sequence_bias": (None,),
+    "stop_strings": (None,),
+    "suppress_tokens": (None, []),
+    "watermarking_config": (None,),
+}
+"""Values with which a setting has no effect."""
+NEUTRAL_TO_BEAMS: Mapping[str, tuple[Any, ...]] = {
+    "constraints": (None,),
+    "diversity_penalty": (None, 0.0),
+    "early_stopping": (None, False),
+    "force_words_ids": (None,),
+    "length_penalty": (None, 1.0),
+    "num_beam_groups": (None, 1),
+    "renormalize_logits": (None, False),
+}
+"""The same of settings that only a search with several beams follows."""
+
+
+def described(settings: Mapping[str, Any]) -> Decoding:
+    """Return the decoding of settings that have `num_beams` and `max_new_tokens`.
+
+    To these two, as `beams` and `max_new_tokens`, each other setting is added that has an effect.
+    """
+    beams = settings["num_beams"]
+    neutral = {**NEUTRAL, **(NEUTRAL_TO_BEAMS if beams > 1 else {})}
+    present = {**settings, "bad_words_ids": bad_words(settings) or None}
+    return {
+        "beams": beams,
+        "max_new_tokens": settings["max_new_tokens"],
+        **{
+            name: value if isinstance(value, int | float | str) else str(value)
+            for name in sorted(neutral)
+            if (value := present.get(name)) not in neutral[name]
+        },
+    }
+
+
+def of_module(module: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that `generate` of a module follows if it gets these options.
+
+    A module of transformers starts from its generation_config.
+    """
+    config = getattr(module, "generation_config", None)
+    return {**(config.to_dict() if config else {}), **options}
+
+
+def bad_words(settings: Mapping[str, Any]) -> list[list[int]]:
+    """Return the sequences of tokens that are never generated, apart from padding and the end.
+
+    `generate` does not suppress the end, and a text with or without padding is the same.
+    """
+    end, pad = settings.get("eos_token_id"), settings.get("pad_token_id")
+    left_out = [[token] for token in (*(end if isinstance(end, list) else [end]), pad)]
+    return [list(w) for w in settings.get("bad_words_ids") or [] if list(w) not in left_out]

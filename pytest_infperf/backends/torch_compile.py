@@ -1,0 +1,122 @@
+"""Compilation of a module's forward pass with torch.compile.
+
+It takes place while a worker loads its variant, on two queries that the artifact keeps: one of a
+single sample and one of two, because torch compiles a size of 1 apart from all larger ones. All
+other sizes stay symbols, so that these graphs answer queries of any batch and length; what would
+have to be compiled again, in the middle of a measurement, is refused.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.backends.binding import first_line
+from pytest_infperf.errors import BuildError, UserError
+from pytest_infperf.suite.backend import Material
+
+_EXAMPLES = ("one.npz", "two.npz")
+_CANDIDATES = 20
+
+
+def write_examples(material: Material, folder: Path) -> None:
+    """Write the queries on which a module is compiled to its artifact."""
+    import numpy as np
+
+    inputs, codec = material.task.samples(material.data).inputs, material.codec()
+    step = max(1, len(inputs) // _CANDIDATES)
+    candidates = sorted(inputs[::step], key=lambda sample: _size(codec.encode([sample])))
+    usual = candidates[len(candidates) // 2]
+    for name, query in zip(_EXAMPLES, ([usual], [usual, candidates[0]]), strict=True):
+        features = codec.encode(query)
+        arrays: dict[str, Any] = {axis: features[axis] for axis in codec.axes}
+        np.savez(folder / name, **arrays)
+
+
+def _size(features: Mapping[str, Any]) -> int:
+    return sum(getattr(array, "size", 0) for array in features.values())
+
+
+def read_examples(artifact: Path) -> list[dict[str, Any]]:
+    """Return the features that `write_examples` wrote."""
+    import numpy as np
+
+    return [dict(np.load(artifact / name)) for name in _EXAMPLES]
+
+
+def compile_forward(module: Any) -> None:
+    """Let a module be compiled when it is called.
+
+    Raises UserError if there is no C++ compiler.
+    """
+    import torch
+    import torch._inductor.config as inductor
+
+    if not any(compiler and shutil.which(compiler) for compiler in inductor.cpp.cxx):
+        raise UserError(
+            "Torch(compile=True) needs a C++ compiler, which torch.compile calls: install g++ "
+            "(apt-get install g++), or name another one in the environment variable CXX"
+        )
+    inductor.compile_threads = 1  # no pool of processes that would stay beside a measurement
+    torch.compiler.reset()  # what another module of the same class was compiled to
+    module.compile(dynamic=True)
+
+
+def compile_now(runner: Any, examples: list[dict[str, Any]]) -> dict[str, Any]:
+    """Answer the examples, which compiles the module of a runner, and return the evidence.
+
+    Raises BuildError if torch cannot compile it, or compiles no part of it.
+    """
+    import torch
+    from torch._dynamo.utils import counters
+    from torch.fx.experimental import _config
+
+    settings: Any = _config
+
+    counters.clear()
+    try:
+        # Sizes that are equal in the examples, such as batch and length, need not be in others.
+        with settings.patch(use_duck_shape=False):
+            for features in examples:
+                runner.infer(features)
+    except Exception as error:
+        raise BuildError(
+            f"torch.compile cannot compile this model: {first_line(error)}. Remove compile=True"
+        ) from error
+    graphs = counters["stats"]["unique_graphs"]
+    if not graphs:
+        raise BuildError("torch.compile found nothing to compile: remove compile=True")
+    return {
+        "compiled": {
+            "backend": "inductor",
+            "version": torch.__version__,
+            "graphs": graphs,
+            "graph_breaks": sum(counters["graph_break"].values()),
+        }
+    }
+
+
+class Compiled:
+    """Runner of a compiled module, which is not compiled again."""
+
+    def __init__(self, runner: Any) -> None:
+        import torch
+
+        self.decoding = runner.decoding
+        self.threads = runner.threads
+        self._infer = runner.infer
+        torch.compiler.set_stance("fail_on_recompile")
+
+    def infer(self, features: Mapping[str, Any]) -> Any:
+        try:
+            return self._infer(features)
+        except RuntimeError as error:
+            if "Detected recompile" not in str(error):
+                raise
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in features.items())
+            raise UserError(
+                f"torch.compile would have to compile again for a query of other sizes ({shapes}), "
+                "which cannot be measured: leave such queries out, or remove compile=True"
+            ) from error
