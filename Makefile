@@ -23,7 +23,7 @@ test-plugins: $(PLUGINS_VENV)/installed  ## run tests of the plugin among other 
 	$(PLUGINS_VENV)/bin/python -m pytest -n 2 --dist loadfile \
 		-o asyncio_default_fixture_loop_scope=function $(BESIDE_PLUGINS) $(ARGS)
 
-# What goes without optimum-onnx, which needs transformers below 4.58.
+# Without optimum-onnx, which needs transformers below 4.58.
 test-transformers5: $(TRANSFORMERS5_VENV)/installed  ## run the tests of models on transformers 5
 	$(TRANSFORMERS5_VENV)/bin/python -m pytest -n 2 --dist loadfile \
 		tests/tasks tests/backends tests/plugin/test_own_models.py $(ARGS)

@@ -52,8 +52,8 @@ class Onnx(Backend):
     All variants of a model without `file` start from one float32 export, which torch traces. A
     model that generates text becomes one graph with its decoding loop inside, greedy or with beams,
     which generates the tokens of transformers' `generate`. The evidence counts the fused operators
-    and names the quantisation. Requires the extra ``pytest-infperf[onnx]``, or
-    ``pytest-infperf[optimum]`` where a model of transformers generates text.
+    and names the quantisation. Requires the extra ``pytest-infperf[onnx]``, and
+    ``pytest-infperf[optimum]`` for classifiers without an encoder with transformers 4.
 
     Parameters
     ----------
@@ -124,9 +124,6 @@ class Onnx(Backend):
     def default_id(self) -> str:
         parts = {"-file": self.file, "-fused": self.fused, "-int8": self.int8}
         return "onnx" + "".join(suffix for suffix, chosen in parts.items() if chosen)
-
-    def extra_for(self, task: Task) -> str | None:
-        return "optimum" if task.generates else self.extra
 
     @property
     def model_files(self) -> tuple[str, ...]:
@@ -210,7 +207,8 @@ class Onnx(Backend):
         shutil.copytree(source, work)
         evidence: dict[str, Any] = {}
         if self.fused:
-            evidence["fused_operators"] = self._require_fusions(seq2seq.fuse(work), material)
+            fused = seq2seq.fuse(material.model, work)
+            evidence["fused_operators"] = self._require_fusions(fused, material)
         if self.int8:
             evidence["quantization"] = seq2seq.quantize(work)
         generation = seq2seq.Generation.from_config(material.model, material.task.decoding)

@@ -22,13 +22,6 @@ def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
     column = builder.node("Concat", rows, builder.constant([1]), axis=0)
     token = sequences = builder.node("Expand", builder.constant([[generation.start_id]]), column)
     alive = builder.node("Expand", builder.constant([[1]], "int32"), column)
-    condition = builder.constant(True, "bool")
-    max_steps = generation.max_new_tokens - (generation.forced_eos_id is not None)
-    if steps.has_first_step:
-        scope |= steps.append_first_step(builder, scope, token)
-        token, alive, condition = _pick(builder, scope["logits"], alive, generation)
-        sequences = builder.node("Concat", sequences, token, axis=1)
-        max_steps -= 1
 
     def advance(
         body: GraphBuilder, inputs: Names, outputs: dict[str, str]
@@ -43,7 +36,8 @@ def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
         "alive": helper.make_tensor_type_proto(TensorProto.INT32, ["batch", 1]),
         "sequences": helper.make_tensor_type_proto(TensorProto.INT64, ["batch", "target"]),
     }
-    final = steps.append_loop(builder, scope, state, types, max_steps, condition, advance)
+    max_steps = generation.max_new_tokens - (generation.forced_eos_id is not None)
+    final = steps.append_loop(builder, scope, state, types, max_steps, advance)
     return _finish(builder, final["sequences"], final["alive"], generation)
 
 

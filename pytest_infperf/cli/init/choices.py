@@ -50,7 +50,6 @@ class TaskTemplate:
     """How the names of the architectures of transformers for the task end."""
     marker: str = ""
     """File of a model's folder that shows the task, such as one of sentence-transformers."""
-    onnx_exporter: str = "torch"
     """Module that must be importable for variants of ONNX Runtime to be built."""
 
     @property
@@ -60,7 +59,7 @@ class TaskTemplate:
             name
             for name in self.variants
             if find_spec(VARIANTS[name].package)
-            and (not name.startswith("onnx") or find_spec(self.onnx_exporter))
+            and (not name.startswith("onnx") or find_spec("torch"))
         ]
 
 
@@ -73,7 +72,6 @@ TASKS: Mapping[str, TaskTemplate] = {
         },
         ("torch", "torch-int8", "onnx-fused-int8", "ctranslate2-int8"),
         architectures="MTModel",
-        onnx_exporter="optimum",
     ),
     "classification": TaskTemplate(
         "TextClassification",
