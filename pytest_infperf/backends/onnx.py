@@ -198,11 +198,6 @@ class Onnx(Backend):
                 'int8="static" is for models that answer in one pass, and this task generates '
                 'text: use int8="dynamic"'
             )
-        if first_token(material) is not None:
-            raise BuildError(
-                "the ONNX graph begins with any token, and this task has a target_language: use "
-                "Torch() or CTranslate2()"
-            )
         work = folder / "work"
         shutil.copytree(source, work)
         evidence: dict[str, Any] = {}
@@ -211,7 +206,9 @@ class Onnx(Backend):
             evidence["fused_operators"] = self._require_fusions(fused, material)
         if self.int8:
             evidence["quantization"] = seq2seq.quantize(work)
-        generation = seq2seq.Generation.from_config(material.model, material.task.decoding)
+        generation = seq2seq.Generation.from_config(
+            material.model, material.task.decoding, first_token(material)
+        )
         seq2seq.compose(work, generation).rename(folder / _MODEL)
         shutil.rmtree(work)
         settings = {"pad_id": generation.pad_id, "decoding": generation.decoding}

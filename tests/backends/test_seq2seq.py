@@ -123,13 +123,13 @@ def graphs(marian: Marian, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return {variant: marian.build(variant, root / variant) for variant in VARIANTS}
 
 
-def decode(graph: Path, rows: Rows) -> Rows:
+def decode(graph: Path, rows: Rows, pad: int = PAD) -> Rows:
     import numpy
     import onnxruntime
 
     ids = numpy.asarray(rows)
     session = onnxruntime.InferenceSession(graph)
-    mask = (ids != PAD).astype("int64")
+    mask = (ids != pad).astype("int64")
     [sequences] = session.run(None, {"input_ids": ids, "attention_mask": mask})
     decoded: Rows = sequences.tolist()
     return decoded

@@ -91,7 +91,7 @@ class BeamSearch:
         """
         from onnx import TensorProto
 
-        candidates = self._candidates(builder, state["scores"], logits)
+        candidates = self._candidates(builder, state["scores"], logits, position)
         ends = builder.node("Equal", candidates.tokens, builder.constant(self._generation.eos_id))
         if self._generation.forced_eos_id is None:
             last = builder.constant(self._generation.max_new_tokens - 1)
@@ -124,15 +124,20 @@ class BeamSearch:
         zero, one = builder.constant([0]), builder.constant([1])
         return builder.node("Slice", final["best"], zero, longest, one, output="sequences")
 
-    def _candidates(self, builder: GraphBuilder, running: str, logits: str) -> _Candidates:
+    def _candidates(
+        self, builder: GraphBuilder, running: str, logits: str, position: str
+    ) -> _Candidates:
         """Append the most likely continuations, twice as many as beams since each beam can end."""
         generation, count = self._generation, 2 * self._generation.beams
         scores = builder.node("LogSoftmax", logits, axis=-1)
         if generation.suppressed:
-            mask = [0.0] * generation.vocabulary
-            for token in generation.suppressed:
-                mask[token] = float("-inf")
-            scores = builder.node("Add", scores, builder.constant(mask, "float32"))
+            scores = builder.node("Add", scores, builder.constant(generation.mask(), "float32"))
+        if generation.first_id is not None:
+            certain = [float("-inf")] * generation.vocabulary
+            certain[generation.first_id] = 0.0
+            is_first = builder.node("Equal", position, builder.constant(0))
+            certainty = builder.constant(certain, "float32")
+            scores = builder.node("Where", is_first, certainty, scores)
         scores, tokens = _top_k(builder, scores, count)
         split = builder.constant([-1, generation.beams, count])
         running = builder.node("Unsqueeze", running, builder.constant([-1]))
