@@ -273,6 +273,17 @@ def test_export_refuses_a_model_without_a_decoder(tmp_path: Path) -> None:
         seq2seq.export(tmp_path, tmp_path / "exported")
 
 
+def test_a_model_that_cannot_be_traced_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"is_encoder_decoder": true}')
+    (tmp_path / "modeling.py").write_text(
+        "import torch\n\n\nclass Broken(torch.nn.Module):\n"
+        "    def encoder_graph(self):\n        return lambda ids, mask: 1 / 0\n\n"
+        "    step_graph = encoder_graph\n\n\ndef load(folder):\n    return Broken()\n"
+    )
+    with pytest.raises(BuildError, match=r"division by zero; use Torch\(\) or CTranslate2\(\)"):
+        seq2seq.export(tmp_path, tmp_path)
+
+
 def test_fuse_refuses_another_architecture(marian: Marian, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(marian.folder, folder)

@@ -54,7 +54,7 @@ def export(model: Path, folder: Path) -> None:
             _export_by_tracing(encoder, step, folder)
         except Exception as error:  # those of the model's code and of the exporter
             raise BuildError(
-                f"torch cannot trace {model.name}: {first_line(error)}. {_REMEDY.capitalize()}"
+                f"torch cannot trace {model.name}: {first_line(error)}; {_REMEDY}"
             ) from error
     _require_equal_answers(encoder, step, folder, model)
 
