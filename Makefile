@@ -23,10 +23,11 @@ test-plugins: $(PLUGINS_VENV)/installed  ## run tests of the plugin among other 
 	$(PLUGINS_VENV)/bin/python -m pytest -n 2 --dist loadfile \
 		-o asyncio_default_fixture_loop_scope=function $(BESIDE_PLUGINS) $(ARGS)
 
-# What goes without optimum-onnx, which needs transformers below 4.58.
+# Without optimum-onnx, which needs transformers below 4.58.
 test-transformers5: $(TRANSFORMERS5_VENV)/installed  ## run the tests of models on transformers 5
 	$(TRANSFORMERS5_VENV)/bin/python -m pytest -n 2 --dist loadfile \
-		tests/tasks tests/backends tests/plugin/test_own_models.py $(ARGS)
+		tests/suites/test_shipped_models.py tests/backends tests/tasks \
+		tests/plugin/test_own_models.py $(ARGS)
 
 # On Linux; as root also with full disks, for which small ones are mounted.
 test-faults: $(VENV)/dev.installed  ## bring faults about in every stage of a run, 10 minutes

@@ -56,10 +56,10 @@ class Onnx(Backend):
     All variants of a model without `file` start from one float32 export, which torch traces. A
     model that generates text becomes one graph with its decoding loop inside, greedy or with beams,
     which generates the tokens of transformers' `generate`. The evidence counts the fused operators
-    and names the quantisation. Requires the extra ``pytest-infperf[onnx]``, or
-    ``pytest-infperf[optimum]`` where a model of transformers generates text. Whisper is an encoder
-    and a decoder instead, which `ORTModelForSpeechSeq2Seq` of optimum runs step by step; it cannot
-    be fused.
+    and names the quantisation. Requires the extra ``pytest-infperf[onnx]``, and
+    ``pytest-infperf[optimum]`` for Whisper and, with transformers 4, for classifiers without an
+    encoder. Whisper is an encoder and a decoder, which `ORTModelForSpeechSeq2Seq` of optimum runs
+    step by step; it cannot be fused.
 
     Parameters
     ----------
@@ -130,9 +130,6 @@ class Onnx(Backend):
     def default_id(self) -> str:
         parts = {"-file": self.file, "-fused": self.fused, "-int8": self.int8}
         return "onnx" + "".join(suffix for suffix, chosen in parts.items() if chosen)
-
-    def extra_for(self, task: Task) -> str | None:
-        return "optimum" if task.generates else self.extra
 
     @property
     def needs_model(self) -> bool:
@@ -214,19 +211,17 @@ class Onnx(Backend):
                 'int8="static" is for models that answer in one pass, and this task generates '
                 'text: use int8="dynamic"'
             )
-        if first_token(material) is not None:
-            raise BuildError(
-                "the ONNX graph begins with any token, and this task has a target_language: use "
-                "Torch() or CTranslate2()"
-            )
         work = folder / "work"
         shutil.copytree(source, work)
         evidence: dict[str, Any] = {}
         if self.fused:
-            evidence["fused_operators"] = self._require_fusions(seq2seq.fuse(work), material)
+            fused = seq2seq.fuse(material.model, work)
+            evidence["fused_operators"] = self._require_fusions(fused, material)
         if self.int8:
             evidence["quantization"] = seq2seq.quantize(work)
-        generation = seq2seq.Generation.from_config(material.model, material.task.decoding)
+        generation = seq2seq.Generation.from_config(
+            material.model, material.task.decoding, first_token(material)
+        )
         seq2seq.compose(work, generation).rename(folder / _MODEL)
         shutil.rmtree(work)
         settings = {"pad_id": generation.pad_id, "decoding": generation.decoding}

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.errors import UserError
+from pytest_infperf.backends.binding import first_line
+from pytest_infperf.errors import BuildError, UserError
 
 Axes = Mapping[str, Mapping[int, str]]
 """Names of the axes whose size varies between queries, by input or output and by axis number."""
 
 _OPSET = 17
+_TOLERANCE = 1e-3
+"""Of an answer and of the largest one: rounding is far below it."""
 
 
 @contextmanager
@@ -68,4 +71,50 @@ def export_by_tracing(
         output_names=list(outputs),
         dynamic_axes={**inputs, **outputs},
         opset_version=_OPSET,
+    )
+
+
+def require_equal_answers(
+    module: Any, graph: Path, queries: Sequence[Mapping[str, Any]], model: Path, remedy: str
+) -> None:
+    """Check what tracing cannot follow: branches on values, and sizes that it took for constant.
+
+    A query has the arrays by the names of the inputs, in the module's order.
+
+    Raises BuildError, whose message ends with the remedy, if an answer differs.
+    """
+    import onnxruntime
+    import torch
+
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    names = {value.name for value in session.get_inputs()}
+    for query in queries:
+        with torch.inference_mode():
+            expected = module(*map(torch.from_numpy, query.values()))
+        if isinstance(expected, torch.Tensor):
+            expected = [expected]
+        try:
+            answers = session.run(None, {name: query[name] for name in names})
+        except Exception as error:  # the runtime has a class for each of its errors
+            raise BuildError(_differs(model, first_line(error), remedy)) from error
+        if not all(map(_is_close, answers, (tensor.numpy() for tensor in expected))):
+            raise BuildError(_differs(model, "the values differ", remedy))
+
+
+def _is_close(answer: Any, expected: Any) -> bool:
+    import numpy as np
+
+    if answer.shape != expected.shape:
+        return False
+    largest = np.abs(expected).max(initial=0)
+    return not np.isfinite(largest) or np.allclose(
+        answer, expected, rtol=_TOLERANCE, atol=_TOLERANCE * largest
+    )
+
+
+def _differs(model: Path, reason: str, remedy: str) -> str:
+    return (
+        f"the graph that torch traces of {model.name} does not answer as the model does, because "
+        f"its code depends on the values or sizes of its input ({reason}): write it without such "
+        f"branches, or {remedy}"
     )

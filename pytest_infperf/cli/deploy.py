@@ -112,7 +112,7 @@ def _plan(arguments: Namespace) -> DeploymentPlan:
     if variant not in suite.variant_ids:
         known = ", ".join(suite.variant_ids)
         raise UserError(f"--variant: {suite.name} has no {variant}; it has {known}")
-    extra = suite.variant(variant).extra_for(suite.task)
+    extra = suite.variant(variant).extra
     return DeploymentPlan(
         name=arguments.name or _name(suite.name, variant),
         suite=suite.name,

@@ -200,16 +200,6 @@ class Backend(ABC):
         """
         return self
 
-    def extra_for(self, task: Task) -> str | None:
-        """Return the extra of pytest-infperf that installs what a task needs; None for none.
-
-        Parameters
-        ----------
-        task : Task
-            The task of the suite.
-        """
-        return self.extra
-
     def missing_hardware(self) -> str:
         """Return why this host cannot run the variant; empty if it can.
 

@@ -14,11 +14,11 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.suite import functions
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
 from pytest_infperf.tasks.array_codec import ArraysCodec, arrays_of
-from pytest_infperf.tasks.data import ReadsData
+from pytest_infperf.tasks.data import ReadsCalibration
 
 
 @dataclass(frozen=True)
-class Custom(ReadsData, Task):
+class Custom(ReadsCalibration, Task):
     """Data and metrics of your own, for any Python code and for graphs of any origin.
 
     Inputs reach a `Function` as they are, and its outputs are scored against the references. Where

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import ReadsData
+from pytest_infperf.tasks.data import ReadsCalibration
 from pytest_infperf.tasks.text_codec import TextCodec
 from pytest_infperf.tasks.text_task import JoinsTexts, TextTask
 
@@ -27,7 +27,7 @@ _POOLING_MODES: dict[str, Pooling] = {
 }
 
 
-class EncoderTask(JoinsTexts, ReadsData, Task):
+class EncoderTask(JoinsTexts, ReadsCalibration, Task):
     """Base class of tasks whose models are encoders of texts."""
 
     prefix: str = ""

@@ -51,8 +51,13 @@ class Retrieval(EncoderTask):
         What is written before each query, such as "query: " for E5. Inputs have it.
     document_prefix : str, default ""
         What is written before each document, such as "passage: " for E5. Inputs have it.
-    pooling, normalize, max_tokens
-        As of `Embedding`.
+    pooling : {"mean", "cls", "max"} or None, default None
+        How the vectors of tokens become one; None takes that of the model, or else the mean.
+    normalize : bool or None, default None
+        Whether vectors have length 1; None takes what the model does, or else False.
+    max_tokens : int or None, default None
+        Length at which texts are truncated, in tokens, special tokens included; None takes that of
+        the model, or else 512.
     calibration : Data, optional
         Texts that calibrate ``int8="static"``, at most 200, in the column `text`. None takes a
         fifth of the queries, at most 200, which are then not scored.

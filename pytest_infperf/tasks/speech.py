@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.labels import listed
 from pytest_infperf.suite.task import AnyMetric, Codec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import Data, ReadsData, read
+from pytest_infperf.tasks.data import Data, ReadsCalibration, read
 from pytest_infperf.tasks.data.audio import waveforms
 from pytest_infperf.tasks.data.table import Table
 
@@ -28,7 +28,7 @@ _NUMBERS = frozenset("0123456789.%$¢€£")
 
 
 @dataclass(frozen=True)
-class SpeechRecognition(ReadsData, Task):
+class SpeechRecognition(ReadsCalibration, Task):
     """Recognition of speech by models trained with CTC, and by Whisper.
 
     Models are those of transformers for CTC, such as wav2vec2 and HuBERT, which answer in one pass,

@@ -11,14 +11,14 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.suite.columns import FEATURES, Columns, Kind
 from pytest_infperf.suite.labels import listed
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import Data, ReadsData, Table, read
+from pytest_infperf.tasks.data import Data, ReadsCalibration, Table, read
 from pytest_infperf.tasks.probabilities import best_classes
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
 
 
-class ReadsRows(ReadsData, Task):
+class ReadsRows(ReadsCalibration, Task):
     """The part that tasks of tables share: a sample is a row, the cells by column."""
 
     reads_model: ClassVar[bool] = False

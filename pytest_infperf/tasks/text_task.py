@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.suite.task import Task
-from pytest_infperf.tasks.data import Data, ReadsData, Table, read
+from pytest_infperf.tasks.data import Data, ReadsCalibration, Table, read
 
 
 class JoinsTexts:
@@ -29,7 +29,7 @@ class JoinsTexts:
 
 
 @dataclass(frozen=True)
-class TextTask(JoinsTexts, ReadsData, Task):
+class TextTask(JoinsTexts, ReadsCalibration, Task):
     """Base class of tasks whose samples are texts, or pairs of texts, of a table."""
 
     _: KW_ONLY

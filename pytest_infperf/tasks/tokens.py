@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
-from pytest_infperf.tasks.data import Data, ReadsData, read, read_conll
+from pytest_infperf.tasks.data import Data, ReadsCalibration, read, read_conll
 from pytest_infperf.tasks.labels import answers_like, read_labels, require_one_value_each
 from pytest_infperf.tasks.probabilities import best_classes
 from pytest_infperf.tasks.text_codec import FastTokenizer, TextCodec
@@ -21,7 +21,7 @@ _OUTSIDE = "O"
 
 
 @dataclass(frozen=True)
-class TokenClassification(ReadsData, Task):
+class TokenClassification(ReadsCalibration, Task):
     """Classification of the words of sentences by models of transformers.
 
     It is for named entities, parts of speech and the like. Model folders have a `tokenizer.json`

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
 from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, InputsCodec, Samples, Task
-from pytest_infperf.tasks.data import Data, ReadsData, read
+from pytest_infperf.tasks.data import Data, ReadsCalibration, read
 from pytest_infperf.tasks.data.images import read_folder
 from pytest_infperf.tasks.image_codec import open_codec
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ImageClassification(ReadsData, Task):
+class ImageClassification(ReadsCalibration, Task):
     """Classification of images by models of transformers, or by a model of your own.
 
     Images are decoded once, when a worker starts, turned as their EXIF orientation says;

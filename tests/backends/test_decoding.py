@@ -14,7 +14,6 @@ from pytest_infperf.backends import ctranslate2_decoding, decoding, seq2seq
 from pytest_infperf.backends.torch import TorchContinue
 from pytest_infperf.suite.backend import Material
 from tests.backends.test_decoder_only import tiny
-from tests.versions import NEEDS_OPTIMUM
 
 SHIPPED = Path(__file__).parents[2] / "suites" / "translation"
 STUDENT = SHIPPED / "models" / "marian-zh-en-distilled"
@@ -152,7 +151,6 @@ def test_int8_keeps_the_settings_of_the_model(tmp_path: Path) -> None:
     assert runner.decoding == ONE | {"no_repeat_ngram_size": 2}
 
 
-@NEEDS_OPTIMUM
 def test_the_graph_names_the_settings_that_it_implements(tmp_path: Path) -> None:
     model = planted(tmp_path / "model", num_beams=4, length_penalty=2.0, suppress_tokens=[5])
     (tmp_path / "export").mkdir()

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_infperf import BuildError, Onnx, Translation, UserError
+from pytest_infperf import BuildError, Onnx, UserError
 from pytest_infperf.backends.onnx import OnnxExport
 from pytest_infperf.suite.backend import Material
 from tests.backends.test_onnx_file import EXPECTED, ROWS, Sums
+from tests.versions import BEFORE_TRANSFORMERS_5, TRANSFORMERS
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("torch")
@@ -81,34 +82,34 @@ def test_a_classifier_is_exported_without_optimum(
     assert evidence["fused_operators"]["Attention"] == 1
 
 
-def test_a_classifier_without_an_encoder_is_exported(tmp_path: Path) -> None:
+def export_classifier_without_an_encoder(folder: Path) -> Path:
     transformers = pytest.importorskip("transformers")
-    if int(transformers.__version__.partition(".")[0]) < 5:
-        pytest.importorskip("optimum.exporters.onnx")
     config = transformers.GPT2Config(
         vocab_size=30, n_positions=20, n_embd=8, n_layer=1, n_head=2, pad_token_id=9
     )
-    model, source = tmp_path / "model", tmp_path / "export"
+    model, source = folder / "model", folder / "export"
     transformers.GPT2ForSequenceClassification(config).save_pretrained(model)
     source.mkdir()
-    OnnxExport().build(Material(model, Classified(), tmp_path), source)
-    assert (source / "model.onnx").is_file()
+    OnnxExport().build(Material(model, Classified(), folder), source)
+    return source / "model.onnx"
+
+
+def test_a_classifier_without_an_encoder_is_exported(tmp_path: Path) -> None:
+    if TRANSFORMERS < 5:
+        pytest.importorskip("optimum.exporters.onnx")
+    assert export_classifier_without_an_encoder(tmp_path).is_file()
+
+
+@BEFORE_TRANSFORMERS_5
+def test_optimum_is_named_where_it_alone_exports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optimum.exporters.onnx", None)
+    with pytest.raises(
+        UserError, match=r"model is exported by optimum-onnx, .* .pytest-infperf\[optimum\]"
+    ):
+        export_classifier_without_an_encoder(tmp_path)
 
 
 class Classified(Sums):
     auto_class = "AutoModelForSequenceClassification"
-
-
-def test_only_a_model_that_generates_needs_optimum(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task = Translation(source="source", reference="reference")
-    assert (Onnx().extra_for(task), Onnx().extra_for(Sums())) == ("optimum", "onnx")
-    monkeypatch.setitem(sys.modules, "optimum.exporters.onnx", None)
-    model = tmp_path / "marian"
-    model.mkdir()
-    (model / "config.json").write_text('{"is_encoder_decoder": true}')
-    with pytest.raises(
-        UserError, match=r"marian is exported by optimum-onnx, .* .pytest-infperf\[optimum\]"
-    ):
-        OnnxExport().build(Material(model, task, tmp_path), tmp_path)

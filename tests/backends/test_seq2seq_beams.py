@@ -26,9 +26,6 @@ from tests.backends.test_seq2seq import (
     rewrite,
     unpadded,
 )
-from tests.versions import NEEDS_OPTIMUM
-
-pytestmark = NEEDS_OPTIMUM
 
 SHIPPED = Path(__file__).parents[2] / "suites" / "translation"
 STUDENT = SHIPPED / "models" / "marian-zh-en-distilled"

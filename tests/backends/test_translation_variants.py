@@ -17,7 +17,6 @@ from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.thresholds import Policy
-from tests.versions import NEEDS_OPTIMUM, variants
 
 SUITE = """
 from pytest_infperf import CTranslate2, Onnx, Suite, Torch, Translation
@@ -72,7 +71,7 @@ def agreement(run: SuiteRun, variant_id: str, batch: int) -> float:
 
 
 @pytest.mark.parametrize("batch", [1, 16])
-@pytest.mark.parametrize("variant_id", variants(EXACT))
+@pytest.mark.parametrize("variant_id", EXACT)
 def test_another_runtime_translates_alike_in_float32(
     run: SuiteRun, variant_id: str, batch: int
 ) -> None:
@@ -91,7 +90,7 @@ LEAST_OF_BF16 = (42, 96)
 
 
 @pytest.mark.parametrize("batch", LEAST)
-@pytest.mark.parametrize("variant_id", variants(ROUNDED))
+@pytest.mark.parametrize("variant_id", ROUNDED)
 def test_fewer_bits_translate_much_alike(run: SuiteRun, variant_id: str, batch: int) -> None:
     alike = agreement(run, variant_id, batch)
     exact, rounded = run.set_run("torch", 1), run.set_run(variant_id, batch)
@@ -105,14 +104,13 @@ def test_fewer_bits_translate_much_alike(run: SuiteRun, variant_id: str, batch: 
     assert quality["bleu"].value == pytest.approx(baseline, abs=3)
 
 
-@pytest.mark.parametrize("variant_id", variants(["onnx-fused", "onnx-fused-int8"]))
+@pytest.mark.parametrize("variant_id", ["onnx-fused", "onnx-fused-int8"])
 def test_fused_operators_are_counted_in_the_graph(run: SuiteRun, variant_id: str) -> None:
     evidence = run.worker(variant_id).artifact.evidence["fused_operators"]
     assert evidence["encoder.Attention"] == 3  # of 3 encoder layers
     assert evidence["decoder.MultiHeadAttention"] == 1  # of 1 decoder layer
 
 
-@NEEDS_OPTIMUM
 def test_int8_artifacts_are_smaller(run: SuiteRun) -> None:
     for float32, quantized in [
         ("torch", "torch-int8"), ("onnx", "onnx-int8"), ("ctranslate2", "ctranslate2-int8"),
@@ -121,7 +119,6 @@ def test_int8_artifacts_are_smaller(run: SuiteRun) -> None:
         assert sizes[1] < 0.75 * sizes[0]
 
 
-@NEEDS_OPTIMUM
 def test_a_much_faster_variant_is_measured_as_faster(run: SuiteRun) -> None:
     baseline, variant = run.beside_baseline("onnx-fused-int8")
     pairs = WorkerPairs(baseline, variant, endless_order(run.numbers, 0), random.Random(0))

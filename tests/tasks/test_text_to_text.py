@@ -11,7 +11,6 @@ import pytest
 
 from pytest_infperf import (
     Backend,
-    BuildError,
     CTranslate2,
     Onnx,
     TextToText,
@@ -91,7 +90,12 @@ def m2m100(folder: Path) -> Path:
 
 def answers(backend: Backend, task: TextToText, model: Path, folder: Path) -> list[Any]:
     folder.mkdir()
-    backend.build(Material(model, task, model), folder)
+    source = None
+    if exporter := backend.built_from():
+        source = folder / "source"
+        source.mkdir()
+        exporter.build(Material(model, task, model), source)
+    backend.build(Material(model, task, model, source), folder)
     codec = task.codec(model)
     features = codec.encode(TEXTS)
     return codec.decode(backend.load(folder, task, 1).infer(features), features)
@@ -142,14 +146,13 @@ def test_the_target_language_is_the_first_token(tmp_path: Path) -> None:
     int8.build(Material(model, task, model), folder)
     results = int8.load(folder, task, 1).infer(codec.encode(TEXTS))
     assert {row[1] for row in results} == {tokenizer.get_lang_id("fr")}
-    with pytest.raises(BuildError, match="this task has a target_language: use Torch"):
-        Onnx().build(Material(model, task, model, source=model), tmp_path / "onnx")
 
 
-def test_ctranslate2_begins_with_the_target_language(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", [CTranslate2(), Onnx()], ids=lambda b: b.default_id)
+def test_another_runtime_begins_with_the_target_language(tmp_path: Path, backend: Backend) -> None:
     model = m2m100(tmp_path / "model")
     task = TextToText(data=[], source_language="en", target_language="fr", max_new_tokens=8)
-    assert answers(CTranslate2(), task, model, tmp_path / "ctranslate2") == answers(
+    assert answers(backend, task, model, tmp_path / "other") == answers(
         Torch(), task, model, tmp_path / "torch"
     )
 

@@ -23,8 +23,6 @@ from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.backend import Material
 
 MODEL = "model.onnx"
-_TOLERANCE = 1e-3
-"""Of an answer and of the largest one: rounding is far below it."""
 
 
 def export(material: Material, folder: Path) -> None:
@@ -67,7 +65,13 @@ def export(material: Material, folder: Path) -> None:
                 ) from error
             # Tracing cannot follow the causal masks of transformers 4, which optimum replaces.
             onnx_export.export_with_optimum(material.model, folder, "text-classification")
-    _require_equal_answers(answering, folder / MODEL, others, material.model)
+    onnx_export.require_equal_answers(
+        answering,
+        folder / MODEL,
+        others,
+        material.model,
+        "export it yourself and name the graph with file=...",
+    )
     config = material.model / "config.json"
     if config.is_file():
         (folder / config.name).write_bytes(config.read_bytes())
@@ -101,38 +105,6 @@ def _answering(module: Any, names: Sequence[str], output: str) -> Any:
             return getattr(answer, output, answer)
 
     return Answering().eval()
-
-
-def _require_equal_answers(
-    module: Any, graph: Path, queries: Sequence[Mapping[str, Any]], model: Path
-) -> None:
-    """Check what tracing cannot follow: branches on values, and sizes that it took for constant."""
-    import numpy as np
-    import onnxruntime
-    import torch
-
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    names = {value.name for value in session.get_inputs()}
-    for query in queries:
-        with torch.inference_mode():
-            expected = module(*map(torch.from_numpy, query.values())).numpy()
-        try:
-            (answer,) = session.run(None, {name: query[name] for name in names})
-            close = answer.shape == expected.shape and np.allclose(
-                answer, expected, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(expected).max()
-            )
-        except Exception as error:  # the runtime has a class for each of its errors
-            raise BuildError(_differs(model, first_line(error))) from error
-        if not close and np.isfinite(expected).all():
-            raise BuildError(_differs(model, "the values differ"))
-
-
-def _differs(model: Path, reason: str) -> str:
-    return (
-        f"the graph that torch traces of {model.name} does not answer as the model does, because "
-        f"its code depends on the values or sizes of its input ({reason}): write it without such "
-        "branches, or export it yourself and name the graph with file=..."
-    )
 
 
 def _dynamic_axes(axes: Mapping[str, Sequence[str | int]]) -> dict[str, dict[int, str]]:

@@ -18,14 +18,7 @@ def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
     """Append the whole decoding to the graph; return the name of the sequences."""
     scope = steps.append_encoder(builder)
     search = BeamSearch(builder, generation)
-    state = search.initial_state(width=1 if steps.has_first_step else generation.beams)
-    condition = builder.constant(True, "bool")
-    steps_before_loop = 0
-    if steps.has_first_step:
-        scope |= steps.append_first_step(builder, scope, state["input_ids"])
-        position = builder.constant(0)
-        state, _, condition = search.advance(builder, state, scope["logits"], position, width=1)
-        steps_before_loop = 1
+    state = search.initial_state()
     scope |= search.repeat_per_beam(
         {name: scope[name] for name in steps.context_names if name in scope}
     )
@@ -34,17 +27,12 @@ def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
         body: GraphBuilder, inputs: Names, outputs: dict[str, str]
     ) -> tuple[dict[str, str], str]:
         logits = outputs.pop("logits")
-        next_state, rows, condition = search.advance(
-            body, inputs, logits, inputs["position"], generation.beams, steps_before_loop
-        )
+        next_state, rows, condition = search.advance(body, inputs, logits, inputs["position"])
         past = {name: body.node("Gather", value, rows) for name, value in outputs.items()}
         return next_state | past, condition
 
     state |= {name: scope[name] for name in steps.past_names}
-    forced_steps = generation.forced_eos_id is not None
-    max_steps = generation.max_new_tokens - forced_steps - steps_before_loop
+    max_steps = generation.max_new_tokens - (generation.forced_eos_id is not None)
     return search.finish(
-        steps.append_loop(
-            builder, scope, state, search.state_types(), max_steps, condition, advance
-        )
+        steps.append_loop(builder, scope, state, search.state_types(), max_steps, advance)
     )

@@ -40,9 +40,7 @@ class BeamSearch:
         count = builder.node("Squeeze", self._sentences)
         number = builder.node("Range", builder.constant(0), count, builder.constant(1))
         number = builder.node("Unsqueeze", number, builder.constant([1]))
-        self._first_row = {
-            width: builder.node("Mul", number, builder.constant(width)) for width in {1, beams}
-        }
+        self._first_row = builder.node("Mul", number, builder.constant(beams))
         numbers = builder.node("Expand", number, builder.constant([1, beams]))
         self._sentence_of_row = _flatten(builder, numbers)
 
@@ -51,16 +49,16 @@ class BeamSearch:
         rows = self._sentence_of_row
         return {name: self._builder.node("Gather", value, rows) for name, value in values.items()}
 
-    def initial_state(self, width: int) -> dict[str, str]:
-        """Append the state before the first step; only the first of `width` beams exists."""
+    def initial_state(self) -> dict[str, str]:
+        """Append the state before the first step; only the first beam exists."""
         beams, start_id = self._generation.beams, self._generation.start_id
         token = self._builder.node(
-            "Reshape", self._per_sentence([start_id] * width), self._builder.constant([-1, 1])
+            "Reshape", self._per_sentence([start_id] * beams), self._builder.constant([-1, 1])
         )
         return {
             "input_ids": token,
             "sequences": token,
-            "scores": self._per_sentence([0.0] + [_ABSENT] * (width - 1), "float32"),
+            "scores": self._per_sentence([0.0] + [_ABSENT] * (beams - 1), "float32"),
             "ended": self._per_sentence([_ABSENT] * beams, "float32"),
             "best": self._per_sentence([start_id]),
             "length": self._per_sentence([1]),
@@ -84,28 +82,21 @@ class BeamSearch:
         }
 
     def advance(
-        self,
-        builder: GraphBuilder,
-        state: Names,
-        logits: str,
-        position: str,
-        width: int,
-        steps_before_loop: int = 0,
+        self, builder: GraphBuilder, state: Names, logits: str, position: str
     ) -> tuple[dict[str, str], str, str]:
         """Append the selection of one more token for the beams of every sentence.
 
-        `width` is the number of beams of a sentence in `state`. `position` counts the steps after
-        the first `steps_before_loop`. Returns the names of the next state, of the rows that its
+        `position` counts the steps. Returns the names of the next state, of the rows that its
         beams continue, and of whether any sentence is open.
         """
         from onnx import TensorProto
 
-        candidates = self._candidates(builder, state["scores"], logits, width)
+        candidates = self._candidates(builder, state["scores"], logits, position)
         ends = builder.node("Equal", candidates.tokens, builder.constant(self._generation.eos_id))
         if self._generation.forced_eos_id is None:
-            last = builder.constant(self._generation.max_new_tokens - 1 - steps_before_loop)
+            last = builder.constant(self._generation.max_new_tokens - 1)
             ends = builder.node("Or", ends, builder.node("Equal", position, last))
-        lengths = range(1 + steps_before_loop, 1 + self._generation.max_new_tokens)
+        lengths = range(1, 1 + self._generation.max_new_tokens)
         penalties = builder.constant(
             [self._length_penalty(length) for length in lengths], "float32"
         )
@@ -125,7 +116,7 @@ class BeamSearch:
             score = builder.node("Div", _column(builder, final["scores"], 0), penalty)
             better = builder.node("Greater", score, _column(builder, final["ended"], 0))
             better = builder.node("And", better, final["open"])
-            rows = _flatten(builder, self._first_row[generation.beams])
+            rows = _flatten(builder, self._first_row)
             token = self._per_sentence([generation.forced_eos_id])
             final = self._replace_best(builder, final, better, rows, token)
         longest = builder.node("ReduceMax", final["length"], keepdims=0)
@@ -134,26 +125,29 @@ class BeamSearch:
         return builder.node("Slice", final["best"], zero, longest, one, output="sequences")
 
     def _candidates(
-        self, builder: GraphBuilder, running: str, logits: str, width: int
+        self, builder: GraphBuilder, running: str, logits: str, position: str
     ) -> _Candidates:
         """Append the most likely continuations, twice as many as beams since each beam can end."""
         generation, count = self._generation, 2 * self._generation.beams
         scores = builder.node("LogSoftmax", logits, axis=-1)
         if generation.suppressed:
-            mask = [0.0] * generation.vocabulary
-            for token in generation.suppressed:
-                mask[token] = float("-inf")
-            scores = builder.node("Add", scores, builder.constant(mask, "float32"))
+            scores = builder.node("Add", scores, builder.constant(generation.mask(), "float32"))
+        if generation.first_id is not None:
+            certain = [float("-inf")] * generation.vocabulary
+            certain[generation.first_id] = 0.0
+            is_first = builder.node("Equal", position, builder.constant(0))
+            certainty = builder.constant(certain, "float32")
+            scores = builder.node("Where", is_first, certainty, scores)
         scores, tokens = _top_k(builder, scores, count)
-        split = builder.constant([-1, width, count])
+        split = builder.constant([-1, generation.beams, count])
         running = builder.node("Unsqueeze", running, builder.constant([-1]))
         scores = builder.node("Add", builder.node("Reshape", scores, split), running)
-        together = builder.constant([-1, width * count])
+        together = builder.constant([-1, generation.beams * count])
         scores, places = _top_k(builder, builder.node("Reshape", scores, together), count)
         tokens = builder.node("Reshape", tokens, together)
         tokens = builder.node("GatherElements", tokens, places, axis=1)
         beam = builder.node("Div", places, builder.constant(count))
-        return _Candidates(scores, tokens, builder.node("Add", beam, self._first_row[width]))
+        return _Candidates(scores, tokens, builder.node("Add", beam, self._first_row))
 
     def _select_running(
         self, builder: GraphBuilder, state: Names, candidates: _Candidates, ends: str

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.backends.seq2seq import beam, greedy
-from pytest_infperf.backends.seq2seq.export import ENCODER, FIRST_STEP, NEXT_STEP
+from pytest_infperf.backends.seq2seq.export import ENCODER, STEP
 from pytest_infperf.backends.seq2seq.generation import Generation
 from pytest_infperf.backends.seq2seq.graph import GraphBuilder
 from pytest_infperf.backends.seq2seq.steps import Steps
@@ -27,11 +27,9 @@ def compose(folder: Path, generation: Generation) -> Path:
     import onnx
 
     parts = {
-        name: onnx.load(folder / name)
-        for name in (ENCODER, FIRST_STEP, NEXT_STEP)
-        if (folder / name).is_file()
+        name: onnx.load(folder / name) for name in (ENCODER, STEP) if (folder / name).is_file()
     }
-    missing = {ENCODER, NEXT_STEP} - parts.keys()
+    missing = {ENCODER, STEP} - parts.keys()
     if missing:
         raise BuildError(f"{folder} has no {' and no '.join(sorted(missing))}: export first")
     builder = GraphBuilder()

@@ -1,9 +1,9 @@
-"""Fusion of an exported MarianMT, whose decoder step is dominated by the cost of small operators.
+"""Fusion of a MarianMT, whose decoder step is dominated by the cost of small operators.
 
-onnxruntime's transformer optimiser finds only SkipLayerNormalization in this export. The graphs are
-therefore rebuilt from the exported weights with onnxruntime's fused operators. Everything that is
+onnxruntime's transformer optimiser finds only SkipLayerNormalization in its export. The graphs are
+therefore built from the model's weights with onnxruntime's fused operators. Everything that is
 equal in all steps is computed before the loop: scaled embeddings, the attention mask, and the keys
-and values of the source. The first step then needs no graph of its own.
+and values of the source.
 """
 
 from __future__ import annotations
@@ -12,36 +12,37 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.backends.seq2seq.export import ENCODER, FIRST_STEP, NEXT_STEP
+from pytest_infperf.backends.seq2seq.export import AUTO_CLASS, ENCODER, STEP
 from pytest_infperf.backends.seq2seq.layers import FUSED, Layers, Shape
 from pytest_infperf.backends.seq2seq.weights import Weights
+from pytest_infperf.backends.torch_module import load_torch_module
 
 _MASKED = -3.4028234663852886e38
 
 
-def fuse(folder: Path) -> dict[str, int]:
-    """Replace the exported graphs in the folder; return the count of each fused operator.
+def fuse(model: Path, folder: Path) -> dict[str, int]:
+    """Write the graphs of a MarianMT to the folder; return the count of each fused operator.
 
     Keys are "encoder.OPERATOR" and "decoder.OPERATOR". Raises BuildError if the model is not a
-    MarianMT as optimum exports it.
+    MarianMT, or has an activation that no fused operator computes.
     """
     import onnx
 
-    shape = Shape.from_config(folder)
-    encoder = Weights(onnx.load(folder / ENCODER).graph)
-    first = Weights(onnx.load(folder / FIRST_STEP).graph)
-    models = {
-        ENCODER: _encoder(encoder, first, shape),
-        NEXT_STEP: _step(first, shape),
+    shape = Shape.from_config(model)
+    module = load_torch_module(model, AUTO_CLASS)
+    encoder, decoder = Weights(module.get_encoder()), Weights(module.get_decoder())
+    head = module.lm_head.weight.detach().numpy().T, module.final_logits_bias.numpy().reshape(-1)
+    parts = {
+        "encoder": (ENCODER, _encoder(encoder, decoder, shape)),
+        "decoder": (STEP, _step(decoder, head, shape)),
     }
-    for name, model in models.items():
-        onnx.save(model, folder / name)
-    (folder / FIRST_STEP).unlink()
+    for name, graph in parts.values():
+        onnx.save(graph, folder / name)
     return dict(
         Counter(
-            f"{name.partition('_')[0]}.{node.op_type}"
-            for name, model in models.items()
-            for node in model.graph.node
+            f"{part}.{node.op_type}"
+            for part, (_, graph) in parts.items()
+            for node in graph.graph.node
             if node.domain == FUSED
         )
     )
@@ -117,7 +118,7 @@ def _encoder_outputs(layers: Layers, decoder: Weights, values: str, shape: Shape
     return outputs
 
 
-def _step(weights: Weights, shape: Shape) -> Any:
+def _step(weights: Weights, head: tuple[Any, Any], shape: Shape) -> Any:
     from onnx import TensorProto, helper
 
     layers = Layers(weights, shape)
@@ -163,7 +164,7 @@ def _step(weights: Weights, shape: Shape) -> Any:
             attended, values, f"{layer}.encoder_attn.out_proj", f"{layer}.encoder_attn_layer_norm"
         )
         values = layers.feed_forward(values, layer)
-    matrix, bias = weights.head()
+    matrix, bias = head
     product = layers.node("MatMul", values, layers.array(matrix))
     layers.node("Add", product, layers.array(bias), output="logits")
     return layers.model(inputs, outputs)

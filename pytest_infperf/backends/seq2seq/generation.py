@@ -16,7 +16,9 @@ from pytest_infperf.backends.decoding import NEUTRAL, NEUTRAL_TO_BEAMS, describe
 from pytest_infperf.errors import BuildError
 from pytest_infperf.suite.task import Decoding
 
-_IMPLEMENTED = {"bad_words_ids", "early_stopping", "length_penalty", "suppress_tokens"}
+_IMPLEMENTED = {
+    "bad_words_ids", "early_stopping", "forced_bos_token_id", "length_penalty", "suppress_tokens",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Generation:
     beams: int = 1
     length_penalty: float = 1.0
     early_stopping: bool | Literal["never"] = False
+    first_id: int | None = None
+    """The token that every output begins with, such as its language; None if any may."""
     decoding: Decoding = field(default_factory=dict)
     """The settings in the form that variants are compared by."""
 
@@ -48,9 +52,17 @@ class Generation:
         if self.max_new_tokens < 2:
             raise BuildError(f"max_new_tokens is {self.max_new_tokens}: set at least 2")
 
+    def mask(self) -> list[float]:
+        """Return what suppresses tokens when it is added to the scores of the vocabulary."""
+        return [float("-inf") if i in self.suppressed else 0.0 for i in range(self.vocabulary)]
+
     @classmethod
-    def from_config(cls, model: Path, decoding: Decoding) -> Generation:
+    def from_config(
+        cls, model: Path, decoding: Decoding, first_id: int | None = None
+    ) -> Generation:
         """Read the settings that `generate` reads from the folder of a model.
+
+        `first_id` replaces its forced_bos_token_id.
 
         Raises BuildError if a setting is missing, is invalid, or is not implemented by the graph.
         """
@@ -76,7 +88,8 @@ class Generation:
                     " remove it from generation_config.json"
                 )
         eos_id = _single(settings, "eos_token_id", model)
-        forced = settings.get("forced_eos_token_id")
+        if first_id is None:
+            first_id = _optional(settings, "forced_bos_token_id", model)
         early_stopping = settings.get("early_stopping") or False
         if early_stopping not in (True, False, "never"):
             raise BuildError(
@@ -91,13 +104,19 @@ class Generation:
             eos_id=eos_id,
             pad_id=_single(settings, "pad_token_id", model),
             suppressed=_suppressed(settings, eos_id, model),
-            forced_eos_id=(
-                None if forced is None else _single(settings, "forced_eos_token_id", model)
-            ),
+            forced_eos_id=_optional(settings, "forced_eos_token_id", model),
             vocabulary=config.get("decoder_vocab_size") or config["vocab_size"],
             length_penalty=1.0 if length_penalty is None else float(length_penalty),
             early_stopping=early_stopping,
-            decoding=described({**settings, "num_beams": beams, "max_new_tokens": max_new_tokens}),
+            first_id=first_id,
+            decoding=described(
+                {
+                    **settings,
+                    "num_beams": beams,
+                    "max_new_tokens": max_new_tokens,
+                    "forced_bos_token_id": first_id,
+                }
+            ),
         )
 
 
@@ -107,6 +126,10 @@ def _generation_settings(model: Path) -> dict[str, Any]:
             settings: dict[str, Any] = json.loads((model / name).read_text())
             return settings
     raise BuildError(f"{model} has neither generation_config.json nor config.json")
+
+
+def _optional(settings: Mapping[str, Any], name: str, model: Path) -> int | None:
+    return None if settings.get(name) is None else _single(settings, name, model)
 
 
 def _single(settings: Mapping[str, Any], name: str, model: Path) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from pytest_infperf.backends.seq2seq.generation import Generation
 from pytest_infperf.backends.seq2seq.graph import GraphBuilder
 from pytest_infperf.backends.seq2seq.steps import Names, Steps, is_any
-from pytest_infperf.errors import BuildError
 
 
 def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
@@ -22,18 +21,13 @@ def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
     column = builder.node("Concat", rows, builder.constant([1]), axis=0)
     token = sequences = builder.node("Expand", builder.constant([[generation.start_id]]), column)
     alive = builder.node("Expand", builder.constant([[1]], "int32"), column)
-    condition = builder.constant(True, "bool")
-    max_steps = generation.max_new_tokens - (generation.forced_eos_id is not None)
-    if steps.has_first_step:
-        scope |= steps.append_first_step(builder, scope, token)
-        token, alive, condition = _pick(builder, scope["logits"], alive, generation)
-        sequences = builder.node("Concat", sequences, token, axis=1)
-        max_steps -= 1
 
     def advance(
         body: GraphBuilder, inputs: Names, outputs: dict[str, str]
     ) -> tuple[dict[str, str], str]:
-        token, alive, condition = _pick(body, outputs["logits"], inputs["alive"], generation)
+        token, alive, condition = _pick(
+            body, outputs["logits"], inputs["alive"], inputs["position"], generation
+        )
         sequences = body.node("Concat", inputs["sequences"], token, axis=1)
         return {**outputs, "input_ids": token, "alive": alive, "sequences": sequences}, condition
 
@@ -43,12 +37,13 @@ def decode(builder: GraphBuilder, steps: Steps, generation: Generation) -> str:
         "alive": helper.make_tensor_type_proto(TensorProto.INT32, ["batch", 1]),
         "sequences": helper.make_tensor_type_proto(TensorProto.INT64, ["batch", "target"]),
     }
-    final = steps.append_loop(builder, scope, state, types, max_steps, condition, advance)
+    max_steps = generation.max_new_tokens - (generation.forced_eos_id is not None)
+    final = steps.append_loop(builder, scope, state, types, max_steps, advance)
     return _finish(builder, final["sequences"], final["alive"], generation)
 
 
 def _pick(
-    builder: GraphBuilder, logits: str, alive: str, generation: Generation
+    builder: GraphBuilder, logits: str, alive: str, position: str, generation: Generation
 ) -> tuple[str, str, str]:
     """Append the choice of the next token of every row.
 
@@ -56,34 +51,36 @@ def _pick(
     row has not ended.
     """
     if generation.suppressed:
-        _suppress(builder, logits, generation.suppressed)
+        logits = _suppress(builder, logits, generation)
     # TopK is faster than ArgMax in onnxruntime; both take the first of equal logits.
     best = builder.node_with_outputs(
         "TopK", [logits, builder.constant([1])], builder.output_names("TopK", 2)
     )
     token = builder.node("Squeeze", best[1], builder.constant([-1]))
+    if generation.first_id is not None:
+        is_first = builder.node("Equal", position, builder.constant(0))
+        token = builder.node("Where", is_first, builder.constant(generation.first_id), token)
     ends = builder.node("Equal", token, builder.constant(generation.eos_id))
     alive = builder.node("Where", ends, builder.constant(0, "int32"), alive)
     return token, alive, is_any(builder, alive)
 
 
-def _suppress(builder: GraphBuilder, logits: str, tokens: tuple[int, ...]) -> None:
-    """Suppress tokens in the bias of the logits, which costs nothing at run time.
+def _suppress(builder: GraphBuilder, logits: str, generation: Generation) -> str:
+    """Suppress tokens in the bias of the logits if they have one; return the name of the logits.
 
-    Raises BuildError if the logits have no bias.
+    It costs nothing at run time.
     """
+    import numpy
     from onnx import numpy_helper
 
     [node] = [node for node in builder.nodes if logits in node.output]
     biases = [name for name in node.input if name in builder.constants]
     if node.op_type != "Add" or not biases:
-        raise BuildError(
-            "the exported logits have no bias to suppress tokens in: use a model with"
-            " final_logits_bias, such as MarianMT"
-        )
-    bias = numpy_helper.to_array(builder.constants[biases[0]]).copy()
-    bias[..., list(tokens)] = float("-inf")
+        return builder.node("Add", logits, builder.constant(generation.mask(), "float32"))
+    bias = numpy_helper.to_array(builder.constants[biases[0]])
+    bias = bias + numpy.asarray(generation.mask(), bias.dtype)
     node.input[list(node.input).index(biases[0])] = builder.constant(bias, str(bias.dtype))
+    return logits
 
 
 def _finish(builder: GraphBuilder, sequences: str, alive: str, generation: Generation) -> str:

@@ -65,7 +65,6 @@ class Layers(GraphBuilder):
         super().__init__()
         self._weights = weights
         self._shape = shape
-        self._epsilon = weights.epsilon()
 
     def fused(self, operator: str, *inputs: str, **attributes: Any) -> str:
         return self.node(operator, *inputs, domain=FUSED, **attributes)
@@ -88,7 +87,7 @@ class Layers(GraphBuilder):
         projected = self.linear(values, *self._weights.linear(linear))
         scale, shift = map(self.array, self._weights.norm(norm))
         total = self.node("Sum", skipped, projected)
-        return self.node("LayerNormalization", total, scale, shift, epsilon=self._epsilon)
+        return self.node("LayerNormalization", total, scale, shift)
 
     def feed_forward(self, values: str, layer: str) -> str:
         matrix, bias = self._weights.linear(f"{layer}.fc1")

@@ -1,8 +1,8 @@
-"""Composition of exported graphs: the encoder, the first step, and a Loop around the next step.
+"""Composition of exported graphs: the encoder, and a Loop around the step.
 
 The graphs are joined by name. An output `present.X` of a step becomes the input `past_key_values.X`
-of the next one; every other input of a step is an output of the graphs before the loop. A decoding
-(`greedy` or `beam`) decides what happens to the logits.
+of the next one; every other input of a step is an output of the encoder or an input of the whole
+graph. A decoding (`greedy` or `beam`) decides what happens to the logits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_infperf.backends.seq2seq.export import ENCODER, FIRST_STEP, NEXT_STEP
+from pytest_infperf.backends.seq2seq.export import ENCODER, STEP
 from pytest_infperf.backends.seq2seq.graph import GraphBuilder
 
 Names = Mapping[str, str]
@@ -27,22 +27,18 @@ class Steps:
     """The exported graphs of a model, from which a decoding is composed."""
 
     graphs: Mapping[str, Any]
-    """Graphs by file name. A fused export has no first step."""
-
-    @property
-    def has_first_step(self) -> bool:
-        return FIRST_STEP in self.graphs
+    """Graphs by file name."""
 
     @property
     def past_names(self) -> list[str]:
         """Names of the keys and values that a step passes to the next one."""
-        outputs = [output.name for output in self.graphs[NEXT_STEP].output]
+        outputs = [output.name for output in self.graphs[STEP].output]
         return [_past_name(name) for name in outputs if name != "logits"]
 
     @property
     def context_names(self) -> list[str]:
         """Names of the inputs of a step, without the token."""
-        return [value.name for value in self.graphs[NEXT_STEP].input if value.name != "input_ids"]
+        return [value.name for value in self.graphs[STEP].input if value.name != "input_ids"]
 
     def append_encoder(self, builder: GraphBuilder) -> dict[str, str]:
         """Append the encoder; return the names of all values that steps may read."""
@@ -52,11 +48,6 @@ class Steps:
         scope["encoder_hidden_states"] = scope.get("last_hidden_state", "")
         return scope
 
-    def append_first_step(self, builder: GraphBuilder, scope: Names, token: str) -> dict[str, str]:
-        """Append the first step; return the names of its logits and its past."""
-        inputs = {**scope, "input_ids": token}
-        return _present_to_past(builder.add_graph(self.graphs[FIRST_STEP], "first", inputs))
-
     def append_loop(
         self,
         builder: GraphBuilder,
@@ -64,17 +55,16 @@ class Steps:
         state: Names,
         types: Mapping[str, Any],
         max_steps: int,
-        condition: str,
         advance: Advance,
     ) -> dict[str, str]:
-        """Append a Loop of at most `max_steps` next steps; return the names of the final state.
+        """Append a Loop of at most `max_steps` steps; return the names of the final state.
 
         `types` has the types of those values of the state that are not inputs of a step.
         """
         final = {name: f"last/{name}" for name in state}
         builder.node_with_outputs(
             "Loop",
-            [builder.constant(max_steps), condition, *state.values()],
+            [builder.constant(max_steps), "", *state.values()],
             list(final.values()),
             body=self._body(builder, scope, list(state), types, advance),
         )
@@ -90,10 +80,11 @@ class Steps:
     ) -> Any:
         from onnx import TensorProto, helper
 
-        step = self.graphs[NEXT_STEP]
+        step = self.graphs[STEP]
         body = GraphBuilder(parent, prefix="loop/")
         names = {**scope, **{name: f"step/{name}" for name in state}, "position": "step/position"}
-        step_outputs = _present_to_past(body.add_graph(step, "step", names))
+        presents = body.add_graph(step, "step", names)
+        step_outputs = {_past_name(name): value for name, value in presents.items()}
         next_state, condition = advance(body, names, step_outputs)
 
         types = {**{value.name: value.type for value in step.input}, **types}
@@ -118,7 +109,3 @@ def is_any(builder: GraphBuilder, flags: str) -> str:
 
 def _past_name(name: str) -> str:
     return name.replace("present.", "past_key_values.", 1)
-
-
-def _present_to_past(outputs: Names) -> dict[str, str]:
-    return {_past_name(name): value for name, value in outputs.items()}

@@ -69,8 +69,6 @@ class TaskTemplate:
     """Names of an input and of an output by which an ONNX graph shows the task."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """Other arguments of the task that a suite has to write."""
-    onnx_exporter: str = "torch"
-    """Module that must be importable for variants of ONNX Runtime to be built."""
 
     @property
     def available(self) -> list[str]:
@@ -78,8 +76,7 @@ class TaskTemplate:
         return [
             name
             for name in self.variants
-            if VARIANTS[name].is_available
-            and (not name.startswith("onnx") or find_spec(self.onnx_exporter))
+            if VARIANTS[name].is_available and (not name.startswith("onnx") or find_spec("torch"))
         ]
 
 
@@ -92,7 +89,6 @@ TASKS: Mapping[str, TaskTemplate] = {
         },
         ("torch", "torch-int8", "onnx-fused-int8", "ctranslate2-int8"),
         architectures="MTModel",
-        onnx_exporter="optimum",
     ),
     "classification": TaskTemplate(
         "TextClassification",

@@ -59,7 +59,6 @@ def read(data: Data, folder: Path, columns: Collection[str]) -> Table:
     return _from_values(data, "in the suite", folder)
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReadsData:
     """The part that tasks share whose test data may be named by functions.
 
@@ -69,11 +68,29 @@ class ReadsData:
     sources: ClassVar[Sequence[str]] = ("data",)
     """The fields with test data."""
 
-    calibration: Data | None = None
-
     @property
     def extras(self) -> tuple[str, ...]:
         return ("data",) if any(map(_needs_extra, self._data().values())) else ()
+
+    def beside(self, folder: Path, package: str) -> Self:
+        task: Any = self  # a dataclass
+        named = {
+            source: functions.beside(data, folder, package)
+            for source, data in self._data().items()
+            if isinstance(data, str) and functions.is_name(data)
+        }
+        beside: Self = replace(task, **named)
+        return beside
+
+    def _data(self) -> dict[str, Any]:
+        return {source: getattr(self, source) for source in self.sources}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadsCalibration(ReadsData):
+    """The part that tasks share whose models answer in one pass, so that int8 is calibrated."""
+
+    calibration: Data | None = None
 
     def calibration_inputs(self, folder: Path) -> Sequence[Any] | None:
         if self.calibration is None:
@@ -82,16 +99,8 @@ class ReadsData:
         inputs: Sequence[Any] = calibrating.samples(folder).inputs
         return inputs
 
-    def beside(self, folder: Path, package: str) -> Self:
-        named: dict[str, Any] = {
-            source: functions.beside(data, folder, package)
-            for source, data in self._data().items()
-            if isinstance(data, str) and functions.is_name(data)
-        }
-        return replace(self, **named)
-
     def _data(self) -> dict[str, Any]:
-        return {source: getattr(self, source) for source in (*self.sources, "calibration")}
+        return {**super()._data(), "calibration": self.calibration}
 
 
 def _needs_extra(data: Any) -> bool:

@@ -25,7 +25,7 @@ def planned() -> Planned:
         name="translation-fast",
         suite="translation",
         variant="fast",
-        extras=("optimum", "serve"),
+        extras=("onnx", "serve"),
         source=Source("https://example.org/acme/models.git", "main", "suites/translation"),
         instance_type="c7i.large",
         region=REGION,

@@ -76,7 +76,7 @@ def test_the_extras_are_the_packages() -> None:
     build, _ = stages()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (extras,) = re.findall(r"'\.\[(.*)\]'", " ".join(all_of(build, "RUN")))
-    assert set(extras.split(",")) == {"torch", "optimum", "ctranslate2", "serve"}
+    assert set(extras.split(",")) == {"torch", "onnx", "ctranslate2", "serve"}
     assert set(extras.split(",")) <= project["optional-dependencies"].keys()
 
 

@@ -113,7 +113,7 @@ def test_a_project_gets_the_package_of_this_version(tmp_path: Path, run: Run) ->
     assert called[-4:] == [
         "pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu torch",
         "pip install --no-cache-dir --constraint /dev/null "
-        f"pytest-infperf[optimum,serve]=={version('pytest-infperf')}",
+        f"pytest-infperf[onnx,serve]=={version('pytest-infperf')}",
         "systemctl daemon-reload",
         "systemctl enable --now infperf.service",
     ]
@@ -127,7 +127,7 @@ def test_this_project_gets_itself_and_the_versions_it_names(tmp_path: Path, run:
     committed(tmp_path / "origin", files)
     assert run("main")[-4:-2] == [
         "pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu torch==2.13.0",
-        "pip install --no-cache-dir --constraint constraints.txt .[optimum,serve]",
+        "pip install --no-cache-dir --constraint constraints.txt .[onnx,serve]",
     ]
 
 
