@@ -6,13 +6,7 @@ from pytest_infperf import Embedding, Onnx, Suite, Torch
 
 suite = Suite(
     "sentences",
-    task=Embedding(
-        data="pairs.csv",
-        text="a",
-        pair="b",
-        score="similarity",
-        metrics=("sts_spearman", "cosine", "cosine_min"),
-    ),
+    task=Embedding(data="pairs.csv", pair="pair", score="mark", metrics=["sts_spearman", "cosine"]),
     model=str(get_model_path()),
     baseline="torch",
     threads=1,

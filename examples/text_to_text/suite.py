@@ -2,14 +2,11 @@
 
 from pytest_infperf import CTranslate2, Suite, TextToText, Torch
 
+FORMS = ("extended", "basic")
+
 suite = Suite(
     "dates",
-    task=TextToText(
-        data="dates.csv",
-        reference=("extended", "basic"),
-        max_new_tokens=16,
-        metrics=("exact_match", "chrf"),
-    ),
+    task=TextToText(data="dates.csv", reference=FORMS, metrics=("exact_match", "chrf")),
     model="t5",
     baseline="torch",
     threads=1,

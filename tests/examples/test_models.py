@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.running import run_example
+from tests.examples.running import ROOT, run_example
 from tests.plugin.small_project import Outcome
 
+EXAMPLES = ("csv_classifier", "embeddings", "photos", "text_to_text")
+SHORT = ("suite.py", "thresholds.toml")
 TESTS = ("quality", "footprint", "latency")
 
 
@@ -26,6 +28,15 @@ def measured(name: str, tmp_path: Path, variants: tuple[str, ...]) -> Outcome:
     for record in outcome.document["records"]:
         assert record["measures"]["latency_p50"]["value"] > 0
     return outcome
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_short(name: str) -> None:
+    files = [path for path in (ROOT / "examples" / name).iterdir() if path.name in SHORT]
+    files += (ROOT / "examples" / name).glob("test_*.py")
+    lines = [line for path in files for line in path.read_text("utf-8").splitlines()]
+    assert len(files) == 3
+    assert len([line for line in lines if line and not line.startswith(('"', "#"))]) <= 25
 
 
 def quality(outcome: Outcome, suite: str, variant: str, metric: str) -> float:
