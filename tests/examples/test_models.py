@@ -13,7 +13,7 @@ import pytest
 from tests.examples.running import ROOT, run_example
 from tests.plugin.small_project import Outcome
 
-EXAMPLES = ("csv_classifier", "embeddings", "photos", "text_to_text")
+EXAMPLES = ("csv_classifier", "embeddings", "photos", "speech", "text_to_text")
 SHORT = ("suite.py", "thresholds.toml")
 TESTS = ("quality", "footprint", "latency")
 
@@ -71,3 +71,10 @@ def test_text_to_text(tmp_path: Path) -> None:
     outcome = measured("text_to_text", tmp_path, ("torch", "torch-int8", "ctranslate2"))
     assert 98 <= quality(outcome, "dates", "ctranslate2", "exact_match") <= 100
     assert 98 <= quality(outcome, "dates", "torch", "chrf") <= 100
+
+
+def test_speech(tmp_path: Path) -> None:
+    variants = ("torch", "torch-int8", "onnx")
+    outcome = measured("speech", tmp_path, variants)
+    for variant in variants:
+        assert 0 < quality(outcome, "digits", variant, "wer") < 20
