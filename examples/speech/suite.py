@@ -8,5 +8,5 @@ suite = Suite(
     model="wav2vec2",
     baseline="torch",
     threads=1,
-    variants=[Torch(), Torch(int8="dynamic"), Onnx()],
+    variants=[Torch(), Onnx()],
 )

@@ -74,7 +74,7 @@ def test_text_to_text(tmp_path: Path) -> None:
 
 
 def test_speech(tmp_path: Path) -> None:
-    variants = ("torch", "torch-int8", "onnx")
+    variants = ("torch", "onnx")
     outcome = measured("speech", tmp_path, variants)
     for variant in variants:
         assert 0 < quality(outcome, "digits", variant, "wer") < 20
