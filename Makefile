@@ -6,7 +6,7 @@ TRANSFORMERS5_VENV ?= $(VENV)-transformers5
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: infperf test test-plugins test-transformers5 test-faults lint bench clean
+.PHONY: infperf test test-plugins test-transformers5 test-faults lint reference bench clean
 
 infperf: $(VENV)/suites.installed  ## measure and gate the reference suites
 	$(RUN) pytest --infperf suites $(ARGS)
@@ -37,6 +37,9 @@ lint: $(VENV)/dev.installed  ## check style and types
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+
+reference: $(VENV)/suites.installed  ## write docs/reference.md from the docstrings
+	$(RUN) docs.reference
 
 bench: $(VENV)/suites.installed  ## measure the plugin itself: overhead, false verdicts, power
 	$(RUN) bench $(ARGS)

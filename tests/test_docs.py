@@ -133,6 +133,22 @@ def test_the_function_of_the_docs_runs(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess(*LEFT_OUT, "--infperf").assert_outcomes(passed=1)
 
 
+OWN_TASKS = (ROOT / "docs" / "own_task.md").read_text("utf-8").split("\n## ")[1:]
+
+
+@pytest.mark.parametrize(("section", "tests"), [*zip(OWN_TASKS, (4, 4, 2), strict=True)])
+def test_the_tasks_of_the_docs_run(section: str, tests: int, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]")
+    for block in BLOCK.finditer(section):
+        path = pytester.path / block["text"].partition("\n")[0].removeprefix("# ")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block["text"], "utf-8")
+    for script in pytester.path.glob("*.py"):
+        assert pytester.runpython(script).ret == 0
+    outcome = pytester.runpytest_subprocess(*LEFT_OUT, "--infperf", "--infperf-budget=0.5")
+    outcome.assert_outcomes(passed=tests)
+
+
 @pytest.mark.parametrize("text", [text for page, text in blocks("python") if page == "tasks.md"])
 def test_the_suites_of_the_docs_load(text: str) -> None:
     names: dict[str, Any] = {}

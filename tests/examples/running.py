@@ -21,12 +21,14 @@ def run_example(name: str, tmp_path: Path, *options: str) -> Outcome:
     """Copy examples/`name` and measure it with pytest in a process of its own.
 
     `suites/` of the repository stands beside the copy, where examples find models and data of it.
+    Artifacts are kept in the repository's cache, as building takes half of the time.
     """
     folder = tmp_path / "examples" / name
     written = shutil.ignore_patterns(".*_cache", ".benchmarks", "__pycache__")
     shutil.copytree(ROOT / "examples" / name, folder, ignore=written)
     (tmp_path / "suites").symlink_to(ROOT / "suites")
-    measuring = ["--infperf", "--infperf-budget=0.5", "--infperf-json=infperf.json"]
+    cache = f"--infperf-cache={ROOT / '.infperf_cache'}"
+    measuring = ["--infperf", "--infperf-budget=0.5", "--infperf-json=infperf.json", cache]
     command = [sys.executable, "-m", "pytest", *LEFT_OUT, "--junitxml=junit.xml", *measuring]
     environment = {
         variable: value
