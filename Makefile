@@ -6,14 +6,22 @@ TRANSFORMERS5_VENV ?= $(VENV)-transformers5
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: infperf test test-plugins test-transformers5 test-faults lint reference bench clean
+.PHONY: infperf test test-models test-plugins test-transformers5 test-faults lint reference bench clean
 
 infperf: $(VENV)/suites.installed  ## measure and gate the reference suites
 	$(RUN) pytest --infperf suites $(ARGS)
 
 # The longest files run first, so that neither of the two workers waits at the end.
+# `make test-models` runs what is left out here.
 test: $(VENV)/dev.installed  ## run the tests of the plugin, two files at a time
-	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder tests/suites tests/backends tests $(ARGS)
+	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		$(addprefix --ignore=,$(MODELS_OF_USERS)) tests/suites tests/backends tests $(ARGS)
+
+# Whole projects with models and data of their own, each variant in a worker: 6 minutes of CPU.
+MODELS_OF_USERS := tests/examples tests/plugin/test_own_models.py
+
+test-models: $(VENV)/dev.installed  ## run examples/ and other projects with models of their own
+	$(RUN) pytest -n 2 $(MODELS_OF_USERS) $(ARGS)
 
 # The tests that show whether plugins of pytest disturb each other; they need no runtime.
 BESIDE_PLUGINS := $(addprefix tests/plugin/test_,other_plugins.py benchmark_plugin.py choosing.py \

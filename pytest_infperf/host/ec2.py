@@ -91,10 +91,13 @@ def _request_within(limit_s: float, endpoint: str) -> Instance:
 def _request(endpoint: str, limit_s: float) -> Instance:
     opener = build_opener(ProxyHandler({}))
 
+    # Later than `_request_within` gives up, which knows what no answer means.
+    timeout_s = 2 * limit_s
+
     def text_of(path: str, method: str = "GET", **headers: str) -> str:
         prefixed = {f"X-aws-ec2-metadata-token{k}": v for k, v in headers.items()}
         request = Request(f"{endpoint.rstrip('/')}/latest/{path}", headers=prefixed, method=method)
-        with opener.open(request, timeout=limit_s) as response:
+        with opener.open(request, timeout=timeout_s) as response:
             return str(response.read(4096).decode("ascii", "replace")).strip()
 
     try:

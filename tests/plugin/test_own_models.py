@@ -13,6 +13,7 @@ import soundfile
 from tests.plugin.small_project import Outcome, Project
 from tests.tasks.test_embedding import BERT, encoder
 from tests.tasks.test_speech import wav2vec2
+from tests.tasks.test_text_to_text import m2m100
 from tests.tasks.test_tokens import LABELS, tagger
 from tests.tasks.tiny_whisper import tiny_whisper
 
@@ -74,6 +75,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     classifier(folder / "bert")
     encoder(folder / "encoder", "mean_tokens", normalizes=True)
     tagger(folder / "tagger")
+    m2m100(folder / "m2m100")
     wav2vec2(folder / "wav2vec2")
     wav2vec2(folder / "hubert", "Hubert")
     tiny_whisper(folder / "whisper", seconds=2)
@@ -291,3 +293,32 @@ def test_the_real_time_factor_of_whisper(models: Path, project: Project) -> None
     factor = outcome.measure("torch", "real_time_factor")
     assert factor["unit"] == "ratio"
     assert factor["value"] > 0
+
+
+def test_m2m100_with_two_references_in_chinese(models: Path, project: Project) -> None:
+    shutil.copytree(models / "m2m100", project.folder / "m2m100")
+    rows = [f"I want {i} cups of tea,我要{i}杯茶,请给我{i}杯茶" for i in range(8)]
+    project.write("en-zh.csv", "\n".join(["en,first,second", *rows]) + "\n")
+    outcome = measured(
+        project,
+        """
+        from pytest_infperf import CTranslate2, Onnx, Suite, TextToText, Torch
+
+        suite = Suite(
+            "echo",
+            task=TextToText(
+                data="../../en-zh.csv", text="en", reference=("first", "second"),
+                source_language="en", target_language="zh", max_new_tokens=8, metrics=("bleu",),
+            ),
+            model="../../m2m100",
+            baseline="torch",
+            variants=[Torch(), Torch(int8="dynamic"), CTranslate2(), Onnx()],
+        )
+        """,
+        '[echo]\nbaseline = "torch"\n[echo.gates]\nagreement = { min = 0.99 }\n'
+        "[echo.variants.torch-int8]\nagreement = { min = 0 }\n",
+    )
+    outcome.assert_outcomes(passed=4)
+    signature = outcome.record("onnx")["evidence"]["signatures"]["bleu"]
+    assert "nrefs:2" in signature
+    assert "tok:zh" in signature

@@ -11,7 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_infperf.backends.quantization import needs_reduced_range, without_preprocessing_advice
-from pytest_infperf.backends.seq2seq.export import ENCODER, STEP
 from pytest_infperf.backends.seq2seq.weights import POSITIONS
 
 
@@ -21,7 +20,7 @@ def quantize(folder: Path) -> dict[str, object]:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     reduce_range = needs_reduced_range()
-    for path in (folder / ENCODER, folder / STEP):
+    for path in sorted(folder.glob("*.onnx")):
         with without_preprocessing_advice():
             quantize_dynamic(
                 path,
