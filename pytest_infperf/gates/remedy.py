@@ -12,7 +12,7 @@ from pytest_infperf.records.catalogue import MeasureSpec
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.thresholds.gate import Gate
+from pytest_infperf.thresholds.gate import A_DEFAULT, Gate
 
 _RESERVE = 1.1
 """Factor on the estimated time to decide, because the estimate is rough."""
@@ -45,7 +45,9 @@ def another_generator() -> str:
 
 def after_fail(gate: Gate) -> str:
     """Return the remedy for a broken limit."""
-    return f"{_improvement(gate)}; if this is intended, move the limit at {gate.source}"
+    written = gate.source.removesuffix(A_DEFAULT)
+    way = "move the limit at" if written == gate.source else "write another limit in"
+    return f"{_improvement(gate)}; if this is intended, {way} {written}"
 
 
 def _improvement(gate: Gate) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.errors import UserError, brief
 from pytest_infperf.tasks.best_path import best_paths
+from pytest_infperf.tasks.speech_processor import open_processor
 
 
 class CtcCodec:
@@ -34,24 +34,9 @@ class CtcCodec:
     """
 
     def __init__(self, model: Path, rate: int, normalized: Callable[[str], str] = str) -> None:
-        from transformers import AutoConfig, AutoFeatureExtractor, Wav2Vec2CTCTokenizer
+        from transformers import Wav2Vec2CTCTokenizer
 
-        tokenizer_class: Any = Wav2Vec2CTCTokenizer
-        extractor_class: Any = AutoFeatureExtractor
-        try:
-            self._extractor = extractor_class.from_pretrained(str(model))
-            tokenizer = tokenizer_class.from_pretrained(str(model))
-            config = AutoConfig.from_pretrained(str(model))
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(
-                f"{model} has no processor that transformers can read: save the feature extractor "
-                f"and the tokenizer with processor.save_pretrained ({brief(error)})"
-            ) from error
-        if self._extractor.sampling_rate != rate:
-            raise UserError(
-                f"the model takes {self._extractor.sampling_rate} Hz, and the task has {rate} Hz: "
-                f"set rate={self._extractor.sampling_rate}"
-            )
+        self._extractor, tokenizer, config = open_processor(model, rate, Wav2Vec2CTCTokenizer)
         names = ["input_values"]
         if self._extractor.return_attention_mask:
             names.append("attention_mask")

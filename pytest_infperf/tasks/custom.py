@@ -146,7 +146,7 @@ class Custom(ReadsCalibration, Task):
         return ArraysCodec(self.labels)
 
     def check(self, samples: Samples, codec: Any) -> None:
-        """Check that every input is an array, or a dict of arrays with the names of the first."""
+        """Check that inputs are arrays, or dicts of arrays with the same names, and the labels."""
         names: set[str] = set()
         for number, sample in enumerate(samples.inputs):
             try:
@@ -163,6 +163,12 @@ class Custom(ReadsCalibration, Task):
                 raise UserError(
                     f"{self._name}: input {number} has the arrays {sorted(arrays)}, and the first "
                     f"has {sorted(names)}: give all of them the same"
+                )
+        for number, reference in enumerate(samples.references):
+            if self.labels is not None and reference not in self.labels:
+                raise UserError(
+                    f"{self._name}: reference {number}, {reference!r}, is none of labels="
+                    f"{[*self.labels]!r}: correct one of them"
                 )
         codec.encode(samples.inputs[-1:])
 

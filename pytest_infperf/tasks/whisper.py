@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.errors import UserError, brief
+from pytest_infperf.errors import UserError
+from pytest_infperf.tasks.speech_processor import open_processor
 
 _MULTILINGUAL, _NO_TIMESTAMPS = "lang_to_id", "no_timestamps_token_id"
 
@@ -54,29 +55,15 @@ class WhisperCodec:
         max_new_tokens: int,
         normalized: Callable[[str], str] = str,
     ) -> None:
-        from transformers import AutoFeatureExtractor, AutoTokenizer
+        from transformers import AutoTokenizer
 
-        extractor_class: Any = AutoFeatureExtractor
-        tokenizer_class: Any = AutoTokenizer
-        try:
-            self._extractor = extractor_class.from_pretrained(str(model))
-            self._tokenizer = tokenizer_class.from_pretrained(str(model))
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(
-                f"{model} has no processor that transformers can read: save the feature extractor "
-                f"and the tokenizer with processor.save_pretrained ({brief(error)})"
-            ) from error
-        if self._extractor.sampling_rate != rate:
-            raise UserError(
-                f"the model takes {self._extractor.sampling_rate} Hz, and the task has {rate} Hz: "
-                f"set rate={self._extractor.sampling_rate}"
-            )
+        self._extractor, self._tokenizer, config = open_processor(model, rate, AutoTokenizer)
         self._rate = rate
         self._normalized = normalized
         self._prompt = _prompt(model / "generation_config.json", language, task)
         self.longest_s: float = self._extractor.n_samples / rate
         """Longest recording, in seconds."""
-        longest = json.loads((model / "config.json").read_text("utf-8"))["max_target_positions"]
+        longest = config.max_target_positions
         if max_new_tokens > longest - len(self._prompt):
             raise UserError(
                 f"max_new_tokens={max_new_tokens}: {model.name} writes "

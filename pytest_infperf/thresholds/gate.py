@@ -7,6 +7,9 @@ from typing import Literal
 
 from pytest_infperf.records.catalogue import LimitRule, MeasureSpec
 
+A_DEFAULT = ", a default"
+"""End of the source of a limit that is not written in thresholds.toml."""
+
 
 @dataclass(frozen=True)
 class Limit:

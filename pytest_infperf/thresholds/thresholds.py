@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from pytest_infperf.records.catalogue import Catalogue, Need
 from pytest_infperf.thresholds.checking import SuiteFacts, check_suite
-from pytest_infperf.thresholds.gate import Gate
+from pytest_infperf.thresholds.gate import A_DEFAULT, Gate
 from pytest_infperf.thresholds.location import Location
 from pytest_infperf.thresholds.problems import ProblemCollector
 from pytest_infperf.thresholds.resolving import resolve
@@ -102,7 +102,7 @@ class Thresholds:
             spec, resolved_limits = resolved
             source = f"{self.source}:{location.line(self.lines)}"
             if limits is usual.get(measure):
-                source = f"{self.source} {location}, a default"
+                source = f"{self.source} {location}{A_DEFAULT}"
             gates += [
                 Gate(spec, limit, source, policy.confidence, policy.inconclusive)
                 for limit in resolved_limits

@@ -155,3 +155,9 @@ def test_outputs_are_lists_numbers_or_labels() -> None:
     assert coded().decode([{0: 0.25, 1: 0.75}], {}) == [{"0": 0.25, "1": 0.75}]
     with pytest.raises(UserError, match="gives 2 values for each sample, and labels has 3 names"):
         coded(["a", "b", "c"]).decode(scores, {})
+
+
+def test_a_reference_that_is_none_of_the_labels_is_named() -> None:
+    task = Custom(data=[([0.5], "idle"), ([0.7], "sprint")], metrics=["accuracy"], labels=["idle"])
+    with pytest.raises(UserError, match=r"reference 1, 'sprint', is none of labels=\['idle'\]"):
+        task.check(task.samples(Path()), task.codec(Path()))

@@ -140,18 +140,14 @@ def _read_file(path: Path, columns: Collection[str]) -> Table:
 
 
 def _delimiter(text: str, columns: Collection[str]) -> str:
-    """Return the delimiter with which the first line has all columns; a comma if none has.
-
-    Without columns it is the one that gives the most.
-    """
+    """Return the delimiter with which the first line has most of the columns, and most in all."""
     first_line = text.lstrip("\r\n").splitlines()[0]
-    if not columns:
-        return max(_DELIMITERS, key=first_line.count)
-    for delimiter in _DELIMITERS:
-        header = next(csv.reader([first_line], delimiter=delimiter), [])
-        if {*columns} <= {name.strip() for name in header}:
-            return delimiter
-    return ","
+
+    def found(delimiter: str) -> tuple[int, int]:
+        header = [name.strip() for name in next(csv.reader([first_line], delimiter=delimiter), [])]
+        return len({*columns} & {*header}), len(header)
+
+    return max(_DELIMITERS, key=found)
 
 
 def _csv_rows(path: Path, text: str, delimiter: str) -> tuple[list[dict[str, str]], list[int]]:

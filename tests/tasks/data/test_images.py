@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import warnings
@@ -178,6 +179,7 @@ def test_images_of_a_dataset_are_read(tmp_path: Path, as_path: bool) -> None:
     samples = read(HubDataset("shop"), tmp_path)
     assert samples.references == ["cat"]
     assert np.array_equal(samples.inputs[0], PIXELS)
+    gc.collect()  # datasets leaves files open, which no other test shall be told of
 
 
 @pytest.mark.parametrize(

@@ -262,3 +262,11 @@ def complaint_about(folder: Path, name: str) -> str:
     except UserError as error:
         return str(error)
     return ""
+
+
+def test_a_misspelt_column_of_a_semicolon_table_is_the_one_that_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('a;b;y\n"x; y";w1, so;neutral\n')
+    table = read("a.csv", tmp_path, ["a", "b", "label"])
+    assert table.texts("a") == ["x; y"]
+    with pytest.raises(UserError, match=r"has no column 'label'; there are 'a', 'b', 'y'"):
+        table.labels("label")
