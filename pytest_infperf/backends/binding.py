@@ -88,14 +88,19 @@ class Binding:
         """What a record has to say about how the graph is run."""
         return {} if self.batch is None else {"batch_of_graph": self.batch}
 
+    def feed(self, features: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs of a graph for the features of a query."""
+        arrays = {name: features[feature] for name, feature in self.inputs.items()}
+        for name, dtype in self.casts.items():
+            arrays[name] = arrays[name].astype(dtype)
+        return arrays
+
     def feeds(self, features: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the inputs of each run of the graph for the features of a query.
 
         Rows that are missing in the last run repeat the last row.
         """
-        arrays = {name: features[feature] for name, feature in self.inputs.items()}
-        for name, dtype in self.casts.items():
-            arrays[name] = arrays[name].astype(dtype)
+        arrays = self.feed(features)
         if self.batch is None:
             yield arrays
             return
@@ -115,7 +120,7 @@ class Binding:
             Returns the output of the graph for its inputs, which is valid until the next call.
         """
         if self.batch is None:
-            return run(next(self.feeds(features)))
+            return run(self.feed(features))
         import numpy as np
 
         count = len(features[next(iter(self.inputs.values()))])
