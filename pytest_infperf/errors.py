@@ -35,9 +35,14 @@ class AdvisoryGate(UserWarning):
 _BRIEF = 200
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of an error of a library, whose others are often its stack."""
+    return str(error).strip().partition("\n")[0]
+
+
 def brief(error: Exception) -> str:
     """Return the first line of an error of a library, cut to 200 characters."""
-    line = str(error).strip().partition("\n")[0]
+    line = first_line(error)
     return line if len(line) <= _BRIEF else f"{line[:_BRIEF]}..."
 
 

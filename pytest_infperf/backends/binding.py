@@ -11,7 +11,7 @@ from itertools import chain, islice, permutations
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.errors import BuildError
+from pytest_infperf.errors import BuildError, first_line
 from pytest_infperf.suite.backend import Material
 
 _FILE = "binding.json"
@@ -186,11 +186,6 @@ def batch_of(graph: Path, inputs: Sequence[Tensor]) -> int | None:
             f"batch: {_listed(inputs)}. Export it with a dynamic batch axis"
         )
     return next(iter(fixed), None)
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error of a runtime, whose others are its stack."""
-    return str(error).strip().partition("\n")[0]
 
 
 def match_inputs(

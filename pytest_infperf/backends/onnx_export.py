@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.backends.binding import first_line
-from pytest_infperf.errors import BuildError, UserError
+from pytest_infperf.errors import BuildError, UserError, first_line
 
 Axes = Mapping[str, Mapping[int, str]]
 """Names of the axes whose size varies between queries, by input or output and by axis number."""

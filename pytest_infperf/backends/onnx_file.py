@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_infperf.backends.binding import Binding, Tensor, bind_opened, first_line
-from pytest_infperf.errors import BuildError, UserError
+from pytest_infperf.backends.binding import Binding, Tensor, bind_opened
+from pytest_infperf.errors import BuildError, UserError, first_line
 from pytest_infperf.repository import lfs
 from pytest_infperf.suite.backend import Material
 

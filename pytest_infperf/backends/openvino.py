@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 from pytest_infperf.artifacts.models import find_file
 from pytest_infperf.backends import int8, onepass, onnx_file
-from pytest_infperf.backends.binding import Binding, Tensor, bind_opened, first_line
+from pytest_infperf.backends.binding import Binding, Tensor, bind_opened
 from pytest_infperf.backends.onnx import OnnxExport
-from pytest_infperf.errors import BuildError, UserError
+from pytest_infperf.errors import BuildError, UserError, first_line
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
 

@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.backends.binding import first_line
-from pytest_infperf.errors import BuildError, UserError
+from pytest_infperf.errors import BuildError, UserError, first_line
 from pytest_infperf.suite.backend import Material
 
 _EXAMPLES = ("one.npz", "two.npz")

@@ -18,7 +18,8 @@ from pytest_infperf.tasks.data.table import Table
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
 
-_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.tsv", "metadata.parquet")
+MANIFESTS = ("metadata.csv", "metadata.jsonl", "metadata.tsv", "metadata.parquet")
+"""Files that list the recordings of a folder, as `datasets` reads them."""
 _FILE_NAME = "file_name"
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 """Files of processors, the latter since version 5 of transformers."""
@@ -153,11 +154,11 @@ class SpeechRecognition(ReadsCalibration, Task):
     def _table(self, folder: Path) -> Table:
         data = self.data
         if isinstance(data, str) and (clips := folder / data).is_dir():
-            found = [name for name in _METADATA if (clips / name).is_file()]
+            found = [name for name in MANIFESTS if (clips / name).is_file()]
             if len(found) != 1:
                 raise UserError(
                     f"{clips} has {' and '.join(found) or 'no manifest'}: it needs one of "
-                    f"{', '.join(_METADATA)}, or name the file in data="
+                    f"{', '.join(MANIFESTS)}, or name the file in data="
                 )
             data = f"{data}/{found[0]}"
         return read(data, folder, [self.text])

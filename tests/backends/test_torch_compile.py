@@ -28,7 +28,7 @@ TASK = Classified(types=True)
 
 @pytest.fixture(autouse=True)
 def compiler() -> Iterator[None]:
-    """Let each test compile anew, because what torch has compiled is of the whole process."""
+    """Let each test compile by itself: what torch has compiled is shared by the whole process."""
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

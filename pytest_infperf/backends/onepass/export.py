@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.backends import onnx_export
-from pytest_infperf.backends.binding import first_line
 from pytest_infperf.backends.torch_module import (
     CLASSIFIER,
     import_modeling,
@@ -19,7 +18,7 @@ from pytest_infperf.backends.torch_module import (
     input_names,
     load_torch_module,
 )
-from pytest_infperf.errors import BuildError
+from pytest_infperf.errors import BuildError, first_line
 from pytest_infperf.suite.backend import Material
 
 MODEL = "model.onnx"

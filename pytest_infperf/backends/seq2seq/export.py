@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.backends import onnx_export
-from pytest_infperf.backends.binding import first_line
 from pytest_infperf.backends.torch_module import import_modeling, load_torch_module
-from pytest_infperf.errors import BuildError
+from pytest_infperf.errors import BuildError, first_line
 
 ENCODER = "encoder.onnx"
 STEP = "step.onnx"

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.tasks.data import read
+from pytest_infperf.tasks.speech import MANIFESTS
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -30,7 +31,6 @@ _SUFFIXES: Mapping[str, Collection[str]] = {
     "image": (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
 }
 """Suffixes of the files in a column, by the task's keyword."""
-_MANIFESTS = ("metadata.csv", "metadata.jsonl", "metadata.tsv", "metadata.parquet")
 _MOST_CLASSES = 50
 
 
@@ -38,7 +38,7 @@ def table_in(data: str, root: Path) -> str | None:
     """Return the path of the table: the data itself, or the manifest in a folder, if there is."""
     if not (root / data).is_dir():
         return data
-    found = [f"{data}/{name}" for name in _MANIFESTS if (root / data / name).is_file()]
+    found = [f"{data}/{name}" for name in MANIFESTS if (root / data / name).is_file()]
     return found[0] if len(found) == 1 else None
 
 
