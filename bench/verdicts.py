@@ -43,32 +43,38 @@ SIMULATED_RUNS = 200
 class Recorded:
     """The pairs of an earlier run, replayed as if they were measured now."""
 
-    source: list[float]
-    """Logarithms of the ratios of the earlier run's pairs."""
+    source: Sequence[Sequence[float]]
+    """Log ratios of the earlier run's pairs, by pair of processes."""
     pair_s: float
-    """Measuring time of a pair, in seconds."""
-    log_ratios: list[float] = field(default_factory=list)
+    """Measuring time of a pair, in seconds, with its share of starting processes."""
+    start_s: float = 0.0
+    by_process: list[list[float]] = field(default_factory=lambda: [[]])
     seconds: float = 0.0
 
     def measure(self) -> None:
-        self.log_ratios.append(self.source[len(self.log_ratios) % len(self.source)])
+        process = len(self.by_process) - 1
+        if len(self.by_process[-1]) == len(self.source[process % len(self.source)]):
+            self.by_process.append([])
+            process += 1
+        pairs = self.source[process % len(self.source)]
+        self.by_process[-1].append(pairs[len(self.by_process[-1])])
         self.seconds += self.pair_s
 
-    def renew(self, left_s: float) -> None:
-        """Do nothing: `pair_s` includes the time of new processes."""
+    def renew(self) -> None:
+        """Do nothing: processes change where they did in the earlier run."""
 
 
 @dataclass(frozen=True)
 class RealRun:
-    log_ratios: Sequence[float]
+    by_process: Sequence[Sequence[float]]
     seconds: float
     estimate: float
     """Speed-up of the second worker."""
 
     def replay(self, start: int = 0) -> Recorded:
-        """Return the run's pairs in their order, from the pair `start` round to the one before."""
-        rotated = [*self.log_ratios[start:], *self.log_ratios[:start]]
-        return Recorded(rotated, self.seconds / len(self.log_ratios))
+        """Return the run's pairs, from those of the process `start` round to the one before."""
+        rotated = [*self.by_process[start:], *self.by_process[:start]]
+        return Recorded(rotated, self.seconds / sum(map(len, rotated)))
 
 
 def findings() -> Iterator[Finding]:
@@ -115,7 +121,10 @@ def _real_runs(slowdown: float) -> list[RealRun]:
         BUDGET_S,
         REAL_RUNS,
     )
-    return [RealRun(run.log_ratios, run.seconds, 1 / (1 + run.offset)) for run in runs]
+    return [
+        RealRun([*filter(None, run.by_process)], run.measured.seconds, 1 / (1 + run.offset))
+        for run in runs
+    ]
 
 
 def _verdicts(runs: list[RealRun]) -> Iterator[tuple[str, list[tuple[Verdict, float]]]]:
@@ -125,7 +134,7 @@ def _verdicts(runs: list[RealRun]) -> Iterator[tuple[str, list[tuple[Verdict, fl
     simulated = []
     for i in range(SIMULATED_RUNS):
         run = runs[i % len(runs)]
-        simulated.append(_verdict(run.replay(rng.randrange(len(run.log_ratios)))))
+        simulated.append(_verdict(run.replay(rng.randrange(len(run.by_process)))))
     yield f"{SIMULATED_RUNS} simulated runs", simulated
 
 

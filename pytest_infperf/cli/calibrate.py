@@ -69,8 +69,7 @@ def run(arguments: Namespace) -> int:
     variant = choose_variant(configured.suite, arguments.variant, configured.baseline_id)
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(
-        f"{name}[{variant}] against itself: {arguments.runs} runs of {policy.budget_s:g} s, "
-        "each with new processes",
+        f"{name}[{variant}] against itself: {arguments.runs} runs of {policy.budget_s:g} s",
         soft_wrap=True,
     )
     settings = Settings(root, cache=root / arguments.cache)
@@ -91,20 +90,19 @@ def describe(floor: NoiseFloor) -> str:
 
     return (
         f"noise floor: ±{percent(floor.half_width)} at {100 * floor.confidence:.4g} % confidence, "
-        f"from {floor.pairs} pairs in {floor.budget_s:g} s; a speed-up closer to its limit than "
-        "this is inconclusive\n"
-        f"between processes: {percent(floor.between_runs)} standard deviation, which no budget "
-        "reduces\n"
+        f"from {floor.pairs} pairs of {floor.processes} processes in {floor.budget_s:g} s; a "
+        "speed-up closer to its limit than this is inconclusive\n"
+        f"between processes: {percent(floor.between_processes)} standard deviation\n"
         "smallest slowdown that is found almost always: "
         f"{percent(floor.smallest_slowdown)}"
     )
 
 
 def describe_tight(limit: TightLimit) -> str:
-    text = f"{limit.source}: {limit.text} for {limit.variant}"
-    if limit.needed_s is None:
-        return f"{text} is tighter than the difference between processes: no budget decides it"
-    return f"{text} is tighter than the noise floor: it needs budget_s = {limit.needed_s:.0f}"
+    return (
+        f"{limit.source}: {limit.text} for {limit.variant} is tighter than the noise floor: it "
+        f"needs budget_s = {limit.needed_s:.0f}"
+    )
 
 
 def _policy(policy: Policy, arguments: Namespace) -> Policy:

@@ -1,9 +1,9 @@
 """Paired ratios: blocks of two workers on the same inputs, in random order.
 
-For pair i, d_i is the logarithm of the variant's time over the time of the other worker. The
-estimate is Hodges and Lehmann's, and its interval inverts Wilcoxon's signed-rank test (see
-`stats.ratio`). Against the baseline the speed-up is exp(-d); against the same variant at another
-revision the regression is exp(d) - 1.
+For pair i, d_i is the logarithm of the variant's time over the time of the other worker. Both
+processes are renewed while measuring, and the interval of the centre of d holds the variation
+between pairs and between processes (see `stats.processes`). Against the baseline the speed-up is
+exp(-d); against the same variant at another revision the regression is exp(d) - 1.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import ceil, exp, expm1, isfinite, log
+from math import ceil, exp, expm1, log
 from time import perf_counter
 from typing import Protocol
 
@@ -19,14 +19,22 @@ from pytest_infperf import errors
 from pytest_infperf.measure.blocks import LEAST_BLOCK_NS, SecondChances
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.stats import ratio, sequential
+from pytest_infperf.stats import sequential
+from pytest_infperf.stats.processes import CAUTIOUS, Centre, Prior, centre
 from pytest_infperf.worker.messages import BlockDone
 from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
-FIRST_LOOK = 12
+_FIRST_LOOK = 12
 """Number of pairs before the gates are evaluated for the first time."""
+_LEAST_PAIRS = _FIRST_LOOK // 2
+"""Minimum number of pairs of a pair of processes. They run on the same cores; a change of cores
+slows the next block of a small model."""
+_FIRST_PROCESSES = 3
+"""Number of pairs of processes before the second look, if starting them is cheap."""
+_CHEAP_START = 1 / 3
+"""Maximum time of starting these processes, as a fraction of the budget."""
 _LEAST_INPUTS = 3
 """Minimum number of inputs of a pair, because the ratio differs from input to input."""
 _MOST_INPUTS = 64
@@ -36,16 +44,6 @@ _SLICE_NS = 4_000_000
 so two short times in sequence differ as much as two long ones: the more often the sides alternate,
 the smaller the effect. Alternating costs 1 to 2 ms for waking and warming up."""
 
-_PAIRS_A_TURN = FIRST_LOOK // 2
-"""Number of pairs on the same cores; a change of cores slows the next block of a small model."""
-
-_RENEWED_AFTER = FIRST_LOOK
-"""Number of pairs after which both processes are replaced: the difference between two processes of
-the same code then dominates the error, and new processes average it out."""
-_RENEWAL_SHARE = 0.5
-"""Maximum cost of new processes, as a fraction of the time since the last ones were started, and of
-the time that is left."""
-
 Decided = Callable[[Measured], bool]
 """Returns whether the measures decide every gate."""
 
@@ -53,22 +51,18 @@ Decided = Callable[[Measured], bool]
 class Pairs(Protocol):
     """The pairs that have been measured so far, and the means to measure more."""
 
-    log_ratios: list[float]
-    """The logarithm of the ratio of each pair."""
+    by_process: list[list[float]]
+    """The log ratios of the pairs of each pair of processes, the present one last."""
     seconds: float
-    """Measuring time so far, in seconds."""
+    """Measuring time so far, in seconds, with that of starting processes."""
+    start_s: float
+    """Expected time of starting a pair of processes, in seconds."""
 
     def measure(self) -> None:
         """Measure one more pair. The time of a disturbed pair counts, but not its ratio."""
 
-    def renew(self, left_s: float) -> None:
-        """Replace both processes if that is due and worth its cost.
-
-        Parameters
-        ----------
-        left_s : float
-            The measuring time that is left, in seconds.
-        """
+    def renew(self) -> None:
+        """Replace both processes."""
 
 
 @dataclass
@@ -89,16 +83,14 @@ class WorkerPairs:
     variant: VariantWorker
     order: Iterator[int]
     rng: random.Random
-    log_ratios: list[float] = field(default_factory=list)
+    by_process: list[list[float]] = field(default_factory=lambda: [[]])
     chances: SecondChances = field(default_factory=SecondChances)
     seconds: float = 0.0
+    start_s: float = field(init=False)
     shape: _Shape | None = None
-    processes: int = 1
-    """The number of successive processes of each side."""
-    started: _Start = field(init=False)
 
     def __post_init__(self) -> None:
-        self.started = _Start(0, 0.0, max(self.baseline.load_s, self.variant.load_s))
+        self.start_s = max(self.baseline.load_s, self.variant.load_s)
 
     def measure(self) -> None:
         self.shape = self.shape or self._fitting_shape()
@@ -106,7 +98,7 @@ class WorkerPairs:
         queries = [[next(self.order)] for _ in range(self.shape.inputs)]
         sides = {"variant": self.variant, "baseline": self.baseline}
         slices: dict[str, list[BlockDone]] = {name: [] for name in sides}
-        turn = (self.chances.measured + self.chances.again) // _PAIRS_A_TURN
+        turn = (self.chances.measured + self.chances.again) // _LEAST_PAIRS
         for _ in range(self.shape.slices):
             for name in self.rng.sample(list(sides), 2):
                 done = sides[name].run(queries, least_ns=self.shape.slice_ns, turn=turn)
@@ -116,14 +108,10 @@ class WorkerPairs:
             variant_ns, baseline_ns = (
                 _undisturbed_ns(slices[name], self.shape.inputs) for name in ("variant", "baseline")
             )
-            self.log_ratios.append(log(variant_ns / baseline_ns))
+            self.by_process[-1].append(log(variant_ns / baseline_ns))
         self.seconds += perf_counter() - start
 
-    def renew(self, left_s: float) -> None:
-        pairs = len(self.log_ratios) - self.started.pairs
-        worth_s = _RENEWAL_SHARE * min(self.seconds - self.started.seconds, left_s)
-        if pairs < _RENEWED_AFTER or self.started.took_s > worth_s:
-            return
+    def renew(self) -> None:
         start = perf_counter()
         sides = self.rng.sample((self.baseline, self.variant), 2)
         try:
@@ -135,10 +123,9 @@ class WorkerPairs:
             for side in sides:
                 side.close()
             raise
-        took_s = perf_counter() - start
-        self.seconds += took_s
-        self.started = _Start(len(self.log_ratios), self.seconds, took_s)
-        self.processes += 1
+        self.start_s = perf_counter() - start
+        self.seconds += self.start_s
+        self.by_process.append([])
 
     def _fitting_shape(self) -> _Shape:
         """Choose the shape of pairs from a first block of each side, which does not count."""
@@ -150,18 +137,6 @@ class WorkerPairs:
         inputs = min(_MOST_INPUTS, max(_LEAST_INPUTS, ceil(_SLICE_NS / slowest)))
         slices = max(1, round(LEAST_BLOCK_NS / (inputs * slowest)))
         return _Shape(inputs, slices, LEAST_BLOCK_NS // slices)
-
-
-@dataclass(frozen=True)
-class _Start:
-    """The last start of the processes of both sides."""
-
-    pairs: int
-    """The number of pairs before the start."""
-    seconds: float
-    """Measuring time before the start, in seconds."""
-    took_s: float
-    """Duration of the start, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +152,12 @@ class _Shape:
 
 
 def measure_speedup(
-    pairs: Pairs, *, budget_s: float, confidence: float, decided: Decided
+    pairs: Pairs,
+    *,
+    budget_s: float,
+    confidence: float,
+    decided: Decided,
+    prior: Prior = CAUTIOUS,
 ) -> Measured:
     """Measure the speed-up: the ratio of the baseline's time to the variant's.
 
@@ -191,22 +171,31 @@ def measure_speedup(
         The confidence of the verdict; the looks share its error.
     decided : callable
         Returns whether the measures decide every gate.
+    prior : Prior
+        What is known of the difference between processes of the same code.
     """
 
     def speedup(d: float) -> float:
         return exp(-d)
 
-    return _measure_ratio(pairs, "speedup", "ratio", speedup, budget_s, confidence, decided)
+    return _measure_ratio(pairs, "speedup", "ratio", speedup, budget_s, confidence, decided, prior)
 
 
 def measure_regression(
-    pairs: Pairs, *, budget_s: float, confidence: float, decided: Decided
+    pairs: Pairs,
+    *,
+    budget_s: float,
+    confidence: float,
+    decided: Decided,
+    prior: Prior = CAUTIOUS,
 ) -> Measured:
     """Measure the fraction by which the variant is slower than at the other revision.
 
     The fraction is negative if the variant is faster. Parameters are those of `measure_speedup`.
     """
-    return _measure_ratio(pairs, "regression", "fraction", expm1, budget_s, confidence, decided)
+    return _measure_ratio(
+        pairs, "regression", "fraction", expm1, budget_s, confidence, decided, prior
+    )
 
 
 def _measure_ratio(
@@ -217,25 +206,42 @@ def _measure_ratio(
     budget_s: float,
     confidence: float,
     decided: Decided,
+    prior: Prior,
 ) -> Measured:
-    """Measure pairs, and evaluate the gates after 12, 24, 48 ... pairs."""
-    while len(pairs.log_ratios) < FIRST_LOOK:
+    """Measure pairs, and evaluate the gates at times that double."""
+    while _count(pairs) < _FIRST_LOOK:
         pairs.measure()
-    looks, share = sequential.plan(FIRST_LOOK, pairs.seconds, budget_s, confidence)
-    for look in looks:
-        while len(pairs.log_ratios) < look and pairs.seconds < budget_s:
-            pairs.renew(budget_s - pairs.seconds)
+    is_cheap = (_FIRST_PROCESSES - 1) * pairs.start_s <= _CHEAP_START * budget_s
+    others_s = (_FIRST_PROCESSES - 1) * (pairs.start_s + pairs.seconds * _LEAST_PAIRS / _FIRST_LOOK)
+    several_s = pairs.seconds + others_s if is_cheap else 0.0
+    looks = sequential.look_times(pairs.seconds, several_s, budget_s)
+    share = sequential.look_confidence(confidence, len(looks))
+    known = centre(pairs.by_process, prior)
+    for look_s in looks:
+        while pairs.seconds < min(look_s, budget_s):
+            is_first = is_cheap and len(pairs.by_process) < _FIRST_PROCESSES
+            if _is_renewal_due(pairs, known, is_first, budget_s):
+                pairs.renew()
             pairs.measure()
-        estimate = of_log_ratio(ratio.hodges_lehmann(pairs.log_ratios))
-        bounds = ratio.signed_rank_interval(pairs.log_ratios, share)
-        low, high = (
-            sorted(map(of_log_ratio, bounds)) if all(map(isfinite, bounds)) else (None, None)
-        )
-        measure = Measure(estimate, unit, low, high, n=len(pairs.log_ratios))
+        known = centre([log_ratios for log_ratios in pairs.by_process if log_ratios], prior)
+        low, high = sorted(map(of_log_ratio, known.interval(share)))
+        measure = Measure(of_log_ratio(known.estimate), unit, low, high, n=_count(pairs))
         measured = Measured({name: measure}, confidence=share, seconds=pairs.seconds)
         if decided(measured) or pairs.seconds >= budget_s:
             break
     return measured
+
+
+def _count(pairs: Pairs) -> int:
+    return sum(map(len, pairs.by_process))
+
+
+def _is_renewal_due(pairs: Pairs, known: Centre, is_first: bool, budget_s: float) -> bool:
+    """Return whether new processes tell more than further pairs of the present ones."""
+    pair_s = max(pairs.seconds - (len(pairs.by_process) - 1) * pairs.start_s, 0.0) / _count(pairs)
+    best = 0.0 if is_first or not pair_s else known.pairs_a_process(pairs.start_s, pair_s)
+    has_time = pairs.start_s + _LEAST_PAIRS * pair_s <= budget_s - pairs.seconds
+    return len(pairs.by_process[-1]) >= max(_LEAST_PAIRS, best) and has_time
 
 
 def _mean_ns(block: BlockDone) -> float:

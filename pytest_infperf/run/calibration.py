@@ -1,9 +1,7 @@
 """The smallest slowdown that this host can show, from A/A runs of a variant against itself.
 
-An A/A run measures pairs of two workers with the same artifact for a whole budget, in new
-processes. The scatter of the pairs of a run gives the width of its interval. The scatter between
-runs gives the difference between two processes of the same variant, which the interval of one run
-does not include.
+An A/A run measures pairs of two workers with the same artifact for a whole budget. Its interval
+holds the scatter of the pairs and the difference between processes, which is also given by itself.
 """
 
 from __future__ import annotations
@@ -12,15 +10,16 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist, median, variance
+from statistics import median
 
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.measure.blocks import endless_order
-from pytest_infperf.measure.paired import FIRST_LOOK, WorkerPairs, measure_regression
+from pytest_infperf.measure.paired import WorkerPairs, measure_regression
+from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
-from pytest_infperf.stats import ratio, sequential
+from pytest_infperf.stats.processes import between_processes
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.thresholds import Policy, Thresholds
@@ -35,27 +34,28 @@ the error of the estimate is a whole half-width."""
 class AARun:
     """One run of a variant against itself."""
 
-    log_ratios: Sequence[float]
-    seconds: float
+    by_process: Sequence[Sequence[float]]
+    """The log ratios of the pairs of each pair of processes."""
+    measured: Measured
+    """The regression at the last look."""
 
     @property
     def offset(self) -> float:
         """The fraction by which one of two equal sides appears slower."""
-        return math.expm1(ratio.hodges_lehmann(self.log_ratios))
+        return self.measured.measures["regression"].value
 
-    def half_width(self, confidence: float) -> float:
-        """Return the half-width of the interval at the last look of a run with this many pairs."""
-        low, high = ratio.signed_rank_interval(self.log_ratios, self._share(confidence))
-        return math.expm1((high - low) / 2)
+    @property
+    def pairs(self) -> int:
+        """The number of pairs."""
+        return self.measured.measures["regression"].n
 
-    def deviation(self, confidence: float) -> float:
-        """Return the standard deviation of the estimate that the pairs explain."""
-        z = NormalDist().inv_cdf((1 + self._share(confidence)) / 2)
-        return self.half_width(confidence) / z
-
-    def _share(self, confidence: float) -> float:
-        looks = sequential.looks(FIRST_LOOK, max(FIRST_LOOK, len(self.log_ratios)))
-        return sequential.look_confidence(confidence, len(looks))
+    @property
+    def half_width(self) -> float:
+        """The half-width of the interval at the last look, as a fraction."""
+        regression = self.measured.measures["regression"]
+        assert regression.low is not None
+        assert regression.high is not None
+        return math.expm1((math.log1p(regression.high) - math.log1p(regression.low)) / 2)
 
 
 @dataclass(frozen=True)
@@ -66,26 +66,25 @@ class NoiseFloor:
     budget_s: float
     confidence: float
     pairs: int
+    """Median number of pairs of a run."""
+    processes: int
+    """Median number of pairs of processes of a run."""
     half_width: float
     """Median half-width of the intervals of the runs, as a fraction."""
-    between_runs: float
-    """Standard deviation between runs that their pairs do not explain, as a fraction."""
+    between_processes: float
+    """Standard deviation of the ratio of two processes of the same code, as a fraction."""
 
     @property
     def smallest_slowdown(self) -> float:
         """The smallest slowdown that a run of this budget finds nearly always, as a fraction."""
-        return _FOUND_SURELY * self.half_width + self.between_runs
+        return _FOUND_SURELY * self.half_width
 
-    def budget_for(self, margin: float) -> float | None:
-        """Return the budget in seconds that a margin needs; None if no budget is enough.
+    def budget_for(self, margin: float) -> float:
+        """Return the budget in seconds that a margin needs.
 
-        The interval shrinks with the square root of the time; the difference between processes
-        does not shrink.
+        The interval shrinks with the square root of the time.
         """
-        room = margin - 2 * self.between_runs
-        if room <= 0:
-            return None
-        return self.budget_s * max(1.0, (self.half_width / room) ** 2)
+        return self.budget_s * max(1.0, (self.half_width / margin) ** 2)
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class TightLimit:
     source: str
     text: str
     variant: str
-    needed_s: float | None
+    needed_s: float
 
 
 def calibrate(
@@ -115,16 +114,11 @@ def calibrate(
         variant_id,
         budget_s,
         policy.confidence,
-        round(median(len(run.log_ratios) for run in results)),
-        median(run.half_width(policy.confidence) for run in results),
-        between_runs(results, policy.confidence),
+        round(median(run.pairs for run in results)),
+        round(median(len(run.by_process) for run in results)),
+        median(run.half_width for run in results),
+        between_processes(run.by_process for run in results),
     )
-
-
-def between_runs(runs: Sequence[AARun], confidence: float) -> float:
-    """Return the standard deviation between runs that their pairs do not explain."""
-    within = sum(run.deviation(confidence) ** 2 for run in runs) / len(runs)
-    return math.sqrt(max(0.0, variance(run.offset for run in runs) - within))
 
 
 def aa_runs(
@@ -168,12 +162,12 @@ def aa_runs(
             baseline, variant = suite_run.beside_baseline(_TWIN)
             order = endless_order(suite_run.numbers, seed)
             pairs = WorkerPairs(baseline, variant, order, random.Random(seed))
-            measure_regression(
+            measured = measure_regression(
                 pairs, budget_s=budget_s, confidence=policy.confidence, decided=lambda _: False
             )
         finally:
             suite_run.close()
-        yield AARun(pairs.log_ratios, pairs.seconds)
+        yield AARun(pairs.by_process, measured)
 
 
 def too_tight(
@@ -193,7 +187,7 @@ def too_tight(
         ):
             if gate.measure == "regression":
                 needed_s = floor.budget_for(gate.limit.value)
-                if needed_s is None or needed_s > floor.budget_s:
+                if needed_s > floor.budget_s:
                     yield TightLimit(gate.source, gate.limit.text, variant_id, needed_s)
 
 

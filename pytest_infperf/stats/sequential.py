@@ -62,6 +62,30 @@ def plan(first: int, spent_s: float, budget_s: float, confidence: float) -> tupl
     return counts, look_confidence(confidence, len(counts))
 
 
+def look_times(first_s: float, second_s: float, budget_s: float) -> list[float]:
+    """Return the times at which to look: doubled from the second one, and `budget_s` at the end.
+
+    Parameters
+    ----------
+    first_s : float
+        Time of the first look, in seconds.
+    second_s : float
+        Time of the second look, in seconds; at least twice that of the first is taken.
+    budget_s : float
+        Time of the last look, in seconds.
+
+    Returns
+    -------
+    list of float
+        Increasing times, in seconds, beginning with the first.
+    """
+    times, time_s = [first_s], max(2 * first_s, second_s)
+    while time_s < budget_s:
+        times.append(time_s)
+        time_s *= 2
+    return [*times, budget_s] if first_s < budget_s else times
+
+
 def look_confidence(confidence: float, looks_count: int) -> float:
     """Return the confidence that each look needs (Bonferroni).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from itertools import count
 from typing import Any, cast
@@ -27,13 +28,15 @@ class Clock:
 class Side:
     """A worker that answers each query in a millisecond and counts its processes."""
 
-    def __init__(self, clock: Clock, load_s: float) -> None:
-        self.clock, self.load_s = clock, load_s
+    def __init__(self, clock: Clock, load_s: float, noise: float = 0.0) -> None:
+        self.clock, self.load_s, self.noise = clock, load_s, noise
+        self.random = random.Random(1)
         self.processes = 1
         self.fails = self.closed = False
 
     def run(self, queries: list[list[int]], *, least_ns: int, turn: int = 0) -> BlockDone:
-        times = [1_000_000] * max(len(queries), least_ns // 1_000_000)
+        query_ns = round(1_000_000 * math.exp(self.random.gauss(0, self.noise)))
+        times = [query_ns] * max(len(queries), least_ns // 1_000_000)
         self.clock.now_s += sum(times) / 1e9
         return BlockDone(times, times, sum(times), sum(times), 0, None)
 
@@ -49,41 +52,48 @@ class Side:
         self.closed = True
 
 
-def processes(monkeypatch: pytest.MonkeyPatch, load_s: float, pairs: int) -> set[int]:
+def processes(
+    monkeypatch: pytest.MonkeyPatch, load_s: float, pairs: int, noise: float = 0.0
+) -> list[int]:
+    """Return the number of pairs of each pair of processes, of `pairs` in all."""
     clock = Clock()
     monkeypatch.setattr(paired, "perf_counter", clock)
-    baseline, variant = Side(clock, load_s), Side(clock, 0.0)
+    baseline, variant = Side(clock, load_s, noise), Side(clock, 0.0, noise)
     worker = WorkerPairs(cast(Any, baseline), cast(Any, variant), count(), random.Random(0))
     measured = measure_speedup(
         worker,
         budget_s=BUDGET_S,
         confidence=0.99,
-        decided=lambda _: len(worker.log_ratios) >= pairs,
+        decided=lambda measured: measured.measures["speedup"].n >= pairs,
     )
-    assert measured.measures["speedup"].n == pairs
-    assert measured.seconds <= BUDGET_S
-    return {baseline.processes, variant.processes, worker.processes}
+    assert measured.seconds <= BUDGET_S + load_s
+    assert baseline.processes == variant.processes == len(worker.by_process)
+    return [len(log_ratios) for log_ratios in worker.by_process]
 
 
 def test_a_clear_case_needs_one_process_of_each_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert processes(monkeypatch, load_s=0.1, pairs=12) == {1}
+    assert processes(monkeypatch, load_s=0.1, pairs=12) == [12]
 
 
-def test_both_sides_are_restarted_every_12_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert processes(monkeypatch, load_s=0.1, pairs=96) == {8}
-
-
-def test_a_restart_waits_until_it_costs_half_of_the_measuring_time(
+def test_three_processes_are_compared_next_if_starting_them_is_cheap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A pair takes 40 ms, so a restart of 0.9 s is worth its cost after 45 pairs, not after 12."""
-    assert processes(monkeypatch, load_s=0.9, pairs=96) == {3}
+    assert processes(monkeypatch, load_s=0.1, pairs=24) == [12, 6, 6]
 
 
-def test_a_worker_that_takes_longer_to_start_is_not_restarted(
+def test_processes_are_kept_for_longer_where_pairs_vary_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert processes(monkeypatch, load_s=5.0, pairs=96) == {1}
+    quiet = processes(monkeypatch, load_s=0.5, pairs=300)
+    noisy = processes(monkeypatch, load_s=0.5, pairs=300, noise=0.5)
+    assert set(quiet[1:-1]) == {6}
+    assert min(noisy[3:-1]) > 10
+
+
+def test_a_worker_that_takes_longer_to_start_than_the_budget_is_not_restarted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert processes(monkeypatch, load_s=BUDGET_S, pairs=96) == [96]
 
 
 @pytest.mark.parametrize("failing", [0, 1])
@@ -99,4 +109,4 @@ def test_both_sides_end_if_one_cannot_restart(
     with pytest.raises(WorkerError, match="killed by SIGKILL"):
         measure_speedup(worker, budget_s=BUDGET_S, confidence=0.99, decided=lambda _: False)
     assert all(side.closed for side in sides)
-    assert len(worker.log_ratios) == 12
+    assert [len(pairs) for pairs in worker.by_process] == [12]

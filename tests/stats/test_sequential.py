@@ -13,6 +13,7 @@ from pytest_infperf.stats.quantile import percentile_decision, queries_needed
 from pytest_infperf.stats.ratio import signed_rank_interval
 from pytest_infperf.stats.sequential import (
     look_confidence,
+    look_times,
     looks,
     pairs_to_decide,
     passing_confidences,
@@ -140,3 +141,12 @@ def test_a_percentile_over_its_limit_rarely_passes() -> None:
             [percentile_decision(int(t), look, 0.99, 1.0, confidence) is True for t in counts]
         )
     assert passed.mean() < 0.05
+
+
+def test_looks_double_in_time_until_the_budget() -> None:
+    assert look_times(1.0, 3.0, 20.0) == [1.0, 3.0, 6.0, 12.0, 20.0]
+    assert look_times(1.0, 0.0, 5.0) == [1.0, 2.0, 4.0, 5.0]
+
+
+def test_a_budget_that_the_first_look_spends_has_one_look() -> None:
+    assert look_times(3.0, 9.0, 2.0) == [3.0]

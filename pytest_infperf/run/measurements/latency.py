@@ -100,7 +100,7 @@ class LatencyMeasurement:
             decided=_decided("speedup", gates),
         )
         context.record.evidence.contaminated_pairs = pairs.chances.counts()
-        context.record.evidence.processes_compared = pairs.processes
+        context.record.evidence.processes_compared = len(pairs.by_process)
         return replace(measured, remark=pairs.chances.remark("pairs"))
 
     def _regression(self, pair: RevisionPair, gates: Sequence[Gate], budget_s: float) -> Measured:
@@ -119,7 +119,7 @@ class LatencyMeasurement:
             decided=_decided("regression", gates),
         )
         context.against.contaminated_pairs = pairs.chances.counts()
-        context.against.processes_compared = pairs.processes
+        context.against.processes_compared = len(pairs.by_process)
         return replace(measured, remark=pairs.chances.remark("pairs"))
 
     def _pairs_with(self, other: VariantWorker, seed: int) -> WorkerPairs:
