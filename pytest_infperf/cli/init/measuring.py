@@ -87,12 +87,10 @@ def slowdown_for(noise: NoiseFloor) -> Slowdown:
     The interval shrinks with the square root of the time. A test shares its budget with latencies
     and speed-up, which leave what they do not need.
     """
-    margin = _WANTED - noise.between_runs
-    needed_s = noise.budget_s * (2 * noise.half_width / margin) ** 2 if margin > 0 else math.inf
+    needed_s = noise.budget_s * (2 * noise.half_width / _WANTED) ** 2
     fraction = _WANTED
     if needed_s > _LONGEST_S:
         needed_s = _LONGEST_S
-        shrunk = noise.half_width * math.sqrt(noise.budget_s / needed_s)
-        fraction = max(_WANTED, 2 * shrunk + noise.between_runs)
+        fraction = max(_WANTED, 2 * noise.half_width * math.sqrt(noise.budget_s / needed_s))
     budget_s = 5 * math.ceil(2 * max(needed_s, _SHORTEST_S) / 5)
     return Slowdown(math.ceil(round(100 * fraction, 6)), budget_s)
