@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from bench import (
+    calibration,
     killed_worker,
     load_generators,
     plain_pytest,
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "plain-pytest": plain_pytest.findings,
     "worker-overhead": worker_overhead.findings,
     "warm-up": warm_up.findings,
+    "calibration": calibration.findings,
     "verdicts": verdicts.findings,
     "regression": regression.findings,
     "load-generators": load_generators.findings,

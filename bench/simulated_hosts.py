@@ -36,6 +36,15 @@ class Host:
     start_s: float = 0.4
     """Time of starting a pair of processes, in seconds."""
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether equal code should pass and a slowdown be found on it."""
+        return (
+            self.pair_noise <= 0.05
+            and self.process_noise <= 0.01
+            and self.noise in ("normal", "heavy tails")
+        )
+
     def __str__(self) -> str:
         return f"{100 * self.pair_noise:g} %, {100 * self.process_noise:g} %, {self.noise}"
 

@@ -16,12 +16,13 @@ from statistics import stdev
 from bench.finding import Finding
 from pytest_infperf.backends.fake import Slowed
 from pytest_infperf.gates.judge import judge
+from pytest_infperf.measure.budget import Budget
 from pytest_infperf.measure.paired import measure_speedup
 from pytest_infperf.records.catalogue import Catalogue
-from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.record import Verdict
 from pytest_infperf.run.calibration import aa_runs
 from pytest_infperf.run.configured import ConfiguredSuite
+from pytest_infperf.run.context import seconds_to_decide
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
@@ -145,10 +146,12 @@ def _verdict(pairs: Recorded) -> tuple[Verdict, float]:
     limit = Limit("min", 1 / (1 + MARGIN), f"min = {1 / (1 + MARGIN):.4f}")
     gate = Gate(spec, limit, "bench", CONFIDENCE, "fail")
 
-    def decided(measured: Measured) -> bool:
-        return judge(gate, measured).verdict is not Verdict.INCONCLUSIVE
-
-    measured = measure_speedup(pairs, budget_s=BUDGET_S, confidence=CONFIDENCE, decided=decided)
+    measured = measure_speedup(
+        pairs,
+        budget=Budget(BUDGET_S),
+        confidence=CONFIDENCE,
+        remaining=seconds_to_decide([gate]),
+    )
     return judge(gate, measured).verdict, pairs.seconds
 
 

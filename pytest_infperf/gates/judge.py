@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from pytest_infperf.gates import outlook
 from pytest_infperf.gates.percentile import judge_percentile
 from pytest_infperf.gates.remedy import after_fail, another_generator, more_time
 from pytest_infperf.gates.wording import (
@@ -83,17 +84,17 @@ def _judge(gate: Gate, measured: Measured) -> GateRecord:
         return not_measured(gate, judged, measured.missing.get(gate.measure))
     low, high = _bounds(judged.quantity, judged.exact)
     verdict = _verdict(low, high, gate.limit)
-    remedy = ""
+    remedy, more_s = "", None
     if verdict is Verdict.PASS and measured.doubt:
         why = f"{explain(gate, judged, verdict)}, but {measured.doubt}"
         return gate_record(gate, Verdict.INCONCLUSIVE, why, another_generator())
     if verdict is Verdict.FAIL:
         remedy = after_fail(gate)
     elif verdict is Verdict.INCONCLUSIVE:
-        remedy = more_time(
-            gate.spec, judged.quantity, (low, high), gate.limit.value, measured.seconds
-        )
-    return gate_record(gate, verdict, explain(gate, judged, verdict), remedy)
+        more_s = outlook.of_interval(judged.quantity, (low, high), gate.limit.value, measured)
+        has_bounds = math.isfinite(low) and math.isfinite(high)
+        remedy = more_time(gate.spec, more_s, measured.seconds, has_bounds=has_bounds)
+    return gate_record(gate, verdict, explain(gate, judged, verdict), remedy, more_s)
 
 
 def _unusable_quality(gate: Gate, measured: Measured) -> GateRecord | None:

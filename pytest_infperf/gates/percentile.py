@@ -10,7 +10,8 @@ https://github.com/mlcommons/inference, loadgen/early_stopping.cc.
 
 from __future__ import annotations
 
-from pytest_infperf.gates.remedy import after_fail, more_queries
+from pytest_infperf.gates import outlook
+from pytest_infperf.gates.remedy import after_fail, more_time
 from pytest_infperf.gates.wording import gate_record, not_measured, quantity_texts
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
@@ -59,10 +60,11 @@ def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
         f"{gate.measure}: {over} of {n} queries {took} {limit_text}, "
         f"{gate.measure.removeprefix('latency_')} is {value}{interval}"
     )
-    remedy = ""
+    remedy, more_s = "", None
     if verdict is Verdict.FAIL:
         remedy = after_fail(gate)
     elif verdict is Verdict.INCONCLUSIVE:
         why += ", too few queries to tell"
-        remedy = more_queries(over, n, p, confidence, measured.seconds)
-    return gate_record(gate, verdict, why, remedy)
+        more_s = outlook.of_percentile(over, n, p, confidence, measured.seconds)
+        remedy = more_time(gate.spec, more_s, measured.seconds)
+    return gate_record(gate, verdict, why, remedy, more_s)

@@ -1,7 +1,7 @@
 """Remedies for limits that did not pass, as sentences for the user.
 
 A broken limit needs a better variant or another limit. An inconclusive one needs more measuring,
-and the sentence says how much: the width of an interval shrinks with the square root of the time.
+and the sentence says how much.
 """
 
 from __future__ import annotations
@@ -9,14 +9,10 @@ from __future__ import annotations
 import math
 
 from pytest_infperf.records.catalogue import MeasureSpec
-from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.thresholds.gate import A_DEFAULT, Gate
 
-_RESERVE = 1.1
-"""Factor on the estimated time to decide, because the estimate is rough."""
-_LONGEST_S = 3600.0
 _MORE_BUDGET = "raise --infperf-budget, or budget_s in thresholds.toml, accordingly"
 _MORE_SAMPLES = "run over the whole test set with --infperf-full; a larger budget has no effect"
 _LONGER_LOAD = "let the load last longer: its `seconds` in the suite, or --infperf-full"
@@ -78,49 +74,32 @@ def _improvement(gate: Gate) -> str:
     )
 
 
-def more_time(
-    spec: MeasureSpec,
-    quantity: Measure,
-    bounds: tuple[float, float],
-    limit: float,
-    seconds: float,
-) -> str:
-    """Return the remedy for an interval that contains the limit."""
-    from pytest_infperf.stats.sequential import pairs_to_decide
+def more_time(spec: MeasureSpec, more_s: float, seconds: float, *, has_bounds: bool = True) -> str:
+    """Return the remedy for a limit that too little measuring leaves open.
 
+    Parameters
+    ----------
+    spec : MeasureSpec
+        The measure.
+    more_s : float
+        Seconds of measuring that would decide, in addition to those so far; may be infinite.
+    seconds : float
+        Measuring time so far, in seconds.
+    has_bounds : bool, default True
+        Whether the measure has an interval with two bounds, from which the seconds come.
+    """
     if spec.method == "quality":
         return "run with --infperf-full: the score of the whole test set is exact"
     ways = {"throughput": _MORE_SAMPLES, "load": _LONGER_LOAD}
     way = ways.get(spec.method, _MORE_BUDGET)
-    if not all(map(math.isfinite, bounds)):
-        return _longer(2 * seconds, seconds, "at least", way)
-    needed = pairs_to_decide(quantity.value, *bounds, limit, quantity.n)
-    return _on_the_limit() if needed is None else _scaled(needed, quantity.n, seconds, way)
-
-
-def more_queries(over: int, n: int, p: float, confidence: float, seconds: float) -> str:
-    """Return the remedy for a percentile that too few queries decide."""
-    from pytest_infperf.stats.quantile import queries_to_decide
-
-    needed = queries_to_decide(over, n, p, confidence)
-    return _on_the_limit() if needed is None else _scaled(needed, n, seconds, _MORE_BUDGET)
-
-
-def _scaled(needed: int, n: int, seconds: float, way: str) -> str:
-    total = seconds * needed / n * _RESERVE
-    return _on_the_limit() if total > _LONGEST_S else _longer(total, seconds, "about", way)
-
-
-def _longer(total: float, seconds: float, about: str, way: str) -> str:
+    if not math.isfinite(more_s):
+        return (
+            "the value is so close to the limit that no reasonable --infperf-budget or budget_s "
+            'would decide: move the limit, or set inconclusive = "warn"'
+        )
     if not seconds:
         return f"measure for longer: {way}"
-    more = format_value(math.ceil(total - seconds), "s")
-    factor = math.ceil(10 * total / seconds) / 10
+    about = "about" if has_bounds else "at least"
+    factor = math.ceil(10 * (seconds + more_s) / seconds) / 10
+    more = format_value(math.ceil(more_s), "s")
     return f"{about} {more} more would decide, {factor:g} times as long as now: {way}"
-
-
-def _on_the_limit() -> str:
-    return (
-        "the value is so close to the limit that no reasonable --infperf-budget or budget_s would "
-        'decide: move the limit, or set inconclusive = "warn"'
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from pytest_infperf.records.catalogue import MeasureSpec
@@ -27,9 +28,14 @@ class JudgedQuantity:
     """The text after the value, such as " against the baseline"."""
 
 
-def gate_record(gate: Gate, verdict: Verdict, why: str, remedy: str) -> GateRecord:
-    """Return the record of a verdict."""
-    return GateRecord(gate.measure, gate.limit.text, verdict, why, remedy, gate.source)
+def gate_record(
+    gate: Gate, verdict: Verdict, why: str, remedy: str, more_s: float | None = None
+) -> GateRecord:
+    """Return the record of a verdict; infinite seconds that would decide are none."""
+    known_s = more_s if more_s is not None and math.isfinite(more_s) else None
+    return GateRecord(
+        gate.measure, gate.limit.text, verdict, why, remedy, gate.source, more_s=known_s
+    )
 
 
 def not_measured(gate: Gate, what: str, reason: str | None = None) -> GateRecord:

@@ -15,6 +15,7 @@ from time import perf_counter
 
 from pytest_infperf import errors
 from pytest_infperf.measure.blocks import SecondChances
+from pytest_infperf.measure.budget import Budget, Remaining
 from pytest_infperf.measure.times import time_measures
 from pytest_infperf.records.catalogue import percentile_of
 from pytest_infperf.records.measure import Measure
@@ -115,10 +116,10 @@ def measure_latency(
     duration_s: Callable[[int], float | None],
     *,
     percentiles: Sequence[str],
-    budget_s: float,
+    budget: Budget,
     confidence: float,
     seed: int,
-    decided: Callable[[Measured], bool],
+    remaining: Remaining,
 ) -> tuple[Measured, Queries]:
     """Measure single queries until the gates decide or the budget is spent.
 
@@ -134,35 +135,35 @@ def measure_latency(
         Returns the duration of a sample of audio in seconds; None for other samples.
     percentiles : sequence of str
         Measures such as `latency_p75`, in addition to the percentiles that are always reported.
-    budget_s : float
-        Measuring time, in seconds.
+    budget : Budget
+        Measuring time.
     confidence : float
         The confidence of verdicts; the looks share its error.
     seed : int
         The seed of bootstraps.
-    decided : callable
-        Returns whether the measures decide every gate.
+    remaining : callable
+        Returns the seconds that would decide every gate.
     """
     queries = Queries()
     while len(queries.query_ns) < _LEAST_QUERIES or (
         queries.seconds < _ENOUGH_S and len(queries.query_ns) < _ENOUGH_QUERIES
     ):
-        queries.measure(worker, order, budget_s)
-        if queries.seconds >= budget_s:
+        queries.measure(worker, order, budget.own_s)
+        if queries.seconds >= budget.own_s:
             break
     first = len(queries.query_ns)
-    looks, share = sequential.plan(first, queries.seconds, budget_s, confidence)
+    looks, share = sequential.plan(first, queries.seconds, budget.own_s, budget.most_s, confidence)
     passing = {
         name: sequential.passing_confidences(looks, partial(_needed, name), confidence)
         for name in percentiles
     }
     for look in sorted({*looks, *chain.from_iterable(passing.values())}):
-        while len(queries.query_ns) < look and queries.seconds < budget_s:
-            queries.measure(worker, order, budget_s)
+        while len(queries.query_ns) < look and queries.seconds < budget.most_s:
+            queries.measure(worker, order, budget.most_s)
         measured = replace(
             queries.measured_at(worker, percentiles, share, seed, duration_s),
             passing={name: by_look.get(look, 1.0) for name, by_look in passing.items() if by_look},
         )
-        if decided(measured) or queries.seconds >= budget_s:
+        if budget.ends(queries.seconds, remaining(measured)):
             break
     return measured, queries

@@ -17,8 +17,9 @@ from typing import Protocol
 
 from pytest_infperf import errors
 from pytest_infperf.measure.blocks import LEAST_BLOCK_NS, SecondChances
+from pytest_infperf.measure.budget import Budget, Remaining
 from pytest_infperf.records.measure import Measure
-from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.measured import Measured, Processes
 from pytest_infperf.stats import sequential
 from pytest_infperf.stats.processes import CAUTIOUS, Centre, Prior, centre
 from pytest_infperf.worker.messages import BlockDone
@@ -43,9 +44,6 @@ _SLICE_NS = 4_000_000
 """Duration of a slice, in nanoseconds. Disturbances of a shared host come in bursts of any length,
 so two short times in sequence differ as much as two long ones: the more often the sides alternate,
 the smaller the effect. Alternating costs 1 to 2 ms for waking and warming up."""
-
-Decided = Callable[[Measured], bool]
-"""Returns whether the measures decide every gate."""
 
 
 class Pairs(Protocol):
@@ -154,9 +152,9 @@ class _Shape:
 def measure_speedup(
     pairs: Pairs,
     *,
-    budget_s: float,
+    budget: Budget,
     confidence: float,
-    decided: Decided,
+    remaining: Remaining,
     prior: Prior = CAUTIOUS,
 ) -> Measured:
     """Measure the speed-up: the ratio of the baseline's time to the variant's.
@@ -165,12 +163,12 @@ def measure_speedup(
     ----------
     pairs : Pairs
         The pairs of variant and baseline.
-    budget_s : float
-        Measuring time, in seconds.
+    budget : Budget
+        Measuring time.
     confidence : float
         The confidence of the verdict; the looks share its error.
-    decided : callable
-        Returns whether the measures decide every gate.
+    remaining : callable
+        Returns the seconds that would decide every gate.
     prior : Prior
         What is known of the difference between processes of the same code.
     """
@@ -178,15 +176,15 @@ def measure_speedup(
     def speedup(d: float) -> float:
         return exp(-d)
 
-    return _measure_ratio(pairs, "speedup", "ratio", speedup, budget_s, confidence, decided, prior)
+    return _measure_ratio(pairs, "speedup", "ratio", speedup, budget, confidence, remaining, prior)
 
 
 def measure_regression(
     pairs: Pairs,
     *,
-    budget_s: float,
+    budget: Budget,
     confidence: float,
-    decided: Decided,
+    remaining: Remaining,
     prior: Prior = CAUTIOUS,
 ) -> Measured:
     """Measure the fraction by which the variant is slower than at the other revision.
@@ -194,7 +192,7 @@ def measure_regression(
     The fraction is negative if the variant is faster. Parameters are those of `measure_speedup`.
     """
     return _measure_ratio(
-        pairs, "regression", "fraction", expm1, budget_s, confidence, decided, prior
+        pairs, "regression", "fraction", expm1, budget, confidence, remaining, prior
     )
 
 
@@ -203,31 +201,36 @@ def _measure_ratio(
     name: str,
     unit: str,
     of_log_ratio: Callable[[float], float],
-    budget_s: float,
+    budget: Budget,
     confidence: float,
-    decided: Decided,
+    remaining: Remaining,
     prior: Prior,
 ) -> Measured:
     """Measure pairs, and evaluate the gates at times that double."""
     while _count(pairs) < _FIRST_LOOK:
         pairs.measure()
-    is_cheap = (_FIRST_PROCESSES - 1) * pairs.start_s <= _CHEAP_START * budget_s
+    is_cheap = (_FIRST_PROCESSES - 1) * pairs.start_s <= _CHEAP_START * budget.own_s
     others_s = (_FIRST_PROCESSES - 1) * (pairs.start_s + pairs.seconds * _LEAST_PAIRS / _FIRST_LOOK)
     several_s = pairs.seconds + others_s if is_cheap else 0.0
-    looks = sequential.look_times(pairs.seconds, several_s, budget_s)
+    looks = sequential.look_times(pairs.seconds, several_s, budget.own_s, budget.most_s)
     share = sequential.look_confidence(confidence, len(looks))
     known = centre(pairs.by_process, prior)
     for look_s in looks:
-        while pairs.seconds < min(look_s, budget_s):
+        while pairs.seconds < look_s:
             is_first = is_cheap and len(pairs.by_process) < _FIRST_PROCESSES
-            if _is_renewal_due(pairs, known, is_first, budget_s):
+            if _is_renewal_due(pairs, known, is_first, budget.most_s):
                 pairs.renew()
             pairs.measure()
         known = centre([log_ratios for log_ratios in pairs.by_process if log_ratios], prior)
         low, high = sorted(map(of_log_ratio, known.interval(share)))
         measure = Measure(of_log_ratio(known.estimate), unit, low, high, n=_count(pairs))
-        measured = Measured({name: measure}, confidence=share, seconds=pairs.seconds)
-        if decided(measured) or pairs.seconds >= budget_s:
+        measured = Measured(
+            {name: measure},
+            confidence=share,
+            seconds=pairs.seconds,
+            processes=_processes(pairs, known),
+        )
+        if budget.ends(pairs.seconds, remaining(measured)):
             break
     return measured
 
@@ -236,12 +239,28 @@ def _count(pairs: Pairs) -> int:
     return sum(map(len, pairs.by_process))
 
 
-def _is_renewal_due(pairs: Pairs, known: Centre, is_first: bool, budget_s: float) -> bool:
+def _pair_s(pairs: Pairs) -> float:
+    """Return the measuring time of a pair, without that of starting processes."""
+    return max(pairs.seconds - (len(pairs.by_process) - 1) * pairs.start_s, 0.0) / _count(pairs)
+
+
+def _pairs_a_process(pairs: Pairs, known: Centre) -> float:
+    """Return the number of pairs after which processes are best renewed."""
+    pair_s = _pair_s(pairs)
+    best = known.pairs_a_process(pairs.start_s, pair_s) if pair_s else 0.0
+    return max(_LEAST_PAIRS, best)
+
+
+def _is_renewal_due(pairs: Pairs, known: Centre, is_first: bool, most_s: float) -> bool:
     """Return whether new processes tell more than further pairs of the present ones."""
-    pair_s = max(pairs.seconds - (len(pairs.by_process) - 1) * pairs.start_s, 0.0) / _count(pairs)
-    best = 0.0 if is_first or not pair_s else known.pairs_a_process(pairs.start_s, pair_s)
-    has_time = pairs.start_s + _LEAST_PAIRS * pair_s <= budget_s - pairs.seconds
-    return len(pairs.by_process[-1]) >= max(_LEAST_PAIRS, best) and has_time
+    has_time = pairs.start_s + _LEAST_PAIRS * _pair_s(pairs) <= most_s - pairs.seconds
+    enough = _LEAST_PAIRS if is_first else _pairs_a_process(pairs, known)
+    return len(pairs.by_process[-1]) >= enough and has_time
+
+
+def _processes(pairs: Pairs, known: Centre) -> Processes:
+    each_s = pairs.start_s + _pairs_a_process(pairs, known) * _pair_s(pairs)
+    return Processes(sum(map(bool, pairs.by_process)), known.freedom, each_s)
 
 
 def _mean_ns(block: BlockDone) -> float:

@@ -130,7 +130,9 @@ def measure_sweep(
                 p.measure(order)
 
     rounds_until(_FIRST_LOOK)
-    looks, share = sequential.plan(_FIRST_LOOK, perf_counter() - start, budget_s, confidence)
+    looks, share = sequential.plan(
+        _FIRST_LOOK, perf_counter() - start, budget_s, budget_s, confidence
+    )
     for look in looks:
         rounds_until(look)
         parts = [p.measured(percentiles, share, seed) for p in points]

@@ -255,6 +255,8 @@ class Evidence(Entries):
     """The pairs with the baseline, and how many were disturbed."""
     processes_compared: int | None = None
     """The number of successive processes of each side."""
+    drawn_s: float | None = None
+    """Measuring time beyond the test's own budget, which clear tests had left, in seconds."""
     against: AgainstEvidence | None = None
     """The comparison with the other revision."""
     quality_metric: str | None = None

@@ -9,6 +9,18 @@ from pytest_infperf.records.measure import Measure
 
 
 @dataclass(frozen=True)
+class Processes:
+    """The pairs of processes that a paired ratio comes from."""
+
+    count: int
+    """The number of pairs of processes."""
+    freedom: float
+    """The degrees of freedom of the interval; one more for each further pair of processes."""
+    seconds_each: float
+    """Time that one more pair of processes takes with its pairs of blocks, in seconds."""
+
+
+@dataclass(frozen=True)
 class Measured:
     """Measures with intervals, and what gates need to judge them."""
 
@@ -41,5 +53,7 @@ class Measured:
     """The same of the outputs of the baseline, for which no gate that compares with it passes."""
     remark: str = ""
     """What the sentence of a verdict should say about how the values were measured."""
+    processes: Processes | None = None
+    """The pairs of processes, if the values come from such."""
     whole_set: bool = False
     """Whether the whole test set was scored, so that the quality is exact."""

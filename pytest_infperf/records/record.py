@@ -37,6 +37,9 @@ class GateRecord:
     """File and line of the limit, such as `thresholds.toml:12`."""
     tries: int = 1
     """The try of the test that gave the verdict; 0 if no test judged the limit."""
+    more_s: float | None = None
+    """Estimated measuring time that would decide an inconclusive limit, in seconds, in addition to
+    that so far; None if no such time is known."""
 
 
 @dataclass

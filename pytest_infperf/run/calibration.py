@@ -14,6 +14,7 @@ from statistics import median
 
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.measure.blocks import endless_order
+from pytest_infperf.measure.budget import Budget
 from pytest_infperf.measure.paired import WorkerPairs, measure_regression
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.configured import ConfiguredSuite
@@ -163,7 +164,10 @@ def aa_runs(
             order = endless_order(suite_run.numbers, seed)
             pairs = WorkerPairs(baseline, variant, order, random.Random(seed))
             measured = measure_regression(
-                pairs, budget_s=budget_s, confidence=policy.confidence, decided=lambda _: False
+                pairs,
+                budget=Budget(budget_s),
+                confidence=policy.confidence,
+                remaining=lambda measured: math.inf,
             )
         finally:
             suite_run.close()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pytest_infperf.gates.judge import judge
 from pytest_infperf.gates.result import Result
 from pytest_infperf.gates.verdicts import Try
+from pytest_infperf.measure.budget import Remaining
 from pytest_infperf.records.catalogue import Method
 from pytest_infperf.records.evidence import AgainstEvidence
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import point_of
 from pytest_infperf.records.record import Record, Verdict
 from pytest_infperf.run.other_revision import RevisionPair
+from pytest_infperf.run.purse import Purse
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.thresholds.gate import Gate
 from pytest_infperf.worker.variant_worker import VariantWorker
@@ -33,6 +36,8 @@ class VariantContext:
     gates: Sequence[Gate]
     budget_s: float
     """Measuring time of one test, in seconds."""
+    purse: Purse
+    """What the tests of this run have left of their measuring time."""
     usd_per_hour: float | None
     """The price of this host, in US dollars per hour; None if it is not known."""
     past: Callable[[str], Sequence[float]]
@@ -102,11 +107,21 @@ class VariantContext:
         return str(failure)
 
 
-def all_decided(gates: Sequence[Gate]) -> Callable[[Measured], bool]:
-    """Return a function that returns whether measures decide every gate."""
-    return lambda measured: all(
-        judge(gate, measured).verdict is not Verdict.INCONCLUSIVE for gate in gates
-    )
+def seconds_to_decide(gates: Sequence[Gate]) -> Remaining:
+    """Return a function that returns the seconds that would decide every gate."""
+
+    def remaining(measured: Measured) -> float:
+        outcomes = [judge(gate, measured) for gate in gates]
+        return max(
+            (
+                math.inf if outcome.more_s is None else outcome.more_s
+                for outcome in outcomes
+                if outcome.verdict is Verdict.INCONCLUSIVE
+            ),
+            default=0.0,
+        )
+
+    return remaining
 
 
 def is_relative(gate: Gate) -> bool:

@@ -25,6 +25,7 @@ from pytest_infperf.run.context import VariantContext
 from pytest_infperf.run.measurements.latency import TimesTable
 from pytest_infperf.run.needs import AvailableNeeds
 from pytest_infperf.run.other_revision import OtherRevision, RevisionPair
+from pytest_infperf.run.purse import Purse
 from pytest_infperf.run.suite_run import RemoteSetRunner, SuiteRun
 from pytest_infperf.run.variant import Variant
 from pytest_infperf.settings import Settings
@@ -83,6 +84,7 @@ class Run:
             self.host,
             lambda reason: self.notice_once(f"the history is read without {reason}"),
         )
+        self._purse = Purse()
         self._artifacts = ArtifactCache(self.settings.cache, self.notice)
         self._other_revision: OtherRevision | None = None
         if self.settings.against:
@@ -140,6 +142,7 @@ class Run:
             attempt,
             verdicts.gates,
             self.settings.budget_s or suite_run.policy.budget_s,
+            self._purse,
             self.host.get("usd_per_hour"),
             partial(self._past.values, record.suite, variant_id),
         )

@@ -17,6 +17,7 @@ References
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ from pytest_infperf.stats.ratio import hodges_lehmann, signed_rank_interval
 _SCALE_CONFIDENCE = 0.9
 """Confidence of the signed-rank interval whose width gives the variance of a pair."""
 
+_MOST_PROCESSES = 100_000
+"""Maximum number of pairs of processes to wait for."""
 _MOST_RESIDUALS = 1000
 """Maximum number of residuals that give it, as their averages in pairs take memory."""
 
@@ -125,6 +128,40 @@ def centre(processes: Sequence[Sequence[float]], prior: Prior = CAUTIOUS) -> Cen
         pair_variance,
         (freedom * own_variance + prior.processes * prior.deviation**2)
         / (freedom + prior.processes),
+    )
+
+
+def processes_to_decide(
+    gap: float, processes: int, freedom: float, confidence: float
+) -> int | None:
+    """Estimate how many pairs of processes take the interval off a limit.
+
+    Parameters
+    ----------
+    gap : float
+        Distance of the estimate from the limit, in half-widths of the interval.
+    processes : int
+        Number of pairs of processes so far.
+    freedom : float
+        Degrees of freedom of the interval; each further pair of processes adds one.
+    confidence : float
+        Confidence of the interval.
+
+    Returns
+    -------
+    int or None
+        Number of pairs of processes, including those so far; None if no practical run decides.
+    """
+
+    def half_width(count: int) -> float:
+        quantile = float(special.stdtrit(freedom + count - processes, (1 + confidence) / 2))
+        return quantile / math.sqrt(count)
+
+    wanted = gap * half_width(processes)
+    if half_width(_MOST_PROCESSES) > wanted:
+        return None
+    return bisect_left(
+        range(_MOST_PROCESSES), -wanted, lo=processes, key=lambda count: -half_width(count)
     )
 
 

@@ -37,7 +37,9 @@ def looks(first: int, most: int) -> list[int]:
     return [*counts, most]
 
 
-def plan(first: int, spent_s: float, budget_s: float, confidence: float) -> tuple[list[int], float]:
+def plan(
+    first: int, spent_s: float, own_s: float, most_s: float, confidence: float
+) -> tuple[list[int], float]:
     """Return the looks that a budget allows, and the confidence of each.
 
     Parameters
@@ -46,8 +48,8 @@ def plan(first: int, spent_s: float, budget_s: float, confidence: float) -> tupl
         Number of pairs at the first look, which are measured.
     spent_s : float
         Time that they took, in seconds.
-    budget_s : float
-        Time for all pairs, in seconds.
+    own_s, most_s : float
+        Times at which measuring may end, in seconds; the second is not less.
     confidence : float
         Confidence of all looks together, between 0 and 1.
 
@@ -58,12 +60,13 @@ def plan(first: int, spent_s: float, budget_s: float, confidence: float) -> tupl
     confidence : float
         Confidence of each look.
     """
-    counts = looks(first, max(first, int(first * budget_s / spent_s)))
+    own, most = (max(first, int(first * end_s / spent_s)) for end_s in (own_s, most_s))
+    counts = list(dict.fromkeys([*looks(first, own), *looks(own, most)]))
     return counts, look_confidence(confidence, len(counts))
 
 
-def look_times(first_s: float, second_s: float, budget_s: float) -> list[float]:
-    """Return the times at which to look: doubled from the second one, and `budget_s` at the end.
+def look_times(first_s: float, second_s: float, own_s: float, most_s: float) -> list[float]:
+    """Return the times at which to look: doubled from the second one, and again from `own_s`.
 
     Parameters
     ----------
@@ -71,19 +74,23 @@ def look_times(first_s: float, second_s: float, budget_s: float) -> list[float]:
         Time of the first look, in seconds.
     second_s : float
         Time of the second look, in seconds; at least twice that of the first is taken.
-    budget_s : float
-        Time of the last look, in seconds.
+    own_s, most_s : float
+        Times at which measuring may end, in seconds; the second is not less.
 
     Returns
     -------
     list of float
-        Increasing times, in seconds, beginning with the first.
+        Increasing times, in seconds: the first, and those up to `most_s`.
     """
-    times, time_s = [first_s], max(2 * first_s, second_s)
-    while time_s < budget_s:
-        times.append(time_s)
-        time_s *= 2
-    return [*times, budget_s] if first_s < budget_s else times
+    times, next_s = [first_s], max(2 * first_s, second_s)
+    for end_s in (own_s, most_s):
+        while next_s < end_s:
+            times.append(next_s)
+            next_s *= 2
+        if times[-1] < end_s:
+            times.append(end_s)
+        next_s = 2 * times[-1]
+    return times
 
 
 def look_confidence(confidence: float, looks_count: int) -> float:

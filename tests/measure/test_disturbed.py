@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import count
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from pytest_infperf.gates.judge import judge
 from pytest_infperf.measure import latency, sweep, threads
 from pytest_infperf.measure.blocks import SecondChances
+from pytest_infperf.measure.budget import Budget
 from pytest_infperf.measure.latency import Queries, measure_latency
 from pytest_infperf.measure.sweep import SweepPoint, measure_sweep
 from pytest_infperf.records.catalogue import Catalogue
@@ -68,10 +70,10 @@ def measured_with(worker: OnBusyHost, budget_s: float) -> tuple[Measured, Querie
         count(),
         lambda number: None,
         percentiles=[],
-        budget_s=budget_s,
+        budget=Budget(budget_s),
         confidence=0.99,
         seed=0,
-        decided=lambda measured: False,
+        remaining=lambda measured: math.inf,
     )
 
 

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_infperf.stats.processes import CAUTIOUS, Prior, between_processes, centre
+from pytest_infperf.stats.processes import (
+    CAUTIOUS,
+    Prior,
+    between_processes,
+    centre,
+    processes_to_decide,
+)
 
 RNG = np.random.default_rng(7)
 
@@ -95,3 +101,21 @@ def test_intervals_contain_the_truth_as_often_as_they_say() -> None:
         low, high = centre(drawn(6, 6, 0.01, 0.03)).interval(0.9)
         covered += low <= 0 <= high
     assert 0.86 <= covered / 400 <= 0.98
+
+
+@pytest.mark.parametrize(("gap", "processes", "freedom"), [(0.5, 10, 12.0), (0.3, 1, 3.0)])
+def test_the_processes_that_would_decide_take_the_half_width_to_the_limit(
+    gap: float, processes: int, freedom: float
+) -> None:
+    needed = processes_to_decide(gap, processes, freedom, 0.998)
+    assert needed is not None
+
+    def half_width(count: int) -> float:
+        return float(stats.t.ppf(0.999, freedom + count - processes)) / math.sqrt(count)
+
+    assert half_width(needed) <= gap * half_width(processes) < half_width(needed - 1)
+
+
+def test_processes_cannot_decide_what_is_on_the_limit() -> None:
+    assert processes_to_decide(0.0, 10, 12.0, 0.99) is None
+    assert processes_to_decide(1.0, 10, 12.0, 0.99) == 10

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,12 +12,14 @@ from pytest_infperf import errors
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.gates.result import Result
 from pytest_infperf.measure.blocks import endless_order
+from pytest_infperf.measure.budget import Budget, Remaining
 from pytest_infperf.measure.latency import measure_latency
 from pytest_infperf.measure.paired import WorkerPairs, measure_regression, measure_speedup
 from pytest_infperf.measure.trend import measure_trend
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.run.context import VariantContext, all_decided
+from pytest_infperf.run.context import VariantContext, seconds_to_decide
 from pytest_infperf.run.other_revision import RevisionPair
+from pytest_infperf.run.purse import TestTime
 from pytest_infperf.stats import quantile
 from pytest_infperf.thresholds.gate import Gate
 from pytest_infperf.worker.variant_worker import VariantWorker
@@ -47,27 +50,42 @@ class LatencyMeasurement:
     def measure(self) -> Result:
         """Measure until every gate is decided or the budget is spent."""
         self.table.expect()
-        context, gates = self.context, self.context.gates_of("latency")
-        parts_to_come = 1 + self._has_baseline + (context.revision_pair is not None)
-        single = self._single_queries(gates, context.budget_s / parts_to_come)
-        parts, left_s = [single], context.budget_s - single.seconds
+        with self.context.purse.test(self.context.budget_s) as time:
+            parts = self._parts(time)
+            self.context.record.evidence.drawn_s = time.drawn_s or None
+        self.table.show(parts[0].times_s)
+        return self.context.result(parts, self._gates)
+
+    @property
+    def _gates(self) -> Sequence[Gate]:
+        return self.context.gates_of("latency")
+
+    def _parts(self, time: TestTime) -> list[Measured]:
+        """Measure single queries, then pairs; what one part leaves goes to the next."""
+        context, gates = self.context, self._gates
+        share = 1 / (1 + self._has_baseline + (context.revision_pair is not None))
+        budget = time.part(share)
+        single = self._single_queries(gates, budget)
+        time.spend(budget, single.seconds)
+        parts = [single]
         if any(gate.measure == "trend" for gate in gates):
             median = single.measures["latency_p50"]
             parts.append(measure_trend(median, context.past("latency_p50"), context.confidence))
         if self._has_baseline:
-            speedup = self._speedup(gates, left_s if not context.revision_pair else left_s / 2)
-            parts.append(speedup)
-            left_s -= speedup.seconds
+            budget = time.part(0.5 if context.revision_pair else 1.0)
+            parts.append(self._speedup(gates, budget))
+            time.spend(budget, parts[-1].seconds)
         if context.revision_pair:
-            parts.append(self._regression(context.revision_pair, gates, left_s))
-        self.table.show(single.times_s)
-        return context.result(parts, gates)
+            budget = time.part()
+            parts.append(self._regression(context.revision_pair, gates, budget))
+            time.spend(budget, parts[-1].seconds)
+        return parts
 
     @property
     def _has_baseline(self) -> bool:
         return self.context.baseline_id is not None and not self.context.is_baseline
 
-    def _single_queries(self, gates: Sequence[Gate], budget_s: float) -> Measured:
+    def _single_queries(self, gates: Sequence[Gate], budget: Budget) -> Measured:
         context, run = self.context, self.context.suite_run
         latency_gates = [gate for gate in gates if gate.measure not in _NOT_FROM_SINGLE_QUERIES]
         context.report_progress("measuring latency")
@@ -76,10 +94,10 @@ class LatencyMeasurement:
             endless_order(run.numbers, context.seed),
             run.duration_s,
             percentiles=[gate.measure for gate in latency_gates if gate.spec.percentile],
-            budget_s=budget_s,
+            budget=budget,
             confidence=context.confidence,
             seed=context.seed,
-            decided=all_decided(latency_gates),
+            remaining=seconds_to_decide(latency_gates),
         )
         context.attempt.measured([measured])  # kept if the pairs cannot be measured
         record = context.record
@@ -87,7 +105,7 @@ class LatencyMeasurement:
         record.evidence.contaminated_blocks = queries.chances.counts()
         return measured
 
-    def _speedup(self, gates: Sequence[Gate], budget_s: float) -> Measured:
+    def _speedup(self, gates: Sequence[Gate], budget: Budget) -> Measured:
         """Measure the speed-up against the baseline."""
         context = self.context
         context.report_progress(f"measuring against {context.baseline_id}")
@@ -95,15 +113,15 @@ class LatencyMeasurement:
         pairs = self._pairs_with(baseline, context.seed + 1)
         measured = measure_speedup(
             pairs,
-            budget_s=budget_s,
+            budget=budget,
             confidence=context.confidence,
-            decided=_decided("speedup", gates),
+            remaining=_remaining("speedup", gates),
         )
         context.record.evidence.contaminated_pairs = pairs.chances.counts()
         context.record.evidence.processes_compared = len(pairs.by_process)
         return replace(measured, remark=pairs.chances.remark("pairs"))
 
-    def _regression(self, pair: RevisionPair, gates: Sequence[Gate], budget_s: float) -> Measured:
+    def _regression(self, pair: RevisionPair, gates: Sequence[Gate], budget: Budget) -> Measured:
         """Measure the regression since the other revision."""
         context = self.context
         context.report_progress(f"measuring against {pair.commit}")
@@ -114,9 +132,9 @@ class LatencyMeasurement:
         pairs = self._pairs_with(other, context.seed + 2)
         measured = measure_regression(
             pairs,
-            budget_s=budget_s,
+            budget=budget,
             confidence=context.confidence,
-            decided=_decided("regression", gates),
+            remaining=_remaining("regression", gates),
         )
         context.against.contaminated_pairs = pairs.chances.counts()
         context.against.processes_compared = len(pairs.by_process)
@@ -129,11 +147,12 @@ class LatencyMeasurement:
         return WorkerPairs(other, variant, order, random.Random(run.seed))
 
 
-def _decided(measure: str, gates: Sequence[Gate]) -> Callable[[Measured], bool]:
-    """Return a function that returns whether a ratio is known well enough.
+def _remaining(measure: str, gates: Sequence[Gate]) -> Remaining:
+    """Return a function that returns the seconds after which a ratio is known well enough.
 
-    Gates on the ratio have to be decided; without a gate a fixed number of pairs is enough.
+    Gates on the ratio have to be decided; without a gate a fixed number of pairs is enough, for
+    which nothing is drawn on the purse.
     """
     if own_gates := [gate for gate in gates if gate.measure == measure]:
-        return all_decided(own_gates)
-    return lambda measured: measured.measures[measure].n >= _PAIRS_WITHOUT_GATE
+        return seconds_to_decide(own_gates)
+    return lambda measured: 0.0 if measured.measures[measure].n >= _PAIRS_WITHOUT_GATE else math.inf

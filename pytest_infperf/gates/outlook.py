@@ -1,0 +1,94 @@
+"""How much more measuring would decide a limit, if the estimate stays as it is.
+
+An interval of independent observations shrinks with the square root of their number. That of a
+paired ratio shrinks with the number of pairs of processes, and with what more of them tell of their
+variance. The estimates are rough and have a reserve.
+"""
+
+from __future__ import annotations
+
+import math
+
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.measured import Measured
+
+_RESERVE = 1.1
+"""Factor on the estimated time to decide."""
+_LONGEST_S = 3600.0
+"""Measuring time beyond which a value counts as one on its limit, in seconds."""
+
+
+def of_interval(
+    quantity: Measure, bounds: tuple[float, float], limit: float, measured: Measured
+) -> float:
+    """Return the seconds that would take an interval off its limit.
+
+    Parameters
+    ----------
+    quantity : Measure
+        The estimate.
+    bounds : tuple of float
+        The bounds of its interval, which contains the limit; infinite is no bound.
+    limit : float
+        The limit, in the unit of the quantity.
+    measured : Measured
+        What was measured, in which time.
+
+    Returns
+    -------
+    float
+        Seconds of measuring, in addition to those so far; infinite if the value is too close to
+        the limit.
+    """
+    from pytest_infperf.stats.processes import processes_to_decide
+    from pytest_infperf.stats.sequential import pairs_to_decide
+
+    if not all(map(math.isfinite, bounds)):
+        return measured.seconds
+    estimate = quantity.value
+    if processes := measured.processes:
+        half_width = bounds[1] - estimate if estimate < limit else estimate - bounds[0]
+        needed = processes_to_decide(
+            abs(estimate - limit) / half_width if half_width else math.inf,
+            processes.count,
+            processes.freedom,
+            measured.confidence,
+        )
+        more_s = needed and (needed - processes.count) * processes.seconds_each
+        return _within_reason(more_s and measured.seconds + more_s, measured.seconds)
+    pairs = pairs_to_decide(estimate, *bounds, limit, quantity.n)
+    return _within_reason(pairs and measured.seconds * pairs / quantity.n, measured.seconds)
+
+
+def of_percentile(over: int, n: int, p: float, confidence: float, seconds: float) -> float:
+    """Return the seconds that would decide a percentile of latency.
+
+    Parameters
+    ----------
+    over : int
+        The number of queries over the limit.
+    n : int
+        The number of queries.
+    p : float
+        The percentile, as a fraction.
+    confidence : float
+        The confidence of the decision.
+    seconds : float
+        Measuring time so far, in seconds.
+
+    Returns
+    -------
+    float
+        Seconds of measuring, in addition to those so far; infinite if too many would be needed.
+    """
+    from pytest_infperf.stats.quantile import queries_to_decide
+
+    needed = queries_to_decide(over, n, p, confidence)
+    return _within_reason(needed and seconds * needed / n, seconds)
+
+
+def _within_reason(total_s: float | None, seconds: float) -> float:
+    """Return what is left of a time with its reserve; infinite if it is too long, or None."""
+    if total_s is None or total_s * _RESERVE > _LONGEST_S:
+        return math.inf
+    return total_s * _RESERVE - seconds
