@@ -122,10 +122,7 @@ def _real_runs(slowdown: float) -> list[RealRun]:
         BUDGET_S,
         REAL_RUNS,
     )
-    return [
-        RealRun([*filter(None, run.by_process)], run.measured.seconds, 1 / (1 + run.offset))
-        for run in runs
-    ]
+    return [RealRun(run.by_process, run.measured.seconds, 1 / (1 + run.offset)) for run in runs]
 
 
 def _verdicts(runs: list[RealRun]) -> Iterator[tuple[str, list[tuple[Verdict, float]]]]:

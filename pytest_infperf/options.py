@@ -6,6 +6,7 @@ values; it is imported only when a run measures.
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,15 @@ def seconds(text: str) -> float:
     if not 0 < number < float("inf"):
         raise ArgumentTypeError(f"{text!r} is not a number of seconds over 0")
     return number
+
+
+def duration(text: str) -> float:
+    """Parse a positive duration such as 90s, 10m or 1.5h, and return it in seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", text.strip())
+    length_s = float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+    if not length_s:
+        raise ArgumentTypeError(f"{text!r} is not a duration over 0, such as 90s, 10m or 1.5h")
+    return length_s
 
 
 def non_negative(text: str) -> int:
@@ -125,6 +135,12 @@ OPTIONS = {
             "SECONDS",
             "measuring time of one test of one variant, instead of the file's",
             seconds,
+        ),
+        Option(
+            "time",
+            "DURATION",
+            "measuring time of the whole run, such as 10m, instead of a budget for each test",
+            duration,
         ),
         Option("variants", "GLOB", "only the variants whose id matches GLOB, and the baseline"),
         Option("baseline", "ID", "the variant that others are compared with"),

@@ -150,6 +150,7 @@ class MeasuringPlugin:
         try:
             order = self.session.arrange(
                 [_variant_param(item) for item in items],
+                [item.nodeid for item in items],
                 whole_files=not any("::" in argument for argument in self.config.args),
             )
         except UserError as error:

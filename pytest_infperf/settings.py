@@ -31,6 +31,8 @@ class Settings:
     """The file that the report is written to as a page."""
     budget_s: float | None = None
     """Measuring time of one test of one variant, in seconds; None takes that of the limits."""
+    time_s: float | None = None
+    """Measuring time of all tests of the run, in seconds; None leaves each test its budget."""
     full: bool = False
     """Whether the whole test sets are scored, not a sample."""
     variants: str = "*"
@@ -84,6 +86,7 @@ class Settings:
             json=started_in / values["json"] if values["json"] else None,
             html=started_in / values["html"] if values["html"] else None,
             budget_s=values["budget"],
+            time_s=values["time"],
             full=values["full"],
             variants=values["variants"] or cls.variants,
             baseline=values["baseline"],
@@ -105,6 +108,15 @@ class Settings:
 def _refuse_combinations(values: dict[str, Any]) -> None:
     if values["ray-quality"] and not values["ray"]:
         raise UserError("--infperf-ray-quality needs a cluster: --infperf-ray ADDRESS")
+    if values["time"] and values["budget"]:
+        raise UserError(
+            "--infperf-time and --infperf-budget both set the measuring time: leave one out"
+        )
+    if values["time"] and values["ray"]:
+        raise UserError(
+            "--infperf-time cannot be used with --infperf-ray, where each node has tests of its "
+            "own: use --infperf-budget"
+        )
     if values["ray"] and values["against"]:
         raise UserError(
             "--infperf-against cannot be used with --infperf-ray: nodes get the working tree "

@@ -18,6 +18,7 @@ from pytest_infperf.run.calibration import (
     configured_suite,
     too_tight,
 )
+from pytest_infperf.run.host_noise import HostNoise
 from pytest_infperf.settings import Settings
 from pytest_infperf.thresholds import Policy, Thresholds, read
 
@@ -73,8 +74,10 @@ def run(arguments: Namespace) -> int:
         soft_wrap=True,
     )
     settings = Settings(root, cache=root / arguments.cache)
-    floor = calibrate(configured, variant, settings, policy, arguments.runs)
-    names = host_names(fingerprint(()))
+    host = fingerprint(())
+    noise = HostNoise(settings.cache, host)
+    floor = calibrate(configured, variant, settings, policy, arguments.runs, noise)
+    names = host_names(host)
     console.print(describe(floor), soft_wrap=True)
     tight_limits = list(too_tight(floor, thresholds, configured, names))
     for limit in tight_limits:

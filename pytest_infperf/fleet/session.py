@@ -90,10 +90,14 @@ class FleetSession(Session):
         ]
 
     def arrange(
-        self, params: Sequence[VariantParam | None], *, whole_files: bool = True
+        self,
+        params: Sequence[VariantParam | None],
+        nodeids: Sequence[str],
+        *,
+        whole_files: bool = True,
     ) -> list[int]:
         """Put remote tests last, by node type: nodes measure while the local tests run."""
-        order = super().arrange(params, whole_files=whole_files)
+        order = super().arrange(params, nodeids, whole_files=whole_files)
         node_types = [None, *self._ledgers]
 
         def rank(i: int) -> int:

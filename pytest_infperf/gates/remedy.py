@@ -13,7 +13,7 @@ from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.thresholds.gate import A_DEFAULT, Gate
 
-_MORE_BUDGET = "raise --infperf-budget, or budget_s in thresholds.toml, accordingly"
+_MORE_BUDGET = "raise --infperf-budget, --infperf-time or budget_s in thresholds.toml accordingly"
 _MORE_SAMPLES = "run over the whole test set with --infperf-full; a larger budget has no effect"
 _LONGER_LOAD = "let the load last longer: its `seconds` in the suite, or --infperf-full"
 _SLOW_SERVER = (

@@ -106,6 +106,28 @@ class Queries:
         )
 
 
+def _plan(
+    queries: Queries, percentiles: Sequence[str], budget: Budget, confidence: float
+) -> tuple[list[int], float, dict[str, dict[int, float]]]:
+    """Return the looks, the confidence of each, and by percentile and look that for passing.
+
+    Every percentile may pass at the looks that are another's first, so that what one of them
+    waits for does not take the verdict of another back.
+    """
+    first = len(queries.query_ns)
+    planned, _ = sequential.plan(first, queries.seconds, budget.own_s, budget.most_s, confidence)
+    needed = {name: partial(_needed, name) for name in percentiles}
+
+    def passing(looks: Sequence[int]) -> dict[str, dict[int, float]]:
+        return {
+            name: sequential.passing_confidences(looks, each, confidence)
+            for name, each in needed.items()
+        }
+
+    looks = sorted({*planned, *chain.from_iterable(passing(planned).values())})
+    return looks, sequential.look_confidence(confidence, len(looks)), passing(looks)
+
+
 def _needed(percentile: str, confidence: float) -> int:
     return quantile.queries_needed(percentile_of(percentile), confidence)
 
@@ -151,13 +173,8 @@ def measure_latency(
         queries.measure(worker, order, budget.own_s)
         if queries.seconds >= budget.own_s:
             break
-    first = len(queries.query_ns)
-    looks, share = sequential.plan(first, queries.seconds, budget.own_s, budget.most_s, confidence)
-    passing = {
-        name: sequential.passing_confidences(looks, partial(_needed, name), confidence)
-        for name in percentiles
-    }
-    for look in sorted({*looks, *chain.from_iterable(passing.values())}):
+    looks, share, passing = _plan(queries, percentiles, budget, confidence)
+    for look in looks:
         while len(queries.query_ns) < look and queries.seconds < budget.most_s:
             queries.measure(worker, order, budget.most_s)
         measured = replace(

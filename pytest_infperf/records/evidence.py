@@ -99,6 +99,20 @@ class RepeatedBlocks:
     measured again or there was no time to. Older files do not have it."""
 
 
+@dataclass(frozen=True)
+class ProcessPrior:
+    """What was known of the difference between processes before a ratio was measured."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    deviation: float
+    """The standard deviation of the log ratio of two processes of the same code."""
+    processes: float
+    """The number of pairs of processes that this knowledge is worth."""
+    comparisons: int
+    """The number of earlier comparisons on this host that showed it; 0 is the cautious default."""
+
+
 @dataclass
 class AgainstEvidence(Entries):
     """The comparison with the other revision."""
@@ -123,6 +137,8 @@ class AgainstEvidence(Entries):
     """The pairs with the other revision, and how many were disturbed."""
     processes_compared: int | None = None
     """The number of successive processes of each side."""
+    prior: ProcessPrior | None = None
+    """What was known of the difference between processes."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +271,8 @@ class Evidence(Entries):
     """The pairs with the baseline, and how many were disturbed."""
     processes_compared: int | None = None
     """The number of successive processes of each side."""
+    prior: ProcessPrior | None = None
+    """What was known of the difference between processes."""
     drawn_s: float | None = None
     """Measuring time beyond the test's own budget, which clear tests had left, in seconds."""
     against: AgainstEvidence | None = None

@@ -18,9 +18,10 @@ from pytest_infperf.measure.budget import Budget
 from pytest_infperf.measure.paired import WorkerPairs, measure_regression
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.configured import ConfiguredSuite
+from pytest_infperf.run.host_noise import HostNoise
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
-from pytest_infperf.stats.processes import between_processes
+from pytest_infperf.stats.processes import typical_deviation, variance_between
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.thresholds import Policy, Thresholds
@@ -99,9 +100,14 @@ class TightLimit:
 
 
 def calibrate(
-    configured: ConfiguredSuite, variant_id: str, settings: Settings, policy: Policy, runs: int
+    configured: ConfiguredSuite,
+    variant_id: str,
+    settings: Settings,
+    policy: Policy,
+    runs: int,
+    noise: HostNoise,
 ) -> NoiseFloor:
-    """Measure a variant against itself in several runs.
+    """Measure a variant against itself in several runs, and keep what processes differ by.
 
     Raises
     ------
@@ -110,7 +116,15 @@ def calibrate(
     """
     budget_s = settings.budget_s or policy.budget_s
     same = configured.suite.variant(variant_id)
-    results = list(aa_runs(configured, same, variant_id, settings, policy, budget_s, runs))
+    results = []
+    for run in aa_runs(configured, same, variant_id, settings, policy, budget_s, runs):
+        results.append(run)
+        noise.add(run.by_process)
+    shown = [
+        (len(run.by_process) - 1, variance_between(run.by_process))
+        for run in results
+        if len(run.by_process) > 1
+    ]
     return NoiseFloor(
         variant_id,
         budget_s,
@@ -118,7 +132,7 @@ def calibrate(
         round(median(run.pairs for run in results)),
         round(median(len(run.by_process) for run in results)),
         median(run.half_width for run in results),
-        between_processes(run.by_process for run in results),
+        typical_deviation(shown) if shown else 0.0,
     )
 
 
@@ -171,7 +185,7 @@ def aa_runs(
             )
         finally:
             suite_run.close()
-        yield AARun(pairs.by_process, measured)
+        yield AARun([*filter(None, pairs.by_process)], measured)
 
 
 def too_tight(

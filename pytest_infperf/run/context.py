@@ -15,6 +15,7 @@ from pytest_infperf.records.evidence import AgainstEvidence
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import point_of
 from pytest_infperf.records.record import Record, Verdict
+from pytest_infperf.run.host_noise import HostNoise
 from pytest_infperf.run.other_revision import RevisionPair
 from pytest_infperf.run.purse import Purse
 from pytest_infperf.run.suite_run import SuiteRun
@@ -38,6 +39,8 @@ class VariantContext:
     """Measuring time of one test, in seconds."""
     purse: Purse
     """What the tests of this run have left of their measuring time."""
+    noise: HostNoise
+    """What processes of the same code differ by on this host."""
     usd_per_hour: float | None
     """The price of this host, in US dollars per hour; None if it is not known."""
     past: Callable[[str], Sequence[float]]

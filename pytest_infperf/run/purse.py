@@ -48,6 +48,8 @@ class Purse:
     """What the tests of a run have left of their measuring time."""
 
     left_s: float = 0.0
+    scale: float = 1.0
+    """Factor on the budgets of all tests, by which they share the time of --infperf-time."""
 
     @contextmanager
     def test(self, budget_s: float) -> Iterator[TestTime]:

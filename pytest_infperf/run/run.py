@@ -22,6 +22,7 @@ from pytest_infperf.records.record import Record
 from pytest_infperf.repository import worktree
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.context import VariantContext
+from pytest_infperf.run.host_noise import HostNoise
 from pytest_infperf.run.measurements.latency import TimesTable
 from pytest_infperf.run.needs import AvailableNeeds
 from pytest_infperf.run.other_revision import OtherRevision, RevisionPair
@@ -49,6 +50,8 @@ class Run:
         The limits of thresholds.toml.
     host : dict
         The fingerprint of this host: CPU, cores, memory, libraries, instance type, price.
+    purse : Purse
+        What the tests have left of their measuring time.
     records : dict of (str, str) to Record
         The records so far, by the names of suite and variant.
     """
@@ -67,6 +70,7 @@ class Run:
     """The ids of the variants whose tests were selected, by suite."""
     records: dict[tuple[str, str], Record] = field(default_factory=dict)
     host: dict[str, Any] = field(init=False)
+    purse: Purse = field(init=False, default_factory=Purse)
     _suite: SuiteRun | None = field(init=False, default=None)
     _verdicts: dict[tuple[str, str], VariantVerdicts] = field(init=False, default_factory=dict)
     _noticed: set[str] = field(init=False, default_factory=set)
@@ -84,7 +88,7 @@ class Run:
             self.host,
             lambda reason: self.notice_once(f"the history is read without {reason}"),
         )
-        self._purse = Purse()
+        self._noise = HostNoise(self.settings.cache, self.host)
         self._artifacts = ArtifactCache(self.settings.cache, self.notice)
         self._other_revision: OtherRevision | None = None
         if self.settings.against:
@@ -141,8 +145,9 @@ class Run:
             record,
             attempt,
             verdicts.gates,
-            self.settings.budget_s or suite_run.policy.budget_s,
-            self._purse,
+            self.settings.budget_s or self.purse.scale * suite_run.policy.budget_s,
+            self.purse,
+            self._noise,
             self.host.get("usd_per_hour"),
             partial(self._past.values, record.suite, variant_id),
         )

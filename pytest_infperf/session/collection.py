@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import partial
@@ -132,8 +132,13 @@ class Collection:
                     f"--infperf-baseline makes it the baseline: {', '.join(places)}"
                 )
 
-    def check(self) -> None:
+    def check(self, budget_scale: float = 1.0) -> None:
         """Check that options and thresholds match the collected suites.
+
+        Parameters
+        ----------
+        budget_scale : float, default 1
+            Factor on the budgets of tests, by which they share the time of --infperf-time.
 
         Raises
         ------
@@ -144,6 +149,15 @@ class Collection:
             return
         self._check_options()
         facts = self._facts() | self.benchmarks.facts(self.settings, self.thresholds)
+        if self.settings.time_s:
+            facts = {
+                name: replace(
+                    each,
+                    budget_s=budget_scale * self.thresholds.policy(name).budget_s,
+                    time_s=self.settings.time_s,
+                )
+                for name, each in facts.items()
+            }
         if both := [c.suite for c in self.suites.values() if c.suite.name in self.benchmarks]:
             raise UserError(
                 f"{self.benchmarks.file(both[0].name)} takes infperf_benchmark, and there is a "

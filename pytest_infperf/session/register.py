@@ -12,6 +12,7 @@ from pathlib import Path
 from pytest_infperf.records.catalogue import MeasureSpec
 from pytest_infperf.session.calls import Call, called_in_file
 
+_WITH_BUDGET = ("latency", "sweep")
 VariantKey = tuple[str, str]
 """The names of a suite and a variant."""
 
@@ -35,6 +36,14 @@ class TestRegister:
     def ended(self, test: str, *, passed: bool) -> None:
         """Note how a try of a test ended."""
         (self._passed.add if passed else self._passed.discard)(test)
+
+    def has_budget(self, variant: VariantKey, test: str) -> bool:
+        """Return whether a test measures until its gates are decided or its budget is spent.
+
+        A test whose source does not show what it calls may do so.
+        """
+        called = self._tests.get(variant, {}).get(test)
+        return not called or any(call.method in _WITH_BUDGET for call in called)
 
     def may_measure(self, variant: VariantKey, folder: Path, spec: MeasureSpec) -> bool:
         """Return whether a test that did not pass in this run may take a measure of a variant.

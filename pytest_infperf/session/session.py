@@ -117,11 +117,14 @@ class Session:
         """Return the line for pytest's header: version, host, budget, limits, other revision."""
         settings, host = self.settings, self.run.host
         budget_s = settings.budget_s or self.thresholds.policy("").budget_s
+        budget = f"budget {format_value(budget_s, 's')} a test"
+        if settings.time_s:
+            budget = f"measuring time {format_value(settings.time_s, 's')}"
         parts = [
             f"infperf: {version('pytest-infperf')}",
             f"on {', '.join(host_names(host)) or 'an unknown CPU'}",
             f"{host['logical_cores']} cores",
-            f"budget {format_value(budget_s, 's')} a test",
+            budget,
             limits_file.named(settings),
         ]
         if against := self.run.against:
@@ -162,7 +165,11 @@ class Session:
         self.collection.tests.generated(param.key, nodeid, called)
 
     def arrange(
-        self, params: Sequence[VariantParam | None], *, whole_files: bool = True
+        self,
+        params: Sequence[VariantParam | None],
+        nodeids: Sequence[str],
+        *,
+        whole_files: bool = True,
     ) -> list[int]:
         """Check the collected tests, and return the order in which they run.
 
@@ -170,11 +177,14 @@ class Session:
         ----------
         params : sequence of VariantParam or None
             What each test measures.
+        nodeids : sequence of str
+            The tests.
         whole_files : bool, default True
             Whether all tests of each file were collected, and not those of some node ids.
         """
         self.collection.benchmarks.whole_files = whole_files
-        self.collection.check()
+        self.run.purse.scale = self._budget_scale(params, nodeids)
+        self.collection.check(self.run.purse.scale)
         self.notices += self.collection.limits_left_out(host_names(self.run.host))
         benchmarks = [param.configured for param in self.collection.benchmarks.params.values()]
         configured_suites = [*self.collection.suites.values(), *benchmarks]
@@ -190,6 +200,15 @@ class Session:
         tests_of_one = sum(param.key == measuring[0].key for param in measuring) if measuring else 1
         self.progress.start(len(measuring), guess_after=tests_of_one)
         return grouped(params)
+
+    def _budget_scale(self, params: Sequence[VariantParam | None], nodeids: Sequence[str]) -> float:
+        """Return the factor on the budgets of tests with which they add up to --infperf-time."""
+        budgets_s = [
+            self.thresholds.policy(param.key[0]).budget_s
+            for param, nodeid in zip(params, nodeids, strict=True)
+            if param and self.collection.tests.has_budget(param.key, nodeid)
+        ]
+        return self.settings.time_s / sum(budgets_s) if self.settings.time_s and budgets_s else 1.0
 
     def report(
         self, param: VariantParam, nodeid: str, ended: Ended

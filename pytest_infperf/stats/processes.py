@@ -20,6 +20,8 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,28 +167,47 @@ def processes_to_decide(
     )
 
 
-def between_processes(runs: Iterable[Sequence[Sequence[float]]]) -> float:
-    """Return the standard deviation between processes of the same code, pooled over runs.
+def variance_between(processes: Sequence[Sequence[float]]) -> float:
+    """Return the variance between pairs of processes beyond what their pairs explain.
 
     Parameters
     ----------
-    runs : iterable
-        Of each run, the log ratios of the pairs of each pair of processes.
+    processes : sequence of sequence of float
+        The log ratios of the pairs of each of at least two pairs of processes.
 
     Returns
     -------
     float
-        The standard deviation of log ratios; 0 if pairs explain all variation, or if no run has
-        two pairs of processes.
+        The variance of log ratios; an estimate from few processes may be negative.
     """
-    variance, freedom = 0.0, 0
-    for processes in runs:
-        values, counts = _values(processes)
-        own = float(values.var(ddof=1)) if len(values) > 1 else 0.0
-        explained = _pair_variance(processes, values, counts) * float((1 / counts).mean())
-        variance += (len(values) - 1) * (own - explained)
-        freedom += len(values) - 1
-    return math.sqrt(max(0.0, variance / freedom)) if freedom else 0.0
+    values, counts = _values(processes)
+    explained = _pair_variance(processes, values, counts) * float((1 / counts).mean())
+    return float(values.var(ddof=1)) - explained
+
+
+def typical_deviation(comparisons: Iterable[tuple[int, float]]) -> float:
+    """Return the standard deviation between processes in half of the comparisons or more.
+
+    A median is not moved by a variant whose processes differ by much more than those of others.
+
+    Parameters
+    ----------
+    comparisons : iterable of (int, float)
+        The degrees of freedom and the variance of each comparison.
+
+    Returns
+    -------
+    float
+        The square root of the median of the variances, weighted with the degrees of freedom; 0 if
+        the median is negative.
+    """
+    ordered = sorted(comparisons, key=itemgetter(1))
+    half = sum(freedom for freedom, _ in ordered) / 2
+    reached = accumulate(freedom for freedom, _ in ordered)
+    variance = next(
+        variance for (_, variance), sum_ in zip(ordered, reached, strict=True) if sum_ >= half
+    )
+    return math.sqrt(max(0.0, variance))
 
 
 def _values(

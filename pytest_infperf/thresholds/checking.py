@@ -41,7 +41,9 @@ class SuiteFacts:
     against_revision: bool = False
     """Whether --infperf-against compares latencies with another revision."""
     budget_s: float | None = None
-    """Value of --infperf-budget in seconds, which takes precedence over the file's."""
+    """Measuring time of a test by an option, in seconds, which takes precedence over the file's."""
+    time_s: float | None = None
+    """Value of --infperf-time in seconds, if `budget_s` is a share of it."""
     requests_at: Mapping[str, int] = field(default_factory=dict)
     """Number of single requests at each point that has a fixed number, such as a protocol."""
     points: Mapping[Method, Collection[str]] = field(default_factory=dict)
@@ -175,17 +177,19 @@ class _GateChecker:
                 location,
                 f"{self._needs(queries)}, more than a model can answer within the budget of "
                 f"{self._budget_s:g} s{part}",
-                f"Raise {self._budget_setting} to {math.ceil(needed_s)} or more, or gate a lower "
-                "percentile.",
+                f"Raise {self._raised_to(needed_s)} or more, or gate a lower percentile.",
             )
 
     @property
     def _budget_s(self) -> float:
         return self.facts.budget_s or self.policy.budget_s
 
-    @property
-    def _budget_setting(self) -> str:
-        return "--infperf-budget" if self.facts.budget_s else f"budget_s in {self.suite}"
+    def _raised_to(self, needed_s: float) -> str:
+        if self.facts.time_s:
+            time_s = self.facts.time_s * needed_s / self._budget_s
+            return f"--infperf-time to {math.ceil(time_s)}s"
+        setting = "--infperf-budget" if self.facts.budget_s else f"budget_s in {self.suite}"
+        return f"{setting} to {math.ceil(needed_s)}"
 
     def _first_variant(self) -> str:
         return toml_string(next(iter(self.facts.variants), "ID"))

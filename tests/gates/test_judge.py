@@ -136,7 +136,7 @@ def test_the_remedy_of_an_inconclusive_gate_has_a_time() -> None:
     )
     assert judged.remedy == (
         "about 17 s more would decide, 4.4 times as long as now: "
-        "raise --infperf-budget, or budget_s in thresholds.toml, accordingly"
+        "raise --infperf-budget, --infperf-time or budget_s in thresholds.toml accordingly"
     )
 
 
@@ -194,7 +194,7 @@ def test_the_reason_of_a_percentile_counts_the_slow_queries() -> None:
         "too few queries to tell"
     )
     assert judged.remedy.startswith("about ")
-    assert "--infperf-budget, or budget_s" in judged.remedy
+    assert "--infperf-budget, --infperf-time or budget_s" in judged.remedy
 
 
 def test_too_few_queries_are_inconclusive_with_the_time_that_is_needed() -> None:

@@ -96,6 +96,7 @@ def test_a_gate_has_verdict_reason_limit_and_source(measured: Outcome) -> None:
         "remedy": gates["accuracy"]["remedy"],
         "source": "thresholds.toml:3",
         "tries": 1,
+        "more_s": None,
     }
     assert "thresholds.toml:3" in gates["accuracy"]["remedy"]
 

@@ -11,9 +11,10 @@ from scipy import stats
 from pytest_infperf.stats.processes import (
     CAUTIOUS,
     Prior,
-    between_processes,
     centre,
     processes_to_decide,
+    typical_deviation,
+    variance_between,
 )
 
 RNG = np.random.default_rng(7)
@@ -88,11 +89,16 @@ def test_a_single_pair_in_each_process_has_no_variance_of_its_own() -> None:
 
 
 def test_the_difference_between_processes_is_what_pairs_do_not_explain() -> None:
-    runs = [drawn(20, 20, 0.02, 0.02) for _ in range(10)]
-    assert between_processes(runs) == pytest.approx(0.02, rel=0.15)
-    alike = [drawn(20, 20, 0.0, 0.02) for _ in range(10)]
-    assert between_processes(alike) < 0.004
-    assert between_processes([[[0.1, 0.2]]]) == 0
+    different = [(19, variance_between(drawn(20, 20, 0.02, 0.02))) for _ in range(20)]
+    assert typical_deviation(different) == pytest.approx(0.02, rel=0.15)
+    alike = [(19, variance_between(drawn(20, 20, 0.0, 0.02))) for _ in range(20)]
+    assert typical_deviation(alike) < 0.004
+
+
+def test_a_variant_whose_processes_differ_by_more_is_not_typical() -> None:
+    comparisons = [(5, 0.01**2), (5, 0.012**2), (8, 0.5**2)]
+    assert typical_deviation(comparisons) == pytest.approx(0.012)
+    assert typical_deviation([(3, -0.1), (2, 0.1)]) == 0
 
 
 def test_intervals_contain_the_truth_as_often_as_they_say() -> None:

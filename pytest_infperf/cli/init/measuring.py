@@ -12,9 +12,11 @@ from pathlib import Path
 
 from pytest_infperf.cli.init.draft import SuiteDraft
 from pytest_infperf.errors import UserError
+from pytest_infperf.host.fingerprint import fingerprint
 from pytest_infperf.records.file import read
 from pytest_infperf.records.record import Record
 from pytest_infperf.run.calibration import NoiseFloor, calibrate, configured_suite
+from pytest_infperf.run.host_noise import HostNoise
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.discovery import SUITE_FILE, suite_beside
 from pytest_infperf.thresholds import Policy
@@ -77,8 +79,9 @@ def findable_slowdown(draft: SuiteDraft, root: Path, budget_s: float) -> Slowdow
     )
     settings = Settings(root, cache=root / ".infperf_cache")
     policy = Policy(budget_s=budget_s)
-    noise = calibrate(configured, draft.variants[-1], settings, policy, _CALIBRATION_RUNS)
-    return slowdown_for(noise)
+    noise = HostNoise(settings.cache, fingerprint(()))
+    floor = calibrate(configured, draft.variants[-1], settings, policy, _CALIBRATION_RUNS, noise)
+    return slowdown_for(floor)
 
 
 def slowdown_for(noise: NoiseFloor) -> Slowdown:

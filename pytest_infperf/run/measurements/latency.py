@@ -16,11 +16,13 @@ from pytest_infperf.measure.budget import Budget, Remaining
 from pytest_infperf.measure.latency import measure_latency
 from pytest_infperf.measure.paired import WorkerPairs, measure_regression, measure_speedup
 from pytest_infperf.measure.trend import measure_trend
+from pytest_infperf.records.evidence import AgainstEvidence, Evidence, ProcessPrior
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.context import VariantContext, seconds_to_decide
 from pytest_infperf.run.other_revision import RevisionPair
 from pytest_infperf.run.purse import TestTime
 from pytest_infperf.stats import quantile
+from pytest_infperf.stats.processes import Prior
 from pytest_infperf.thresholds.gate import Gate
 from pytest_infperf.worker.variant_worker import VariantWorker
 
@@ -111,14 +113,15 @@ class LatencyMeasurement:
         context.report_progress(f"measuring against {context.baseline_id}")
         baseline, _ = context.suite_run.beside_baseline(context.variant_id)
         pairs = self._pairs_with(baseline, context.seed + 1)
+        prior = context.noise.prior()
         measured = measure_speedup(
             pairs,
             budget=budget,
             confidence=context.confidence,
             remaining=_remaining("speedup", gates),
+            prior=Prior(prior.deviation, prior.processes),
         )
-        context.record.evidence.contaminated_pairs = pairs.chances.counts()
-        context.record.evidence.processes_compared = len(pairs.by_process)
+        self._note(context.record.evidence, pairs, prior)
         return replace(measured, remark=pairs.chances.remark("pairs"))
 
     def _regression(self, pair: RevisionPair, gates: Sequence[Gate], budget: Budget) -> Measured:
@@ -130,15 +133,25 @@ class LatencyMeasurement:
         except (UserError, WorkerError) as failure:
             return Measured(missing={"regression": context.note_unable(failure)})
         pairs = self._pairs_with(other, context.seed + 2)
+        prior = context.noise.prior()
         measured = measure_regression(
             pairs,
             budget=budget,
             confidence=context.confidence,
             remaining=_remaining("regression", gates),
+            prior=Prior(prior.deviation, prior.processes),
         )
-        context.against.contaminated_pairs = pairs.chances.counts()
-        context.against.processes_compared = len(pairs.by_process)
+        self._note(context.against, pairs, prior)
         return replace(measured, remark=pairs.chances.remark("pairs"))
+
+    def _note(
+        self, evidence: Evidence | AgainstEvidence, pairs: WorkerPairs, prior: ProcessPrior
+    ) -> None:
+        """Keep how the pairs were measured, and what their processes tell of this host."""
+        evidence.contaminated_pairs = pairs.chances.counts()
+        evidence.processes_compared = len(pairs.by_process)
+        evidence.prior = prior
+        self.context.noise.add(pairs.by_process)
 
     def _pairs_with(self, other: VariantWorker, seed: int) -> WorkerPairs:
         run = self.context.suite_run
