@@ -213,9 +213,9 @@ def _measure_ratio(
     others_s = (_FIRST_PROCESSES - 1) * (pairs.start_s + pairs.seconds * _LEAST_PAIRS / _FIRST_LOOK)
     several_s = pairs.seconds + others_s if is_cheap else 0.0
     looks = sequential.look_times(pairs.seconds, several_s, budget.own_s, budget.most_s)
-    share = sequential.look_confidence(confidence, len(looks))
+    confidences = sequential.spending_confidences(looks, confidence)
     known = centre(pairs.by_process, prior)
-    for look_s in looks:
+    for look_s, share in zip(looks, confidences, strict=True):
         while pairs.seconds < look_s:
             is_first = is_cheap and len(pairs.by_process) < _FIRST_PROCESSES
             if _is_renewal_due(pairs, known, is_first, budget.most_s):

@@ -1,14 +1,15 @@
 """Looks at the data while measuring, and the confidence of each: measuring stops once one decides.
 
-Every look can err, so the looks share the error equally (Bonferroni). Wald's test and group
-sequential boundaries spend it better, but need the joint distribution of the looks. Doubling keeps
-the looks few, and each adds as many pairs as all earlier ones together.
+Every look can err, so the looks share the error: equally, or by a spending function. Boundaries
+that use the joint distribution of the looks would spend less of it, but that distribution is not
+known. Doubling keeps the looks few, and each adds as much as all earlier ones together.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 _SPENT_AT_ONCE = 0.8
 """Share of the error that the first look at which a percentile can pass spends."""
@@ -109,6 +110,35 @@ def look_confidence(confidence: float, looks_count: int) -> float:
         Confidence of each look.
     """
     return 1 - (1 - confidence) / looks_count
+
+
+def spending_confidences(times: Sequence[float], confidence: float) -> list[float]:
+    """Return the confidence of each look at which a share of the error is spent.
+
+    By a fraction t of the time, the share ln(1 + (e - 1) t) of the error is spent, of which later
+    looks get more than an equal part. The looks need no joint distribution, because what each of
+    them spends is added up (Bonferroni).
+
+    Parameters
+    ----------
+    times : sequence of float
+        Increasing times of the looks.
+    confidence : float
+        Confidence of all looks together, between 0 and 1.
+
+    Returns
+    -------
+    list of float
+        Confidence of each look.
+
+    References
+    ----------
+    Lan, K. K. G. and DeMets, D. L. (1983). Discrete Sequential Boundaries for Clinical Trials.
+    Biometrika 70(3). The function is their second one, close to Pocock's boundary.
+    """
+    spent = [math.log1p((math.e - 1) * time / times[-1]) for time in times]
+    shares = [share - before for before, share in pairwise([0.0, *spent])]
+    return [1 - (1 - confidence) * share for share in shares]
 
 
 def passing_confidences(

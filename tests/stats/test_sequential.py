@@ -18,6 +18,7 @@ from pytest_infperf.stats.sequential import (
     pairs_to_decide,
     passing_confidences,
     plan,
+    spending_confidences,
 )
 
 LOOKS = looks(12, 200)
@@ -142,6 +143,15 @@ def test_a_percentile_over_its_limit_rarely_passes() -> None:
             [percentile_decision(int(t), look, 0.99, 1.0, confidence) is True for t in counts]
         )
     assert passed.mean() < 0.05
+
+
+def test_later_looks_spend_more_of_the_error_and_all_of_them_spend_it_once() -> None:
+    found = spending_confidences([1.0, 2.0, 4.0, 8.0], 0.99)
+    assert [1 - confidence for confidence in found] == pytest.approx(
+        [0.001945, 0.001629, 0.002628, 0.003799], abs=1e-6
+    )
+    assert sum(1 - confidence for confidence in found) == pytest.approx(0.01)
+    assert spending_confidences([3.0], 0.99) == pytest.approx([0.99])
 
 
 def test_looks_double_in_time_until_the_budget() -> None:
