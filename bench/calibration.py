@@ -23,7 +23,7 @@ from bench.finding import Finding
 from bench.simulated_hosts import Host, Noise, SimulatedPairs
 from pytest_infperf.gates.judge import judge
 from pytest_infperf.measure.budget import Budget
-from pytest_infperf.measure.paired import measure_regression
+from pytest_infperf.measure.paired import measure_ratio
 from pytest_infperf.records.catalogue import Catalogue
 from pytest_infperf.records.record import Verdict
 from pytest_infperf.run.context import seconds_to_decide
@@ -91,7 +91,8 @@ def play(cell: Cell, runs: int, seed: int = 0) -> Outcome:
     covered, seconds = 0, []
     for _ in range(runs):
         pairs = SimulatedPairs(cell.host, math.log1p(cell.truth), rng)
-        measured = measure_regression(
+        measured = measure_ratio(
+            "regression",
             pairs,
             budget=cell.budget,
             confidence=CONFIDENCE,

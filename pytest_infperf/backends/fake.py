@@ -95,8 +95,9 @@ class Slowed(Backend):
     inner : Backend
         The backend that answers the queries. It determines what has to be installed.
     by : float
-        Additional time as a share of the time of `inner`: 0.05 makes each query 5 % slower. The
-        added time is spent on the CPU.
+        Additional time as a share of the time in the runner of `inner`: 0.05 makes each query 5 %
+        slower, less what the task takes to prepare inputs and to read outputs. The added time is
+        spent on the CPU.
     model, id, threads, cpus
         As in `Backend`; the id defaults to that of `inner` with ``-slowed`` appended.
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, exp, expm1, log
 from time import perf_counter
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pytest_infperf import errors
 from pytest_infperf.measure.blocks import LEAST_BLOCK_NS, SecondChances
@@ -149,7 +149,16 @@ class _Shape:
     """The duration of a slice, in nanoseconds."""
 
 
-def measure_speedup(
+Ratio = Literal["speedup", "regression"]
+_QUANTITIES: dict[Ratio, tuple[str, Callable[[float], float]]] = {
+    "speedup": ("ratio", lambda d: exp(-d)),
+    "regression": ("fraction", expm1),
+}
+"""The unit of each ratio, and its value of a log ratio."""
+
+
+def measure_ratio(
+    name: Ratio,
     pairs: Pairs,
     *,
     budget: Budget,
@@ -157,12 +166,16 @@ def measure_speedup(
     remaining: Remaining,
     prior: Prior = CAUTIOUS,
 ) -> Measured:
-    """Measure the speed-up: the ratio of the baseline's time to the variant's.
+    """Measure pairs until the gates decide or the budget is spent.
 
     Parameters
     ----------
+    name : str
+        The measure: the speed-up, which is the ratio of the other side's time to the variant's, or
+        the regression, which is the fraction by which the variant is slower, negative if it is
+        faster.
     pairs : Pairs
-        The pairs of variant and baseline.
+        The pairs of the variant and the other side.
     budget : Budget
         Measuring time.
     confidence : float
@@ -172,41 +185,7 @@ def measure_speedup(
     prior : Prior
         What is known of the difference between processes of the same code.
     """
-
-    def speedup(d: float) -> float:
-        return exp(-d)
-
-    return _measure_ratio(pairs, "speedup", "ratio", speedup, budget, confidence, remaining, prior)
-
-
-def measure_regression(
-    pairs: Pairs,
-    *,
-    budget: Budget,
-    confidence: float,
-    remaining: Remaining,
-    prior: Prior = CAUTIOUS,
-) -> Measured:
-    """Measure the fraction by which the variant is slower than at the other revision.
-
-    The fraction is negative if the variant is faster. Parameters are those of `measure_speedup`.
-    """
-    return _measure_ratio(
-        pairs, "regression", "fraction", expm1, budget, confidence, remaining, prior
-    )
-
-
-def _measure_ratio(
-    pairs: Pairs,
-    name: str,
-    unit: str,
-    of_log_ratio: Callable[[float], float],
-    budget: Budget,
-    confidence: float,
-    remaining: Remaining,
-    prior: Prior,
-) -> Measured:
-    """Measure pairs, and evaluate the gates at times that double."""
+    unit, of_log_ratio = _QUANTITIES[name]
     while _count(pairs) < _FIRST_LOOK:
         pairs.measure()
     is_cheap = (_FIRST_PROCESSES - 1) * pairs.start_s <= _CHEAP_START * budget.own_s

@@ -15,7 +15,7 @@ from statistics import median
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.measure.budget import Budget
-from pytest_infperf.measure.paired import WorkerPairs, measure_regression
+from pytest_infperf.measure.paired import WorkerPairs, measure_ratio
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.host_noise import HostNoise
@@ -177,7 +177,8 @@ def aa_runs(
             baseline, variant = suite_run.beside_baseline(_TWIN)
             order = endless_order(suite_run.numbers, seed)
             pairs = WorkerPairs(baseline, variant, order, random.Random(seed))
-            measured = measure_regression(
+            measured = measure_ratio(
+                "regression",
                 pairs,
                 budget=Budget(budget_s),
                 confidence=policy.confidence,

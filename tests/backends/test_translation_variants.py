@@ -11,7 +11,8 @@ from sacrebleu import corpus_chrf
 
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.measure.blocks import endless_order
-from pytest_infperf.measure.paired import WorkerPairs, measure_speedup
+from pytest_infperf.measure.budget import Budget
+from pytest_infperf.measure.paired import WorkerPairs, measure_ratio
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
@@ -122,6 +123,8 @@ def test_int8_artifacts_are_smaller(run: SuiteRun) -> None:
 def test_a_much_faster_variant_is_measured_as_faster(run: SuiteRun) -> None:
     baseline, variant = run.beside_baseline("onnx-fused-int8")
     pairs = WorkerPairs(baseline, variant, endless_order(run.numbers, 0), random.Random(0))
-    measured = measure_speedup(pairs, budget_s=5, confidence=0.99, decided=lambda m: True)
+    measured = measure_ratio(
+        "speedup", pairs, budget=Budget(5), confidence=0.99, remaining=lambda measured: 0.0
+    )
     assert measured.measures["speedup"].low is not None
     assert measured.measures["speedup"].low > 1.5

@@ -12,7 +12,7 @@ import pytest
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.measure import paired
 from pytest_infperf.measure.budget import Budget
-from pytest_infperf.measure.paired import WorkerPairs, measure_speedup
+from pytest_infperf.measure.paired import WorkerPairs, measure_ratio
 from pytest_infperf.worker.messages import BlockDone
 
 BUDGET_S = 60.0
@@ -62,7 +62,8 @@ def processes(
     monkeypatch.setattr(paired, "perf_counter", clock)
     baseline, variant = Side(clock, load_s, noise), Side(clock, 0.0, noise)
     worker = WorkerPairs(cast(Any, baseline), cast(Any, variant), count(), random.Random(0))
-    measured = measure_speedup(
+    measured = measure_ratio(
+        "speedup",
         worker,
         budget=BUDGET,
         confidence=0.99,
@@ -109,6 +110,8 @@ def test_both_sides_end_if_one_cannot_restart(
     sides[failing].fails = True
     worker = WorkerPairs(*cast(Any, sides), count(), random.Random(0))
     with pytest.raises(WorkerError, match="killed by SIGKILL"):
-        measure_speedup(worker, budget=BUDGET, confidence=0.99, remaining=lambda _: math.inf)
+        measure_ratio(
+            "speedup", worker, budget=BUDGET, confidence=0.99, remaining=lambda _: math.inf
+        )
     assert all(side.closed for side in sides)
     assert [len(pairs) for pairs in worker.by_process] == [12]

@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pytest_infperf import errors
 from pytest_infperf.errors import UserError, WorkerError
@@ -14,9 +14,9 @@ from pytest_infperf.gates.result import Result
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.measure.budget import Budget, Remaining
 from pytest_infperf.measure.latency import measure_latency
-from pytest_infperf.measure.paired import WorkerPairs, measure_regression, measure_speedup
+from pytest_infperf.measure.paired import WorkerPairs, measure_ratio
 from pytest_infperf.measure.trend import measure_trend
-from pytest_infperf.records.evidence import AgainstEvidence, Evidence, ProcessPrior
+from pytest_infperf.records.evidence import AgainstEvidence, Evidence
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.context import VariantContext, seconds_to_decide
 from pytest_infperf.run.other_revision import RevisionPair
@@ -112,17 +112,8 @@ class LatencyMeasurement:
         context = self.context
         context.report_progress(f"measuring against {context.baseline_id}")
         baseline, _ = context.suite_run.beside_baseline(context.variant_id)
-        pairs = self._pairs_with(baseline, context.seed + 1)
-        prior = context.noise.prior()
-        measured = measure_speedup(
-            pairs,
-            budget=budget,
-            confidence=context.confidence,
-            remaining=_remaining("speedup", gates),
-            prior=Prior(prior.deviation, prior.processes),
-        )
-        self._note(context.record.evidence, pairs, prior)
-        return replace(measured, remark=pairs.chances.remark("pairs"))
+        evidence = context.record.evidence
+        return self._ratio("speedup", baseline, context.seed + 1, gates, budget, evidence)
 
     def _regression(self, pair: RevisionPair, gates: Sequence[Gate], budget: Budget) -> Measured:
         """Measure the regression since the other revision."""
@@ -132,32 +123,36 @@ class LatencyMeasurement:
             other = pair.worker()
         except (UserError, WorkerError) as failure:
             return Measured(missing={"regression": context.note_unable(failure)})
-        pairs = self._pairs_with(other, context.seed + 2)
-        prior = context.noise.prior()
-        measured = measure_regression(
+        return self._ratio("regression", other, context.seed + 2, gates, budget, context.against)
+
+    def _ratio(
+        self,
+        name: Literal["speedup", "regression"],
+        other: VariantWorker,
+        seed: int,
+        gates: Sequence[Gate],
+        budget: Budget,
+        evidence: Evidence | AgainstEvidence,
+    ) -> Measured:
+        """Measure pairs with another worker, and keep what they tell of this host's processes."""
+        context, run = self.context, self.context.suite_run
+        variant = run.worker(context.variant_id)
+        pairs = WorkerPairs(
+            other, variant, endless_order(run.numbers, seed), random.Random(run.seed)
+        )
+        evidence.prior = prior = context.noise.prior()
+        measured = measure_ratio(
+            name,
             pairs,
             budget=budget,
             confidence=context.confidence,
-            remaining=_remaining("regression", gates),
+            remaining=_remaining(name, gates),
             prior=Prior(prior.deviation, prior.processes),
         )
-        self._note(context.against, pairs, prior)
-        return replace(measured, remark=pairs.chances.remark("pairs"))
-
-    def _note(
-        self, evidence: Evidence | AgainstEvidence, pairs: WorkerPairs, prior: ProcessPrior
-    ) -> None:
-        """Keep how the pairs were measured, and what their processes tell of this host."""
         evidence.contaminated_pairs = pairs.chances.counts()
         evidence.processes_compared = len(pairs.by_process)
-        evidence.prior = prior
-        self.context.noise.add(pairs.by_process)
-
-    def _pairs_with(self, other: VariantWorker, seed: int) -> WorkerPairs:
-        run = self.context.suite_run
-        order = endless_order(run.numbers, seed)
-        variant = run.worker(self.context.variant_id)
-        return WorkerPairs(other, variant, order, random.Random(run.seed))
+        context.noise.add(pairs.by_process)
+        return replace(measured, remark=pairs.chances.remark("pairs"))
 
 
 def _remaining(measure: str, gates: Sequence[Gate]) -> Remaining:
