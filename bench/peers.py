@@ -104,8 +104,9 @@ def section(
     yield _wrapped(
         "The numbers are those of commits that a rule calls slower: none is right for equal code, "
         "all are right for 3 % and 5 %. `undecided` counts all three, and `seconds` is the median "
-        "of what a rule took, with the start of its processes. A limit of 5 % is the slowdown "
-        "itself, so that it finds half of such commits at best; one of 2 % is our margin. "
+        "of what a rule took, with the start of its processes. A threshold of 5 % equals the "
+        "slowdown, so that about half of such commits is what to expect of it; one of 2 % is our "
+        "margin. "
         "inference-doctor and pytest-infperf say whether the slowdown is above their limit, and "
         "may leave it open; the others always answer. The code of the tools decides, except for "
         "CodSpeed, whose service does: its documented threshold is applied to the best round, "
