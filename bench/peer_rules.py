@@ -70,9 +70,17 @@ def benchmark_rounds(run: ToolRun) -> list[float]:
     pytest-benchmark 5.3.1, `BenchmarkFixture._raw`: a first call gives the duration, then come as
     many rounds as take `--benchmark-max-time` (1 s), at least `--benchmark-min-rounds` (5). There
     is no warm-up on CPython. A pass is far above the 5 µs from which a round has several calls.
+
+    Raises
+    ------
+    ValueError
+        If the run has too few passes.
     """
     first, *later = run.pass_ns
-    return [ns / 1e9 for ns in later[: max(5, math.ceil(1e9 / first))]]
+    rounds = [ns / 1e9 for ns in later[: max(5, math.ceil(1e9 / first))]]
+    if len(rounds) < 5:
+        raise ValueError("the recorded run has too few passes for pytest-benchmark")
+    return rounds
 
 
 def pytest_benchmark(limit: str, minute: Minute) -> Answer:

@@ -65,6 +65,11 @@ def test_pytest_benchmark_measures_at_least_five_rounds() -> None:
     assert len(benchmark_rounds(ToolRun("base", 0.0, [600_000_000] * 8))) == 5
 
 
+def test_pytest_benchmark_needs_its_rounds() -> None:
+    with pytest.raises(ValueError, match="too few passes for pytest-benchmark"):
+        benchmark_rounds(ToolRun("base", 0.0, [10_000_000] * 5))
+
+
 @pytest.mark.parametrize("limit", ["min:5%", "median:5%", "mean:5%"])
 def test_pytest_benchmark_finds_what_is_above_the_limit(limit: str) -> None:
     assert pytest_benchmark(limit, EQUAL).call == "not slower"

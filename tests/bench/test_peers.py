@@ -19,39 +19,39 @@ SUITE = """
 from pytest_infperf import Echo, Fake, Suite
 
 suite = Suite(
-    "echo", task=Echo(count=40), model="model", baseline="fake", variants=[Fake(query_ms=1.0)]
+    "echo", task=Echo(count=40), model="model", baseline="fake", variants=[Fake(query_ms=0.2)]
 )
 """
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Minute:
-    """Return a short minute of the fake backend beside a twin that takes half as long again."""
+    """Return a short minute of the fake backend beside a twin that takes thrice as long."""
     folder = tmp_path_factory.mktemp("peers")
     (folder / "model").mkdir()
     (folder / "model" / "weights.txt").write_text("a model of no weight\n")
     (folder / "suite_of_peers.py").write_text(SUITE)
-    short = [replace(stage, least_s=0.1) for stage in peer_recordings.STAGES]
+    short = [replace(stage, least_s=0.2) for stage in peer_recordings.STAGES]
     settings = Settings(folder, cache=folder / "cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [*sys.path])
         address = SuiteAddress(str(folder), "suite_of_peers")
-        return peer_recordings.record(address, "fake", 0.5, settings, budget_s=2.0, stages=short)
+        return peer_recordings.record(address, "fake", 2.0, settings, budget_s=2.0, stages=short)
 
 
 def test_a_minute_has_the_processes_of_every_stage(recorded: Minute) -> None:
-    assert recorded.slowdown == 0.5
+    assert recorded.slowdown == 2.0
     sides = {name: [run.side for run in runs] for name, runs in recorded.runs.items()}
     assert sides == {stage.name: [*stage.order] for stage in peer_recordings.STAGES}
     runs = [run for runs in recorded.runs.values() for run in runs]
     assert all(run.start_s > 0 for run in runs)
-    assert all(sum(run.pass_ns) >= 0.09e9 for run in runs)
+    assert all(run.pass_ns for run in runs)
 
 
 def test_a_pass_runs_all_its_inputs(recorded: Minute) -> None:
     base, head = recorded.runs[peer_recordings.IN_A_ROW.name]
-    assert min(base.pass_ns) >= 8e6
-    assert min(head.pass_ns) >= 12e6
+    assert min(base.pass_ns) >= 1.6e6
+    assert min(head.pass_ns) >= 4.8e6
 
 
 def test_the_pairs_of_a_minute_fill_the_budget(recorded: Minute) -> None:
@@ -61,7 +61,7 @@ def test_the_pairs_of_a_minute_fill_the_budget(recorded: Minute) -> None:
 
 
 def test_rules_judge_a_recorded_minute(recorded: Minute) -> None:
-    """A slowdown of a half is found on any host."""
+    """A time of three times the other is found on any host."""
     assert infperf(2.0, recorded).call == "slower"
     assert pytest_benchmark("min:5%", recorded).call == "slower"
     assert mann_whitney(recorded).call == "slower"
