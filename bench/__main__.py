@@ -1,6 +1,7 @@
 """`python -m bench [NAME ...]`: run benchmarks and compare each result with its limit.
 
-The exit status is 1 if a limit is not met. docs/method.md lists the limits.
+The exit status is 1 if a limit is not met. docs/method.md lists the limits. `python -m bench peers`
+has no limit and options of its own: it compares the rules of other tools.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from bench import (
     calibration,
     killed_worker,
     load_generators,
+    peers,
     plain_pytest,
     regression,
     verdicts,
@@ -34,6 +36,8 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Finding]]] = {
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["peers"]:
+        return peers.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     names = parser.parse_args().names or list(BENCHMARKS)
