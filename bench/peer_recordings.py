@@ -8,6 +8,7 @@ function over and over, a pass over a few inputs. So all rules see the same host
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,7 +19,8 @@ from typing import Any, Literal
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.backends.fake import Slowed
 from pytest_infperf.measure.blocks import endless_order
-from pytest_infperf.measure.paired import WorkerPairs, measure_regression
+from pytest_infperf.measure.budget import Budget
+from pytest_infperf.measure.paired import WorkerPairs, measure_ratio
 from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
@@ -229,8 +231,12 @@ def record(
             stages=[*zip(times, rng.sample(list(stages), len(stages)), strict=True)],
             tools=tools,
         )
-        measure_regression(
-            pairs, budget_s=budget_s, confidence=Policy().confidence, decided=lambda _: False
+        measure_ratio(
+            "regression",
+            pairs,
+            budget=Budget(budget_s),
+            confidence=Policy().confidence,
+            remaining=lambda measured: math.inf,
         )
         for _, stage in reversed(pairs.stages):
             tools.run(stage)

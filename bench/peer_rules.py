@@ -17,14 +17,17 @@ from typing import Any, Literal
 
 from bench.peer_recordings import IN_A_ROW, ROUNDS, RUNS, Minute, ReplayedPairs, Side, ToolRun
 from pytest_infperf.gates.judge import judge
-from pytest_infperf.measure.paired import measure_regression
+from pytest_infperf.measure.budget import Budget
+from pytest_infperf.measure.paired import measure_ratio
 from pytest_infperf.records.catalogue import Catalogue
-from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.record import Verdict
+from pytest_infperf.run.context import seconds_to_decide
 from pytest_infperf.thresholds.gate import Gate, Limit
 
 MARGIN = 0.02
 CONFIDENCE = 0.99
+OWN_S = 20.0
+"""The budget of a test of its own, in seconds; what is beyond comes from the purse."""
 
 Call = Literal["slower", "not slower", "undecided"]
 
@@ -307,7 +310,8 @@ def infperf(budget_s: float, minute: Minute) -> Answer:
     Parameters
     ----------
     budget_s : float
-        The value of `budget_s`, 20 by default. At most that of the recording.
+        Measuring time of the test, at most that of the recording: up to 20 s of its own, and what
+        it may draw on the purse.
     minute : Minute
         The recorded minute.
     """
@@ -315,12 +319,15 @@ def infperf(budget_s: float, minute: Minute) -> Answer:
     assert spec
     gate = Gate(spec, Limit("max", MARGIN, f"max = {MARGIN}"), "bench", CONFIDENCE, "fail")
 
-    def decided(measured: Measured) -> bool:
-        return judge(gate, measured).verdict is not Verdict.INCONCLUSIVE
-
     pairs = ReplayedPairs(minute.processes)
     first_start_s = pairs.start_s
-    measured = measure_regression(pairs, budget_s=budget_s, confidence=CONFIDENCE, decided=decided)
+    measured = measure_ratio(
+        "regression",
+        pairs,
+        budget=Budget(OWN_S, budget_s - OWN_S) if budget_s > OWN_S else Budget(budget_s),
+        confidence=CONFIDENCE,
+        remaining=seconds_to_decide([gate]),
+    )
     calls: dict[Verdict, Call] = {
         Verdict.FAIL: "slower",
         Verdict.PASS: "not slower",
