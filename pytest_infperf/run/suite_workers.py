@@ -179,7 +179,9 @@ class SuiteWorkers:
                 part.key: pool.submit(self._obtain, variant_id, part)
                 for variant_id, part in _building_order(missing)
             }
-            return self._outcomes({i: pending[part.key] for i, part in missing.items()})
+            built = self._outcomes({i: pending[part.key] for i, part in missing.items()})
+        self._builders.release()
+        return built
 
     def _outcomes(self, pending: Mapping[str, Future[Outcome]]) -> dict[str, Outcome]:
         """Return the results by variant, and enter the failures of the others."""

@@ -1,4 +1,4 @@
-"""Building artifacts, each in a process of its own that an interrupted run can end."""
+"""Building artifacts in processes that an interrupted run can end."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def free_bytes() -> int:
 class Builders:
     """The processes that build artifacts. Threads may share it to build side by side.
 
-    A build waits while there is no memory for it beside others. One always runs.
+    A build waits while there is no memory for it beside others. One always runs. A process whose
+    build left no trace builds again, until `release`: importing a runtime takes most of the time.
+    The threads that build have to outlive `release`, as those that start workers do.
 
     Parameters
     ----------
@@ -44,7 +46,9 @@ class Builders:
 
     def __init__(self, free_bytes: Callable[[], int] = free_bytes) -> None:
         self._free_bytes = free_bytes
-        self._running: set[WorkerProcess] = set()
+        self._processes: set[WorkerProcess] = set()
+        self._idle: list[tuple[str, WorkerProcess]] = []
+        """Processes that may build again, with the names that their blueprints have for them."""
         self._ended = False
         self._lock = Condition()
         self._room_bytes = 0
@@ -67,13 +71,18 @@ class Builders:
             folder=str(folder),
         )
         with self._memory_for(assignment.blueprint.model):
-            process = self._start(assignment)
+            process = self._process(assignment)
             try:
-                return process.ask(request, messages.Built).evidence
-            finally:
+                evidence = process.ask(request, messages.Built).evidence
+            except BaseException:
+                self._close(process)
+                raise
+            if (name := assignment.blueprint.builder) is None:
+                self._close(process)
+            else:
                 with self._lock:
-                    self._running.discard(process)
-                process.close()
+                    self._idle.append((name, process))
+            return evidence
 
     @contextmanager
     def _memory_for(self, model: str) -> Iterator[None]:
@@ -94,17 +103,35 @@ class Builders:
                 self._taken_bytes -= needed
                 self._lock.notify_all()
 
-    def _start(self, assignment: Assignment) -> WorkerProcess:
+    def _process(self, assignment: Assignment) -> WorkerProcess:
+        """Return an idle process that may build this, or start another."""
         with self._lock:
             if self._ended:
                 raise WorkerError(f"building {assignment.name} was interrupted")
+            for entry in self._idle:
+                if entry[0] == assignment.blueprint.builder and entry[1].alive:
+                    self._idle.remove(entry)
+                    entry[1].rename(assignment.name)
+                    return entry[1]
             process = WorkerProcess(assignment.name, assignment.checkout, assignment.timeout_s)
-            self._running.add(process)
+            self._processes.add(process)
         return process
+
+    def _close(self, process: WorkerProcess) -> None:
+        with self._lock:
+            self._processes.discard(process)
+        process.close()
+
+    def release(self) -> None:
+        """End the processes that wait for another build."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, process in idle:
+            self._close(process)
 
     def end(self) -> None:
         """Kill the running processes and refuse to start others."""
         with self._lock:
             self._ended = True
-            for process in self._running:
+            for process in self._processes:
                 process.kill()

@@ -1,4 +1,4 @@
-"""Builders: how many build at a time, as memory allows."""
+"""Builders: how many build at a time, as memory allows, and what builds in one process."""
 
 from __future__ import annotations
 
@@ -28,11 +28,18 @@ class Process:
     """Stands for a builder's process, and counts those that build at a time."""
 
     lock = Lock()
+    started: list[Process]
     building: int
     most: int
     meeting: Barrier | None
 
     def __init__(self, name: str, checkout: Checkout, timeout_s: float) -> None:
+        self.name = name
+        self.built: list[str] = []
+        self.alive = True
+        type(self).started.append(self)
+
+    def rename(self, name: str) -> None:
         self.name = name
 
     def ask(self, request: messages.Build, reply_type: type[messages.Built]) -> messages.Built:
@@ -46,16 +53,20 @@ class Process:
             sleep(0.02)  # long enough for a second one, if nothing keeps it back
         with cls.lock:
             cls.building -= 1
+        self.built.append(self.name)
         if self.name == "failing":
             raise WorkerError("it failed")
         return messages.Built({})
 
     def close(self) -> None:
-        pass
+        self.alive = False
+
+    kill = close
 
 
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> type[Process]:
+    Process.started = []
     Process.building = Process.most = 0
     Process.meeting = None
     monkeypatch.setattr(building, "WorkerProcess", Process)
@@ -68,11 +79,15 @@ def model(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def build_all(builders: Builders, model: Path, names: Sequence[str]) -> list[Any]:
-    """Build variants of a model in as many threads; return their evidence or their errors."""
+def build_all(builders: Builders, model: Path, names: Sequence[str], threads: int = 0) -> list[Any]:
+    """Build variants of a model in as many threads; return their evidence or their errors.
+
+    Variants whose names begin with the same capital may be built in one process.
+    """
 
     def build(name: str) -> Any:
-        blueprint = Blueprint(name, name, {}, str(model), name, None, None, None)
+        builder = name[0] if name[0].isupper() else None
+        blueprint = Blueprint(name, name, {}, str(model), name, None, None, None, builder)
         assignment = Assignment(
             SuiteAddress(str(model), "suite"),
             blueprint,
@@ -85,7 +100,7 @@ def build_all(builders: Builders, model: Path, names: Sequence[str]) -> list[Any
         except WorkerError as error:
             return str(error)
 
-    with ThreadPoolExecutor(len(names)) as pool:
+    with ThreadPoolExecutor(threads or len(names)) as pool:
         return list(pool.map(build, names))
 
 
@@ -122,3 +137,40 @@ def test_what_waits_for_memory_is_not_started_after_the_end(
 
 def test_builders_may_take_what_the_host_has_free() -> None:
     assert 0 < building.free_bytes() < 1 << 50
+
+
+def test_one_process_builds_in_sequence_what_may_share_it(
+    process: type[Process], model: Path
+) -> None:
+    builders = Builders()
+    assert build_all(builders, model, ["A1", "alone", "B1", "A2", "alone", "B2"], 1) == [{}] * 6
+    assert [p.built for p in process.started] == [["A1", "A2"], ["alone"], ["B1", "B2"], ["alone"]]
+    assert [p.alive for p in process.started] == [True, False, True, False]
+    builders.release()
+    assert not any(p.alive for p in process.started)
+
+
+def test_a_process_does_not_build_again_after_a_failure(
+    process: type[Process], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders = Builders()
+    assert build_all(builders, model, ["A1"]) == [{}]
+    monkeypatch.setattr(Process, "rename", lambda self, name: setattr(self, "name", "failing"))
+    assert build_all(builders, model, ["A2", "A3"], 1) == ["it failed", {}]
+    assert [p.built for p in process.started] == [["A1", "failing"], ["A3"]]
+    assert [p.alive for p in process.started] == [False, True]
+
+
+def test_a_process_that_ended_is_not_asked_again(process: type[Process], model: Path) -> None:
+    builders = Builders()
+    build_all(builders, model, ["A1"])
+    process.started[0].close()
+    assert build_all(builders, model, ["A2"]) == [{}]
+    assert len(process.started) == 2
+
+
+def test_the_end_kills_processes_that_wait(process: type[Process], model: Path) -> None:
+    builders = Builders()
+    build_all(builders, model, ["A1"])
+    builders.end()
+    assert not process.started[0].alive
