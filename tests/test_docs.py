@@ -240,8 +240,6 @@ def test_every_target_of_make_that_is_named_exists() -> None:
 
 def test_the_first_command_of_the_readme_measures_one_study_and_writes_a_page() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    _, recipe = makefile.partition("\ninfperf:")[2].split("\n", 2)[:2]
-    assert recipe.split()[1:] == [
-        *("pytest", "--infperf", "suites/translation"),
-        *("--infperf-html", "infperf.html", "$(ARGS)"),
-    ]
+    recipe = makefile.partition("\ninfperf:")[2].partition("\n\n")[0]
+    assert "pytest --infperf suites/translation " in recipe
+    assert "--infperf-html infperf.html $(ARGS)" in recipe
