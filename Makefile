@@ -6,9 +6,13 @@ TRANSFORMERS5_VENV ?= $(VENV)-transformers5
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: infperf test test-models test-plugins test-transformers5 test-faults lint reference bench clean
+.PHONY: infperf studies test test-models test-plugins test-transformers5 test-faults lint reference bench clean
 
-infperf: $(VENV)/suites.installed  ## measure and gate the reference suites
+infperf: $(VENV)/suites.installed  ## measure and gate the translation study: table and page, 4 minutes
+	$(RUN) pytest --infperf suites/translation -k "not input_lengths" \
+		--infperf-html infperf.html $(ARGS)
+
+studies: $(VENV)/suites.installed  ## measure and gate all reference suites
 	$(RUN) pytest --infperf suites $(ARGS)
 
 # The longest files run first, so that neither of the two workers waits at the end.

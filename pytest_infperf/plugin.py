@@ -66,6 +66,7 @@ class MeasuringPlugin:
         from pytest_infperf import fleet
         from pytest_infperf.errors import UserError
         from pytest_infperf.host.termination import TerminationSignals
+        from pytest_infperf.records import time_spent
         from pytest_infperf.report.characters import shows_unicode
         from pytest_infperf.session import progress_line, session, xdist
         from pytest_infperf.settings import Settings
@@ -88,6 +89,7 @@ class MeasuringPlugin:
         except UserError as error:
             raise pytest.UsageError(str(error)) from error
         config.stash[RUN] = self.session.run
+        config.add_cleanup(time_spent.keep(self.session.time))
         self.signals = TerminationSignals()
 
     def pytest_sessionstart(self) -> None:
@@ -251,7 +253,7 @@ class MeasuringPlugin:
             except KeyboardInterrupt:
                 self.session.notices.append("interrupted (Ctrl-C) before all reports were written")
                 session.exitstatus = pytest.ExitCode.INTERRUPTED
-        xdist.pass_on(self.session.notices, self.config)
+        xdist.pass_on(self.session.notices, self.session.time_s(), self.config)
         if self.session.fails and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         # pytest-benchmark saves the run inside this context.
@@ -268,9 +270,10 @@ class MeasuringPlugin:
     def pytest_testnodedown(self, node: object) -> None:
         from pytest_infperf.session import xdist
 
+        notices, time_s = xdist.passed_on(node)
         # Each worker collects, so that several pass the same notice on.
-        new = [text for text in xdist.passed_on(node) if text not in self.session.notices]
-        self.session.notices += new
+        self.session.notices += [text for text in notices if text not in self.session.notices]
+        self.session.add_time(time_s)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         writer = self.config.get_terminal_writer()
@@ -282,6 +285,8 @@ class MeasuringPlugin:
             terminalreporter.write_line(line)
         for notice in self.session.notices:
             terminalreporter.write_line(f"note: {notice}")
+        for line in self.session.closing_lines(writer.fullwidth):
+            terminalreporter.write_line(line)
 
     def _is_benchmark(self, item: pytest.Item) -> bool:
         return (

@@ -35,7 +35,7 @@ ROOMS: dict[str, str] = {
     "report": "cost errors history host records serving",
     "serving.deploy": "cost errors serving",
     "backends": "artifacts errors host repository suite",
-    "worker": "artifacts errors host metrics repository suite",
+    "worker": "artifacts errors host metrics records repository suite",
     "measure": "errors records stats suite worker",
     "run": (
         "artifacts cost errors gates history host measure metrics records repository "

@@ -225,3 +225,21 @@ def test_every_metric_is_described_with_its_unit_and_direction(name: str) -> Non
 def test_every_measure_under_load_is_described(name: str) -> None:
     found = [row for row in MEASURES if f"`{name}`" in row[0] and "`variant.load(" in row[2]]
     assert len(found) == 1
+
+
+def test_every_target_of_make_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = {
+        (page.name, target)
+        for page in [*PAGES, ROOT / ".ci/run"]
+        for target in re.findall(r"(?:^|[`$] ?)make ([a-z][\w-]*)", page.read_text("utf-8"), re.M)
+    }
+    assert {("README.md", "infperf"), ("README.md", "studies"), ("run", "studies")} <= named
+    assert {target for _, target in named} <= targets
+
+
+def test_the_first_command_of_the_readme_measures_one_study_and_writes_a_page() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    recipe = makefile.partition("\ninfperf:")[2].partition("\n\n")[0]
+    assert "pytest --infperf suites/translation " in recipe
+    assert "--infperf-html infperf.html $(ARGS)" in recipe

@@ -47,6 +47,9 @@ class Blueprint:
     """Cores that the worker is pinned to; None for all."""
     source: Blueprint | None
     """Blueprint of the artifact that this one is built from, if any."""
+    builder: str | None = None
+    """Name that is equal for blueprints which one process may build in sequence; None for a process
+    of its own."""
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Blueprint:
@@ -100,7 +103,15 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Bluepr
         threads=suite.threads_of(backend),
         cpus=backend.cpus,
         source=source,
+        builder=_builder(backend, model),
     )
+
+
+def _builder(backend: Backend, model: Path | None) -> str | None:
+    """Return the name of the process that builds a variant; code of a model may leave a trace."""
+    if not backend.leaves_no_trace:
+        return None
+    return str(model) if model and any(model.glob("*.py")) else ""
 
 
 def _codec_reads_inputs(suite: Suite, backend: Backend) -> bool:

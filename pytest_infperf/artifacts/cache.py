@@ -43,6 +43,12 @@ class ArtifactCache:
         self._root = root
         self._notice = notice
 
+    def find(self, blueprint: Blueprint) -> Artifact | None:
+        """Return the artifact of a blueprint if it is whole, without writing or waiting."""
+        with suppress(OSError, ValueError):
+            return _verified(self._folder(blueprint))  # needs no lock, because it appears whole
+        return None
+
     def obtain(self, blueprint: Blueprint, build: Builder) -> Artifact:
         """Return the artifact of a blueprint, after building it if it is missing or damaged.
 
@@ -52,15 +58,15 @@ class ArtifactCache:
         Raises UserError if an artifact has to be built and the cache cannot be written, and
         whatever `build` raises.
         """
-        folder = self._root / f"{blueprint.default_id}-{blueprint.key}"
-        with suppress(OSError, ValueError):
-            return _verified(folder)  # reading needs no lock, because it appears whole
+        if artifact := self.find(blueprint):
+            return artifact
+        folder = self._folder(blueprint)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             if not (self._root / ".gitignore").exists():
                 (self._root / ".gitignore").write_text("*\n")
             with FileLock(self._root / f"{folder.name}.lock", mode=_LOCK_MODE):
-                if artifact := self._find(folder):
+                if artifact := self._undamaged(folder):
                     return artifact
                 source = None
                 if blueprint.source:
@@ -74,7 +80,10 @@ class ArtifactCache:
                 "Make room or choose another folder with --infperf-cache"
             ) from error
 
-    def _find(self, folder: Path) -> Artifact | None:
+    def _folder(self, blueprint: Blueprint) -> Path:
+        return self._root / f"{blueprint.default_id}-{blueprint.key}"
+
+    def _undamaged(self, folder: Path) -> Artifact | None:
         """Return the artifact if it exists; remove a damaged one, with a notice."""
         if not folder.exists():
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -100,6 +101,10 @@ class CTranslate2(Backend):
         return "ctranslate2" + ("-folder" if self.folder else "-int8" if self.int8 else "")
 
     @property
+    def leaves_no_trace(self) -> bool:
+        return True
+
+    @property
     def _compute_type(self) -> str:
         if self.folder:
             return "default"
@@ -132,9 +137,8 @@ class CTranslate2(Backend):
                 f"Use Torch() ({error})"
             ) from error
         from_zero = ctranslate2_marian.starts_from_zero(module)
-        if not from_zero:
-            ctranslate2_marian.keep_padding_token()
-        self._convert(model, folder)
+        with nullcontext() if from_zero else ctranslate2_marian.keeping_padding_token():
+            self._convert(model, folder)
         self._write_settings(decoding.of_module(module, {}), material, folder)
         return {
             "quantization": self._compute_type,

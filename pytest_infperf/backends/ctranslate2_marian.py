@@ -7,6 +7,8 @@ the token, its decoder starts from another state and generates other text.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -16,8 +18,9 @@ def starts_from_zero(model: Any) -> bool:
     return not bool(model.get_input_embeddings().weight[start].any())
 
 
-def keep_padding_token() -> None:
-    """Register a loader that converts Marian models in this process with their padding token.
+@contextmanager
+def keeping_padding_token() -> Iterator[None]:
+    """Have the converter convert Marian models with their padding token inside the context.
 
     The bias of the token is set to minus infinity, so that it is never generated.
     """
@@ -39,4 +42,10 @@ def keep_padding_token() -> None:
             config.unk_token = tokenizer.unk_token
             config.decoder_start_token = tokenizer.pad_token
 
-    transformers.register_loader("MarianConfig")(PaddedMarianLoader)
+    loaders = transformers._MODEL_LOADERS
+    usual = loaders["MarianConfig"]
+    loaders["MarianConfig"] = PaddedMarianLoader()
+    try:
+        yield
+    finally:
+        loaders["MarianConfig"] = usual

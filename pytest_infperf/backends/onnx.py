@@ -34,6 +34,10 @@ class OnnxExport(Backend):
     def default_id(self) -> str:
         return "onnx-export"
 
+    @property
+    def leaves_no_trace(self) -> bool:
+        return True
+
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         if material.task.auto_class == torch_speech.AUTO_CLASS:
             onnx_export.export_with_optimum(
@@ -148,6 +152,10 @@ class Onnx(Backend):
     @property
     def calibrates(self) -> bool:
         return self.int8 == "static"
+
+    @property
+    def leaves_no_trace(self) -> bool:
+        return not (self.file or self.calibrates)
 
     def built_from(self) -> Backend | None:
         return None if self.file else OnnxExport()

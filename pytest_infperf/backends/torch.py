@@ -139,6 +139,10 @@ class Torch(Backend):
     def calibrates(self) -> bool:
         return self.int8 == "static" or self.compile
 
+    @property
+    def leaves_no_trace(self) -> bool:
+        return not self.compile and self.quantizer == "torch" and self.int8 != "static"
+
     def missing_hardware(self) -> str:
         if self.device == "cuda" and not _NVIDIA_DRIVER.exists():
             return "this host has no GPU with an NVIDIA driver"

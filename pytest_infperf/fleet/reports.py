@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -29,6 +29,8 @@ class Reports:
     """Reports of a test, in their order, by node id."""
     collection_errors: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    time_s: dict[str, float] = field(default_factory=dict)
+    """Where the time of the run went, in seconds by activity."""
 
 
 def read(path: Path) -> Reports:
@@ -44,6 +46,7 @@ def read(path: Path) -> Reports:
             reports.by_test.setdefault(report["nodeid"], []).append(report)
         reports.collection_errors += entry.get("collection_errors", [])
         reports.notices += entry.get("notices", [])
+        reports.time_s |= entry.get("time_s", {})
     return reports
 
 
@@ -92,8 +95,9 @@ class ReportWriter:
 
     def pytest_unconfigure(self) -> None:
         measuring = self._config.pluginmanager.getplugin("infperf-measuring")
-        notices: Sequence[str] = measuring.session.notices if measuring else ()
-        self._write({"notices": list(notices)})
+        if measuring:
+            session = measuring.session
+            self._write({"notices": list(session.notices), "time_s": session.time_s()})
 
     def _write(self, entry: Mapping[str, Any]) -> None:
         self._file.write(json.dumps(entry, default=str) + "\n")

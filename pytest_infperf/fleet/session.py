@@ -166,6 +166,9 @@ class FleetSession(Session):
         lines = (line.rstrip() for line in tables.getvalue().splitlines())
         return "\n".join([text, *lines])
 
+    def _enter_time(self) -> None:
+        """Leave each ledger the time of its own node."""
+
     def close(self) -> None:
         if "_outcomes" in vars(self):
             self._outcomes.close()
@@ -183,6 +186,8 @@ class FleetSession(Session):
             if isinstance(outcome, Done):
                 run: TestsRun = outcome.result
                 self.notices += [f"{outcome.node_type}: {text}" for text in run.reports.notices]
+                self.add_time(run.reports.time_s)
+                self._ledgers[outcome.share.id].run.time_s = run.reports.time_s
         return self._runs[node_type]
 
     @cached_property

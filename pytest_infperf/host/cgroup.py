@@ -1,4 +1,4 @@
-"""The CPU quota that a container grants, and the kind of container.
+"""The CPU quota and memory that a container grants, and the kind of container.
 
 A container sees all cores of the machine but may use only some of their time, so thread counts and
 speeds make no sense without the quota.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from pytest_infperf.host.cpu import ROOT, read_text, usable_cores
@@ -67,6 +68,50 @@ def container(root: Path = ROOT, environment: Mapping[str, str] = os.environ) ->
     hints = {"kubepods": "kubernetes", "docker": "docker", "containerd": "containerd", "lxc": "lxc"}
     hinted = next((name for hint, name in hints.items() if hint in own_groups), None)
     return hinted or environment.get("container")
+
+
+def free_memory_bytes(root: Path = ROOT) -> int | None:
+    """Return the memory that the groups of this process still grant; None if nothing limits it.
+
+    The kernel drops files that it keeps in memory when a group needs it.
+    """
+    left = []
+    for controllers, group in groups(root):
+        for controller, mounts, limit_file, usage_file, cached in _MEMORY_FILES:
+            if controller not in controllers.split(","):
+                continue
+            for folder in chain.from_iterable(_upwards(root / mount, group) for mount in mounts):
+                limit, usage = _number(folder / limit_file), _number(folder / usage_file)
+                if limit is not None and usage is not None:
+                    left.append(max(0, limit - usage + _counter(folder / "memory.stat", cached)))
+    return min(left, default=None)
+
+
+_MEMORY_FILES = (
+    (
+        *("", ("sys/fs/cgroup", "sys/fs/cgroup/unified")),
+        *("memory.max", "memory.current", "inactive_file"),
+    ),
+    (
+        *("memory", ("sys/fs/cgroup/memory",)),
+        *("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ),
+)
+"""The controller, its mounts, and the names of limit, usage and files in memory, of version 2 and
+of version 1."""
+
+
+def _number(path: Path) -> int | None:
+    text = read_text(path) or ""
+    return int(text) if text.isdecimal() else None
+
+
+def _counter(path: Path, name: str) -> int:
+    for line in (read_text(path) or "").splitlines():
+        key, _, value = line.partition(" ")
+        if key == name and value.isdecimal():
+            return int(value)
+    return 0
 
 
 def _version_2(root: Path) -> Iterator[float | None]:

@@ -138,6 +138,11 @@ class OutputTail:
             return "\nIt wrote no output."
         return f"\nIts last output:\n{self._text}"
 
+    def clear(self) -> None:
+        """Forget the output so far of a process that writes nothing meanwhile."""
+        self.file.seek(0)  # also for the process, which shares the position
+        self.file.truncate()
+
     def close(self) -> None:
         """Close the file; the end of its text stays available."""
         str(self)

@@ -212,6 +212,7 @@ def to_document(run: RunRecord) -> dict[str, Any]:
         "revision": in_json(run.revision),
         "against": in_json(run.against),
         "when": run.when,
+        "time_s": in_json(run.time_s),
         "records": records,
     }
 

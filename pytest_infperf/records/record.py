@@ -91,5 +91,8 @@ class RunRecord:
     """Name and commit of the other revision that was compared with."""
     when: str = ""
     """The time at which the run began: ISO 8601, UTC. Older files do not have it."""
+    time_s: dict[str, float] = field(default_factory=dict)
+    """Where the time of the run went, in seconds by activity: measuring, scoring, building,
+    starting, other. With pytest-xdist or a cluster it is that of the processes that measured."""
     schema: Literal[1] = 1
     """The version of this format."""

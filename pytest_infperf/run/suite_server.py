@@ -15,6 +15,7 @@ from pytest_infperf.artifacts.cache import Artifact
 from pytest_infperf.errors import UserError
 from pytest_infperf.host import cgroup
 from pytest_infperf.host.cpu import usable_cores
+from pytest_infperf.records.time_spent import spending
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.server.process import ServerProcess
@@ -75,7 +76,8 @@ class SuiteServer:
             return running
         self.close()
         deployment = self.deployment(variant_id, self.suite.serving)
-        self._running = self.started(deployment)
+        with spending("starting"):
+            self._running = self.started(deployment)
         return self._running
 
     def started(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
@@ -17,6 +17,7 @@ from pytest_infperf.host import cgroup
 from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.measure import blocks, threads
 from pytest_infperf.measure.throughput import SetRun, run_set
+from pytest_infperf.records.time_spent import spending
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.suite.backend import Threads
 from pytest_infperf.suite.discovery import SuiteAddress
@@ -27,6 +28,8 @@ __tracebackhide__ = errors.meant_for_the_user
 
 ReportProgress = Callable[[str, str], None]
 """Callback for progress: the id of a variant, and what is being done with it."""
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(repr=False)
@@ -55,6 +58,8 @@ class SuiteWorkers:
     _workers: dict[str, VariantWorker] = field(init=False, default_factory=dict)
     _set_runs: dict[tuple[str, int], SetRun] = field(init=False, default_factory=dict)
     _failures: dict[str, UserError | WorkerError] = field(init=False, default_factory=dict)
+    _failed_parts: dict[str, UserError | WorkerError] = field(init=False, default_factory=dict)
+    """Why an artifact could not be built, by the key of its blueprint."""
     _builders: Builders = field(init=False, default_factory=Builders)
 
     def worker(self, variant_id: str) -> VariantWorker:
@@ -73,7 +78,8 @@ class SuiteWorkers:
             return worker
         self._make_room_for(variant_id)
         try:
-            self._workers[variant_id] = self._start(variant_id)
+            with spending("starting"):
+                self._workers[variant_id] = self._start(variant_id)
         except (UserError, WorkerError) as failure:
             self._failures[variant_id] = failure
             raise
@@ -82,7 +88,9 @@ class SuiteWorkers:
     def started(self, variant_id: str, threads: int | None) -> VariantWorker:
         """Start another worker with a number of threads, which the caller must close."""
         assignment = self._assignment(self.blueprint(variant_id))
-        return VariantWorker.ready(assignment, self.artifact(variant_id), threads)
+        artifact = self.artifact(variant_id)
+        with spending("starting"):
+            return VariantWorker.ready(assignment, artifact, threads)
 
     def set_run(self, variant_id: str, batch: int) -> SetRun:
         """Return a variant's run over the quality set in batches; only the first call runs it."""
@@ -147,26 +155,75 @@ class SuiteWorkers:
 
     @cached_property
     def _built(self) -> dict[str, Artifact]:
-        """The artifacts of all wanted variants; missing ones are built in parallel."""
+        """The artifacts of all wanted variants; missing ones are built in parallel.
+
+        Nothing is measured meanwhile, and no worker is started, because its start is measured.
+        """
         wanted = dict.fromkeys([*([self.kept] if self.kept else []), *self.wanted])
-        built: dict[str, Artifact] = {}
         with ThreadPoolExecutor(max_workers=len(usable_cores())) as pool:
-            pending = {variant_id: pool.submit(self._obtain, variant_id) for variant_id in wanted}
             try:
-                for variant_id, result in pending.items():
-                    try:
-                        built[variant_id] = result.result()
-                    except (UserError, WorkerError) as failure:
-                        self._failures[variant_id] = failure
+                found = self._outcomes({i: pool.submit(self._found, i) for i in wanted})
+                missing = {i: self.blueprint(i) for i, artifact in found.items() if not artifact}
+                built = self._build(missing, pool) if missing else {}
             except BaseException:  # Ctrl-C: the pool would wait for builds that take minutes
                 pool.shutdown(wait=False, cancel_futures=True)
                 self._builders.end()
                 raise
+        return built | {i: artifact for i, artifact in found.items() if artifact}
+
+    def _build(
+        self, missing: Mapping[str, Blueprint], pool: ThreadPoolExecutor
+    ) -> dict[str, Artifact]:
+        with spending("building"):
+            pending = {
+                part.key: pool.submit(self._obtain, variant_id, part)
+                for variant_id, part in _building_order(missing)
+            }
+            built = self._outcomes({i: pending[part.key] for i, part in missing.items()})
+        self._builders.release()
         return built
 
-    def _obtain(self, variant_id: str) -> Artifact:
-        def build(part: Blueprint, folder: Path, source: Path | None) -> dict[str, Any]:
-            self._report(variant_id, f"building {part.default_id}")
-            return self._builders.build(self._assignment(part), folder, source)
+    def _outcomes(self, pending: Mapping[str, Future[Outcome]]) -> dict[str, Outcome]:
+        """Return the results by variant, and enter the failures of the others."""
+        results = {}
+        for variant_id, future in pending.items():
+            try:
+                results[variant_id] = future.result()
+            except (UserError, WorkerError) as failure:
+                self._failures[variant_id] = failure
+        return results
 
-        return self.artifacts.obtain(self.blueprint(variant_id), build)
+    def _found(self, variant_id: str) -> Artifact | None:
+        return self.artifacts.find(self.blueprint(variant_id))
+
+    def _obtain(self, variant_id: str, blueprint: Blueprint) -> Artifact:
+        def build(part: Blueprint, folder: Path, source: Path | None) -> dict[str, Any]:
+            if failure := self._failed_parts.get(part.key):
+                raise failure
+            self._report(variant_id, f"building {part.default_id}")
+            try:
+                return self._builders.build(self._assignment(part), folder, source)
+            except (UserError, WorkerError) as failure:
+                self._failed_parts[part.key] = failure
+                raise
+
+        return self.artifacts.obtain(blueprint, build)
+
+
+def _building_order(missing: Mapping[str, Blueprint]) -> list[tuple[str, Blueprint]]:
+    """Return what is built, each once and with a variant that needs it.
+
+    What variants start from comes first, and those variants last: a thread that waits for another
+    builds nothing.
+    """
+    sources: dict[str, tuple[str, Blueprint]] = {}
+    variants: dict[str, tuple[str, Blueprint]] = {}
+    for variant_id, blueprint in missing.items():
+        variants[blueprint.key] = variant_id, blueprint
+        chain = [blueprint]
+        while source := chain[-1].source:
+            chain.append(source)
+        for part in reversed(chain[1:]):
+            sources.setdefault(part.key, (variant_id, part))
+    others = [job for key, job in variants.items() if key not in sources]
+    return [*sources.values(), *sorted(others, key=lambda job: job[1].source is not None)]

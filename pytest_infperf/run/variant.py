@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pytest_infperf import errors
 from pytest_infperf.gates.result import Result
+from pytest_infperf.records.time_spent import spending
 from pytest_infperf.run.context import VariantContext
 from pytest_infperf.run.measurements.footprint import measure_footprint
 from pytest_infperf.run.measurements.latency import LatencyMeasurement, TimesTable
@@ -65,7 +66,8 @@ class Variant:
         UserError
             If variant and baseline decode with different settings, and so cannot be compared.
         """
-        return LatencyMeasurement(self.context, self.table).measure()
+        with spending("measuring"):
+            return LatencyMeasurement(self.context, self.table).measure()
 
     def throughput(self, batch: int = 32) -> Result:
         """Measure the throughput over the quality set.
@@ -81,7 +83,8 @@ class Variant:
             The measure `throughput` in samples per second, and `cost_per_million` in US dollars
             per million samples if the price of the host is known.
         """
-        return measure_throughput(self.context, batch)
+        with spending("measuring"):
+            return measure_throughput(self.context, batch)
 
     def quality(self, batch: int = 32) -> Result:
         """Score the outputs over the quality set with the metrics of the suite.
@@ -104,7 +107,8 @@ class Variant:
         UserError
             If variant and baseline decode with different settings, and so cannot be compared.
         """
-        return measure_quality(self.context, batch)
+        with spending("measuring"):
+            return measure_quality(self.context, batch)
 
     def footprint(self, batch: int = 32) -> Result:
         """Measure the size of the artifact and the memory of the worker.
@@ -120,7 +124,8 @@ class Variant:
             The measures `size`, `loaded_memory` and `peak_memory` in bytes, and
             `fused_operators`, a count.
         """
-        return measure_footprint(self.context, batch)
+        with spending("measuring"):
+            return measure_footprint(self.context, batch)
 
     def sweep(self, parameter: str) -> Result:
         """Measure the suite's sweep of a parameter.
@@ -143,7 +148,8 @@ class Variant:
         NotForVariant
             If the sweep is for other variants; the test is skipped.
         """
-        return measure_sweep(self.context, parameter)
+        with spending("measuring"):
+            return measure_sweep(self.context, parameter)
 
     def protocol(self, name: str) -> Result:
         """Measure by the procedure of a published study.
@@ -164,7 +170,8 @@ class Variant:
         UserError
             If there is no such protocol.
         """
-        return measure_protocol(self.context, name)
+        with spending("measuring"):
+            return measure_protocol(self.context, name)
 
     def load(self, name: str) -> Result:
         """Measure a server of the variant under one of the suite's loads.
@@ -187,4 +194,5 @@ class Variant:
         WorkerError
             If the server does not start, or answers no request.
         """
-        return measure_load(self.context, name)
+        with spending("measuring"):
+            return measure_load(self.context, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from pytest_infperf.records import file as record_file
 from pytest_infperf.records.ledger import Ledger
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import RunRecord
+from pytest_infperf.records.time_spent import TimeAccount, in_words, is_of_measuring, total
 from pytest_infperf.report import github, junit
 from pytest_infperf.report.history_panels import suite_histories
 from pytest_infperf.report.problems import (
@@ -94,6 +96,9 @@ class Session:
             html.check_available()
             record_file.check_writable(settings.html)
         self.settings = settings
+        self.time = TimeAccount()
+        self._times_elsewhere: list[Mapping[str, float]] = []
+        """Seconds by activity of each other process that measured for this run."""
         self._keeps_records = keeps_records
         self.notices: list[str] = []
         self.progress = progress
@@ -103,6 +108,8 @@ class Session:
             settings, thresholds, progress.phase, self.notices.append, facts, remote_sets
         )
         self._has_all_pages = True
+        self._pages: list[Path] = []
+        """The pages that were written."""
         self._ledger = Ledger(
             settings.json if keeps_records else None,
             RunRecord(
@@ -256,10 +263,35 @@ class Session:
         """The ledgers, one per host."""
         return [self._ledger]
 
+    def add_time(self, seconds: Mapping[str, float]) -> None:
+        """Add the time of another process, if it measured."""
+        if is_of_measuring(seconds):
+            self._times_elsewhere.append(seconds)
+
+    def time_s(self) -> dict[str, float]:
+        """Return the seconds of each activity, summed over the processes that measured.
+
+        A controller of xdist or of a fleet only waits, so that its own time does not count.
+        """
+        return total(self._times_elsewhere or [self.time.seconds()])
+
+    def _time_line(self) -> str:
+        """Return the line about where the time went; empty if nothing was measured."""
+        seconds = self.time_s()
+        if not is_of_measuring(seconds):
+            return ""
+        count = len(self._times_elsewhere)
+        where = {0: "", 1: " in the process that measured"}
+        return (
+            f"infperf time: {in_words(seconds)}"
+            f"{where.get(count, f', summed over the {count} processes that measured')}"
+        )
+
     def close(self) -> None:
         """End the workers, and keep the measures of an interrupted test."""
         self.run.close()
         self.progress.close()
+        self._enter_time()
         for record in self.run.records.values():
             self._ledger.enter(record)
         for ledger in self.ledgers:
@@ -270,6 +302,9 @@ class Session:
             self.notices += self._describe_unused()
         if self._keeps_records:
             self.notices += self._doubts()
+
+    def _enter_time(self) -> None:
+        self._ledger.run.time_s = self.time_s()
 
     def _describe_unused(self) -> Iterator[str]:
         """Yield a notice for what was asked for in vain, as no test of a suite ran."""
@@ -326,11 +361,17 @@ class Session:
                 )
                 try:
                     record_file.write_text(page, html.page(run, histories))
+                    self._pages.append(page)
                 except record_file.RecordError as error:
                     self._has_all_pages = False
                     self.notices.append(f"{error}{record_file.withdraw(page, keep=False)}")
             if problem := github.write_summary(run, os.environ):
                 self.notices.append(problem)
+
+    def closing_lines(self, width: int) -> list[str]:
+        """Return the last lines on the terminal: where the page is, and where the time went."""
+        pages = [f"infperf page: {os.path.relpath(page)}" for page in self._pages]
+        return [*pages, *textwrap.wrap(self._time_line(), width, subsequent_indent=" " * 4)]
 
     def page_of(self, ledger: Ledger) -> Path | None:
         """Return the file of the page with the report of a host."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,13 +47,15 @@ def is_measured_alone(test_file: Path) -> bool:
     return has_suite_beside(test_file) or takes_benchmark(test_file)
 
 
-def pass_on(notices: Sequence[str], config: pytest.Config) -> None:
-    """Send notices from a worker to the controller, at the end of the worker."""
+def pass_on(notices: Sequence[str], time_s: Mapping[str, float], config: pytest.Config) -> None:
+    """Send notices and time from a worker to the controller, at the end of the worker."""
     if is_worker(config):
         output: dict[str, Any] = vars(config)["workeroutput"]
         output["infperf_notices"] = list(notices)
+        output["infperf_time_s"] = dict(time_s)
 
 
-def passed_on(node: object) -> list[str]:
-    """Return the notices that a worker sent; none if it crashed."""
-    return list(getattr(node, "workeroutput", {}).get("infperf_notices", ()))
+def passed_on(node: object) -> tuple[list[str], dict[str, float]]:
+    """Return the notices and the time that a worker sent; none if it crashed."""
+    output = getattr(node, "workeroutput", {})
+    return list(output.get("infperf_notices", ())), dict(output.get("infperf_time_s", {}))

@@ -176,6 +176,14 @@ class Backend(ABC):
         return False
 
     @property
+    def leaves_no_trace(self) -> bool:
+        """Whether `build` leaves its process as it found it, except for imported modules.
+
+        Other artifacts may then be built in that process, which saves importing the runtime again.
+        """
+        return False
+
+    @property
     def answers_inputs(self) -> bool:
         """Whether the runner answers inputs of the task with outputs, without the task's codec.
 

@@ -140,6 +140,7 @@ def _shortest_input(inputs: Sequence[object]) -> object:
 
 
 def build(request: messages.Build) -> messages.Built:
+    gc.collect()  # the model of the artifact before
     suite = address_of(request.suite).load()
     backend = naming.restore(request.backend)
     model = suite.model_folder(request.model)

@@ -148,6 +148,11 @@ class WorkerProcess:
                 os.sched_setaffinity(int(thread), cores[:1] if leads else cores)
         self._placement = placement
 
+    def rename(self, name: str) -> None:
+        """Give the process, which has replied, another name and forget its output, for messages."""
+        self.name = name
+        self._output.clear()
+
     def freeze(self) -> None:
         """Stop the process (SIGSTOP), because an idle thread pool spins and occupies a core."""
         self._signal(signal.SIGSTOP)

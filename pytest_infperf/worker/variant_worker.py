@@ -12,6 +12,7 @@ from pytest_infperf import errors
 from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import Artifact
 from pytest_infperf.host.cpu import usable_cores
+from pytest_infperf.records.time_spent import spending
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.worker import messages
@@ -102,13 +103,15 @@ class VariantWorker:
 
         `loaded`, `load_s` and `first_query_s` keep describing the first process.
         """
-        self._process.close()
-        self._start(self.loaded.threads)
+        with spending("starting"):
+            self._process.close()
+            self._start(self.loaded.threads)
 
     def finish_restart(self) -> None:
         """Wait until the new process has loaded the variant and answered its first query."""
-        self._wait_until_loaded()
-        self._run_first_query()
+        with spending("starting"):
+            self._wait_until_loaded()
+            self._run_first_query()
 
     def _wait_until_loaded(self) -> messages.Loaded:
         with self._closed_on_failure():

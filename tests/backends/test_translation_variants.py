@@ -10,6 +10,7 @@ import pytest
 from sacrebleu import corpus_chrf
 
 from pytest_infperf.artifacts.cache import ArtifactCache
+from pytest_infperf.backends import ctranslate2_marian
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.measure.budget import Budget
 from pytest_infperf.measure.paired import WorkerPairs, measure_ratio
@@ -128,3 +129,13 @@ def test_a_much_faster_variant_is_measured_as_faster(run: SuiteRun) -> None:
     )
     assert measured.measures["speedup"].low is not None
     assert measured.measures["speedup"].low > 1.5
+
+
+def test_the_converter_is_left_as_it_was() -> None:
+    """Its process builds other artifacts, also of models that start from zero."""
+    from ctranslate2.converters import transformers
+
+    usual = transformers._MODEL_LOADERS["MarianConfig"]
+    with ctranslate2_marian.keeping_padding_token():
+        assert transformers._MODEL_LOADERS["MarianConfig"] is not usual
+    assert transformers._MODEL_LOADERS["MarianConfig"] is usual

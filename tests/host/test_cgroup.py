@@ -10,6 +10,7 @@ from pytest_infperf.host import cgroup
 from pytest_infperf.host.cgroup import (
     container,
     default_threads,
+    free_memory_bytes,
     quota_cores,
     thread_doubt,
     usable_threads,
@@ -113,6 +114,40 @@ def test_a_container_sees_its_group_as_the_root(machine: Machine) -> None:
 )
 def test_no_limit(machine: Machine, files: Mapping[str, str]) -> None:
     assert quota_cores(machine(files)) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (
+            {
+                "proc/self/cgroup": "0::/work/job",
+                "sys/fs/cgroup/work/job/memory.max": "max",
+                "sys/fs/cgroup/work/job/memory.current": "100",
+                "sys/fs/cgroup/work/memory.max": "1000",
+                "sys/fs/cgroup/work/memory.current": "700",
+                "sys/fs/cgroup/work/memory.stat": "anon 400\ninactive_file 50\n",
+            },
+            350,
+        ),
+        (
+            {
+                "proc/self/cgroup": "5:cpuset:/\n4:memory:/job",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "1000",
+                "sys/fs/cgroup/memory/memory.usage_in_bytes": "1200",
+                "sys/fs/cgroup/memory/memory.stat": "inactive_file 9\ntotal_inactive_file 60\n",
+            },
+            0,
+        ),
+        ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/memory.max": "1000"}, None),
+        ({"proc/self/cgroup": "3:cpu:/", "sys/fs/cgroup/memory/memory.max": "1000"}, None),
+        ({}, None),
+    ],
+)
+def test_memory_that_is_left(
+    machine: Machine, files: Mapping[str, str], expected: int | None
+) -> None:
+    assert free_memory_bytes(machine(files)) == expected
 
 
 @pytest.mark.parametrize(

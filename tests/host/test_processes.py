@@ -10,7 +10,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from pytest_infperf.host.processes import PARENT_VARIABLE, family, has_ended, kill_group
+from pytest_infperf.host.processes import PARENT_VARIABLE, OutputTail, family, has_ended, kill_group
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prctl and /proc are of Linux")
 
@@ -53,3 +53,25 @@ def test_a_group_is_killed_and_waited_for() -> None:
     assert all(map(has_ended, members))
     leader.wait()
     kill_group(leader.pid)  # of a group that is gone: does nothing
+
+
+def test_output_is_forgotten_while_a_process_waits() -> None:
+    tail = OutputTail()
+    code = "import sys; print('first', flush=True); input(); print('second', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=tail.file,
+        text=True,
+    ) as process:
+        assert process.stdin
+        for word in ("first", "second"):
+            until = monotonic() + 20
+            while word not in str(tail):
+                assert monotonic() < until, "it writes nothing"
+                sleep(0.01)
+            assert str(tail) == f"\nIts last output:\n{word}"
+            tail.clear()
+            process.stdin.write("\n")
+            process.stdin.flush()
+    tail.close()

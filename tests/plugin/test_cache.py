@@ -191,3 +191,52 @@ def test_an_artifact_built_from_another_shares_it(own_cache: Project) -> None:
         "fake-slowed",
     ]
     assert result.record("slower")["evidence"]["slowed_by"] == 2.0
+
+
+def test_variants_that_share_an_artifact_build_it_once(own_cache: Project) -> None:
+    own_cache.suite(
+        """
+        from pytest_infperf import Echo, Fake, Suite
+
+        variants = [Fake(id=name) for name in ("a", "b", "c")]
+        suite = Suite("echo", task=Echo(), model="../../model", variants=variants)
+        """
+    )
+    result = own_cache.measure()
+    result.assert_outcomes(passed=3)
+    assert result.text.count("] building fake") == 1
+    assert len(artifacts(own_cache)) == 1
+
+
+def test_what_fails_to_build_is_tried_once_and_fails_all_that_start_from_it(
+    own_cache: Project,
+) -> None:
+    own_cache.suite(
+        """
+        from pathlib import Path
+        from pytest_infperf import Echo, Fake, Slowed, Suite
+        from pytest_infperf.errors import BuildError
+
+        class Broken(Fake):
+            def build(self, material, folder):
+                with Path("builds.txt").open("a") as builds:
+                    builds.write("built\\n")
+                raise BuildError("it cannot be exported")
+
+        plain = Broken(query_ms=0.1)
+        variants = [Fake(id="whole", query_ms=1), Slowed(plain, by=1.0, id="a")]
+        variants += [Slowed(plain, by=2.0, id="b"), Slowed(plain, by=3.0, id="c")]
+        suite = Suite("echo", task=Echo(), model="../../model", variants=variants)
+        """
+    )
+    result = own_cache.measure()
+    result.assert_outcomes(passed=1, errors=3)
+    for variant in "abc":
+        assert "it cannot be exported" in result.message(f"test_footprint[{variant}]")
+    assert (own_cache.folder / "builds.txt").read_text() == "built\n"
+
+
+def test_only_the_variants_of_selected_tests_are_built(own_cache: Project) -> None:
+    result = own_cache.measure("-k", "fast")
+    result.assert_outcomes(passed=1)
+    assert len(artifacts(own_cache)) == 2, "the variant and its baseline"

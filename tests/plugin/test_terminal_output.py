@@ -53,7 +53,7 @@ def test_what_is_said_of_a_broken_gate(measured: Outcome, snapshot: SnapshotAsse
     """The message of the test as JUnit has it, and the lines below the table."""
     message = measured.message("test_quality[wrong]")
     below = measured.text[measured.text.index("echo · 3 variants") :]
-    told = below[below.index("\nFAIL ") :].strip().partition("\n\n")[0]
+    told = below[below.index("\nFAIL ") :].partition("\ninfperf time:")[0].strip()
     assert f"{message[message.index('GateBroken: ') :]}\n\n--- below\n{told}" == snapshot
 
 
@@ -149,8 +149,8 @@ def test_progress_on_a_terminal_is_one_line_that_is_erased(quick: Project) -> No
     assert "echo[fast] " in text
     assert "\r\x1b[2K" in text
     end = text[text.index("echo · 3 variants") :]
-    assert "building" not in end
-    last_drawn = text.rindex("starting")
+    assert "] building" not in end
+    last_drawn = text.rindex("] starting")
     assert text.index("\r\x1b[2K", last_drawn) < text.index("echo · 3 variants")
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.records.record import Record, RunRecord, Verdict
+from pytest_infperf.records.time_spent import in_words
 from pytest_infperf.report.history_panels import HistoryPanels
 from pytest_infperf.report.html.suite_section import suite_section
 from pytest_infperf.report.html.templates import template
@@ -70,6 +71,7 @@ def page(run: RunRecord, histories: Mapping[str, HistoryPanels] = {}) -> str:
             problems=list(_problems(run.records)),
             retried=list(_retried(run.records)),
             suites=[suite_section(suite, run, histories.get(suite, {})) for suite in suites],
+            time_spent=in_words(run.time_s) if run.time_s else "",
             host_name=", ".join(host_names(run.host)) or "unknown CPU",
             host=[
                 (name, _host_value(value)) for name, value in run.host.items() if value is not None

@@ -9,6 +9,7 @@ from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.gates.result import Result
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.records.evidence import NotFiniteOutputs
+from pytest_infperf.records.time_spent import spending
 from pytest_infperf.run.context import VariantContext
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -26,7 +27,8 @@ def measure_quality(context: VariantContext, batch: int) -> Result:
         run.beside_baseline(context.variant_id)
         baseline = run.scored_set(run.baseline_id, batch)
     before, missing = _before(context, batch)
-    measured = run.scoring.quality(outputs, baseline, before)
+    with spending("scoring"):
+        measured = run.scoring.quality(outputs, baseline, before)
     measured = replace(measured, missing={**measured.missing, **missing})
     _enter_evidence(context, outputs)
     return context.result([measured], context.gates_of("quality"), batch)
