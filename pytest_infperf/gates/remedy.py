@@ -98,12 +98,33 @@ def more_time(
     return _on_the_limit() if needed is None else _scaled(needed, quantity.n, seconds, way)
 
 
-def more_queries(over: int, n: int, p: float, confidence: float, seconds: float) -> str:
-    """Return the remedy for a percentile that too few queries decide."""
+def more_queries(
+    spec: MeasureSpec,
+    over: int,
+    n: int,
+    p: float,
+    confidence: float,
+    seconds: float,
+    share: float,
+) -> str:
+    """Return the remedy for a percentile that too few queries decide.
+
+    Each counts as a share of an independent one.
+    """
     from pytest_infperf.stats.quantile import queries_to_decide
 
-    needed = queries_to_decide(over, n, p, confidence)
-    return _on_the_limit() if needed is None else _scaled(needed, n, seconds, _MORE_BUDGET)
+    way = _LONGER_LOAD if spec.method == "load" else _MORE_BUDGET
+    counted = max(1, round(share * n))
+    needed = queries_to_decide(min(counted, round(share * over)), counted, p, confidence)
+    return _on_the_limit() if needed is None else _scaled(needed, counted, seconds, way)
+
+
+def calmer_host() -> str:
+    """Return the remedy for times that drift while they are measured."""
+    return (
+        "measure again while nothing else runs on this host, or for much longer "
+        "(--infperf-budget, or a load's `seconds`); `infperf doctor` names what disturbs"
+    )
 
 
 def _scaled(needed: int, n: int, seconds: float, way: str) -> str:

@@ -112,11 +112,10 @@ class LoadTest:
     ) -> LoadResult:
         died = self.driver.died_workers
         doubt = doubt or run.doubt or (f"{died} of the server's workers died" if died else "")
-        measures = summary.measures(
-            run, self.confidence, self.driver.seed, self.usd_per_hour, sustained
-        )
+        measures = summary.measures(run, self.confidence, self.usd_per_hour, sustained)
         measured = Measured(
             {at(name, load.name): measure for name, measure in measures},
+            times_s=[reply.latency_s for reply in run.steady_replies],
             confidence=self.confidence,
             seconds=run.seconds,
             doubt=doubt,

@@ -15,7 +15,7 @@ from pytest_infperf.serving.load.rate_search import SustainedRate
 from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.timeline import timeline
 from pytest_infperf.serving.load.usage import WINDOW_S
-from pytest_infperf.stats import bootstrap, quantile
+from pytest_infperf.stats import means, quantile
 
 _PART_S = 0.2
 _MAX_PARTS = 100
@@ -25,7 +25,6 @@ _MAX_PARTS = 100
 def measures(
     run: LoadRun,
     confidence: float,
-    seed: int,
     usd_per_hour: float | None,
     sustained: SustainedRate | None,
 ) -> Iterator[tuple[str, Measure]]:
@@ -36,20 +35,20 @@ def measures(
     """
     latencies = [reply.latency_s for reply in run.steady_replies]
     n = len(latencies)
-    mean_bounds = bootstrap.mean(latencies, confidence, seed)
+    mean_bounds = means.mean(latencies, confidence)
     yield "latency_mean", Measure(fmean(latencies), "s", *mean_bounds, n)
     yield "latency_min", Measure(min(latencies), "s", n=n)
     yield "latency_max", Measure(max(latencies), "s", n=n)
     for name in REPORTED_PERCENTILES:
         p = percentile_of(name)
-        bounds = bootstrap.percentile(latencies, p, confidence, seed)
+        bounds = quantile.order_statistic_interval(latencies, p, confidence)
         yield name, Measure(quantile.percentile(latencies, p), "s", *bounds, n)
-    rate = _rate(run, confidence, seed)
+    rate = _rate(run, confidence)
     yield "throughput", _scaled(rate, run.traffic.samples, "samples/s")
     yield "requests_per_hour", _scaled(rate, 3600, "requests/h")
     yield "error_rate", Measure(run.error_rate, "fraction", n=len(run.replies))
     windows = run.cores_by_window
-    bounds = bootstrap.mean(windows, confidence, seed) if len(windows) > 1 else (None, None)
+    bounds = means.mean(windows, confidence)
     yield "cpu_usage", Measure(run.cores, "cores", *bounds, max(1, len(windows)))
     yield "peak_memory", Measure(run.usage.peak_memory_bytes, "bytes")
     if growth := run.usage.memory_growth(confidence):
@@ -94,7 +93,7 @@ def evidence(
     )
 
 
-def _rate(run: LoadRun, confidence: float, seed: int) -> Measure:
+def _rate(run: LoadRun, confidence: float) -> Measure:
     """Return the answers a second, from the first request to the last response."""
     parts = max(1, min(_MAX_PARTS, int(run.seconds / _PART_S)))
     part_s = run.seconds / parts
@@ -102,7 +101,7 @@ def _rate(run: LoadRun, confidence: float, seed: int) -> Measure:
         min(parts - 1, int((reply.done_s - run.first_sent_s) / part_s)) for reply in run.answered
     )
     rates = [counts[i] / part_s for i in range(parts)]
-    bounds = bootstrap.mean(rates, confidence, seed) if parts > 1 else (None, None)
+    bounds = means.mean(rates, confidence)
     return Measure(len(run.answered) / run.seconds, "requests/s", *bounds, len(run.answered))
 
 
