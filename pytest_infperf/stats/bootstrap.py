@@ -3,13 +3,19 @@
 A score that is a function of statistics summed over samples needs no resampled samples: a resample
 is a row of counts, and all resamples are one matrix product. Any other score is computed once for
 each resample. Two systems are compared on the same resamples [1]_. Bounds are expanded percentiles
-[2]_, because plain ones are too narrow for the few batches of a throughput.
+[2]_, because plain ones are too narrow for few samples.
 
 References
 ----------
 .. [1] Koehn, P. (2004). Statistical Significance Tests for Machine Translation Evaluation. EMNLP.
 .. [2] Hesterberg, T. C. (2015). What Teachers Should Know About the Bootstrap: Resampling in the
    Undergraduate Statistics Curriculum. The American Statistician 69.
+.. [3] Barker, L. (2002). A Comparison of Nine Confidence Intervals for a Poisson Parameter When the
+   Expected Number of Events Is <= 5. The American Statistician 56.
+.. [4] Agresti, A. and Coull, B. A. (1998). Approximate Is Better than "Exact" for Interval
+   Estimation of Binomial Proportions. The American Statistician 52.
+.. [5] Hanley, J. A. and Lippman-Hand, A. (1983). If Nothing Goes Wrong, Is Everything All Right?
+   JAMA 249.
 """
 
 from __future__ import annotations
@@ -68,7 +74,11 @@ def interval(
 
 
 def scores_of_sums(
-    statistics: Statistics, score: Score, seed: int, resamples: int = _RESAMPLES
+    statistics: Statistics,
+    score: Score,
+    seed: int,
+    resamples: int = _RESAMPLES,
+    added: Statistics | float = 0.0,
 ) -> NDArray[np.float64]:
     """Return the score of each resample, from statistics that are summed over its samples.
 
@@ -85,6 +95,8 @@ def scores_of_sums(
         Seed of the resampling.
     resamples : int
         Number of resamples.
+    added : array of float, shape [k], optional
+        Statistics that are added to the sums of each resample, such as `unseen` wrong answers.
 
     Returns
     -------
@@ -92,7 +104,32 @@ def scores_of_sums(
         NaN where the score is not defined.
     """
     totals = _resampled_totals(statistics, seed, resamples)
-    return np.array([score(row) for row in totals])
+    return np.array([score(row) for row in totals + added])
+
+
+def unseen(n: int, confidence: float) -> tuple[float, float]:
+    """Return how many wrong answers n samples may not show, if they show some and if none.
+
+    Resamples hold only what the sample holds. The upper bound of a Poisson mean is half of the
+    squared normal quantile above the same quantile of its counts [3]_, which is what Agresti and
+    Coull add [4]_; without any, it is the rule of three [5]_.
+
+    Parameters
+    ----------
+    n : int
+        Number of samples.
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+
+    Returns
+    -------
+    added : float
+        Number of wrong answers that are added to each resample.
+    at_least : float
+        Number of wrong answers that may be there in any case.
+    """
+    tail = (1 - confidence) / 2
+    return float(special.ndtri(tail)) ** 2 / 2, n * (1 - tail ** (1 / n))
 
 
 def scores_of_samples(
