@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from bench import (
+    coverage,
     killed_worker,
     load_generators,
     plain_pytest,
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "worker-overhead": worker_overhead.findings,
     "warm-up": warm_up.findings,
     "verdicts": verdicts.findings,
+    "coverage": coverage.findings,
     "regression": regression.findings,
     "load-generators": load_generators.findings,
     "killed-worker": killed_worker.findings,

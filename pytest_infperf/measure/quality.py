@@ -295,17 +295,13 @@ class Scoring:
         value = metric.score(statistics.sum(axis=0))
         if not math.isfinite(value):
             return _Score(value, None)
-        resamples = bootstrap.scores_of_sums(statistics, metric.score, self.seed)
         wrong = _wrong_statistics(metric, references)
+        if wrong and (counted := self._count(metric, statistics, wrong[0], value)):
+            return counted
+        resamples = bootstrap.scores_of_sums(statistics, metric.score, self.seed)
         if not wrong:
             return _Score(value, resamples)
         sums, n = statistics.sum(axis=0), len(outputs)
-        if (right := _right(statistics, wrong[0])) is not None:
-            row = statistics[right.argmax()]
-            ends = metric.score(n * wrong[0][0]), metric.score(n * row)
-            middle = metric.score(n * (wrong[0][0] + row) / 2)
-            if math.isclose(middle, sum(ends) / 2):
-                return _Score(value, resamples, right=right, ends=ends)
         added, at_least = bootstrap.unseen(n, self.confidence)
         worst, row = min(
             (
@@ -318,6 +314,24 @@ class Scoring:
             statistics, metric.score, self.seed, added=added * row.mean(axis=0)
         )
         return _Score(value, resamples, worse, worst)
+
+    def _count(
+        self,
+        metric: Metric,
+        statistics: NDArray[np.float64],
+        wrong: NDArray[np.float64],
+        value: float,
+    ) -> _Score | None:
+        """Return the score if it only counts which samples are right; None otherwise."""
+        right, n = _right(statistics, wrong), len(statistics)
+        if right is None:
+            return None
+        rows = n * wrong[0], n * statistics[right.argmax()]
+        none, every = map(metric.score, rows)
+        if not math.isclose(metric.score(sum(rows) / 2), (none + every) / 2):
+            return None
+        share = bootstrap.shares(right, self.seed)
+        return _Score(value, none + share * (every - none), right=right, ends=(none, every))
 
     def _score_of_samples(
         self, metric: CorpusMetric, outputs: Sequence[Any], references: Sequence[Any]

@@ -107,6 +107,12 @@ def scores_of_sums(
     return np.array([score(row) for row in totals + added])
 
 
+def shares(values: NDArray[np.bool_], seed: int) -> NDArray[np.float64]:
+    """Return the share of true values in each resample, as `scores_of_sums` draws them."""
+    totals = _resampled_totals(values[:, None].astype(float), seed, _RESAMPLES)
+    return totals[:, 0] / len(values)
+
+
 def unseen(n: int, confidence: float) -> tuple[float, float]:
     """Return how many wrong answers n samples may not show, if they show some and if none.
 

@@ -52,7 +52,7 @@ class Dependence:
         confidence : float
             Confidence of the interval that is wanted, between 0 and 1.
         """
-        if not math.isfinite(self.runs):
+        if not math.isfinite(self.runs) or confidence >= 1:
             return 1 / self.effect
         tail = (1 + confidence) / 2
         narrower = special.ndtri(tail) / special.stdtrit(self.runs - 1, tail)

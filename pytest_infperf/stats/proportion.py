@@ -17,17 +17,21 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
+from pytest_infperf.stats.dependence import dependence
 
-def clopper_pearson(successes: int, n: int, confidence: float) -> tuple[float, float]:
+
+def clopper_pearson(successes: float, n: float, confidence: float) -> tuple[float, float]:
     """Return the confidence interval of a proportion.
 
     Parameters
     ----------
-    successes : int
-        Number of successes, from 0 to n.
-    n : int
+    successes : float
+        Number of successes, from 0 to n; a fraction where trials count as fewer ones.
+    n : float
         Number of trials.
     confidence : float
         Confidence of the interval, between 0 and 1.
@@ -42,6 +46,30 @@ def clopper_pearson(successes: int, n: int, confidence: float) -> tuple[float, f
     low = special.betaincinv(successes, failures + 1, tail) if successes else 0.0
     high = special.betaincinv(successes + 1, failures, 1 - tail) if failures else 1.0
     return float(low), float(high)
+
+
+def proportion_of(
+    values: NDArray[np.bool_], confidence: float
+) -> tuple[float | None, float | None]:
+    """Return the confidence interval of the share of true values, which may depend on each other.
+
+    Parameters
+    ----------
+    values : array of bool, shape [n]
+        Values in the order in which they were observed.
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+
+    Returns
+    -------
+    low, high : float or None
+        Bounds between 0 and 1; both None for values that drift.
+    """
+    depend = dependence(values)
+    if depend.drifts:
+        return None, None
+    share = depend.share(confidence)
+    return clopper_pearson(share * float(values.sum()), share * len(values), confidence)
 
 
 def paired_difference(only_a: int, only_b: int, n: int, confidence: float) -> tuple[float, float]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from statistics import fmean
 
+import numpy as np
+
 from pytest_infperf.cost.per_million import cost_per_million
 from pytest_infperf.records.catalogue import REPORTED_PERCENTILES, percentile_of
 from pytest_infperf.records.evidence import CpuWindows, LoadEvidence, SteadyPart
@@ -16,6 +18,7 @@ from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.timeline import timeline
 from pytest_infperf.serving.load.usage import WINDOW_S
 from pytest_infperf.stats import means, quantile
+from pytest_infperf.stats.proportion import proportion_of
 
 _PART_S = 0.2
 _MAX_PARTS = 100
@@ -46,7 +49,7 @@ def measures(
     rate = _rate(run, confidence)
     yield "throughput", _scaled(rate, run.traffic.samples, "samples/s")
     yield "requests_per_hour", _scaled(rate, 3600, "requests/h")
-    yield "error_rate", Measure(run.error_rate, "fraction", n=len(run.replies))
+    yield "error_rate", _error_rate(run, confidence)
     windows = run.cores_by_window
     bounds = means.mean(windows, confidence)
     yield "cpu_usage", Measure(run.cores, "cores", *bounds, max(1, len(windows)))
@@ -60,8 +63,7 @@ def measures(
     if usd_per_hour is not None:
         yield "cost_per_million", cost_per_million(rate, usd_per_hour)
     if sustained:
-        bounds = sustained.rate, sustained.too_high
-        yield "highest_rate", Measure(sustained.rate, "requests/s", *bounds, n)
+        yield "highest_rate", Measure(sustained.rate, "requests/s", *sustained.bounds, n)
 
 
 def evidence(
@@ -70,7 +72,10 @@ def evidence(
     """Return what a record keeps of a run, and of the runs before it, beside its measures."""
     failed = Counter(r.error or f"HTTP {r.status}" for r in run.replies if not r.ok)
     (first, end), windows = run.steady_range, run.cores_by_window
-    trials = sustained.trials if sustained else {}
+    trials: dict[float, bool] = {}
+    if sustained:
+        judged = {rate: kept is True for rate, kept in sustained.judged.items()}
+        trials = {**sustained.trials, **judged}
     return LoadEvidence(
         requests=len(run.replies),
         answered=len(run.answered),
@@ -91,6 +96,14 @@ def evidence(
         doubt=doubt,
         spoilt_runs=list(run.discarded_runs),
     )
+
+
+def _error_rate(run: LoadRun, confidence: float) -> Measure:
+    """Return the share of errors; those that come together, as in an overload, count as fewer."""
+    n = len(run.replies) + run.traffic.dropped
+    failed = [not reply.ok for reply in run.replies] + [True] * run.traffic.dropped
+    low, high = proportion_of(np.array(failed), confidence)
+    return Measure(run.error_rate, "fraction", low, high, n)
 
 
 def _rate(run: LoadRun, confidence: float) -> Measure:
