@@ -19,7 +19,7 @@ _SLOW = 1.5
 """Factor of the times in a burst of other work."""
 _BURST_SHARE = 0.1
 _BURST_QUERIES = 10
-_TRUTH_DRAWS = 4_000_000
+TRUTH_DRAWS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Times:
 
     def percentile(self, p: float) -> float:
         """Return a percentile of the distribution."""
-        draws = self.marginal(np.random.default_rng(11), _TRUTH_DRAWS)
+        draws = self.marginal(np.random.default_rng(11), TRUTH_DRAWS)
         return float(np.quantile(draws, p))
 
     def mean(self) -> float:
         """Return the mean of the distribution."""
-        return float(self.marginal(np.random.default_rng(12), _TRUTH_DRAWS).mean())
+        return float(self.marginal(np.random.default_rng(12), TRUTH_DRAWS).mean())
 
 
 @dataclass

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +31,9 @@ _MOST_QUERIES = 10_000_000
 """Limit of the search: longer runs are not practical, and `bdtr` is not exact beyond it."""
 _FAR = 3.0
 """Distance of a limit from the median over that of the slowest query, from which it is far."""
+_FAR_DEVIATIONS = 8
+_NONE = 1e-300
+"""Stands for no failure, of which the probability is 1."""
 _MOST_STEPS_OFF = 2
 """Number of queries by which rounding can put the logarithms' answer below the binomial one."""
 
@@ -101,9 +105,14 @@ def order_statistic_interval(
     if depend.drifts:
         return None, None
     tail = (1 - confidence) / 2
-    at_most = _at_most(np.arange(n), n, p, depend.share(confidence))
-    below = int(np.searchsorted(at_most, tail, side="right"))
-    not_above = int(np.searchsorted(at_most, 1 - tail, side="left"))
+    share = depend.share(confidence)
+    # Ranks further off have probabilities next to 0 or 1.
+    distance = _FAR_DEVIATIONS * (1 + math.sqrt(n * p * (1 - p) / share))
+    first = max(0, math.floor(n * p - distance))
+    ranks = np.arange(first, min(n, math.ceil(n * p + distance)))
+    at_most = _at_most(ranks, n, p, share)
+    below = first + int(np.searchsorted(at_most, tail, side="right"))
+    not_above = first + int(np.searchsorted(at_most, 1 - tail, side="left"))
     low = float(ordered[below - 1]) if below else None
     high = float(ordered[not_above]) if not_above < n else None
     return low, high
@@ -233,9 +242,9 @@ def queries_to_decide(over: int, n: int, p: float, confidence: float) -> int | N
     return None
 
 
-def _at_most(count: ArrayLike, n: int, p: float, share: float) -> NDArray[np.float64]:
+def _at_most(count: ArrayLike, n: int, p: float, share: float) -> Any:
     """Return the binomial probability of at most `count` of n, each of which counts as a share."""
     counts = np.asarray(count, np.float64)
-    with np.errstate(invalid="ignore"):
-        found = special.betainc(share * (n - counts), share * counts + 1, 1 - p)
-    return np.where(counts >= n, 1.0, found)
+    if share == 1:
+        return special.bdtr(counts, n, p)
+    return special.betainc(np.maximum(share * (n - counts), _NONE), share * counts + 1, 1 - p)
