@@ -241,8 +241,8 @@ def _latencies() -> Iterator[Scenario]:
         for case, times, bar, query_s in (
             ("independent", INDEPENDENT, 1.0, QUERY_S),
             ("heavy tail", HEAVY, 1.0, QUERY_S),
-            ("correlated over 10 queries", NEIGHBOURS, 2.0, FAST_QUERY_S),
-            ("bursts of 10 queries, every 100", BURSTS, 3.0, FAST_QUERY_S),
+            ("correlated over 10 queries", NEIGHBOURS, 3.0, FAST_QUERY_S),
+            ("bursts of 10 queries, every 100", BURSTS, 5.0, FAST_QUERY_S),
         ):
             simulate = partial(_percentile, times=times, p=p, query_s=query_s)
             yield Scenario(f"latency_p{100 * p:g}", case, simulate, 400, bar)
@@ -610,7 +610,7 @@ def _loads() -> Iterator[Scenario]:
     for p, busy, seconds in ((0.5, 0.5, 60), (0.99, 0.5, 60), (0.9, 0.8, 300)):
         simulate = partial(_load_percentile, p=p, busy=busy, seconds=seconds)
         case = f"a queue that is busy for {100 * busy:g} %, {seconds} s"
-        yield Scenario(f"latency_p{100 * p:g} of a load", case, simulate, 300, 2.0)
+        yield Scenario(f"latency_p{100 * p:g} of a load", case, simulate, 300, 3.0)
     rate = partial(_load_rate, measure="throughput")
     yield Scenario("throughput of a load", "Poisson arrivals", rate, 400)
     errors = partial(_load_rate, measure="error_rate", failing=0.01)
