@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from bench import (
     calibration,
+    coverage,
     killed_worker,
     load_generators,
     peers,
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "warm-up": warm_up.findings,
     "calibration": calibration.findings,
     "verdicts": verdicts.findings,
+    "coverage": coverage.findings,
     "regression": regression.findings,
     "load-generators": load_generators.findings,
     "killed-worker": killed_worker.findings,

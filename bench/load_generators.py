@@ -29,7 +29,7 @@ from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.serving.load import generators
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.traffic import Traffic
-from pytest_infperf.stats import bootstrap
+from pytest_infperf.stats import means
 from pytest_infperf.suite.loads import ClosedLoop
 
 SUITE = Path("suites/serving/translation")
@@ -154,7 +154,7 @@ def _agreement(rounds: Mapping[str, list[Round]]) -> Iterator[Finding]:
 
 def _interval(values: Sequence[float]) -> str:
     """Return the text of the confidence interval of the mean."""
-    bounds = bootstrap.mean(values, _CONFIDENCE, 0)
+    bounds = means.mean(values, _CONFIDENCE)
     return ", ".join("?" if bound is None else f"{bound:.3f}" for bound in bounds)
 
 

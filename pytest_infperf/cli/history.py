@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.history.series import DEFAULT_MEASURES, Series, Shift, series_of
+from pytest_infperf.history.series import DEFAULT_MEASURES, Series, Shift, series_of, shifts_of
 from pytest_infperf.history.store import (
     DEFAULT_STORAGE,
     HistoryStore,
@@ -49,7 +49,7 @@ def configure(parser: ArgumentParser) -> None:
         "--confidence",
         type=float,
         default=0.99,
-        help="confidence level of a change (default: %(default)s)",
+        help="confidence that no series shows a change that is none (default: %(default)s)",
     )
     parser.add_argument("--plot", type=Path, metavar="FOLDER", help="write an SVG plot per suite")
     parser.add_argument(
@@ -65,10 +65,7 @@ def run(arguments: Namespace) -> int:
     console = Console(highlight=False, markup=False, emoji=False)
     runs = _runs(arguments, console)
     globs = [glob for glob in arguments.measures.split(",") if glob]
-    series_shifts = [
-        (series, series.shifts(arguments.confidence))
-        for series in series_of(runs, globs, arguments.variants)
-    ]
+    series_shifts = shifts_of(series_of(runs, globs, arguments.variants), arguments.confidence)
     if not series_shifts:
         raise UserError("no saved run has a matching variant and measure")
     console.print(f"{len(runs)} runs, from {runs[0]} to {runs[-1]}", soft_wrap=True)

@@ -52,6 +52,22 @@ def cheapest(rows: Sequence[Row]) -> Row | None:
     return min(able, key=lambda row: row.cost.value if row.cost else 0.0, default=None)
 
 
+def as_cheap(rows: Sequence[Row], best: Row) -> list[Row]:
+    """Return the other rows that meet every gate and are not dearer than the best for sure.
+
+    They are those whose interval of the cost is not wholly above that of the best.
+    """
+    highest = best.cost.high if best.cost else None
+    return [
+        row
+        for row in rows
+        if row is not best
+        and row.cost
+        and row.meets_every_gate
+        and (highest is None or row.cost.low is None or row.cost.low <= highest)
+    ]
+
+
 def _row(host: str, record: Record, run: RunRecord, table: PriceTable) -> Row:
     """Return the row of a record, with the cost that the run measured.
 

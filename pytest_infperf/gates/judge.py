@@ -39,6 +39,8 @@ _ESTIMATED = frozenset(
         "requests_per_hour",
         "cpu_usage",
         "memory_growth",
+        "error_rate",
+        "highest_rate",
         GROWTH,
     }
 )
@@ -75,26 +77,30 @@ def judge(gate: Gate, measured: Measured) -> GateRecord:
 def _judge(gate: Gate, measured: Measured) -> GateRecord:
     if gate.spec.method == "quality" and (unusable := _unusable_quality(gate, measured)):
         return unusable
-    p = gate.spec.percentile
-    # Neighbouring requests under load are not independent; their percentiles have an interval.
-    if p is not None and gate.spec.method != "load":
-        return judge_percentile(gate, p, measured)
+    if (p := gate.spec.percentile) is not None:
+        return _doubted(gate, measured, judge_percentile(gate, p, measured))
     judged = _limited_quantity(gate, measured)
     if isinstance(judged, str):
         return not_measured(gate, judged, measured.missing.get(gate.measure))
     low, high = _bounds(judged.quantity, judged.exact)
     verdict = _verdict(low, high, gate.limit)
     remedy, more_s = "", None
-    if verdict is Verdict.PASS and measured.doubt:
-        why = f"{explain(gate, judged, verdict)}, but {measured.doubt}"
-        return gate_record(gate, Verdict.INCONCLUSIVE, why, another_generator())
     if verdict is Verdict.FAIL:
         remedy = after_fail(gate)
     elif verdict is Verdict.INCONCLUSIVE:
         more_s = outlook.of_interval(judged.quantity, (low, high), gate.limit.value, measured)
         has_bounds = math.isfinite(low) and math.isfinite(high)
         remedy = more_time(gate.spec, more_s, measured.seconds, has_bounds=has_bounds)
-    return gate_record(gate, verdict, explain(gate, judged, verdict), remedy, more_s)
+    record = gate_record(gate, verdict, explain(gate, judged, verdict), remedy, more_s)
+    return _doubted(gate, measured, record)
+
+
+def _doubted(gate: Gate, measured: Measured, outcome: GateRecord) -> GateRecord:
+    """Return the verdict, inconclusive in place of a pass if the values are in doubt."""
+    if outcome.verdict is not Verdict.PASS or not measured.doubt:
+        return outcome
+    why = f"{outcome.why}, but {measured.doubt}"
+    return gate_record(gate, Verdict.INCONCLUSIVE, why, another_generator())
 
 
 def _unusable_quality(gate: Gate, measured: Measured) -> GateRecord | None:
@@ -157,14 +163,14 @@ def _limited_quantity(gate: Gate, measured: Measured) -> JudgedQuantity | str:
         if not baseline.value:
             return f"a baseline's {name} above zero"
         return _ratio(spec, measure, baseline)
-    return JudgedQuantity(measure, exact or not _is_estimated(spec, measure))
+    # No run shows that no request ever fails: a limit of 0 counts the errors of this one.
+    is_count = base_of(name) == "error_rate" and gate.limit.value == 0
+    return JudgedQuantity(measure, exact or is_count or not _is_estimated(spec, measure))
 
 
 def _is_estimated(spec: MeasureSpec, measure: Measure) -> bool:
     """Return whether a measure has an interval; a missing bound then means too few observations."""
     if measure.low is not None or measure.high is not None:
-        return True
-    if spec.method == "load" and spec.percentile is not None:
         return True
     return base_of(spec.name) in _ESTIMATED or spec.method in ("throughput", "quality")
 

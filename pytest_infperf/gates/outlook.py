@@ -60,7 +60,9 @@ def of_interval(
     return _within_reason(pairs and measured.seconds * pairs / quantity.n, measured.seconds)
 
 
-def of_percentile(over: int, n: int, p: float, confidence: float, seconds: float) -> float:
+def of_percentile(
+    over: int, n: int, p: float, confidence: float, seconds: float, share: float
+) -> float:
     """Return the seconds that would decide a percentile of latency.
 
     Parameters
@@ -75,6 +77,8 @@ def of_percentile(over: int, n: int, p: float, confidence: float, seconds: float
         The confidence of the decision.
     seconds : float
         Measuring time so far, in seconds.
+    share : float
+        The number of independent queries that each counts as.
 
     Returns
     -------
@@ -83,8 +87,9 @@ def of_percentile(over: int, n: int, p: float, confidence: float, seconds: float
     """
     from pytest_infperf.stats.quantile import queries_to_decide
 
-    needed = queries_to_decide(over, n, p, confidence)
-    return _within_reason(needed and seconds * needed / n, seconds)
+    counted = max(1, round(share * n))
+    needed = queries_to_decide(min(counted, round(share * over)), counted, p, confidence)
+    return _within_reason(needed and seconds * needed / counted, seconds)
 
 
 def _within_reason(total_s: float | None, seconds: float) -> float:

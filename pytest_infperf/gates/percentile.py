@@ -1,7 +1,9 @@
 """The verdict on a percentile of latency, by the number of queries over the limit.
 
 The rule is MLPerf LoadGen's early stopping, applied to both sides: the percentile is under the
-limit if few enough queries are over it, and over the limit if enough queries are.
+limit if few enough queries are over it, and over the limit if enough queries are. Queries that
+depend on their neighbours, as those in a burst of other work or in one queue, count as fewer ones;
+nothing is decided while they drift.
 
 References
 ----------
@@ -11,7 +13,7 @@ https://github.com/mlcommons/inference, loadgen/early_stopping.cc.
 from __future__ import annotations
 
 from pytest_infperf.gates import outlook
-from pytest_infperf.gates.remedy import after_fail, more_time
+from pytest_infperf.gates.remedy import after_fail, calmer_host, more_time
 from pytest_infperf.gates.wording import gate_record, not_measured, quantity_texts
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
@@ -20,7 +22,7 @@ from pytest_infperf.thresholds.gate import Gate
 
 
 def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
-    """Return the verdict on a percentile of single queries.
+    """Return the verdict on a percentile of single queries, or of the requests of a load.
 
     Parameters
     ----------
@@ -29,9 +31,12 @@ def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
     p : float
         The percentile, as a fraction.
     measured : Measured
-        The latencies of single queries.
+        The latencies in the order in which they were measured.
     """
+    import numpy as np
+
     from pytest_infperf.stats.quantile import (
+        dependence_at,
         order_statistic_interval,
         percentile,
         percentile_decision,
@@ -40,7 +45,7 @@ def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
     times, limit, confidence = measured.times_s, gate.limit, measured.confidence
     if not times:
         return not_measured(gate, gate.measure)
-    n = len(times)
+    n, queries = len(times), "requests" if gate.spec.method == "load" else "queries"
     if limit.is_lower:
         over = sum(time >= limit.value for time in times)
         took = "took at least"
@@ -48,7 +53,8 @@ def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
         over = sum(time > limit.value for time in times)
         took = "took longer than"
     passing = measured.passing.get(gate.measure)
-    under = percentile_decision(over, n, p, confidence, passing)
+    depend = dependence_at(np.asarray(times, np.float64), p, limit.value)
+    under = percentile_decision(over, n, p, confidence, passing, depend)
     if under is None:
         verdict = Verdict.INCONCLUSIVE
     else:
@@ -57,14 +63,19 @@ def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
     quantity = Measure(percentile(times, p), "s", low, high, n)
     value, interval, limit_text = quantity_texts(quantity, limit.value)
     why = (
-        f"{gate.measure}: {over} of {n} queries {took} {limit_text}, "
+        f"{gate.measure}: {over} of {n} {queries} {took} {limit_text}, "
         f"{gate.measure.removeprefix('latency_')} is {value}{interval}"
     )
     remedy, more_s = "", None
     if verdict is Verdict.FAIL:
         remedy = after_fail(gate)
     elif verdict is Verdict.INCONCLUSIVE:
-        why += ", too few queries to tell"
-        more_s = outlook.of_percentile(over, n, p, confidence, measured.seconds)
-        remedy = more_time(gate.spec, more_s, measured.seconds)
+        if depend.drifts:
+            why += ", and the latencies drift: they depend on when they were measured"
+            remedy = calmer_host()
+        else:
+            why += f", too few {queries} to tell"
+            counted = depend.share(confidence)
+            more_s = outlook.of_percentile(over, n, p, confidence, measured.seconds, counted)
+            remedy = more_time(gate.spec, more_s, measured.seconds)
     return gate_record(gate, verdict, why, remedy, more_s)

@@ -102,6 +102,20 @@ def series_of(
     return list(series_by_key.values())
 
 
+def shifts_of(series: Sequence[Series], confidence: float) -> list[tuple[Series, list[Shift]]]:
+    """Return each series with its changes of level; all of them share the error.
+
+    Parameters
+    ----------
+    series
+        The series that are looked at together.
+    confidence
+        Confidence that none of them has a change where there is none, between 0 and 1.
+    """
+    share = 1 - (1 - confidence) / max(1, len(series))
+    return [(each, each.shifts(share)) for each in series]
+
+
 def _followed(record: Record, measures: Sequence[str]) -> Iterator[tuple[str, Measure]]:
     """Yield the measures of a record that match one of the globs, or are followed by default."""
     metric = record.evidence.quality_metric

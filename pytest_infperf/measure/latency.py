@@ -20,7 +20,7 @@ from pytest_infperf.measure.times import time_measures
 from pytest_infperf.records.catalogue import percentile_of
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.stats import bootstrap, quantile, sequential
+from pytest_infperf.stats import means, quantile, sequential
 from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -75,7 +75,6 @@ class Queries:
         worker: VariantWorker,
         percentiles: Iterable[str],
         confidence: float,
-        seed: int,
         duration_s: Callable[[int], float | None],
     ) -> Measured:
         """Return the measures of the queries so far, at the confidence of one look."""
@@ -84,17 +83,17 @@ class Queries:
         n = len(times)
         model_bounds = quantile.order_statistic_interval(model_times, 0.5, confidence)
         measures = {
-            **time_measures(times, percentiles, confidence, seed),
+            **time_measures(times, percentiles, confidence),
             "latency_first": Measure(worker.first_query_s, "s"),
             "load_time": Measure(worker.load_s, "s"),
             "model_time_p50": Measure(quantile.percentile(model_times, 0.5), "s", *model_bounds, n),
         }
-        low, high = bootstrap.ratio_of_sums(self.cpu_s, self.block_queries, confidence, seed)
+        low, high = means.ratio_of_sums(self.cpu_s, self.block_queries, confidence)
         cpu_s = sum(self.cpu_s) / sum(self.block_queries)
         measures["cpu_time"] = Measure(cpu_s, "s", low, high, n)
         durations = [duration for number in self.numbers if (duration := duration_s(number))]
         if len(durations) == n:
-            bounds = bootstrap.ratio_of_sums(times, durations, confidence, seed)
+            bounds = means.ratio_of_sums(times, durations, confidence)
             factor = sum(times) / sum(durations)
             measures["real_time_factor"] = Measure(factor, "ratio", *bounds, n)
         return Measured(
@@ -140,7 +139,6 @@ def measure_latency(
     percentiles: Sequence[str],
     budget: Budget,
     confidence: float,
-    seed: int,
     remaining: Remaining,
 ) -> tuple[Measured, Queries]:
     """Measure single queries until the gates decide or the budget is spent.
@@ -161,8 +159,6 @@ def measure_latency(
         Measuring time.
     confidence : float
         The confidence of verdicts; the looks share its error.
-    seed : int
-        The seed of bootstraps.
     remaining : callable
         Returns the seconds that would decide every gate.
     """
@@ -178,7 +174,7 @@ def measure_latency(
         while len(queries.query_ns) < look and queries.seconds < budget.most_s:
             queries.measure(worker, order, budget.most_s)
         measured = replace(
-            queries.measured_at(worker, percentiles, share, seed, duration_s),
+            queries.measured_at(worker, percentiles, share, duration_s),
             passing={name: by_look.get(look, 1.0) for name, by_look in passing.items() if by_look},
         )
         if budget.ends(queries.seconds, remaining(measured)):

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pytest_infperf import errors
+from pytest_infperf.measure.throughput import rate
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import at
-from pytest_infperf.stats import bootstrap, quantile
+from pytest_infperf.stats import means, quantile
 from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -67,7 +68,6 @@ def measure_protocol(
     order: Iterator[int],
     *,
     confidence: float,
-    seed: int,
     report_progress: Callable[[float], None] = lambda share: None,
 ) -> Measured:
     """Measure by the procedure of a protocol.
@@ -81,10 +81,8 @@ def measure_protocol(
     order : iterator of int
         The numbers of the samples, in the order in which they are run.
     confidence : float
-        The confidence of intervals. They are bootstrap intervals over runs, or over the requests
-        of a single run.
-    seed : int
-        The seed of the bootstraps.
+        The confidence of intervals, which are over the runs. A single run has none, but for its
+        throughput.
     report_progress : callable, optional
         Callback for the fraction that is done.
     """
@@ -94,15 +92,12 @@ def measure_protocol(
         block = worker.run([[next(order)] for _ in range(protocol.requests)])
         runs.append([ns / 1e9 for ns in block.query_ns])
         report_progress((done + 1) / protocol.runs)
-    measures = dict(_statistics(runs, confidence, seed))
+    measures = dict(_statistics(runs, confidence))
     if protocol.batches:
         queries = [[next(order) for _ in range(protocol.batch)] for _ in range(protocol.batches)]
         seconds = [ns / 1e9 for ns in worker.run(queries).query_ns]
-        bounds = bootstrap.ratio_of_sums(
-            [float(protocol.batch)] * len(seconds), seconds, confidence, seed
-        )
-        rate = protocol.batch * len(seconds) / sum(seconds)
-        measures["throughput"] = Measure(rate, "samples/s", *bounds, len(seconds))
+        samples = [protocol.batch] * len(seconds)
+        measures["throughput"] = rate(samples, seconds, confidence, len(seconds))
     return Measured(
         {at(name, protocol.name): measure for name, measure in measures.items()},
         times_s=[time for times in runs for time in times],
@@ -112,29 +107,26 @@ def measure_protocol(
 
 
 def _statistics(
-    runs: Sequence[Sequence[float]], confidence: float, seed: int
+    runs: Sequence[Sequence[float]], confidence: float
 ) -> Iterator[tuple[str, Measure]]:
-    yield "latency_mean", _mean_over(runs, fmean, confidence, seed)
-    yield "latency_min", _mean_over(runs, min, confidence, seed)
-    yield "latency_max", _mean_over(runs, max, confidence, seed)
+    yield "latency_mean", _mean_over(runs, fmean, confidence)
+    yield "latency_min", _mean_over(runs, min, confidence)
+    yield "latency_max", _mean_over(runs, max, confidence)
     for p in _PERCENTILES:
 
         def percentile(times: Sequence[float], p: float = p) -> float:
             return quantile.percentile(times, p)
 
-        yield f"latency_p{100 * p:g}", _mean_over(runs, percentile, confidence, seed)
-    counts, sums = [float(len(times)) for times in runs], [sum(times) for times in runs]
-    bounds = bootstrap.ratio_of_sums(counts, sums, confidence, seed)
-    n = sum(map(len, runs))
-    yield "throughput", Measure(n / sum(sums), "samples/s", *bounds, n)
+        yield f"latency_p{100 * p:g}", _mean_over(runs, percentile, confidence)
+    counts, sums = [len(times) for times in runs], [sum(times) for times in runs]
+    yield "throughput", rate(counts, sums, confidence, sum(counts))
 
 
 def _mean_over(
     runs: Sequence[Sequence[float]],
     statistic: Callable[[Sequence[float]], float],
     confidence: float,
-    seed: int,
 ) -> Measure:
     values = [statistic(times) for times in runs]
-    low, high = bootstrap.mean(values, confidence, seed) if len(values) > 1 else (None, None)
+    low, high = means.mean(values, confidence)
     return Measure(fmean(values), "s", low, high, sum(map(len, runs)))

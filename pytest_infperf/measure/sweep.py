@@ -63,9 +63,9 @@ class SweepPoint:
         self.query_ns += block.query_ns
         self.round_ns.append(sum(block.query_ns) / len(block.query_ns))
 
-    def measured(self, percentiles: Iterable[str], confidence: float, seed: int) -> Measured:
+    def measured(self, percentiles: Iterable[str], confidence: float) -> Measured:
         times = [ns / 1e9 for ns in self.query_ns]
-        values = time_measures(times, percentiles, confidence, seed)
+        values = time_measures(times, percentiles, confidence)
         mean = values["latency_mean"]
         values["throughput"] = Measure(
             self.batch / mean.value,
@@ -109,7 +109,7 @@ def measure_sweep(
     confidence : float
         The confidence of intervals.
     seed : int
-        The seed of the order of points and of bootstraps.
+        The seed of the order of points.
     decided : callable
         Returns whether the measures decide every gate.
 
@@ -135,7 +135,7 @@ def measure_sweep(
     )
     for look in looks:
         rounds_until(look)
-        parts = [p.measured(percentiles, share, seed) for p in points]
+        parts = [p.measured(percentiles, share) for p in points]
         parts.append(_growth(points, share, perf_counter() - start))
         if decided(parts) or perf_counter() - start >= budget_s:
             break

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_infperf import errors
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.stats import bootstrap
+from pytest_infperf.stats import means
 from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -62,10 +62,28 @@ def run_set(
     return SetRun(numbers, outputs, [len(query) for query in batches], seconds)
 
 
-def throughput(run: SetRun, confidence: float, seed: int) -> Measured:
-    """Return samples per second over the whole run, with a bootstrap interval over its batches."""
-    samples = [float(count) for count in run.batch_samples]
-    low, high = bootstrap.ratio_of_sums(samples, run.batch_s, confidence, seed)
-    seconds = sum(run.batch_s)
-    value = Measure(sum(samples) / seconds, "samples/s", low, high, len(run.numbers))
-    return Measured({"throughput": value}, confidence=confidence, seconds=seconds)
+def throughput(run: SetRun, confidence: float) -> Measured:
+    """Return samples per second over the whole run, with an interval from its batches."""
+    value = rate(run.batch_samples, run.batch_s, confidence, len(run.numbers))
+    return Measured({"throughput": value}, confidence=confidence, seconds=sum(run.batch_s))
+
+
+def rate(samples: Sequence[float], seconds: Sequence[float], confidence: float, n: int) -> Measure:
+    """Return samples per second of batches.
+
+    Parameters
+    ----------
+    samples : sequence of float
+        The number of samples of each batch.
+    seconds : sequence of float
+        The time of each batch, in seconds.
+    confidence : float
+        The confidence of the interval: that of the seconds of a sample, which are what varies.
+    n : int
+        The number of observations.
+    """
+    fast, slow = (
+        1 / bound if bound is not None and bound > 0 else None
+        for bound in means.ratio_of_sums(seconds, samples, confidence)
+    )
+    return Measure(sum(samples) / sum(seconds), "samples/s", slow, fast, n)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from pytest_infperf.records.catalogue import REPORTED_PERCENTILES, percentile_of
 from pytest_infperf.records.measure import Measure
-from pytest_infperf.stats import bootstrap, quantile
+from pytest_infperf.stats import means, quantile
 
 
 def time_measures(
-    times_s: Sequence[float], percentiles: Iterable[str], confidence: float, seed: int
+    times_s: Sequence[float], percentiles: Iterable[str], confidence: float
 ) -> dict[str, Measure]:
     """Return the measures of the times of single queries.
 
@@ -22,11 +22,9 @@ def time_measures(
         Measures such as `latency_p75`, in addition to the percentiles that are always reported.
     confidence : float
         The confidence of intervals.
-    seed : int
-        The seed of the bootstrap of the mean.
     """
     n = len(times_s)
-    bounds = bootstrap.mean(times_s, confidence, seed)
+    bounds = means.mean(times_s, confidence)
     measures = {
         "latency_mean": Measure(sum(times_s) / n, "s", *bounds, n),
         "latency_min": Measure(min(times_s), "s", n=n),

@@ -17,6 +17,8 @@ from statistics import median, stdev
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 
+_MEDIAN_VARIANCE = math.pi / 2
+"""Variance of a median over that of a mean of as many normal values."""
 LEAST_RUNS = 3
 """Minimum number of earlier runs for an estimate of their scatter."""
 
@@ -42,7 +44,7 @@ def measure_trend(now: Measure, past: Sequence[float], confidence: float) -> Mea
 
         logs = [math.log(value) for value in past]
         t = float(special.stdtrit(len(past) - 1, (1 + confidence) / 2))
-        half = t * stdev(logs) * math.sqrt(1 + 1 / len(past))
+        half = t * stdev(logs) * math.sqrt(1 + _MEDIAN_VARIANCE / len(past))
         low, high = (math.expm1(change + sign * half) for sign in (-1, 1))
     measure = Measure(math.expm1(change), "fraction", low, high, len(past))
     return Measured({"trend": measure}, confidence=confidence)

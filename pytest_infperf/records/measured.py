@@ -38,7 +38,7 @@ class Measured:
     """The reasons why metrics have no score for the outputs, by metric; without a limit that
     cannot be judged they are errors."""
     times_s: Sequence[float] = ()
-    """The latencies of single queries in seconds, for percentiles against a limit."""
+    """The latencies in seconds and in their order, for percentiles against a limit."""
     confidence: float = 0.99
     """The confidence of this look: the suite's error is shared among all possible looks."""
     passing: Mapping[str, float] = field(default_factory=dict)

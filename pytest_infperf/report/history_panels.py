@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pytest_infperf.history.series import Series, Shift, series_of
+from pytest_infperf.history.series import Series, Shift, series_of, shifts_of
 from pytest_infperf.history.store import HistoryStore, SavedRun
 from pytest_infperf.records.record import RunRecord
 from pytest_infperf.report.plots import HistoryLine
@@ -32,11 +32,14 @@ def suite_histories(
     all_series = series_of([*saved_runs, SavedRun(Path("this run"), when, run)])
     return {
         suite: history_panels(
-            [
-                (series, series.shifts(CONFIDENCE))
-                for series in all_series
-                if series.suite == suite and len(series.values) > 1
-            ]
+            shifts_of(
+                [
+                    series
+                    for series in all_series
+                    if series.suite == suite and len(series.values) > 1
+                ],
+                CONFIDENCE,
+            )
         )
         for suite in dict.fromkeys(record.suite for record in run.records)
     }

@@ -1,27 +1,31 @@
-"""Confidence intervals of scores, throughputs and percentiles by resampling measurements.
+"""Confidence intervals of scores by resampling samples.
 
 A score that is a function of statistics summed over samples needs no resampled samples: a resample
 is a row of counts, and all resamples are one matrix product. Any other score is computed once for
 each resample. Two systems are compared on the same resamples [1]_. Bounds are expanded percentiles
-[2]_, because plain ones are too narrow for the few batches of a throughput.
+[2]_, because plain ones are too narrow for few samples.
 
 References
 ----------
 .. [1] Koehn, P. (2004). Statistical Significance Tests for Machine Translation Evaluation. EMNLP.
 .. [2] Hesterberg, T. C. (2015). What Teachers Should Know About the Bootstrap: Resampling in the
    Undergraduate Statistics Curriculum. The American Statistician 69.
+.. [3] Barker, L. (2002). A Comparison of Nine Confidence Intervals for a Poisson Parameter When the
+   Expected Number of Events Is <= 5. The American Statistician 56.
+.. [4] Agresti, A. and Coull, B. A. (1998). Approximate Is Better than "Exact" for Interval
+   Estimation of Binomial Proportions. The American Statistician 52.
+.. [5] Hanley, J. A. and Lippman-Hand, A. (1983). If Nothing Goes Wrong, Is Everything All Right?
+   JAMA 249.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-
-from pytest_infperf.stats import quantile
 
 Statistics = NDArray[np.float64]
 """Statistics of samples, one row a sample, shape [n, k]."""
@@ -33,11 +37,8 @@ Bounds = tuple[float | None, float | None]
 _RESAMPLES = 1000
 SAMPLE_RESAMPLES = 2000
 """Number of resamples of a score that is no function of sums: 10 lie outside a bound at 99 %."""
-_RATIO_RESAMPLES = 10_000
 _COUNTS_AT_ONCE = 4_000_000
 """Size of a matrix of counts, which limits memory."""
-_MOST_RUNS = 500
-"""Number of runs of consecutive values that a mean is resampled from."""
 
 
 def interval(
@@ -73,7 +74,11 @@ def interval(
 
 
 def scores_of_sums(
-    statistics: Statistics, score: Score, seed: int, resamples: int = _RESAMPLES
+    statistics: Statistics,
+    score: Score,
+    seed: int,
+    resamples: int = _RESAMPLES,
+    added: Statistics | float = 0.0,
 ) -> NDArray[np.float64]:
     """Return the score of each resample, from statistics that are summed over its samples.
 
@@ -90,6 +95,8 @@ def scores_of_sums(
         Seed of the resampling.
     resamples : int
         Number of resamples.
+    added : array of float, shape [k], optional
+        Statistics that are added to the sums of each resample, such as `unseen` wrong answers.
 
     Returns
     -------
@@ -97,7 +104,38 @@ def scores_of_sums(
         NaN where the score is not defined.
     """
     totals = _resampled_totals(statistics, seed, resamples)
-    return np.array([score(row) for row in totals])
+    return np.array([score(row) for row in totals + added])
+
+
+def shares(values: NDArray[np.bool_], seed: int) -> NDArray[np.float64]:
+    """Return the share of true values in each resample, as `scores_of_sums` draws them."""
+    totals = _resampled_totals(values[:, None].astype(float), seed, _RESAMPLES)
+    return totals[:, 0] / len(values)
+
+
+def unseen(n: int, confidence: float) -> tuple[float, float]:
+    """Return how many wrong answers n samples may not show, if they show some and if none.
+
+    Resamples hold only what the sample holds. The upper bound of a Poisson mean is half of the
+    squared normal quantile above the same quantile of its counts [3]_, which is what Agresti and
+    Coull add [4]_; without any, it is the rule of three [5]_.
+
+    Parameters
+    ----------
+    n : int
+        Number of samples.
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+
+    Returns
+    -------
+    added : float
+        Number of wrong answers that are added to each resample.
+    at_least : float
+        Number of wrong answers that may be there in any case.
+    """
+    tail = (1 - confidence) / 2
+    return float(special.ndtri(tail)) ** 2 / 2, n * (1 - tail ** (1 / n))
 
 
 def scores_of_samples(
@@ -160,104 +198,6 @@ def bounds(scores: NDArray[np.float64], n: int, confidence: float) -> Bounds:
         float(low) if math.isfinite(low) else None,
         float(high) if math.isfinite(high) else None,
     )
-
-
-def ratio_of_sums(
-    numerators: Sequence[float], denominators: Sequence[float], confidence: float, seed: int
-) -> Bounds:
-    """Return the confidence interval of a ratio of two sums, for example a throughput.
-
-    Parameters
-    ----------
-    numerators, denominators : sequence of float, shape [n]
-        Terms of both sums, resampled together: for a throughput, the samples and the seconds of
-        each batch.
-    confidence : float
-        Confidence of the interval, between 0 and 1.
-    seed : int
-        Seed of the resampling.
-
-    Returns
-    -------
-    low, high : float or None
-        Bounds of the ratio; both None if there are too few terms for this confidence.
-    """
-    batches = np.column_stack([numerators, denominators]).astype(np.float64)
-    return interval(batches, lambda sums: sums[0] / sums[1], confidence, seed, _RATIO_RESAMPLES)
-
-
-def mean(values: Sequence[float], confidence: float, seed: int) -> Bounds:
-    """Return the confidence interval of a mean.
-
-    More than 500 values are resampled in runs of consecutive values. This takes no longer than for
-    500 values, and keeps a burst of slow queries together.
-
-    Parameters
-    ----------
-    values : sequence of float, shape [n]
-        Values in the order in which they were measured.
-    confidence : float
-        Confidence of the interval, between 0 and 1.
-    seed : int
-        Seed of the resampling.
-
-    Returns
-    -------
-    low, high : float or None
-        Bounds of the mean; both None if there are too few values for this confidence.
-    """
-    runs = np.array_split(np.asarray(values, dtype=np.float64), min(len(values), _MOST_RUNS))
-    sums, lengths = [float(run.sum()) for run in runs], [float(len(run)) for run in runs]
-    return ratio_of_sums(sums, lengths, confidence, seed)
-
-
-def percentile(values: Sequence[float], p: float, confidence: float, seed: int) -> Bounds:
-    """Return the confidence interval of a percentile of values that need not be independent.
-
-    Runs of consecutive values are resampled, whose length is the cube root of their number [1]_.
-    The interval is the wider one of this and of the order statistics, which holds for independent
-    values, and it has no bound where that one has none.
-
-    Parameters
-    ----------
-    values : sequence of float, shape [n]
-        Values in the order in which they were measured.
-    p : float
-        Percentile, between 0 and 1.
-    confidence : float
-        Confidence of the interval, between 0 and 1.
-    seed : int
-        Seed of the resampling.
-
-    Returns
-    -------
-    low, high : float or None
-        Bounds of the percentile; None where there are too few values for this confidence.
-
-    References
-    ----------
-    .. [1] Politis, D. N. and Romano, J. P. (1994). The Stationary Bootstrap. Journal of the
-       American Statistical Association 89.
-    """
-    independent = quantile.order_statistic_interval(values, p, confidence)
-    n, length = len(values), max(1, round(len(values) ** (1 / 3)))
-    if n < 2:
-        return independent
-    run_of = np.minimum(np.arange(n) // length, n // length - 1)
-    order = np.argsort(values, kind="stable")
-    ordered, runs_in_order = np.asarray(values, dtype=np.float64)[order], run_of[order]
-    rng = np.random.default_rng(seed)
-    percentiles = np.empty(_RESAMPLES)
-    for i in range(_RESAMPLES):
-        counts = _resample_counts(rng, 1, n // length)[0]
-        reached = np.cumsum(counts[runs_in_order])
-        percentiles[i] = ordered[np.searchsorted(reached, p * reached[-1] - 1e-9)]
-    dependent = bounds(percentiles, n // length, confidence)
-    low, high = (
-        None if a is None or b is None else wider(a, b)
-        for a, b, wider in zip(independent, dependent, (min, max), strict=True)
-    )
-    return low, high
 
 
 def _resampled_totals(statistics: Statistics, seed: int, resamples: int) -> Statistics:

@@ -1,26 +1,37 @@
-"""Confidence interval of a proportion, by the exact method of Clopper and Pearson [1]_.
+"""Confidence intervals of a proportion, and of the difference of two of the same samples.
 
-It holds for any count. The normal approximation fails near 0 and 1, where agreement usually is.
+That of one is exact, by Clopper and Pearson [1]_, and holds for any count. The normal approximation
+and the bootstrap fail near 0 and 1, where agreement and accuracy usually are: where no sample is
+wrong, every resample is right as well. That of a difference combines the exact intervals of the
+shares of samples that only one of both has right (MOVER [2]_).
 
 References
 ----------
 .. [1] Clopper, C. J. and Pearson, E. S. (1934). The Use of Confidence or Fiducial Limits
    Illustrated in the Case of the Binomial. Biometrika 26.
+.. [2] Zou, G. Y. and Donner, A. (2008). Construction of Confidence Limits about Effect Measures: A
+   General Approach. Statistics in Medicine 27.
 """
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
+from pytest_infperf.stats.dependence import dependence
 
-def clopper_pearson(successes: int, n: int, confidence: float) -> tuple[float, float]:
+
+def clopper_pearson(successes: float, n: float, confidence: float) -> tuple[float, float]:
     """Return the confidence interval of a proportion.
 
     Parameters
     ----------
-    successes : int
-        Number of successes, from 0 to n.
-    n : int
+    successes : float
+        Number of successes, from 0 to n; a fraction where trials count as fewer ones.
+    n : float
         Number of trials.
     confidence : float
         Confidence of the interval, between 0 and 1.
@@ -35,3 +46,61 @@ def clopper_pearson(successes: int, n: int, confidence: float) -> tuple[float, f
     low = special.betaincinv(successes, failures + 1, tail) if successes else 0.0
     high = special.betaincinv(successes + 1, failures, 1 - tail) if failures else 1.0
     return float(low), float(high)
+
+
+def proportion_of(
+    values: NDArray[np.bool_], confidence: float
+) -> tuple[float | None, float | None]:
+    """Return the confidence interval of the share of true values, which may depend on each other.
+
+    Parameters
+    ----------
+    values : array of bool, shape [n]
+        Values in the order in which they were observed.
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+
+    Returns
+    -------
+    low, high : float or None
+        Bounds between 0 and 1; both None for values that drift.
+    """
+    depend = dependence(values)
+    if depend.drifts:
+        return None, None
+    share = depend.share(confidence)
+    return clopper_pearson(share * float(values.sum()), share * len(values), confidence)
+
+
+def paired_difference(only_a: int, only_b: int, n: int, confidence: float) -> tuple[float, float]:
+    """Return the confidence interval of the proportion of a minus that of b on the same samples.
+
+    Parameters
+    ----------
+    only_a, only_b : int
+        Number of samples that are a success of a but not of b, and of b but not of a.
+    n : int
+        Number of samples.
+    confidence : float
+        Confidence of the interval, between 0 and 1.
+
+    Returns
+    -------
+    low, high : float
+        Bounds of the difference, between -1 and 1.
+    """
+    shares = only_a / n, only_b / n
+    low_a, high_a = clopper_pearson(only_a, n, confidence)
+    low_b, high_b = clopper_pearson(only_b, n, confidence)
+    # A sample counts for one of both at most, so the shares are negatively correlated.
+    odds = math.prod(share / (1 - share) if share < 1 else 0.0 for share in shares)
+    correlation = -math.sqrt(odds)
+
+    def distance(of_a: float, of_b: float) -> float:
+        return math.sqrt(of_a**2 + of_b**2 - 2 * correlation * of_a * of_b)
+
+    difference = shares[0] - shares[1]
+    return (
+        max(-1.0, difference - distance(shares[0] - low_a, high_b - shares[1])),
+        min(1.0, difference + distance(high_a - shares[0], shares[1] - low_b)),
+    )

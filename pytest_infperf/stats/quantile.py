@@ -4,6 +4,7 @@ A percentile is an order statistic by the nearest-rank definition: a latency tha
 never an average of two. The number of n independent latencies over a percentile is binomial. This
 gives its interval [1]_ and, applied to the number over a limit, the early stopping rule of MLPerf's
 LoadGen [2]_. LoadGen stops early only to pass; here the same test also stops early to fail.
+Latencies that depend on their neighbours count as fewer ones, see `stats.dependence`.
 
 References
 ----------
@@ -15,20 +16,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
+
+from pytest_infperf.stats.dependence import Dependence, dependence
 
 _ROUNDING = 1e-9
 """Tolerance that keeps 0.07 x 100 at rank 7 in floating point."""
 _GROWTH = 1.05
 _MOST_QUERIES = 10_000_000
 """Limit of the search: longer runs are not practical, and `bdtr` is not exact beyond it."""
+_FAR = 3.0
+"""Distance of a limit from the median over that of the slowest query, from which it is far."""
+_FAR_DEVIATIONS = 8
+_NONE = 1e-300
+"""Stands for no failure, of which the probability is 1."""
 _MOST_STEPS_OFF = 2
 """Number of queries by which rounding can put the logarithms' answer below the binomial one."""
 
 
-def percentile(times: Sequence[float], p: float) -> float:
+def percentile(times: Sequence[float] | NDArray[np.float64], p: float) -> float:
     """Return the smallest time that at least the share p of all times does not exceed.
 
     Parameters
@@ -66,12 +76,12 @@ def distribution(times: Sequence[float]) -> list[float]:
 def order_statistic_interval(
     times: Sequence[float], p: float, confidence: float
 ) -> tuple[float | None, float | None]:
-    """Return the confidence interval of a percentile of the distribution of independent times.
+    """Return the confidence interval of a percentile of the distribution of times.
 
     Parameters
     ----------
     times : sequence of float, shape [n]
-        Independent latencies.
+        Latencies in the order in which they were measured.
     p : float
         Percentile, between 0 and 1.
     confidence : float
@@ -80,25 +90,64 @@ def order_statistic_interval(
     Returns
     -------
     low, high : float or None
-        Bounds, which are among the times; None where n is too small for this confidence.
+        Bounds, which are among the times; None where n is too small for this confidence, and for
+        times that drift.
 
     References
     ----------
     Hahn and Meeker, Statistical Intervals, chapter 5.
     """
-    n = len(times)
-    ordered = np.sort(np.asarray(times, dtype=np.float64))
+    if not (n := len(times)):
+        return None, None
+    series = np.asarray(times, dtype=np.float64)
+    ordered = np.sort(series)
+    depend = dependence(series > percentile(series, p))
+    if depend.drifts:
+        return None, None
     tail = (1 - confidence) / 2
-    at_most = special.bdtr(np.arange(n), n, p)
-    below = int(np.searchsorted(at_most, tail, side="right"))
-    not_above = int(np.searchsorted(at_most, 1 - tail, side="left"))
+    share = depend.share(confidence)
+    # Ranks further off have probabilities next to 0 or 1.
+    distance = _FAR_DEVIATIONS * (1 + math.sqrt(n * p * (1 - p) / share))
+    first = max(0, math.floor(n * p - distance))
+    ranks = np.arange(first, min(n, math.ceil(n * p + distance)))
+    at_most = _at_most(ranks, n, p, share)
+    below = first + int(np.searchsorted(at_most, tail, side="right"))
+    not_above = first + int(np.searchsorted(at_most, 1 - tail, side="left"))
     low = float(ordered[below - 1]) if below else None
     high = float(ordered[not_above]) if not_above < n else None
     return low, high
 
 
+def dependence_at(times: NDArray[np.float64], p: float, limit: float) -> Dependence:
+    """Return how far latencies depend on their neighbours, as far as it matters for a limit.
+
+    It is seen in the queries over the limit, and in those over the percentile itself, as there may
+    be none over the limit yet. Where the limit is far from all of them, as measured by their own
+    spread, no state of the host that they show would take the percentile there.
+
+    Parameters
+    ----------
+    times : array of float, shape [n]
+        Latencies in the order in which they were measured.
+    p : float
+        Percentile, between 0 and 1.
+    limit : float
+        The limit, in the unit of the times.
+    """
+    middle, low, high = (float(of(times)) for of in (np.median, np.min, np.max))
+    if limit > middle + _FAR * (high - middle) or limit < middle - _FAR * (middle - low):
+        return Dependence()
+    thresholds = limit, percentile(times, p)
+    return max((dependence(times > at) for at in thresholds), key=lambda found: found.effect)
+
+
 def percentile_decision(
-    over: int, n: int, p: float, confidence: float, passing: float | None = None
+    over: int,
+    n: int,
+    p: float,
+    confidence: float,
+    passing: float | None = None,
+    depend: Dependence | None = None,
 ) -> bool | None:
     """Decide whether a percentile is under a limit.
 
@@ -114,20 +163,27 @@ def percentile_decision(
         Confidence that a decision needs, between 0 and 1.
     passing : float, optional
         Confidence that the decision "under the limit" needs instead.
+    depend : Dependence, optional
+        Dependence of the latencies; none by default.
 
     Returns
     -------
     bool or None
         True if the percentile is under the limit, False if it is over, None if n latencies do not
-        decide.
+        decide, or if they drift.
 
     References
     ----------
     The early stopping rule of MLPerf's LoadGen, loadgen/early_stopping.cc, on both sides.
     """
-    if special.bdtr(over, n, 1 - p) <= 1 - (confidence if passing is None else passing):
+    depend = depend or Dependence()
+    if depend.drifts:
+        return None
+    passing = confidence if passing is None else passing
+    if _at_most(over, n, 1 - p, depend.share(passing)) <= 1 - passing:
         return True
-    if over and special.bdtrc(over - 1, n, 1 - p) <= 1 - confidence:
+    # At least as many over the limit is at most the rest of them under it.
+    if over and _at_most(n - over, n, p, depend.share(confidence)) <= 1 - confidence:
         return False
     return None
 
@@ -184,3 +240,11 @@ def queries_to_decide(over: int, n: int, p: float, confidence: float) -> int | N
             return queries
         queries = math.ceil(queries * _GROWTH)
     return None
+
+
+def _at_most(count: ArrayLike, n: int, p: float, share: float) -> Any:
+    """Return the binomial probability of at most `count` of n, each of which counts as a share."""
+    counts = np.asarray(count, np.float64)
+    if share == 1:
+        return special.bdtr(counts, n, p)
+    return special.betainc(np.maximum(share * (n - counts), _NONE), share * counts + 1, 1 - p)

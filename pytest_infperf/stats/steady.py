@@ -2,7 +2,9 @@
 
 The method is MSER-5, the marginal standard error rule [1]_ [2]_: of the means of five neighbours
 each, the cut that leaves the smallest standard error of the mean of the rest. It is applied from
-the front and then, to the rest, from the back. Neither cuts more than half.
+the front and then, to the rest, from the back. Neither cuts more than half, and neither cuts what
+the rest shows as well: the rule alone would cut off a queue by chance at either end of a run, and
+the rest would be too fast.
 
 References
 ----------
@@ -22,6 +24,9 @@ from numpy.typing import NDArray
 _NEIGHBOURS = 5
 _LEAST = 10 * _NEIGHBOURS
 """Minimum number of values to cut from: fewer than ten means do not show a trend."""
+_CLEARLY = 2.0
+_LEAST_PARTS = 4
+"""Minimum number of parts of the rest that a cut is compared with."""
 
 
 def steady(values: Sequence[float]) -> tuple[int, int]:
@@ -53,4 +58,15 @@ def _cut(series: NDArray[np.float64]) -> int:
     left = np.arange(count, 0, -1)
     sums, squares = np.cumsum(means[::-1])[::-1], np.cumsum(means[::-1] ** 2)[::-1]
     errors = (squares - sums**2 / left) / left**2
-    return int(np.argmin(errors[: count // 2 + 1])) * _NEIGHBOURS
+    cut = int(np.argmin(errors[: count // 2 + 1])) * _NEIGHBOURS
+    return cut if cut and _is_unlike(series[:cut], series[cut:]) else 0
+
+
+def _is_unlike(cut: NDArray[np.float64], rest: NDArray[np.float64]) -> bool:
+    """Return whether a part is twice as far from the mean as any other part of its length."""
+    length = min(len(cut), len(rest) // _LEAST_PARTS)
+    sums = np.concatenate([[0.0], np.cumsum(rest)])
+    means = (sums[length:] - sums[:-length]) / length
+    centre = rest.mean()
+    distance = cut[:length].mean() - centre
+    return bool(abs(distance) > _CLEARLY * np.abs(means - centre).max())

@@ -167,6 +167,25 @@ def test_history_finds_the_run_where_a_level_changed(
     assert cli.main([*arguments, "--fail-on-change"]) == 1
 
 
+def test_report_names_what_is_not_clearly_dearer_than_the_cheapest(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rates = {
+        "c7i.large": Measure(100.0, "samples/s", 90.0, 110.0),
+        "c7i.xlarge": Measure(195.0, "samples/s", 170.0, 220.0),
+        "c7i.2xlarge": Measure(200.0, "samples/s", 190.0, 210.0),
+    }
+    files = [
+        write_record(project, f"{name}.json", name, 0.01, throughput=rate)
+        for name, rate in rates.items()
+    ]
+    assert cli.main(["report", *files]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "cheapest that meets every gate: fast on c7i.large" in out
+    assert "not clearly dearer: fast on c7i.xlarge" in out
+    assert "c7i.2xlarge" not in out.partition("not clearly dearer:")[2].partition("merged")[0]
+
+
 def test_report_names_the_cheapest_that_meets_every_gate(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

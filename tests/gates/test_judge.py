@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 
@@ -40,7 +41,9 @@ def judged_speedup(low: float | None, high: float | None, limit: float = 1.5) ->
 
 
 def latencies(fast: int, slow: int, fast_s: float = 0.25, slow_s: float = 0.4) -> Measured:
-    return Measured(times_s=[fast_s] * fast + [slow_s] * slow, seconds=10)
+    """Return latencies of which each is fast or slow, in an order without a pattern."""
+    times = [fast_s] * fast + [slow_s] * slow
+    return Measured(times_s=random.Random(1).sample(times, len(times)), seconds=10)
 
 
 def bleu(value: float, low: float, high: float, *, whole_set: bool = False) -> Measured:
@@ -187,7 +190,7 @@ def test_a_percentile_can_have_a_lower_limit(fast: int, slow: int, verdict: Verd
 
 
 def test_the_reason_of_a_percentile_counts_the_slow_queries() -> None:
-    times = [0.29] * 37 + [0.312] * 5 + [0.4] * 2
+    times = random.Random(2).sample([0.29] * 37 + [0.312] * 5 + [0.4] * 2, 44)
     judged = judge(gate("latency_p90", "max", "300 ms"), Measured(times_s=times, seconds=10))
     assert judged.why == (
         "latency_p90: 7 of 44 queries took longer than 300 ms, p90 is 312 ms [290 ms, no bound], "
@@ -372,3 +375,13 @@ def test_the_module_of_gates_imports_no_numerical_library() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "none"
+
+
+def test_a_percentile_of_latencies_that_drift_is_inconclusive() -> None:
+    rising = Measured(times_s=[0.2 + i / 5000 for i in range(500)], seconds=10)
+    judged = judge(gate("latency_p90", "max", "290 ms"), rising)
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert "the latencies drift" in judged.why
+    assert "nothing else runs on this host" in judged.remedy
+    assert judge(gate("latency_p90", "max", "600 ms"), rising).verdict is Verdict.PASS
+    assert judge(gate("latency_p90", "max", "20 ms"), rising).verdict is Verdict.FAIL

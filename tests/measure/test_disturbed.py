@@ -72,7 +72,6 @@ def measured_with(worker: OnBusyHost, budget_s: float) -> tuple[Measured, Querie
         percentiles=[],
         budget=Budget(budget_s),
         confidence=0.99,
-        seed=0,
         remaining=lambda measured: math.inf,
     )
 

@@ -26,7 +26,7 @@ def latencies(count: int) -> dict[str, Measure]:
         cpu_s=[0.03 * x for x in spread],
         block_queries=[1.0] * count,
     )
-    return dict(queries.measured_at(SERVED, [], 0.99, 0, lambda number: None).measures)
+    return dict(queries.measured_at(SERVED, [], 0.99, lambda number: None).measures)
 
 
 @pytest.mark.parametrize("name", ["latency_mean", "model_time_p50", "latency_p50", "cpu_time"])

@@ -30,6 +30,7 @@ from pytest_infperf import (
 )
 from pytest_infperf.measure.quality import ScorableOutputs, Scoring
 from pytest_infperf.measure.throughput import SetRun
+from pytest_infperf.stats.proportion import clopper_pearson
 
 
 def scoring(metric: Any, references: list[Any]) -> Scoring:
@@ -129,3 +130,55 @@ def test_two_that_are_not_finite_do_not_agree() -> None:
 def test_a_class_by_number_is_wrong_too() -> None:
     measured = scoring(Accuracy(), [0, 1, 0, 1]).quality(run([None, 1, None, 1]), None)
     assert measured.measures["accuracy"].value == 50
+
+
+def sampled(metric: Any, references: list[Any], confidence: float = 0.99) -> Scoring:
+    """Return the scoring of a sample of a larger set, whose scores are estimates."""
+    return Scoring([metric], references, confidence, 1, whole_set=False)
+
+
+def test_a_sample_without_a_mistake_does_not_prove_that_there_is_none() -> None:
+    """Every resample is right as well, but of 30 samples 16 % may be wrong unseen."""
+    references = ["a", "b", "c"] * 10
+    found = sampled(Accuracy(), references).quality(run(references), run(references))
+    lowest = 100 * 0.005 ** (1 / 30)
+    accuracy, difference = found.measures["accuracy"], found.differences["accuracy"]
+    assert (accuracy.low, accuracy.high) == (pytest.approx(lowest), 100)
+    assert (difference.value, difference.low) == (0, pytest.approx(lowest - 100))
+    assert difference.high == pytest.approx(100 - lowest)
+
+
+def test_accuracy_has_the_exact_interval_of_a_proportion() -> None:
+    found = sampled(Accuracy(), ["a"] * 40).quality(run(["a"] * 36 + ["b"] * 4), None)
+    low, high = clopper_pearson(36, 40, 0.99)
+    accuracy = found.measures["accuracy"]
+    assert (accuracy.low, accuracy.high) == (pytest.approx(100 * low), pytest.approx(100 * high))
+
+
+@pytest.mark.parametrize("metric", [F1(), Bleu(), ChrF(), Wer(), Rouge1()])
+def test_equal_outputs_of_a_sample_leave_room_for_a_difference(metric: Any) -> None:
+    """Of 50 samples 10 % may have an answer that is wrong in one run only."""
+    references = [f"one two three {i} five six" for i in range(50)]
+    if metric.name == "f1":
+        references = [text.split()[3] if i % 5 else "one" for i, text in enumerate(references)]
+    outputs = [*references[:45], *["seven eight"] * 5]
+    found = sampled(metric, references).quality(run(outputs), run(outputs))
+    score, difference = found.measures[metric.name], found.differences[metric.name]
+    room = 1 - 0.005 ** (1 / 50)
+    assert difference.value == 0
+    assert difference.low == pytest.approx(-(difference.high or 0))
+    loss = -difference.low if metric.higher_is_better else difference.high
+    correct = score.value if metric.higher_is_better else 100 - score.value
+    assert loss == pytest.approx(room * correct, rel=0.35)
+
+
+def test_equal_errors_of_numbers_have_no_interval() -> None:
+    """The error of a number that is wrong has no bound, so nothing is known of other samples."""
+    numbers = [float(i) for i in range(40)]
+    found = sampled(Mae(), numbers).quality(run(numbers), run(numbers))
+    assert (found.differences["mae"].low, found.differences["mae"].high) == (None, None)
+    near = sampled(Mae(), numbers).quality(run([x + x % 3 for x in numbers]), run(numbers))
+    low, high = near.differences["mae"].low, near.differences["mae"].high
+    assert low is not None
+    assert high is not None
+    assert 0 < low < near.differences["mae"].value < high

@@ -8,15 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
-from scipy import special
 
-from pytest_infperf.stats import bootstrap, quantile
 from pytest_infperf.stats.bootstrap import (
     SAMPLE_RESAMPLES,
     bounds,
     interval,
-    mean,
-    ratio_of_sums,
     scores_of_samples,
     scores_of_sums,
 )
@@ -75,7 +71,6 @@ def test_large_sets_are_resampled_in_parts_with_the_same_distribution() -> None:
 def test_too_few_samples_have_no_bounds(samples: int) -> None:
     right = np.arange(samples) % 2 == 0
     assert interval(answers(right), share, 0.99, seed=1) == (None, None)
-    assert ratio_of_sums([32.0] * samples, [1.0] * samples, 0.99, seed=1) == (None, None)
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
@@ -135,23 +130,6 @@ def test_too_many_resamples_without_a_score_leave_no_bounds() -> None:
     assert bounds(scores, 500, 0.9) == (None, None)
 
 
-def test_equal_batches_have_one_rate() -> None:
-    assert ratio_of_sums([32.0] * 20, [2.0] * 20, 0.99, seed=1) == (16.0, 16.0)
-
-
-def test_the_interval_of_few_batches_covers_the_throughput() -> None:
-    """13 batches of 32, as for 400 samples: plain percentiles cover 96.5 %, expanded 98.6 %."""
-    rng = np.random.default_rng(13)
-    covered = 0
-    for run in range(400):
-        seconds = rng.gamma(25, 1 / 25, 13)
-        low, high = ratio_of_sums([32.0] * 13, list(seconds), 0.99, seed=run)
-        assert low is not None
-        assert high is not None
-        covered += low <= 32 <= high
-    assert covered / 400 >= 0.975
-
-
 def test_coverage_of_a_score_is_nominal() -> None:
     rng = np.random.default_rng(8)
     covered = 0
@@ -161,85 +139,3 @@ def test_coverage_of_a_score_is_nominal() -> None:
         assert high is not None
         covered += low <= 0.75 <= high
     assert 0.86 <= covered / 400 <= 0.94
-
-
-@pytest.mark.parametrize("count", [60, 459, 5000])
-def test_the_interval_of_a_mean_has_the_width_of_its_standard_error(count: int) -> None:
-    values = np.random.default_rng(5).lognormal(0, 0.3, count)
-    low, high = mean(values.tolist(), 0.95, seed=1)
-    assert low is not None
-    assert high is not None
-    assert low < values.mean() < high
-    error = 1.96 * values.std(ddof=1) / math.sqrt(count)
-    assert (high - low) / 2 == pytest.approx(error, rel=0.1)
-
-
-def test_the_interval_of_a_mean_covers_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With fewer runs of consecutive values than usual, because their number takes the time."""
-    monkeypatch.setattr(bootstrap, "_MOST_RUNS", 50)
-    draws = np.random.default_rng(6).lognormal(0, 0.3, size=(200, 600))
-    truth = math.exp(0.3**2 / 2)
-    covered = 0
-    for draw in draws:
-        low, high = mean(draw.tolist(), 0.9, seed=1)
-        covered += low is not None and high is not None and low <= truth <= high
-    assert 0.84 <= covered / 200 <= 0.96
-
-
-def test_a_burst_of_slow_queries_widens_the_interval_of_their_mean() -> None:
-    calm = [1.0] * 4000 + [2.0] * 1000
-    scattered = np.random.default_rng(7).permutation(calm).tolist()
-
-    def width(values: list[float]) -> float:
-        low, high = mean(values, 0.95, seed=1)
-        assert low is not None
-        assert high is not None
-        return high - low
-
-    assert width(calm) > 2 * width(scattered)
-
-
-@pytest.mark.parametrize("count", [1, 5])
-def test_the_mean_of_too_few_has_no_bounds(count: int) -> None:
-    assert mean([0.1] * count, 0.99, seed=1) == (None, None)
-
-
-def _autocorrelated(n: int, seed: int, memory: float) -> list[float]:
-    """Return latencies whose logarithms are an AR(1) process with that autocorrelation."""
-    draw = np.random.default_rng(seed).normal(size=n)
-    values = np.empty(n)
-    values[0] = draw[0]
-    for i in range(1, n):
-        values[i] = memory * values[i - 1] + np.sqrt(1 - memory**2) * draw[i]
-    return np.exp(values / 4).tolist()
-
-
-@pytest.mark.parametrize(("p", "least"), [(0.5, 0.85), (0.9, 0.85)])
-def test_the_interval_of_autocorrelated_values_covers_the_percentile(
-    p: float, least: float
-) -> None:
-    truth = np.exp(special.ndtri(p) / 4)
-    inside = 0
-    for seed in range(60):
-        low, high = bootstrap.percentile(_autocorrelated(600, seed, 0.7), p, 0.95, seed)
-        assert low is not None
-        assert high is not None
-        inside += low <= truth <= high
-    assert inside / 60 >= least
-
-
-def test_intervals_for_independent_values_are_too_narrow() -> None:
-    """The reason for resampling consecutive values together."""
-    series = [_autocorrelated(600, seed, 0.7) for seed in range(60)]
-    plain = [quantile.order_statistic_interval(values, 0.5, 0.95) for values in series]
-    assert sum(low <= 1.0 <= high for low, high in plain) / 60 < 0.8
-
-
-def test_a_percentile_of_too_few_values_has_no_upper_bound() -> None:
-    """36 values are needed: 0.9^35 is over 2.5 %."""
-    values = [i / 100 for i in range(30)]
-    low, high = bootstrap.percentile(values, 0.9, 0.95, 0)
-    assert low is not None
-    assert high is None
-    assert 0.1 < low < quantile.percentile(values, 0.9) == 0.26
-    assert bootstrap.percentile([0.1], 0.5, 0.99, 0) == (None, None)

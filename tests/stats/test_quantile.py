@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from scipy import stats
+from numpy.typing import NDArray
+from scipy import signal, special, stats
 
+from pytest_infperf.stats.dependence import Dependence
 from pytest_infperf.stats.quantile import (
+    dependence_at,
     order_statistic_interval,
     percentile,
     percentile_decision,
@@ -44,13 +48,18 @@ def test_interval_holds_the_percentile(t: list[float], p: float, confidence: flo
     assert high is None or high >= percentile(t, p)
 
 
+def mixed(values: Iterable[float]) -> list[float]:
+    """Return values in an order without a pattern, as independent ones come."""
+    return np.random.default_rng(3).permutation(list(map(float, values))).tolist()
+
+
 def test_interval_takes_the_binomial_ranks() -> None:
     """Of 100 values, ranks 40 and 61 bound the median at 95 % (Conover, table of the sign test)."""
-    assert order_statistic_interval([float(i) for i in range(1, 101)], 0.5, 0.95) == (40.0, 61.0)
+    assert order_statistic_interval(mixed(range(1, 101)), 0.5, 0.95) == (40.0, 61.0)
 
 
 def test_interval_of_too_few_times_has_no_bound() -> None:
-    seen = [float(i) for i in range(100)]
+    seen = mixed(range(100))
     low, high = order_statistic_interval(seen, 0.99, 0.99)
     assert low is not None
     assert high is None
@@ -138,3 +147,60 @@ def test_no_number_of_queries_decides_on_the_limit() -> None:
 
 def test_without_a_slow_query_the_estimated_number_is_the_needed_one() -> None:
     assert queries_to_decide(0, 44, 0.99, 0.99) == 459
+
+
+def alternating(length: int, n: int = 2000) -> NDArray[np.float64]:
+    """Return n latencies of 1, of which about a tenth, in bursts of that length, are 2."""
+    starts = np.random.default_rng(4).random(n) < 0.1 / length
+    return 1.0 + np.convolve(starts, np.ones(length))[:n].clip(0, 1)
+
+
+def test_latencies_of_a_burst_count_as_one() -> None:
+    """The queries over the limit are the same number, and only independent ones decide."""
+    scattered, bursts = alternating(1), alternating(20)
+    decided = [
+        percentile_decision(
+            int((times > 1.5).sum()), 2000, 0.87, 0.99, depend=dependence_at(times, 0.87, 1.5)
+        )
+        for times in (scattered, bursts)
+    ]
+    assert decided == [True, None]
+    assert 10 < dependence_at(bursts, 0.87, 1.5).effect < 40
+
+
+def test_a_limit_far_from_all_latencies_is_decided_while_they_drift() -> None:
+    drifting = np.linspace(1.0, 1.1, 500)
+    assert dependence_at(drifting, 0.9, 1.09).drifts
+    assert (
+        percentile_decision(50, 500, 0.9, 0.99, depend=dependence_at(drifting, 0.9, 1.09)) is None
+    )
+    assert dependence_at(drifting, 0.9, 2.0) == dependence_at(drifting, 0.9, 0.5) == Dependence()
+    assert order_statistic_interval(drifting.tolist(), 0.9, 0.99) == (None, None)
+
+
+def autocorrelated(rng: np.random.Generator, n: int, memory: float) -> NDArray[np.float64]:
+    """Return latencies whose logarithms are an AR(1) process with that autocorrelation."""
+    draw = math.sqrt(1 - memory**2) * rng.normal(size=n)
+    first = memory * rng.normal(size=1)
+    return np.exp(signal.lfilter([1], [1, -memory], draw, zi=first)[0] / 4)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.9])
+def test_latencies_that_depend_on_their_neighbours_decide_no_limit_wrongly(p: float) -> None:
+    """With the binomial rule alone, half of these runs are decided, and each is a mistake."""
+    limit = math.exp(special.ndtri(p) / 4)
+    rng = np.random.default_rng(5)
+    decided = []
+    for _ in range(400):
+        times = autocorrelated(rng, 1000, 0.9)
+        over = int((times > limit).sum())
+        decided.append(
+            [
+                percentile_decision(over, 1000, p, 0.99, depend=depend)
+                for depend in (None, dependence_at(times, p, limit))
+            ]
+        )
+    plain, judged = zip(*decided, strict=True)
+    assert sum(found is not None for found in plain) / 400 > 0.3
+    assert sum(found is True for found in judged) / 400 <= 0.02
+    assert sum(found is False for found in judged) / 400 <= 0.02

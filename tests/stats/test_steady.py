@@ -40,3 +40,11 @@ def test_at_most_half_is_cut_from_either_side_and_nothing_from_a_short_series() 
     assert end - start >= 240
     assert steady([3.0, 1.0, 1.0]) == (0, 3)
     assert steady([]) == (0, 0)
+
+
+def test_a_queue_at_the_end_of_a_steady_series_is_not_cut() -> None:
+    """The least standard error alone cuts it off, and what is left is too fast."""
+    series = noise(1000, 1)
+    for start in (200, 450, 600, 960):
+        series[start : start + 40] += np.linspace(0, 0.4, 40)
+    assert steady(series) == (0, 1000)

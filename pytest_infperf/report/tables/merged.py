@@ -7,7 +7,7 @@ from typing import Literal
 
 from rich.table import Table
 
-from pytest_infperf.cost.merged import Row, cheapest
+from pytest_infperf.cost.merged import Row, as_cheap, cheapest
 from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.report.markdown import escape, table_row
@@ -47,7 +47,7 @@ def conclusion(rows: Sequence[Row], prices: PriceTable) -> str:
         cost = format_value(best.cost.value, best.cost.unit)
         return (
             f"cheapest that meets every gate: {best.record.variant} on {best.host}, {cost} for a "
-            f"million requests (prices: {best.price_source})"
+            f"million requests (prices: {best.price_source}){_alike(as_cheap(rows, best))}"
         )
     if not any(row.cost for row in rows):
         return (
@@ -55,6 +55,13 @@ def conclusion(rows: Sequence[Row], prices: PriceTable) -> str:
             f"{prices.path.name} has no price for it, or throughput was not measured"
         )
     return "none with a known cost meets every gate"
+
+
+def _alike(rows: Sequence[Row]) -> str:
+    if not rows:
+        return ""
+    names = ", ".join(f"{row.record.variant} on {row.host}" for row in rows)
+    return f"; not clearly dearer: {names}"
 
 
 def _headers(rows: Sequence[Row]) -> list[str]:

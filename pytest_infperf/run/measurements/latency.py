@@ -98,7 +98,6 @@ class LatencyMeasurement:
             percentiles=[gate.measure for gate in latency_gates if gate.spec.percentile],
             budget=budget,
             confidence=context.confidence,
-            seed=context.seed,
             remaining=seconds_to_decide(latency_gates),
         )
         context.attempt.measured([measured])  # kept if the pairs cannot be measured

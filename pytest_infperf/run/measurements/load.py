@@ -8,10 +8,11 @@ from pytest_infperf import errors
 from pytest_infperf.gates.result import Result
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.records.evidence import ServerSettings
-from pytest_infperf.records.points import at
+from pytest_infperf.records.points import at, base_of
 from pytest_infperf.run.context import VariantContext
 from pytest_infperf.serving.load.driver import LoadDriver
 from pytest_infperf.serving.load.measure import LoadTest
+from pytest_infperf.thresholds.gate import Gate
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -42,10 +43,11 @@ def measure_load(context: VariantContext, name: str) -> Result:
     load_test = LoadTest(
         driver,
         context.confidence,
-        [p for gate in gates if (p := gate.spec.percentile) is not None],
+        [share for gate in gates if (share := _share_within(gate)) is not None],
         context.budget_s,
         context.usd_per_hour,
         highest_rate.value if highest_rate else None,
+        [gate.limit.value for gate in gates if base_of(gate.measure) == "highest_rate"],
     )
     with server.checked():
         result = load_test.measure(load, load.lasts_s(run.settings.full))
@@ -63,3 +65,13 @@ def measure_load(context: VariantContext, name: str) -> Result:
     )
     record.evidence.loads = {**(record.evidence.loads or {}), name: evidence}
     return context.result([result.measured], gates)
+
+
+def _share_within(gate: Gate) -> float | None:
+    """Return the share of requests that a limit lets be slow or fail, as that of the others.
+
+    None if the limit is on something else, or lets none fail.
+    """
+    if base_of(gate.measure) == "error_rate" and 0 < gate.limit.value < 1:
+        return 1 - gate.limit.value
+    return gate.spec.percentile

@@ -28,7 +28,6 @@ def measure_protocol(context: VariantContext, name: str) -> Result:
         context.worker,
         endless_order(context.suite_run.numbers, context.seed + 4),
         confidence=context.confidence,
-        seed=context.seed,
         report_progress=lambda share: context.report_progress(f"following {name}, {share:.0%}"),
     )
     evidence = context.record.evidence

@@ -26,7 +26,7 @@ def measure_throughput(context: VariantContext, batch: int) -> Result:
 
 def _throughput(context: VariantContext, variant_id: str, batch: int) -> Measured:
     set_run = context.suite_run.set_run(variant_id, batch)
-    return throughput(set_run, context.confidence, context.seed)
+    return throughput(set_run, context.confidence)
 
 
 def _with_cost(measured: Measured, usd_per_hour: float | None) -> Measured:

@@ -9,7 +9,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pytest_infperf import errors
@@ -21,7 +21,7 @@ from pytest_infperf.serving.load import summary
 from pytest_infperf.serving.load.driver import LoadDriver, undisturbed
 from pytest_infperf.serving.load.rate_search import SustainedRate
 from pytest_infperf.serving.load.run import LoadRun
-from pytest_infperf.serving.load.server_rate import confirmed_rate, keeps_limit
+from pytest_infperf.serving.load.server_rate import confirmed_rate, keeps_limit, keeps_limit_surely
 from pytest_infperf.stats import quantile
 from pytest_infperf.suite.loads import Load, OpenLoop, Server, Soak
 
@@ -32,6 +32,10 @@ _PROBE_REQUESTS = 8
 _ROOM = 4
 """Factor on the fewest answers that bound a percentile: what is not steady at either end of a run
 is cut, and that can be three quarters of it."""
+_RESERVE = 1.25
+"""Factor on the fewest requests that decide, as their number is drawn at random."""
+_FAR_ABOVE = 2
+_SEEDS_APART = 100
 _SOAK_CONFIRMATION_S = 60.0
 """Duration for which a soak's highest rate is confirmed, in seconds: an hour at a rate that is too
 high by a hundredth would show it."""
@@ -60,6 +64,8 @@ class LoadTest:
     """Price of the host, in US dollars per hour; None if it is not known."""
     highest_rate: float | None
     """Result of an earlier search of the scenario Server, in requests per second."""
+    limited_rates: Sequence[float] = ()
+    """Limits of the highest rate, in requests per second."""
 
     def measure(self, load: Load, seconds: float) -> LoadResult:
         """Run a load for that many seconds, and return its measures.
@@ -99,7 +105,29 @@ class LoadTest:
                 f"a run of {run.seconds:.3g} s at {sustained.rate:.3g} requests/s did not keep "
                 f"the {load.limit}"
             )
-        return self._result(load, run, sustained, doubt)
+        return self._result(load, run, self._judged(load, sustained, seconds), doubt)
+
+    def _judged(self, load: Server, sustained: SustainedRate, seconds: float) -> SustainedRate:
+        """Run the load at the rate of each limit, and return the search's result with what it was.
+
+        A search ends near the highest rate, where a run decides nothing; at a rate that is some
+        way off, the limit of latency is kept or broken for sure. Rates far above the highest one
+        are broken without a run, and where none keeps the limit, no other is tried.
+        """
+        judged: dict[float, bool | None] = {}
+        if not sustained.rate:
+            return sustained
+        share = 1 - (1 - self.confidence) / max(1, len(self.limited_rates))
+        needed = _RESERVE * quantile.queries_needed(load.percentile, share)
+        for rate in sorted(set(self.limited_rates) - {0.0}):
+            if sustained.too_high and rate > _FAR_ABOVE * sustained.too_high:
+                judged[rate] = False
+                continue
+            lasts_s = max(seconds, min(self.budget_s, needed / rate))
+            seed = self.driver.seed - _SEEDS_APART - len(judged)
+            run = undisturbed(partial(self.driver.at_rate, rate, lasts_s, seed))
+            judged[rate] = None if run.doubt else keeps_limit_surely(load, run, share)
+        return replace(sustained, judged=judged)
 
     def _extended(self, seconds: float, rate: float) -> float:
         """Return the duration after which enough is answered to bound the percentiles."""
@@ -112,11 +140,10 @@ class LoadTest:
     ) -> LoadResult:
         died = self.driver.died_workers
         doubt = doubt or run.doubt or (f"{died} of the server's workers died" if died else "")
-        measures = summary.measures(
-            run, self.confidence, self.driver.seed, self.usd_per_hour, sustained
-        )
+        measures = summary.measures(run, self.confidence, self.usd_per_hour, sustained)
         measured = Measured(
             {at(name, load.name): measure for name, measure in measures},
+            times_s=[reply.latency_s for reply in run.steady_replies],
             confidence=self.confidence,
             seconds=run.seconds,
             doubt=doubt,

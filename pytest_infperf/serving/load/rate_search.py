@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 _MAX_TRIALS = 14
 
@@ -18,6 +18,21 @@ class SustainedRate:
     """Lowest rate that was not sustained, in requests per second; None if all were."""
     trials: dict[float, bool]
     """Whether each rate was sustained, in the order of the trials."""
+    judged: Mapping[float, bool | None] = field(default_factory=dict)
+    """Whether the rate of each limit is surely sustained; None if a run did not decide."""
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """Lower and upper bound of the highest rate.
+
+        They are the rates on both sides of the search's result; with limits, those that surely are
+        sustained or not.
+        """
+        if not self.judged:
+            return self.rate, self.too_high
+        kept = [rate for rate, sustained in self.judged.items() if sustained]
+        broken = [rate for rate, sustained in self.judged.items() if sustained is False]
+        return max(kept, default=None), min(broken, default=None)
 
 
 def highest_rate(

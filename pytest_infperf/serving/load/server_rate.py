@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
+
 from pytest_infperf.serving.load.driver import MIN_REQUESTS, LoadDriver, undisturbed
 from pytest_infperf.serving.load.rate_search import SustainedRate, highest_rate
 from pytest_infperf.serving.load.run import LoadRun
@@ -23,6 +25,21 @@ def keeps_limit(load: Server, run: LoadRun) -> bool:
     latencies = [reply.latency_s for reply in run.answered]
     within = quantile.percentile(latencies, load.percentile) <= load.limit_s
     return within and not run.errors
+
+
+def keeps_limit_surely(load: Server, run: LoadRun, confidence: float) -> bool | None:
+    """Return whether the percentile is within the limit at this confidence; None if undecided.
+
+    A request that failed breaks the limit, and so does a median over it, as under an overload.
+    """
+    latencies = np.array([reply.latency_s for reply in run.answered])
+    if run.errors or np.median(latencies) > load.limit_s:
+        return False
+    over = int((latencies > load.limit_s).sum())
+    depend = quantile.dependence_at(latencies, load.percentile, load.limit_s)
+    return quantile.percentile_decision(
+        over, len(latencies), load.percentile, confidence, depend=depend
+    )
 
 
 def confirmed_rate(

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from statistics import fmean
 
+import numpy as np
+
 from pytest_infperf.cost.per_million import cost_per_million
 from pytest_infperf.records.catalogue import REPORTED_PERCENTILES, percentile_of
 from pytest_infperf.records.evidence import CpuWindows, LoadEvidence, SteadyPart
@@ -15,7 +17,8 @@ from pytest_infperf.serving.load.rate_search import SustainedRate
 from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.timeline import timeline
 from pytest_infperf.serving.load.usage import WINDOW_S
-from pytest_infperf.stats import bootstrap, quantile
+from pytest_infperf.stats import means, quantile
+from pytest_infperf.stats.proportion import proportion_of
 
 _PART_S = 0.2
 _MAX_PARTS = 100
@@ -25,7 +28,6 @@ _MAX_PARTS = 100
 def measures(
     run: LoadRun,
     confidence: float,
-    seed: int,
     usd_per_hour: float | None,
     sustained: SustainedRate | None,
 ) -> Iterator[tuple[str, Measure]]:
@@ -36,20 +38,20 @@ def measures(
     """
     latencies = [reply.latency_s for reply in run.steady_replies]
     n = len(latencies)
-    mean_bounds = bootstrap.mean(latencies, confidence, seed)
+    mean_bounds = means.mean(latencies, confidence)
     yield "latency_mean", Measure(fmean(latencies), "s", *mean_bounds, n)
     yield "latency_min", Measure(min(latencies), "s", n=n)
     yield "latency_max", Measure(max(latencies), "s", n=n)
     for name in REPORTED_PERCENTILES:
         p = percentile_of(name)
-        bounds = bootstrap.percentile(latencies, p, confidence, seed)
+        bounds = quantile.order_statistic_interval(latencies, p, confidence)
         yield name, Measure(quantile.percentile(latencies, p), "s", *bounds, n)
-    rate = _rate(run, confidence, seed)
+    rate = _rate(run, confidence)
     yield "throughput", _scaled(rate, run.traffic.samples, "samples/s")
     yield "requests_per_hour", _scaled(rate, 3600, "requests/h")
-    yield "error_rate", Measure(run.error_rate, "fraction", n=len(run.replies))
+    yield "error_rate", _error_rate(run, confidence)
     windows = run.cores_by_window
-    bounds = bootstrap.mean(windows, confidence, seed) if len(windows) > 1 else (None, None)
+    bounds = means.mean(windows, confidence)
     yield "cpu_usage", Measure(run.cores, "cores", *bounds, max(1, len(windows)))
     yield "peak_memory", Measure(run.usage.peak_memory_bytes, "bytes")
     if growth := run.usage.memory_growth(confidence):
@@ -61,8 +63,7 @@ def measures(
     if usd_per_hour is not None:
         yield "cost_per_million", cost_per_million(rate, usd_per_hour)
     if sustained:
-        bounds = sustained.rate, sustained.too_high
-        yield "highest_rate", Measure(sustained.rate, "requests/s", *bounds, n)
+        yield "highest_rate", Measure(sustained.rate, "requests/s", *sustained.bounds, n)
 
 
 def evidence(
@@ -71,7 +72,10 @@ def evidence(
     """Return what a record keeps of a run, and of the runs before it, beside its measures."""
     failed = Counter(r.error or f"HTTP {r.status}" for r in run.replies if not r.ok)
     (first, end), windows = run.steady_range, run.cores_by_window
-    trials = sustained.trials if sustained else {}
+    trials: dict[float, bool] = {}
+    if sustained:
+        judged = {rate: kept is True for rate, kept in sustained.judged.items()}
+        trials = {**sustained.trials, **judged}
     return LoadEvidence(
         requests=len(run.replies),
         answered=len(run.answered),
@@ -94,7 +98,15 @@ def evidence(
     )
 
 
-def _rate(run: LoadRun, confidence: float, seed: int) -> Measure:
+def _error_rate(run: LoadRun, confidence: float) -> Measure:
+    """Return the share of errors; those that come together, as in an overload, count as fewer."""
+    n = len(run.replies) + run.traffic.dropped
+    failed = [not reply.ok for reply in run.replies] + [True] * run.traffic.dropped
+    low, high = proportion_of(np.array(failed), confidence)
+    return Measure(run.error_rate, "fraction", low, high, n)
+
+
+def _rate(run: LoadRun, confidence: float) -> Measure:
     """Return the answers a second, from the first request to the last response."""
     parts = max(1, min(_MAX_PARTS, int(run.seconds / _PART_S)))
     part_s = run.seconds / parts
@@ -102,7 +114,7 @@ def _rate(run: LoadRun, confidence: float, seed: int) -> Measure:
         min(parts - 1, int((reply.done_s - run.first_sent_s) / part_s)) for reply in run.answered
     )
     rates = [counts[i] / part_s for i in range(parts)]
-    bounds = bootstrap.mean(rates, confidence, seed) if parts > 1 else (None, None)
+    bounds = means.mean(rates, confidence)
     return Measure(len(run.answered) / run.seconds, "requests/s", *bounds, len(run.answered))
 
 

@@ -20,7 +20,15 @@ from pytest_infperf.serving.load.measure import LoadResult, LoadTest
 from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.traffic import GeneratorUsage, Reply, Traffic
 from pytest_infperf.serving.load.usage import Usage, UsageSample
-from pytest_infperf.suite.loads import Load, MultiStream, Offline, OpenLoop, SingleStream, Soak
+from pytest_infperf.suite.loads import (
+    Load,
+    MultiStream,
+    Offline,
+    OpenLoop,
+    Server,
+    SingleStream,
+    Soak,
+)
 
 IDLE = GeneratorUsage(cpu_s=0.1, wall_s=10.0)
 
@@ -120,6 +128,66 @@ def test_errors_count_and_their_times_do_not(under_load) -> None:  # type: ignor
     assert result.measured.measures["error_rate@rate=10"].value == pytest.approx(0.1)
     assert result.evidence.errors == {"HTTP 429": 20}
     assert result.measured.measures["latency_min@rate=10"].value == pytest.approx(0.02)
+
+
+def test_the_share_of_errors_has_the_interval_of_a_proportion(run_load) -> None:  # type: ignore[no-untyped-def]
+    """At a confidence of 0.95, 200 requests without an error bound it at 1 - 0.025^(1/200)."""
+    result, _ = run_load(replies())
+    measure = result.measured.measures["error_rate@rate=10"]
+    assert (measure.value, measure.low) == (0, 0)
+    assert measure.high == pytest.approx(1 - 0.025 ** (1 / 200))
+
+
+class Serving:
+    """A server with a capacity: requests over it wait for each other."""
+
+    def __init__(self, capacity: float) -> None:
+        self.capacity = capacity
+        self.lasted_s: dict[float, float] = {}
+
+    def open_loop(self, _: Target, rate: float, seconds: float, seed: int) -> Traffic:
+        self.lasted_s[rate] = seconds
+        sent, free = [], 0.0
+        for i in range(round(rate * seconds)):
+            free = max(free, i / rate) + 1 / self.capacity
+            sent.append(Reply(i / rate, i / rate, free, 200))
+        return Traffic(sent, [IDLE])
+
+    def streams(self, *_: object, requests: int = 8, **__: object) -> Traffic:
+        took = 1 / self.capacity
+        return Traffic([Reply(i, i, i + took, 200) for i in range(requests)], [IDLE])
+
+
+@pytest.mark.parametrize(
+    ("limit", "low", "high"), [(60.0, 60.0, None), (130.0, None, 130.0), (900.0, None, 900.0)]
+)
+def test_a_limit_of_the_highest_rate_is_judged_at_its_own_rate(
+    monkeypatch: pytest.MonkeyPatch, limit: float, low: float | None, high: float | None
+) -> None:
+    server = Serving(100.0)
+    load_test = without_a_server(monkeypatch, server.streams, server.open_loop)
+    load_test = replace(load_test, limited_rates=[limit])
+    result = load_test.measure(Server(limit_s=0.1, trial_s=2, seconds=2), 2.0)
+    measure = result.measured.measures["highest_rate@Server"]
+    assert measure.value == pytest.approx(100, rel=0.2)
+    assert (measure.low, measure.high) == (low, high)
+    assert (limit in server.lasted_s) == (limit < 900), "a rate that is far too high is not run"
+    if low:
+        # A 99th percentile at 0.95 takes 299 requests, and the run has a quarter more.
+        assert server.lasted_s[limit] == pytest.approx(1.25 * 299 / limit)
+        assert result.evidence.trials["60"] is True
+
+
+def test_without_a_limit_the_highest_rate_is_between_the_last_two(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Serving(100.0)
+    load_test = without_a_server(monkeypatch, server.streams, server.open_loop)
+    result = load_test.measure(Server(limit_s=0.1, trial_s=2, seconds=2), 2.0)
+    measure = result.measured.measures["highest_rate@Server"]
+    assert measure.low == measure.value
+    assert measure.high is not None
+    assert measure.low < 130 < 2 * measure.high
 
 
 def test_nothing_answered_is_an_error(under_load) -> None:  # type: ignore[no-untyped-def]
