@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pytest_infperf.artifacts.models import find_file
 from pytest_infperf.backends import (
     ctranslate2_decoding,
     ctranslate2_folder,
     ctranslate2_marian,
+    ctranslate2_vmap,
     decoding,
     int8,
     torch_speech,
@@ -51,30 +53,41 @@ class CTranslate2(Backend):
         or, if there is none, in the suite's, with ``model.bin``. It is run in the type that it was
         converted to, or the nearest that the CPU has, which the evidence states. The model's folder
         holds the tokenizer and configuration of the same model. None converts the model.
+    vmap : str, optional
+        A vocabulary map, such as ``"vmap.txt"``: a file in `folder`, the model's folder or the
+        suite's, the first that has it. The output layer is then computed for those tokens alone
+        that the map names for the input, which is faster and leaves the others out of the output.
+        The evidence states its size. None computes it for all tokens.
     model, id, threads, cpus
-        As in `Backend`; the id defaults to ``"ctranslate2"`` with ``-folder`` or ``-int8``
-        appended. With ``threads=None``, CTranslate2 uses all cores up to 4.
+        As in `Backend`; the id defaults to ``"ctranslate2"`` with ``-folder`` or ``-int8``, and
+        ``-vmap`` appended. With ``threads=None``, CTranslate2 uses all cores up to 4.
 
     Raises
     ------
     BuildError
         If the task does not generate text, the model folder brings a `modeling.py`, or CTranslate2
         cannot convert the model; if CTranslate2 cannot open `folder`, or the folder's vocabulary is
-        not that of the model's tokenizer. Raised when the artifact is built.
+        not that of the model's tokenizer; if a line of `vmap` is no line of a map or has a token
+        that is not in the vocabulary, or CTranslate2 would look up a token in the wrong place.
+        Raised when the artifact is built.
     UserError
-        If a required distribution is not installed, `folder` does not exist or has no model, or
-        `int8` is given with it.
+        If a required distribution is not installed, `folder` does not exist or has no model,
+        `int8` is given with it, or `vmap` does not exist.
 
     References
     ----------
     Klein et al. 2020, "Efficient and High-Quality Neural Machine Translation with OpenNMT".
     Quantisation: https://opennmt.net/CTranslate2/quantization.html
+    Vocabulary maps: "Dynamic vocabulary reduction",
+    https://opennmt.net/CTranslate2/translation.html#dynamic-vocabulary-reduction
 
     Examples
     --------
     >>> from pytest_infperf import CTranslate2
     >>> CTranslate2(int8=True).variant_id
     'ctranslate2-int8'
+    >>> CTranslate2(int8=True, vmap="vmap.txt").variant_id
+    'ctranslate2-int8-vmap'
     >>> CTranslate2(folder="export/ct2", id="ours").variant_id
     'ours'
     """
@@ -82,6 +95,7 @@ class CTranslate2(Backend):
     _: KW_ONLY
     int8: bool = False
     folder: str | None = None
+    vmap: str | None = None
 
     requires: ClassVar[tuple[str, ...]] = (
         "ctranslate2", "torch", "transformers", "sentencepiece",
@@ -98,7 +112,8 @@ class CTranslate2(Backend):
 
     @property
     def default_id(self) -> str:
-        return "ctranslate2" + ("-folder" if self.folder else "-int8" if self.int8 else "")
+        kind = "-folder" if self.folder else "-int8" if self.int8 else ""
+        return f"ctranslate2{kind}" + ("-vmap" if self.vmap else "")
 
     @property
     def leaves_no_trace(self) -> bool:
@@ -110,10 +125,24 @@ class CTranslate2(Backend):
             return "default"
         return "int8" if self.int8 else "float32"
 
+    @property
+    def model_files(self) -> tuple[str, ...]:
+        return (self.vmap,) if self.vmap else ()
+
     def files(self, model: Path, folder: Path) -> list[Path]:
-        if not self.folder:
-            return []
-        return ctranslate2_folder.files(ctranslate2_folder.find(self.folder, model, folder))
+        files = []
+        if self.folder:
+            files += ctranslate2_folder.files(ctranslate2_folder.find(self.folder, model, folder))
+        if self.vmap:
+            files.append(self._find_vmap(self.vmap, model, folder))
+        return files
+
+    def _find_vmap(self, name: str, model: Path, folder: Path) -> Path:
+        if self.folder:
+            converted = ctranslate2_folder.find(self.folder, model, folder)
+            if (converted / name).is_file():
+                return find_file(name, converted, folder)
+        return find_file(name, model, folder)
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         model = material.model
@@ -125,6 +154,11 @@ class CTranslate2(Backend):
         if self.folder:
             return self._build_from_folder(material, self.folder, folder)
         if material.task.auto_class == torch_speech.AUTO_CLASS:
+            if self.vmap:
+                raise BuildError(
+                    f"CTranslate2(vmap={self.vmap!r}): CTranslate2 has vocabulary maps for models "
+                    f"that translate texts, and {model.name} transcribes: remove vmap"
+                )
             self._convert(model, folder)
             return {"quantization": self._compute_type}
         from transformers import AutoModelForSeq2SeqLM
@@ -137,12 +171,19 @@ class CTranslate2(Backend):
                 f"Use Torch() ({error})"
             ) from error
         from_zero = ctranslate2_marian.starts_from_zero(module)
-        with nullcontext() if from_zero else ctranslate2_marian.keeping_padding_token():
+        settings, moved = decoding.of_module(module, {}), {}
+        if from_zero:
             self._convert(model, folder)
-        self._write_settings(decoding.of_module(module, {}), material, folder)
+        else:
+            with ctranslate2_marian.keeping_padding_token(first=bool(self.vmap)):
+                self._convert(model, folder)
+            if self.vmap:
+                moved = {ctranslate2_marian.MOVED: module.config.pad_token_id}
+        settings = self._write_settings(settings, material, folder, **moved)
         return {
             "quantization": self._compute_type,
             "decoder_starts_from": "zero" if from_zero else "padding token",
+            **self._add_vmap(settings, material, folder),
         }
 
     def _convert(self, model: Path, folder: Path) -> None:
@@ -155,15 +196,29 @@ class CTranslate2(Backend):
             raise BuildError(f"CTranslate2 cannot convert {model.name}: {error}") from error
 
     @staticmethod
-    def _write_settings(settings: Mapping[str, Any], material: Material, folder: Path) -> None:
+    def _write_settings(
+        settings: Mapping[str, Any], material: Material, folder: Path, **more: Any
+    ) -> dict[str, Any]:
         asked = {
             "num_beams": material.task.decoding["beams"],
             "max_new_tokens": material.task.decoding["max_new_tokens"],
         }
         if (first := first_token(material)) is not None:
             asked["forced_bos_token_id"] = first
-        followed = ctranslate2_decoding.followed({**settings, **asked})
+        followed = {**ctranslate2_decoding.followed({**settings, **asked}), **more}
         (folder / _SETTINGS).write_text(json.dumps(followed))
+        return followed
+
+    def _add_vmap(
+        self, settings: Mapping[str, Any], material: Material, folder: Path
+    ) -> dict[str, Any]:
+        if not self.vmap:
+            return {}
+        path = self._find_vmap(self.vmap, material.model, material.folder or material.data)
+        candidates = ctranslate2_vmap.read(path, ctranslate2_folder.vocabulary(folder))
+        ctranslate2_vmap.check_places(path, candidates, folder, settings)
+        shutil.copy(path, folder / ctranslate2_vmap.FILE)
+        return {"vmap": ctranslate2_vmap.evidence(candidates)}
 
     def _build_from_folder(self, material: Material, name: str, folder: Path) -> dict[str, Any]:
         import ctranslate2
@@ -178,8 +233,9 @@ class CTranslate2(Backend):
             ) from error
         ctranslate2_folder.copy(path, folder)
         settings = ctranslate2_folder.generation_settings(material.model)
-        self._write_settings(settings, material, folder)
-        return {"quantization": translator.compute_type}
+        settings = self._write_settings(settings, material, folder)
+        added = self._add_vmap(settings, material, folder)
+        return {"quantization": translator.compute_type, **added}
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import ctranslate2
@@ -192,13 +248,23 @@ class CTranslate2(Backend):
             compute_type=self._compute_type,
             intra_threads=0 if threads is None else threads,
         )
-        vocabulary = ctranslate2_folder.vocabulary(artifact)
         settings = json.loads((artifact / _SETTINGS).read_text())
-        return CTranslate2Generate(translator, vocabulary, settings, threads)
+        vocabulary = ctranslate2_marian.in_order_of_ids(
+            ctranslate2_folder.vocabulary(artifact), settings
+        )
+        return CTranslate2Generate(
+            translator, vocabulary, settings, threads, use_vmap=bool(self.vmap)
+        )
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
         stored = str(evidence.get("quantization", ""))
-        return int8.doubts() if self.int8 or stored.startswith("int8") else []
+        doubts = int8.doubts() if self.int8 or stored.startswith("int8") else []
+        if self.vmap:
+            doubts.append(
+                "a vocabulary map copies the candidates' rows of the output layer for each query: "
+                "it pays where that layer takes much of the time and a query has few candidates"
+            )
+        return doubts
 
 
 class CTranslate2Generate:
@@ -210,13 +276,18 @@ class CTranslate2Generate:
         vocabulary: list[str],
         settings: Mapping[str, Any],
         threads: int | None,
+        *,
+        use_vmap: bool,
     ) -> None:
         self._translator = translator
         self._tokens = vocabulary
         self._ids = {token: i for i, token in enumerate(vocabulary)}
         self.decoding = decoding.described(settings)
         self.threads = threads or _default_threads()
-        self._options = ctranslate2_decoding.options(settings, vocabulary)
+        self._options = {
+            **ctranslate2_decoding.options(settings, vocabulary),
+            "use_vmap": use_vmap,
+        }
         first = settings.get("forced_bos_token_id")
         self._prefix = None if first is None else [vocabulary[first]]
 

@@ -7,9 +7,12 @@ the token, its decoder starts from another state and generates other text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+MOVED = "moved_to_front"
+"""Setting with the id that the first token of the converted model has in the tokenizer."""
 
 
 def starts_from_zero(model: Any) -> bool:
@@ -19,10 +22,11 @@ def starts_from_zero(model: Any) -> bool:
 
 
 @contextmanager
-def keeping_padding_token() -> Iterator[None]:
+def keeping_padding_token(*, first: bool) -> Iterator[None]:
     """Have the converter convert Marian models with their padding token inside the context.
 
-    The bias of the token is set to minus infinity, so that it is never generated.
+    The bias of the token is set to minus infinity, so that it is never generated. With `first` the
+    token is moved to the front of the vocabulary, where vocabulary maps need it.
     """
     from ctranslate2.converters import transformers
 
@@ -34,8 +38,21 @@ def keeping_padding_token() -> Iterator[None]:
         def get_model_spec(self, model: Any) -> Any:
             model.config.normalize_before = False
             model.config.normalize_embedding = False
-            model.final_logits_bias[0, model.config.pad_token_id] = float("-inf")
+            padding = model.config.pad_token_id
+            model.final_logits_bias[0, padding] = float("-inf")
+            if first:
+                layers = (model.get_input_embeddings(), model.get_output_embeddings())
+                tables = {id(layer.weight): layer.weight.data for layer in layers}
+                for table in (*tables.values(), model.final_logits_bias.T):
+                    rows = [padding, *(i for i in range(len(table)) if i != padding)]
+                    table.copy_(table[rows])
             return super().get_model_spec(model)
+
+        def get_vocabulary(self, model: Any, tokenizer: Any) -> list[str]:
+            tokens: list[str] = super().get_vocabulary(model, tokenizer)
+            if first:
+                tokens.insert(0, tokens.pop(model.config.pad_token_id))
+            return tokens
 
         def set_config(self, config: Any, model: Any, tokenizer: Any) -> None:
             config.eos_token = tokenizer.eos_token
@@ -49,3 +66,10 @@ def keeping_padding_token() -> Iterator[None]:
         yield
     finally:
         loaders["MarianConfig"] = usual
+
+
+def in_order_of_ids(tokens: Sequence[str], settings: Mapping[str, Any]) -> list[str]:
+    """Return the tokens of a converted model in the order of their ids in the tokenizer."""
+    moved, *others = tokens
+    others.insert(settings.get(MOVED, 0), moved)
+    return others

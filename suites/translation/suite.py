@@ -8,6 +8,7 @@ from pytest_infperf import CTranslate2, Onnx, Suite, Sweep, Torch, Translation
 BASE = "models/marian-zh-en-base"
 DISTILLED = "models/marian-zh-en-distilled"
 RNN = "models/rnn-zh-en"
+SHORTLIST = f"{DISTILLED}/vmap.txt"
 
 suite = Suite(
     "translation",
@@ -25,8 +26,10 @@ suite = Suite(
         Onnx(fused=True, int8="dynamic"),
         CTranslate2(),
         CTranslate2(int8=True),
+        CTranslate2(int8=True, vmap=SHORTLIST),
         Torch(model=DISTILLED, id="distilled"),
         Onnx(model=DISTILLED, fused=True, int8="dynamic", id="distilled-fastest"),
+        CTranslate2(model=DISTILLED, int8=True, vmap=SHORTLIST, id="distilled-vmap"),
         Torch(model=RNN, id="rnn"),
         Torch(model=RNN, int8="dynamic", id="rnn-int8"),
         Onnx(model=RNN, id="rnn-onnx"),

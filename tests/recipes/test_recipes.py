@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from pytest_infperf.backends import ctranslate2_vmap
 from pytest_infperf.backends.torch_module import load_torch_module
 from pytest_infperf.tasks.classification import LabelCodec
 from pytest_infperf.tasks.image_codec import ImageCodec
 from pytest_infperf.tasks.marian import MarianCodec
 from pytest_infperf.tasks.spectrogram import SpectrogramCodec
-from recipes import check, classification, rnn, speech, training, translation, vision
+from recipes import check, classification, rnn, shortlist, speech, training, translation, vision
 from recipes.training import ROOT, Budget
 
 SUITES = ROOT / "suites"
@@ -132,6 +136,54 @@ def test_rnn(sentences: Path) -> None:
     found = model.generate(ids, torch.ones_like(ids), max_new_tokens=5)
     assert found.shape[0] == 1
     assert found.shape[1] <= 6
+
+
+def test_candidates_are_frequent_tokens_and_those_that_were_aligned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shortlist, "_ALWAYS", 1)
+    monkeypatch.setattr(shortlist, "_CANDIDATES", 2)
+    sources = [[10, 11], [10, 11], [10, 12], [10]]
+    targets = [[1, 20, 30], [1, 20], [1, 21, 20, 21], [1, 20, 22]]
+    links = [{(0, 1), (1, 2)}, {(0, 1), (1, 0)}, {(0, 1), (0, 2), (0, 3), (1, 0)}, {(0, 1), (0, 2)}]
+    found = shortlist.vocabulary_map(sources, targets, links)
+    assert found == {
+        None: [1],  # the most frequent
+        10: [20, 21],  # 22 once
+        20: [20],  # copied
+        21: [21],
+        22: [22],
+        30: [30],
+    }
+
+
+def test_shortlist(sentences: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written with each token of a pair linked to each, it is a map of the shipped model."""
+
+    def aligned(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> object:
+        return [
+            {(i, j) for i in range(len(source)) for j in range(len(target))}
+            for source, target in zip(sources, targets, strict=True)
+        ]
+
+    monkeypatch.setattr(shortlist, "aligned", aligned)
+    shortlist.make(sentences, sentences / "vmap.txt")
+    vocabulary = list(json.loads((shortlist.MODEL / "vocab.json").read_text("utf-8")))
+    found = ctranslate2_vmap.read(sentences / "vmap.txt", vocabulary)
+    assert {".", "▁the"} <= {*found[""]}
+    assert 100 < len(found[""]) <= shortlist._ALWAYS
+
+
+def test_links_are_those_of_either_direction(monkeypatch: pytest.MonkeyPatch) -> None:
+    def align(source: list[str], target: list[str], **paths: str) -> None:
+        assert (source, target) == (["7 8", "9"], ["5 6", "4"])
+        Path(paths["links_filename_fwd"]).write_text("0-0 1-1\n\n")
+        Path(paths["links_filename_rev"]).write_text("1-0 1-1\n0-0\n")
+
+    library: Any = ModuleType("eflomal")
+    library.Aligner = lambda: SimpleNamespace(align=align)
+    monkeypatch.setitem(sys.modules, "eflomal", library)
+    assert shortlist.aligned([[7, 8], [9]], [[5, 6], [4]]) == [{(0, 0), (1, 1), (1, 0)}, {(0, 0)}]
 
 
 def test_a_budget_of_seconds_ends_the_training(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,11 @@ def test_the_prompt_is_that_of_transformers(model: Path, english: Path) -> None:
     assert codec.encode(sounds()[:1])["prompt"] == [prompt[0], ids["<|notimestamps|>"]]
 
 
+def test_a_vocabulary_map_is_for_texts(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="transcribes: remove vmap"):
+        built(CTranslate2(vmap="vmap.txt"), task(), model, tmp_path / "artifact")
+
+
 def test_ctranslate2_writes_what_torch_writes(model: Path, tmp_path: Path) -> None:
     ours = task()
     codec = ours.codec(model)
