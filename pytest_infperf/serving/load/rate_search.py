@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -26,13 +27,14 @@ class SustainedRate:
         """Lower and upper bound of the highest rate.
 
         They are the rates on both sides of the search's result; with limits, those that surely are
-        sustained or not.
+        sustained, and the next number below those that surely are not.
         """
         if not self.judged:
             return self.rate, self.too_high
         kept = [rate for rate, sustained in self.judged.items() if sustained]
         broken = [rate for rate, sustained in self.judged.items() if sustained is False]
-        return max(kept, default=None), min(broken, default=None)
+        upper = math.nextafter(min(broken), 0) if broken else None
+        return max(kept, default=None), upper
 
 
 def highest_rate(
