@@ -273,6 +273,8 @@ class Scoring:
         return f"{metric.signature()}; interval of {bootstrap.SAMPLE_RESAMPLES:,} scored resamples"
 
     def _bounds(self, metric: AnyMetric, score: _Score, n: int) -> Bounds:
+        if is_of_baseline(metric) and score.resamples is not None:
+            return bootstrap.bounds(score.resamples, n, self.confidence)
         return score.bounds(n, self.confidence, higher_is_better=metric.higher_is_better)
 
     def _of_task(self, side: ScorableOutputs, numbers: Sequence[int]) -> _Scored:
@@ -295,7 +297,8 @@ class Scoring:
         value = metric.score(statistics.sum(axis=0))
         if not math.isfinite(value):
             return _Score(value, None)
-        wrong = _wrong_statistics(metric, references)
+        # How alike vectors are is a matter of degree, without answers that are wrong as a whole.
+        wrong = [] if is_of_baseline(metric) else _wrong_statistics(metric, references)
         if wrong and (counted := self._count(metric, statistics, wrong[0], value)):
             return counted
         resamples = bootstrap.scores_of_sums(statistics, metric.score, self.seed)
