@@ -281,6 +281,9 @@ class Evidence(Entries):
     """The name of the first metric of the task."""
     quality_batch: int | None = None
     """The number of samples of a query when that metric was scored."""
+    whole_set: bool | None = None
+    """Whether the whole test set was scored, for which a score is exact; its interval is that of
+    other samples like these."""
     quality_shares: dict[str, int] | None = None
     """The number of shares of the quality set that each type of node ran."""
     not_finite_outputs: NotFiniteOutputs | None = None

@@ -80,7 +80,7 @@ def test_only_the_slower_variant_breaks_the_limit(compared: Outcome) -> None:
     assert compared.ret == 1
     regression = compared.measure("slowed", "regression")
     assert regression["unit"] == "fraction"
-    assert 0.2 < regression["low"] <= regression["value"] <= regression["high"] < 0.45
+    assert 0.15 < regression["low"] <= regression["value"] <= regression["high"] < 0.45
     assert "is above the limit of 15.0 %" in compared.message("test_latency[slowed]")
     assert "git bisect" in compared.message("test_latency[slowed]")
 
@@ -98,7 +98,8 @@ def test_quality_is_compared_with_the_other_revision(compared: Outcome) -> None:
     assert "accuracy loss" in message
     assert "against the other revision" in message
     steady = compared.record("steady")["evidence"]["against"]["changes"]["accuracy"]
-    assert (steady["value"], steady["low"], steady["high"]) == (0, 0, 0)
+    assert steady["value"] == 0
+    assert compared.outcomes()["test_quality[steady]"] == "passed"
 
 
 def test_variants_and_measures_of_one_revision_only_are_listed(compared: Outcome) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pytest_infperf.cli.init.draft import SuiteDraft
 from pytest_infperf.cli.init.measuring import Slowdown
@@ -66,6 +67,8 @@ def _gates(record: Record, draft: SuiteDraft) -> Gates:
     if quality := measures.get(name):
         _refuse_worthless(record, name, quality, draft)
         difference = (record.evidence.differences or {}).get(name)
+        if record.evidence.whole_set:
+            quality, difference = _with_room(quality), difference and _with_room(difference)
         if limits := _quality_limits(quality, difference, metric(name).higher_is_better):
             gates[name] = limits
     if latency := measures.get("latency_p90"):
@@ -114,6 +117,12 @@ def _refuse_worthless(record: Record, name: str, score: Measure, draft: SuiteDra
         f"{variant_name(record)}: {name} is {format_value(score.value, score.unit)}, {reason}, so "
         f"no limit on it would mean anything. Check that {cause}, then run init again with --force"
     )
+
+
+def _with_room(score: Measure) -> Measure:
+    """Return an exact score with the room that other kernels need in place of its interval."""
+    room = 1.0 if score.unit == "points" else 0.01
+    return replace(score, low=score.value - room, high=score.value + room)
 
 
 def _quality_limits(

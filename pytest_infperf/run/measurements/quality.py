@@ -50,6 +50,7 @@ def _enter_evidence(context: VariantContext, outputs: SetRun) -> None:
     if outputs.shares:
         evidence.quality_shares = dict(outputs.shares)
     evidence.quality_metric = scoring.main_metric
+    evidence.whole_set = scoring.whole_set
     if positions := sorted(scoring.scorable(outputs).not_finite):
         evidence.not_finite_outputs = NotFiniteOutputs(
             len(positions),
