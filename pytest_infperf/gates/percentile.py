@@ -2,8 +2,7 @@
 
 The rule is MLPerf LoadGen's early stopping, applied to both sides: the percentile is under the
 limit if few enough queries are over it, and over the limit if enough queries are. Queries that
-depend on their neighbours, as those in a burst of other work or in one queue, count as fewer ones;
-nothing is decided while they drift.
+depend on their neighbours, as those in a burst of other work or in one queue, count as fewer ones.
 
 References
 ----------
@@ -13,7 +12,7 @@ https://github.com/mlcommons/inference, loadgen/early_stopping.cc.
 from __future__ import annotations
 
 from pytest_infperf.gates import outlook
-from pytest_infperf.gates.remedy import after_fail, calmer_host, more_time
+from pytest_infperf.gates.remedy import after_fail, more_time
 from pytest_infperf.gates.wording import gate_record, not_measured, quantity_texts
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
@@ -70,12 +69,10 @@ def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
     if verdict is Verdict.FAIL:
         remedy = after_fail(gate)
     elif verdict is Verdict.INCONCLUSIVE:
-        if depend.drifts:
-            why += ", and the latencies drift: they depend on when they were measured"
-            remedy = calmer_host()
-        else:
-            why += f", too few {queries} to tell"
-            counted = depend.share(confidence)
-            more_s = outlook.of_percentile(over, n, p, confidence, measured.seconds, counted)
-            remedy = more_time(gate.spec, more_s, measured.seconds)
+        why += f", too few {queries} to tell"
+        if depend.effect > 1:
+            why += f", as {depend.effect:.3g} neighbours count as one"
+        share = depend.share(confidence)
+        more_s = outlook.of_percentile(over, n, p, confidence, measured.seconds, share)
+        remedy = more_time(gate.spec, more_s, measured.seconds)
     return gate_record(gate, verdict, why, remedy, more_s)

@@ -103,11 +103,3 @@ def more_time(spec: MeasureSpec, more_s: float, seconds: float, *, has_bounds: b
     factor = math.ceil(10 * (seconds + more_s) / seconds) / 10
     more = format_value(math.ceil(more_s), "s")
     return f"{about} {more} more would decide, {factor:g} times as long as now: {way}"
-
-
-def calmer_host() -> str:
-    """Return the remedy for times that drift while they are measured."""
-    return (
-        "measure again while nothing else runs on this host, or for much longer "
-        "(--infperf-budget, or a load's `seconds`); `infperf doctor` names what disturbs"
-    )

@@ -24,8 +24,6 @@ from scipy import special
 
 _LEAST_RUNS = 8
 """Minimum number of runs whose counts show a variance."""
-_STEADY_RUNS = 16
-"""Number of runs below which a dependence lasts for so long that the series drifts."""
 _LEVEL = 0.2
 """Error of calling independent values dependent, for all lengths of runs together."""
 
@@ -38,11 +36,6 @@ class Dependence:
     """The design effect: the number of values that count as one."""
     runs: float = math.inf
     """The number of runs that it was estimated from; infinite for independent values."""
-
-    @property
-    def drifts(self) -> bool:
-        """Whether values depend on others so far away that the series has no stable share."""
-        return self.runs < _STEADY_RUNS
 
     def share(self, confidence: float) -> float:
         """Return the number of independent observations that one value counts as, at most 1.

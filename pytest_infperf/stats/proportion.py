@@ -63,11 +63,9 @@ def proportion_of(
     Returns
     -------
     low, high : float or None
-        Bounds between 0 and 1; both None for values that drift.
+        Bounds between 0 and 1.
     """
     depend = dependence(values)
-    if depend.drifts:
-        return None, None
     share = depend.share(confidence)
     return clopper_pearson(share * float(values.sum()), share * len(values), confidence)
 

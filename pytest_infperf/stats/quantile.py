@@ -90,8 +90,7 @@ def order_statistic_interval(
     Returns
     -------
     low, high : float or None
-        Bounds, which are among the times; None where n is too small for this confidence, and for
-        times that drift.
+        Bounds, which are among the times; None where n is too small for this confidence.
 
     References
     ----------
@@ -102,8 +101,6 @@ def order_statistic_interval(
     series = np.asarray(times, dtype=np.float64)
     ordered = np.sort(series)
     depend = dependence(series > percentile(series, p))
-    if depend.drifts:
-        return None, None
     tail = (1 - confidence) / 2
     share = depend.share(confidence)
     # Ranks further off have probabilities next to 0 or 1.
@@ -170,15 +167,13 @@ def percentile_decision(
     -------
     bool or None
         True if the percentile is under the limit, False if it is over, None if n latencies do not
-        decide, or if they drift.
+        decide.
 
     References
     ----------
     The early stopping rule of MLPerf's LoadGen, loadgen/early_stopping.cc, on both sides.
     """
     depend = depend or Dependence()
-    if depend.drifts:
-        return None
     passing = confidence if passing is None else passing
     if _at_most(over, n, 1 - p, depend.share(passing)) <= 1 - passing:
         return True

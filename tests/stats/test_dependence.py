@@ -14,7 +14,6 @@ def test_independent_values_are_rarely_called_dependent() -> None:
     rng = np.random.default_rng(1)
     found = [dependence(rng.random(500) < 0.1) for _ in range(300)]
     assert sum(each == Dependence() for each in found) / 300 > 0.8
-    assert sum(each.drifts for each in found) / 300 < 0.1
 
 
 @pytest.mark.parametrize("length", [4, 16])
@@ -33,9 +32,9 @@ def test_few_runs_have_the_degrees_of_freedom_of_students_t() -> None:
     assert Dependence().share(0.99) == 1
 
 
-def test_a_change_that_lasts_is_a_drift() -> None:
-    assert dependence(np.arange(400) > 200).drifts
-    assert not Dependence().drifts
+def test_a_change_that_lasts_leaves_a_handful_of_observations() -> None:
+    lasting = dependence(np.arange(400) > 200)
+    assert 400 * lasting.share(0.99) < 9
 
 
 @pytest.mark.parametrize("values", [[], [True], [False] * 100, [True] * 100])

@@ -170,12 +170,14 @@ def test_latencies_of_a_burst_count_as_one() -> None:
 
 def test_a_limit_far_from_all_latencies_is_decided_while_they_drift() -> None:
     drifting = np.linspace(1.0, 1.1, 500)
-    assert dependence_at(drifting, 0.9, 1.09).drifts
     assert (
         percentile_decision(50, 500, 0.9, 0.99, depend=dependence_at(drifting, 0.9, 1.09)) is None
     )
     assert dependence_at(drifting, 0.9, 2.0) == dependence_at(drifting, 0.9, 0.5) == Dependence()
-    assert order_statistic_interval(drifting.tolist(), 0.9, 0.99) == (None, None)
+    low, high = order_statistic_interval(drifting.tolist(), 0.9, 0.99)
+    assert low is not None
+    assert low < 1.06
+    assert high == 1.1
 
 
 def autocorrelated(rng: np.random.Generator, n: int, memory: float) -> NDArray[np.float64]:

@@ -366,7 +366,7 @@ def test_a_stream_has_the_connections_of_its_load(
     assert opened == [(7.0, connections)]
 
 
-def test_an_hour_takes_no_more_than_ten_times_as_long_as_six_minutes(
+def test_the_time_of_a_load_grows_with_its_requests_and_not_with_their_square(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A step that grows with the square of the requests or samples would take 100 times as long."""
@@ -386,4 +386,4 @@ def test_an_hour_takes_no_more_than_ten_times_as_long_as_six_minutes(
         return took_s
 
     processor_s(100)  # imports
-    assert processor_s(3600) < 10 * processor_s(360)
+    assert processor_s(3600) < 30 * processor_s(360)
