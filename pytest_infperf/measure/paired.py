@@ -27,13 +27,11 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
-_FIRST_LOOK = 12
-"""Number of pairs before the gates are evaluated for the first time."""
-_LEAST_PAIRS = _FIRST_LOOK // 2
-"""Minimum number of pairs of a pair of processes. They run on the same cores; a change of cores
-slows the next block of a small model."""
+_LEAST_PAIRS = 6
+"""Minimum number of pairs of a pair of processes; twice as many before the first look, if it is the
+only one. They run on the same cores; a change of cores slows the next block of a small model."""
 _FIRST_PROCESSES = 3
-"""Number of pairs of processes before the second look, if starting them is cheap."""
+"""Number of pairs of processes before the first look, if starting them is cheap."""
 _CHEAP_START = 1 / 3
 """Maximum time of starting these processes, as a fraction of the budget."""
 _LEAST_INPUTS = 3
@@ -186,18 +184,21 @@ def measure_ratio(
         What is known of the difference between processes of the same code.
     """
     unit, of_log_ratio = _QUANTITIES[name]
-    while _count(pairs) < _FIRST_LOOK:
-        pairs.measure()
-    is_cheap = (_FIRST_PROCESSES - 1) * pairs.start_s <= _CHEAP_START * budget.own_s
-    others_s = (_FIRST_PROCESSES - 1) * (pairs.start_s + pairs.seconds * _LEAST_PAIRS / _FIRST_LOOK)
-    several_s = pairs.seconds + others_s if is_cheap else 0.0
-    looks = sequential.look_times(pairs.seconds, several_s, budget.own_s, budget.most_s)
-    confidences = sequential.spending_confidences(looks, confidence)
+    _measure_until(_LEAST_PAIRS, pairs)
+    starts_s = (_FIRST_PROCESSES - 1) * pairs.start_s
+    fits = starts_s + _FIRST_PROCESSES * pairs.seconds <= budget.own_s
+    if fits and starts_s <= _CHEAP_START * budget.own_s:
+        for _ in range(_FIRST_PROCESSES - 1):
+            pairs.renew()
+            _measure_until(_LEAST_PAIRS, pairs)
+    else:
+        _measure_until(2 * _LEAST_PAIRS, pairs)
     known = centre(pairs.by_process, prior)
+    looks = sequential.look_times(pairs.seconds, budget.own_s, budget.most_s)
+    confidences = sequential.spending_confidences(looks, confidence)
     for look_s, share in zip(looks, confidences, strict=True):
         while pairs.seconds < look_s:
-            is_first = is_cheap and len(pairs.by_process) < _FIRST_PROCESSES
-            if _is_renewal_due(pairs, known, is_first, budget.most_s):
+            if _is_renewal_due(pairs, known, budget.most_s):
                 pairs.renew()
             pairs.measure()
         known = centre([log_ratios for log_ratios in pairs.by_process if log_ratios], prior)
@@ -212,6 +213,12 @@ def measure_ratio(
         if budget.ends(pairs.seconds, remaining(measured)):
             break
     return measured
+
+
+def _measure_until(count: int, pairs: Pairs) -> None:
+    """Measure until the present pair of processes has a number of pairs."""
+    while len(pairs.by_process[-1]) < count:
+        pairs.measure()
 
 
 def _count(pairs: Pairs) -> int:
@@ -230,11 +237,10 @@ def _pairs_a_process(pairs: Pairs, known: Centre) -> float:
     return max(_LEAST_PAIRS, best)
 
 
-def _is_renewal_due(pairs: Pairs, known: Centre, is_first: bool, most_s: float) -> bool:
+def _is_renewal_due(pairs: Pairs, known: Centre, most_s: float) -> bool:
     """Return whether new processes tell more than further pairs of the present ones."""
     has_time = pairs.start_s + _LEAST_PAIRS * _pair_s(pairs) <= most_s - pairs.seconds
-    enough = _LEAST_PAIRS if is_first else _pairs_a_process(pairs, known)
-    return len(pairs.by_process[-1]) >= enough and has_time
+    return len(pairs.by_process[-1]) >= _pairs_a_process(pairs, known) and has_time
 
 
 def _processes(pairs: Pairs, known: Centre) -> Processes:

@@ -66,15 +66,13 @@ def plan(
     return counts, look_confidence(confidence, len(counts))
 
 
-def look_times(first_s: float, second_s: float, own_s: float, most_s: float) -> list[float]:
-    """Return the times at which to look: doubled from the second one, and again from `own_s`.
+def look_times(first_s: float, own_s: float, most_s: float) -> list[float]:
+    """Return the times at which to look: doubled from the first one, and again from `own_s`.
 
     Parameters
     ----------
     first_s : float
         Time of the first look, in seconds.
-    second_s : float
-        Time of the second look, in seconds; at least twice that of the first is taken.
     own_s, most_s : float
         Times at which measuring may end, in seconds; the second is not less.
 
@@ -83,7 +81,7 @@ def look_times(first_s: float, second_s: float, own_s: float, most_s: float) -> 
     list of float
         Increasing times, in seconds: the first, and those up to `most_s`.
     """
-    times, next_s = [first_s], max(2 * first_s, second_s)
+    times, next_s = [first_s], 2 * first_s
     for end_s in (own_s, most_s):
         while next_s < end_s:
             times.append(next_s)

@@ -155,13 +155,13 @@ def test_later_looks_spend_more_of_the_error_and_all_of_them_spend_it_once() -> 
 
 
 def test_looks_double_in_time_until_the_budget() -> None:
-    assert look_times(1.0, 3.0, 20.0, 20.0) == [1.0, 3.0, 6.0, 12.0, 20.0]
-    assert look_times(1.0, 0.0, 5.0, 5.0) == [1.0, 2.0, 4.0, 5.0]
+    assert look_times(3.0, 20.0, 20.0) == [3.0, 6.0, 12.0, 20.0]
+    assert look_times(1.0, 5.0, 5.0) == [1.0, 2.0, 4.0, 5.0]
 
 
 def test_looks_go_on_from_the_own_budget_to_what_may_be_drawn() -> None:
-    assert look_times(1.0, 3.0, 10.0, 50.0) == [1.0, 3.0, 6.0, 10.0, 20.0, 40.0, 50.0]
-    assert look_times(3.0, 0.0, 2.0, 10.0) == [3.0, 6.0, 10.0]
+    assert look_times(3.0, 10.0, 50.0) == [3.0, 6.0, 10.0, 20.0, 40.0, 50.0]
+    assert look_times(3.0, 2.0, 10.0) == [3.0, 6.0, 10.0]
     counts, confidence = plan(12, 1.0, 5.0, 12.0, 0.99)
     assert counts == [12, 24, 48, 60, 120, 144]
     assert confidence == pytest.approx(1 - 0.01 / 6)
@@ -169,4 +169,4 @@ def test_looks_go_on_from_the_own_budget_to_what_may_be_drawn() -> None:
 
 
 def test_a_budget_that_the_first_look_spends_has_one_look() -> None:
-    assert look_times(3.0, 9.0, 2.0, 2.0) == [3.0]
+    assert look_times(3.0, 2.0, 2.0) == [3.0]
