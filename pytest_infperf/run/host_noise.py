@@ -21,6 +21,8 @@ from pytest_infperf.records.evidence import ProcessPrior
 
 _LEAST_COMPARISONS = 5
 """Minimum number of comparisons that tell something of a host."""
+_MOST_DEVIATION = 0.03
+"""Maximum standard deviation of a prior: that of an hour of heavy load decides nothing for days."""
 _MOST_COMPARISONS = 60
 """Number of the latest comparisons that are kept."""
 
@@ -55,7 +57,8 @@ class HostNoise:
         if comparisons >= _LEAST_COMPARISONS:
             shown = typical_deviation(self._comparisons)
             if shown > CAUTIOUS.deviation:
-                return ProcessPrior(shown, CAUTIOUS.processes, comparisons)
+                deviation = min(shown, _MOST_DEVIATION)
+                return ProcessPrior(deviation, CAUTIOUS.processes, comparisons)
         return ProcessPrior(CAUTIOUS.deviation, CAUTIOUS.processes, 0)
 
     def add(self, by_process: Sequence[Sequence[float]]) -> None:

@@ -119,7 +119,9 @@ def test_evidence_of_the_run_is_recorded(measured: Outcome) -> None:
     assert evidence["differences"]["accuracy"]["value"] == -25
     assert set(evidence["contaminated_pairs"]) == {"measured", "again", "disturbed"}
     assert evidence["contaminated_pairs"]["measured"] >= 12
-    assert evidence["processes_compared"] == 1
+    assert evidence["processes_compared"] >= 1
+    assert evidence["prior"].keys() == {"deviation", "processes", "comparisons"}
+    assert 0.01 <= evidence["prior"]["deviation"] <= 0.03
 
 
 def test_the_host_is_described(measured: Outcome) -> None:

@@ -31,11 +31,17 @@ def test_a_host_of_which_little_is_known_has_the_cautious_prior(tmp_path: Path) 
 
 
 def test_a_loud_host_is_known_in_the_next_run(tmp_path: Path) -> None:
-    compare(HostNoise(tmp_path, HOST), 0.03, comparisons=6)
+    compare(HostNoise(tmp_path, HOST), 0.02, comparisons=6)
     prior = HostNoise(tmp_path, {**HOST, "instance_type": "c7i.large"}).prior()
-    assert prior.deviation == pytest.approx(0.03, rel=0.2)
+    assert prior.deviation == pytest.approx(0.02, rel=0.2)
     assert (prior.processes, prior.comparisons) == (3, 6)
     assert HostNoise(tmp_path, {**HOST, "logical_cores": 4}).prior() == CAUTIOUS
+
+
+def test_an_hour_of_heavy_load_makes_no_prior_of_its_own(tmp_path: Path) -> None:
+    noise = HostNoise(tmp_path, HOST)
+    compare(noise, 0.3, comparisons=20)
+    assert noise.prior() == ProcessPrior(0.03, 3, 20)
 
 
 def test_a_quiet_host_keeps_the_cautious_prior(tmp_path: Path) -> None:
