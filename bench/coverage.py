@@ -246,6 +246,8 @@ def _latencies() -> Iterator[Scenario]:
             ("bursts of 10 queries, every 100", BURSTS, 5.0, FAST_QUERY_S),
         ):
             simulate = partial(_percentile, times=times, p=p, query_s=query_s)
+            if (times, p) == (BURSTS, 0.9):  # as many queries are in bursts as may be over it
+                bar = 8.0
             yield Scenario(f"latency_p{100 * p:g}", case, simulate, 400, bar)
 
 
