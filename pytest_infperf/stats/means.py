@@ -33,8 +33,6 @@ _MOST_RUNS = 32
 _LEAST_RUNS = 4
 _LEVEL = 0.2
 """Error of von Neumann's test: longer runs of independent values cost little."""
-_LAST_LEVEL = 0.05
-"""The same of the longest runs, after which there is no interval."""
 
 
 def mean(values: Sequence[float], confidence: float) -> Bounds:
@@ -50,7 +48,7 @@ def mean(values: Sequence[float], confidence: float) -> Bounds:
     Returns
     -------
     low, high : float or None
-        Bounds of the mean; both None for fewer than 6 values, and for values that drift.
+        Bounds of the mean; both None for fewer than 6 values.
     """
     return ratio_of_sums(values, [1.0] * len(values), confidence)
 
@@ -71,15 +69,13 @@ def ratio_of_sums(
     Returns
     -------
     low, high : float or None
-        Bounds of the ratio; both None for fewer than 6 terms, and for terms that drift.
+        Bounds of the ratio; both None for fewer than 6 terms.
     """
     above, below = (np.asarray(terms, np.float64) for terms in (numerators, denominators))
     if len(above) < _LEAST_VALUES:
         return None, None
     ratio, weight = above.sum() / below.sum(), below.sum()
     residuals = _independent_runs(above - ratio * below)
-    if residuals is None:
-        return None, None
     count = len(residuals)
     variance = count / (count - 1) * float((residuals**2).sum())
     t = float(special.stdtrit(count - 1, (1 + confidence) / 2))
@@ -92,17 +88,15 @@ def ratio_of_sums(
     )
 
 
-def _independent_runs(residuals: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Return the sums of runs of residuals that do not depend on each other; None if all do."""
+def _independent_runs(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sums of runs of residuals: those that do not depend on each other, or few."""
     count = min(len(residuals), _MOST_RUNS)
     while True:
         ends = np.linspace(0, len(residuals), count + 1).astype(int)
         runs = np.add.reduceat(residuals, ends[:-1])
         is_last = count // 2 < _LEAST_RUNS
-        if not _depend(runs, _LAST_LEVEL if is_last else _LEVEL):
+        if is_last or not _depend(runs, _LEVEL):
             return runs
-        if is_last:
-            return None
         count //= 2
 
 

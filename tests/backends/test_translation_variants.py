@@ -136,6 +136,6 @@ def test_the_converter_is_left_as_it_was() -> None:
     from ctranslate2.converters import transformers
 
     usual = transformers._MODEL_LOADERS["MarianConfig"]
-    with ctranslate2_marian.keeping_padding_token():
+    with ctranslate2_marian.keeping_padding_token(first=False):
         assert transformers._MODEL_LOADERS["MarianConfig"] is not usual
     assert transformers._MODEL_LOADERS["MarianConfig"] is usual
