@@ -9,7 +9,8 @@ from .utterances import RATE, utterances
 
 suite = Suite(
     "speech",
-    task=SpeechRecognition(data=utterances, rate=RATE),
+    # The whole set is scored, as the interval of a sample of 120 is wider than the limits.
+    task=SpeechRecognition(data=utterances, rate=RATE, sample_size=1000),
     model="models/deepspeech2-digits",
     baseline="torch",
     threads="best",
