@@ -54,10 +54,14 @@ def of_interval(
             processes.freedom,
             measured.confidence,
         )
-        more_s = needed and (needed - processes.count) * processes.seconds_each
-        return _within_reason(more_s and measured.seconds + more_s, measured.seconds)
+        if needed is None:
+            return math.inf
+        more_s = (needed - processes.count) * processes.seconds_each
+        return _within_reason(measured.seconds + more_s, measured.seconds)
     pairs = pairs_to_decide(estimate, *bounds, limit, quantity.n)
-    return _within_reason(pairs and measured.seconds * pairs / quantity.n, measured.seconds)
+    if pairs is None:
+        return math.inf
+    return _within_reason(measured.seconds * pairs / quantity.n, measured.seconds)
 
 
 def of_percentile(
@@ -89,11 +93,10 @@ def of_percentile(
 
     counted = max(1, round(share * n))
     needed = queries_to_decide(min(counted, round(share * over)), counted, p, confidence)
-    return _within_reason(needed and seconds * needed / counted, seconds)
+    return math.inf if needed is None else _within_reason(seconds * needed / counted, seconds)
 
 
-def _within_reason(total_s: float | None, seconds: float) -> float:
-    """Return what is left of a time with its reserve; infinite if it is too long, or None."""
-    if total_s is None or total_s * _RESERVE > _LONGEST_S:
-        return math.inf
-    return total_s * _RESERVE - seconds
+def _within_reason(total_s: float, seconds: float) -> float:
+    """Return what is left of a time with its reserve; infinite if it is too long."""
+    total_s *= _RESERVE
+    return math.inf if total_s > _LONGEST_S else total_s - seconds

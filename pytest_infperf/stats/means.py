@@ -95,16 +95,16 @@ def _independent_runs(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
         ends = np.linspace(0, len(residuals), count + 1).astype(int)
         runs = np.add.reduceat(residuals, ends[:-1])
         is_last = count // 2 < _LEAST_RUNS
-        if is_last or not _depend(runs, _LEVEL):
+        if is_last or not _depend(runs):
             return runs
         count //= 2
 
 
-def _depend(runs: NDArray[np.float64], level: float) -> bool:
+def _depend(runs: NDArray[np.float64]) -> bool:
     """Return whether von Neumann's test rejects that neighbours are independent."""
     squares, count = float((runs**2).sum()), len(runs)
     if not squares or count < 3:
         return False
     correlation = 1 - float((np.diff(runs) ** 2).sum()) / squares / 2
     deviation = math.sqrt((count - 2) / (count * count - 1))
-    return correlation > float(special.ndtri(1 - level)) * deviation
+    return correlation > float(special.ndtri(1 - _LEVEL)) * deviation

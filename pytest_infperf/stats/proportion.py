@@ -48,9 +48,7 @@ def clopper_pearson(successes: float, n: float, confidence: float) -> tuple[floa
     return float(low), float(high)
 
 
-def proportion_of(
-    values: NDArray[np.bool_], confidence: float
-) -> tuple[float | None, float | None]:
+def proportion_of(values: NDArray[np.bool_], confidence: float) -> tuple[float, float]:
     """Return the confidence interval of the share of true values, which may depend on each other.
 
     Parameters
@@ -62,11 +60,10 @@ def proportion_of(
 
     Returns
     -------
-    low, high : float or None
+    low, high : float
         Bounds between 0 and 1.
     """
-    depend = dependence(values)
-    share = depend.share(confidence)
+    share = dependence(values).share(confidence)
     return clopper_pearson(share * float(values.sum()), share * len(values), confidence)
 
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from pytest_infperf.gates.judge import judge
+from pytest_infperf.gates.outlook import of_interval
 from pytest_infperf.records.catalogue import Catalogue, LimitRule, quality_spec
 from pytest_infperf.records.measure import Measure
-from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.measured import Measured, Processes
 from pytest_infperf.records.quantity import parse_quantity
 from pytest_infperf.records.record import GateRecord, Verdict
 from pytest_infperf.thresholds.gate import Gate, Limit
@@ -384,3 +385,11 @@ def test_a_percentile_of_latencies_that_drift_is_inconclusive() -> None:
     assert "neighbours count as one" in judged.why
     assert judge(gate("latency_p90", "max", "600 ms"), rising).verdict is Verdict.PASS
     assert judge(gate("latency_p90", "max", "20 ms"), rising).verdict is Verdict.FAIL
+
+
+def test_a_limit_at_the_end_of_an_interval_needs_no_less_than_no_time() -> None:
+    """As many processes as there are would decide; the reserve is what is left to measure."""
+    processes = Processes(count=4, freedom=6.0, seconds_each=2.0)
+    measured = Measured(seconds=10.0, processes=processes)
+    more_s = of_interval(Measure(0.01, "fraction", 0.0, 0.02, 24), (0.0, 0.02), 0.02, measured)
+    assert more_s == pytest.approx(1.0)
