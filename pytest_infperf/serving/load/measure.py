@@ -8,6 +8,7 @@ it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,7 +35,8 @@ _ROOM = 4
 is cut, and that can be three quarters of it."""
 _RESERVE = 1.25
 """Factor on the fewest requests that decide, as their number is drawn at random."""
-_FAR_ABOVE = 2
+_FAR = 2
+"""Factor from which a rate is far from the highest one."""
 _SEEDS_APART = 100
 _SOAK_CONFIRMATION_S = 60.0
 """Duration for which a soak's highest rate is confirmed, in seconds: an hour at a rate that is too
@@ -112,22 +114,39 @@ class LoadTest:
 
         A search ends near the highest rate, where a run decides nothing; at a rate that is some
         way off, the limit of latency is kept or broken for sure. Rates far above the highest one
-        are broken without a run, and where none keeps the limit, no other is tried.
+        are broken without a run. For those far below it, one run in between is tried first, as
+        requests that come faster decide sooner. Where none keeps the limit, no other is tried.
         """
         judged: dict[float, bool | None] = {}
         if not sustained.rate:
             return sustained
-        share = 1 - (1 - self.confidence) / max(1, len(self.limited_rates))
-        needed = _RESERVE * quantile.queries_needed(load.percentile, share)
-        for rate in sorted(set(self.limited_rates) - {0.0}):
-            if sustained.too_high and rate > _FAR_ABOVE * sustained.too_high:
-                judged[rate] = False
+        between, too_far = sustained.rate / _FAR, _FAR * (sustained.too_high or math.inf)
+        runs_of = {
+            limit: [between, limit] if limit < between else [limit]
+            for limit in sorted(set(self.limited_rates) - {0.0})
+        }
+        run_rates = {rate for rates in runs_of.values() for rate in rates if rate <= too_far}
+        confidence = 1 - (1 - self.confidence) / max(1, len(run_rates))
+        for limit, rates in runs_of.items():
+            if limit > too_far:
+                judged[limit] = False
                 continue
-            lasts_s = max(seconds, min(self.budget_s, needed / rate))
-            seed = self.driver.seed - _SEEDS_APART - len(judged)
-            run = undisturbed(partial(self.driver.at_rate, rate, lasts_s, seed))
-            judged[rate] = None if run.doubt else keeps_limit_surely(load, run, share)
+            for rate in rates:
+                if rate not in judged:
+                    seed = self.driver.seed - _SEEDS_APART - len(judged)
+                    judged[rate] = self._is_surely_sustained(load, rate, seconds, seed, confidence)
+                if judged[rate]:
+                    break
         return replace(sustained, judged=judged)
+
+    def _is_surely_sustained(
+        self, load: Server, rate: float, seconds: float, seed: int, confidence: float
+    ) -> bool | None:
+        """Return whether the load's limit is kept at a rate; None if a run does not decide."""
+        needed = _RESERVE * quantile.queries_needed(load.percentile, confidence)
+        lasts_s = max(seconds, min(self.budget_s, needed / rate))
+        run = undisturbed(partial(self.driver.at_rate, rate, lasts_s, seed))
+        return None if run.doubt else keeps_limit_surely(load, run, confidence)
 
     def _extended(self, seconds: float, rate: float) -> float:
         """Return the duration after which enough is answered to bound the percentiles."""

@@ -20,7 +20,7 @@ class SustainedRate:
     trials: dict[float, bool]
     """Whether each rate was sustained, in the order of the trials."""
     judged: Mapping[float, bool | None] = field(default_factory=dict)
-    """Whether the rate of each limit is surely sustained; None if a run did not decide."""
+    """Whether each rate that was run for a limit is surely sustained; None if undecided."""
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:

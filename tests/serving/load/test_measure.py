@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from time import process_time
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from pytest_infperf.errors import WorkerError
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.serving.load import driver as driver_module
 from pytest_infperf.serving.load.driver import LoadDriver
 from pytest_infperf.serving.load.generators import Target
@@ -139,15 +141,29 @@ def test_the_share_of_errors_has_the_interval_of_a_proportion(run_load) -> None:
 
 
 class Serving:
-    """A server with a capacity: requests over it wait for each other."""
+    """A server with a capacity: requests over it wait for each other.
 
-    def __init__(self, capacity: float) -> None:
+    Above the rate `hiccup_above`, runs of more than 2 s have a pause of 5 s.
+    """
+
+    def __init__(self, capacity: float, hiccup_above: float = math.inf) -> None:
         self.capacity = capacity
+        self.hiccup_above = hiccup_above
         self.lasted_s: dict[float, float] = {}
+
+    def highest_rate(
+        self, monkeypatch: pytest.MonkeyPatch, limit: float
+    ) -> tuple[Measure, Mapping[str, bool]]:
+        """Return the highest rate, with a limit of it, and the trials of rates."""
+        load_test = without_a_server(monkeypatch, self.streams, self.open_loop)
+        load_test = replace(load_test, limited_rates=[limit])
+        result = load_test.measure(Server(limit_s=0.1, trial_s=2, seconds=2), 2.0)
+        return result.measured.measures["highest_rate@Server"], result.evidence.trials
 
     def open_loop(self, _: Target, rate: float, seconds: float, seed: int) -> Traffic:
         self.lasted_s[rate] = seconds
-        sent, free = [], 0.0
+        free = 5.0 if seconds > 2 and rate > self.hiccup_above else 0.0
+        sent = []
         for i in range(round(rate * seconds)):
             free = max(free, i / rate) + 1 / self.capacity
             sent.append(Reply(i / rate, i / rate, free, 200))
@@ -165,10 +181,7 @@ def test_a_limit_of_the_highest_rate_is_judged_at_its_own_rate(
     monkeypatch: pytest.MonkeyPatch, limit: float, low: float | None, high: float | None
 ) -> None:
     server = Serving(100.0)
-    load_test = without_a_server(monkeypatch, server.streams, server.open_loop)
-    load_test = replace(load_test, limited_rates=[limit])
-    result = load_test.measure(Server(limit_s=0.1, trial_s=2, seconds=2), 2.0)
-    measure = result.measured.measures["highest_rate@Server"]
+    measure, trials = server.highest_rate(monkeypatch, limit)
     assert measure.value == pytest.approx(100, rel=0.2)
     assert (measure.low, measure.high) == (low, high and pytest.approx(high))
     assert measure.high is None or measure.high < limit, "the limit is broken"
@@ -176,7 +189,27 @@ def test_a_limit_of_the_highest_rate_is_judged_at_its_own_rate(
     if low:
         # A 99th percentile at 0.95 takes 299 requests, and the run has a quarter more.
         assert server.lasted_s[limit] == pytest.approx(1.25 * 299 / limit)
-        assert result.evidence.trials["60"] is True
+        assert trials["60"] is True
+
+
+def test_a_rate_above_a_low_limit_decides_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Serving(100.0)
+    measure, _ = server.highest_rate(monkeypatch, 6.0)
+    assert measure.low == pytest.approx(measure.value / 2)
+    assert 6.0 not in server.lasted_s, "what is kept at a higher rate is kept at this one"
+    # Two runs share the error: at 0.975 a 99th percentile takes 368 requests.
+    assert server.lasted_s[measure.low] == pytest.approx(1.25 * 368 / measure.low)
+
+
+def test_a_low_limit_is_judged_at_its_own_rate_if_a_higher_one_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Serving(100.0, hiccup_above=30.0)
+    measure, trials = server.highest_rate(monkeypatch, 20.0)
+    between = measure.value / 2
+    assert trials[f"{between:.6g}"] is False
+    assert trials["20"] is True
+    assert (measure.low, measure.high) == (20.0, pytest.approx(between))
 
 
 def test_without_a_limit_the_highest_rate_is_between_the_last_two(
