@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import coverage
-from bench.coverage import Run, Scenario
+from bench.scenarios.scenario import Run, Scenario
 from bench.simulated_times import Series, Times
 from pytest_infperf.records.record import Verdict
 

@@ -1,0 +1,1 @@
+"""Kinds of verdicts under kinds of noise, each with a known truth."""
