@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pytest_infperf.measure.protocols import PROTOCOLS
-from pytest_infperf.measure.quality import is_of_baseline
+from pytest_infperf.measure.score import is_of_baseline
 from pytest_infperf.metrics import metric
 from pytest_infperf.records.catalogue import Catalogue, Method, quality_spec
 from pytest_infperf.suite.backend import Backend

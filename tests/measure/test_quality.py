@@ -28,7 +28,8 @@ from pytest_infperf import (
     TopK,
     Wer,
 )
-from pytest_infperf.measure.quality import ScorableOutputs, Scoring
+from pytest_infperf.measure.quality import Scoring
+from pytest_infperf.measure.scorable import ScorableOutputs
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.stats.proportion import clopper_pearson
 

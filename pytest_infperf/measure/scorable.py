@@ -1,0 +1,54 @@
+"""Outputs that every metric takes, whatever a variant answered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_infperf.suite.outputs import ABSENT_TEXT, is_finite
+
+
+@dataclass(frozen=True)
+class ScorableOutputs:
+    """Outputs in a form that every metric takes, and which of them are not finite."""
+
+    outputs: Sequence[Any]
+    """The outputs, with one that is wrong in place of each that is not finite."""
+    not_finite: frozenset[int]
+    """The positions of outputs that are not finite."""
+
+    @classmethod
+    def of(cls, outputs: Sequence[Any], references: Sequence[Any]) -> ScorableOutputs:
+        """Return the outputs to score against the references."""
+        not_finite = frozenset(
+            position
+            for position, (output, reference) in enumerate(zip(outputs, references, strict=True))
+            if _is_missing(output, reference) or not is_finite(output)
+        )
+        scorable = [
+            wrong_output(reference) if position in not_finite else output
+            for position, (output, reference) in enumerate(zip(outputs, references, strict=True))
+        ]
+        return cls(scorable, not_finite)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the outputs, in words; empty if all are finite."""
+        if not self.not_finite:
+            return ""
+        return (
+            f"{len(self.not_finite):,} of {len(self.outputs):,} outputs are not finite (NaN, "
+            "infinite or missing)"
+        )
+
+
+def _is_missing(output: Any, reference: Any) -> bool:
+    return output is None and reference is not None
+
+
+def wrong_output(reference: Any) -> Any:
+    """Return an output of the reference's type that differs from it, and from all others."""
+    texts = reference if isinstance(reference, list | tuple) else [reference]
+    return ABSENT_TEXT if texts and all(isinstance(text, str) for text in texts) else math.nan
