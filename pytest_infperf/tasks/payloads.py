@@ -13,7 +13,7 @@ import wave
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StringConstraints
 
 from pytest_infperf.suite.payload import About, Answer, Payload
 
@@ -172,11 +172,15 @@ class PairToScore(Pairs):
     response = Scores
 
 
-Cell = int | float | Annotated[str, StringConstraints(max_length=MAX_CHARACTERS)] | None
+Cell = StrictInt | StrictFloat | Annotated[str, Field(max_length=MAX_CHARACTERS)] | None
+MAX_COLUMNS = 10_000
 
 
 class Rows(Strict):
-    instances: Annotated[list[dict[str, Cell]], Field(min_length=1, max_length=MAX_INSTANCES)]
+    instances: Annotated[
+        list[Annotated[dict[str, Cell], Field(max_length=MAX_COLUMNS)]],
+        Field(min_length=1, max_length=MAX_INSTANCES),
+    ]
     """Rows of a table, the cells by column; null is a cell that is missing."""
 
 
@@ -209,11 +213,17 @@ class RowToScore(RowInstances):
     response = Scores
 
 
-Pixel = Annotated[int, Field(ge=0, le=255)]
+Pixel = Annotated[int, Field(strict=True, ge=0, le=255)]
+MAX_SIDE = 10_000
+"""Most rows of an image, and most pixels of a row."""
+PixelRow = Annotated[list[Pixel], Field(max_length=MAX_SIDE)]
 
 
 class Images(Strict):
-    instances: Annotated[list[list[list[Pixel]]], Field(min_length=1, max_length=MAX_INSTANCES)]
+    instances: Annotated[
+        list[Annotated[list[PixelRow], Field(max_length=MAX_SIDE)]],
+        Field(min_length=1, max_length=MAX_INSTANCES),
+    ]
     """Images, each a list of rows of pixels from 0 to 255."""
 
 
@@ -316,10 +326,12 @@ class PhotoToLabel(ToLabel):
 
 
 _SHORTEST_S = 0.1
+MAX_RECORDING_BASE64 = 64 * 1024 * 1024
+"""Longest WAV file, in characters of base64; `Serving(max_body_bytes)` limits the request."""
 
 
 class Recording(Strict):
-    b64: Annotated[str, Field(min_length=1)]
+    b64: Annotated[str, Field(min_length=1, max_length=MAX_RECORDING_BASE64)]
     """WAV file in base64, mono with 16 bits."""
 
 

@@ -60,14 +60,21 @@ class Running:
     stderr: Path
     """File that its stderr goes to."""
 
-    def post(self, data: object, path: str = PREDICT) -> Reply:
-        """Post bytes unchanged, or other data as JSON."""
+    def post(self, data: object, path: str = PREDICT, **headers: str) -> Reply:
+        """Post bytes unchanged, or other data as JSON; `_` in names of headers stands for `-`."""
         body = data if isinstance(data, bytes) else json.dumps(data).encode()
-        request = Request(self.url + path, body, {"content-type": "application/json"})
-        return self._send(request)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._send(
+            Request(self.url + path, body, {"content-type": "application/json"} | named)
+        )
 
-    def get(self, path: str) -> Reply:
-        return self._send(Request(self.url + path))
+    def get(self, path: str, **headers: str) -> Reply:
+        return self._send(Request(self.url + path, headers=headers))
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the lines of its log so far."""
+        lines = self.stderr.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def _send(self, request: Request) -> Reply:
         try:

@@ -30,7 +30,7 @@ def test_an_answer_for_each_instance_in_their_order(echo: Running) -> None:
         (b"{", 400, "not_json", "property name"),
         (b"\xff\xfe", 400, "not_json", "Expecting value"),
         (b'{"instances": ["\xff"]}', 400, "not_json", "body"),
-        (b"", 422, "missing", "required"),
+        (b"", 400, "not_json", "empty"),
         (b"[]", 422, "model_attributes_type", "dictionary"),
         ({}, 422, "missing", "required"),
         ({"instances": []}, 422, "too_short", "at least 1"),
