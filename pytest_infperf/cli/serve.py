@@ -16,6 +16,7 @@ from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.run.suite_server import Cores
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER
 
+_REQUIRED = ("fastapi", "fastapi_offline", "uvicorn")
 _SERVING_FIELDS = ("workers", "queue", "batch", "batch_window_ms", "timeout_s", "max_body_bytes")
 """Fields of `Serving` that have an option."""
 
@@ -90,9 +91,7 @@ def _host_patterns(text: str) -> list[str]:
 
 
 def run(arguments: Namespace) -> int:
-    if missing := [
-        name for name in ("fastapi", "fastapi_offline", "uvicorn") if find_spec(name) is None
-    ]:
+    if missing := [name for name in _REQUIRED if find_spec(name) is None]:
         raise UserError(
             f"infperf serve needs {' and '.join(missing)}: pip install 'pytest-infperf[serve]'"
         )

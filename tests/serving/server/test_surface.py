@@ -87,7 +87,7 @@ def test_the_description_loads_nothing_from_elsewhere(echo: Running) -> None:
         "openapi.json",
     }
     for name in named:
-        assert name.startswith("/") and not name.startswith("//")
+        assert re.match("/[^/]", name)
     assert "://" not in page.body.replace("window.location.protocol + '//'", "")
 
 
