@@ -110,6 +110,8 @@ class Pairs(Instances):
     """Payload whose instances are pairs, with the keys of transformers' pipelines."""
 
     request = TextPairs
+    form = "json"
+    form_example = '[{"text": "", "text_pair": ""}]'
 
     def samples(self, request: Any) -> list[Any]:
         return [(pair.text, pair.text_pair) for pair in request.instances]
@@ -143,6 +145,8 @@ class WordsToTags(Instances):
 
     request = Sentences
     response = Tags
+    form = "json"
+    form_example = '[["one", "word", "after", "the", "other"]]'
 
 
 class Scores(Strict):
@@ -158,6 +162,7 @@ class TextToVector(Instances):
 
     request = Texts
     response = Vectors
+    form = "text"
 
     def instance(self, sample: Any) -> Any:
         return sample if isinstance(sample, str) else sample[0]
@@ -166,6 +171,7 @@ class TextToVector(Instances):
 class TextToScore(Instances):
     request = Texts
     response = Scores
+    form = "text"
 
 
 class PairToScore(Pairs):
@@ -194,6 +200,8 @@ class RowInstances(Instances):
     """
 
     request = Rows
+    form = "json"
+    form_example = '[{"column": 1.5}]'
 
     def __init__(self, row: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
         self._row = row
@@ -229,8 +237,10 @@ class Images(Strict):
 
 class ImageToLabel(ToLabel):
     request = Images
+    form = "pixels"
 
     def __init__(self, rows: int, columns: int) -> None:
+        self.form_settings = {"rows": rows, "columns": columns}
         self._shape = (rows, columns)
 
     def samples(self, request: Any) -> list[Any]:
@@ -280,6 +290,7 @@ class PhotoToLabel(ToLabel):
     """
 
     request = Photos
+    form = "image"
 
     def __init__(self, size: tuple[int, int] | None = None) -> None:
         from pytest_infperf.tasks.data.images import pillow
@@ -342,8 +353,10 @@ class Recordings(Strict):
 class SpeechToText(Instances):
     request = Recordings
     response = WrittenTexts
+    form = "audio"
 
     def __init__(self, rate: int, longest_s: float | None = None) -> None:
+        self.form_settings = {"rate": rate}
         self._rate = rate
         self._longest_s = longest_s
 
