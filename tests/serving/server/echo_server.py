@@ -12,11 +12,17 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import schemathesis
+
 SUITE = """
 from pytest_infperf import Echo, Fake, Suite
 suite = Suite("echo", task=Echo(), model="model", variants=[
     Fake(), Fake(id="slow", query_ms=200), Fake(id="threaded", threads=3)])
 """
+REFUSING = schemathesis.Config.from_dict(
+    {"checks": {"negative_data_rejection": {"expected-statuses": [400, 413, 415, 422]}}}
+)
+"""What is too long for the description may be too large for the server."""
 PREDICT = "/v1/models/echo:predict"
 GATED_SUITE = """
 from pathlib import Path
