@@ -14,6 +14,7 @@ from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.run.suite_server import Cores
+from pytest_infperf.serving.server.address import bound
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER
 
 _REQUIRED = ("fastapi", "fastapi_offline", "uvicorn")
@@ -95,6 +96,7 @@ def run(arguments: Namespace) -> int:
         raise UserError(
             f"infperf serve needs {' and '.join(missing)}: pip install 'pytest-infperf[serve]'"
         )
+    bound(arguments.host, arguments.port).close()  # what cannot work is said before the build
     suite_run, variant_id = one_variant(arguments.suite, arguments.variant, arguments.cache)
     given = {
         name: value for name in _SERVING_FIELDS if (value := getattr(arguments, name)) is not None

@@ -6,7 +6,6 @@ to stdout, as one line. Once connections are accepted, a line on stderr gives th
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import socket
@@ -26,6 +25,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.host.environment import refuse_observers
 from pytest_infperf.host.processes import PARENT_VARIABLE, die_with_parent
 from pytest_infperf.serving.server import logs
+from pytest_infperf.serving.server.address import bound
 from pytest_infperf.serving.server.engine import place_process
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
 
@@ -44,39 +44,12 @@ def main() -> None:
         if is_measured:
             refuse_observers()
         place_process(deployment)
-        listener = _bound(deployment.host, deployment.port)
+        listener = bound(deployment.host, deployment.port)
     except UserError as error:
         print(f"infperf serve: {error}", file=sys.stderr)
         sys.exit(2)
     with _metrics_folder():
         _serve(deployment, listener)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to an address, and does not listen yet.
-
-    Raises UserError if the address cannot be had.
-    """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise UserError(
-                f"port {port} of {host} is in use: end what listens there, or choose another one "
-                "(--port 0 takes a free one)"
-            ) from None
-        if error.errno == errno.EACCES:
-            raise UserError(
-                f"port {port} needs the rights of root: choose one from 1024 (--port)"
-            ) from None
-        raise UserError(
-            f"cannot listen on {host}: {error.strerror}: choose an address of this host (--host)"
-        ) from None
-    listener.set_inheritable(True)
-    return listener
 
 
 def _announce(title: str, host: str, port: int) -> None:

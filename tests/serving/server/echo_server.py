@@ -130,7 +130,7 @@ class Gate:
 def serve_command(folder: Path, stderr: Path, *options: str) -> subprocess.Popen[str]:
     with stderr.open("w") as file:
         return subprocess.Popen(
-            [sys.executable, "-c", "import sys; from pytest_infperf.cli import main; main()",
+            [sys.executable, "-c", "from pytest_infperf.cli import main; raise SystemExit(main())",
              "serve", str(folder), "--port", "0", *options],
             cwd=folder, stdout=subprocess.PIPE, stderr=file, text=True,
         )  # fmt: skip

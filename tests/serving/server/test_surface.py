@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -11,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pytest_infperf.cli import main
+from pytest_infperf.serving.server.settings import ENVIRONMENT, Deployment
 from tests.serving.server.conftest import written
 from tests.serving.server.echo_server import PREDICT, Running, Serve, serve_command
 
@@ -195,3 +199,33 @@ def test_metrics_have_names_as_prometheus_wants_them(echo: Running) -> None:
         assert f"| `{shown}` | {family.type} |" in documented
         times = "time" in family.documentation.lower()
         assert name.endswith("_seconds") == times
+
+
+def test_a_port_that_is_taken_is_named_before_anything_is_built(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        folder = str(tmp_path / "no-suite")
+        assert main(["serve", folder, "--port", str(port)]) == 2
+    assert f"port {port} of 127.0.0.1 is in use" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_server_itself_names_a_port_that_was_taken_meanwhile() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        deployment = Deployment(
+            suite={}, variant="fake", backend={}, model="", artifact="", threads=1, serving={},
+            port=other.getsockname()[1],
+        )  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_infperf.serving.server"],
+            env={**os.environ, ENVIRONMENT: deployment.to_json()},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"infperf serve: port {deployment.port} of 127.0.0.1 is in use: ")
