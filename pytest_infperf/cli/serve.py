@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,8 +14,10 @@ from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.run.suite_server import Cores
+from pytest_infperf.serving.server.address import bound
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER
 
+_REQUIRED = ("fastapi", "fastapi_offline", "uvicorn")
 _SERVING_FIELDS = ("workers", "queue", "batch", "batch_window_ms", "timeout_s", "max_body_bytes")
 """Fields of `Serving` that have an option."""
 
@@ -37,7 +40,7 @@ def configure(parser: ArgumentParser) -> None:
         help="address to listen on (default: 127.0.0.1, only this host)",
     )  # fmt: skip
     parser.add_argument(
-        "--port", type=int, default=8000,
+        "--port", type=_port, default=8000,
         help="port to listen on; 0 takes a free one (default: 8000)",
     )  # fmt: skip
     parser.add_argument(
@@ -60,6 +63,11 @@ def configure(parser: ArgumentParser) -> None:
         "--max-body-bytes", type=int, metavar="N",
         help="maximum size of a request, in bytes (default: the suite's)",
     )  # fmt: skip
+    parser.add_argument(
+        "--allowed-hosts", type=_host_patterns, default=["*"], metavar="NAMES",
+        help="names that the Host header may have, such as 'api.example.com,*.internal' "
+        "(default: *, any)",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="do not log each request")
     parser.add_argument(
         "--cache", type=Path, default=Path(".infperf_cache"),
@@ -67,11 +75,28 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise ArgumentTypeError(f"{text!r} is not a port: it is a number from 0 to 65535")
+    return int(text)
+
+
+def _host_patterns(text: str) -> list[str]:
+    patterns = [pattern.strip() for pattern in text.split(",")]
+    for pattern in patterns:
+        if pattern != "*" and not re.fullmatch(r"(\*\.)?[\w.:\[\]-]+", pattern):
+            raise ArgumentTypeError(
+                f"{pattern!r} is not a name such as a.example.com or *.internal"
+            )
+    return patterns
+
+
 def run(arguments: Namespace) -> int:
-    if missing := [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]:
+    if missing := [name for name in _REQUIRED if find_spec(name) is None]:
         raise UserError(
             f"infperf serve needs {' and '.join(missing)}: pip install 'pytest-infperf[serve]'"
         )
+    bound(arguments.host, arguments.port).close()  # what cannot work is said before the build
     suite_run, variant_id = one_variant(arguments.suite, arguments.variant, arguments.cache)
     given = {
         name: value for name in _SERVING_FIELDS if (value := getattr(arguments, name)) is not None
@@ -85,13 +110,12 @@ def run(arguments: Namespace) -> int:
         port=arguments.port,
         threads=arguments.threads or deployment.threads,
         log=not arguments.quiet,
+        allowed_hosts=arguments.allowed_hosts,
     )
-    print(
-        f"{suite_run.suite.name}[{variant_id}]: {serving.workers} x {deployment.threads} threads "
-        f"on http://{arguments.host}:{arguments.port}, described at /docs",
-        file=sys.stderr,
-        flush=True,
+    title = (
+        f"{suite_run.suite.name}[{variant_id}]: {serving.workers} x {deployment.threads} threads"
     )
+    deployment = replace(deployment, title=title)
     environment = {**os.environ, ENVIRONMENT: deployment.to_json()}
     environment.pop(METRICS_FOLDER, None)  # the server makes a folder of its own
     os.execve(sys.executable, [sys.executable, "-m", "pytest_infperf.serving.server"], environment)

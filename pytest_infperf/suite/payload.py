@@ -61,13 +61,22 @@ class Payload(ABC):
     ----------
     request, response : type of pydantic.BaseModel
         The pydantic models of the bodies.
-    form : {"translate", "label", ""}
-        The form on the page at /: a text box for a translation or for a label; empty for none.
+    form : {"translate", "label", "text", "json", "image", "pixels", "audio", ""}
+        The form on the page at /, which sends ``{"instances": [...]}`` and shows ``predictions``:
+        a text box whose lines are instances, for a translation, for a label or for others; a text
+        box for instances in JSON; files of images, which are sent as they are or as grey pixels;
+        or files of sound, which are sent as WAV. Empty for no page.
+    form_settings : mapping of str to Any
+        What the form needs: `rows` and `columns` of pixels, or the `rate` of sound in Hz.
+    form_example : str
+        The text that the box of the form has at first.
     """
 
     request: ClassVar[type[BaseModel]]
     response: ClassVar[type[BaseModel]]
     form: ClassVar[str] = ""
+    form_settings: Mapping[str, Any] = {}
+    form_example: ClassVar[str] = ""
 
     @abstractmethod
     def path(self, suite: str) -> str:

@@ -13,7 +13,7 @@ import wave
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StringConstraints
 
 from pytest_infperf.suite.payload import About, Answer, Payload
 
@@ -110,6 +110,8 @@ class Pairs(Instances):
     """Payload whose instances are pairs, with the keys of transformers' pipelines."""
 
     request = TextPairs
+    form = "json"
+    form_example = '[{"text": "", "text_pair": ""}]'
 
     def samples(self, request: Any) -> list[Any]:
         return [(pair.text, pair.text_pair) for pair in request.instances]
@@ -143,6 +145,8 @@ class WordsToTags(Instances):
 
     request = Sentences
     response = Tags
+    form = "json"
+    form_example = '[["one", "word", "after", "the", "other"]]'
 
 
 class Scores(Strict):
@@ -158,6 +162,7 @@ class TextToVector(Instances):
 
     request = Texts
     response = Vectors
+    form = "text"
 
     def instance(self, sample: Any) -> Any:
         return sample if isinstance(sample, str) else sample[0]
@@ -166,17 +171,22 @@ class TextToVector(Instances):
 class TextToScore(Instances):
     request = Texts
     response = Scores
+    form = "text"
 
 
 class PairToScore(Pairs):
     response = Scores
 
 
-Cell = int | float | Annotated[str, StringConstraints(max_length=MAX_CHARACTERS)] | None
+Cell = StrictInt | StrictFloat | Annotated[str, Field(max_length=MAX_CHARACTERS)] | None
+MAX_COLUMNS = 10_000
 
 
 class Rows(Strict):
-    instances: Annotated[list[dict[str, Cell]], Field(min_length=1, max_length=MAX_INSTANCES)]
+    instances: Annotated[
+        list[Annotated[dict[str, Cell], Field(max_length=MAX_COLUMNS)]],
+        Field(min_length=1, max_length=MAX_INSTANCES),
+    ]
     """Rows of a table, the cells by column; null is a cell that is missing."""
 
 
@@ -190,6 +200,8 @@ class RowInstances(Instances):
     """
 
     request = Rows
+    form = "json"
+    form_example = '[{"column": 1.5}]'
 
     def __init__(self, row: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
         self._row = row
@@ -209,18 +221,26 @@ class RowToScore(RowInstances):
     response = Scores
 
 
-Pixel = Annotated[int, Field(ge=0, le=255)]
+Pixel = Annotated[int, Field(strict=True, ge=0, le=255)]
+MAX_SIDE = 10_000
+"""Most rows of an image, and most pixels of a row."""
+PixelRow = Annotated[list[Pixel], Field(max_length=MAX_SIDE)]
 
 
 class Images(Strict):
-    instances: Annotated[list[list[list[Pixel]]], Field(min_length=1, max_length=MAX_INSTANCES)]
+    instances: Annotated[
+        list[Annotated[list[PixelRow], Field(max_length=MAX_SIDE)]],
+        Field(min_length=1, max_length=MAX_INSTANCES),
+    ]
     """Images, each a list of rows of pixels from 0 to 255."""
 
 
 class ImageToLabel(ToLabel):
     request = Images
+    form = "pixels"
 
     def __init__(self, rows: int, columns: int) -> None:
+        self.form_settings = {"rows": rows, "columns": columns}
         self._shape = (rows, columns)
 
     def samples(self, request: Any) -> list[Any]:
@@ -270,6 +290,7 @@ class PhotoToLabel(ToLabel):
     """
 
     request = Photos
+    form = "image"
 
     def __init__(self, size: tuple[int, int] | None = None) -> None:
         from pytest_infperf.tasks.data.images import pillow
@@ -316,10 +337,12 @@ class PhotoToLabel(ToLabel):
 
 
 _SHORTEST_S = 0.1
+MAX_RECORDING_BASE64 = 64 * 1024 * 1024
+"""Longest WAV file, in characters of base64; `Serving(max_body_bytes)` limits the request."""
 
 
 class Recording(Strict):
-    b64: Annotated[str, Field(min_length=1)]
+    b64: Annotated[str, Field(min_length=1, max_length=MAX_RECORDING_BASE64)]
     """WAV file in base64, mono with 16 bits."""
 
 
@@ -330,8 +353,10 @@ class Recordings(Strict):
 class SpeechToText(Instances):
     request = Recordings
     response = WrittenTexts
+    form = "audio"
 
     def __init__(self, rate: int, longest_s: float | None = None) -> None:
+        self.form_settings = {"rate": rate}
         self._rate = rate
         self._longest_s = longest_s
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import wave
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pytest_infperf.suite.payload import About, Answer, Payload
+from pytest_infperf.tasks import payloads
 from pytest_infperf.tasks.payloads import (
     ImageToLabel,
     PhotoToLabel,
@@ -199,3 +201,45 @@ def test_the_json_of_the_serving_study() -> None:
     assert through_json(payload, ["call me"]) == ["call me"]
     with pytest.raises(ValidationError):
         payload.request.model_validate({"attributes": {"listingDescription": "x"}})
+
+
+@pytest.mark.parametrize("pixel", ["1", 1.0, True, None, -1, 256])
+def test_a_pixel_is_an_integer(pixel: object) -> None:
+    with pytest.raises(ValidationError):
+        payloads.Images.model_validate({"instances": [[[pixel]]]})
+
+
+@pytest.mark.parametrize("cell", [1, 1.5, "1", None])
+def test_a_cell_keeps_its_type(cell: object) -> None:
+    row = payloads.Rows.model_validate({"instances": [{"a": cell}]}).instances[0]
+    assert (row["a"], type(row["a"])) == (cell, type(cell))
+
+
+@pytest.mark.parametrize("cell", [True, [1], {"b": 1}, float("nan"), "a" * 50_001])
+def test_what_is_no_cell(cell: object) -> None:
+    with pytest.raises(ValidationError):
+        payloads.Rows.model_validate({"instances": [{"a": cell}]})
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        payloads.Texts, payloads.TextPairs, payloads.Sentences, payloads.Rows, payloads.Images,
+        payloads.Photos, payloads.Recordings,
+    ],
+)  # fmt: skip
+def test_everything_that_can_be_long_has_its_limit_in_the_schema(
+    request_: type[BaseModel],
+) -> None:
+    def without_limit(schema: Any) -> Iterator[Any]:
+        if isinstance(schema, list):
+            for part in schema:
+                yield from without_limit(part)
+        elif isinstance(schema, dict):
+            limits = {"string": "maxLength", "array": "maxItems", "object": "maxProperties"}
+            limit = limits.get(schema.get("type", ""))
+            if limit and limit not in schema and schema.get("additionalProperties") is not False:
+                yield schema
+            yield from without_limit(list(schema.values()))
+
+    assert list(without_limit(request_.model_json_schema())) == []

@@ -1,17 +1,20 @@
 """The server's first process: binds the port, starts the server processes and restarts dead ones.
 
-The deployment is in the environment (`settings.ENVIRONMENT`). Once the process listens, it writes
-the port to stdout, as one line.
+The deployment is in the environment (`settings.ENVIRONMENT`). Once the port is bound, it is written
+to stdout, as one line. Once connections are accepted, a line on stderr gives the URL.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Thread
+from time import sleep
 from types import FrameType
 from typing import NoReturn
 
@@ -22,11 +25,13 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.host.environment import refuse_observers
 from pytest_infperf.host.processes import PARENT_VARIABLE, die_with_parent
 from pytest_infperf.serving.server import logs
+from pytest_infperf.serving.server.address import bound
 from pytest_infperf.serving.server.engine import place_process
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
 
 _LOADING_S = 60
 """Time in which a process that imports a runtime need not answer a health check, in seconds."""
+_POLL_S = 0.05
 _APPLICATION = "pytest_infperf.serving.server.app:from_environment"
 
 
@@ -39,10 +44,22 @@ def main() -> None:
         if is_measured:
             refuse_observers()
         place_process(deployment)
+        listener = bound(deployment.host, deployment.port)
     except UserError as error:
-        sys.exit(str(error))
+        print(f"infperf serve: {error}", file=sys.stderr)
+        sys.exit(2)
     with _metrics_folder():
-        _serve(deployment)
+        _serve(deployment, listener)
+
+
+def _announce(title: str, host: str, port: int) -> None:
+    """Write the URL to stderr as soon as a server process accepts connections."""
+    while True:
+        with suppress(OSError), socket.create_connection((host, port), timeout=1):
+            break
+        sleep(_POLL_S)
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    print(f"{title} on {url}, described at {url}/docs", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -62,7 +79,7 @@ def _metrics_folder() -> Iterator[None]:
             del os.environ[METRICS_FOLDER]
 
 
-def _serve(deployment: Deployment) -> None:
+def _serve(deployment: Deployment, listener: socket.socket) -> None:
     limits = deployment.limits
     config = uvicorn.Config(
         _APPLICATION,
@@ -76,14 +93,17 @@ def _serve(deployment: Deployment) -> None:
         timeout_graceful_shutdown=round(limits.timeout_s) + 1,
         timeout_worker_healthcheck=_LOADING_S,
     )
-    socket = config.bind_socket()
-    print(socket.getsockname()[1], flush=True)
+    port = listener.getsockname()[1]
+    print(port, flush=True)
+    if deployment.title:
+        address = (deployment.title, deployment.host, port)
+        Thread(target=_announce, args=address, daemon=True).start()
     signal.signal(signal.SIGTERM, _exit)  # uvicorn raises the signal again when it has ended
     try:
         if limits.workers > 1:
-            Multiprocess(config, sockets=[socket]).run()
+            Multiprocess(config, sockets=[listener]).run()
         else:
-            uvicorn.Server(config).run(sockets=[socket])
+            uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.serving.server import refusals
@@ -18,6 +19,7 @@ from pytest_infperf.serving.server.limits import Limits
 from pytest_infperf.serving.server.page import page_router
 from pytest_infperf.serving.server.predictions import prediction_router
 from pytest_infperf.serving.server.request_recorder import RequestRecorder
+from pytest_infperf.serving.server.security import AllowedHosts, SecurityHeaders
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
 from pytest_infperf.serving.server.status import status_router
 from pytest_infperf.serving.server.telemetry import Telemetry
@@ -54,14 +56,17 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
         telemetry.ready.set(0)
         await engine.stop()
 
-    app = FastAPI(
+    app = FastAPIOffline(  # Swagger UI at /docs comes from this server
+        redoc_url=None,
         title=f"{about.suite}: {about.variant}",
         version=about.version,
         summary="A model variant behind an HTTP API",
         lifespan=lifespan,
     )
     app.add_middleware(Limits, max_body_bytes=limits.max_body_bytes, timeout_s=limits.timeout_s)
-    app.add_middleware(RequestRecorder, telemetry=telemetry)  # the last one is the outermost
+    app.add_middleware(AllowedHosts, allowed_hosts=deployment.allowed_hosts)
+    app.add_middleware(RequestRecorder, telemetry=telemetry)
+    app.add_middleware(SecurityHeaders)  # the last one is the outermost
     refusals.add_handlers(app)
     app.include_router(prediction_router(engine, payloads, about, telemetry))
     app.include_router(status_router(engine, about, telemetry))

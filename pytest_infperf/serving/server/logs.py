@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""Id of the request that is answered in this context; empty outside of requests."""
+
+
+class _InRequest(logging.Filter):
+    """Adds the id of the request to records, and takes uvicorn's copy with escape codes away."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        vars(record).pop("color_message", None)
+        if request_id := REQUEST_ID.get():
+            record.request_id = request_id
+        return True
 
 
 def log_settings(requests: bool) -> dict[str, Any]:
@@ -19,7 +33,14 @@ def log_settings(requests: bool) -> dict[str, Any]:
                 "format": "%(asctime)s %(levelname)s %(name)s %(process)d %(message)s",
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "filters": {"request": {"()": _InRequest}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "json",
+                "filters": ["request"],
+            }
+        },
         "loggers": {
             "infperf": {"handlers": ["stderr"], "level": level},
             "uvicorn.access": {"level": "CRITICAL"},  # `log_request` logs each request

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel
 
 from pytest_infperf.serving.server.engine import Engine, QueueFull
@@ -35,9 +36,19 @@ def prediction_router(
             path,
             response_model=payload.response,
             responses=RESPONSES,
+            dependencies=[Depends(_require_json)],
             name=type(payload).__name__,
         )(_endpoint(engine, payload, about, telemetry))
     return router
+
+
+async def _require_json(request: Request) -> None:
+    """Refuse what FastAPI would take for a value of the wrong type."""
+    if not await request.body():
+        raise HTTPException(400, "the body is empty")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not re.fullmatch(r"application/([\w.+-]+\+)?json", kind):
+        raise HTTPException(415, "the body must have the header content-type: application/json")
 
 
 def _endpoint(

@@ -11,12 +11,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from pytest_infperf.serving.server.logs import REQUEST_ID
+
 
 class Error(BaseModel):
     code: str
     message: str
     where: str | None = None
     """Part of the request that is wrong, as a dotted path."""
+    request_id: str | None = None
+    """The response's X-Request-ID, which the server's log has too."""
 
 
 class Refusal(BaseModel):
@@ -24,18 +28,21 @@ class Refusal(BaseModel):
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    400: {"model": Refusal, "description": "The body is not valid JSON"},
+    400: {"model": Refusal, "description": "The body is empty or not valid JSON"},
     413: {"model": Refusal, "description": "The body is too large"},
+    415: {"model": Refusal, "description": "The content type is not application/json"},
     422: {"model": Refusal, "description": "The body does not have the form that is described"},
     429: {"model": Refusal, "description": "Too many requests are waiting; try again later"},
+    500: {"model": Refusal, "description": "The server failed; its log says why"},
     502: {"model": Refusal, "description": "The model's result is not finite"},
+    503: {"model": Refusal, "description": "The model is not loaded"},
     504: {"model": Refusal, "description": "No answer within the time limit"},
 }
 """Refusals that the route of a payload may answer with, for the OpenAPI description."""
 
 _CODES = {
-    400: "not_json", 404: "not_found", 405: "method_not_allowed", 422: "invalid", 429: "busy",
-    502: "not_finite", 503: "not_ready",
+    400: "not_json", 404: "not_found", 405: "method_not_allowed", 415: "wrong_content_type",
+    422: "invalid", 429: "busy", 502: "not_finite", 503: "not_ready",
 }  # fmt: skip
 
 
@@ -50,14 +57,15 @@ def refusal(
     error = {"code": code, "message": message}
     if where:
         error["where"] = where
+    if request_id := REQUEST_ID.get():
+        error["request_id"] = request_id
     return JSONResponse({"error": error}, status, headers)
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer every exception of the application with a refusal."""
+    """Answer what is wrong with a request with a refusal."""
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _failure)
 
 
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
@@ -75,8 +83,3 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "error")
     return refusal(error.status_code, code, str(error.detail), headers=error.headers)
-
-
-async def _failure(request: Request, error: Exception) -> JSONResponse:
-    """Tell the client that the fault is the server's; the traceback is in the log."""
-    return refusal(500, "failed", "the model could not answer this request; see the server's log")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import uuid
 from time import perf_counter
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pytest_infperf.serving.server.logs import log_request
+from pytest_infperf.serving.server.logs import REQUEST_ID, log_request
+from pytest_infperf.serving.server.refusals import refusal
 from pytest_infperf.serving.server.telemetry import Telemetry
+
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class RequestRecorder:
     """ASGI middleware that gives each request an id, and counts and logs it when it ends.
 
-    What a route writes to `request.state.log_fields` becomes part of the line.
+    A well-formed X-Request-ID of the client is kept. An exception of the application is logged, and
+    answered with 500. What a route writes to `request.state.log_fields` becomes part of the line.
     """
 
     def __init__(self, app: ASGIApp, *, telemetry: Telemetry) -> None:
@@ -27,7 +33,9 @@ class RequestRecorder:
             await self._app(scope, receive, send)
             return
         started, status = perf_counter(), 0
-        request_id = uuid.uuid4().hex[:16]
+        given_id = Headers(scope=scope).get("x-request-id", "")
+        request_id = given_id if _WELL_FORMED.fullmatch(given_id) else uuid.uuid4().hex[:16]
+        REQUEST_ID.set(request_id)  # uvicorn runs each request in a context of its own
         log_fields = scope.setdefault("state", {}).setdefault("log_fields", {})
 
         async def send_with_id(message: Message) -> None:
@@ -39,6 +47,12 @@ class RequestRecorder:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except Exception:
+            logging.getLogger("infperf.request").exception("the application failed")
+            if status:  # the answer has begun, and can only be broken off
+                raise
+            message = "the model could not answer this request; see the server's log"
+            await refusal(500, "failed", message)(scope, receive, send_with_id)
         finally:
             seconds = perf_counter() - started
             # A path that no route has would add a time series of its own.
@@ -47,7 +61,6 @@ class RequestRecorder:
             self._telemetry.request_s.observe(seconds)
             log_request(
                 {
-                    "id": request_id,
                     "method": scope["method"],
                     "path": scope["path"],
                     "status": status,

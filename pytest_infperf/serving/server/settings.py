@@ -46,6 +46,10 @@ class Deployment:
     """Control groups that the processes enter before they load anything."""
     log: bool = True
     """Whether each request is logged to stderr."""
+    title: str = ""
+    """What is served, for the line on stderr that gives the URL; empty for no such line."""
+    allowed_hosts: Sequence[str] = ("*",)
+    """Names that a request may have in its Host header, such as `*.example.com`; `*` is any."""
 
     def to_json(self) -> str:
         """Return the deployment as JSON."""

@@ -42,6 +42,8 @@ def status_router(engine: Engine, about: About, telemetry: Telemetry) -> APIRout
     @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Return the metrics of all server processes in Prometheus' text format."""
-        return PlainTextResponse(telemetry.exposition())
+        from prometheus_client import CONTENT_TYPE_LATEST
+
+        return PlainTextResponse(telemetry.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -12,11 +12,17 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import schemathesis
+
 SUITE = """
 from pytest_infperf import Echo, Fake, Suite
 suite = Suite("echo", task=Echo(), model="model", variants=[
     Fake(), Fake(id="slow", query_ms=200), Fake(id="threaded", threads=3)])
 """
+REFUSING = schemathesis.Config.from_dict(
+    {"checks": {"negative_data_rejection": {"expected-statuses": [400, 413, 415, 422]}}}
+)
+"""What is too long for the description may be too large for the server."""
 PREDICT = "/v1/models/echo:predict"
 GATED_SUITE = """
 from pathlib import Path
@@ -60,14 +66,21 @@ class Running:
     stderr: Path
     """File that its stderr goes to."""
 
-    def post(self, data: object, path: str = PREDICT) -> Reply:
-        """Post bytes unchanged, or other data as JSON."""
+    def post(self, data: object, path: str = PREDICT, **headers: str) -> Reply:
+        """Post bytes unchanged, or other data as JSON; `_` in names of headers stands for `-`."""
         body = data if isinstance(data, bytes) else json.dumps(data).encode()
-        request = Request(self.url + path, body, {"content-type": "application/json"})
-        return self._send(request)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._send(
+            Request(self.url + path, body, {"content-type": "application/json"} | named)
+        )
 
-    def get(self, path: str) -> Reply:
-        return self._send(Request(self.url + path))
+    def get(self, path: str, **headers: str) -> Reply:
+        return self._send(Request(self.url + path, headers=headers))
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the lines of its log so far."""
+        lines = self.stderr.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def _send(self, request: Request) -> Reply:
         try:
@@ -117,7 +130,7 @@ class Gate:
 def serve_command(folder: Path, stderr: Path, *options: str) -> subprocess.Popen[str]:
     with stderr.open("w") as file:
         return subprocess.Popen(
-            [sys.executable, "-c", "import sys; from pytest_infperf.cli import main; main()",
+            [sys.executable, "-c", "from pytest_infperf.cli import main; raise SystemExit(main())",
              "serve", str(folder), "--port", "0", *options],
             cwd=folder, stdout=subprocess.PIPE, stderr=file, text=True,
         )  # fmt: skip

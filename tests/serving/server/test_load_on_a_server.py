@@ -176,7 +176,7 @@ def test_a_line_in_the_log_for_each_request(serve: Serve, echo_folder: Path) -> 
     [request] = [line for line in lines if line.get("path") == PREDICT]
     assert (request["status"], request["samples"], request["batch"]) == (200, 2, 2)
     assert request["seconds"] >= request["model_s"] >= 0
-    assert len(request["id"]) == 16
+    assert len(request["request_id"]) == 16
 
 
 def test_quiet_writes_no_line(serve: Serve) -> None:
@@ -208,4 +208,6 @@ def test_a_process_has_the_threads_of_the_variant_by_default(serve: Serve) -> No
 
 
 def server_output(running: Running) -> str:
+    """What it wrote to stderr, once its URL is there."""
+    wait_until(lambda: running.url in running.stderr.read_text())
     return running.stderr.read_text()

@@ -62,3 +62,9 @@ def test_a_text_is_sent_and_its_answer_shown(echo: Running, browser: str, tmp_pa
 def test_the_message_of_a_refusal_is_shown(echo: Running, browser: str, tmp_path: Path) -> None:
     url = f"{echo.url}/?{urlencode({'text': ' '})}"
     assert "at least 1 item" in opened(browser, url, tmp_path, "--dump-dom").stdout
+
+
+def test_the_description_is_shown(echo: Running, browser: str, tmp_path: Path) -> None:
+    done = opened(browser, f"{echo.url}/docs", tmp_path, "--dump-dom")
+    assert 'data-path="/v1/models/echo:predict"' in done.stdout
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []

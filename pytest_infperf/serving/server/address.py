@@ -1,0 +1,35 @@
+"""The address that a server listens on."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from pytest_infperf.errors import UserError
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to an address, and does not listen yet.
+
+    Raises UserError if the address cannot be had.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(
+                f"port {port} of {host} is in use: end what listens there, or choose another one "
+                "(--port 0 takes a free one)"
+            ) from None
+        if error.errno == errno.EACCES:
+            raise UserError(
+                f"port {port} needs the rights of root: choose one from 1024 (--port)"
+            ) from None
+        raise UserError(
+            f"cannot listen on {host}: {error.strerror}: choose an address of this host (--host)"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
