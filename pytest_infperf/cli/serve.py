@@ -15,7 +15,15 @@ from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.run.suite_server import Cores
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER
 
-_SERVING_FIELDS = ("workers", "queue", "batch", "batch_window_ms", "timeout_s", "max_body_bytes")
+_SERVING_FIELDS = (
+    "workers",
+    "queue",
+    "batch",
+    "batch_window_ms",
+    "timeout_s",
+    "max_body_bytes",
+    "grace_s",
+)
 """Fields of `Serving` that have an option."""
 
 
@@ -59,6 +67,11 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--max-body-bytes", type=int, metavar="N",
         help="maximum size of a request, in bytes (default: the suite's)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--grace", type=float, metavar="SECONDS", dest="grace_s",
+        help="time after SIGTERM in which /readyz answers 503 and requests are still taken, in "
+        "seconds (default: the suite's)",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="do not log each request")
     parser.add_argument(
