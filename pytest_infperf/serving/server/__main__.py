@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import NoReturn
 
@@ -24,7 +24,12 @@ from pytest_infperf.host.environment import refuse_observers
 from pytest_infperf.host.processes import PARENT_VARIABLE, die_with_parent
 from pytest_infperf.serving.server import logs
 from pytest_infperf.serving.server.engine import place_process
-from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
+from pytest_infperf.serving.server.settings import (
+    ENVIRONMENT,
+    METRICS_FOLDER,
+    METRICS_PREFIX,
+    Deployment,
+)
 
 _LOADING_S = 60
 """Time in which a process that imports a runtime need not answer a health check, in seconds."""
@@ -59,11 +64,13 @@ def _metrics_folder() -> Iterator[None]:
 
     A process that kills this one keeps the folder, and removes it.
     """
-    if METRICS_FOLDER in os.environ:
-        with _removed_at_the_end(os.environ[METRICS_FOLDER]):
+    if given := os.environ.get(METRICS_FOLDER):
+        # Any other folder is the user's own.
+        is_ours = os.path.basename(given).startswith(METRICS_PREFIX)
+        with _removed_at_the_end(given) if is_ours else nullcontext():
             yield
         return
-    with tempfile.TemporaryDirectory(prefix="infperf-metrics-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=METRICS_PREFIX, ignore_cleanup_errors=True) as name:
         os.environ[METRICS_FOLDER] = name
         try:
             with _removed_at_the_end(name):
