@@ -15,6 +15,7 @@ from bench import (
     coverage,
     killed_worker,
     load_generators,
+    overload,
     peers,
     plain_pytest,
     regression,
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "coverage": coverage.findings,
     "regression": regression.findings,
     "load-generators": load_generators.findings,
+    "overload": overload.findings,
     "killed-worker": killed_worker.findings,
 }
 

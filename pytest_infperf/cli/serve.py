@@ -18,7 +18,15 @@ from pytest_infperf.serving.server.address import bound
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER
 
 _REQUIRED = ("fastapi", "fastapi_offline", "uvicorn")
-_SERVING_FIELDS = ("workers", "queue", "batch", "batch_window_ms", "timeout_s", "max_body_bytes")
+_SERVING_FIELDS = (
+    "workers",
+    "queue",
+    "batch",
+    "batch_window_ms",
+    "timeout_s",
+    "max_body_bytes",
+    "grace_s",
+)
 """Fields of `Serving` that have an option."""
 
 
@@ -67,6 +75,11 @@ def configure(parser: ArgumentParser) -> None:
         "--allowed-hosts", type=_host_patterns, default=["*"], metavar="NAMES",
         help="names that the Host header may have, such as 'api.example.com,*.internal' "
         "(default: *, any)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--grace", type=float, metavar="SECONDS", dest="grace_s",
+        help="time after SIGTERM in which /readyz answers 503 and requests are still taken, in "
+        "seconds (default: the suite's)",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="do not log each request")
     parser.add_argument(

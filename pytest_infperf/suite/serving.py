@@ -31,6 +31,9 @@ class Serving:
         are answered with 504.
     max_body_bytes : int, default 262144
         The maximum size of a request's body, in bytes. Larger ones are answered with 413.
+    grace_s : float, default 1
+        The time for which a server that gets SIGTERM still takes requests while ``/readyz`` answers
+        503, in seconds.
     payloads : sequence of Payload, optional
         Payloads that are served in addition to that of the task.
 
@@ -46,16 +49,18 @@ class Serving:
     batch_window_ms: float = 0.0
     timeout_s: float = 30.0
     max_body_bytes: int = 262_144
+    grace_s: float = 1.0
     payloads: Sequence[Payload] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("workers", 1), ("queue", 1), ("batch", 1), ("max_body_bytes", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"Serving({name}={getattr(self, name)}): must be at least {least}")
-        if self.batch_window_ms < 0 or self.timeout_s <= 0:
+        if self.batch_window_ms < 0 or self.timeout_s <= 0 or self.grace_s < 0:
             raise UserError(
-                f"Serving(batch_window_ms={self.batch_window_ms}, timeout_s={self.timeout_s}): "
-                "the window must be at least 0 ms, and the time limit over 0 s"
+                f"Serving(batch_window_ms={self.batch_window_ms}, timeout_s={self.timeout_s}, "
+                f"grace_s={self.grace_s}): the window and the grace must be at least 0, and the "
+                "time limit over 0 s"
             )
 
     def limits(self) -> dict[str, Any]:

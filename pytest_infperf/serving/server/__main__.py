@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from threading import Thread
 from time import sleep
 from types import FrameType
@@ -27,11 +28,19 @@ from pytest_infperf.host.processes import PARENT_VARIABLE, die_with_parent
 from pytest_infperf.serving.server import logs
 from pytest_infperf.serving.server.address import bound
 from pytest_infperf.serving.server.engine import place_process
-from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
+from pytest_infperf.serving.server.settings import (
+    ENVIRONMENT,
+    METRICS_FOLDER,
+    METRICS_PREFIX,
+    Deployment,
+)
 
 _LOADING_S = 60
 """Time in which a process that imports a runtime need not answer a health check, in seconds."""
 _POLL_S = 0.05
+_REMOVE = """exec 3<&0
+{ cat <&3; for i in 1 2 3 4 5; do rm -rf "$0" && break; sleep 0.2; done; } &"""
+"""Program of a shell that ends at once, and leaves one that removes the folder."""
 _APPLICATION = "pytest_infperf.serving.server.app:from_environment"
 
 
@@ -40,6 +49,11 @@ def main() -> None:
     if is_measured:
         die_with_parent()
     deployment = Deployment.from_json(os.environ[ENVIRONMENT])
+    with _metrics_folder():
+        _place_and_serve(deployment, is_measured)
+
+
+def _place_and_serve(deployment: Deployment, is_measured: bool) -> None:
     try:
         if is_measured:
             refuse_observers()
@@ -48,8 +62,7 @@ def main() -> None:
     except UserError as error:
         print(f"infperf serve: {error}", file=sys.stderr)
         sys.exit(2)
-    with _metrics_folder():
-        _serve(deployment, listener)
+    _serve(deployment, listener)
 
 
 def _announce(title: str, host: str, port: int) -> None:
@@ -68,15 +81,45 @@ def _metrics_folder() -> Iterator[None]:
 
     A process that kills this one keeps the folder, and removes it.
     """
-    if METRICS_FOLDER in os.environ:
-        yield
+    if given := os.environ.get(METRICS_FOLDER):
+        # Any other folder is the user's own.
+        is_ours = os.path.basename(given).startswith(METRICS_PREFIX)
+        with _removed_at_the_end(given) if is_ours else nullcontext():
+            yield
         return
-    with tempfile.TemporaryDirectory(prefix="infperf-metrics-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=METRICS_PREFIX, ignore_cleanup_errors=True) as name:
         os.environ[METRICS_FOLDER] = name
         try:
-            yield
+            with _removed_at_the_end(name):
+                yield
         finally:
             del os.environ[METRICS_FOLDER]
+
+
+@contextmanager
+def _removed_at_the_end(folder: str) -> Iterator[None]:
+    """Have a folder removed when this process ends, also if it is killed.
+
+    A shell waits for the end of its input, which only this process can write. It is no child of
+    this process, so that it is neither measured nor killed with it.
+    """
+    if os.name != "posix":
+        yield
+        return
+    reading, writing = os.pipe()
+    subprocess.run(
+        ["/bin/sh", "-c", _REMOVE, folder],
+        stdin=reading,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=True,
+    )
+    os.close(reading)
+    try:
+        yield
+    finally:
+        os.close(writing)
 
 
 def _serve(deployment: Deployment, listener: socket.socket) -> None:
@@ -86,6 +129,8 @@ def _serve(deployment: Deployment, listener: socket.socket) -> None:
         factory=True,
         host=deployment.host,
         port=deployment.port,
+        http="pytest_infperf.serving.server.protocol:LimitedProtocol",
+        ws="none",
         workers=limits.workers,
         log_config=logs.log_settings(deployment.log),
         access_log=False,
@@ -101,11 +146,19 @@ def _serve(deployment: Deployment, listener: socket.socket) -> None:
     signal.signal(signal.SIGTERM, _exit)  # uvicorn raises the signal again when it has ended
     try:
         if limits.workers > 1:
-            Multiprocess(config, sockets=[listener]).run()
+            _Processes(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+class _Processes(Multiprocess):
+    def join_all(self) -> None:
+        """Close this process' copy of the socket too: no connection waits for nobody."""
+        for listener in self.sockets:
+            listener.close()
+        super().join_all()
 
 
 def _exit(number: int, frame: FrameType | None) -> NoReturn:

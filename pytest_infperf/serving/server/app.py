@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import FrameType
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.serving.server import refusals
+from pytest_infperf.serving.server.admission import Gate
 from pytest_infperf.serving.server.engine import Engine, place_process
 from pytest_infperf.serving.server.limits import Limits
 from pytest_infperf.serving.server.page import page_router
@@ -47,12 +52,14 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
     suite, limits = engine.suite, deployment.limits
     about = About(suite.name, deployment.variant, os.path.basename(deployment.artifact))
     payloads = [suite.task.payload(engine.codec), *suite.serving.payloads]
+    gate = Gate(engine, [payload.path(suite.name) for payload in payloads], telemetry)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Gate]]:
         await engine.start()
+        _leave_slowly(engine, limits.grace_s)
         telemetry.ready.set(1)
-        yield
+        yield {"gate": gate}  # the protocol finds it in the state
         telemetry.ready.set(0)
         await engine.stop()
 
@@ -63,7 +70,9 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
         summary="A model variant behind an HTTP API",
         lifespan=lifespan,
     )
-    app.add_middleware(Limits, max_body_bytes=limits.max_body_bytes, timeout_s=limits.timeout_s)
+    app.add_middleware(
+        Limits, gate=gate, max_body_bytes=limits.max_body_bytes, timeout_s=limits.timeout_s
+    )
     app.add_middleware(AllowedHosts, allowed_hosts=deployment.allowed_hosts)
     app.add_middleware(RequestRecorder, telemetry=telemetry)
     app.add_middleware(SecurityHeaders)  # the last one is the outermost
@@ -72,3 +81,17 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
     app.include_router(status_router(engine, about, telemetry))
     app.include_router(page_router(payloads[0], about))
     return app
+
+
+def _leave_slowly(engine: Engine, grace_s: float) -> None:
+    """On SIGTERM say at /readyz that no more requests should come, and end after a time."""
+    end = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread() or not callable(end):
+        return
+    loop = asyncio.get_running_loop()
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        engine.leaving = True
+        loop.call_soon_threadsafe(loop.call_later, grace_s, end, number, frame)
+
+    signal.signal(signal.SIGTERM, leave)

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -21,10 +25,6 @@ from pytest_infperf.suite.backend import Runner
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.payload import Answer
 from pytest_infperf.suite.task import Codec
-
-
-class QueueFull(Exception):
-    """As many requests wait as the queue holds."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TimedAnswers:
     """Samples in the query."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _PendingRequest:
     samples: Sequence[Any]
     arrived_s: float
@@ -53,16 +53,37 @@ class _PendingRequest:
         return self.result.done()
 
 
+class Seat:
+    """A place in the queue for a request that has arrived and is not waiting for the model yet."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._is_taken = True
+        engine.arriving += 1
+
+    def leave(self) -> None:
+        """Give the place back, if that has not been done."""
+        if self._is_taken:
+            self._is_taken = False
+            self._engine.arriving -= 1
+
+
 class Engine:
     """One loaded variant. `start` and all later calls belong to one event loop."""
+
+    arriving = 0
+    """Number of requests with a seat that do not wait for the model yet."""
+    leaving = False
+    """Whether the server is about to end, and should get no more requests."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._limits = deployment.limits
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
-        self._queue: asyncio.Queue[_PendingRequest] = asyncio.Queue(self._limits.queue)
-        self._held_back: _PendingRequest | None = None
-        self._loop: asyncio.Task[None] | None = None
+        self._queue: deque[_PendingRequest] = deque()
+        self._changed = threading.Condition()
+        self._has_stopped = False
+        self._serving: asyncio.Future[None] | None = None
         self.suite = SuiteAddress(**deployment.suite).load()
         self._backend = naming.restore(deployment.backend)
         self.codec: Codec = self.suite.codec_of(self._backend, deployment.model, self.suite.folder)
@@ -70,20 +91,30 @@ class Engine:
     @property
     def ready(self) -> bool:
         """Whether the model is loaded and requests are taken."""
-        return self._loop is not None and not self._loop.done()
+        return self._serving is not None and not self._serving.done() and not self.leaving
 
     @property
     def waiting(self) -> int:
-        """Number of requests in the queue."""
-        return self._queue.qsize()
+        """Number of requests that the model has not begun."""
+        return self.arriving + len(self._queue)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many requests wait as the queue holds."""
+        return self.waiting >= self._limits.queue
+
+    def seat(self) -> Seat | None:
+        """Return a place in the queue, or None if it is full."""
+        return None if self.is_full else Seat(self)
 
     async def start(self) -> None:
         """Load the model and warm it up with one sample, in the thread that runs all queries."""
-        in_thread = asyncio.get_running_loop().run_in_executor
+        loop = asyncio.get_running_loop()
+        in_thread = loop.run_in_executor
         self._runner: Runner = await in_thread(self._thread, self._load)
         warm_up = self.suite.task.samples(self.suite.folder).inputs[:1]
         await in_thread(self._thread, self._infer, warm_up)
-        self._loop = asyncio.create_task(self._serve(), name="engine")
+        self._serving = in_thread(self._thread, self._serve, loop)
 
     def _load(self) -> Runner:
         deployment = self._deployment
@@ -93,76 +124,65 @@ class Engine:
 
     async def stop(self) -> None:
         """Stop the engine. No request is open: uvicorn waits for them before it ends the app."""
-        if self._loop:
-            self._loop.cancel()
+        with self._changed:
+            self._has_stopped = True
+            self._changed.notify()
         self._thread.shutdown()
 
-    async def answer(self, samples: Sequence[Any]) -> TimedAnswers:
-        """Return the answers to the samples of one request.
-
-        Raises QueueFull if too many requests wait already.
-        """
+    async def answer(self, samples: Sequence[Any], seat: Seat) -> TimedAnswers:
+        """Return the answers to the samples of the request that has the seat."""
         result: asyncio.Future[TimedAnswers] = asyncio.get_running_loop().create_future()
+        request = _PendingRequest(samples, perf_counter(), result)
+        with self._changed:
+            self._queue.append(request)
+            self._changed.notify()
+        seat.leave()
         try:
-            self._queue.put_nowait(_PendingRequest(samples, perf_counter(), result))
-        except asyncio.QueueFull:
-            raise QueueFull from None
-        return await result
+            return await result
+        finally:
+            if result.cancelled():  # the client has left, or the time limit is over
+                with self._changed, suppress(ValueError):
+                    self._queue.remove(request)
 
-    async def _serve(self) -> None:
-        while True:
-            if batch := [request for request in await self._next_batch() if not request.is_done]:
-                await self._run_query(batch)
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run one query after the other, in the model's thread."""
+        while taken := self._next_batch():
+            # One may have been given up while the batch waited for others.
+            if not (batch := [request for request in taken if not request.is_done]):
+                continue
+            samples = [sample for request in batch for sample in request.samples]
+            start_s = perf_counter()
+            try:
+                answers: Sequence[Answer] | Exception = self._infer(samples)
+            except Exception as error:
+                answers = error
+            model_s = perf_counter() - start_s
+            loop.call_soon_threadsafe(_deliver, batch, answers, start_s, model_s)
 
-    async def _run_query(self, batch: Sequence[_PendingRequest]) -> None:
-        """Run the samples of all requests as one query, and give each request its answers."""
-        samples = [sample for request in batch for sample in request.samples]
-        start_s = perf_counter()
-        try:
-            in_thread = asyncio.get_running_loop().run_in_executor
-            answers = await in_thread(self._thread, self._infer, samples)
-        except Exception as error:
-            for request in batch:
-                if not request.is_done:
-                    request.result.set_exception(error)
-            return
-        model_s, remaining = perf_counter() - start_s, iter(answers)
-        for request in batch:
-            own_answers = [next(remaining) for _ in request.samples]
-            if not request.is_done:
-                queued_s = start_s - request.arrived_s
-                request.result.set_result(
-                    TimedAnswers(own_answers, queued_s, model_s, len(samples))
-                )
-
-    async def _next_batch(self) -> list[_PendingRequest]:
+    def _next_batch(self) -> list[_PendingRequest]:
         """Return waiting requests in their order, up to the samples that fit into one query.
 
-        A request with more samples than a batch holds is a query of its own.
+        A request with more samples than a batch holds is a query of its own. There is none when
+        the engine has stopped.
         """
-        first = self._held_back or await self._queue.get()
-        self._held_back = None
-        batch, size = [first], len(first.samples)
-        deadline_s = first.arrived_s + self._limits.batch_window_ms / 1000
-        while size < self._limits.batch:
-            try:
-                request = self._queue.get_nowait()
-            except asyncio.QueueEmpty:
-                left_s = deadline_s - perf_counter()
-                if left_s <= 0:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._has_stopped)
+            if self._has_stopped:
+                return []
+            first = self._queue.popleft()
+            batch, size = [first], len(first.samples)
+            deadline_s = first.arrived_s + self._limits.batch_window_ms / 1000
+            while size < self._limits.batch:
+                if self._queue:
+                    if size + len(self._queue[0].samples) > self._limits.batch:
+                        break
+                    batch.append(request := self._queue.popleft())
+                    size += len(request.samples)
+                elif (left_s := deadline_s - perf_counter()) <= 0 or self._has_stopped:
                     break
-                try:
-                    request = await asyncio.wait_for(self._queue.get(), left_s)
-                except TimeoutError:
-                    break
-            if request.is_done:
-                continue
-            if size + len(request.samples) > self._limits.batch:
-                self._held_back = request
-                break
-            batch.append(request)
-            size += len(request.samples)
-        return batch
+                else:
+                    self._changed.wait(left_s)
+            return batch
 
     def _infer(self, samples: Sequence[Any]) -> list[Answer]:
         features = self.codec.encode(samples)
@@ -176,6 +196,26 @@ class Engine:
             Answer(output, by_label)
             for output, by_label in zip(outputs, probabilities(results), strict=True)
         ]
+
+
+def _deliver(
+    batch: Sequence[_PendingRequest],
+    answers: Sequence[Answer] | Exception,
+    start_s: float,
+    model_s: float,
+) -> None:
+    """Give each request of a query its answers, in the event loop."""
+    size = sum(len(request.samples) for request in batch)
+    remaining = iter(() if isinstance(answers, Exception) else answers)
+    for request in batch:
+        own_answers = list(islice(remaining, len(request.samples)))
+        if request.is_done:
+            continue
+        if isinstance(answers, Exception):
+            request.result.set_exception(answers)
+        else:
+            queued_s = start_s - request.arrived_s
+            request.result.set_result(TimedAnswers(own_answers, queued_s, model_s, size))
 
 
 def place_process(deployment: Deployment) -> None:

@@ -7,22 +7,28 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pytest_infperf.serving.server.refusals import refusal
+from pytest_infperf.serving.server.admission import Gate
+from pytest_infperf.serving.server.refusals import busy, refusal
 
 _DRAINED_BYTES = 16 * 2**20
 _DRAINING_S = 2.0
 _CLOSE = {"connection": "close"}
 
 
-class _TooLarge(Exception):
+class _Refused(Exception):
     pass
 
 
 class Limits:
-    """ASGI middleware that refuses bodies that are too large (413) and stops slow answers (504)."""
+    """ASGI middleware that limits the size of bodies, the time of answers, and who waits.
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, timeout_s: float) -> None:
+    A body that is too large is answered with 413, a request without an answer in time with 504, and
+    one whose body is complete while the queue is full with 429.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate, *, max_body_bytes: int, timeout_s: float) -> None:
         self._app = app
+        self._gate = gate
         self._max_body_bytes = max_body_bytes
         self._timeout_s = timeout_s
 
@@ -30,45 +36,58 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(receive, send, self._max_body_bytes)
-        exchange.too_large = _declared_length(scope) > self._max_body_bytes
+        exchange = _Exchange(scope, receive, send, self._max_body_bytes, self._gate)
+        exchange.is_too_large = _declared_length(scope) > self._max_body_bytes
         try:
-            if not exchange.too_large:
+            if not exchange.is_too_large:
                 async with asyncio.timeout(self._timeout_s):
-                    with suppress(_TooLarge):
+                    with suppress(_Refused):
                         await self._app(scope, exchange.receive, exchange.send)
         except TimeoutError:
             if not exchange.has_started:
                 message = f"no answer within {self._timeout_s:g} s"
                 await refusal(504, "timeout", message, headers=_CLOSE)(scope, receive, send)
             return
-        if exchange.too_large:
+        finally:
+            self._gate.leave(scope)
+        if exchange.is_too_large:
             await _drain(receive)
             message = f"the request is larger than {self._max_body_bytes} bytes"
             await refusal(413, "too_large", message, headers=_CLOSE)(scope, receive, send)
+        elif exchange.is_too_many:
+            await busy()(scope, receive, send)
 
 
 class _Exchange:
     """One request and its response: the size of the body so far, and whether an answer began."""
 
-    def __init__(self, receive: Receive, send: Send, max_body_bytes: int) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int, gate: Gate
+    ) -> None:
+        self._scope = scope
         self._receive = receive
         self._send = send
         self._left_bytes = max_body_bytes
-        self.too_large = False
+        self._gate = gate
+        self._is_for_model = gate.leads_to_model(scope)
+        self.is_too_large = False
+        self.is_too_many = False
         self.has_started = False
 
     async def receive(self) -> Message:
         message = await self._receive()
         self._left_bytes -= len(message.get("body", b""))
-        if self._left_bytes < 0:
-            self.too_large = True
-            raise _TooLarge
+        self.is_too_large = self._left_bytes < 0
+        is_complete = message["type"] == "http.request" and not message.get("more_body")
+        if self._is_for_model and is_complete and not self.is_too_large:
+            self.is_too_many = not self._gate.enter(self._scope)
+        if self.is_too_large or self.is_too_many:
+            raise _Refused
         return message
 
     async def send(self, message: Message) -> None:
-        if self.too_large:  # FastAPI takes any error of a body for invalid JSON, and says so
-            return
+        if self.is_too_large or self.is_too_many:
+            return  # FastAPI takes any error of a body for invalid JSON, and says so
         self.has_started = True
         await self._send(message)
 

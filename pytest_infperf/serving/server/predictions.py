@@ -9,12 +9,11 @@ from typing import Any
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel
 
-from pytest_infperf.serving.server.engine import Engine, QueueFull
+from pytest_infperf.serving.server.engine import Engine
 from pytest_infperf.serving.server.refusals import RESPONSES
 from pytest_infperf.serving.server.telemetry import Telemetry
 from pytest_infperf.suite.payload import About, Payload
 
-_RETRY_AFTER_S = 1
 _NAMED_INSTANCES = 10
 
 
@@ -60,11 +59,7 @@ def _endpoint(
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
         try:
-            timed = await engine.answer(samples)
-        except QueueFull:
-            raise HTTPException(
-                429, "too many requests are waiting", {"retry-after": str(_RETRY_AFTER_S)}
-            ) from None
+            timed = await engine.answer(samples, request.state.seat)
         finally:
             telemetry.waiting.set(engine.waiting)
         telemetry.queued_s.observe(timed.queued_s)

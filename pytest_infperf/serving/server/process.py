@@ -16,7 +16,12 @@ from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.host.processes import OutputTail, how_it_ended, kill_group
 from pytest_infperf.repository.checkout import Checkout
-from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
+from pytest_infperf.serving.server.settings import (
+    ENVIRONMENT,
+    METRICS_FOLDER,
+    METRICS_PREFIX,
+    Deployment,
+)
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -57,7 +62,7 @@ class ServerProcess:
         self.name = deployment.variant
         with ExitStack() as cleanup:
             metrics = cleanup.enter_context(
-                tempfile.TemporaryDirectory(prefix="infperf-metrics-", ignore_cleanup_errors=True)
+                tempfile.TemporaryDirectory(prefix=METRICS_PREFIX, ignore_cleanup_errors=True)
             )
             self._stderr = cleanup.enter_context(closing(OutputTail()))
             self._process = cleanup.enter_context(

@@ -27,6 +27,9 @@ class Refusal(BaseModel):
     error: Error
 
 
+RETRY_AFTER_S = 1
+"""Time after which a client that was refused should come again, in seconds."""
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"model": Refusal, "description": "The body is empty or not valid JSON"},
     413: {"model": Refusal, "description": "The body is too large"},
@@ -60,6 +63,12 @@ def refusal(
     if request_id := REQUEST_ID.get():
         error["request_id"] = request_id
     return JSONResponse({"error": error}, status, headers)
+
+
+def busy() -> JSONResponse:
+    """Return the response to a request that finds the queue full."""
+    headers = {"retry-after": str(RETRY_AFTER_S)}
+    return refusal(429, "busy", "too many requests are waiting", headers=headers)
 
 
 def add_handlers(app: FastAPI) -> None:

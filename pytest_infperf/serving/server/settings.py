@@ -11,6 +11,8 @@ from pytest_infperf.suite.serving import Serving
 
 ENVIRONMENT = "INFPERF_DEPLOYMENT"
 """Environment variable that holds the deployment as JSON."""
+METRICS_PREFIX = "infperf-metrics-"
+"""Start of the name of each folder that is made for the counts of a server."""
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable of prometheus_client: the folder of the counts of all processes."""
 

@@ -1,0 +1,188 @@
+"""Goodput of a server at 1, 4 and 16 times as many clients as its queue holds.
+
+Every client sends again as soon as it has an answer or a refusal. wrk (a Debian package) is the
+client where it is installed, otherwise our own generator. Beside the server runs bare uvicorn,
+with the same work in one thread and without a limit on who waits.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+from urllib.request import urlopen
+
+from bench.finding import Finding
+from pytest_infperf.cli.suite_folder import one_variant
+from pytest_infperf.measure.blocks import endless_order
+from pytest_infperf.serving.load import generators
+from pytest_infperf.serving.load.generators import Target
+
+QUEUE = 64
+TIMES = (1, 4, 16)
+SECONDS = 5.0
+"""Duration of one load, in seconds."""
+QUERY_MS = {"fast": 0.2, "slow": 10.0}
+_SUITE = f"""
+from pytest_infperf import Echo, Fake, Serving, Suite
+suite = Suite("echo", task=Echo(), model="model", serving=Serving(queue={QUEUE}),
+    variants=[Fake(id=name, query_ms=ms) for name, ms in {QUERY_MS}.items()])
+"""
+_BARE = """
+import asyncio, json, sys
+from concurrent.futures import ThreadPoolExecutor
+import uvicorn
+from pytest_infperf.backends.fake import spin
+
+thread = ThreadPoolExecutor(1)
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body")
+    answer = {}
+    if scope["method"] == "POST":
+        work = asyncio.get_running_loop().run_in_executor(thread, spin, int(sys.argv[1]))
+        await work
+        answer = {"predictions": json.loads(body)["instances"]}
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+
+config = uvicorn.Config(app, port=0, lifespan="off", log_level="error", access_log=False)
+socket = config.bind_socket()
+print(socket.getsockname()[1], flush=True)
+uvicorn.Server(config).run(sockets=[socket])
+"""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What clients saw of one load."""
+
+    goodput: float
+    """Answers with 200 per second."""
+    p99_s: float
+    """99th percentile of the latency of those answers, in seconds."""
+    health_s: float
+    """Longest time of /healthz, in seconds."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.goodput:.0f}/s, p99 {1e3 * self.p99_s:.0f} ms, "
+            f"/healthz {1e3 * self.health_s:.0f} ms"
+        )
+
+
+def findings() -> Iterator[Finding]:
+    with tempfile.TemporaryDirectory(prefix="infperf-overload-") as name:
+        folder = Path(name)
+        (folder / "suite.py").write_text(_SUITE)
+        (folder / "bare.py").write_text(_BARE)
+        (folder / "model").mkdir()
+        (folder / "model" / "config.json").write_text("{}")
+        for variant in QUERY_MS:
+            yield from _findings(folder, variant)
+
+
+def _findings(folder: Path, variant: str) -> Iterator[Finding]:
+    suite_run, variant = one_variant(folder, variant, folder / "cache")
+    with closing(suite_run):
+        server = suite_run.server.running(variant)
+        order = endless_order(suite_run.numbers, 0)
+        target = suite_run.server.target(server, suite_run.samples, order)
+        target = replace(target, bodies=target.bodies[:1])  # wrk sends one body
+        ours = {times: _load(target, times * QUEUE) for times in TIMES}
+    with _bare(folder, variant) as url:
+        bare = {times: _load(replace(target, url=url), times * QUEUE) for times in TIMES}
+    yield from _compared(variant, ours, bare)
+
+
+def _compared(
+    variant: str, ours: Mapping[int, Load], bare: Mapping[int, Load]
+) -> Iterator[Finding]:
+    best = max(load.goodput for load in ours.values())
+    for times, load in ours.items():
+        where = f"{variant}, {times} x {QUEUE} clients"
+        yield Finding(
+            f"{where}: goodput, of its best", 100 * load.goodput / best, "%", limit=90,
+            at_least=True, detail=f"ours {load}; bare uvicorn {bare[times]}",
+        )  # fmt: skip
+        yield Finding(
+            f"{where}: p99 of answers", 1e3 * load.p99_s, "ms", limit=1e3 * (QUEUE + 1) / best,
+            detail="the limit is the time of a full queue and of the one that is answered",
+        )  # fmt: skip
+        yield Finding(
+            f"{where}: longest /healthz", 1e3 * load.health_s, "ms", limit=100,
+            detail=f"asked on and on for {SECONDS:g} s",
+        )  # fmt: skip
+
+
+@contextmanager
+def _bare(folder: Path, variant: str) -> Iterator[str]:
+    command = [sys.executable, str(folder / "bare.py"), f"{1e6 * QUERY_MS[variant]:.0f}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.kill()
+
+
+def _load(target: Target, clients: int) -> Load:
+    done, times_s = Event(), [0.0]
+
+    def ask_for_health() -> None:
+        while not done.wait(0.05):
+            start_s = monotonic()
+            with urlopen(f"{target.url}/healthz", timeout=60) as response:
+                response.read()
+            times_s.append(monotonic() - start_s)
+
+    asking = Thread(target=ask_for_health)
+    asking.start()
+    try:
+        goodput, p99_s = (_wrk if shutil.which("wrk") else _own)(target, clients)
+    finally:
+        done.set()
+        asking.join()
+    return Load(goodput, p99_s, max(times_s))
+
+
+def _own(target: Target, clients: int) -> tuple[float, float]:
+    replies = generators.streams(target, SECONDS, clients).replies
+    end_s = min(reply.sent_s for reply in replies) + SECONDS
+    latencies_s = sorted(reply.latency_s for reply in replies if reply.ok and reply.done_s <= end_s)
+    return len(latencies_s) / SECONDS, latencies_s[int(0.99 * len(latencies_s))]
+
+
+def _wrk(target: Target, clients: int) -> tuple[float, float]:
+    """Return goodput and 99th percentile; a script of wrk times the answers with 200 alone."""
+    script = f"""
+wrk.method, wrk.body = "POST", {target.bodies[0].decode()!r}
+wrk.headers["content-type"] = "application/json"
+done = function(summary, latency)
+    print("answers", summary.requests - summary.errors.status, latency:percentile(99))
+end
+"""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+        file.write(script)
+        file.flush()
+        command = ["wrk", "-t1", f"-c{clients}", f"-d{SECONDS:g}s", "-s", file.name]
+        out = subprocess.run(
+            [*command, target.url + target.path], capture_output=True, text=True, check=True
+        ).stdout
+    found = re.search(r"answers\s+(\d+)\s+([\d.]+)", out)
+    if not found:
+        raise ValueError(f"cannot read the output of wrk:\n{out}")
+    return int(found[1]) / SECONDS, float(found[2]) / 1e6
