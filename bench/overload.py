@@ -30,6 +30,8 @@ QUEUE = 64
 TIMES = (1, 4, 16)
 SECONDS = 5.0
 """Duration of one load, in seconds."""
+WARM_UP_S = 1.0
+"""Time in which all clients connect, which is left out with our generator, in seconds."""
 QUERY_MS = {"fast": 0.2, "slow": 10.0}
 _SUITE = f"""
 from pytest_infperf import Echo, Fake, Serving, Suite
@@ -162,9 +164,7 @@ def _load(target: Target, clients: int) -> Load:
 def _own(target: Target, clients: int) -> tuple[float, float]:
     replies = generators.streams(target, SECONDS, clients).replies
     end_s = min(reply.sent_s for reply in replies) + SECONDS
-    latencies_s = sorted(
-        reply.latency_s for reply in replies if reply.ok and reply.done_s <= end_s
-    )
+    latencies_s = sorted(reply.latency_s for reply in replies if reply.ok and reply.done_s <= end_s)
     return len(latencies_s) / SECONDS, latencies_s[int(0.99 * len(latencies_s))]
 
 
