@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -30,6 +31,8 @@ QUEUE = 64
 TIMES = (1, 4, 16)
 SECONDS = 5.0
 """Duration of one load, in seconds."""
+WARM_UP_S = 1.0
+"""Time in which all clients connect, which is left out with our generator, in seconds."""
 QUERY_MS = {"fast": 0.2, "slow": 10.0}
 _SUITE = f"""
 from pytest_infperf import Echo, Fake, Serving, Suite
@@ -61,6 +64,7 @@ async def app(scope, receive, send):
 
 config = uvicorn.Config(app, port=0, lifespan="off", log_level="error", access_log=False)
 socket = config.bind_socket()
+socket.listen()
 print(socket.getsockname()[1], flush=True)
 uvicorn.Server(config).run(sockets=[socket])
 """
@@ -140,13 +144,17 @@ def _bare(folder: Path, variant: str) -> Iterator[str]:
 
 
 def _load(target: Target, clients: int) -> Load:
-    done, times_s = Event(), [0.0]
+    done = Event()
+    times_s: list[float] = []
 
     def ask_for_health() -> None:
         while not done.wait(0.05):
             start_s = monotonic()
-            with urlopen(f"{target.url}/healthz", timeout=60) as response:
-                response.read()
+            try:
+                with urlopen(f"{target.url}/healthz", timeout=60) as response:
+                    response.read()
+            except OSError:
+                times_s.append(inf)  # no answer at all
             times_s.append(monotonic() - start_s)
 
     asking = Thread(target=ask_for_health)
@@ -156,7 +164,7 @@ def _load(target: Target, clients: int) -> Load:
     finally:
         done.set()
         asking.join()
-    return Load(goodput, p99_s, max(times_s))
+    return Load(goodput, p99_s, max(times_s, default=inf))
 
 
 def _own(target: Target, clients: int) -> tuple[float, float]:

@@ -7,11 +7,12 @@ from time import monotonic
 from typing import Any
 
 from pytest_infperf.serving.server.engine import Engine
-from pytest_infperf.serving.server.refusals import RETRY_AFTER_S
 from pytest_infperf.serving.server.telemetry import Telemetry
 
-_REFUSALS_PER_S = 500
+_REFUSALS_PER_S = 250
 """Rate of refusals that leaves the processor to the answers."""
+_LONGEST_PAUSE_S = 2.0
+"""Longest time that a client waits for its refusal, in seconds."""
 
 
 class Gate:
@@ -50,12 +51,12 @@ class Gate:
             seat.leave()
 
     def pause_s(self) -> float:
-        """Return the time for which a client that was refused is not listened to, in seconds.
+        """Return the time after which a client learns that it is refused, in seconds.
 
         Clients that come again at once would otherwise take all of the processor for refusals.
-        A single one waits for milliseconds, and no client longer than it was told to.
+        A single one waits for milliseconds.
         """
         now_s = monotonic()
         self._next_s = max(self._next_s, now_s) + 1 / _REFUSALS_PER_S
-        self._next_s = min(self._next_s, now_s + RETRY_AFTER_S)
+        self._next_s = min(self._next_s, now_s + _LONGEST_PAUSE_S)
         return self._next_s - now_s

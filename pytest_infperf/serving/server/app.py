@@ -30,6 +30,12 @@ from pytest_infperf.serving.server.status import status_router
 from pytest_infperf.serving.server.telemetry import Telemetry
 from pytest_infperf.suite.payload import About
 
+_SWITCH_S = 0.0005
+"""Time after which the model's thread and the event loop give way to each other, in seconds.
+
+Python's own 5 ms are longer than many queries, and each request needs several changes.
+"""
+
 
 def from_environment() -> FastAPI:
     """Return the application of the deployment that the environment holds.
@@ -42,6 +48,7 @@ def from_environment() -> FastAPI:
         if not parent.is_alive():
             sys.exit(1)
     deployment = Deployment.from_json(os.environ[ENVIRONMENT])
+    sys.setswitchinterval(_SWITCH_S)
     place_process(deployment)
     return create(deployment, Telemetry(Path(os.environ[METRICS_FOLDER])))
 

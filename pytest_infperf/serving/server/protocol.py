@@ -42,6 +42,8 @@ class LimitedProtocol(HttpToolsProtocol):
     """
 
     _timer: TimerHandle | None = None
+    _pending: TimerHandle | None = None  # of a refusal that has not been written
+    _is_kept = True
     _is_in_head = False
     _is_refused = False  # the rest of the request is read and dropped
     _head_bytes = 0
@@ -65,8 +67,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._timer:
-            self._timer.cancel()
+        for timer in (self._timer, self._pending):
+            if timer:
+                timer.cancel()
 
     def _check_time(self) -> None:
         """End a connection that waits too long for a request, or for its client to read."""
@@ -109,21 +112,32 @@ class LimitedProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._silent_bytes = 0
         gate = self._gate
-        if gate and not self._is_answering and self._is_too_many(gate):
-            self._is_refused = True
-            self._since_s = self.loop.time()
-            self._write(busy, self.parser.get_method().decode(), self._path)
-            if self.parser.should_keep_alive():
-                self.flow.pause_reading()
-                self.loop.call_later(gate.pause_s(), self._read_on)
-            else:
-                self.transport.close()
+        if self._pending:  # a pipelined request is dropped with the connection
+            self._is_refused, self._is_kept = True, False
+        elif gate and not self._is_answering and self._is_too_many(gate):
+            self._is_refused, self._is_kept = True, self.parser.should_keep_alive()
+            self.flow.pause_reading()
+            request = self.parser.get_method().decode(), self._path
+            self._pending = self.loop.call_later(gate.pause_s(), self._refuse, *request)
         else:
             super().on_headers_complete()
 
-    def _read_on(self) -> None:
-        if not self.transport.is_closing():
+    def _refuse(self, method: str, path: str) -> None:
+        self._pending = None
+        self._since_s = self.loop.time()
+        if self.transport.is_closing():
+            return
+        self._write(partial(busy, is_kept=self._is_kept), method, path)
+        if self._is_kept:
             self.flow.resume_reading()
+        else:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        if self._pending:
+            self._is_kept = False
+        else:
+            super().shutdown()
 
     @property
     def _path(self) -> str:

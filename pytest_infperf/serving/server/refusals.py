@@ -65,9 +65,15 @@ def refusal(
     return JSONResponse({"error": error}, status, headers)
 
 
-def busy() -> JSONResponse:
-    """Return the response to a request that finds the queue full."""
-    headers = {"retry-after": str(RETRY_AFTER_S)}
+def busy(*, is_kept: bool = True) -> JSONResponse:
+    """Return the response to a request that finds the queue full.
+
+    Parameters
+    ----------
+    is_kept : bool, default True
+        Whether the connection stays open.
+    """
+    headers = {"retry-after": str(RETRY_AFTER_S)} | ({} if is_kept else {"connection": "close"})
     return refusal(429, "busy", "too many requests are waiting", headers=headers)
 
 
