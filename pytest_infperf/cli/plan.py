@@ -294,7 +294,7 @@ def _backlog(plan: CapacityPlan, limit: LatencyLimit) -> str:
     if acceptable is None or capacity.processing_s is None:
         return (
             f"backlog: not known, as single requests of {capacity.variant} were not timed: add a "
-            "test that calls variant.latency()"
+            "test that calls variant.load('SingleStream') or variant.latency()"
         )
     worked_off = (
         f"{format_value(limit.seconds, 's')} / {format_value(capacity.processing_s, 's')} = "

@@ -17,6 +17,7 @@ from typing import Any
 from pytest_infperf.cost.billing import price_of_host, spot_price_of_host
 from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.host.fingerprint import host_names
+from pytest_infperf.records.catalogue import REPORTED_PERCENTILES, percentile_of
 from pytest_infperf.records.points import at
 from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.serving import backlog
@@ -28,6 +29,12 @@ Bounds = tuple[float | None, float | None]
 _HIGHEST_RATE = at("highest_rate", "Server")
 _ONE_BY_ONE = ("SingleStream", "users=1")
 """Loads in which no request waits for another."""
+_PERCENTILES = {
+    0.0: "latency_min",
+    **{percentile_of(name): name for name in REPORTED_PERCENTILES},
+    1.0: "latency_max",
+}
+"""The measures of a load that give the distribution of its latencies, by their share."""
 
 
 @dataclass(frozen=True)
@@ -260,14 +267,20 @@ def _samples_per_request(record: Record) -> float:
 def _service_times(record: Record) -> list[float]:
     """Return a hundred times of single requests, in seconds; none if they were not measured.
 
-    Their distribution is that of the worker's latencies. A load that sends one request after the
-    other adds what HTTP takes: the times are scaled to its average.
+    They come from a load that sends one request after the other, between whose percentiles times
+    are interpolated. Without such a load they are those of the worker, without HTTP.
     """
-    percentiles = record.evidence.latency_percentiles_s
-    if not percentiles:
-        return []
-    times = [fmean(pair) for pair in pairwise(percentiles)]
-    loads = record.evidence.loads or {}
-    served = next((loads[name].service_mean_s for name in _ONE_BY_ONE if name in loads), None)
-    scale = served / fmean(times) if served else 1.0
-    return [scale * time for time in times]
+    for load in _ONE_BY_ONE:
+        known = [
+            (share, record.measures[name].value)
+            for share, base in _PERCENTILES.items()
+            if (name := at(base, load)) in record.measures
+        ]
+        if len(known) == len(_PERCENTILES):
+            return [_interpolated(known, (i + 0.5) / 100) for i in range(100)]
+    return [fmean(pair) for pair in pairwise(record.evidence.latency_percentiles_s or ())]
+
+
+def _interpolated(known: Sequence[tuple[float, float]], share: float) -> float:
+    (x0, y0), (x1, y1) = next(pair for pair in pairwise(known) if share <= pair[1][0])
+    return y0 + (y1 - y0) * (share - x0) / (x1 - x0)

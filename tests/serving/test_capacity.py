@@ -12,14 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from pytest_infperf.cli import main
 from pytest_infperf.cost import prices
 from pytest_infperf.records import file as record_file
-from pytest_infperf.records.evidence import (
-    CpuWindows,
-    Evidence,
-    LoadEvidence,
-    ServerSettings,
-    SteadyPart,
-    VariantSettings,
-)
+from pytest_infperf.records.evidence import Evidence, ServerSettings, VariantSettings
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.serving import backlog
@@ -33,10 +26,8 @@ from pytest_infperf.serving.capacity import (
 )
 from pytest_infperf.serving.server.telemetry import Telemetry
 
-LOAD = LoadEvidence(
-    9, 9, {}, 0, 1.0, [], SteadyPart(0, 9, 9), 0.01, [0.1], 0.0,
-    CpuWindows(1.0, None, None), None, 0, {}, "", [],
-)  # fmt: skip
+LOADED = (0.010, 0.010, 0.020, 0.020, 0.020, 0.030)
+"""Minimum, percentiles 50, 90, 95, 99 and maximum of latency, in seconds."""
 CAPACITY = InstanceCapacity("c7i.large", "echo", "fast", 50.0, 2, 1.2, 2, 200.0, 0.09)
 
 
@@ -120,21 +111,30 @@ def test_the_command(
 
 
 def timed(load: str | None) -> RunRecord:
-    """Return a record with a distribution of single requests: 10 ms each, 15 ms over HTTP."""
+    """Return a record with times of single requests: 10 ms each, and 10 to 30 ms over HTTP."""
     run = run_record("c7i.large", 50, 0.2)
-    loads = {load: replace(LOAD, service_mean_s=0.015)} if load else None
-    run.records[0].evidence = Evidence(latency_percentiles_s=[0.010] * 101, loads=loads)
+    run.records[0].evidence = Evidence(latency_percentiles_s=[0.010] * 101)
+    for name, time in zip(("min", "p50", "p90", "p95", "p99", "max"), LOADED, strict=True):
+        if load:
+            run.records[0].measures[f"latency_{name}@{load}"] = Measure(time, "s")
     return run
 
 
-@pytest.mark.parametrize(
-    ("load", "service_s"),
-    [(None, 0.010), ("users=1", 0.015), ("SingleStream", 0.015), ("users=4", 0.010)],
-)
-def test_service_times_are_those_without_waiting(load: str | None, service_s: float) -> None:
+@pytest.mark.parametrize("load", ["users=1", "SingleStream"])
+def test_service_times_are_those_of_a_load_without_waiting(load: str) -> None:
     [capacity] = instance_capacities([timed(load)])
-    assert list(capacity.service_s) == pytest.approx([service_s] * 100)
-    assert capacity.processing_s == pytest.approx(service_s / 2)  # two processes
+    times = list(capacity.service_s)
+    assert len(times) == 100
+    assert times[:50] == pytest.approx([0.010] * 50)
+    assert times[70] == pytest.approx(0.010 + 0.010 * 20.5 / 40)
+    assert times[90:] == pytest.approx([0.020] * 9 + [0.025])
+    assert capacity.processing_s == pytest.approx(sum(times) / 100 / 2)  # two processes
+
+
+@pytest.mark.parametrize("load", [None, "users=4"])
+def test_without_such_a_load_they_are_those_of_the_worker(load: str | None) -> None:
+    [capacity] = instance_capacities([timed(load)])
+    assert list(capacity.service_s) == pytest.approx([0.010] * 100)
 
 
 def test_the_backlog_is_that_of_the_planned_share_of_the_rate() -> None:
@@ -196,7 +196,7 @@ def test_the_command_shows_the_backlog_batch_jobs_and_types_that_were_not_measur
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    run = timed("users=1")
+    run = timed(None)
     run.host.update(instance_type="a.large", usd_per_hour=0.1)
     run.records[0].measures["throughput"] = Measure(200, "samples/s", 160, 250)
     record_file.write(tmp_path / "a.json", run)
@@ -210,7 +210,7 @@ def test_the_command_shows_the_backlog_batch_jobs_and_types_that_were_not_measur
     assert "a.large fast real time 4 2.78 1.11" in lines
     [found] = [line for line in lines if line.startswith("backlog: ")]
     assert "waiting requests an instance on average (infperf_waiting_requests)" in found
-    assert "keep the 99th percentile under 250 ms; 250 ms / 7.5 ms = 33.3 requests" in found
+    assert "keep the 99th percentile under 250 ms; 250 ms / 5 ms = 50 requests" in found
 
 
 @pytest.mark.parametrize(
