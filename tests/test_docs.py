@@ -120,6 +120,27 @@ def test_the_backend_of_the_docs_runs(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess(*LEFT_OUT, "--infperf").assert_outcomes(passed=2)
 
 
+def test_the_variant_for_neuron_devices_of_the_docs_is_skipped_without_one(
+    pytester: pytest.Pytester,
+) -> None:
+    if Path("/dev/neuron0").exists():
+        pytest.skip("this host has a Neuron device")
+    [text] = [text for page, text in blocks("python") if page == "cost.md"]
+    pytester.makeini("[pytest]")
+    for folder in ("perf", "shop"):
+        pytester.mkdir(folder)
+    (pytester.path / "shop/inference.py").write_text(
+        "def load(folder, threads):\n    return lambda texts: ['good' for _ in texts]\n"
+    )
+    (pytester.path / "perf/suite.py").write_text(text)
+    (pytester.path / "perf/test_it.py").write_text(
+        "def test_quality(variant):\n    variant.quality().check()\n"
+    )
+    result = pytester.runpytest_subprocess(*LEFT_OUT, "--infperf", "-rs")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*this host has no Neuron device*"])
+
+
 def test_the_function_of_the_docs_runs(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]")
     code, suite, *_ = [text for page, text in blocks("python") if page == "extending.md"]

@@ -23,6 +23,7 @@ from pytest_infperf.repository.revision import revision
 from pytest_infperf.serving.deploy.ec2 import DeployedInstance, Ec2
 from pytest_infperf.serving.deploy.plan import VOLUME_GIB, DeploymentPlan, Source
 from pytest_infperf.serving.deploy.user_data import script
+from pytest_infperf.suite.suite import Suite
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -112,13 +113,12 @@ def _plan(arguments: Namespace) -> DeploymentPlan:
     if variant not in suite.variant_ids:
         known = ", ".join(suite.variant_ids)
         raise UserError(f"--variant: {suite.name} has no {variant}; it has {known}")
-    extra = suite.variant(variant).extra
     return DeploymentPlan(
-        name=arguments.name or _name(suite.name, variant),
+        name=arguments.name or deployment_name(suite.name, variant),
         suite=suite.name,
         variant=variant,
-        extras=(*filter(None, [extra]), *suite.task.extras, "serve"),
-        source=_source(arguments),
+        extras=extras_of(suite, variant),
+        source=source_of(arguments.suite, arguments.repository, arguments.revision),
         instance_type=arguments.instance,
         region=arguments.region,
         price=_price(arguments),
@@ -130,27 +130,38 @@ def _plan(arguments: Namespace) -> DeploymentPlan:
     )
 
 
-def _name(suite: str, variant: str) -> str:
+def extras_of(suite: Suite, variant: str) -> tuple[str, ...]:
+    """Return the extras of pytest-infperf that a variant and its server need."""
+    extra = suite.variant(variant).extra
+    return (*filter(None, [extra]), *suite.task.extras, "serve")
+
+
+def deployment_name(suite: str, variant: str) -> str:
+    """Return the name of a deployment of a variant."""
     return re.sub("[^a-z0-9]+", "-", f"{suite}-{variant}".lower())[:63].strip("-")
 
 
-def _source(arguments: Namespace) -> Source:
-    folder = arguments.suite.resolve()
+def source_of(suite: Path, repository: str | None, commit: str | None) -> Source:
+    """Return the repository, revision and folder of a suite, by default those that are checked out.
+
+    Raises UserError if the instance cannot clone them.
+    """
+    folder = suite.resolve()
     if words := git.refusal(folder):
-        raise UserError(f"git does not read the repository of {arguments.suite}: {words}")
+        raise UserError(f"git does not read the repository of {suite}: {words}")
     ask = partial(git.ask, folder, time_limit_s=git.TIME_LIMIT_S)
     top = Path(ask("rev-parse", "--show-toplevel") or Path.cwd()).resolve()
-    repository = arguments.repository or ask("remote", "get-url", "origin")
+    repository = repository or ask("remote", "get-url", "origin")
     if not repository:
         raise UserError(
-            f"{arguments.suite} is in no git repository with a remote origin: name one with "
+            f"{suite} is in no git repository with a remote origin: name one with "
             "--repository, an https address that anyone may clone"
         )
-    commit = arguments.revision or (revision(folder) or {}).get("commit")
+    commit = commit or (revision(folder) or {}).get("commit")
     if not commit:
-        raise UserError(f"{arguments.suite} has no commit checked out: name a --revision")
+        raise UserError(f"{suite} has no commit checked out: name a --revision")
     if not folder.is_relative_to(top):
-        raise UserError(f"{arguments.suite} is not below {top}, so a clone would not contain it")
+        raise UserError(f"{suite} is not below {top}, so a clone would not contain it")
     return Source(repository, commit, folder.relative_to(top).as_posix())
 
 

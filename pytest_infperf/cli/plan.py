@@ -12,13 +12,22 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+from pytest_infperf.cli.deploy import deployment_name, extras_of, source_of
+from pytest_infperf.cli.suite_folder import address_of
 from pytest_infperf.cost import prices
+from pytest_infperf.cost.prices import Price, PriceTable
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.store import read
-from pytest_infperf.records.quantity import format_value
+from pytest_infperf.records.quantity import format_value, parse_quantity
+from pytest_infperf.serving import backlog
+from pytest_infperf.serving.backlog import LatencyLimit
+from pytest_infperf.serving.batch import Estimate, samples_costs
 from pytest_infperf.serving.capacity import CapacityPlan, Demand, by_cost, instance_capacities
+from pytest_infperf.serving.deploy import cloudformation
+from pytest_infperf.serving.deploy.plan import DeploymentPlan
 
 _RATE = re.compile(r"(?P<number>[\d.,]+)\s*/\s*(?P<unit>s|min|h|day)")
+_INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86_400}
 
 
@@ -42,8 +51,46 @@ def configure(parser: ArgumentParser) -> None:
         "--suite", help="suite to plan for (default: all with a highest rate under load)"
     )
     parser.add_argument(
+        "--latency-limit", metavar="TIME",
+        help="limit of latency, such as '250 ms', for a target of waiting requests an instance",
+    )  # fmt: skip
+    parser.add_argument(
+        "--percentile", type=float, default=99.0, metavar="PERCENT",
+        help="percentile of latency that keeps the limit (default: 99)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--samples", type=int, metavar="N",
+        help="also show what N samples cost as a batch job and in real time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--within", type=float, metavar="HOURS",
+        help="time within which that job has to end (default: as long as one instance takes)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--beside", nargs="+", default=[], metavar="TYPE",
+        help="types that were not measured, such as inf2.xlarge or fargate-2vcpu-4gib: the rate "
+        "from which one is as cheap as the cheapest plan",
+    )  # fmt: skip
+    parser.add_argument(
         "--autoscaling", type=Path, metavar="PATH",
         help="write the target tracking settings of each suite's cheapest plan to this file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--template", nargs=2, metavar=("KIND", "PATH"),
+        help="write the cheapest plan of one suite as a template with load balancer, Auto Scaling "
+        "group and policies; the kind is cloudformation",
+    )  # fmt: skip
+    parser.add_argument(
+        "--source", type=Path, metavar="FOLDER",
+        help="folder of the suite that the template's instances serve, with its suite.py",
+    )  # fmt: skip
+    parser.add_argument(
+        "--repository", metavar="URL",
+        help="repository that the instances clone (default: git's remote origin)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--revision", metavar="REV",
+        help="branch, tag or commit of it (default: the commit that is checked out)",
     )  # fmt: skip
 
 
@@ -65,13 +112,61 @@ def run(arguments: Namespace) -> int:
     for suite, suite_plans in by_suite.items():
         console.print(f"{suite} at {_describe(demand)}")
         console.print(_table(suite_plans))
-        console.print(_conclusion(suite_plans[0]), soft_wrap=True)
+        cheapest = suite_plans[0]
+        console.print(_conclusion(cheapest), soft_wrap=True)
+        if demand.limit:
+            console.print(_backlog(cheapest, demand.limit), soft_wrap=True)
+        if arguments.beside:
+            console.print(_beside(cheapest, arguments.beside, table))
+        if arguments.samples:
+            console.print(f"\n{arguments.samples:,} samples")
+            console.print(_samples(suite_plans, arguments.samples, arguments.within))
         console.print()
     if arguments.autoscaling:
         settings = {suite: cheapest.target_tracking() for suite, (cheapest, *_) in by_suite.items()}
         arguments.autoscaling.write_text(json.dumps(settings, indent=2) + "\n")
         console.print(f"autoscaling: {arguments.autoscaling}", soft_wrap=True)
+    if arguments.template:
+        path = _write_template(arguments, [plans[0] for plans in by_suite.values()])
+        console.print(f"template: {path}", soft_wrap=True)
     return 0
+
+
+def _write_template(arguments: Namespace, cheapest: Sequence[CapacityPlan]) -> Path:
+    """Write the template of the only suite's cheapest plan, and return its path."""
+    kind, path = arguments.template
+    if kind != "cloudformation":
+        raise UserError(f"--template {kind}: the kind is cloudformation")
+    if len(cheapest) > 1:
+        names = ", ".join(plan.capacity.suite for plan in cheapest)
+        raise UserError(f"--template is for one suite: name one of {names} with --suite")
+    if arguments.source is None:
+        raise UserError("--template needs --source FOLDER, the folder of the suite to serve")
+    [plan] = cheapest
+    capacity, suite = plan.capacity, address_of(arguments.source).load()
+    if suite.name != capacity.suite or capacity.variant not in suite.variant_ids:
+        raise UserError(
+            f"--source {arguments.source}: its suite {suite.name} has no "
+            f"{capacity.suite}[{capacity.variant}], which was planned"
+        )
+    if not _INSTANCE_TYPE.fullmatch(capacity.host):
+        raise UserError(
+            f"--template: {capacity.host} is no instance type of EC2; name the type with "
+            "INFPERF_INSTANCE when the records are made"
+        )
+    deployment = DeploymentPlan(
+        name=deployment_name(suite.name, capacity.variant),
+        suite=suite.name,
+        variant=capacity.variant,
+        extras=extras_of(suite, capacity.variant),
+        source=source_of(arguments.source, arguments.repository, arguments.revision),
+        instance_type=capacity.host,
+        region="",  # that of the stack
+        price="not part of a template",
+    )
+    text = cloudformation.to_yaml(cloudformation.template(deployment, plan))
+    Path(path).write_text(text, encoding="utf-8")
+    return Path(path)
 
 
 def _demand(arguments: Namespace) -> Demand:
@@ -88,7 +183,28 @@ def _demand(arguments: Namespace) -> Demand:
         raise UserError(f"--utilisation {arguments.utilisation}: must be above 0 and at most 1")
     if arguments.spare < 0:
         raise UserError(f"--spare {arguments.spare}: must be 0 instances or more")
-    return Demand(number / _SECONDS[match["unit"]], arguments.utilisation, arguments.spare)
+    if arguments.samples is not None and arguments.samples < 1:
+        raise UserError(f"--samples {arguments.samples}: must be 1 or more")
+    if arguments.within is not None and not arguments.within > 0:
+        raise UserError(f"--within {arguments.within:g}: must be more than 0 hours")
+    if arguments.within is not None and arguments.samples is None:
+        raise UserError("--within is the time for the samples of a batch job: add --samples N")
+    limit = _latency_limit(arguments)
+    return Demand(number / _SECONDS[match["unit"]], arguments.utilisation, arguments.spare, limit)
+
+
+def _latency_limit(arguments: Namespace) -> LatencyLimit | None:
+    if not 0 < arguments.percentile < 100:
+        raise UserError(f"--percentile {arguments.percentile:g}: must be between 0 and 100")
+    if arguments.latency_limit is None:
+        return None
+    try:
+        seconds = parse_quantity(arguments.latency_limit, "s")
+    except ValueError as error:
+        raise UserError(f"--latency-limit: {error}") from error
+    if not seconds > 0:
+        raise UserError(f"--latency-limit {arguments.latency_limit}: must be more than 0 s")
+    return LatencyLimit(seconds, arguments.percentile / 100)
 
 
 def _describe(demand: Demand) -> str:
@@ -106,6 +222,7 @@ def _requests_per_s(value: float) -> str:
     return format_value(value, "requests/s").removesuffix(" requests/s")
 
 
+_OF_WORDS = ("instance", "variant", "way")
 _COLUMNS: Mapping[str, Callable[[CapacityPlan], str]] = {
     "instance": lambda plan: plan.capacity.host,
     "variant": lambda plan: plan.capacity.variant,
@@ -120,14 +237,75 @@ _COLUMNS: Mapping[str, Callable[[CapacityPlan], str]] = {
 
 
 def _table(plans: Sequence[CapacityPlan]) -> Table:
+    return _rows(list(_COLUMNS), [[text_of(p) for text_of in _COLUMNS.values()] for p in plans])
+
+
+def _rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.padding = (0, 1, 0, 0)
-    for name in _COLUMNS:
-        justify: Literal["left", "right"] = "left" if name in ("instance", "variant") else "right"
+    for name in names:
+        justify: Literal["left", "right"] = "left" if name in _OF_WORDS else "right"
         table.add_column(name, justify=justify, overflow="fold", no_wrap=name != "instance")
-    for plan in plans:
-        table.add_row(*(text_of(plan) for text_of in _COLUMNS.values()))
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _beside(cheapest: CapacityPlan, types: Sequence[str], table: PriceTable) -> Table:
+    """Return types that were not measured, and the rate at which a request costs the same there."""
+    capacity, rows = cheapest.capacity, []
+    for name in types:
+        price = table.price(name, None)
+        if not isinstance(price, Price):
+            raise UserError(f"--beside: {price.replace('--infperf-prices', '--prices')}")
+        usd = price.usd_per_hour
+        rate = capacity.usd_per_hour and capacity.rate * usd / capacity.usd_per_hour
+        rows.append([name, "not measured", _usd(usd), _requests_per_s(rate) if rate else "-"])
+    return _rows(["instance", "one sustains", "USD/h", "as cheap from requests/s"], rows)
+
+
+def _samples(plans: Sequence[CapacityPlan], samples: int, within: float | None) -> Table:
+    rows = [
+        [
+            plan.capacity.host, plan.capacity.variant, cost.way, f"{cost.instances:,}",
+            *_with_bounds(cost.hours, lambda hours: f"{hours:,.3g}"),
+            *_with_bounds(cost.usd, _usd),
+        ]
+        for plan in plans
+        for cost in samples_costs(plan, samples, within)
+    ]  # fmt: skip
+    return _rows(["instance", "variant", "way", "instances", "hours", "", "USD", ""], rows)
+
+
+def _with_bounds(estimate: Estimate | None, text_of: Callable[[float], str]) -> tuple[str, str]:
+    """Return the value and its interval; an open end is a question mark."""
+    if estimate is None:
+        return "-", ""
+    if estimate.low is None and estimate.high is None:
+        return text_of(estimate.value), ""
+    low, high = ("?" if b is None else text_of(b) for b in (estimate.low, estimate.high))
+    return text_of(estimate.value), f"[{low}, {high}]"
+
+
+def _backlog(plan: CapacityPlan, limit: LatencyLimit) -> str:
+    """Return the target of waiting requests, or why there is none."""
+    capacity, acceptable = plan.capacity, plan.acceptable_backlog
+    words = f"{100 * limit.percentile:g}th percentile under {format_value(limit.seconds, 's')}"
+    if acceptable is None or capacity.processing_s is None:
+        return (
+            f"backlog: not known, as single requests of {capacity.variant} were not timed: add a "
+            "test that calls variant.load('SingleStream') or variant.latency()"
+        )
+    worked_off = (
+        f"{format_value(limit.seconds, 's')} / {format_value(capacity.processing_s, 's')} = "
+        f"{acceptable:.3g} requests are worked off in that time"
+    )
+    if plan.backlog_target is None:
+        return f"backlog: no queue keeps the {words} for sure ({worked_off})"
+    return (
+        f"backlog: {plan.backlog_target:.3g} waiting requests an instance on average "
+        f"({backlog.METRIC}) keep the {words}; {worked_off}"
+    )
 
 
 def _conclusion(plan: CapacityPlan) -> str:

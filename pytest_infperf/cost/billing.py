@@ -49,3 +49,10 @@ def price_of_host(host: Mapping[str, Any], table: PriceTable | None) -> Price | 
         return None
     price = table.price(instance_type, host.get("region"))
     return price if isinstance(price, Price) else None
+
+
+def spot_price_of_host(host: Mapping[str, Any], table: PriceTable | None) -> float | None:
+    """Return the hourly spot price of a recorded host in US dollars, if the table has one."""
+    if table is None or host.get("region") not in (None, table.region):
+        return None
+    return table.spot_usd_per_hour.get(str(host.get("instance_type")))

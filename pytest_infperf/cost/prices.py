@@ -1,13 +1,14 @@
 """Hourly prices of instance types: from the shipped table, a table of the user, or AWS.
 
 The shipped table is data/ec2-us-east-1.json, which names its date and source. Prices are those of
-Linux on demand, in US dollars.
+Linux on demand, in US dollars. Sizes of Fargate are types such as `fargate-2vcpu-4gib`.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,6 +44,10 @@ class PriceTable:
     """Origin of the prices."""
     usd_per_hour: dict[str, float]
     """Price of an hour by instance type, in US dollars."""
+    spot_usd_per_hour: Mapping[str, float] = field(default_factory=dict)
+    """Price of an hour of a spot instance by instance type, in US dollars, where it is known."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Date and origin of the prices that are not those of the table, by instance type."""
 
     def price(self, instance_type: str, region: str | None) -> Price | str:
         """Return the price, or a message with the reason and a remedy if the table has none.
@@ -63,7 +68,8 @@ class PriceTable:
                 f"the price of {instance_type} is not in {self.path.name}{hint}. Ask AWS with "
                 "--infperf-prices aws, or name your own table with --infperf-prices PATH"
             )
-        return Price(usd_per_hour, f"{self.region}, {self.generated}: {self.source}")
+        origin = self.origins.get(instance_type) or f"{self.generated}: {self.source}"
+        return Price(usd_per_hour, f"{self.region}, {origin}")
 
 
 def table(name: str | None, root: Path) -> PriceTable:
@@ -90,8 +96,13 @@ def table(name: str | None, root: Path) -> PriceTable:
 def _parse(path: Path, text: str) -> PriceTable:
     from pydantic import BaseModel, Field
 
+    Usd = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
     class Entry(BaseModel):
-        usd_per_hour: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+        usd_per_hour: Usd
+        spot_usd_per_hour: Usd | None = None
+        generated: str = "no date"
+        source: str | None = None
 
     class File(BaseModel):
         region: str
@@ -100,8 +111,16 @@ def _parse(path: Path, text: str) -> PriceTable:
         instances: dict[str, Entry]
 
     file = File.model_validate_json(text)
-    prices = {name: entry.usd_per_hour for name, entry in file.instances.items()}
-    return PriceTable(path, file.region, file.generated, file.source, prices)
+    entries = file.instances
+    return PriceTable(
+        path,
+        file.region,
+        file.generated,
+        file.source,
+        {name: e.usd_per_hour for name, e in entries.items()},
+        {name: e.spot_usd_per_hour for name, e in entries.items() if e.spot_usd_per_hour},
+        {name: f"{e.generated}: {e.source}" for name, e in entries.items() if e.source},
+    )
 
 
 def ask_aws(instance_type: str, region: str) -> Price | str:

@@ -10,16 +10,31 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
-from pytest_infperf.cost.billing import price_of_host
+from pytest_infperf.cost.billing import price_of_host, spot_price_of_host
 from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.host.fingerprint import host_names
+from pytest_infperf.records.catalogue import REPORTED_PERCENTILES, percentile_of
 from pytest_infperf.records.points import at
 from pytest_infperf.records.record import Record, RunRecord
+from pytest_infperf.serving import backlog
+from pytest_infperf.serving.backlog import LatencyLimit
 
 HOURS_A_MONTH = 730.0
+Bounds = tuple[float | None, float | None]
+"""Lower and upper bound; None means no bound."""
 _HIGHEST_RATE = at("highest_rate", "Server")
+_ONE_BY_ONE = ("SingleStream", "users=1")
+"""Loads in which no request waits for another."""
+_PERCENTILES = {
+    0.0: "latency_min",
+    **{percentile_of(name): name for name in REPORTED_PERCENTILES},
+    1.0: "latency_max",
+}
+"""The measures of a load that give the distribution of its latencies, by their share."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,8 @@ class Demand:
     """Share of an instance's highest rate that is planned for; the rest is for bursts."""
     spare: int = 1
     """Instances beyond those that the rate takes, so that one can fail."""
+    limit: LatencyLimit | None = None
+    """Limit of latency, for the backlog at which instances are added."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +72,22 @@ class InstanceCapacity:
     usd_per_hour: float | None
     """Price of the instance, in US dollars per hour; None if it is not known."""
     price_source: str = ""
+    service_s: Sequence[float] = ()
+    """Times of single requests without waiting, in seconds; empty if they were not measured."""
+    architecture: str = "x86_64"
+    rate_bounds: Bounds = (None, None)
+    """Interval of the highest rate."""
+    batch_bounds: Bounds = (None, None)
+    """Interval of the throughput in batches."""
+    samples_per_request: float = 1.0
+    """Samples of a request under load."""
+    spot_usd_per_hour: float | None = None
+    """Price of a spot instance, in US dollars per hour; None if it is not known."""
+
+    @property
+    def processing_s(self) -> float | None:
+        """Average time that the instance takes for a request when all its processes are busy."""
+        return fmean(self.service_s) / self.workers if self.service_s else None
 
 
 @dataclass(frozen=True)
@@ -102,16 +135,41 @@ class CapacityPlan:
         rate = self.capacity.batch_rate
         return self.demand.rate * 86_400 / rate / 3600 if rate else None
 
-    def target_tracking(self) -> dict[str, Any]:
+    @property
+    def acceptable_backlog(self) -> float | None:
+        """Requests that the instance works off within the limit of latency, by AWS's method.
+
+        None without a limit, or if the times of single requests were not measured.
+        """
+        limit, processing_s = self.demand.limit, self.capacity.processing_s
+        return limit.seconds / processing_s if limit and processing_s else None
+
+    @property
+    def backlog_target(self) -> float | None:
+        """Average number of waiting requests per instance at which the limit of latency holds.
+
+        It is the average at the planned share of the highest rate that keeps the limit: of the
+        measured one, or of that of the queue's model, whichever is lower. None if it is not known,
+        or if the model keeps the limit at no rate.
+        """
+        capacity, demand = self.capacity, self.demand
+        if demand.limit is None or not capacity.service_s:
+            return None
+        modelled = backlog.sustained_rate(capacity.service_s, demand.limit)
+        rate = demand.utilisation * min(modelled, capacity.rate / capacity.workers)
+        return capacity.workers * backlog.mean_waiting(capacity.service_s, rate) or None
+
+    def target_tracking(self, deployment: Any = None) -> dict[str, Any]:
         """Return the settings of an Auto Scaling group behind an Application Load Balancer.
 
-        They hold two target tracking configurations for put-scaling-policy, by requests and by
-        CPU; one of them is enough.
+        They hold target tracking configurations for put-scaling-policy: by requests, by CPU and,
+        if it is known, by backlog; one of them is enough. `deployment` is the value of the
+        backlog's dimension, by default the suite and the variant.
         """
         capacity, utilisation = self.capacity, self.demand.utilisation
         requests_per_minute = 60 * capacity.rate * utilisation
         cpu_percent = 100 * utilisation * min(1.0, capacity.cores_used / capacity.cores)
-        return {
+        settings: dict[str, Any] = {
             "MinSize": 1 + self.demand.spare,
             "MaxSize": 2 * self.instances,
             "DesiredCapacity": self.instances,
@@ -128,6 +186,18 @@ class CapacityPlan:
                 "TargetValue": float(f"{cpu_percent:.3g}"),
             },
         }
+        if waiting := self.backlog_target:
+            name = deployment or f"{capacity.suite}-{capacity.variant}"
+            settings["BacklogPerInstance"] = {
+                "CustomizedMetricSpecification": {
+                    "MetricName": backlog.METRIC,
+                    "Namespace": backlog.NAMESPACE,
+                    "Dimensions": [{"Name": backlog.DIMENSION, "Value": name}],
+                    "Statistic": "Average",
+                },
+                "TargetValue": float(f"{waiting:.3g}"),
+            }
+        return settings
 
 
 def instance_capacities(
@@ -161,20 +231,56 @@ def _capacity(
 ) -> InstanceCapacity:
     price = price_of_host(run.host, table)
     cpu_usage = record.measures.get(at("cpu_usage", "Server"))
-    batch_rates = [
-        record.measures[name].value
+    batches = [
+        record.measures[name]
         for name in (at("throughput", "Offline"), "throughput")
         if name in record.measures
     ]
+    batch = max(batches, key=lambda measure: measure.value, default=None)
+    rate = record.measures[_HIGHEST_RATE]
     return InstanceCapacity(
         host,
         record.suite,
         record.variant,
-        record.measures[_HIGHEST_RATE].value,
+        rate.value,
         record.settings.serving.workers if record.settings.serving else 1,
         cpu_usage.value if cpu_usage else 0.0,
         int(run.host.get("logical_cores") or 1),
-        max(batch_rates, default=None),
+        batch.value if batch else None,
         price.usd_per_hour if price else None,
         price.source if price else "",
+        _service_times(record),
+        str(run.host.get("architecture") or "x86_64"),
+        (rate.low, rate.high),
+        (batch.low, batch.high) if batch else (None, None),
+        _samples_per_request(record),
+        spot_price_of_host(run.host, table),
     )
+
+
+def _samples_per_request(record: Record) -> float:
+    samples = record.measures.get(at("throughput", "Server"))
+    requests = record.measures.get(at("requests_per_hour", "Server"))
+    return samples.value * 3600 / requests.value if samples and requests else 1.0
+
+
+def _service_times(record: Record) -> list[float]:
+    """Return a hundred times of single requests, in seconds; none if they were not measured.
+
+    They come from a load that sends one request after the other, between whose percentiles times
+    are interpolated. Without such a load they are those of the worker, without HTTP.
+    """
+    for load in _ONE_BY_ONE:
+        known = [
+            (share, record.measures[name].value)
+            for share, base in _PERCENTILES.items()
+            if (name := at(base, load)) in record.measures
+        ]
+        if len(known) == len(_PERCENTILES):
+            return [_interpolated(known, (i + 0.5) / 100) for i in range(100)]
+    return [fmean(pair) for pair in pairwise(record.evidence.latency_percentiles_s or ())]
+
+
+def _interpolated(known: Sequence[tuple[float, float]], share: float) -> float:
+    (x0, y0), (x1, y1) = next(pair for pair in pairwise(known) if share <= pair[1][0])
+    return y0 + (y1 - y0) * (share - x0) / (x1 - x0)

@@ -12,6 +12,7 @@ import pytest
 from botocore.stub import Stubber
 
 from pytest_infperf.cost import prices
+from pytest_infperf.cost.billing import spot_price_of_host
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
 
@@ -50,10 +51,33 @@ def test_a_table_of_the_user(tmp_path: Path) -> None:
     assert found.usd_per_hour == 0.5
 
 
+def test_a_size_of_fargate_has_a_price_with_its_own_date_and_source() -> None:
+    found = price("fargate-2vcpu-4gib", "us-east-1")
+    assert isinstance(found, Price)
+    assert found.usd_per_hour == pytest.approx(2 * 0.04048 + 4 * 0.004445)
+    assert "us-east-1, 2026-06-17: 0.04048 USD per vCPU-hour" in found.source
+
+
+def test_inferentia_has_prices() -> None:
+    assert all(isinstance(price(name), Price) for name in ("inf1.xlarge", "inf2.xlarge"))
+
+
+def test_a_table_may_know_spot_prices(tmp_path: Path) -> None:
+    instances = {"a": {"usd_per_hour": 0.5, "spot_usd_per_hour": 0.2}, "b": {"usd_per_hour": 0.5}}
+    (tmp_path / "prices.json").write_text(json.dumps({"region": "r", "instances": instances}))
+    table = prices.table("prices.json", tmp_path)
+    assert table.spot_usd_per_hour == {"a": 0.2}
+    assert spot_price_of_host({"instance_type": "a"}, table) == 0.2
+    assert spot_price_of_host({"instance_type": "b"}, table) is None
+    assert spot_price_of_host({"instance_type": "a", "region": "elsewhere"}, table) is None
+    assert spot_price_of_host({"instance_type": "a"}, None) is None
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "not json",
+        '{"region": "x", "instances": {"a": {"usd_per_hour": 1, "spot_usd_per_hour": -1}}}',
         '{"region": "x"}',
         '{"region": "x", "instances": {"a": {"usd_per_hour": 0}}}',
         '{"region": "x", "instances": {"a": {"usd_per_hour": "free"}}}',

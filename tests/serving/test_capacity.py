@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from syrupy.assertion import SnapshotAssertion
 from pytest_infperf.cli import main
 from pytest_infperf.cost import prices
 from pytest_infperf.records import file as record_file
-from pytest_infperf.records.evidence import ServerSettings, VariantSettings
+from pytest_infperf.records.evidence import Evidence, ServerSettings, VariantSettings
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import Record, RunRecord
+from pytest_infperf.serving import backlog
+from pytest_infperf.serving.backlog import LatencyLimit, sustained_rate
 from pytest_infperf.serving.capacity import (
     CapacityPlan,
     Demand,
@@ -21,7 +24,10 @@ from pytest_infperf.serving.capacity import (
     by_cost,
     instance_capacities,
 )
+from pytest_infperf.serving.server.telemetry import Telemetry
 
+LOADED = (0.010, 0.010, 0.020, 0.020, 0.020, 0.030)
+"""Minimum, percentiles 50, 90, 95, 99 and maximum of latency, in seconds."""
 CAPACITY = InstanceCapacity("c7i.large", "echo", "fast", 50.0, 2, 1.2, 2, 200.0, 0.09)
 
 
@@ -104,6 +110,109 @@ def test_the_command(
     assert json.loads(scaling.read_text())["echo"]["DesiredCapacity"] == 14
 
 
+def timed(load: str | None) -> RunRecord:
+    """Return a record with times of single requests: 10 ms each, and 10 to 30 ms over HTTP."""
+    run = run_record("c7i.large", 50, 0.2)
+    run.records[0].evidence = Evidence(latency_percentiles_s=[0.010] * 101)
+    for name, time in zip(("min", "p50", "p90", "p95", "p99", "max"), LOADED, strict=True):
+        if load:
+            run.records[0].measures[f"latency_{name}@{load}"] = Measure(time, "s")
+    return run
+
+
+@pytest.mark.parametrize("load", ["users=1", "SingleStream"])
+def test_service_times_are_those_of_a_load_without_waiting(load: str) -> None:
+    [capacity] = instance_capacities([timed(load)])
+    times = list(capacity.service_s)
+    assert len(times) == 100
+    assert times[:50] == pytest.approx([0.010] * 50)
+    assert times[70] == pytest.approx(0.010 + 0.010 * 20.5 / 40)
+    assert times[90:] == pytest.approx([0.020] * 9 + [0.025])
+    assert capacity.processing_s == pytest.approx(sum(times) / 100 / 2)  # two processes
+
+
+@pytest.mark.parametrize("load", [None, "users=4"])
+def test_without_such_a_load_they_are_those_of_the_worker(load: str | None) -> None:
+    [capacity] = instance_capacities([timed(load)])
+    assert list(capacity.service_s) == pytest.approx([0.010] * 100)
+
+
+def test_the_backlog_is_that_of_the_planned_share_of_the_rate() -> None:
+    """With constant service, rho ** 2 / (2 * (1 - rho)) wait for each of the two processes."""
+    [capacity] = instance_capacities([timed(None)])
+    plan = CapacityPlan(capacity, Demand(100, 0.8, 1, LatencyLimit(0.25)))
+    assert plan.acceptable_backlog == pytest.approx(0.25 / 0.005)
+    busy = 0.8 * 25 * 0.010  # the measured rate of 50/s is lower than the modelled one
+    assert plan.backlog_target == pytest.approx(2 * busy**2 / (2 * (1 - busy)))
+    metric = plan.target_tracking()["BacklogPerInstance"]
+    assert metric["TargetValue"] == pytest.approx(plan.backlog_target, rel=0.01)
+    specification = metric["CustomizedMetricSpecification"]
+    assert specification["MetricName"] == "infperf_waiting_requests"
+    fast = replace(capacity, rate=1000.0)
+    modelled = sustained_rate(fast.service_s, LatencyLimit(0.25))
+    busy = 0.8 * modelled * 0.010
+    waiting = replace(plan, capacity=fast).backlog_target
+    assert waiting == pytest.approx(2 * busy**2 / (2 * (1 - busy)))
+
+
+def test_without_times_or_a_limit_that_can_be_kept_there_is_no_backlog() -> None:
+    for plan in (
+        CapacityPlan(CAPACITY, Demand(100, limit=LatencyLimit(0.25))),
+        CapacityPlan(replace(CAPACITY, service_s=[0.3] * 100), Demand(1, limit=LatencyLimit(0.25))),
+        CapacityPlan(replace(CAPACITY, service_s=[0.01] * 100), Demand(100)),
+    ):
+        assert plan.backlog_target is None
+        assert "BacklogPerInstance" not in plan.target_tracking()
+
+
+def test_the_metric_of_the_backlog_is_one_of_the_server(tmp_path: Path) -> None:
+    telemetry = Telemetry(tmp_path)
+    assert telemetry.waiting._name == backlog.METRIC
+
+
+def test_capacities_have_the_intervals_that_were_measured() -> None:
+    run = run_record("c7i.large", 50, 0.2)
+    measures = run.records[0].measures
+    measures["highest_rate@Server"] = Measure(50, "requests/s", 45, 55)
+    measures["throughput"] = Measure(200, "samples/s", 190, 210)
+    measures["throughput@Server"] = Measure(400, "samples/s")
+    measures["requests_per_hour@Server"] = Measure(100 * 3600, "requests/h")
+    [capacity] = instance_capacities([run])
+    assert (capacity.rate_bounds, capacity.batch_bounds) == ((45, 55), (190, 210))
+    assert capacity.samples_per_request == 4
+
+
+def priced(tmp_path: Path) -> str:
+    instances = {
+        "a.large": {"usd_per_hour": 0.1, "spot_usd_per_hour": 0.04},
+        "inf2.xlarge": {"usd_per_hour": 0.75},
+    }
+    table = {"region": "us-east-1", "instances": instances}
+    (tmp_path / "prices.json").write_text(json.dumps(table))
+    return str(tmp_path / "prices.json")
+
+
+def test_the_command_shows_the_backlog_batch_jobs_and_types_that_were_not_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    run = timed(None)
+    run.host.update(instance_type="a.large", usd_per_hour=0.1)
+    run.records[0].measures["throughput"] = Measure(200, "samples/s", 160, 250)
+    record_file.write(tmp_path / "a.json", run)
+    options = ["--latency-limit", "250 ms", "--samples", "1000000", "--beside", "inf2.xlarge"]
+    arguments = ["plan", str(tmp_path / "a.json"), "--rate", "100/s", *options]
+    assert main([*arguments, "--prices", priced(tmp_path)]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "inf2.xlarge not measured 0.75 375" in lines
+    assert "a.large fast batch job 1 1.39 [1.11, 1.74] 0.139 [0.111, 0.174]" in lines
+    assert "a.large fast batch job, spot 1 1.39 [1.11, 1.74] 0.0556 [0.0444, 0.0694]" in lines
+    assert "a.large fast real time 4 2.78 1.11" in lines
+    [found] = [line for line in lines if line.startswith("backlog: ")]
+    assert "waiting requests an instance on average (infperf_waiting_requests)" in found
+    assert "keep the 99th percentile under 250 ms; 250 ms / 5 ms = 50 requests" in found
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [
@@ -112,6 +221,15 @@ def test_the_command(
         (["--rate", "1/s", "--utilisation", "1.5"], "at most 1"),
         (["--rate", "1/s", "--spare", "-1"], "0 instances or more"),
         (["--rate", "1/s", "--suite", "other"], "no highest rate"),
+        (["--rate", "1/s", "--latency-limit", "soon"], "--latency-limit"),
+        (["--rate", "1/s", "--latency-limit", "0 s"], "more than 0 s"),
+        (["--rate", "1/s", "--percentile", "100"], "between 0 and 100"),
+        (["--rate", "1/s", "--samples", "0"], "1 or more"),
+        (["--rate", "1/s", "--within", "2"], "add --samples"),
+        (["--rate", "1/s", "--samples", "9", "--within", "0"], "more than 0 hours"),
+        (["--rate", "1/s", "--beside", "inf2.xlarg"], "it has inf2.xlarge"),
+        (["--rate", "1/s", "--template", "terraform", "x"], "the kind is cloudformation"),
+        (["--rate", "1/s", "--template", "cloudformation", "x"], "--source FOLDER"),
     ],
 )
 def test_mistakes_are_reported(

@@ -1,6 +1,6 @@
 """Serve translation over HTTP under load: the base model, an optimised and a distilled variant."""
 
-from pytest_infperf import ClosedLoop, Onnx, Server, Soak, Suite, Torch, Translation
+from pytest_infperf import ClosedLoop, Offline, Onnx, Server, Soak, Suite, Torch, Translation
 
 DATA = "../../translation/data"
 MODELS = "../../translation/models"
@@ -25,6 +25,7 @@ suite = Suite(
         ClosedLoop(1, seconds=4, full_seconds=60),
         ClosedLoop(4, seconds=4),
         Server(limit_s=0.5, trial_s=2, seconds=5, precision=0.2, full_seconds=60),
+        Offline(seconds=4, full_seconds=60),
         Soak(limit_s=0.5, trial_s=2, seconds=5, precision=0.2),
     ],
 )

@@ -12,6 +12,10 @@ def test_highest_rate(variant):
     variant.load("Server").check()
 
 
+def test_all_it_takes(variant):
+    variant.load("Offline").check()
+
+
 def test_soak(variant, infperf):
     if not infperf.settings.full:
         pytest.skip("a soak loads the server for an hour: run with --infperf-full")

@@ -12,10 +12,14 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 from botocore.client import BaseClient
 from syrupy.assertion import SnapshotAssertion
 
 from pytest_infperf import cli
+from pytest_infperf.records import file as record_file
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record, RunRecord
 from tests.serving.deploy.made import REGION, ROOT, Refusing, groups, instances, tags
 
 SUITE = """
@@ -261,3 +265,41 @@ def test_repository_and_revision_are_those_of_the_checkout(
     (project / "suites/deployed/suite.py").write_text(SUITE + "\n# changed\n")
     deploy("suites/deployed", source=False)
     assert "uncommitted changes are not part of it" in capsys.readouterr().out
+
+
+def planned_record(project: Path, instance: str = "c7i.large", variant: str = "fast") -> list[str]:
+    """Write a record with a highest rate, and return the words of a plan for it."""
+    measures = {"highest_rate@Server": Measure(50.0, "requests/s")}
+    record = Record("echo", variant, measures)
+    record_file.write(
+        project / "record.json", RunRecord({"instance_type": instance}, None, [record])
+    )
+    to = ["--template", "cloudformation", "out.yaml", "--source", "suites/deployed"]
+    return ["plan", "record.json", "--rate", "100/s", *to, *SOURCE]
+
+
+def test_a_plan_is_written_as_a_template(
+    project: Path, no_aws: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(planned_record(project)) == 0
+    assert "template: out.yaml" in capsys.readouterr().out
+    template = yaml.safe_load((project / "out.yaml").read_text())
+    launch = template["Resources"]["LaunchTemplate"]["Properties"]["LaunchTemplateData"]
+    [_, [script, _]] = launch["UserData"]["Fn::Base64"]["Fn::Join"]
+    assert "infperf serve suites/deployed --variant fast --host 0.0.0.0 --port 8000" in script
+    assert "git clone --no-checkout https://example.org/acme/models.git" in script
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"variant": "gone"}, "its suite echo has no echo[gone]"),
+        ({"instance": "Xeon(R)"}, "is no instance type of EC2"),
+    ],
+)
+def test_a_template_is_for_what_was_planned(
+    project: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, str], words: str
+) -> None:
+    assert cli.main(planned_record(project, **changes)) == 2
+    assert words in capsys.readouterr().err
+    assert not (project / "out.yaml").exists()
