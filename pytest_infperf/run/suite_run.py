@@ -168,7 +168,8 @@ class SuiteRun:
                 raise UserError(
                     f"{name} does not say how it decodes, so it cannot be compared: the task has "
                     f"{settings}. Set the attribute `decoding` of its runner, or of what the "
-                    "function load of a Function returns, to the settings that it does use"
+                    "function load of a Function returns, to the settings that it does use; an "
+                    "endpoint's are Endpoint(..., decoding={...})"
                 )
         if variant.loaded.decoding != baseline.loaded.decoding:
             raise UserError(
@@ -190,7 +191,7 @@ class SuiteRun:
         WorkerError
             If a part of the set could not be run.
         """
-        if self.remote_sets is None:
+        if self.remote_sets is None or self.suite.variant(variant_id).is_remote:
             return self.set_run(variant_id, batch)
         return self.remote_sets.run(
             self.configured,
