@@ -52,7 +52,7 @@ class Endpoint(Backend):
         reads when it starts: ``{"Authorization": "Bearer ${TOKEN}"}``.
     decoding : mapping, optional
         The settings with which the server decodes, such as ``{"max_tokens": 512}``; without them it
-        is compared with no other variant if the task has such settings.
+        is compared only with other endpoints if the task has such settings.
     verify : str, optional
         A file with the certificates of authorities, relative to the suite's folder, for a server
         whose certificate another one has signed. Certificates are always verified.
@@ -208,6 +208,10 @@ class EndpointRunner:
         if self._payload.takes_batches:
             return self._answered(features)
         return [output for value in features for output in self._answered([value])]
+
+    def close(self) -> None:
+        """End the connection; a worker's ends with its process."""
+        self._client.close()
 
     def _answered(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the outputs of one request."""

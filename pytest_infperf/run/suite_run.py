@@ -163,7 +163,10 @@ class SuiteRun:
             raise UserError(f"the suite {self.suite.name} has no baseline to compare with")
         baseline, variant = self.worker(self.baseline_id), self.worker(variant_id)
         settings = dict(self.suite.task.decoding)
-        for name, worker in ((self.baseline_id, baseline), (variant_id, variant)):
+        ids = (self.baseline_id, variant_id)
+        if all(self.suite.variant(name).is_remote for name in ids):
+            settings = {}  # two addresses are compared as their users see them
+        for name, worker in zip(ids, (baseline, variant), strict=True):
             if settings and not worker.loaded.decoding:
                 raise UserError(
                     f"{name} does not say how it decodes, so it cannot be compared: the task has "

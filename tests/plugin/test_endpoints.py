@@ -1,0 +1,244 @@
+"""Addresses as variants: gates pass and fail as the servers behind them deserve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.endpoint_server import address
+from tests.plugin.small_project import Outcome, Project
+from tests.plugin.test_against import commit
+
+__all__ = ["address"]
+
+SECRET = "tok-3f9a-secret"
+SUITE = """
+    from pytest_infperf import Endpoint, Function, JsonTemplate, Suite, TextClassification
+
+    def at(path, **settings):
+        payload = JsonTemplate({{"text": "$input"}}, answer="result.label")
+        settings.setdefault("decoding", {{"max_tokens": 512}})
+        return Endpoint("{address}/" + path, payload=payload, **settings)
+
+    suite = Suite(
+        "reviews",
+        task=TextClassification(data="reviews.csv", text="review", label="stars"),
+        threads="best",
+        baseline="production",
+        variants=[{variants}],
+    )
+"""
+REVIEWS = "review,stars\n" + "".join(
+    f"a fine day {i},good\nit was grey {i},bad\n" for i in range(20)
+)
+LOCAL = """
+    def load(folder, threads):
+        def answer(texts):
+            return ["good" if "fine" in text else "bad" for text in texts]
+        answer.decoding = {"max_tokens": 512}
+        return answer
+"""
+TESTS = """
+    def test_latency(variant): variant.latency().check()
+    def test_quality(variant): variant.quality(batch=4).check()
+    def test_throughput(variant): variant.throughput(batch=4).check()
+    def test_footprint(variant): variant.footprint().check()
+"""
+
+
+def write(project: Project, address: str, *variants: str) -> None:
+    for name in ("suite.py", "test_echo.py"):
+        (project.folder / "suites" / "echo" / name).unlink()
+    project.suite(SUITE.format(address=address, variants=", ".join(variants)), "perf")
+    project.write("perf/reviews.csv", REVIEWS)
+    project.write("perf/local.py", LOCAL)
+    project.tests(TESTS, "perf/test_reviews.py")
+
+
+@pytest.fixture(scope="module")
+def measured(address: str, tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
+    """Return a run of four addresses and a local variant. Do not change it."""
+    project = Project(tmp_path_factory.mktemp("addresses"), tmp_path_factory.mktemp("cache"))
+    write(
+        project,
+        address,
+        'at("good?version=hidden", id="production")',
+        'at("secured", id="canary", headers={"Authorization": "Bearer ${TOKEN}"})',
+        'at("slow", id="slow")',
+        'at("wrong", id="wrong")',
+        'Function("local:load", id="local", threads=1)',
+    )
+    project.environment = {"TOKEN": SECRET}
+    project.thresholds(
+        """
+        [reviews]
+        baseline = "production"
+        [reviews.gates]
+        accuracy = { min = 90 }
+        latency_p50 = { max = "1 s" }
+        [reviews.variants.canary.gates]
+        speedup = { min = 0.2 }
+        accuracy = { max_drop = 5 }
+        peak_memory = { max = "10 GB" }
+        load_time = { max = "100 s" }
+        [reviews.variants.slow.gates]
+        speedup = { min = 0.5 }
+        [reviews.variants.local.gates]
+        speedup = { min = 1.5 }
+        size = { max_ratio = 1.0 }
+        """.replace(".gates]\n        speedup", "]\n        speedup")
+    )
+    return project.measure(
+        "--infperf-full",
+        "--benchmark-json=benchmark.json",
+        "--infperf-html=page.html",
+        "--infperf-timeout=60",
+        "-v",
+        budget_s=1,
+    )
+
+
+def test_gates_pass_and_fail_as_the_servers_deserve(measured: Outcome) -> None:
+    outcomes = measured.outcomes()
+    assert outcomes == {
+        "test_latency[production]": "passed",
+        "test_latency[canary]": "failed",  # a limit on load_time, which only a server knows
+        "test_latency[slow]": "failed",
+        "test_latency[wrong]": "passed",
+        "test_latency[local]": "passed",
+        "test_quality[production]": "passed",
+        "test_quality[canary]": "passed",
+        "test_quality[slow]": "passed",
+        "test_quality[wrong]": "failed",
+        "test_quality[local]": "passed",
+        **{f"test_throughput[{i}]": "passed" for i in ("production", "canary", "slow", "wrong")},
+        "test_throughput[local]": "passed",
+        "test_footprint[production]": "skipped",
+        "test_footprint[canary]": "failed",
+        "test_footprint[slow]": "skipped",
+        "test_footprint[wrong]": "skipped",
+        "test_footprint[local]": "failed",
+    }, measured.text
+
+
+def verdicts(measured: Outcome, variant: str) -> dict[str, str]:
+    gates = measured.record(variant, "reviews")["gates"]
+    return {f"{gate['measure']} {gate['limit']}": gate["verdict"] for gate in gates}
+
+
+def test_verdicts(measured: Outcome) -> None:
+    assert verdicts(measured, "canary") == {
+        'latency_p50 max = "1 s"': "pass",
+        "speedup min = 0.2": "pass",
+        "accuracy min = 90": "pass",
+        "accuracy max_drop = 5": "pass",
+        'load_time max = "100 s"': "inconclusive",
+        'peak_memory max = "10 GB"': "inconclusive",
+    }
+    assert verdicts(measured, "slow")["speedup min = 0.5"] == "fail"
+    assert verdicts(measured, "wrong")["accuracy min = 90"] == "fail"
+    assert verdicts(measured, "local")["speedup min = 1.5"] == "pass"
+    assert verdicts(measured, "local")["size max_ratio = 1.0"] == "inconclusive"
+
+
+def test_a_limit_on_what_only_the_server_knows_says_so(measured: Outcome) -> None:
+    for test, name in (("latency", "load_time"), ("footprint", "peak_memory")):
+        message = " ".join(measured.message(f"test_{test}[canary]").split())
+        assert f"{name} was not measured" in message
+        assert "canary is an address, and what its server uses cannot be measured" in message
+
+
+def test_a_record_has_how_the_server_was_asked_and_nothing_of_the_client(
+    measured: Outcome,
+) -> None:
+    record = measured.record("production", "reviews")
+    recipe = record["settings"]["recipe"]
+    assert recipe["url"].endswith("/good")
+    assert (recipe["keep_alive"], recipe["http_version"]) == (True, "1.1")
+    assert "threads" not in record["settings"]
+    assert "model" not in record["settings"]
+    assert {"latency_p50", "latency_first", "throughput", "accuracy"} <= {*record["measures"]}
+    of_client = {
+        "load_time", "model_time_p50", "cpu_time", "size", "peak_memory", "loaded_memory",
+        "fused_operators", "cost_per_million",
+    }  # fmt: skip
+    assert of_client & {*record["measures"]} == set()
+
+
+def test_no_secret_is_in_anything_that_a_run_writes(measured: Outcome) -> None:
+    written = [path for path in measured.folder.rglob("*") if path.is_file()]
+    assert {"infperf.json", "benchmark.json", "junit.xml"} <= {path.name for path in written}
+    assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
+    assert SECRET not in measured.text
+    for variant in ("production", "canary"):
+        assert "hidden" not in str(measured.record(variant, "reviews"))
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("error", "/error answered with status 500"),
+        ("html", "answered with status 200 and no JSON"),
+        ("moved", "redirects to /good (status 307): measure that address"),
+        ("hangs", "did not answer within 0.9 s (--infperf-timeout)"),
+    ],
+)
+def test_a_server_that_does_not_answer_fails_each_test(
+    project: Project, address: str, path: str, said: str
+) -> None:
+    write(project, address, f'at("{path}", id="production")')
+    project.environment = {"TOKEN": SECRET}
+    timeout = 1 if path == "hangs" else 60
+    result = project.measure(f"--infperf-timeout={timeout}", "-k", "quality or latency")
+    assert result.ret != 0
+    assert said in result.words
+    assert set(result.outcomes().values()) <= {"failed", "error"}
+
+
+def test_a_variable_that_is_not_set_is_named(project: Project, address: str) -> None:
+    write(project, address, 'at("good", id="production", headers={"X": "${NOT_SET_HERE}"})')
+    result = project.measure("-k", "latency")
+    assert result.ret != 0
+    assert "the environment variable NOT_SET_HERE" in result.words
+
+
+def test_two_revisions_of_an_address_cannot_be_compared(project: Project, address: str) -> None:
+    write(project, address, 'at("good", id="production")')
+    project.thresholds('[reviews.gates]\nregression = { max = "5 %" }\n')
+    commit(project)
+    result = project.measure("--infperf-against=HEAD", "-k", "latency")
+    assert result.outcomes() == {"test_latency[production]": "failed"}
+    assert "it is an address, which answers alike at both revisions" in result.words
+
+
+def test_addresses_that_do_not_say_how_they_decode(project: Project, address: str) -> None:
+    write(
+        project,
+        address,
+        'at("good", id="production", decoding={})',
+        'at("one", id="canary", decoding={})',
+        'Function("local:load", id="local", threads=1)',
+    )
+    result = project.measure("-k", "quality")
+    assert result.outcomes() == {
+        "test_quality[production]": "passed",
+        "test_quality[canary]": "passed",
+        "test_quality[local]": "failed",
+    }
+    assert "production does not say how it decodes" in result.words
+
+
+def test_a_load_on_an_address_is_refused(project: Project, address: str) -> None:
+    write(project, address, 'at("good", id="production")')
+    suite = project.folder / "perf" / "suite.py"
+    text = suite.read_text().replace("import Endpoint", "import ClosedLoop, Endpoint")
+    suite.write_text(text.replace("threads=", "loads=[ClosedLoop(1)],\n    threads="))
+    project.tests(
+        'def test_load(variant): variant.load("users=1").check()\n', "perf/test_reviews.py"
+    )
+    result = project.measure("-k", "load")
+    assert result.ret != 0
+    assert (
+        "production is an address, whose server this run neither starts nor loads" in result.words
+    )
