@@ -59,10 +59,9 @@ class Endpoint(Backend):
     timeout_s : float, optional
         The time limit of a request, in seconds; None takes nine tenths of --infperf-timeout, which
         is also the maximum.
-    model, threads
-        Not for an endpoint: model and threads are the server's.
-    id, cpus
-        As in `Backend`; the id defaults to ``"endpoint"``.
+    model, id, threads, cpus
+        As in `Backend`; the id defaults to ``"endpoint"``. Model and threads are the server's, so
+        neither can be given.
 
     Raises
     ------

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import ssl
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from shutil import which
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -172,6 +178,74 @@ def test_a_blueprint_goes_to_a_worker_without_model() -> None:
     asked = EndpointRunner(endpoint)
     assert asked.decoding == {"beams": 2}
     asked.close()
+
+
+class Labels(BaseHTTPRequestHandler):
+    """Answers any request, also one to a proxy, with the address that was asked for."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps({"result": {"label": self.path}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *values: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving(certificate: Path | None = None) -> Iterator[str]:
+    """Serve from a thread, through TLS with a certificate, and yield host and port."""
+    server = HTTPServer(("127.0.0.1", 0), Labels)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.skipif(which("openssl") is None, reason="openssl makes the certificate")
+def test_a_certificate_is_verified_by_the_named_authority(
+    runner: Callable[..., EndpointRunner], tmp_path: Path
+) -> None:
+    certificate = tmp_path / "ca.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", tmp_path / "key.pem", "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    with serving(certificate) as host:
+        trusting = runner(f"https://{host}/a", verify=str(certificate))
+        assert trusting.infer(["fine"]) == ["/a"]
+        trusting.close()
+    with serving(certificate) as host, pytest.raises(UserError, match="CERTIFICATE_VERIFY_FAILED"):
+        runner(f"https://{host}/a").infer(["fine"])
+
+
+def test_a_proxy_of_the_environment_is_used_for_other_hosts(
+    runner: Callable[..., EndpointRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, f"http://{proxy}")
+        for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        asking = runner("http://shop.invalid/a")
+        assert asking.infer(["fine"]) == ["http://shop.invalid/a"]
+        asking.close()
 
 
 @pytest.mark.parametrize("host", ["localhost", "a.localhost", "127.0.0.9", "::1"])
