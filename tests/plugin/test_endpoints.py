@@ -225,6 +225,57 @@ def test_addresses_that_do_not_say_how_they_decode(project: Project, address: st
     assert "production does not say how it decodes" in result.words
 
 
+OWN_PAYLOAD = """
+    import logging
+
+    from pydantic import BaseModel
+    from pytest_infperf import Endpoint, PydanticPayload, Suite, TextClassification
+
+    logging.basicConfig(level=logging.DEBUG)
+
+    class Review(BaseModel):
+        text: str
+
+    class Result(BaseModel):
+        label: str
+
+    class Answer(BaseModel):
+        result: Result
+
+    def ask(text):
+        return Review(text=text)
+
+    def label(answer):
+        return answer.result.label
+
+    payload = PydanticPayload(Review, Answer, to_request=ask, to_output=label)
+    key = {{"X-Key": "${{TOKEN}}"}}
+    suite = Suite(
+        "reviews",
+        task=TextClassification(data="reviews.csv", text="review", label="stars"),
+        variants=[
+            Endpoint("{address}/good", payload=payload, id="production", headers=key),
+            Endpoint("{address}/error?${{TOKEN}}", payload=payload, id="broken", headers=key),
+        ],
+    )
+"""
+
+
+def test_a_payload_of_ones_own_stands_in_the_suite(project: Project, address: str) -> None:
+    write(project, address)
+    project.suite(OWN_PAYLOAD.format(address=address), "perf")
+    project.environment = {"TOKEN": SECRET}
+    result = project.measure("-k", "quality", "-s")
+    assert result.outcomes() == {
+        "test_quality[production]": "passed",
+        "test_quality[broken]": "error",
+    }
+    assert result.record("production", "reviews")["measures"]["accuracy"]["value"] == 100
+    written = [path for path in project.folder.rglob("*") if path.is_file()]
+    assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
+    assert SECRET not in result.text
+
+
 def test_a_load_on_an_address_is_refused(project: Project, address: str) -> None:
     write(project, address, 'at("good", id="production")')
     suite = project.folder / "perf" / "suite.py"
