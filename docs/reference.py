@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest_infperf
-from pytest_infperf import Backend, HubDataset, Serving, Suite, Sweep, Task
+from pytest_infperf import Backend, EndpointPayload, HubDataset, Serving, Suite, Sweep, Task
 from pytest_infperf.suite.loads import Load
 
 PAGE = Path(__file__).with_name("reference.md")
@@ -97,6 +97,7 @@ def groups() -> dict[str, list[type]]:
         "Suites": [Suite, Sweep, Serving, HubDataset],
         "Tasks": [cls for cls in made if issubclass(cls, Task)],
         "Backends": [Backend, *(cls for cls in made if issubclass(cls, Backend))],
+        "Payloads of endpoints": [cls for cls in made if issubclass(cls, EndpointPayload)],
         "Metrics": [cls for cls in scoring if not getattr(cls, "_is_protocol", False)],
         "Loads": [Load, *(cls for cls in made if issubclass(cls, Load))],
     }

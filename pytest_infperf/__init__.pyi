@@ -1,4 +1,14 @@
 from .backends.ctranslate2 import CTranslate2 as CTranslate2
+from .backends.endpoint import Endpoint as Endpoint
+from .backends.endpoint_payloads import (
+    EndpointPayload as EndpointPayload,
+    JsonTemplate as JsonTemplate,
+    KServeV1 as KServeV1,
+    KServeV2 as KServeV2,
+    OpenAIChat as OpenAIChat,
+    OpenAICompletions as OpenAICompletions,
+    PydanticPayload as PydanticPayload,
+)
 from .backends.fake import Fake as Fake, Slowed as Slowed
 from .backends.function import Function as Function
 from .backends.lightgbm import LightGBM as LightGBM

@@ -170,7 +170,14 @@ def test_the_tasks_of_the_docs_run(section: str, tests: int, pytester: pytest.Py
     outcome.assert_outcomes(passed=tests)
 
 
-@pytest.mark.parametrize("text", [text for page, text in blocks("python") if page == "tasks.md"])
+SUITES = [
+    text
+    for page, text in blocks("python")
+    if page in ("tasks.md", "endpoints.md") and "suite = " in text
+]
+
+
+@pytest.mark.parametrize("text", SUITES)
 def test_the_suites_of_the_docs_load(text: str) -> None:
     names: dict[str, Any] = {}
     exec(text, names)

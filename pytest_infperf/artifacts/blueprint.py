@@ -50,6 +50,8 @@ class Blueprint:
     builder: str | None = None
     """Name that is equal for blueprints which one process may build in sequence; None for a process
     of its own."""
+    is_remote: bool = False
+    """Whether a server answers that is not part of the run, so that there is no artifact."""
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Blueprint:
@@ -104,6 +106,7 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Bluepr
         cpus=backend.cpus,
         source=source,
         builder=_builder(backend, model),
+        is_remote=backend.is_remote,
     )
 
 

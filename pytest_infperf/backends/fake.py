@@ -128,8 +128,15 @@ class Slowed(Backend):
         return self.inner.answers_inputs
 
     @property
+    def is_remote(self) -> bool:
+        return self.inner.is_remote
+
+    @property
     def needs_model(self) -> bool:
         return self.inner.needs_model
+
+    def within(self, timeout_s: float) -> Self:
+        return replace(self, inner=self.inner.within(timeout_s))
 
     def beside(self, folder: Path, package: str) -> Self:
         return replace(self, inner=self.inner.beside(folder, package))

@@ -131,6 +131,11 @@ class RevisionPair:
 
     def _check(self) -> None:
         try:
+            if self.suite.configured.suite.variant(self.variant_id).is_remote:
+                raise UserError(
+                    "it is an address, which answers alike at both revisions: compare two "
+                    "addresses, one of which is the baseline"
+                )
             self.suite.check_known()
             if not self.suite.inputs_agree(self.variant_id):
                 raise UserError(

@@ -159,7 +159,7 @@ class Run:
         model = suite_run.workers.blueprint(record.variant).model
         record.settings = replace(
             record.settings,
-            threads=worker.loaded.threads,
+            threads=None if backend.is_remote else worker.loaded.threads,
             decoding=worker.loaded.decoding,
             cpus=backend.cpus,
             model=suite.model_of(backend),

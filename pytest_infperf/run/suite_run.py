@@ -163,12 +163,16 @@ class SuiteRun:
             raise UserError(f"the suite {self.suite.name} has no baseline to compare with")
         baseline, variant = self.worker(self.baseline_id), self.worker(variant_id)
         settings = dict(self.suite.task.decoding)
-        for name, worker in ((self.baseline_id, baseline), (variant_id, variant)):
+        ids = (self.baseline_id, variant_id)
+        if all(self.suite.variant(name).is_remote for name in ids):
+            settings = {}  # two addresses are compared as their users see them
+        for name, worker in zip(ids, (baseline, variant), strict=True):
             if settings and not worker.loaded.decoding:
                 raise UserError(
                     f"{name} does not say how it decodes, so it cannot be compared: the task has "
                     f"{settings}. Set the attribute `decoding` of its runner, or of what the "
-                    "function load of a Function returns, to the settings that it does use"
+                    "function load of a Function returns, to the settings that it does use; an "
+                    "endpoint's are Endpoint(..., decoding={...})"
                 )
         if variant.loaded.decoding != baseline.loaded.decoding:
             raise UserError(
@@ -190,7 +194,7 @@ class SuiteRun:
         WorkerError
             If a part of the set could not be run.
         """
-        if self.remote_sets is None:
+        if self.remote_sets is None or self.suite.variant(variant_id).is_remote:
             return self.set_run(variant_id, batch)
         return self.remote_sets.run(
             self.configured,

@@ -101,6 +101,11 @@ class SuiteServer:
         of the CPU quota.
         """
         blueprint, artifact = self.blueprint(variant_id), self.artifact(variant_id)
+        if blueprint.is_remote:
+            raise UserError(
+                f"{variant_id} is an address, whose server this run neither starts nor loads: "
+                "leave it out with -k, or measure latency() and throughput()"
+            )
         share = max(1, cgroup.usable_threads(self.cores.server) // serving.workers)
         threads = blueprint.threads if isinstance(blueprint.threads, int) else share
         return Deployment(

@@ -121,7 +121,7 @@ class SuiteWorkers:
     def _start(self, variant_id: str) -> VariantWorker:
         artifact = self.artifact(variant_id)
         blueprint = self.blueprint(variant_id)
-        requested = self.threads(blueprint)
+        requested = 1 if blueprint.is_remote else self.threads(blueprint)
         if requested is None:
             requested = cgroup.default_threads(blueprint.cpus)
         if requested != "best":
@@ -194,7 +194,10 @@ class SuiteWorkers:
         return results
 
     def _found(self, variant_id: str) -> Artifact | None:
-        return self.artifacts.find(self.blueprint(variant_id))
+        blueprint = self.blueprint(variant_id)
+        if blueprint.is_remote:
+            return Artifact(self.data, {}, 0)
+        return self.artifacts.find(blueprint)
 
     def _obtain(self, variant_id: str, blueprint: Blueprint) -> Artifact:
         def build(part: Blueprint, folder: Path, source: Path | None) -> dict[str, Any]:

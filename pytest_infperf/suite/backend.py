@@ -192,6 +192,14 @@ class Backend(ABC):
         return False
 
     @property
+    def is_remote(self) -> bool:
+        """Whether a server answers that is not part of the run.
+
+        Nothing is built, and no measure is taken of what the worker itself uses: it is a client.
+        """
+        return False
+
+    @property
     def needs_model(self) -> bool:
         """Whether the variant cannot be built or loaded without a model."""
         return not self.answers_inputs
@@ -205,6 +213,16 @@ class Backend(ABC):
             The folder of the suite.
         package : str
             The package that the suite is a module of; empty if it is in none.
+        """
+        return self
+
+    def within(self, timeout_s: float) -> Self:
+        """Return this backend with the time limit of a worker's answer, if it waits for others.
+
+        Parameters
+        ----------
+        timeout_s : float
+            The time limit, in seconds.
         """
         return self
 

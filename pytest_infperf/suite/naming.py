@@ -3,35 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from importlib import import_module
+from inspect import isfunction
 from typing import Any
 
+from pytest_infperf.errors import UserError
 from pytest_infperf.suite.backend import Backend
 
 
-def describe(backend: Backend) -> dict[str, Any]:
-    """Return `{"type": "package.module:Class", "fields": {...}}`, in JSON's types."""
-    backend_type = type(backend)
+def describe(backend: Any) -> dict[str, Any]:
+    """Return `{"type": "package.module:Class", "fields": {...}}`, in JSON's types.
+
+    Fields may be dataclasses, such as payloads, and classes and functions of modules.
+    """
     values = {field.name: getattr(backend, field.name) for field in fields(backend)}
     return {
-        "type": f"{backend_type.__module__}:{backend_type.__qualname__}",
-        "fields": {
-            name: describe(value) if isinstance(value, Backend) else value
-            for name, value in values.items()
-        },
+        "type": _name(type(backend)),
+        "fields": {name: _described(value) for name, value in values.items()},
     }
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, type) or isfunction(value):
+        return {"named": _name(value)}
+    return describe(value) if is_dataclass(value) else value
+
+
+def _name(named: Any) -> str:
+    """Return the name of a class or function, which any process imports."""
+    if not named.__qualname__.isidentifier():
+        raise UserError(
+            f"{named.__module__}: workers import {named.__qualname__} by its name: define it at "
+            "the top of a module"
+        )
+    return f"{named.__module__}:{named.__qualname__}"
 
 
 def restore(description: Mapping[str, Any]) -> Backend:
     """Return the backend that `describe` described."""
-    module, _, name = description["type"].partition(":")
-    backend_type: type[Backend] = getattr(import_module(module), name)
     values = {name: _restored(value) for name, value in description["fields"].items()}
-    return backend_type(**values)
+    backend: Backend = _imported(description["type"])(**values)
+    return backend
+
+
+def _imported(named: str) -> Any:
+    module, _, name = named.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _restored(value: Any) -> Any:
     if isinstance(value, dict) and value.keys() == {"type", "fields"}:
         return restore(value)
+    if isinstance(value, dict) and value.keys() == {"named"}:
+        return _imported(value["named"])
     return tuple(value) if isinstance(value, list) else value

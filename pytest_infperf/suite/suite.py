@@ -244,7 +244,7 @@ class Suite:
 
     def model_of(self, backend: Backend) -> str | None:
         """Return the folder or hub id of a variant's model; None if it has none."""
-        return backend.model or self.model
+        return None if backend.is_remote else backend.model or self.model
 
     def codec_of(self, backend: Backend, model: str, data: Path | None = None) -> Codec:
         """Return the codec of a variant.

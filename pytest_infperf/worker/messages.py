@@ -26,6 +26,8 @@ class LoadArtifact:
     """Number of threads; None for the default of the runtime."""
     cpus: Sequence[int] | None
     """Cores that the worker is pinned to; None for all."""
+    timeout_s: float = 300.0
+    """Time limit of each reply, in seconds."""
 
 
 @dataclass(frozen=True)

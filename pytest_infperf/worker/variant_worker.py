@@ -85,6 +85,7 @@ class VariantWorker:
             artifact=str(self.artifact.folder),
             threads=threads,
             cpus=assignment.blueprint.cpus,
+            timeout_s=assignment.timeout_s,
         )
         with self._closed_on_failure():
             self._process.send(request)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pytest_infperf import errors
 from pytest_infperf.artifacts.models import files_of
+from pytest_infperf.errors import NotForVariant
 from pytest_infperf.gates.result import Result
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.context import VariantContext, is_relative
+from pytest_infperf.run.measurements.remote import of_server
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.worker.variant_worker import VariantWorker
 
@@ -20,18 +22,29 @@ _NAME_A_MODEL = "name the folder of its files, Function(..., model=...), or remo
 
 
 def measure_footprint(context: VariantContext, batch: int) -> Result:
-    """Measure the variant, and also the baseline if a limit is relative to it."""
+    """Measure the variant, and also the baseline if a limit is relative to it.
+
+    Raises
+    ------
+    NotForVariant
+        If the variant is an endpoint and has no limit that would have to be judged.
+    """
     run, gates = context.suite_run, context.gates_of("footprint")
+    if run.suite.variant(context.variant_id).is_remote and not gates:
+        raise NotForVariant(f"{context.variant_id} is an address: its server has the footprint")
     samples = run.numbers[:batch]
     measured = _footprint(run, context.variant_id, samples)
     if context.baseline_id and any(map(is_relative, gates)):
         baseline = _footprint(run, context.baseline_id, samples)
-        measured = replace(measured, baseline=baseline.measures)
+        missing = {**baseline.missing, **measured.missing}
+        measured = replace(measured, baseline=baseline.measures, missing=missing)
     return context.result([measured], gates)
 
 
 def _footprint(run: SuiteRun, variant_id: str, samples: list[int]) -> Measured:
     """Measure a variant after its worker has run one batch of these samples."""
+    if run.suite.variant(variant_id).is_remote:
+        return of_server(run, variant_id, Measured())
     worker = run.worker(variant_id)
     worker.run([samples], warm_up=False)
     fused = worker.artifact.evidence.get("fused_operators", {})

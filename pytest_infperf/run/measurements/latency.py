@@ -19,6 +19,7 @@ from pytest_infperf.measure.trend import measure_trend
 from pytest_infperf.records.evidence import AgainstEvidence, Evidence
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.context import VariantContext, seconds_to_decide
+from pytest_infperf.run.measurements.remote import of_server
 from pytest_infperf.run.other_revision import RevisionPair
 from pytest_infperf.run.purse import TestTime
 from pytest_infperf.stats import quantile
@@ -100,6 +101,7 @@ class LatencyMeasurement:
             confidence=context.confidence,
             remaining=seconds_to_decide(latency_gates),
         )
+        measured = of_server(run, context.variant_id, measured)
         context.attempt.measured([measured])  # kept if the pairs cannot be measured
         record = context.record
         record.evidence.latency_percentiles_s = quantile.distribution(measured.times_s)

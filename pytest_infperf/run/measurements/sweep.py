@@ -31,6 +31,8 @@ def measure_sweep(context: VariantContext, parameter: str) -> Result:
     run, sweep = context.suite_run, context.suite_run.suite.sweep(parameter)
     if not fnmatchcase(context.variant_id, sweep.variants):
         raise NotForVariant(f"the sweep of {parameter} is for the variants {sweep.variants}")
+    if sweep.parameter == "threads" and run.suite.variant(context.variant_id).is_remote:
+        raise NotForVariant(f"{context.variant_id} is an address: its server has the threads")
     gates = context.gates_of("sweep", *sweep.points, parameter)
     context.report_progress(f"sweeping {parameter}")
     with _points(context, sweep) as points:

@@ -10,6 +10,7 @@ from pytest_infperf.gates.result import Result
 from pytest_infperf.measure.throughput import throughput
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.context import VariantContext, is_relative
+from pytest_infperf.run.measurements.remote import of_server
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -18,6 +19,7 @@ def measure_throughput(context: VariantContext, batch: int) -> Result:
     """Measure the variant, and also the baseline if a limit is relative to it."""
     gates = context.gates_of("throughput")
     measured = _with_cost(_throughput(context, context.variant_id, batch), context.usd_per_hour)
+    measured = of_server(context.suite_run, context.variant_id, measured)
     if context.baseline_id and any(map(is_relative, gates)):
         baseline = _throughput(context, context.baseline_id, batch)
         measured = replace(measured, baseline=baseline.measures)

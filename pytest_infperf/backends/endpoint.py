@@ -1,0 +1,313 @@
+"""Backend on a server that already runs: its address is the variant."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from pytest_infperf.backends.endpoint_payloads import EndpointPayload, KServeV1
+from pytest_infperf.errors import UserError, first_line
+from pytest_infperf.suite import naming
+from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.task import Decoding, Task
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_SHOWN_CHARACTERS = 300
+"""Characters of a body that an error shows."""
+_IDLE_S = 4.0
+"""Time after which an idle connection is opened again, in seconds: uvicorn and Node close it after
+5 s, and a worker is frozen between blocks."""
+_PART_OF_TIMEOUT = 0.9
+"""Part of the time limit of a worker's answer that a request may take, so that it can be named."""
+
+
+@dataclass(frozen=True)
+class Endpoint(Backend):
+    """A server that already runs, measured through HTTP by a worker that is its client.
+
+    The server gets the task's inputs as they are, such as texts, in the form of `payload`, and its
+    answers are scored by the task's metrics. A query's time is that of writing the request, of the
+    network and the server, and of reading the answer, on a connection that is kept alive. Nothing
+    is built. What only the server could tell is not measured: memory, size, load time, CPU time,
+    cost.
+
+    Parameters
+    ----------
+    url : str
+        The address that requests are posted to. ``${NAME}`` in it is the value of an environment
+        variable.
+    payload : EndpointPayload, default KServeV1()
+        The form of requests and answers. One that carries a single sample per request sends those
+        of a batch one after the other, on one connection.
+    headers : mapping of str to str, optional
+        Headers of each request. ``${NAME}`` in a value is an environment variable, which the worker
+        reads when it starts: ``{"Authorization": "Bearer ${TOKEN}"}``.
+    decoding : mapping, optional
+        The settings with which the server decodes, such as ``{"max_tokens": 512}``; without them it
+        is compared only with other endpoints if the task has such settings.
+    verify : str, optional
+        A file with the certificates of authorities, relative to the suite's folder, for a server
+        whose certificate another one has signed. Certificates are always verified.
+    timeout_s : float, optional
+        The time limit of a request, in seconds; None takes nine tenths of --infperf-timeout, which
+        is also the maximum.
+    model, id, threads, cpus
+        As in `Backend`; the id defaults to ``"endpoint"``. Model and threads are the server's, so
+        neither can be given.
+
+    Raises
+    ------
+    UserError
+        If an argument is none of these (at once); if a variable is not set or the file of `verify`
+        cannot be read (when it is loaded); if the server cannot be reached, does not answer in
+        time, redirects, answers with an error, or with anything that the payload does not expect.
+
+    Notes
+    -----
+    Proxies of the environment (HTTPS_PROXY, NO_PROXY) are used, except for addresses of this host.
+
+    Examples
+    --------
+    >>> from pytest_infperf import Endpoint, JsonTemplate
+    >>> canary = Endpoint(
+    ...     "https://canary.example.com/classify",
+    ...     payload=JsonTemplate({"text": "$input"}, answer="label"),
+    ...     headers={"Authorization": "Bearer ${TOKEN}"},
+    ...     id="canary",
+    ... )
+    >>> canary.variant_id
+    'canary'
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ("httpx",)
+    extra: ClassVar[str | None] = "endpoint"
+
+    url: str
+    _: KW_ONLY
+    payload: EndpointPayload = field(default_factory=KServeV1)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    decoding: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    verify: str | None = None
+    timeout_s: float | None = None
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        name = f"Endpoint({self.shown_url!r})"
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UserError(f"{name}: an address begins with http:// or https:// and a host")
+        if parts.username is not None or parts.password is not None:
+            raise UserError(
+                f"{name}: leave user and password out of the address; name a variable in "
+                'headers={"Authorization": "Basic ${CREDENTIALS}"}'
+            )
+        if not isinstance(self.payload, EndpointPayload):
+            raise UserError(f"{name}: the payload is no EndpointPayload, such as KServeV1()")
+        if self.verify is not None and not isinstance(self.verify, str):
+            raise UserError(
+                f"{name}: certificates are always verified; verify is the path of a file with the "
+                "certificates of authorities, such as certificates/ca.pem"
+            )
+        if self.model is not None or self.threads not in ("suite", None):
+            raise UserError(f"{name}: model and threads are the server's, so it takes neither")
+        if self.timeout_s is not None and self.timeout_s <= 0:
+            raise UserError(f"{name}: timeout_s={self.timeout_s} is not over 0 seconds")
+
+    @property
+    def shown_url(self) -> str:
+        """The address without what may be secret: user, query and fragment."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
+    def default_id(self) -> str:
+        return "endpoint"
+
+    @property
+    def answers_inputs(self) -> bool:
+        return True
+
+    @property
+    def is_remote(self) -> bool:
+        return True
+
+    def recipe(self) -> dict[str, Any]:
+        return {
+            "backend": f"{type(self).__module__}:{type(self).__qualname__}",
+            "url": self.shown_url,
+            "payload": naming.describe(self.payload),
+            "headers": sorted(self.headers),
+            "http_version": "1.1",
+            "keep_alive": True,
+        }
+
+    def beside(self, folder: Path, package: str) -> Self:
+        return self if self.verify is None else replace(self, verify=str(folder / self.verify))
+
+    def within(self, timeout_s: float) -> Self:
+        most_s = _PART_OF_TIMEOUT * timeout_s
+        return replace(self, timeout_s=min(self.timeout_s or most_s, most_s))
+
+    def build(self, material: Material, folder: Path) -> dict[str, Any]:
+        return {}
+
+    def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
+        return EndpointRunner(self)
+
+
+class EndpointRunner:
+    """Runner of `Endpoint`: posts requests on one connection, and reads the answers."""
+
+    threads = 1
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        import httpx
+
+        # At these levels a suite's logging would write addresses and headers.
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self.decoding: Decoding = dict(endpoint.decoding)
+        self._payload = endpoint.payload
+        self._shown = endpoint.shown_url
+        self._secrets: list[str] = []
+        self._url = self._resolved("url", endpoint.url)
+        headers = {
+            name: self._resolved(f"headers[{name!r}]", value)
+            for name, value in endpoint.headers.items()
+        }
+        self._secrets += [value for value in headers.values() if value]
+        if query := urlsplit(self._url).query:
+            self._secrets += [query, *(part.partition("=")[2] for part in query.split("&"))]
+            self._secrets += [value for _, value in parse_qsl(query)]
+        # The longest first: one may be a part of another.
+        self._secrets = sorted(filter(None, {*self._secrets}), key=len, reverse=True)
+        self._timeout_s = endpoint.timeout_s
+        self.server_is_here = is_loopback(urlsplit(self._url).hostname or "")
+        """Whether the server is busy on this host while the worker waits."""
+        try:
+            self._client = httpx.Client(
+                headers={"Content-Type": "application/json", **headers},
+                verify=self._certificates(endpoint.verify),
+                timeout=endpoint.timeout_s,
+                trust_env=not self.server_is_here,
+                limits=httpx.Limits(max_connections=1, keepalive_expiry=_IDLE_S),
+            )
+        except (ValueError, UnicodeError) as error:
+            kind = type(error).__name__
+            raise UserError(f"{self._shown}: its headers cannot be sent ({kind})") from None
+
+    def infer(self, features: list[Any]) -> list[Any]:
+        if self._payload.takes_batches:
+            return self._answered(features)
+        return [output for value in features for output in self._answered([value])]
+
+    def close(self) -> None:
+        """End the connection; a worker's ends with its process."""
+        self._client.close()
+
+    def _answered(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the outputs of one request."""
+        body = self._payload.body(inputs)
+        try:
+            content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise self._error(f"a request cannot be written as JSON: {error}") from None
+        status, location, text = self._posted(content)
+        if 300 <= status < 400:
+            where = f" to {location.partition('?')[0]}" if location else ""
+            raise self._error(f"redirects{where} (status {status}): measure that address", text)
+        if not 200 <= status < 300:
+            raise self._error(f"answered with status {status}", text)
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            raise self._error(f"answered with status {status} and no JSON", text) from None
+        try:
+            outputs = self._payload.outputs(answer)
+        except UserError:
+            raise
+        except Exception as error:
+            problem = first_line(error) or type(error).__name__
+            what = f"answered with status {status} and another form than "
+            kind = type(self._payload).__name__
+            raise self._error(f"{what}{kind} expects: {problem}", text) from None
+        if any(output is None for output in outputs):
+            raise self._error(f"answered with status {status} and without an output", text)
+        if len(outputs) != len(inputs):
+            counts = f"{len(inputs)} inputs with {len(outputs)} outputs"
+            raise self._error(f"answered with status {status} {counts}", text)
+        return outputs
+
+    def _posted(self, content: bytes) -> tuple[int, str, str]:
+        """Return status, the address of a redirection, and body of the answer to a request."""
+        import httpx
+
+        try:
+            answer = self._client.post(self._url, content=content)
+            return answer.status_code, answer.headers.get("location", ""), answer.text
+        except httpx.TimeoutException:
+            raise self._error(
+                f"did not answer within {self._timeout_s:g} s (--infperf-timeout)"
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            raise self._error(
+                f"cannot be asked: {type(error).__name__}: {first_line(error)}"
+            ) from None
+
+    def _error(self, problem: str, body: str = "") -> UserError:
+        message = f"{self._shown} {self._without_secrets(problem)}"
+        if body:
+            # Hidden before it is cut, so that no part of a secret is left at the end.
+            shown = self._without_secrets(body)
+            end = "..." if len(shown) > _SHOWN_CHARACTERS else ""
+            message += f". The answer begins with: {shown[:_SHOWN_CHARACTERS]}{end}"
+        return UserError(message)
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def _resolved(self, place: str, text: str) -> str:
+        """Return a text with the values of the environment variables in it."""
+
+        def value(found: re.Match[str]) -> str:
+            if found[1] not in os.environ:
+                raise UserError(
+                    f"{self._shown}: the environment variable {found[1]}, which {place} names, is "
+                    "not set: export it"
+                )
+            self._secrets.append(os.environ[found[1]])
+            return os.environ[found[1]]
+
+        return _VARIABLE.sub(value, text)
+
+    def _certificates(self, file: str | None) -> Any:
+        import ssl
+
+        import httpx
+
+        try:
+            if file is None:
+                return httpx.create_ssl_context()
+            return ssl.create_default_context(cafile=file)
+        except OSError as error:  # ssl.SSLError is one
+            raise UserError(
+                f"{self._shown}: verify={file!r} is no file with certificates: "
+                f"{error.strerror or error}"
+            ) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host's name or address is that of this host itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

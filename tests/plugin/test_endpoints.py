@@ -1,0 +1,291 @@
+"""Addresses as variants: gates pass and fail as the servers behind them deserve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.endpoint_server import address
+from tests.plugin.small_project import Outcome, Project
+from tests.plugin.test_against import commit
+
+__all__ = ["address"]
+
+SECRET = "tok-3f9a-secret"
+SUITE = """
+    from pytest_infperf import Endpoint, Function, JsonTemplate, Suite, TextClassification
+
+    def at(path, **settings):
+        payload = JsonTemplate({{"text": "$input"}}, answer="result.label")
+        settings.setdefault("decoding", {{"max_tokens": 512}})
+        return Endpoint("{address}/" + path, payload=payload, **settings)
+
+    suite = Suite(
+        "reviews",
+        task=TextClassification(data="reviews.csv", text="review", label="stars"),
+        threads="best",
+        baseline="production",
+        variants=[{variants}],
+    )
+"""
+REVIEWS = "review,stars\n" + "".join(
+    f"a fine day {i},good\nit was grey {i},bad\n" for i in range(20)
+)
+LOCAL = """
+    def load(folder, threads):
+        def answer(texts):
+            return ["good" if "fine" in text else "bad" for text in texts]
+        answer.decoding = {"max_tokens": 512}
+        return answer
+"""
+TESTS = """
+    def test_latency(variant): variant.latency().check()
+    def test_quality(variant): variant.quality(batch=4).check()
+    def test_throughput(variant): variant.throughput(batch=4).check()
+    def test_footprint(variant): variant.footprint().check()
+"""
+
+
+def write(project: Project, address: str, *variants: str) -> None:
+    for name in ("suite.py", "test_echo.py"):
+        (project.folder / "suites" / "echo" / name).unlink()
+    project.suite(SUITE.format(address=address, variants=", ".join(variants)), "perf")
+    project.write("perf/reviews.csv", REVIEWS)
+    project.write("perf/local.py", LOCAL)
+    project.tests(TESTS, "perf/test_reviews.py")
+
+
+@pytest.fixture(scope="module")
+def measured(address: str, tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Outcome:
+    """Return a run of four addresses and a local variant. Do not change it."""
+    project = Project(tmp_path_factory.mktemp("addresses"), tmp_path_factory.mktemp("cache"))
+    write(
+        project,
+        address,
+        'at("good?version=hidden", id="production")',
+        'at("secured", id="canary", headers={"Authorization": "Bearer ${TOKEN}"})',
+        'at("slow", id="slow")',
+        'at("wrong", id="wrong")',
+        'Function("local:load", id="local", threads=1)',
+    )
+    project.environment = {"TOKEN": SECRET}
+    project.thresholds(
+        """
+        [reviews]
+        baseline = "production"
+        [reviews.gates]
+        accuracy = { min = 90 }
+        latency_p50 = { max = "1 s" }
+        [reviews.variants.canary]
+        accuracy = { max_drop = 5 }
+        peak_memory = { max = "10 GB" }
+        load_time = { max = "100 s" }
+        [reviews.variants.slow]
+        speedup = { min = 0.9 }
+        [reviews.variants.local]
+        speedup = { min = 1.5 }
+        size = { max_ratio = 1.0 }
+        """
+    )
+    return project.measure(
+        "--infperf-full",
+        "--benchmark-json=benchmark.json",
+        "--infperf-html=page.html",
+        "--infperf-timeout=60",
+        "-v",
+        budget_s=1,
+    )
+
+
+def test_gates_pass_and_fail_as_the_servers_deserve(measured: Outcome) -> None:
+    outcomes = measured.outcomes()
+    assert outcomes == {
+        "test_latency[production]": "passed",
+        "test_latency[canary]": "failed",  # a limit on load_time, which only a server knows
+        "test_latency[slow]": "failed",
+        "test_latency[wrong]": "passed",
+        "test_latency[local]": "passed",
+        "test_quality[production]": "passed",
+        "test_quality[canary]": "passed",
+        "test_quality[slow]": "passed",
+        "test_quality[wrong]": "failed",
+        "test_quality[local]": "passed",
+        **{f"test_throughput[{i}]": "passed" for i in ("production", "canary", "slow", "wrong")},
+        "test_throughput[local]": "passed",
+        "test_footprint[production]": "skipped",
+        "test_footprint[canary]": "failed",
+        "test_footprint[slow]": "skipped",
+        "test_footprint[wrong]": "skipped",
+        "test_footprint[local]": "failed",
+    }, measured.text
+
+
+def verdicts(measured: Outcome, variant: str) -> dict[str, str]:
+    gates = measured.record(variant, "reviews")["gates"]
+    return {f"{gate['measure']} {gate['limit']}": gate["verdict"] for gate in gates}
+
+
+def test_verdicts(measured: Outcome) -> None:
+    assert verdicts(measured, "canary") == {
+        'latency_p50 max = "1 s"': "pass",
+        "accuracy max_drop = 5": "pass",
+        'load_time max = "100 s"': "inconclusive",
+        'peak_memory max = "10 GB"': "inconclusive",
+    }
+    assert verdicts(measured, "slow")["speedup min = 0.9"] == "fail"
+    assert verdicts(measured, "wrong")["accuracy min = 90"] == "fail"
+    assert verdicts(measured, "local")["speedup min = 1.5"] == "pass"
+    assert verdicts(measured, "local")["size max_ratio = 1.0"] == "inconclusive"
+
+
+def test_a_limit_on_what_only_the_server_knows_says_so(measured: Outcome) -> None:
+    for test, name in (("latency", "load_time"), ("footprint", "peak_memory")):
+        message = " ".join(measured.message(f"test_{test}[canary]").split())
+        assert f"{name} was not measured" in message
+        assert "canary is an address, and what its server uses cannot be measured" in message
+
+
+def test_a_record_has_how_the_server_was_asked_and_nothing_of_the_client(
+    measured: Outcome,
+) -> None:
+    record = measured.record("production", "reviews")
+    recipe = record["settings"]["recipe"]
+    assert recipe["url"].endswith("/good")
+    assert (recipe["keep_alive"], recipe["http_version"]) == (True, "1.1")
+    assert "threads" not in record["settings"]
+    assert "model" not in record["settings"]
+    assert {"latency_p50", "latency_first", "throughput", "accuracy"} <= {*record["measures"]}
+    of_client = {
+        "load_time", "model_time_p50", "cpu_time", "size", "peak_memory", "loaded_memory",
+        "fused_operators", "cost_per_million",
+    }  # fmt: skip
+    assert of_client & {*record["measures"]} == set()
+
+
+def test_no_secret_is_in_anything_that_a_run_writes(measured: Outcome) -> None:
+    written = [path for path in measured.folder.rglob("*") if path.is_file()]
+    assert {"infperf.json", "benchmark.json", "junit.xml"} <= {path.name for path in written}
+    assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
+    assert SECRET not in measured.text
+    for variant in ("production", "canary"):
+        assert "hidden" not in str(measured.record(variant, "reviews"))
+
+
+def test_a_server_that_does_not_answer_fails_each_test(project: Project, address: str) -> None:
+    paths = ("error", "html", "moved", "hangs")
+    variants = [f'at("{path}", id="{path}", timeout_s=0.5)' for path in paths]
+    write(project, address, 'at("good", id="production")', *variants)
+    result = project.measure("-k", "throughput")
+    outcomes = {f"test_throughput[{path}]": "error" for path in paths}
+    assert result.outcomes() == {"test_throughput[production]": "passed", **outcomes}
+    for path, said in zip(
+        paths,
+        (
+            "answered with status 500",
+            "answered with status 200 and no JSON",
+            "redirects to /good (status 307): measure that address",
+            "did not answer within 0.5 s",
+        ),
+        strict=True,
+    ):
+        assert f"{address}/{path} {said}" in result.message(f"test_throughput[{path}]")
+
+
+def test_a_variable_that_is_not_set_is_named(project: Project, address: str) -> None:
+    write(project, address, 'at("good", id="production", headers={"X": "${NOT_SET_HERE}"})')
+    result = project.measure("-k", "latency")
+    assert result.ret != 0
+    assert "the environment variable NOT_SET_HERE" in result.words
+
+
+def test_two_revisions_of_an_address_cannot_be_compared(project: Project, address: str) -> None:
+    write(project, address, 'at("good", id="production")')
+    project.thresholds('[reviews.gates]\nregression = { max = "5 %" }\n')
+    commit(project)
+    result = project.measure("--infperf-against=HEAD", "-k", "latency")
+    assert result.outcomes() == {"test_latency[production]": "failed"}
+    assert "it is an address, which answers alike at both revisions" in result.words
+
+
+def test_addresses_that_do_not_say_how_they_decode(project: Project, address: str) -> None:
+    write(
+        project,
+        address,
+        'at("good", id="production", decoding={})',
+        'at("one", id="canary", decoding={})',
+        'Function("local:load", id="local", threads=1)',
+    )
+    result = project.measure("-k", "quality")
+    assert result.outcomes() == {
+        "test_quality[production]": "passed",
+        "test_quality[canary]": "passed",
+        "test_quality[local]": "failed",
+    }
+    assert "production does not say how it decodes" in result.words
+
+
+OWN_PAYLOAD = """
+    import logging
+
+    from pydantic import BaseModel
+    from pytest_infperf import Endpoint, PydanticPayload, Suite, TextClassification
+
+    logging.basicConfig(level=logging.DEBUG)
+
+    class Review(BaseModel):
+        text: str
+
+    class Result(BaseModel):
+        label: str
+
+    class Answer(BaseModel):
+        result: Result
+
+    def ask(text):
+        return Review(text=text)
+
+    def label(answer):
+        return answer.result.label
+
+    payload = PydanticPayload(Review, Answer, to_request=ask, to_output=label)
+    key = {{"X-Key": "${{TOKEN}}"}}
+    suite = Suite(
+        "reviews",
+        task=TextClassification(data="reviews.csv", text="review", label="stars"),
+        variants=[
+            Endpoint("{address}/good", payload=payload, id="production", headers=key),
+            Endpoint("{address}/error?${{TOKEN}}", payload=payload, id="broken", headers=key),
+        ],
+    )
+"""
+
+
+def test_a_payload_of_ones_own_stands_in_the_suite(project: Project, address: str) -> None:
+    write(project, address)
+    project.suite(OWN_PAYLOAD.format(address=address), "perf")
+    project.environment = {"TOKEN": SECRET}
+    result = project.measure("-k", "quality", "-s")
+    assert result.outcomes() == {
+        "test_quality[production]": "passed",
+        "test_quality[broken]": "error",
+    }
+    assert result.record("production", "reviews")["measures"]["accuracy"]["value"] == 100
+    written = [path for path in project.folder.rglob("*") if path.is_file()]
+    assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
+    assert SECRET not in result.text
+
+
+def test_a_load_on_an_address_is_refused(project: Project, address: str) -> None:
+    write(project, address, 'at("good", id="production")')
+    suite = project.folder / "perf" / "suite.py"
+    text = suite.read_text().replace("import Endpoint", "import ClosedLoop, Endpoint")
+    suite.write_text(text.replace("threads=", "loads=[ClosedLoop(1)],\n    threads="))
+    project.tests(
+        'def test_load(variant): variant.load("users=1").check()\n', "perf/test_reviews.py"
+    )
+    result = project.measure("-k", "load")
+    assert result.ret != 0
+    assert (
+        "production is an address, whose server this run neither starts nor loads" in result.words
+    )
