@@ -21,6 +21,8 @@ from pytest_infperf.host.termination import TerminationSignals
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.quantity import parse_quantity
 
+_SECONDS = 4.0
+"""Duration of the load in a trial, in seconds, unless an option says otherwise."""
 _LIMITED = ("cpu", "memory")
 """Parameters that need a control group."""
 
@@ -33,8 +35,12 @@ def configure(parser: ArgumentParser) -> None:
     for name, (purpose, _) in FACTORS.items():
         parser.add_argument(f"--{name}", metavar="A,B,...", help=purpose)
     parser.add_argument(
-        "--seconds", type=float, default=4.0, help="duration of the load in a trial (default: 4)"
+        "--seconds", type=float, help="duration of the load in a trial (default: 4)"
     )
+    parser.add_argument(
+        "--requests", type=int, metavar="N",
+        help="number of requests in a trial, over all users, instead of a duration",
+    )  # fmt: skip
     parser.add_argument(
         "--replicates", type=int, default=2, metavar="N",
         help="number of trials of each setting (default: 2)",
@@ -65,11 +71,16 @@ def run(arguments: Namespace) -> int:
     factors = _factors(arguments)
     planned = trials(factors, arguments.replicates, arguments.seed, half=arguments.half)
     suite_run, variant_id = one_variant(arguments.suite, arguments.variant, arguments.cache)
+    length_of_a_trial = (
+        {"seconds": arguments.seconds or _SECONDS}
+        if arguments.requests is None
+        else {"requests": arguments.requests}
+    )
     exploration = {
         "suite": suite_run.suite.name,
         "variant": variant_id,
         "factors": {factor.name: list(factor.levels) for factor in factors},
-        "seconds": arguments.seconds,
+        **length_of_a_trial,
         "half": arguments.half,
         "seed": arguments.seed,
     }
@@ -77,7 +88,7 @@ def run(arguments: Namespace) -> int:
     signals = TerminationSignals()
     signals.install()
     try:
-        explorer = Explorer(suite_run, variant_id, arguments.seconds)
+        explorer = Explorer(suite_run, variant_id, **length_of_a_trial)
         for outcome in explorer.outcomes(planned, file.keys, _report_progress):
             file.add(outcome)
     except KeyboardInterrupt:
@@ -111,7 +122,11 @@ def _factors(arguments: Namespace) -> list[Factor]:
     ]
     if not factors:
         raise UserError(f"name a parameter with two values or more: --{', --'.join(FACTORS)}")
-    if arguments.seconds <= 0:
+    if arguments.seconds is not None and arguments.requests is not None:
+        raise UserError("--seconds and --requests: name one of the two")
+    if arguments.requests is not None and arguments.requests < 1:
+        raise UserError(f"--requests {arguments.requests}: must be at least 1")
+    if arguments.seconds is not None and arguments.seconds <= 0:
         raise UserError(f"--seconds {arguments.seconds:g}: must be above 0")
     if arguments.replicates < 1:
         raise UserError(f"--replicates {arguments.replicates}: must be at least 1")

@@ -35,6 +35,8 @@ FACTORS = {
 _WARM_UP_REQUESTS = 4
 """Requests of each user before the measured ones."""
 _WARM_UP_S = 60.0
+_MAX_TRIAL_S = 3600.0
+"""Time in which a trial's number of requests must be sent, in seconds."""
 _SIZED_SAMPLES = 50
 """Number of different samples that are made of a chosen length."""
 
@@ -45,8 +47,10 @@ class Explorer:
 
     suite_run: SuiteRun
     variant_id: str
-    seconds: float
-    """Duration of the load in a trial, in seconds."""
+    seconds: float | None = None
+    """Duration of the load in a trial, in seconds; None for a number of requests."""
+    requests: int | None = None
+    """Number of requests in a trial, over all users; None for a duration."""
 
     def outcomes(
         self, trials: Sequence[Trial], done: set[str], report_progress: Callable[[str], None]
@@ -75,6 +79,9 @@ class Explorer:
             failure = failure or "no request was answered"
             return Outcome(trial.key, trial.replicate, setting, failure=failure)
         latencies = [reply.latency_s for reply in run.steady_replies]
+        energy = run.usage.energy
+        joules = energy.joules / len(run.answered) if energy else None
+        is_estimate = energy is not None and energy.estimated
         return Outcome(
             trial.key,
             trial.replicate,
@@ -82,11 +89,21 @@ class Explorer:
             response_s=fmean(latencies),
             cores=run.cores,
             p99_s=quantile.percentile(latencies, 0.99),
+            requests=len(run.replies),
             requests_per_hour=3600 * len(run.answered) / run.seconds,
             error_rate=run.error_rate,
             peak_memory_bytes=run.usage.peak_memory_bytes,
-            doubt=run.doubt,
+            energy_per_request_j=None if is_estimate else joules,
+            estimated_energy_per_request_j=joules if is_estimate else None,
+            doubt=self._too_few(run) or run.doubt,
         )
+
+    def _too_few(self, run: LoadRun) -> str:
+        """Return that the requests were not all sent in time; empty if they were."""
+        sent = len(run.replies)
+        if self.requests is None or sent >= self.requests:
+            return ""
+        return f"{sent} of {self.requests} requests were sent in {_MAX_TRIAL_S:g} s"
 
     def _run(self, setting: Setting, limits: ControlGroup) -> LoadRun:
         """Start a server with the setting, warm it up, and put load on it."""
@@ -101,7 +118,7 @@ class Explorer:
             target = self._target(server, setting)
             streams(target, _WARM_UP_S, users, requests=_WARM_UP_REQUESTS * users)
             with server.checked(), sample_usage(server.process) as sampler:
-                traffic = streams(target, self.seconds, users)
+                traffic = streams(target, self.seconds or _MAX_TRIAL_S, users, self.requests)
             return LoadRun(traffic, sampler.usage)
 
     def _target(self, server: ServerProcess, setting: Setting) -> Target:

@@ -22,6 +22,8 @@ COMMAND = [
     "import sys; from pytest_infperf.cli import main; sys.exit(main())",
 ]
 
+DESIGN = ("--users", "1,2", "--payload", "1,8", "--seconds", "0.5")
+
 
 def written(folder: Path) -> Path:
     (folder / "suite.py").write_text(SUITE)
@@ -37,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 def explore(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, "explore", ".", "--seconds", "0.5", *options],
+        [*COMMAND, "explore", ".", *options],
         cwd=folder, capture_output=True, text=True, check=False,
         env={**os.environ, "TMPDIR": str(temporary_folder(folder))},
     )  # fmt: skip
@@ -54,7 +56,7 @@ def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Return a folder with the outcomes of a whole design, and the output; not to be changed."""
     folder = tmp_path_factory.mktemp("explored")
     written(folder)
-    done = explore(folder, "--users", "1,2", "--payload", "1,8", "--html", "space.html")
+    done = explore(folder, *DESIGN, "--html", "space.html")
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
@@ -69,7 +71,11 @@ def test_every_setting_is_tried_once_and_shown(explored: tuple[Path, str]) -> No
     assert "users with payload" in printed
     page = (folder / "space.html").read_text()
     assert "ART against users" in page
-    assert page.count("<svg") == 4
+    responses = 3 if "estimated energy per request" in printed else 2  # with codecarbon
+    assert page.count("<svg") == 2 * responses
+    for outcome in outcomes:
+        energies = (outcome.energy_per_request_j, outcome.estimated_energy_per_request_j)
+        assert any(energies) == ("energy per request" in printed)
 
 
 def test_servers_leave_no_temporary_file(explored: tuple[Path, str]) -> None:
@@ -81,7 +87,7 @@ def test_it_continues_where_it_was_interrupted(explored: tuple[Path, str], folde
     path = folder / "explore.jsonl"
     lines = (explored[0] / path.name).read_text().splitlines()
     path.write_text("\n".join(lines[:7]) + "\n" + lines[7][:20])
-    done = explore(folder, "--users", "1,2", "--payload", "1,8")
+    done = explore(folder, *DESIGN)
     assert done.stderr.count("infperf explore") == 2
     assert "infperf explore 7/8" in done.stderr
     first, *kept = path.read_text().splitlines()
@@ -89,9 +95,22 @@ def test_it_continues_where_it_was_interrupted(explored: tuple[Path, str], folde
     assert kept[:6] == lines[1:7]
     outcomes = read(path)[1]
     assert len(outcomes) == 8
-    again = explore(folder, "--users", "1,2", "--payload", "1,8")
+    again = explore(folder, *DESIGN)
     assert "infperf explore" not in again.stderr  # no trial is run twice
     assert read(path)[1] == outcomes
+
+
+def test_a_number_of_requests_instead_of_a_duration(folder: Path) -> None:
+    options = ("--users", "1,2", "--replicates", "1")
+    done = explore(folder, *options, "--requests", "20")
+    assert done.returncode == 0, done.stderr
+    what, outcomes = read(folder / "explore.jsonl")
+    assert what["requests"] == 20
+    assert "seconds" not in what
+    assert [outcome.requests for outcome in outcomes] == [20, 20]
+    other = explore(folder, *options, "--seconds", "4")
+    assert other.returncode == 2
+    assert "seconds was None and is 4.0 now" in other.stderr
 
 
 @pytest.mark.parametrize(
@@ -104,6 +123,8 @@ def test_it_continues_where_it_was_interrupted(explored: tuple[Path, str], folde
         (("--memory", "1,2"), "--memory 1,2"),
         (("--users", "1,2", "--half"), "three factors or more"),
         (("--users", "1,2", "--seconds", "0"), "--seconds 0: must be above 0"),
+        (("--users", "1,2", "--requests", "0"), "--requests 0: must be at least 1"),
+        (("--users", "1,2", "--requests", "9", "--seconds", "1"), "name one of the two"),
     ],
 )
 def test_mistakes_are_reported(folder: Path, options: tuple[str, ...], words: str) -> None:
