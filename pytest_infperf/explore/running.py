@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import fmean
@@ -11,6 +11,8 @@ from statistics import fmean
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.explore.design import Setting, Trial, describe
+from pytest_infperf.explore.link import Link, delayed, netem
+from pytest_infperf.explore.replicas import started_together
 from pytest_infperf.explore.store import Outcome
 from pytest_infperf.host.control_group import ControlGroup, limited
 from pytest_infperf.measure.blocks import endless_order
@@ -23,15 +25,42 @@ from pytest_infperf.stats import quantile
 
 __tracebackhide__ = errors.meant_for_the_user
 
-FACTORS = {
-    "users": ("clients that each wait for an answer: requests in flight", ""),
-    "payload": ("samples in a request", "samples"),
-    "length": ("minimum length of each sample, in the unit that the task counts", ""),
-    "replicas": ("server processes, each with its own copy of the model", ""),
-    "cpu": ("limit of the server's CPU time, in cores", "cores"),
-    "memory": ("limit of the server's memory", "bytes"),
-}
-"""Parameters that can be varied, with their purpose and their unit."""
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter that can be varied."""
+
+    purpose: str
+    unit: str = ""
+    whole: bool = True
+    """Whether levels are whole numbers."""
+    linear: bool = False
+    """Whether its effect is taken over its levels as they are, so that one may be 0."""
+
+
+PARAMETERS = {
+    "users": Parameter("clients that each wait for an answer: requests in flight"),
+    "payload": Parameter("samples in a request", "samples"),
+    "length": Parameter("minimum length of each sample, in the unit that the task counts"),
+    "replicas": Parameter(
+        "servers of their own, as containers behind a load balancer: requests go to them in turn, "
+        "and each may use --cpu and --memory by itself"
+    ),
+    "workers": Parameter(
+        "processes of each server, each with its own copy of the model: they take requests from "
+        "one port, and share the server's --cpu and --memory"
+    ),
+    "cpu": Parameter("limit of each server's CPU time, in cores", "cores", whole=False),
+    "memory": Parameter("limit of each server's memory", "bytes", whole=False),
+    "delay-ms": Parameter(
+        "delay of requests on their way to the server, in milliseconds", whole=False, linear=True
+    ),
+    "loss": Parameter(
+        "share of packets that are lost on each way between generator and server",
+        whole=False, linear=True,
+    ),
+}  # fmt: skip
+"""Parameters that can be varied, by the names of their options."""
 _WARM_UP_REQUESTS = 4
 """Requests of each user before the measured ones."""
 _WARM_UP_S = 60.0
@@ -51,6 +80,8 @@ class Explorer:
     """Duration of the load in a trial, in seconds; None for a number of requests."""
     requests: int | None = None
     """Number of requests in a trial, over all users; None for a duration."""
+    network: str = ""
+    """How delay and loss are set: "netem" or, for a delay alone, "proxy"; empty without them."""
 
     def outcomes(
         self, trials: Sequence[Trial], done: set[str], report_progress: Callable[[str], None]
@@ -64,16 +95,22 @@ class Explorer:
             report_progress(f"{number}/{len(trials)} {describe(trial.setting)}")
             yield self._outcome(trial)
 
+    def check(self, settings: Iterable[Setting]) -> None:
+        """Raise UserError if the task cannot make samples of a length that is tried."""
+        for length in {setting["length"] for setting in settings if "length" in setting}:
+            self.suite_run.suite.task.sized(self.suite_run.samples.inputs, 0, round(length))
+
     def _outcome(self, trial: Trial) -> Outcome:
         setting = trial.setting
-        memory = setting.get("memory")
-        with limited(setting.get("cpu"), None if memory is None else round(memory)) as limits:
+        with ExitStack() as created:
+            replicas = round(setting.get("replicas", 1))
+            groups = [created.enter_context(control_group(setting)) for _ in range(replicas)]
             try:
-                run = self._run(setting, limits)
+                run = self._run(setting, groups)
                 failure = ""
             except WorkerError as error:
                 run, failure = None, str(error).partition("\n")[0]
-            if kills := limits.kills():
+            if kills := _kills(groups):
                 run, failure = None, f"memory ran out: {kills} processes were killed"
         if run is None or not run.answered:
             failure = failure or "no request was answered"
@@ -105,19 +142,34 @@ class Explorer:
             return ""
         return f"{sent} of {self.requests} requests were sent in {_MAX_TRIAL_S:g} s"
 
-    def _run(self, setting: Setting, limits: ControlGroup) -> LoadRun:
-        """Start a server with the setting, warm it up, and put load on it."""
+    def _run(self, setting: Setting, groups: Sequence[ControlGroup]) -> LoadRun:
+        """Start a server in each group, warm them up, and put load on them."""
         suite_server, suite = self.suite_run.server, self.suite_run.suite
-        replicas = round(setting.get("replicas", suite.serving.workers))
-        serving = replace(suite.serving, workers=replicas)
-        deployment = replace(
-            suite_server.deployment(self.variant_id, serving), groups=tuple(limits.folders)
-        )
-        with closing(suite_server.started(deployment, lambda: limits.kills() > 0)) as server:
+        workers = round(setting.get("workers", suite.serving.workers))
+        serving = replace(suite.serving, workers=workers)
+        deployment = suite_server.deployment(self.variant_id, serving, len(groups))
+        delay_ms, loss = setting.get("delay-ms", 0.0), setting.get("loss", 0.0)
+        with ExitStack() as opened:
+            is_netem = self.network == "netem"
+            link = opened.enter_context(netem(delay_ms, loss)) if is_netem else Link()
+            deployments = [
+                replace(deployment, host=link.host, groups=tuple(group.folders)) for group in groups
+            ]
+            servers = opened.enter_context(
+                started_together(suite_server.started, deployments, lambda: _kills(groups) > 0)
+            )
+            urls: Sequence[str] = [server.url for server in servers]
+            if self.network == "proxy":
+                urls = opened.enter_context(delayed(urls, delay_ms))
+            target = replace(
+                self._target(servers[0], setting), replica_urls=urls, launcher=link.launcher
+            )
             users = round(setting.get("users", 1))
-            target = self._target(server, setting)
-            streams(target, _WARM_UP_S, users, requests=_WARM_UP_REQUESTS * users)
-            with server.checked(), sample_usage(server.process) as sampler:
+            warm_up = _WARM_UP_REQUESTS * max(users, len(servers))
+            streams(target, _WARM_UP_S, users, requests=warm_up)
+            for server in servers:
+                opened.enter_context(server.checked())
+            with sample_usage(*(server.process for server in servers)) as sampler:
                 traffic = streams(target, self.seconds or _MAX_TRIAL_S, users, self.requests)
             return LoadRun(traffic, sampler.usage)
 
@@ -133,3 +185,16 @@ class Explorer:
         return run.server.target(
             server, replace(samples, inputs=long), endless_order(range(len(long)), run.seed), size
         )
+
+
+def control_group(setting: Setting) -> AbstractContextManager[ControlGroup]:
+    """Return a new control group with a setting's limits of CPU time and memory.
+
+    Entering it raises ControlGroupError if this host does not allow it.
+    """
+    memory = setting.get("memory")
+    return limited(setting.get("cpu"), None if memory is None else round(memory))
+
+
+def _kills(groups: Sequence[ControlGroup]) -> int:
+    return sum(group.kills() for group in groups)
