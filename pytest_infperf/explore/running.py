@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import fmean
+from typing import Any
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
@@ -22,6 +23,7 @@ from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.usage import sample_usage
 from pytest_infperf.serving.server.process import ServerProcess
 from pytest_infperf.stats import quantile
+from pytest_infperf.suite.task import Samples
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -41,7 +43,7 @@ class Parameter:
 PARAMETERS = {
     "users": Parameter("clients that each wait for an answer: requests in flight"),
     "payload": Parameter("samples in a request", "samples"),
-    "length": Parameter("minimum length of each sample, in the unit that the task counts"),
+    "length": Parameter("length of each sample, in words of a text or else in the unit of the task's sweeps"),
     "replicas": Parameter(
         "servers of their own, as containers behind a load balancer: requests go to them in turn, "
         "and each may use --cpu and --memory by itself"
@@ -181,10 +183,25 @@ class Explorer:
         if length is None:
             return run.server.target(server, samples, order, size)
         inputs, sized = samples.inputs, run.suite.task.sized
-        long = [sized(inputs, i, round(length)) for i in islice(order, _SIZED_SAMPLES)]
-        return run.server.target(
-            server, replace(samples, inputs=long), endless_order(range(len(long)), run.seed), size
-        )
+        long = [
+            _cut(sized(inputs, i, round(length)), round(length))
+            for i in islice(order, _SIZED_SAMPLES)
+        ]
+        order = endless_order(range(len(long)), run.seed)
+        return run.server.target(server, Samples(long, long), order, size)
+
+
+def _cut(sample: Any, length: int) -> Any:
+    """Return the first words of a text, of words or of a pair of texts, and others as they are.
+
+    A server truncates nothing to the length, as codecs do in a sweep. The words have `length`
+    tokens or more.
+    """
+    if isinstance(sample, str):
+        return " ".join(sample.split()[:length])
+    if isinstance(sample, tuple):
+        return tuple(_cut(text, length) for text in sample)
+    return sample[:length] if isinstance(sample, list) else sample
 
 
 def control_group(setting: Setting) -> AbstractContextManager[ControlGroup]:

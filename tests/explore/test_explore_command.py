@@ -117,7 +117,11 @@ def test_a_number_of_requests_instead_of_a_duration(folder: Path) -> None:
     ("options", "words"),
     [
         ((), "name a parameter with two values or more: --users"),
-        (("--users", "1"), "users: two levels or more"),
+        (("--users", "1"), "name a parameter with two values or more: --users"),
+        (("--users", "1,1"), "users: two levels or more"),
+        (("--users", "1,2", "--payload", "0"), "--payload 0: must be above 0"),
+        (("--users", "1,2", "--loss", "0,1"), "--loss 0,1: must be shares below 1"),
+        (("--delay-ms=-1,1",), "must be 0 or above"),
         (("--users", "1,1.5"), "--users 1,1.5: must be whole numbers"),
         (("--users", "1,x"), "--users 1,x"),
         (("--memory", "1,2"), "--memory 1,2"),
