@@ -43,7 +43,9 @@ class Parameter:
 PARAMETERS = {
     "users": Parameter("clients that each wait for an answer: requests in flight"),
     "payload": Parameter("samples in a request", "samples"),
-    "length": Parameter("length of each sample, in words of a text or else in the unit of the task's sweeps"),
+    "length": Parameter(
+        "length of each sample, in words of a text or else in the unit of the task's sweeps"
+    ),
     "replicas": Parameter(
         "servers of their own, as containers behind a load balancer: requests go to them in turn, "
         "and each may use --cpu and --memory by itself"

@@ -7,10 +7,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from pytest_infperf.cli import explore as command
+from pytest_infperf.errors import UserError
+from pytest_infperf.explore.design import Factor, Setting
 from pytest_infperf.explore.store import read
+from pytest_infperf.host.control_group import ControlGroupError
 
 SUITE = """
 from pytest_infperf import Echo, Fake, Suite
@@ -111,6 +116,60 @@ def test_a_number_of_requests_instead_of_a_duration(folder: Path) -> None:
     other = explore(folder, *options, "--seconds", "4")
     assert other.returncode == 2
     assert "seconds was None and is 4.0 now" in other.stderr
+
+
+@pytest.fixture
+def no_netem(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `tc` fail, as it does where the kernel has no netem."""
+    (bin_folder := folder / "bin").mkdir()
+    (bin_folder / "tc").write_text("#!/bin/sh\necho 'qdisc kind is unknown' >&2\nexit 2\n")
+    (bin_folder / "tc").chmod(0o755)
+    monkeypatch.setenv("PATH", str(bin_folder), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("no_netem")
+def test_a_proxy_delays_requests_to_replicas_without_netem(folder: Path) -> None:
+    options = ("--delay-ms", "0,60", "--loss", "0,0.1", "--replicas", "1,2", "--users", "2")
+    done = explore(folder, *options, "--requests", "10", "--replicates", "1")
+    assert done.returncode == 0, done.stderr
+    assert "skipped: loss: cannot set delay and loss with netem" in done.stdout
+    assert "a proxy delays requests: cannot set delay" in done.stdout
+    what, outcomes = read(folder / "explore.jsonl")
+    assert what["factors"] == {"replicas": [1, 2], "delay-ms": [0, 60]}
+    assert what["fixed"] == {"users": 2}
+    assert what["network"] == "proxy"
+    assert len(outcomes) == 4
+    memory = {}
+    for outcome in outcomes:
+        assert outcome.error_rate == 0
+        assert outcome.requests == 10
+        assert outcome.response_s
+        assert outcome.response_s >= outcome.setting["delay-ms"] / 1000
+        memory[outcome.setting["replicas"]] = outcome.peak_memory_bytes or 0
+    assert memory[2] > 1.5 * memory[1]
+
+
+@pytest.mark.usefixtures("no_netem")
+def test_a_loss_that_cannot_be_set_in_all_trials_is_an_error(folder: Path) -> None:
+    done = explore(folder, "--users", "1,2", "--loss", "0.1")
+    assert done.returncode == 2
+    assert "--loss: cannot set delay and loss with netem" in done.stderr
+
+
+def test_limits_that_cannot_be_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def control_group(setting: Setting) -> NoReturn:
+        raise ControlGroupError("run as root")
+
+    monkeypatch.setattr(command, "control_group", control_group)
+    users, cpu = Factor("users", (1, 2)), Factor("cpu", (1, 2))
+    assert command._without_unwritable([users, cpu], {}) == [users]
+    assert capsys.readouterr().out == "skipped: cpu: run as root\n"
+    with pytest.raises(UserError, match="--memory: run as root"):
+        command._without_unwritable([users], {"memory": 1e9})
+    with pytest.raises(UserError, match="no parameter is left to explore: run as root"):
+        command._without_unwritable([cpu], {})
 
 
 @pytest.mark.parametrize(
