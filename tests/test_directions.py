@@ -41,7 +41,7 @@ ROOMS: dict[str, str] = {
         "artifacts cost errors gates history host measure metrics records repository "
         "serving.load serving.server settings stats suite thresholds worker"
     ),
-    "explore": "errors host measure records report run serving.load serving.server stats",
+    "explore": "errors host measure records report run serving.load serving.server stats suite",
     "session": "errors host records report repository run settings suite thresholds",
     "cli": (
         "artifacts cost errors explore history host metrics records report repository run "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -12,15 +13,18 @@ from rich.table import Table
 
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
-from pytest_infperf.explore.design import Factor, describe, trials
+from pytest_infperf.explore.design import Factor, Setting, describe, trials
+from pytest_infperf.explore.link import LinkError, netem
 from pytest_infperf.explore.page import EffectTable, effect_tables, page
-from pytest_infperf.explore.running import FACTORS, Explorer
+from pytest_infperf.explore.running import PARAMETERS, Explorer, control_group
 from pytest_infperf.explore.store import Outcome, OutcomeFile
-from pytest_infperf.host.control_group import ControlGroupError, limited
+from pytest_infperf.host.control_group import ControlGroupError
 from pytest_infperf.host.termination import TerminationSignals
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.quantity import parse_quantity
 
+_SECONDS = 4.0
+"""Duration of the load in a trial, in seconds, unless an option says otherwise."""
 _LIMITED = ("cpu", "memory")
 """Parameters that need a control group."""
 
@@ -30,11 +34,15 @@ def configure(parser: ArgumentParser) -> None:
         "suite", type=Path, metavar="FOLDER", help="folder of the suite, with its suite.py"
     )
     parser.add_argument("--variant", metavar="ID", help="variant to serve (default: the baseline)")
-    for name, (purpose, _) in FACTORS.items():
-        parser.add_argument(f"--{name}", metavar="A,B,...", help=purpose)
+    for name, parameter in PARAMETERS.items():
+        parser.add_argument(f"--{name}", metavar="A,B,...", help=parameter.purpose)
     parser.add_argument(
-        "--seconds", type=float, default=4.0, help="duration of the load in a trial (default: 4)"
+        "--seconds", type=float, help="duration of the load in a trial (default: 4)"
     )
+    parser.add_argument(
+        "--requests", type=int, metavar="N",
+        help="number of requests in a trial, over all users, instead of a duration",
+    )  # fmt: skip
     parser.add_argument(
         "--replicates", type=int, default=2, metavar="N",
         help="number of trials of each setting (default: 2)",
@@ -62,22 +70,34 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    factors = _factors(arguments)
-    planned = trials(factors, arguments.replicates, arguments.seed, half=arguments.half)
+    factors, fixed = _parameters(arguments)
+    factors = _without_unwritable(factors, fixed)
+    factors, network = _network(factors, fixed)
+    planned = trials(
+        factors, arguments.replicates, arguments.seed, half=arguments.half, fixed=fixed
+    )
     suite_run, variant_id = one_variant(arguments.suite, arguments.variant, arguments.cache)
+    length_of_a_trial = (
+        {"seconds": arguments.seconds or _SECONDS}
+        if arguments.requests is None
+        else {"requests": arguments.requests}
+    )
     exploration = {
         "suite": suite_run.suite.name,
         "variant": variant_id,
         "factors": {factor.name: list(factor.levels) for factor in factors},
-        "seconds": arguments.seconds,
+        **({"fixed": fixed} if fixed else {}),
+        **({"network": network} if network else {}),
+        **length_of_a_trial,
         "half": arguments.half,
         "seed": arguments.seed,
     }
-    file = OutcomeFile(Path.cwd() / arguments.out, exploration)
     signals = TerminationSignals()
     signals.install()
     try:
-        explorer = Explorer(suite_run, variant_id, arguments.seconds)
+        explorer = Explorer(suite_run, variant_id, **length_of_a_trial, network=network)
+        explorer.check([trial.setting for trial in planned])
+        file = OutcomeFile(Path.cwd() / arguments.out, exploration)
         for outcome in explorer.outcomes(planned, file.keys, _report_progress):
             file.add(outcome)
     except KeyboardInterrupt:
@@ -101,52 +121,99 @@ def _report_progress(text: str) -> None:
     print(f"infperf explore {text}", file=sys.stderr, flush=True)
 
 
-def _factors(arguments: Namespace) -> list[Factor]:
-    """Return the factors that the options name, without those that this host cannot limit.
+def _parameters(arguments: Namespace) -> tuple[list[Factor], dict[str, float]]:
+    """Return the factors that the options name, and the parameters with one value.
 
-    Raises UserError if an option is wrong, or if no factor is left.
+    Raises UserError if an option is wrong, or if there is no factor.
     """
-    factors = [
-        _factor(name, text) for name in FACTORS if (text := getattr(arguments, name)) is not None
-    ]
+    factors, fixed = [], {}
+    for name, parameter in PARAMETERS.items():
+        text = getattr(arguments, name.replace("-", "_"))
+        if text is None:
+            continue
+        levels = _levels(name, text)
+        if len(levels) > 1:
+            factors.append(Factor(name, levels, parameter.unit, parameter.linear))
+        else:
+            fixed[name] = levels[0]
     if not factors:
-        raise UserError(f"name a parameter with two values or more: --{', --'.join(FACTORS)}")
-    if arguments.seconds <= 0:
+        raise UserError(f"name a parameter with two values or more: --{', --'.join(PARAMETERS)}")
+    if arguments.seconds is not None and arguments.requests is not None:
+        raise UserError("--seconds and --requests: name one of the two")
+    if arguments.requests is not None and arguments.requests < 1:
+        raise UserError(f"--requests {arguments.requests}: must be at least 1")
+    if arguments.seconds is not None and arguments.seconds <= 0:
         raise UserError(f"--seconds {arguments.seconds:g}: must be above 0")
     if arguments.replicates < 1:
         raise UserError(f"--replicates {arguments.replicates}: must be at least 1")
     if not 0.5 < arguments.confidence < 1:
         raise UserError(f"--confidence {arguments.confidence:g}: must be between 0.5 and 1")
-    return _without_unwritable(factors)
+    return factors, fixed
 
 
-def _factor(name: str, text: str) -> Factor:
-    unit = FACTORS[name][1]
+def _levels(name: str, text: str) -> list[float]:
+    """Return the values of an option in ascending order. Raises UserError if one is wrong."""
+    parameter = PARAMETERS[name]
     try:
-        levels = [parse_quantity(part, "bytes") if unit == "bytes" else float(part)
+        levels = [parse_quantity(part, "bytes") if parameter.unit == "bytes" else float(part)
                   for part in text.split(",")]  # fmt: skip
     except ValueError as error:
         raise UserError(f"--{name} {text}: {error}") from None
-    if name not in _LIMITED and any(level != int(level) for level in levels):
+    if parameter.whole and any(level % 1 for level in levels):
         raise UserError(f"--{name} {text}: must be whole numbers, separated by commas")
-    return Factor(name, sorted(levels), unit)
+    if not all(0 < level < math.inf or (level == 0 and parameter.linear) for level in levels):
+        least = "0 or above" if parameter.linear else "above 0"
+        raise UserError(f"--{name} {text}: must be {least}")
+    if name == "loss" and max(levels) >= 1:
+        raise UserError(f"--loss {text}: must be shares below 1, such as 0.01")
+    return sorted(levels)
 
 
-def _without_unwritable(factors: list[Factor]) -> list[Factor]:
-    """Return the factors that this host can limit, and print why others are skipped."""
-    bounded = [factor for factor in factors if factor.name in _LIMITED]
+def _without_unwritable(factors: list[Factor], fixed: Setting) -> list[Factor]:
+    """Return the factors that this host can limit, and print why others are skipped.
+
+    Raises UserError if it cannot set a limit that is the same in all trials.
+    """
+    highest = {**{factor.name: factor.levels[-1] for factor in factors}, **fixed}
     try:
-        for factor in bounded:
-            memory = round(factor.levels[-1]) if factor.name == "memory" else None
-            with limited(factor.levels[-1] if factor.name == "cpu" else None, memory):
-                pass
+        with control_group(highest):
+            pass
     except ControlGroupError as reason:
-        names = " and ".join(factor.name for factor in bounded)
-        print(f"skipped: {names}: {reason}")
-        factors = [factor for factor in factors if factor not in bounded]
-        if not factors:
-            raise UserError(f"no parameter is left to explore: {reason}") from None
+        return _skip([name for name in _LIMITED if name in highest], factors, fixed, reason)
     return factors
+
+
+def _network(factors: list[Factor], fixed: Setting) -> tuple[list[Factor], str]:
+    """Return the factors that this host can set, and how delay and loss are set.
+
+    Prints why loss is skipped. Raises UserError if it is the same in all trials.
+    """
+    named = {factor.name for factor in factors} | set(fixed)
+    if not named & {"delay-ms", "loss"}:
+        return factors, ""
+    try:
+        with netem(delay_ms=1.0, loss=0.01):
+            return factors, "netem"
+    except LinkError as reason:
+        if "loss" in named:
+            factors = _skip(["loss"], factors, fixed, reason)
+        if "delay-ms" not in named:
+            return factors, ""
+        print(f"a proxy delays requests: {reason}")
+        return factors, "proxy"
+
+
+def _skip(
+    names: Sequence[str], factors: Sequence[Factor], fixed: Setting, reason: Exception
+) -> list[Factor]:
+    """Return the other factors, and print the reason. Raises UserError if none is left."""
+    if unset := [name for name in names if name in fixed]:
+        raise UserError(f"--{' and --'.join(unset)}: {reason}") from None
+    print(f"skipped: {' and '.join(names)}: {reason}")
+    left = [factor for factor in factors if factor.name not in names]
+    if not left:
+        raise UserError(f"no parameter is left to explore: {reason}") from None
+    return left
 
 
 def _show(name: str, outcomes: Sequence[Outcome], tables: Sequence[EffectTable]) -> None:

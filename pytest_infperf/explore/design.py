@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import log, prod
+from types import MappingProxyType
 
 from pytest_infperf.errors import UserError
 
@@ -26,19 +27,23 @@ class Factor:
 
     name: str
     levels: Sequence[float]
-    """Levels above 0 in ascending order, at least two."""
+    """Levels in ascending order, at least two; above 0 unless the factor is linear."""
     unit: str = ""
+    linear: bool = False
+    """Whether levels are coded as they are, instead of by their logarithm."""
 
     def __post_init__(self) -> None:
         if len(self.levels) < 2 or sorted(set(self.levels)) != list(self.levels):
             raise UserError(f"{self.name}: two levels or more, in ascending order")
-        if self.levels[0] <= 0:
+        if self.levels[0] <= 0 and not self.linear:
             raise UserError(f"{self.name}: levels must be above 0")
 
     def coded(self, level: float) -> float:
-        """Return -1 for the lowest level, 1 for the highest, and a number between by logarithm."""
-        low, high = log(self.levels[0]), log(self.levels[-1])
-        return 2 * (log(level) - low) / (high - low) - 1
+        """Return -1 for the lowest level, 1 for the highest, and a number between for others."""
+        low, value, high = self.levels[0], level, self.levels[-1]
+        if not self.linear:
+            low, value, high = log(low), log(value), log(high)
+        return 2 * (value - low) / (high - low) - 1
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,17 @@ def describe(setting: Setting) -> str:
 
 
 def trials(
-    factors: Sequence[Factor], replicates: int, seed: int, *, half: bool = False
+    factors: Sequence[Factor],
+    replicates: int,
+    seed: int,
+    *,
+    half: bool = False,
+    fixed: Setting = MappingProxyType({}),
 ) -> list[Trial]:
     """Return all trials in the order in which they are run.
 
-    `half` takes the half fraction. Raises UserError if the design has none.
+    `fixed` is part of every setting. `half` takes the half fraction. Raises UserError if the design
+    has none.
     """
     settings: list[Setting] = [
         dict(zip([f.name for f in factors], levels, strict=True))
@@ -76,7 +87,7 @@ def trials(
     planned = []
     for replicate in range(replicates):
         rng.shuffle(settings)
-        planned += [Trial(replicate, dict(setting)) for setting in settings]
+        planned += [Trial(replicate, {**fixed, **setting}) for setting in settings]
     return planned
 
 

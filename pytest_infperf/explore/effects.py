@@ -1,15 +1,16 @@
 """Effects of each factor and of each pair of factors, with intervals, by least squares.
 
-Response times multiply, so their logarithms are fitted and an effect is a ratio. CPU usage adds up,
-and its effect is a difference. An effect is the change from a factor's lowest level to its highest,
-with the others in the middle. An interaction is half of the change of that effect between the ends
-of the other factor (Box, Hunter and Hunter, Statistics for Experimenters, chapter 5).
+Response times and energy multiply, so their logarithms are fitted and an effect is a ratio. CPU
+usage adds up, and its effect is a difference. An effect is the change from a factor's lowest level
+to its highest, with the others in the middle. An interaction is half of the change of that effect
+between the ends of the other factor (Box, Hunter and Hunter, Statistics for Experimenters, chapter
+5).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -24,7 +25,7 @@ class Effect:
     factors: tuple[str, ...]
     """Names of the one or two factors."""
     value: float
-    """Ratio of response times, or difference of CPU usage in cores."""
+    """Ratio of response times or energy, or difference of CPU usage in cores."""
     low: float
     """Lower bound of the interval, in the unit of `value`."""
     high: float
@@ -52,13 +53,26 @@ class EffectEstimates:
     """Number of trials."""
 
 
+def effects_on(
+    value_of: Callable[[Outcome], float | None],
+    factors: Sequence[Factor],
+    outcomes: Sequence[Outcome],
+    confidence: float,
+) -> EffectEstimates | None:
+    """Return effects on a positive response as ratios; None if outcomes are too few.
+
+    Outcomes without a value, or with 0, are left out.
+    """
+    values = [(outcome, value) for outcome in outcomes if (value := value_of(outcome))]
+    logs = [math.log(value) for _, value in values]
+    return _estimate(factors, [outcome for outcome, _ in values], logs, confidence, is_ratio=True)
+
+
 def response_time_effects(
     factors: Sequence[Factor], outcomes: Sequence[Outcome], confidence: float
 ) -> EffectEstimates | None:
     """Return effects on the average response time as ratios; None if outcomes are too few."""
-    answered = [outcome for outcome in outcomes if outcome.response_s]
-    logs = [math.log(outcome.response_s or 0) for outcome in answered]
-    return _estimate(factors, answered, logs, confidence, is_ratio=True)
+    return effects_on(lambda outcome: outcome.response_s, factors, outcomes, confidence)
 
 
 def cpu_usage_effects(

@@ -10,6 +10,7 @@ from pytest_infperf.explore.effects import (
     Effect,
     EffectEstimates,
     cpu_usage_effects,
+    effects_on,
     response_time_effects,
 )
 from pytest_infperf.explore.store import Outcome
@@ -36,11 +37,17 @@ class LevelPlot:
     svg: str
 
 
+_ENERGIES: dict[str, Callable[[Outcome], float | None]] = {
+    "energy per request": lambda o: o.energy_per_request_j,
+    "estimated energy per request": lambda o: o.estimated_energy_per_request_j,
+}
+"""Energy of the host that was counted, and energy that was estimated; most hosts have one."""
 _RESPONSES: dict[str, tuple[str, Callable[[Outcome], float | None]]] = {
     "ART": ("average response time, ms", lambda o: o.response_s and 1e3 * o.response_s),
     "ACU": ("average CPU usage, cores", lambda o: o.cores),
+    **{title.capitalize(): (f"{title}, J", value_of) for title, value_of in _ENERGIES.items()},
 }
-"""Abbreviation of each response, with its axis label and its value."""
+"""Name of each response, with its axis label and its value."""
 
 
 def page(
@@ -69,11 +76,16 @@ def page(
 def effect_tables(
     factors: Sequence[Factor], outcomes: Sequence[Outcome], confidence: float
 ) -> list[EffectTable]:
-    """Return the table of effects on response time, and the one on CPU usage."""
+    """Return the tables of effects on response time, on CPU usage, and on energy if any."""
     estimates = {
         "average response time (ART)": response_time_effects(factors, outcomes, confidence),
         "average CPU usage (ACU), in cores": cpu_usage_effects(factors, outcomes, confidence),
     }
+    for title, value_of in _ENERGIES.items():
+        if any(map(value_of, outcomes)):
+            estimates[f"{title}, of the whole host"] = effects_on(
+                value_of, factors, outcomes, confidence
+            )
     return [_effect_table(title, fit, factors, confidence) for title, fit in estimates.items()]
 
 

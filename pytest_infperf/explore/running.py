@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import fmean
+from typing import Any
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.explore.design import Setting, Trial, describe
+from pytest_infperf.explore.link import Link, delayed, netem
+from pytest_infperf.explore.replicas import started_together
 from pytest_infperf.explore.store import Outcome
 from pytest_infperf.host.control_group import ControlGroup, limited
 from pytest_infperf.measure.blocks import endless_order
@@ -20,21 +23,53 @@ from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.usage import sample_usage
 from pytest_infperf.serving.server.process import ServerProcess
 from pytest_infperf.stats import quantile
+from pytest_infperf.suite.task import Samples
 
 __tracebackhide__ = errors.meant_for_the_user
 
-FACTORS = {
-    "users": ("clients that each wait for an answer: requests in flight", ""),
-    "payload": ("samples in a request", "samples"),
-    "length": ("minimum length of each sample, in the unit that the task counts", ""),
-    "replicas": ("server processes, each with its own copy of the model", ""),
-    "cpu": ("limit of the server's CPU time, in cores", "cores"),
-    "memory": ("limit of the server's memory", "bytes"),
-}
-"""Parameters that can be varied, with their purpose and their unit."""
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter that can be varied."""
+
+    purpose: str
+    unit: str = ""
+    whole: bool = True
+    """Whether levels are whole numbers."""
+    linear: bool = False
+    """Whether its effect is taken over its levels as they are, so that one may be 0."""
+
+
+PARAMETERS = {
+    "users": Parameter("clients that each wait for an answer: requests in flight"),
+    "payload": Parameter("samples in a request", "samples"),
+    "length": Parameter(
+        "length of each sample, in words of a text or else in the unit of the task's sweeps"
+    ),
+    "replicas": Parameter(
+        "servers of their own, as containers behind a load balancer: requests go to them in turn, "
+        "and each may use --cpu and --memory by itself"
+    ),
+    "workers": Parameter(
+        "processes of each server, each with its own copy of the model: they take requests from "
+        "one port, and share the server's --cpu and --memory"
+    ),
+    "cpu": Parameter("limit of each server's CPU time, in cores", "cores", whole=False),
+    "memory": Parameter("limit of each server's memory", "bytes", whole=False),
+    "delay-ms": Parameter(
+        "delay of requests on their way to the server, in milliseconds", whole=False, linear=True
+    ),
+    "loss": Parameter(
+        "share of packets that are lost on each way between generator and server",
+        whole=False, linear=True,
+    ),
+}  # fmt: skip
+"""Parameters that can be varied, by the names of their options."""
 _WARM_UP_REQUESTS = 4
 """Requests of each user before the measured ones."""
 _WARM_UP_S = 60.0
+_MAX_TRIAL_S = 3600.0
+"""Time in which a trial's number of requests must be sent, in seconds."""
 _SIZED_SAMPLES = 50
 """Number of different samples that are made of a chosen length."""
 
@@ -45,8 +80,12 @@ class Explorer:
 
     suite_run: SuiteRun
     variant_id: str
-    seconds: float
-    """Duration of the load in a trial, in seconds."""
+    seconds: float | None = None
+    """Duration of the load in a trial, in seconds; None for a number of requests."""
+    requests: int | None = None
+    """Number of requests in a trial, over all users; None for a duration."""
+    network: str = ""
+    """How delay and loss are set: "netem" or, for a delay alone, "proxy"; empty without them."""
 
     def outcomes(
         self, trials: Sequence[Trial], done: set[str], report_progress: Callable[[str], None]
@@ -60,21 +99,30 @@ class Explorer:
             report_progress(f"{number}/{len(trials)} {describe(trial.setting)}")
             yield self._outcome(trial)
 
+    def check(self, settings: Iterable[Setting]) -> None:
+        """Raise UserError if the task cannot make samples of a length that is tried."""
+        for length in {setting["length"] for setting in settings if "length" in setting}:
+            self.suite_run.suite.task.sized(self.suite_run.samples.inputs, 0, round(length))
+
     def _outcome(self, trial: Trial) -> Outcome:
         setting = trial.setting
-        memory = setting.get("memory")
-        with limited(setting.get("cpu"), None if memory is None else round(memory)) as limits:
+        with ExitStack() as created:
+            replicas = round(setting.get("replicas", 1))
+            groups = [created.enter_context(control_group(setting)) for _ in range(replicas)]
             try:
-                run = self._run(setting, limits)
+                run = self._run(setting, groups)
                 failure = ""
             except WorkerError as error:
                 run, failure = None, str(error).partition("\n")[0]
-            if kills := limits.kills():
+            if kills := _kills(groups):
                 run, failure = None, f"memory ran out: {kills} processes were killed"
         if run is None or not run.answered:
             failure = failure or "no request was answered"
             return Outcome(trial.key, trial.replicate, setting, failure=failure)
         latencies = [reply.latency_s for reply in run.steady_replies]
+        energy = run.usage.energy
+        joules = energy.joules / len(run.answered) if energy else None
+        is_estimate = energy is not None and energy.estimated
         return Outcome(
             trial.key,
             trial.replicate,
@@ -82,26 +130,51 @@ class Explorer:
             response_s=fmean(latencies),
             cores=run.cores,
             p99_s=quantile.percentile(latencies, 0.99),
+            requests=len(run.replies),
             requests_per_hour=3600 * len(run.answered) / run.seconds,
             error_rate=run.error_rate,
             peak_memory_bytes=run.usage.peak_memory_bytes,
-            doubt=run.doubt,
+            energy_per_request_j=None if is_estimate else joules,
+            estimated_energy_per_request_j=joules if is_estimate else None,
+            doubt=self._too_few(run) or run.doubt,
         )
 
-    def _run(self, setting: Setting, limits: ControlGroup) -> LoadRun:
-        """Start a server with the setting, warm it up, and put load on it."""
+    def _too_few(self, run: LoadRun) -> str:
+        """Return that the requests were not all sent in time; empty if they were."""
+        sent = len(run.replies)
+        if self.requests is None or sent >= self.requests:
+            return ""
+        return f"{sent} of {self.requests} requests were sent in {_MAX_TRIAL_S:g} s"
+
+    def _run(self, setting: Setting, groups: Sequence[ControlGroup]) -> LoadRun:
+        """Start a server in each group, warm them up, and put load on them."""
         suite_server, suite = self.suite_run.server, self.suite_run.suite
-        replicas = round(setting.get("replicas", suite.serving.workers))
-        serving = replace(suite.serving, workers=replicas)
-        deployment = replace(
-            suite_server.deployment(self.variant_id, serving), groups=tuple(limits.folders)
-        )
-        with closing(suite_server.started(deployment, lambda: limits.kills() > 0)) as server:
+        workers = round(setting.get("workers", suite.serving.workers))
+        serving = replace(suite.serving, workers=workers)
+        deployment = suite_server.deployment(self.variant_id, serving, len(groups))
+        delay_ms, loss = setting.get("delay-ms", 0.0), setting.get("loss", 0.0)
+        with ExitStack() as opened:
+            is_netem = self.network == "netem"
+            link = opened.enter_context(netem(delay_ms, loss)) if is_netem else Link()
+            deployments = [
+                replace(deployment, host=link.host, groups=tuple(group.folders)) for group in groups
+            ]
+            servers = opened.enter_context(
+                started_together(suite_server.started, deployments, lambda: _kills(groups) > 0)
+            )
+            urls: Sequence[str] = [server.url for server in servers]
+            if self.network == "proxy":
+                urls = opened.enter_context(delayed(urls, delay_ms))
+            target = replace(
+                self._target(servers[0], setting), replica_urls=urls, launcher=link.launcher
+            )
             users = round(setting.get("users", 1))
-            target = self._target(server, setting)
-            streams(target, _WARM_UP_S, users, requests=_WARM_UP_REQUESTS * users)
-            with server.checked(), sample_usage(server.process) as sampler:
-                traffic = streams(target, self.seconds, users)
+            warm_up = _WARM_UP_REQUESTS * max(users, len(servers))
+            streams(target, _WARM_UP_S, users, requests=warm_up)
+            for server in servers:
+                opened.enter_context(server.checked())
+            with sample_usage(*(server.process for server in servers)) as sampler:
+                traffic = streams(target, self.seconds or _MAX_TRIAL_S, users, self.requests)
             return LoadRun(traffic, sampler.usage)
 
     def _target(self, server: ServerProcess, setting: Setting) -> Target:
@@ -112,7 +185,35 @@ class Explorer:
         if length is None:
             return run.server.target(server, samples, order, size)
         inputs, sized = samples.inputs, run.suite.task.sized
-        long = [sized(inputs, i, round(length)) for i in islice(order, _SIZED_SAMPLES)]
-        return run.server.target(
-            server, replace(samples, inputs=long), endless_order(range(len(long)), run.seed), size
-        )
+        long = [
+            _cut(sized(inputs, i, round(length)), round(length))
+            for i in islice(order, _SIZED_SAMPLES)
+        ]
+        order = endless_order(range(len(long)), run.seed)
+        return run.server.target(server, Samples(long, long), order, size)
+
+
+def _cut(sample: Any, length: int) -> Any:
+    """Return the first words of a text, of words or of a pair of texts, and others as they are.
+
+    A server truncates nothing to the length, as codecs do in a sweep. The words have `length`
+    tokens or more.
+    """
+    if isinstance(sample, str):
+        return " ".join(sample.split()[:length])
+    if isinstance(sample, tuple):
+        return tuple(_cut(text, length) for text in sample)
+    return sample[:length] if isinstance(sample, list) else sample
+
+
+def control_group(setting: Setting) -> AbstractContextManager[ControlGroup]:
+    """Return a new control group with a setting's limits of CPU time and memory.
+
+    Entering it raises ControlGroupError if this host does not allow it.
+    """
+    memory = setting.get("memory")
+    return limited(setting.get("cpu"), None if memory is None else round(memory))
+
+
+def _kills(groups: Sequence[ControlGroup]) -> int:
+    return sum(group.kills() for group in groups)

@@ -27,10 +27,16 @@ class Outcome:
     """Average CPU usage (ACU), in cores."""
     p99_s: float | None = None
     """99th percentile of the response time, in seconds."""
+    requests: int | None = None
+    """Number of requests, those that failed included."""
     requests_per_hour: float | None = None
     error_rate: float | None = None
     """Share of requests that were not answered with 2xx."""
     peak_memory_bytes: float | None = None
+    energy_per_request_j: float | None = None
+    """Counted energy of the whole host per answered request, in joules; None if not counted."""
+    estimated_energy_per_request_j: float | None = None
+    """Estimate of it, in joules, where it is not counted; None without an estimate."""
     failure: str = ""
     """Reason why nothing was measured; most often memory ran out."""
     doubt: str = ""
@@ -69,11 +75,12 @@ class OutcomeFile:
             self._append(dict(exploration))
 
     def _check_same(self, previous: Mapping[str, Any], exploration: Mapping[str, Any]) -> None:
-        for name, value in exploration.items():
-            if previous.get(name) != json.loads(json.dumps(value)):
+        now = json.loads(json.dumps(exploration))
+        for name in {**now, **previous}:
+            if previous.get(name) != now.get(name):
                 raise UserError(
                     f"{self.path} holds another exploration: {name} was {previous.get(name)!r} and "
-                    f"is {value!r} now. Name another file with --out, or remove this one"
+                    f"is {now.get(name)!r} now. Name another file with --out, or remove this one"
                 )
 
     @property

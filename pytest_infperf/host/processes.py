@@ -48,15 +48,15 @@ def die_with_parent(parent: int | None = None) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def family(pid: int) -> list[int]:
-    """Return the ids of a process and of its descendants.
+def family(*pids: int) -> list[int]:
+    """Return the ids of processes and of their descendants.
 
     Unlike psutil's `children` this needs no /proc/stat, which some containers leave empty.
     """
     children = defaultdict(list)
     for child, parent in _parents():
         children[parent].append(child)
-    members = [pid]
+    members = list(pids)
     for member in members:
         members += children[member]
     return members

@@ -94,11 +94,11 @@ class SuiteServer:
         """
         return ServerProcess(deployment, self.checkout, self.timeout_s, has_failed)
 
-    def deployment(self, variant_id: str, serving: Serving) -> Deployment:
+    def deployment(self, variant_id: str, serving: Serving, servers: int = 1) -> Deployment:
         """Return the deployment of a variant.
 
-        Each process gets the variant's number of threads, or else an equal share of the cores and
-        of the CPU quota.
+        Each process of so many servers gets the variant's number of threads, or else an equal share
+        of the cores and of the CPU quota.
         """
         blueprint, artifact = self.blueprint(variant_id), self.artifact(variant_id)
         if blueprint.is_remote:
@@ -106,7 +106,7 @@ class SuiteServer:
                 f"{variant_id} is an address, whose server this run neither starts nor loads: "
                 "leave it out with -k, or measure latency() and throughput()"
             )
-        share = max(1, cgroup.usable_threads(self.cores.server) // serving.workers)
+        share = max(1, cgroup.usable_threads(self.cores.server) // (serving.workers * servers))
         threads = blueprint.threads if isinstance(blueprint.threads, int) else share
         return Deployment(
             suite=asdict(self.address),

@@ -51,6 +51,16 @@ def test_levels_are_coded_by_their_logarithm() -> None:
     assert [factor.coded(level) for level in factor.levels] == pytest.approx([-1, 0, 1])
 
 
+def test_levels_of_a_linear_factor_may_be_0() -> None:
+    factor = Factor("delay", (0, 5, 20), linear=True)
+    assert [factor.coded(level) for level in factor.levels] == pytest.approx([-1, -0.5, 1])
+
+
+def test_fixed_parameters_are_part_of_every_setting() -> None:
+    planned = trials([USERS], 1, seed=0, fixed={"payload": 8})
+    assert sorted(trial.key for trial in planned) == ["0:payload=8,users=1", "0:payload=8,users=4"]
+
+
 @pytest.mark.parametrize("levels", [(1,), (2, 1), (1, 1), (0, 1)])
 def test_levels_that_no_effect_can_be_estimated_from(levels: tuple[float, ...]) -> None:
     with pytest.raises(UserError, match="levels"):

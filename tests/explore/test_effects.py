@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pytest_infperf.explore.design import Factor, trials
 from pytest_infperf.explore.effects import Effect, cpu_usage_effects, response_time_effects
+from pytest_infperf.explore.page import effect_tables, page
 from pytest_infperf.explore.store import Outcome
 
 FACTORS = [Factor("users", (1, 4)), Factor("replicas", (1, 2)), Factor("cpu", (0.5, 1))]
@@ -62,6 +65,26 @@ def test_differences_in_cores() -> None:
     assert effects["cpu"].value == pytest.approx(0.4, abs=0.01)
     assert not effects["users"].is_ratio
     assert abs(effects["users"].value) < 0.01
+
+
+def test_energy_is_a_response_where_there_is_one() -> None:
+    """One outcome of another host has an estimate, which is not mixed with the counters."""
+    counted = [
+        replace(
+            o, energy_per_request_j=30 * (o.response_s or 0), estimated_energy_per_request_j=None
+        )
+        for o in outcomes()
+    ]
+    counted[0] = replace(
+        counted[0], energy_per_request_j=None, estimated_energy_per_request_j=900.0
+    )
+    tables = {table.title: table for table in effect_tables(FACTORS, counted, 0.99)}
+    energy = tables["energy per request, of the whole host"]
+    assert energy.note.startswith(f"{len(counted) - 1} trials, ")
+    assert energy.rows == effect_tables(FACTORS, counted[1:], 0.99)[0].rows
+    assert "too few" in tables["estimated energy per request, of the whole host"].note
+    assert "Energy per request against users" in page("echo", FACTORS, counted, [energy])
+    assert [table.title for table in effect_tables(FACTORS, outcomes(), 0.99)] == list(tables)[:2]
 
 
 def test_trials_that_failed_are_left_out() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
@@ -36,6 +36,8 @@ class GeneratorConfig:
     """Poisson arrivals a second; None sends as soon as a connection is free."""
     connections: int = 1
     """Concurrent connections, if `rate` is None."""
+    replica_urls: Sequence[str] = ()
+    """Base URLs of servers that get the requests in turn; empty sends all of them to `url`."""
     requests: int | None = None
     """Maximum number of requests; None sends until the time is over."""
 

@@ -54,6 +54,11 @@ class Target:
     """Cores of the generator; None for any."""
     refused: Mapping[int, str] = field(default_factory=dict)
     """Why samples are not sent, by their numbers: the form of a request excludes them."""
+    replica_urls: Sequence[str] = ()
+    """Base URLs of servers that get the requests in turn, as from a load balancer; empty sends all
+    of them to `url`. A closed loop has no use for it."""
+    launcher: Sequence[str] = ()
+    """Command that runs the generator, such as in another network namespace."""
 
 
 def open_loop(target: Target, rate: float, seconds: float, seed: int) -> Traffic:
@@ -76,6 +81,7 @@ def streams(
 
 def closed_loop(target: Target, load: ClosedLoop, seconds: float) -> Traffic:
     """Let Locust's users send requests, for `seconds` rounded up to a whole number."""
+    assert not target.replica_urls
     workers = _locust_workers(load.generators) if load.generators > 1 else []
     command = [
         sys.executable, "-m", "locust", "-f", str(_LOCUST_FILE), "--headless", "--only-summary",
@@ -117,12 +123,13 @@ def _generate(
                 str(folder / "replies"),
                 seconds,
                 target.timeout_s,
+                replica_urls=target.replica_urls,
             ),
             **options,  # type: ignore[arg-type]
         )
         timeout_s = _STARTUP_S + seconds + 2 * target.timeout_s
         with closing(OutputTail()) as stderr:
-            _run(command, config, target.cpus, timeout_s, stderr)
+            _run([*target.launcher, *command], config, target.cpus, timeout_s, stderr)
             files = _reply_files(folder, processes, _WRITING_S + target.timeout_s, stderr)
         return traffic.read(files, target.samples)
 

@@ -11,6 +11,7 @@ import asyncio
 import gc
 import random
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from time import monotonic, process_time
 
@@ -35,16 +36,18 @@ class Sender:
         self._config = config
         self._session = session
         self._bodies = config.endless_bodies()
+        self._urls = cycle([url + config.path for url in config.replica_urls] or [config.path])
         self.file = ReplyFile(Path(config.out))
         self.dropped = 0
 
     async def send(self, intended_s: float | None = None) -> None:
         """Send one request; None is due at once."""
         body, sent_s = next(self._bodies), monotonic()
-        path = self._config.path
         status, error = NO_ANSWER, ""
         try:
-            async with self._session.post(path, data=body, headers=_HEADERS) as response:
+            async with self._session.post(
+                next(self._urls), data=body, headers=_HEADERS
+            ) as response:
                 await response.read()
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:

@@ -95,9 +95,12 @@ class Usage:
 
 
 @contextmanager
-def sample_usage(process: psutil.Process) -> Iterator[UsageSampler]:
-    """Sample a server's process tree inside the `with` block; `usage` is set after it."""
-    sampler = UsageSampler(process)
+def sample_usage(*servers: psutil.Process) -> Iterator[UsageSampler]:
+    """Sample servers' process trees inside the `with` block; `usage` is set after it.
+
+    `servers` are the first processes of each server.
+    """
+    sampler = UsageSampler(servers)
     try:
         yield sampler
     finally:
@@ -105,12 +108,12 @@ def sample_usage(process: psutil.Process) -> Iterator[UsageSampler]:
 
 
 class UsageSampler:
-    """A thread that samples a process tree from its construction until `end`."""
+    """A thread that samples process trees from its construction until `end`."""
 
     usage: Usage
 
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
+    def __init__(self, servers: Sequence[psutil.Process]) -> None:
+        self._pids = [server.pid for server in servers]
         self._samples: list[UsageSample] = []
         self._seen: dict[psutil.Process, bool] = {}
         self._ended = Event()
@@ -133,7 +136,7 @@ class UsageSampler:
 
     def _sample(self) -> None:
         cpu_s, memory, is_there = 0.0, 0, False
-        for pid in family(self._process.pid):
+        for pid in family(*self._pids):
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
                 times = process.cpu_times()
@@ -151,7 +154,7 @@ class UsageSampler:
 
         A server has other children, such as the compilers of torch.compile, which come and go.
         """
-        is_child = process.ppid() == self._process.pid
+        is_child = process.ppid() in self._pids
         return is_child and any("spawn_main" in word for word in process.cmdline())
 
 

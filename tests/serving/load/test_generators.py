@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
 from time import monotonic
@@ -229,3 +229,17 @@ def test_concurrent_processes_do_not_share_a_file(
     one.write(GeneratorUsage(1.0, 4.0))
     seen = [traffic.read([file.path], 1).generators for file in (one, other)]
     assert seen == [[GeneratorUsage(1.0, 4.0)], [GeneratorUsage(2.0, 4.0)]]
+
+
+def test_requests_are_spread_over_replicas_in_turn(server: SlowServer) -> None:
+    """The second of three replicas has a port that nobody listens on."""
+    urls = [server.url, "http://127.0.0.1:9", server.url]
+    traffic = streams(replace(server.target(), replica_urls=urls), 30.0, requests=12)
+    assert [reply.ok for reply in traffic.replies] == [True, False, True] * 4
+    assert len(server.bodies) == 8
+
+
+def test_a_generator_is_run_by_its_launcher(server: SlowServer) -> None:
+    target = replace(server.target(), launcher=["env", "INFPERF_LOAD_PLAN={}"])
+    with pytest.raises(WorkerError, match="missing"):
+        streams(target, 1.0)

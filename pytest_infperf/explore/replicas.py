@@ -1,0 +1,43 @@
+"""Servers side by side, each with processes of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from threading import Event
+
+from pytest_infperf import errors
+from pytest_infperf.serving.server.process import ServerProcess
+from pytest_infperf.serving.server.settings import Deployment
+
+__tracebackhide__ = errors.meant_for_the_user
+
+
+@contextmanager
+def started_together(
+    start: Callable[[Deployment, Callable[[], bool]], ServerProcess],
+    deployments: Sequence[Deployment],
+    has_failed: Callable[[], bool],
+) -> Iterator[Sequence[ServerProcess]]:
+    """Start the servers of all deployments at the same time, and end them after the block.
+
+    `start` returns a server that is ready, unless the callable that it is given returns True
+    before. Raises what `start` does.
+    """
+    given_up = Event()
+    # The kernel ends a server with the thread that started it, so the threads stay for the block.
+    with ThreadPoolExecutor(len(deployments)) as threads:
+        starts = [
+            threads.submit(start, deployment, lambda: given_up.is_set() or has_failed())
+            for deployment in deployments
+        ]
+        try:
+            wait(starts, return_when=FIRST_EXCEPTION)
+            failed = [s for s in starts if s.done() and s.exception()]
+            yield [started.result() for started in failed or starts]
+        finally:
+            given_up.set()
+            for started in starts:
+                if started.exception() is None:
+                    started.result().close()
