@@ -63,11 +63,14 @@ class Payload(ABC):
         The pydantic models of the bodies.
     form : {"translate", "label", ""}
         The form on the page at /: a text box for a translation or for a label; empty for none.
+    name : str
+        The name by which loads choose the payload; the name of its class does too.
     """
 
     request: ClassVar[type[BaseModel]]
     response: ClassVar[type[BaseModel]]
     form: ClassVar[str] = ""
+    name: ClassVar[str] = ""
 
     @abstractmethod
     def path(self, suite: str) -> str:

@@ -46,6 +46,7 @@ class Score(BaseModel):
 class ListingPayload(Payload):
     request = Listing
     response = Score
+    name = "listings"
 
     def path(self, suite):
         return "/v1/listings:score"
