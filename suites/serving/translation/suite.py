@@ -1,4 +1,4 @@
-"""Serve translation over HTTP under load: the base model, an optimised and a distilled variant."""
+"""Serve translation over HTTP under load: the base model, quantised, fused, both, and distilled."""
 
 from pytest_infperf import ClosedLoop, Onnx, Server, Soak, Suite, Torch, Translation
 
@@ -13,6 +13,8 @@ suite = Suite(
     threads=1,
     variants=[
         Torch(),
+        Onnx(int8="dynamic"),
+        Onnx(fused=True),
         Onnx(fused=True, int8="dynamic"),
         Onnx(
             model=f"{MODELS}/marian-zh-en-distilled",
