@@ -24,8 +24,8 @@ suite = Suite(
         ),
     ],
     loads=[
-        ClosedLoop(1, seconds=4, full_seconds=60),
-        ClosedLoop(4, seconds=4),
+        ClosedLoop(1, seconds=3, full_seconds=60),
+        ClosedLoop(4, seconds=3),
         Server(limit_s=0.5, trial_s=2, seconds=5, precision=0.2, full_seconds=60),
         Soak(limit_s=0.5, trial_s=2, seconds=5, precision=0.2),
     ],
