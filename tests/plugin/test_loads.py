@@ -362,6 +362,18 @@ def test_a_load_sends_another_payload(loaded: Project, name: str) -> None:
     assert "means of 3 repetitions from" in outcome.text
 
 
+def test_users_of_another_payload_have_a_table_of_their_own(loaded: Project) -> None:
+    suite_of_payload(loaded, 'ClosedLoop(2, seconds=1), ClosedLoop(2, seconds=1, payload="words")')
+    tests_of(loaded, "users=2", "users=2:words")
+    outcome = loaded.measure("--infperf-variants=fast", "--infperf-html=page.html")
+    outcome.assert_outcomes(passed=2)
+    for load in ("users=2", "users=2:words"):
+        assert f"a server under load {load}" in [line.strip() for line in outcome.outlines]
+        assert outcome.measure("fast", f"requests_per_hour@{load}")["value"] > 0
+        assert outcome.measure("fast", f"error_rate@{load}")["value"] == 0
+    assert "users=2:words" in (loaded.folder / "page.html").read_text()
+
+
 def test_a_payload_that_is_not_served_is_an_error_that_names_those_that_are(
     loaded: Project,
 ) -> None:
