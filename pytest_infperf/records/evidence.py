@@ -233,6 +233,8 @@ class LoadEvidence:
     """The number of samples that were not sent, because the server refuses them by their form."""
     left_out_why: str = ""
     """Why the first of them is refused."""
+    repetition_means_s: Sequence[float] = ()
+    """The mean latency of each repetition, in seconds; empty for a load without repetitions."""
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,11 @@ def point(parameter: str, value: float) -> str:
 def parameter_and_value(point: str) -> tuple[str, float] | None:
     """Split the point of a sweep or a load into parameter and value.
 
-    Return None for a protocol, and for the point of `growth`, which has no value.
+    Return None for a protocol, for the point of `growth`, which has no value, and for a load with
+    a payload, such as `users=1:listings`.
     """
     parameter, equals, value = point.partition("=")
-    return (parameter, float(value)) if equals else None
+    return (parameter, float(value)) if equals and ":" not in value else None
 
 
 def parameter_of(point: str) -> str:

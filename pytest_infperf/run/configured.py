@@ -11,6 +11,7 @@ from pytest_infperf.metrics import metric
 from pytest_infperf.records.catalogue import Catalogue, Method, quality_spec
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
+from pytest_infperf.suite.loads import Stream
 from pytest_infperf.suite.suite import Suite
 from pytest_infperf.suite.task import AnyMetric
 from pytest_infperf.thresholds.sections import Gates
@@ -43,8 +44,12 @@ class ConfiguredSuite:
 
     @property
     def requests_at(self) -> dict[str, int]:
-        """The number of single requests at each point that has a fixed number: the protocols."""
-        return {name: protocol.runs * protocol.requests for name, protocol in PROTOCOLS.items()}
+        """The number of requests at each point that has a fixed one: protocols, and some loads."""
+        streams = [load for load in self.suite.loads if isinstance(load, Stream)]
+        return {
+            **{name: protocol.runs * protocol.requests for name, protocol in PROTOCOLS.items()},
+            **{stream.name: stream.total for stream in streams if stream.total},
+        }
 
     @cached_property
     def catalogue(self) -> Catalogue:

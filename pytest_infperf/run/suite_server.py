@@ -121,24 +121,34 @@ class SuiteServer:
         )
 
     def target(
-        self, server: ServerProcess, samples: Samples, order: Iterator[int], size: int = 1
+        self,
+        server: ServerProcess,
+        samples: Samples,
+        order: Iterator[int],
+        size: int = 1,
+        payload_name: str = "",
     ) -> Target:
-        """Return where load is sent to, with requests of `size` samples in the task's own form.
+        """Return where load is sent to, with requests of `size` samples.
 
-        Samples that no request can have, such as an empty text, are left out.
+        Requests have the task's own form, or that of an additional payload of the suite. Samples
+        that no request can have, such as an empty text, are left out.
 
         Raises
         ------
         UserError
-            If no sample is left.
+            If no sample is left, or no request can have so many.
         """
-        payload = self._payload(server.deployment)
+        payload = (
+            self.suite.serving.payload(payload_name)
+            if payload_name
+            else self._payload(server.deployment)
+        )
         refused: dict[int, str] = {}
         numbers = _accepted(payload, samples.inputs, order, refused)
         bodies = []
         for _ in range(min(_BODIES, max(1, len(samples.inputs) // size))):
             inputs = [samples.inputs[i] for i in islice(numbers, size)]
-            bodies.append(payload.ask(inputs).model_dump_json().encode())
+            bodies.append(_body(payload, inputs))
         return Target(
             server.url,
             payload.path(self.suite.name),
@@ -158,6 +168,17 @@ class SuiteServer:
         if self._running:
             self._running.close()
             self._running = None
+
+
+def _body(payload: Payload, inputs: Sequence[Any]) -> bytes:
+    """Return the body of the request for samples each of which a request can have."""
+    try:
+        return payload.ask(inputs).model_dump_json().encode()
+    except ValueError as error:
+        raise UserError(
+            f"a request of {type(payload).__name__} cannot have {len(inputs)} samples: "
+            f"{_reason(error)}"
+        ) from None
 
 
 def _accepted(

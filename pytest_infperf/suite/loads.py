@@ -33,6 +33,9 @@ class Load:
         Duration with --infperf-full, in seconds.
     samples : int, default 1
         The number of samples of a request.
+    payload : str, default ""
+        One of `Serving.payloads`, by its name or class: requests have its form, and the name of the
+        load ends with it, as in `users=1:listings`. Empty for the form of the task.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class Load:
     seconds: float = 10.0
     full_seconds: float = HOUR_S
     samples: int = 1
+    payload: str = ""
 
     def __post_init__(self) -> None:
         if self.seconds <= 0 or self.full_seconds <= 0:
@@ -54,7 +58,16 @@ class Load:
     @property
     def name(self) -> str:
         """The name of the load in tests, limits and reports."""
+        return self.with_payload(self.kind)
+
+    @property
+    def kind(self) -> str:
+        """The name of the load without its payload."""
         return type(self).__name__
+
+    def with_payload(self, kind: str) -> str:
+        """Return the name of a load of another kind with the same payload."""
+        return f"{kind}:{self.payload}" if self.payload else kind
 
     def lasts_s(self, full: bool) -> float:
         """Return the duration in seconds, without or with --infperf-full."""
@@ -75,8 +88,8 @@ class ClosedLoop(Load):
         Users that start per second; None starts all within the first second.
     generators : int, default 1
         The number of Locust processes that send. One process cannot use more than one core.
-    seconds, full_seconds, samples
-        As for all loads: durations in seconds, and the samples of a request.
+    seconds, full_seconds, samples, payload
+        As for all loads: durations in seconds, and the samples and the form of a request.
 
     Raises
     ------
@@ -95,7 +108,7 @@ class ClosedLoop(Load):
             raise UserError(f"{self.name}: at least 1 user and 1 generator")
 
     @property
-    def name(self) -> str:
+    def kind(self) -> str:
         return point("users", self.users)
 
 
@@ -109,8 +122,8 @@ class OpenLoop(Load):
     ----------
     rate : float
         The mean rate of arrivals, in requests a second.
-    seconds, full_seconds, samples
-        As for all loads: durations in seconds, and the samples of a request.
+    seconds, full_seconds, samples, payload
+        As for all loads: durations in seconds, and the samples and the form of a request.
 
     Raises
     ------
@@ -126,31 +139,93 @@ class OpenLoop(Load):
             raise UserError(f"{self.name}: a rate over 0 requests a second")
 
     @property
-    def name(self) -> str:
+    def kind(self) -> str:
         return point("rate", self.rate)
 
 
 @dataclass(frozen=True)
-class SingleStream(Load):
-    """MLPerf's SingleStream: one request after the other, judged by the 90th percentile.
+class Stream(Load):
+    """The base of loads that send the next request on a connection when they have the answer.
+
+    With `requests` the name of the load has their number, as in `SingleStream-60x12`: a load that
+    repeats the procedure of a study, of which each answer counts, with those of the first requests.
 
     Parameters
     ----------
-    seconds, full_seconds, samples
-        As for all loads: durations in seconds, and the samples of a request.
+    requests : int, optional
+        The number of requests of a repetition; None sends them for `seconds`. With a number a
+        limit on a percentile does not make the load longer, and `full_seconds` is the time within
+        which they have to be answered.
+    repeats : int, default 1
+        The number of repetitions, one after the other. With several the average is that of their
+        means, and its interval is over them.
+    seconds, full_seconds, samples, payload
+        As for all loads: durations in seconds, and the samples and the form of a request.
+
+    Raises
+    ------
+    UserError
+        If there is no request or repetition, or there are repetitions of no number of requests.
+    """
+
+    _: KW_ONLY
+    requests: int | None = None
+    repeats: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.repeats < 1 or (self.requests is not None and self.requests < 1):
+            raise UserError(f"{self.name}: at least 1 request and 1 repetition")
+        if self.repeats > 1 and self.requests is None:
+            raise UserError(
+                f"{self.name}: repeats={self.repeats} repeats a number of requests: give requests="
+            )
+
+    @property
+    def kind(self) -> str:
+        times = f"x{self.repeats}" if self.repeats > 1 else ""
+        return f"{super().kind}-{self.requests}{times}" if self.requests else super().kind
+
+    def lasts_s(self, full: bool) -> float:
+        """Return the duration in seconds, or the longest that a number of requests may take."""
+        return self.full_seconds if self.requests else super().lasts_s(full)
+
+    @property
+    def total(self) -> int | None:
+        """The number of requests of all repetitions; None if it is not given."""
+        return self.requests * self.repeats if self.requests else None
+
+
+@dataclass(frozen=True)
+class SingleStream(Stream):
+    """MLPerf's SingleStream: one request after the other, judged by the 90th percentile.
+
+    With a number of requests, the procedure of a study, such as a thread group of JMeter that has
+    one user.
+
+    Parameters
+    ----------
+    requests : int, optional
+        The number of requests of a repetition; None sends them for `seconds`.
+    repeats : int, default 1
+        The number of repetitions, one after the other.
+    seconds, full_seconds, samples, payload
+        As for all loads: durations in seconds, and the samples and the form of a request.
     """
 
 
 @dataclass(frozen=True)
-class MultiStream(Load):
+class MultiStream(Stream):
     """MLPerf's MultiStream: one request of eight samples after the other, by the 99th percentile.
 
     Parameters
     ----------
     samples : int, default 8
         The number of samples of a request.
-    seconds, full_seconds
-        As for all loads: durations in seconds.
+    requests, repeats
+        As for `SingleStream`.
+    seconds, full_seconds, payload
+        As for all loads: durations in seconds, and the form of a request.
     """
 
     _: KW_ONLY
@@ -173,8 +248,8 @@ class Server(Load):
         The least duration of the trial of one rate, in seconds.
     precision : float, default 0.1
         The search ends when the rate is known to this fraction.
-    seconds, full_seconds, samples
-        As for all loads: durations in seconds, and the samples of a request.
+    seconds, full_seconds, samples, payload
+        As for all loads: durations in seconds, and the samples and the form of a request.
     """
 
     _: KW_ONLY
@@ -210,20 +285,20 @@ class Soak(Server):
         The fraction of the highest rate at which requests arrive.
     limit_s, percentile, trial_s, precision
         As for `Server`, by which the highest rate is found.
-    seconds, full_seconds, samples
-        As for all loads: durations in seconds, and the samples of a request.
+    seconds, full_seconds, samples, payload
+        As for all loads: durations in seconds, and the samples and the form of a request.
     """
 
     _: KW_ONLY
     share: float = 0.8
 
     @property
-    def name(self) -> str:
+    def kind(self) -> str:
         return "soak"
 
 
 @dataclass(frozen=True)
-class Offline(Load):
+class Offline(Stream):
     """MLPerf's Offline: all samples as fast as the server takes them, judged by the throughput.
 
     Parameters
@@ -232,8 +307,10 @@ class Offline(Load):
         The number of samples of a request.
     connections : int, default 4
         Requests that are at the server at any time, enough to keep it busy.
-    seconds, full_seconds
-        As for all loads: durations in seconds.
+    requests, repeats
+        As for `SingleStream`, over all connections.
+    seconds, full_seconds, payload
+        As for all loads: durations in seconds, and the form of a request.
     """
 
     _: KW_ONLY

@@ -70,6 +70,8 @@ class Payload(ABC):
         What the form needs: `rows` and `columns` of pixels, or the `rate` of sound in Hz.
     form_example : str
         The text that the box of the form has at first.
+    name : str
+        The name by which loads choose the payload; the name of its class does too.
     """
 
     request: ClassVar[type[BaseModel]]
@@ -77,6 +79,7 @@ class Payload(ABC):
     form: ClassVar[str] = ""
     form_settings: Mapping[str, Any] = {}
     form_example: ClassVar[str] = ""
+    name: ClassVar[str] = ""
 
     @abstractmethod
     def path(self, suite: str) -> str:

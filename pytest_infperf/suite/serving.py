@@ -63,6 +63,23 @@ class Serving:
                 "time limit over 0 s"
             )
 
+    def payload(self, name: str) -> Payload:
+        """Return the additional payload with that name or class.
+
+        Raises
+        ------
+        UserError
+            If there is none, or several of that class.
+        """
+        found = [each for each in self.payloads if name in (each.name, type(each).__name__)]
+        if len(found) == 1:
+            return found[0]
+        names = [each.name or type(each).__name__ for each in self.payloads]
+        raise UserError(
+            f"{len(found) or 'none'} of the payloads in Serving(payloads=[...]) is {name!r}; "
+            f"there are {', '.join(names) or 'none'}, and that of the task, which needs no name"
+        )
+
     def limits(self) -> dict[str, Any]:
         """Return all fields except the payloads, in JSON's types."""
         values = asdict(self)

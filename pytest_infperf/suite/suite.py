@@ -96,7 +96,8 @@ class Suite:
     ------
     UserError
         If there is no variant, a variant has no model and needs one, two variants, loads or sweeps
-        have one name, or the baseline is none of the variants.
+        have one name, a load sends a payload that is not served, or the baseline is none of the
+        variants.
 
     Examples
     --------
@@ -137,6 +138,7 @@ class Suite:
             "variants", ids, "give one of them an id of its own: Torch(..., id=...)"
         )
         self._refuse_repeated("loads", [load.name for load in self.loads], "leave one of them out")
+        self._refuse_unknown_payloads()
         self._refuse_repeated(
             "sweeps",
             [sweep.parameter for sweep in self.sweeps],
@@ -165,6 +167,16 @@ class Suite:
                 f"Suite({self.name!r}): several {what} have the name {', '.join(repeated)}; "
                 f"{remedy}"
             )
+
+    def _refuse_unknown_payloads(self) -> None:
+        for load in self.loads:
+            if load.payload:
+                try:
+                    self.serving.payload(load.payload)
+                except UserError as error:
+                    raise UserError(
+                        f"Suite({self.name!r}): the load {load.name}: {error}"
+                    ) from None
 
     def at(self, folder: Path, package: str = "") -> Suite:
         """Return this suite with the folder of its suite.py, a module of a package."""

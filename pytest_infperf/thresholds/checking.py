@@ -117,9 +117,9 @@ class _GateChecker:
                 f"the sweep of {parameter} is not measured for this variant, only for {swept}",
                 f"Remove the limit, or let the sweep's variants include {toml_string(variant)}.",
             )
-        if spec.percentile is not None and spec.method != "load":
+        requests = self.facts.requests_at.get(point_of(measure))
+        if spec.percentile is not None and (spec.method != "load" or requests):
             queries = self._queries_needed(spec.percentile)
-            requests = self.facts.requests_at.get(point_of(measure))
             # Pairs with the baseline and with the other revision have equal parts of the budget.
             compared = self._compared(variants) + self.facts.against_revision
             share = 1 / (1 + compared) if spec.method == "latency" else 1.0
@@ -128,7 +128,7 @@ class _GateChecker:
             elif queries > requests:
                 self.problems.add(
                     location,
-                    f"{self._needs(queries)}, and the protocol has {requests}",
+                    f"{self._needs(queries)}, and {point_of(measure)} has {requests}",
                     "Gate a lower percentile.",
                 )
         for limit in resolved_limits:

@@ -298,6 +298,111 @@ def test_an_unknown_load_is_an_error_that_names_the_loads(loaded: Project) -> No
     assert "the suite echo has no load 'users=9', only users=2, rate=20" in outcome.words
 
 
+PAYLOAD = """
+    from pydantic import BaseModel
+
+    from pytest_infperf import Payload
+
+
+    class Word(BaseModel):
+        word: str
+
+
+    class Said(BaseModel):
+        said: str
+
+
+    class WordPayload(Payload):
+        request = Word
+        response = Said
+        name = "words"
+
+        def path(self, suite):
+            return "/word"
+
+        def samples(self, request):
+            return [request.word]
+
+        def respond(self, request, answers, about):
+            return Said(said=answers[0].output)
+
+        def ask(self, samples):
+            [word] = samples
+            return Word(word=word)
+"""
+
+
+def suite_of_payload(project: Project, load: str) -> None:
+    """Write the suite with one load, and with a payload of its own."""
+    project.write("suites/echo/words.py", PAYLOAD)
+    begin, end = SUITE.index("loads=["), SUITE.rindex("]")
+    suite = f"{SUITE[:begin]}loads=[{load}{SUITE[end:]}"
+    suite = suite.replace("Serving(queue=16)", "Serving(payloads=[WordPayload()])")
+    imported = "from suites.echo.words import WordPayload\n    from pytest"
+    project.suite(suite.replace("from pytest", imported, 1))
+
+
+@pytest.mark.parametrize("name", ["words", "WordPayload"])
+def test_a_load_sends_another_payload(loaded: Project, name: str) -> None:
+    suite_of_payload(loaded, f'SingleStream(requests=12, repeats=3, payload="{name}")')
+    load = f"SingleStream-12x3:{name}"
+    tests_of(loaded, load)
+    loaded.thresholds(f'[echo.gates]\nerror_rate.at."{load}" = {{ max = 0 }}\n')
+    outcome = loaded.measure("--infperf-variants=fast")
+    outcome.assert_outcomes(passed=1)
+    record = outcome.record("fast")
+    evidence = record["evidence"]["loads"][load]
+    assert evidence["requests"] == evidence["answered"] == 36
+    assert evidence["steady"] == {"first": 0, "end": 36, "of": 36}
+    means_s = evidence["repetition_means_s"]
+    assert len(means_s) == 3
+    mean = record["measures"][f"latency_mean@{load}"]
+    assert (mean["value"], mean["n"]) == (pytest.approx(sum(means_s) / 3), 36)
+    assert f"a server under load {load}" in outcome.text
+    assert "means of 3 repetitions from" in outcome.text
+
+
+def test_users_of_another_payload_have_a_table_of_their_own(loaded: Project) -> None:
+    suite_of_payload(loaded, 'ClosedLoop(2, seconds=1), ClosedLoop(2, seconds=1, payload="words")')
+    tests_of(loaded, "users=2", "users=2:words")
+    outcome = loaded.measure("--infperf-variants=fast", "--infperf-html=page.html")
+    outcome.assert_outcomes(passed=2)
+    for load in ("users=2", "users=2:words"):
+        assert f"a server under load {load}" in [line.strip() for line in outcome.outlines]
+        assert outcome.measure("fast", f"requests_per_hour@{load}")["value"] > 0
+        assert outcome.measure("fast", f"error_rate@{load}")["value"] == 0
+    assert "users=2:words" in (loaded.folder / "page.html").read_text()
+
+
+def test_a_payload_that_is_not_served_is_an_error_that_names_those_that_are(
+    loaded: Project,
+) -> None:
+    suite_of_payload(loaded, 'ClosedLoop(1, payload="wrods")')
+    tests_of(loaded, "users=1:wrods")
+    outcome = loaded.collect()
+    assert outcome.ret != 0
+    assert "the load users=1:wrods: none of the payloads" in outcome.words
+    assert "there are words, and that of the task" in outcome.words
+
+
+def test_a_payload_that_has_no_request_of_several_samples(loaded: Project) -> None:
+    suite_of_payload(loaded, 'MultiStream(seconds=0.5, payload="words")')
+    tests_of(loaded, "MultiStream:words")
+    outcome = loaded.measure("--infperf-variants=fast")
+    outcome.assert_outcomes(failed=1)
+    assert "a request of WordPayload cannot have 8 samples" in outcome.words
+
+
+def test_a_percentile_that_the_number_of_requests_cannot_bound(loaded: Project) -> None:
+    suite_of_payload(loaded, "SingleStream(requests=100)")
+    tests_of(loaded, "SingleStream-100")
+    gate = 'latency_p99.at."SingleStream-100" = { max = "1 s" }'
+    loaded.thresholds(f"[echo.gates]\n{gate}\n")
+    outcome = loaded.collect()
+    assert outcome.ret == pytest.ExitCode.USAGE_ERROR
+    assert "SingleStream-100 has 100. Gate a lower percentile." in outcome.words
+
+
 def test_a_server_that_cannot_start_says_why(loaded: Project) -> None:
     """The payload fails in the server only; workers do not use it."""
     loaded.write(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from pytest_infperf.errors import UserError
 from pytest_infperf.suite.payload import About, Answer, Payload
 from pytest_infperf.tasks import payloads
 from pytest_infperf.tasks.payloads import (
@@ -243,3 +244,53 @@ def test_everything_that_can_be_long_has_its_limit_in_the_schema(
             yield from without_limit(list(schema.values()))
 
     assert list(without_limit(request_.model_json_schema())) == []
+
+
+def scored(payload: ListingPayload, text: str, weights: dict[str, float]) -> tuple[list[str], Any]:
+    """Return the samples of a listing and the response, if a model adds the weights of words."""
+    request = payload.ask([text])
+    samples = payload.samples(request)
+    scores = [sum(weight for word, weight in weights.items() if word in s) for s in samples]
+    answers = [Answer("clean", {"clean": 1 - score, "solicitation": score}) for score in scores]
+    return samples, payload.respond(request, answers, ABOUT).model_dump()
+
+
+def test_the_sentence_without_which_the_probability_changes_most() -> None:
+    text = "Nice flat. Call me now!  Near v1.2 of the park?\nNo pets"
+    payload = ListingPayload(top_contributor="occlusion")
+    samples, response = scored(payload, text, {"Call": 0.5, "flat": 0.2, "pets": 0.1})
+    assert samples == [
+        text,
+        "Call me now!  Near v1.2 of the park?\nNo pets",
+        "Nice flat. Near v1.2 of the park?\nNo pets",
+        "Nice flat. Call me now!  No pets",
+        "Nice flat. Call me now!  Near v1.2 of the park?\n",
+    ]
+    assert response["topContributor"] == "Call me now!"
+    assert response["probabilityScore"] == pytest.approx(0.8)
+    _, lowered = scored(payload, text, {"Call": 0.3, "pets": -0.2, "park": 0.6})
+    assert lowered["topContributor"] == "Near v1.2 of the park?"
+
+
+def test_a_single_sentence_is_the_top_contributor_without_another_query() -> None:
+    payload = ListingPayload(top_contributor="occlusion")
+    samples, response = scored(payload, " Call me ", {"Call": 0.5})
+    assert samples == [" Call me "]
+    assert response["topContributor"] == "Call me"
+
+
+def test_sentences_beyond_the_limit_stay_in_all_samples() -> None:
+    text = "Go. " * 70
+    samples, _ = scored(ListingPayload(top_contributor="occlusion"), text, {})
+    assert len(samples) == 1 + 50
+    assert all(len(sample) == 4 * 69 for sample in samples[1:])
+
+
+def test_an_unknown_method_of_explaining() -> None:
+    with pytest.raises(UserError, match=r"top_contributor='lime'.*there is 'occlusion'"):
+        ListingPayload(top_contributor="lime")
+
+
+def test_the_schema_says_why_there_is_no_top_contributor() -> None:
+    about = ListingPayload.response.model_json_schema()["properties"]["topContributor"]
+    assert "Null, as the models do not explain their scores" in about["description"]

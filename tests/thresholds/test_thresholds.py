@@ -508,7 +508,7 @@ def test_a_protocol_resolves_what_its_requests_resolve() -> None:
     read(text).check({"translation": facts}, [])
     assert problems_of(text.replace("p90", "p99"), facts) == (
         "3: [translation.gates] latency_p99.at.study: needs at least 459 queries at confidence "
-        "0.99, and the protocol has 300. Gate a lower percentile."
+        "0.99, and study has 300. Gate a lower percentile."
     )
 
 

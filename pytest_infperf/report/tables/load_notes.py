@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import fmean, stdev
 
 from pytest_infperf.records.evidence import LoadEvidence, LoadWindow
+from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Record
 
 
@@ -45,6 +47,15 @@ def _variant_notes(evidence: LoadEvidence) -> Iterator[str]:
         yield (
             f"{died} of its workers died and were restarted; "
             f"{failed} of the load's {evidence.requests} requests failed"
+        )
+    if len(means_s := evidence.repetition_means_s) > 1:
+        low, middle, high, spread = (
+            format_value(seconds, "s")
+            for seconds in (min(means_s), fmean(means_s), max(means_s), stdev(means_s))
+        )
+        yield (
+            f"means of {len(means_s)} repetitions from {low} to {high}: {middle} on average, with "
+            f"a standard deviation of {spread}"
         )
     windows = evidence.timeline
     if slow := [window for window in windows if window.slow_host]:

@@ -32,8 +32,8 @@ def measure_load(context: VariantContext, name: str) -> Result:
     context.report_progress(f"starting a server for {name}")
     server = run.server.running(context.variant_id)
     order = endless_order(run.numbers, context.seed + 5)
-    highest_rate = context.record.measures.get(at("highest_rate", "Server"))
-    target = run.server.target(server, run.samples, order, load.samples)
+    highest_rate = context.record.measures.get(at("highest_rate", load.with_payload("Server")))
+    target = run.server.target(server, run.samples, order, load.samples, load.payload)
     driver = LoadDriver(
         target,
         server.process,

@@ -15,7 +15,7 @@ from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.traffic import Traffic
 from pytest_infperf.serving.load.usage import sample_usage
-from pytest_infperf.suite.loads import ClosedLoop, Load, Offline, OpenLoop
+from pytest_infperf.suite.loads import ClosedLoop, Load, Offline, OpenLoop, Stream
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -43,8 +43,20 @@ class LoadDriver:
     """Number of the server's worker processes that ended in all runs so far."""
 
     def run(self, load: Load, seconds: float) -> LoadRun:
-        """Run a load once, for that many seconds."""
-        return self._run(lambda: self._send(load, seconds))
+        """Run a load once, for that many seconds, or until its number of requests is answered.
+
+        Raises WorkerError if a number of requests takes longer.
+        """
+        run = self._run(lambda: self._send(load, seconds))
+        total = load.total if isinstance(load, Stream) else None
+        if total is None:
+            return run
+        if len(run.replies) < total:
+            raise WorkerError(
+                f"{load.name} sent {len(run.replies)} of its {total} requests in {seconds:g} s: "
+                "raise full_seconds, or give it fewer"
+            )
+        return replace(run, of_study=True)
 
     def one_by_one(self, requests: int) -> LoadRun:
         """Send that many requests, each after the answer to the one before."""
@@ -62,7 +74,8 @@ class LoadDriver:
         if isinstance(load, OpenLoop):
             return generators.open_loop(self.target, load.rate, seconds, self.seed)
         connections = load.connections if isinstance(load, Offline) else 1
-        return generators.streams(self.target, seconds, connections)
+        requests = load.total if isinstance(load, Stream) else None
+        return generators.streams(self.target, seconds, connections, requests)
 
     def _run(self, send: Callable[[], Traffic]) -> LoadRun:
         with sample_usage(self.server) as sampler:

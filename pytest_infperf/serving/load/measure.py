@@ -24,7 +24,7 @@ from pytest_infperf.serving.load.rate_search import SustainedRate
 from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.server_rate import confirmed_rate, keeps_limit, keeps_limit_surely
 from pytest_infperf.stats import quantile
-from pytest_infperf.suite.loads import Load, OpenLoop, Server, Soak
+from pytest_infperf.suite.loads import Load, OpenLoop, Server, Soak, Stream
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -73,6 +73,7 @@ class LoadTest:
         """Run a load for that many seconds, and return its measures.
 
         The load lasts longer, within the budget, if a percentile with a limit would have no bound.
+        One that has a number of requests ends with them, after that many seconds at most.
         It is repeated if its generator was late or busy and no worker of the server died. If one
         died, in the runs before the load too, the measures are in doubt. Raises WorkerError if no
         request was answered.
@@ -83,8 +84,10 @@ class LoadTest:
         if isinstance(load, Server):
             return self._highest_rate(load, seconds)
         self.driver.report_progress("")
-        rate = load.rate if isinstance(load, OpenLoop) else 1 / probe.service_mean_s
-        run_once = partial(self.driver.run, load, self._extended(seconds, rate))
+        if not (isinstance(load, Stream) and load.requests):
+            rate = load.rate if isinstance(load, OpenLoop) else 1 / probe.service_mean_s
+            seconds = self._extended(seconds, rate)
+        run_once = partial(self.driver.run, load, seconds)
         return self._result(load, undisturbed(run_once))
 
     def _soak(self, load: Soak, seconds: float) -> LoadResult:
@@ -159,7 +162,10 @@ class LoadTest:
     ) -> LoadResult:
         died = self.driver.died_workers
         doubt = doubt or run.doubt or (f"{died} of the server's workers died" if died else "")
-        measures = summary.measures(run, self.confidence, self.usd_per_hour, sustained)
+        means_s: list[float] = []
+        if isinstance(load, Stream) and load.requests and load.repeats > 1:
+            means_s = run.means_of(load.requests)
+        measures = summary.measures(run, self.confidence, self.usd_per_hour, sustained, means_s)
         measured = Measured(
             {at(name, load.name): measure for name, measure in measures},
             times_s=[reply.latency_s for reply in run.steady_replies],
@@ -167,4 +173,5 @@ class LoadTest:
             seconds=run.seconds,
             doubt=doubt,
         )
-        return LoadResult(measured, summary.evidence(run, sustained, doubt, died))
+        evidence = summary.evidence(run, sustained, doubt, died)
+        return LoadResult(measured, replace(evidence, repetition_means_s=means_s))

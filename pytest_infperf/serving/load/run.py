@@ -28,6 +28,8 @@ class LoadRun:
     usage: Usage
     discarded_runs: tuple[str, ...] = ()
     """Why each earlier run that this one replaces was discarded: its generator was late or busy."""
+    of_study: bool = False
+    """Whether each answer counts, as in the procedure of a study, the first ones too."""
 
     @property
     def replies(self) -> Sequence[Reply]:
@@ -57,6 +59,8 @@ class LoadRun:
     @cached_property
     def steady_range(self) -> tuple[int, int]:
         """Slice of `answered` in the steady state, without warm-up and cool-down."""
+        if self.of_study:
+            return 0, len(self.answered)
         return steady([reply.latency_s for reply in self.answered])
 
     @property
@@ -64,6 +68,16 @@ class LoadRun:
         """Answers in the steady state, from which latencies are taken."""
         begin, end = self.steady_range
         return self.answered[begin:end]
+
+    def means_of(self, requests: int) -> list[float]:
+        """Return the mean latency of each successive number of requests, in seconds.
+
+        Requests that failed count for the number and not for the mean; none of those that all
+        failed.
+        """
+        parts = (self.replies[i : i + requests] for i in range(0, len(self.replies), requests))
+        answered = ([reply.latency_s for reply in part if reply.ok] for part in parts)
+        return [fmean(latencies) for latencies in answered if latencies]
 
     @property
     def cores(self) -> float:

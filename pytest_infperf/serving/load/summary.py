@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -30,16 +30,19 @@ def measures(
     confidence: float,
     usd_per_hour: float | None,
     sustained: SustainedRate | None,
+    repetition_means_s: Sequence[float] = (),
 ) -> Iterator[tuple[str, Measure]]:
     """Yield the measures of a run by name.
 
+    With repetitions the average latency is that of their means, and its interval is over them.
     Cost is left out if the host has no known price, energy if it is not counted, the growth of
     memory if the run is short, and the highest rate if none was searched for.
     """
     latencies = [reply.latency_s for reply in run.steady_replies]
     n = len(latencies)
-    mean_bounds = means.mean(latencies, confidence)
-    yield "latency_mean", Measure(fmean(latencies), "s", *mean_bounds, n)
+    averaged = repetition_means_s or latencies
+    mean_bounds = means.mean(averaged, confidence)
+    yield "latency_mean", Measure(fmean(averaged), "s", *mean_bounds, n)
     yield "latency_min", Measure(min(latencies), "s", n=n)
     yield "latency_max", Measure(max(latencies), "s", n=n)
     for name in REPORTED_PERCENTILES:

@@ -8,6 +8,12 @@ def test_closed_loop(variant, users):
     variant.load(f"users={users}").check()
 
 
+def test_protocol_of_the_study(variant, infperf):
+    if not infperf.settings.full:
+        pytest.skip("720 requests, one after the other: run with --infperf-full")
+    variant.load("SingleStream-60x12:listings").check()
+
+
 def test_highest_rate(variant):
     variant.load("Server").check()
 

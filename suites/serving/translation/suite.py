@@ -1,4 +1,4 @@
-"""Serve translation over HTTP under load: the base model, an optimised and a distilled variant."""
+"""Serve translation over HTTP under load: the base model, quantised, fused, both, and distilled."""
 
 from pytest_infperf import ClosedLoop, Offline, Onnx, Server, Soak, Suite, Torch, Translation
 
@@ -13,6 +13,8 @@ suite = Suite(
     threads=1,
     variants=[
         Torch(),
+        Onnx(int8="dynamic"),
+        Onnx(fused=True),
         Onnx(fused=True, int8="dynamic"),
         Onnx(
             model=f"{MODELS}/marian-zh-en-distilled",
@@ -22,8 +24,8 @@ suite = Suite(
         ),
     ],
     loads=[
-        ClosedLoop(1, seconds=4, full_seconds=60),
-        ClosedLoop(4, seconds=4),
+        ClosedLoop(1, seconds=3, full_seconds=60),
+        ClosedLoop(4, seconds=3),
         Server(limit_s=0.5, trial_s=2, seconds=5, precision=0.2, full_seconds=60),
         Offline(seconds=4, full_seconds=60),
         Soak(limit_s=0.5, trial_s=2, seconds=5, precision=0.2),

@@ -2,13 +2,18 @@
 
 import pytest
 
+CLOSED_LOOPS_ONLY = ("onnx-int8", "onnx-fused")
+"""Variants of which a run without --infperf-full measures no highest rate."""
+
 
 @pytest.mark.parametrize("users", [1, 4])
 def test_closed_loop(variant, users):
     variant.load(f"users={users}").check()
 
 
-def test_highest_rate(variant):
+def test_highest_rate(variant, infperf):
+    if variant.id in CLOSED_LOOPS_ONLY and not infperf.settings.full:
+        pytest.skip("the highest rate of this variant takes long: run with --infperf-full")
     variant.load("Server").check()
 
 

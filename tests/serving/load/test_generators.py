@@ -23,7 +23,7 @@ from pytest_infperf.serving.load import generators as generators_module, traffic
 from pytest_infperf.serving.load.generators import Target, closed_loop, open_loop, streams
 from pytest_infperf.serving.load.open_loop import arrivals
 from pytest_infperf.serving.load.traffic import GeneratorUsage, ReplyFile
-from pytest_infperf.suite.loads import ClosedLoop, OpenLoop, Server, SingleStream
+from pytest_infperf.suite.loads import ClosedLoop, Offline, OpenLoop, Server, SingleStream
 
 
 @dataclass
@@ -187,6 +187,11 @@ def test_names_of_loads() -> None:
     assert [load.name for load in (ClosedLoop(4), OpenLoop(2.5), SingleStream(), Server())] == [
         "users=4", "rate=2.5", "SingleStream", "Server",
     ]  # fmt: skip
+    study = SingleStream(requests=60, repeats=12, payload="listings")
+    some = [ClosedLoop(4, payload="listings"), study, Offline(requests=9)]
+    assert [load.name for load in some] == [
+        "users=4:listings", "SingleStream-60x12:listings", "Offline-9",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -196,6 +201,9 @@ def test_names_of_loads() -> None:
         (lambda: OpenLoop(0.0), "over 0"),
         (lambda: ClosedLoop(1, seconds=0), "longer than 0 s"),
         (lambda: SingleStream(samples=0), "at least 1 sample"),
+        (lambda: SingleStream(requests=0), "at least 1 request"),
+        (lambda: SingleStream(requests=9, repeats=0), "at least 1 request and 1 repetition"),
+        (lambda: SingleStream(repeats=12), "repeats=12 repeats a number of requests"),
     ],
 )
 def test_loads_with_invalid_fields(load: object, word: str) -> None:

@@ -389,14 +389,53 @@ def test_a_stream_has_the_connections_of_its_load(
 ) -> None:
     opened: list[tuple[float, int]] = []
 
-    def streams(_: Target, seconds: float, connections: int = 1, **probe: int) -> Traffic:
-        if not probe:
+    def streams(
+        _: Target, seconds: float, connections: int = 1, requests: int | None = None
+    ) -> Traffic:
+        if requests is None:
             opened.append((seconds, connections))
         return Traffic(replies(), [IDLE])
 
     load_test = without_a_server(monkeypatch, streams, lambda *_: pytest.fail("no open loop"))
     load_test.measure(load, 7.0)
     assert opened == [(7.0, connections)]
+
+
+def test_repetitions_have_the_mean_of_their_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two repetitions of 3 requests; one fails, and the first request of all counts."""
+    service_s = [0.5, 0.1, 0.3, 0.2, 9.0, 0.4]
+    sent = [
+        Reply(10 * i, 10 * i, 10 * i + s, 503 if s == 9 else 200) for i, s in enumerate(service_s)
+    ]
+    asked: list[tuple[float, int, int]] = []
+
+    def streams(
+        _: Target, seconds: float, connections: int = 1, requests: int | None = None
+    ) -> Traffic:
+        asked.append((seconds, connections, requests or 0))
+        return Traffic(sent, [IDLE])
+
+    load_test = without_a_server(
+        monkeypatch, streams, lambda *_: pytest.fail("no open loop"), percentiles=[0.99]
+    )
+    load = SingleStream(requests=3, repeats=2, full_seconds=70)
+    result = load_test.measure(load, load.lasts_s(full=False))
+    assert asked[1:] == [(70, 1, 6)]
+    assert result.evidence.repetition_means_s == pytest.approx([0.3, 0.3])
+    measures = result.measured.measures
+    assert measures["latency_mean@SingleStream-3x2"].value == pytest.approx(0.3)
+    assert measures["latency_max@SingleStream-3x2"].value == pytest.approx(0.5)
+    assert measures["error_rate@SingleStream-3x2"].value == pytest.approx(1 / 6)
+
+
+def test_requests_that_take_too_long_are_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    traffic = Traffic(replies(5), [IDLE])
+    load_test = without_a_server(
+        monkeypatch, lambda *_, **__: traffic, lambda *_: pytest.fail("no open loop")
+    )
+    load = SingleStream(requests=6, full_seconds=1)
+    with pytest.raises(WorkerError, match=r"SingleStream-6 sent 5 of its 6 requests in 1 s"):
+        load_test.measure(load, load.lasts_s(full=False))
 
 
 def test_the_time_of_a_load_grows_with_its_requests_and_not_with_their_square(
