@@ -46,6 +46,8 @@ class ServerSettings:
     """The cores of the server."""
     generator_cpus: Sequence[int]
     """The cores of the load generator."""
+    grace_s: float | None = None
+    """The time for which it takes requests after SIGTERM, in seconds; None if it is not known."""
 
 
 @dataclass
