@@ -10,7 +10,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -79,11 +78,10 @@ class Engine:
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._limits = deployment.limits
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._queue: deque[_PendingRequest] = deque()
         self._changed = threading.Condition()
         self._has_stopped = False
-        self._serving: asyncio.Future[None] | None = None
+        self._is_loaded = False
         self.suite = SuiteAddress(**deployment.suite).load()
         self._backend = naming.restore(deployment.backend)
         self.codec: Codec = self.suite.codec_of(self._backend, deployment.model, self.suite.folder)
@@ -91,7 +89,7 @@ class Engine:
     @property
     def ready(self) -> bool:
         """Whether the model is loaded and requests are taken."""
-        return self._serving is not None and not self._serving.done() and not self.leaving
+        return self._is_loaded and self._thread.is_alive() and not self.leaving
 
     @property
     def waiting(self) -> int:
@@ -110,11 +108,24 @@ class Engine:
     async def start(self) -> None:
         """Load the model and warm it up with one sample, in the thread that runs all queries."""
         loop = asyncio.get_running_loop()
-        in_thread = loop.run_in_executor
-        self._runner: Runner = await in_thread(self._thread, self._load)
-        warm_up = self.suite.task.samples(self.suite.folder).inputs[:1]
-        await in_thread(self._thread, self._infer, warm_up)
-        self._serving = in_thread(self._thread, self._serve, loop)
+        loaded: asyncio.Future[None] = loop.create_future()
+        # A process that is told twice to end does not wait for this thread.
+        self._thread = threading.Thread(
+            target=self._run, args=(loop, loaded), name="model", daemon=True
+        )
+        self._thread.start()
+        await loaded
+        self._is_loaded = True
+
+    def _run(self, loop: asyncio.AbstractEventLoop, loaded: asyncio.Future[None]) -> None:
+        try:
+            self._runner: Runner = self._load()
+            self._infer(self.suite.task.samples(self.suite.folder).inputs[:1])
+        except BaseException as error:
+            loop.call_soon_threadsafe(loaded.set_exception, error)
+            return
+        loop.call_soon_threadsafe(loaded.set_result, None)
+        self._serve(loop)
 
     def _load(self) -> Runner:
         deployment = self._deployment
@@ -127,7 +138,7 @@ class Engine:
         with self._changed:
             self._has_stopped = True
             self._changed.notify()
-        self._thread.shutdown()
+        self._thread.join()
 
     async def answer(self, samples: Sequence[Any], seat: Seat) -> TimedAnswers:
         """Return the answers to the samples of the request that has the seat."""
