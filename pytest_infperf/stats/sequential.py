@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+_NEAR_THE_END = 0.75
+"""Share of the time from which a look is left out, because the one at the end follows soon."""
 _SPENT_AT_ONCE = 0.8
 """Share of the error that the first look at which a percentile can pass spends."""
 
@@ -69,6 +71,9 @@ def plan(
 def look_times(first_s: float, own_s: float, most_s: float) -> list[float]:
     """Return the times at which to look: doubled from the first one, and again from `own_s`.
 
+    There is none shortly before `own_s` and `most_s`, as two looks at much the same pairs spend the
+    error of two.
+
     Parameters
     ----------
     first_s : float
@@ -81,14 +86,12 @@ def look_times(first_s: float, own_s: float, most_s: float) -> list[float]:
     list of float
         Increasing times, in seconds: the first, and those up to `most_s`.
     """
-    times, next_s = [first_s], 2 * first_s
+    times = [first_s]
     for end_s in (own_s, most_s):
-        while next_s < end_s:
-            times.append(next_s)
-            next_s *= 2
+        while 2 * times[-1] <= _NEAR_THE_END * end_s:
+            times.append(2 * times[-1])
         if times[-1] < end_s:
             times.append(end_s)
-        next_s = 2 * times[-1]
     return times
 
 

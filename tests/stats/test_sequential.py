@@ -156,11 +156,17 @@ def test_later_looks_spend_more_of_the_error_and_all_of_them_spend_it_once() -> 
 
 def test_looks_double_in_time_until_the_budget() -> None:
     assert look_times(3.0, 20.0, 20.0) == [3.0, 6.0, 12.0, 20.0]
-    assert look_times(1.0, 5.0, 5.0) == [1.0, 2.0, 4.0, 5.0]
+    assert look_times(1.0, 6.0, 6.0) == [1.0, 2.0, 4.0, 6.0]
+    assert look_times(1.0, 9.0, 9.0) == [1.0, 2.0, 4.0, 9.0]
+
+
+def test_no_look_is_shortly_before_the_end_of_a_budget() -> None:
+    assert look_times(1.0, 5.0, 5.0) == [1.0, 2.0, 5.0]
+    assert look_times(2.25, 20.0, 40.0) == [2.25, 4.5, 9.0, 20.0, 40.0]
 
 
 def test_looks_go_on_from_the_own_budget_to_what_may_be_drawn() -> None:
-    assert look_times(3.0, 10.0, 50.0) == [3.0, 6.0, 10.0, 20.0, 40.0, 50.0]
+    assert look_times(3.0, 10.0, 50.0) == [3.0, 6.0, 10.0, 20.0, 50.0]
     assert look_times(3.0, 2.0, 10.0) == [3.0, 6.0, 10.0]
     counts, confidence = plan(12, 1.0, 5.0, 12.0, 0.99)
     assert counts == [12, 24, 48, 60, 120, 144]
