@@ -1,14 +1,12 @@
 from .backends.ctranslate2 import CTranslate2 as CTranslate2
 from .backends.endpoint import Endpoint as Endpoint
-from .backends.endpoint_payloads import (
-    EndpointPayload as EndpointPayload,
-    JsonTemplate as JsonTemplate,
-    KServeV1 as KServeV1,
-    KServeV2 as KServeV2,
+from .backends.endpoint_kserve import KServeV1 as KServeV1, KServeV2 as KServeV2
+from .backends.endpoint_openai import (
     OpenAIChat as OpenAIChat,
     OpenAICompletions as OpenAICompletions,
-    PydanticPayload as PydanticPayload,
 )
+from .backends.endpoint_own import JsonTemplate as JsonTemplate, PydanticPayload as PydanticPayload
+from .backends.endpoint_payload import EndpointPayload as EndpointPayload
 from .backends.fake import Fake as Fake, Slowed as Slowed
 from .backends.function import Function as Function
 from .backends.lightgbm import LightGBM as LightGBM
@@ -47,6 +45,7 @@ from .records.record import Record as Record
 from .run.run import Run as Run
 from .run.variant import Variant as Variant
 from .suite.backend import Backend as Backend, Material as Material, Runner as Runner
+from .suite.codec import ArrayCodec as ArrayCodec, Codec as Codec
 from .suite.loads import (
     ClosedLoop as ClosedLoop,
     MultiStream as MultiStream,
@@ -56,17 +55,12 @@ from .suite.loads import (
     SingleStream as SingleStream,
     Soak as Soak,
 )
+from .suite.metric import CorpusMetric as CorpusMetric, Metric as Metric
 from .suite.payload import About as About, Answer as Answer, Payload as Payload
+from .suite.samples import Samples as Samples
 from .suite.serving import Serving as Serving
 from .suite.suite import Suite as Suite, Sweep as Sweep
-from .suite.task import (
-    ArrayCodec as ArrayCodec,
-    Codec as Codec,
-    CorpusMetric as CorpusMetric,
-    Metric as Metric,
-    Samples as Samples,
-    Task as Task,
-)
+from .suite.task import Task as Task
 from .tasks.classification import TextClassification as TextClassification
 from .tasks.custom import Custom as Custom
 from .tasks.data.hub import HubDataset as HubDataset

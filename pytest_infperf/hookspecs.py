@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_infperf.suite.backend import Backend
+    from pytest_infperf.suite.metric import AnyMetric
     from pytest_infperf.suite.suite import Suite
-    from pytest_infperf.suite.task import AnyMetric
 
 
 @pytest.hookspec

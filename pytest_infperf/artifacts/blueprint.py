@@ -23,8 +23,8 @@ from pytest_infperf.host.cpu import instruction_sets
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Backend, Threads
 from pytest_infperf.suite.calibration import calibration_inputs
+from pytest_infperf.suite.samples import inputs_digest
 from pytest_infperf.suite.suite import Suite
-from pytest_infperf.suite.task import inputs_digest
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pytest_infperf.backends.endpoint_payloads import EndpointPayload, KServeV1
+from pytest_infperf.backends.endpoint_kserve import KServeV1
+from pytest_infperf.backends.endpoint_payload import EndpointPayload
 from pytest_infperf.errors import UserError, first_line
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Backend, Material, Runner

@@ -23,7 +23,7 @@ from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.usage import sample_usage
 from pytest_infperf.serving.server.process import ServerProcess
 from pytest_infperf.stats import quantile
-from pytest_infperf.suite.task import Samples
+from pytest_infperf.suite.samples import Samples
 
 __tracebackhide__ = errors.meant_for_the_user
 

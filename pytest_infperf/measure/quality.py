@@ -14,8 +14,8 @@ from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.stats import bootstrap
 from pytest_infperf.stats.proportion import clopper_pearson
+from pytest_infperf.suite.metric import AnyMetric
 from pytest_infperf.suite.outputs import UnusableSample, is_absent
-from pytest_infperf.suite.task import AnyMetric
 
 
 class _Scored(NamedTuple):

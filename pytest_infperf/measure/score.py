@@ -23,7 +23,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.measure.scorable import wrong_output
 from pytest_infperf.stats import bootstrap
 from pytest_infperf.stats.proportion import clopper_pearson, paired_difference
-from pytest_infperf.suite.task import AnyMetric, CorpusMetric, Metric
+from pytest_infperf.suite.metric import AnyMetric, CorpusMetric, Metric
 
 if TYPE_CHECKING:
     import numpy as np

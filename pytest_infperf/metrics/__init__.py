@@ -6,7 +6,7 @@ import re
 from importlib import import_module
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import AnyMetric
+from pytest_infperf.suite.metric import AnyMetric
 
 SHIPPED = {
     "bleu": ("pytest_infperf.metrics.bleu", "Bleu"),

@@ -12,8 +12,8 @@ from pytest_infperf.records.catalogue import Catalogue, Method, quality_spec
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.loads import Stream
+from pytest_infperf.suite.metric import AnyMetric
 from pytest_infperf.suite.suite import Suite
-from pytest_infperf.suite.task import AnyMetric
 from pytest_infperf.thresholds.sections import Gates
 
 

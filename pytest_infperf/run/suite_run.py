@@ -22,8 +22,8 @@ from pytest_infperf.run.other_revision import OtherRevision, SuiteAtRevision
 from pytest_infperf.run.suite_server import SuiteServer
 from pytest_infperf.run.suite_workers import ReportProgress, SuiteWorkers
 from pytest_infperf.settings import Settings
+from pytest_infperf.suite.samples import Samples
 from pytest_infperf.suite.suite import Suite
-from pytest_infperf.suite.task import Samples
 from pytest_infperf.thresholds import Policy
 from pytest_infperf.worker.variant_worker import VariantWorker
 

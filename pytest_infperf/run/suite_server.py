@@ -22,9 +22,9 @@ from pytest_infperf.serving.server.process import ServerProcess
 from pytest_infperf.serving.server.settings import Deployment
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.payload import Payload
+from pytest_infperf.suite.samples import Samples
 from pytest_infperf.suite.serving import Serving
 from pytest_infperf.suite.suite import Suite
-from pytest_infperf.suite.task import Samples
 
 __tracebackhide__ = errors.meant_for_the_user
 

@@ -20,8 +20,8 @@ from pytest_infperf.session.register import TestRegister
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SUITE_FILE, suite_beside, suite_names_below
+from pytest_infperf.suite.metric import AnyMetric
 from pytest_infperf.suite.suite import Suite
-from pytest_infperf.suite.task import AnyMetric
 from pytest_infperf.thresholds import SuiteFacts, Thresholds
 
 

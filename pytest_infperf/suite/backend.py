@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, cast
 
 from pytest_infperf.suite.calibration import calibration_inputs
-from pytest_infperf.suite.task import ArrayCodec, Decoding, Task
+from pytest_infperf.suite.codec import ArrayCodec
+from pytest_infperf.suite.task import Decoding, Task
 
 Threads = int | Literal["best"] | None
 """A number of threads, "best" for a short interleaved search, or None for the runtime's default."""

@@ -18,9 +18,10 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.records.points import point
 from pytest_infperf.suite.backend import Backend, Runner, Threads
 from pytest_infperf.suite.calibration import held_out_numbers
+from pytest_infperf.suite.codec import Codec, InputsCodec
 from pytest_infperf.suite.loads import Load
 from pytest_infperf.suite.serving import Serving
-from pytest_infperf.suite.task import Codec, InputsCodec, Task
+from pytest_infperf.suite.task import Task
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples
+from pytest_infperf.suite.codec import ArrayCodec
+from pytest_infperf.suite.metric import AnyMetric
+from pytest_infperf.suite.samples import Samples
+from pytest_infperf.suite.task import Decoding
 from pytest_infperf.tasks.data.table import Label
 from pytest_infperf.tasks.labels import answers_like, read_labels, require_one_value_each
 from pytest_infperf.tasks.probabilities import best_classes, sigmoid, softmax

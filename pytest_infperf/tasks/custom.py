@@ -12,7 +12,10 @@ from typing import Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite import functions
-from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
+from pytest_infperf.suite.codec import ArrayCodec
+from pytest_infperf.suite.metric import AnyMetric
+from pytest_infperf.suite.samples import Samples
+from pytest_infperf.suite.task import Decoding, Task
 from pytest_infperf.tasks.array_codec import ArraysCodec, arrays_of
 from pytest_infperf.tasks.data import ReadsCalibration
 

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import AnyMetric, Codec, Decoding, Samples, Task
+from pytest_infperf.suite.codec import Codec
+from pytest_infperf.suite.metric import AnyMetric
+from pytest_infperf.suite.samples import Samples
+from pytest_infperf.suite.task import Decoding, Task
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
+from pytest_infperf.suite.codec import ArrayCodec
+from pytest_infperf.suite.metric import AnyMetric
+from pytest_infperf.suite.samples import Samples
+from pytest_infperf.suite.task import Decoding, Task
 from pytest_infperf.tasks.data import ReadsCalibration
 from pytest_infperf.tasks.text_codec import TextCodec
 from pytest_infperf.tasks.text_task import JoinsTexts, TextTask

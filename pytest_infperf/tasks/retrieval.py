@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.suite.metric import AnyMetric
 from pytest_infperf.suite.outputs import is_absent
-from pytest_infperf.suite.task import AnyMetric, Decoding, Samples
+from pytest_infperf.suite.samples import Samples
+from pytest_infperf.suite.task import Decoding
 from pytest_infperf.tasks.data import Data, Table, read
 from pytest_infperf.tasks.embedding import EncoderTask, Pooling
 

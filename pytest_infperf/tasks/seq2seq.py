@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.task import Codec, Decoding, Task
+from pytest_infperf.suite.codec import Codec
+from pytest_infperf.suite.task import Decoding, Task
 from pytest_infperf.tasks.text_codec import open_tokenizer
 
 if TYPE_CHECKING:

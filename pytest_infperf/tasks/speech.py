@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.suite.codec import Codec
 from pytest_infperf.suite.labels import listed
-from pytest_infperf.suite.task import AnyMetric, Codec, Decoding, Samples, Task
+from pytest_infperf.suite.metric import AnyMetric
+from pytest_infperf.suite.samples import Samples
+from pytest_infperf.suite.task import Decoding, Task
 from pytest_infperf.tasks.data import Data, ReadsCalibration, read
 from pytest_infperf.tasks.data.audio import waveforms
 from pytest_infperf.tasks.data.table import Table

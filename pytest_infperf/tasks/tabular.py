@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.suite.codec import ArrayCodec
 from pytest_infperf.suite.columns import FEATURES, Columns, Kind
 from pytest_infperf.suite.labels import listed
-from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, Samples, Task
+from pytest_infperf.suite.metric import AnyMetric
+from pytest_infperf.suite.samples import Samples
+from pytest_infperf.suite.task import Decoding, Task
 from pytest_infperf.tasks.data import Data, ReadsCalibration, Table, read
 from pytest_infperf.tasks.probabilities import best_classes
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from pytest_infperf.suite.task import AnyMetric, Samples
+from pytest_infperf.suite.metric import AnyMetric
+from pytest_infperf.suite.samples import Samples
 from pytest_infperf.tasks.data import Data, ReadsData, read
 from pytest_infperf.tasks.seq2seq import Seq2Seq
 

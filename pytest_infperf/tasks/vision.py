@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
-from pytest_infperf.suite.task import AnyMetric, ArrayCodec, Decoding, InputsCodec, Samples, Task
+from pytest_infperf.suite.codec import ArrayCodec, InputsCodec
+from pytest_infperf.suite.metric import AnyMetric
+from pytest_infperf.suite.samples import Samples
+from pytest_infperf.suite.task import Decoding, Task
 from pytest_infperf.tasks.data import Data, ReadsCalibration, read
 from pytest_infperf.tasks.data.images import read_folder
 from pytest_infperf.tasks.image_codec import open_codec

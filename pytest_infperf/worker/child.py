@@ -22,8 +22,8 @@ from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Material, Runner
 from pytest_infperf.suite.call import address_of
+from pytest_infperf.suite.codec import Codec
 from pytest_infperf.suite.outputs import json_problem
-from pytest_infperf.suite.task import Codec
 from pytest_infperf.worker import clocks, messages
 from pytest_infperf.worker.surveying import survey
 

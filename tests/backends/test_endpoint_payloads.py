@@ -18,7 +18,7 @@ from pytest_infperf import (
     PydanticPayload,
     UserError,
 )
-from pytest_infperf.backends.endpoint_payloads import at_path, in_json
+from pytest_infperf.backends.endpoint_json import at_path, in_json
 from pytest_infperf.suite import naming
 
 

@@ -25,8 +25,8 @@ from pytest_infperf import (
 )
 from pytest_infperf.artifacts.blueprint import make_blueprint
 from pytest_infperf.suite import naming
+from pytest_infperf.suite.codec import InputsCodec
 from pytest_infperf.suite.discovery import suite_beside
-from pytest_infperf.suite.task import InputsCodec
 
 CODE = """
     from pathlib import Path

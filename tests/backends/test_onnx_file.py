@@ -15,7 +15,8 @@ from pytest_infperf.artifacts.blueprint import make_blueprint
 from pytest_infperf.backends import onnx_file
 from pytest_infperf.backends.openvino import without_telemetry
 from pytest_infperf.suite.backend import Backend, Material
-from pytest_infperf.suite.task import Decoding, Samples, Task
+from pytest_infperf.suite.samples import Samples
+from pytest_infperf.suite.task import Decoding, Task
 
 np = pytest.importorskip("numpy")
 onnx = pytest.importorskip("onnx")

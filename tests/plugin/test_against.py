@@ -177,7 +177,7 @@ def test_revisions_with_different_inputs_are_not_compared(project: Project) -> N
             "suite = Suite(",
             """
     from dataclasses import dataclass
-    from pytest_infperf.suite.task import Samples
+    from pytest_infperf.suite.samples import Samples
 
     @dataclass(frozen=True)
     class Other(Echo):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from pytest_infperf import Accuracy, ImageClassification, Samples, Torch, UserError
 from pytest_infperf.suite.backend import Material
-from pytest_infperf.suite.task import InputsCodec
+from pytest_infperf.suite.codec import InputsCodec
 from pytest_infperf.tasks.image_codec import ImageCodec, ProcessorCodec
 from pytest_infperf.tasks.vision import read_idx
 from tests.plugin.small_project import Project

@@ -19,7 +19,7 @@ from pytest_infperf import (
     UserError,
 )
 from pytest_infperf.suite.backend import Backend, Material
-from pytest_infperf.suite.task import Samples
+from pytest_infperf.suite.samples import Samples
 from tests.tasks.tiny_whisper import FIRST, SPECIAL, tiny_whisper
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -20,7 +20,7 @@ from pytest_infperf.cli.init.questions import Questions
 from pytest_infperf.cli.init.source import Source, hub_task, read_json, source_of, with_remedy
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite import functions
-from pytest_infperf.suite.task import Samples
+from pytest_infperf.suite.samples import Samples
 from pytest_infperf.thresholds import read
 
 THRESHOLDS = "thresholds.toml"

@@ -21,9 +21,9 @@ from pytest_infperf.host import cpu
 from pytest_infperf.serving.server.settings import Deployment
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Runner
+from pytest_infperf.suite.codec import Codec
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.payload import Answer
-from pytest_infperf.suite.task import Codec
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,66 @@
+"""The test data of a task."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_infperf.errors import UserError
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The test data of a task.
+
+    Parameters
+    ----------
+    inputs : sequence, length n
+        The inputs, of the type that the task's codec encodes.
+    references : sequence, length n
+        What the output of each input is scored against.
+    always : int, default 0
+        The number of samples at the end that are measured whatever the task's `sample_size` is,
+        such as documents that are searched.
+    places : sequence of str, length n, optional
+        Where each sample was read from, such as `data/test.csv:7`, for messages of `Task.check`.
+
+    Raises
+    ------
+    UserError
+        If there is no sample, or an input has no reference.
+    """
+
+    inputs: Sequence[Any]
+    references: Sequence[Any]
+    always: int = 0
+    places: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.references):
+            raise UserError(
+                f"the test data has {len(self.inputs):,} inputs and {len(self.references):,} "
+                "references: each input needs one"
+            )
+        if not len(self.inputs):
+            raise UserError("the test data is empty: it needs at least one sample")
+
+    @property
+    def drawn_from(self) -> int:
+        """The number of samples at the beginning that are drawn from."""
+        return len(self.inputs) - self.always
+
+    def inputs_digest(self) -> str:
+        """Return a hash that is equal for equal inputs in any process."""
+        return inputs_digest(self.inputs)
+
+
+def inputs_digest(inputs: Sequence[Any]) -> str:
+    """Return a hash of inputs that is equal for equal ones in any process."""
+    # Each input is pickled separately, because equal inputs can be one object or several.
+    digest = hashlib.sha256()
+    for sample in inputs:
+        digest.update(hashlib.sha256(pickle.dumps(sample)).digest())
+    return digest.hexdigest()
