@@ -114,6 +114,10 @@ def run(arguments: Namespace) -> int:
         console.print(_table(suite_plans))
         cheapest = suite_plans[0]
         console.print(_conclusion(cheapest), soft_wrap=True)
+        for plan in suite_plans:
+            if doubt := plan.capacity.doubt:
+                rate = f"the highest rate of {plan.capacity.variant} on {plan.capacity.host}"
+                console.print(f"{rate} is in doubt: {doubt}", soft_wrap=True)
         if demand.limit:
             console.print(_backlog(cheapest, demand.limit), soft_wrap=True)
         if arguments.beside:

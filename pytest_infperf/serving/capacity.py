@@ -83,6 +83,8 @@ class InstanceCapacity:
     """Samples of a request under load."""
     spot_usd_per_hour: float | None = None
     """Price of a spot instance, in US dollars per hour; None if it is not known."""
+    doubt: str = ""
+    """Why the highest rate may not be the server's; empty if it is not in doubt."""
 
     @property
     def processing_s(self) -> float | None:
@@ -255,6 +257,7 @@ def _capacity(
         (batch.low, batch.high) if batch else (None, None),
         _samples_per_request(record),
         spot_price_of_host(run.host, table),
+        load.doubt if (load := (record.evidence.loads or {}).get("Server")) else "",
     )
 
 

@@ -12,7 +12,14 @@ from syrupy.assertion import SnapshotAssertion
 from pytest_infperf.cli import main
 from pytest_infperf.cost import prices
 from pytest_infperf.records import file as record_file
-from pytest_infperf.records.evidence import Evidence, ServerSettings, VariantSettings
+from pytest_infperf.records.evidence import (
+    CpuWindows,
+    Evidence,
+    LoadEvidence,
+    ServerSettings,
+    SteadyPart,
+    VariantSettings,
+)
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.serving import backlog
@@ -108,6 +115,29 @@ def test_the_command(
     assert "echo at 1,000 requests/s, 80 % of an instance's highest rate, 1 to spare" in out
     assert "cheapest: fast on 14 x b.large, 1533 USD a month (prices: a table)" in out
     assert json.loads(scaling.read_text())["echo"]["DesiredCapacity"] == 14
+
+
+def test_a_highest_rate_in_doubt_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_record("a.large", 50.0, 0.1)
+    doubt = "the load generator was busy for 95% of its core"
+    run.records[0].evidence = Evidence(
+        loads={
+            "Server": LoadEvidence(
+                requests=9, answered=9, errors={}, dropped=0, seconds=1.0, timeline=[],
+                steady=SteadyPart(0, 9, 9), service_mean_s=0.1, generator_busy=[0.95],
+                generator_lag_p99_s=0.0, cpu_usage_by_window=CpuWindows(1.0, 1.0, 1.0),
+                energy_source=None, died_workers=0, trials={}, doubt=doubt, spoilt_runs=[],
+            )
+        }
+    )  # fmt: skip
+    record_file.write(tmp_path / "a.json", run)
+    assert main(["plan", str(tmp_path / "a.json"), "--rate", "100/s"]) == 0
+    assert f"the highest rate of fast on a.large is in doubt: {doubt}" in capsys.readouterr().out
+    record_file.write(tmp_path / "a.json", run_record("a.large", 50.0, 0.1))
+    assert main(["plan", str(tmp_path / "a.json"), "--rate", "100/s"]) == 0
+    assert "in doubt" not in capsys.readouterr().out
 
 
 def timed(load: str | None) -> RunRecord:
