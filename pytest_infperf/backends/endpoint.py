@@ -17,7 +17,7 @@ from pytest_infperf.backends.endpoint_kserve import KServeV1
 from pytest_infperf.backends.endpoint_payload import EndpointPayload
 from pytest_infperf.errors import UserError, first_line
 from pytest_infperf.suite import naming
-from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.backend import Address, Material, RemoteBackend, Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -26,12 +26,13 @@ _SHOWN_CHARACTERS = 300
 _IDLE_S = 4.0
 """Time after which an idle connection is opened again, in seconds: uvicorn and Node close it after
 5 s, and a worker is frozen between blocks."""
+_TIMEOUT_S = 30.0
 _PART_OF_TIMEOUT = 0.9
 """Part of the time limit of a worker's answer that a request may take, so that it can be named."""
 
 
 @dataclass(frozen=True)
-class Endpoint(Backend):
+class Endpoint(RemoteBackend):
     """A server that already runs, measured through HTTP by a worker that is its client.
 
     The server gets the task's inputs as they are, such as texts, in the form of `payload`, and its
@@ -136,8 +137,8 @@ class Endpoint(Backend):
         return True
 
     @property
-    def is_remote(self) -> bool:
-        return True
+    def takes_batches(self) -> bool:
+        return self.payload.takes_batches
 
     def recipe(self) -> dict[str, Any]:
         return {
@@ -159,8 +160,53 @@ class Endpoint(Backend):
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         return {}
 
+    def address(self) -> Address:
+        url = self._resolved("url", self.url)
+        headers = {
+            name: self._resolved(f"headers[{name!r}]", value)
+            for name, value in self.headers.items()
+        }
+        is_here = is_loopback(urlsplit(url).hostname or "")
+        return Address(url, headers, self.verify, self.timeout_s or _TIMEOUT_S, is_here)
+
+    def request(self, inputs: Sequence[Any]) -> bytes:
+        try:
+            body = self.payload.body(inputs)
+            return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{self.shown_url} a request cannot be written as JSON: {error}"
+            ) from None
+
+    def secrets(self) -> list[str]:
+        """Return what messages must not show: variables, headers and the query of the address.
+
+        The longest come first, as one may be a part of another.
+        """
+        address = self.address()
+        texts = [self.url, *self.headers.values()]
+        found = [os.environ[name] for text in texts for name in _VARIABLE.findall(text)]
+        found += address.headers.values()
+        if query := urlsplit(address.url).query:
+            found += [query, *(part.partition("=")[2] for part in query.split("&"))]
+            found += [value for _, value in parse_qsl(query)]
+        return sorted({secret for secret in found if secret}, key=len, reverse=True)
+
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         return EndpointRunner(self)
+
+    def _resolved(self, place: str, text: str) -> str:
+        """Return a text with the values of the environment variables in it."""
+
+        def value(found: re.Match[str]) -> str:
+            if found[1] not in os.environ:
+                raise UserError(
+                    f"{self.shown_url}: the environment variable {found[1]}, which {place} names, "
+                    "is not set: export it"
+                )
+            return os.environ[found[1]]
+
+        return _VARIABLE.sub(value, text)
 
 
 class EndpointRunner:
@@ -175,29 +221,19 @@ class EndpointRunner:
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self.decoding: Decoding = dict(endpoint.decoding)
+        self._endpoint = endpoint
         self._payload = endpoint.payload
         self._shown = endpoint.shown_url
-        self._secrets: list[str] = []
-        self._url = self._resolved("url", endpoint.url)
-        headers = {
-            name: self._resolved(f"headers[{name!r}]", value)
-            for name, value in endpoint.headers.items()
-        }
-        self._secrets += [value for value in headers.values() if value]
-        if query := urlsplit(self._url).query:
-            self._secrets += [query, *(part.partition("=")[2] for part in query.split("&"))]
-            self._secrets += [value for _, value in parse_qsl(query)]
-        # The longest first: one may be a part of another.
-        self._secrets = sorted(filter(None, {*self._secrets}), key=len, reverse=True)
-        self._timeout_s = endpoint.timeout_s
-        self.server_is_here = is_loopback(urlsplit(self._url).hostname or "")
+        self._address = endpoint.address()
+        self._secrets = endpoint.secrets()
+        self.server_is_here = self._address.is_here
         """Whether the server is busy on this host while the worker waits."""
         try:
             self._client = httpx.Client(
-                headers={"Content-Type": "application/json", **headers},
+                headers={"Content-Type": "application/json", **self._address.headers},
                 verify=self._certificates(endpoint.verify),
-                timeout=endpoint.timeout_s,
-                trust_env=not self.server_is_here,
+                timeout=self._address.timeout_s,
+                trust_env=not self._address.is_here,
                 limits=httpx.Limits(max_connections=1, keepalive_expiry=_IDLE_S),
             )
         except (ValueError, UnicodeError) as error:
@@ -215,11 +251,7 @@ class EndpointRunner:
 
     def _answered(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the outputs of one request."""
-        body = self._payload.body(inputs)
-        try:
-            content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-        except (TypeError, ValueError) as error:
-            raise self._error(f"a request cannot be written as JSON: {error}") from None
+        content = self._endpoint.request(inputs)
         status, location, text = self._posted(content)
         if 300 <= status < 400:
             where = f" to {location.partition('?')[0]}" if location else ""
@@ -251,11 +283,11 @@ class EndpointRunner:
         import httpx
 
         try:
-            answer = self._client.post(self._url, content=content)
+            answer = self._client.post(self._address.url, content=content)
             return answer.status_code, answer.headers.get("location", ""), answer.text
         except httpx.TimeoutException:
             raise self._error(
-                f"did not answer within {self._timeout_s:g} s (--infperf-timeout)"
+                f"did not answer within {self._address.timeout_s:g} s (--infperf-timeout)"
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise self._error(
@@ -275,20 +307,6 @@ class EndpointRunner:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
-
-    def _resolved(self, place: str, text: str) -> str:
-        """Return a text with the values of the environment variables in it."""
-
-        def value(found: re.Match[str]) -> str:
-            if found[1] not in os.environ:
-                raise UserError(
-                    f"{self._shown}: the environment variable {found[1]}, which {place} names, is "
-                    "not set: export it"
-                )
-            self._secrets.append(os.environ[found[1]])
-            return os.environ[found[1]]
-
-        return _VARIABLE.sub(value, text)
 
     def _certificates(self, file: str | None) -> Any:
         import ssl

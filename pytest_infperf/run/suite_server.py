@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
@@ -20,6 +21,7 @@ from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.server.process import ServerProcess
 from pytest_infperf.serving.server.settings import Deployment
+from pytest_infperf.suite.backend import RemoteBackend
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.payload import Payload
 from pytest_infperf.suite.samples import Samples
@@ -103,8 +105,8 @@ class SuiteServer:
         blueprint, artifact = self.blueprint(variant_id), self.artifact(variant_id)
         if blueprint.is_remote:
             raise UserError(
-                f"{variant_id} is an address, whose server this run neither starts nor loads: "
-                "leave it out with -k, or measure latency() and throughput()"
+                f"{variant_id} is the address of a server that already runs: choose a variant that "
+                "this host can serve"
             )
         share = max(1, cgroup.usable_threads(self.cores.server) // (serving.workers * servers))
         threads = blueprint.threads if isinstance(blueprint.threads, int) else share
@@ -157,6 +159,45 @@ class SuiteServer:
             server.deployment.limits.timeout_s + _PATIENCE_S,
             self.cores.generator,
             refused,
+        )
+
+    def remote_target(
+        self,
+        backend: RemoteBackend,
+        samples: Samples,
+        order: Iterator[int],
+        size: int = 1,
+        payload_name: str = "",
+    ) -> Target:
+        """Return an address as the destination of load, with requests of `size` samples.
+
+        Raises
+        ------
+        UserError
+            If a request carries another number of samples, or has the form of a payload that this
+            suite serves.
+        """
+        name = backend.variant_id
+        if payload_name:
+            raise UserError(f"{name} is an address, whose payload is that of the endpoint")
+        if size > 1 and not backend.takes_batches:
+            raise UserError(f"a request to {name} carries one sample, and not {size}")
+        address = backend.within(self.timeout_s).address()
+        parts = urlsplit(address.url)
+        bodies = [
+            backend.request([samples.inputs[i] for i in islice(order, size)])
+            for _ in range(min(_BODIES, max(1, len(samples.inputs) // size)))
+        ]
+        return Target(
+            f"{parts.scheme}://{parts.netloc}",
+            urlunsplit(("", "", parts.path or "/", parts.query, "")),
+            bodies,
+            size,
+            address.timeout_s,
+            None,
+            headers=address.headers,
+            certificates=address.certificates,
+            uses_proxies=not address.is_here,
         )
 
     def _payload(self, deployment: Deployment) -> Payload:

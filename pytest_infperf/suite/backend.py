@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, cast
 
@@ -280,3 +280,39 @@ class Backend(ABC):
             What `build` returned.
         """
         return []
+
+
+@dataclass(frozen=True)
+class Address:
+    """The address of a server that is not part of the run, and what its requests need."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    """Headers of each request, with the values of environment variables."""
+    certificates: str | None
+    """Path of a file with the certificates of authorities; None for the usual ones."""
+    timeout_s: float
+    """Time after which a request counts as an error, in seconds."""
+    is_here: bool
+    """Whether it is an address of this host, which proxies are not used for."""
+
+
+class RemoteBackend(Backend):
+    """The base of backends whose variants are servers that already run."""
+
+    @property
+    def is_remote(self) -> bool:
+        return True
+
+    @property
+    @abstractmethod
+    def takes_batches(self) -> bool:
+        """Whether a request carries all samples of a query."""
+
+    @abstractmethod
+    def address(self) -> Address:
+        """Return the address. Raises UserError if an environment variable is not set."""
+
+    @abstractmethod
+    def request(self, inputs: Sequence[Any]) -> bytes:
+        """Return the body of the request with these inputs, in one line."""

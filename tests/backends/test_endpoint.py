@@ -19,7 +19,11 @@ import pytest
 from pytest_infperf import Echo, Endpoint, JsonTemplate, KServeV1, Suite, UserError
 from pytest_infperf.artifacts.blueprint import make_blueprint
 from pytest_infperf.backends.endpoint import EndpointRunner, is_loopback
+from pytest_infperf.serving.load import generators
+from pytest_infperf.serving.load.generators import Target
+from pytest_infperf.serving.load.traffic import NO_ANSWER
 from pytest_infperf.suite import naming
+from pytest_infperf.suite.loads import ClosedLoop
 from tests.endpoint_server import address, free_port
 
 __all__ = ["address"]
@@ -213,26 +217,51 @@ def serving(certificate: Path | None = None) -> Iterator[str]:
         server.server_close()
 
 
-@pytest.mark.skipif(which("openssl") is None, reason="openssl makes the certificate")
-def test_a_certificate_is_verified_by_the_named_authority(
-    runner: Callable[..., EndpointRunner], tmp_path: Path
-) -> None:
-    certificate = tmp_path / "ca.pem"
+def new_certificate(folder: Path) -> Path:
+    certificate = folder / "ca.pem"
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
             *("-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", tmp_path / "key.pem", "-out", certificate),
+            *("-keyout", folder / "key.pem", "-out", certificate),
         ],
         check=True,
         capture_output=True,
     )
+    return certificate
+
+
+@pytest.mark.skipif(which("openssl") is None, reason="openssl makes the certificate")
+def test_a_certificate_is_verified_by_the_named_authority(
+    runner: Callable[..., EndpointRunner], tmp_path: Path
+) -> None:
+    certificate = new_certificate(tmp_path)
     with serving(certificate) as host:
         trusting = runner(f"https://{host}/a", verify=str(certificate))
         assert trusting.infer(["fine"]) == ["/a"]
         trusting.close()
     with serving(certificate) as host, pytest.raises(UserError, match="CERTIFICATE_VERIFY_FAILED"):
         runner(f"https://{host}/a").infer(["fine"])
+
+
+@pytest.mark.skipif(which("openssl") is None, reason="openssl makes the certificate")
+@pytest.mark.parametrize("users", [None, 1])
+def test_loads_verify_certificates(tmp_path: Path, users: int | None) -> None:
+    def statuses(host: str, certificates: Path | None) -> set[int]:
+        authority = None if certificates is None else str(certificates)
+        target = Target(f"https://{host}", "/a", [b"{}"], 1, 5.0, None, certificates=authority)
+        traffic = (
+            generators.streams(target, 5.0, requests=2)
+            if users is None
+            else generators.closed_loop(target, ClosedLoop(users), 1.0)
+        )
+        return {reply.status for reply in traffic.replies}
+
+    certificate = new_certificate(tmp_path)
+    with serving(certificate) as host:
+        assert statuses(host, certificate) == {200}
+    with serving(certificate) as host:
+        assert statuses(host, None) == {NO_ANSWER}
 
 
 def test_a_proxy_of_the_environment_is_used_for_other_hosts(

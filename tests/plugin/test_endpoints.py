@@ -276,16 +276,52 @@ def test_a_payload_of_ones_own_stands_in_the_suite(project: Project, address: st
     assert SECRET not in result.text
 
 
-def test_a_load_on_an_address_is_refused(project: Project, address: str) -> None:
-    write(project, address, 'at("good", id="production")')
+LOADS = """
+    import pytest
+
+    @pytest.mark.parametrize("load", ["users=2", "rate=20"])
+    def test_load(variant, load): variant.load(load).check()
+"""
+
+
+def test_loads_on_addresses(project: Project, address: str) -> None:
+    write(
+        project,
+        address,
+        'at("secured", id="production", headers={"Authorization": "Bearer ${TOKEN}"})',
+        'at("secured?key=${TOKEN}", id="refused")',
+    )
     suite = project.folder / "perf" / "suite.py"
-    text = suite.read_text().replace("import Endpoint", "import ClosedLoop, Endpoint")
-    suite.write_text(text.replace("threads=", "loads=[ClosedLoop(1)],\n    threads="))
-    project.tests(
-        'def test_load(variant): variant.load("users=1").check()\n', "perf/test_reviews.py"
+    text = suite.read_text().replace("import Endpoint", "import ClosedLoop, OpenLoop, Endpoint")
+    loads = "ClosedLoop(2, seconds=1), OpenLoop(20.0, seconds=1)"
+    suite.write_text(text.replace("threads=", f"loads=[{loads}],\n    threads="))
+    project.tests(LOADS, "perf/test_reviews.py")
+    project.environment = {"TOKEN": SECRET, "INFPERF_INSTANCE": "c7i.large"}
+    project.thresholds(
+        """
+        [reviews.gates]
+        error_rate.at."users=2" = { max = 0 }
+        error_rate.at."rate=20" = { max = 0 }
+        peak_memory.at."rate=20" = { max = "10 GB" }
+        latency_p50.at."users=2" = { max = "5 s" }
+        """
     )
-    result = project.measure("-k", "load")
-    assert result.ret != 0
-    assert (
-        "production is an address, whose server this run neither starts nor loads" in result.words
-    )
+    run = project.measure("--infperf-html=page.html", "-k", "load")
+    production = run.record("production", "reviews")
+    verdicts = {f"{g['measure']} {g['limit']}": g["verdict"] for g in production["gates"]}
+    assert verdicts == {
+        "error_rate@users=2 max = 0": "pass",
+        'latency_p50@users=2 max = "5 s"': "pass",
+        "error_rate@rate=20 max = 0": "pass",
+        'peak_memory@rate=20 max = "10 GB"': "inconclusive",
+    }, run.text
+    assert production["settings"].get("serving") is None
+    measures = production["measures"]
+    assert measures["requests_per_hour@users=2"]["value"] > 0
+    of_the_server = ("cpu_usage", "peak_memory", "energy", "estimated_energy", "cost_per_million")
+    assert [name for name in measures if name.startswith(of_the_server)] == []
+    assert "what its server uses cannot be measured from here" in run.words
+    assert "/secured answered with status 401" in run.words, "the header is missing"
+    written = [path for path in run.folder.rglob("*") if path.is_file()]
+    assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
+    assert SECRET not in run.text

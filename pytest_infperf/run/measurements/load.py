@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 from pytest_infperf import errors
@@ -10,8 +11,10 @@ from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.records.evidence import ServerSettings
 from pytest_infperf.records.points import at, base_of
 from pytest_infperf.run.context import VariantContext
+from pytest_infperf.run.measurements.remote import of_server
 from pytest_infperf.serving.load.driver import LoadDriver
 from pytest_infperf.serving.load.measure import LoadTest
+from pytest_infperf.suite.backend import RemoteBackend
 from pytest_infperf.thresholds.gate import Gate
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -29,14 +32,19 @@ def measure_load(context: VariantContext, name: str) -> Result:
     """
     run, load = context.suite_run, context.suite_run.suite.load(name)
     gates = context.gates_of("load", load.name)
-    context.report_progress(f"starting a server for {name}")
-    server = run.server.running(context.variant_id)
     order = endless_order(run.numbers, context.seed + 5)
     highest_rate = context.record.measures.get(at("highest_rate", load.with_payload("Server")))
-    target = run.server.target(server, run.samples, order, load.samples, load.payload)
+    requests = run.samples, order, load.samples, load.payload
+    server, backend = None, run.suite.variant(context.variant_id)
+    if isinstance(backend, RemoteBackend):
+        target = run.server.remote_target(backend, *requests)
+    else:
+        context.report_progress(f"starting a server for {name}")
+        server = run.server.running(context.variant_id)
+        target = run.server.target(server, *requests)
     driver = LoadDriver(
         target,
-        server.process,
+        server.process if server else None,
         context.seed,
         report_progress=lambda text: context.report_progress(f"under load {name} {text}".rstrip()),
     )
@@ -45,26 +53,27 @@ def measure_load(context: VariantContext, name: str) -> Result:
         context.confidence,
         [share for gate in gates if (share := _share_within(gate)) is not None],
         context.budget_s,
-        context.usd_per_hour,
+        context.usd_per_hour if server else None,
         highest_rate.value if highest_rate else None,
         [gate.limit.value for gate in gates if base_of(gate.measure) == "highest_rate"],
     )
-    with server.checked():
+    with server.checked() if server else nullcontext():
         result = load_test.measure(load, load.lasts_s(run.settings.full))
     cores, record = run.server.cores, context.record
-    record.settings.serving = ServerSettings(
-        **run.suite.serving.limits(),
-        threads=server.deployment.threads,
-        server_cpus=list(cores.server),
-        generator_cpus=list(cores.generator),
-    )
+    if server:
+        record.settings.serving = ServerSettings(
+            **run.suite.serving.limits(),
+            threads=server.deployment.threads,
+            server_cpus=list(cores.server),
+            generator_cpus=list(cores.generator),
+        )
     evidence = replace(
         result.evidence,
         samples_left_out=len(target.refused),
         left_out_why=next(iter(target.refused.values()), ""),
     )
     record.evidence.loads = {**(record.evidence.loads or {}), name: evidence}
-    return context.result([result.measured], gates)
+    return context.result([of_server(run, context.variant_id, result.measured, load.name)], gates)
 
 
 def _share_within(gate: Gate) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.points import at
 from pytest_infperf.run.suite_run import SuiteRun
 
 _OF_CLIENT = (
@@ -13,11 +14,21 @@ _OF_CLIENT = (
 )  # fmt: skip
 
 
-def of_server(run: SuiteRun, variant_id: str, measured: Measured) -> Measured:
-    """Return the measures without those that are the client's if the variant is an endpoint."""
+_OF_LOADED_SERVER = (
+    "cpu_usage", "peak_memory", "memory_growth", "energy_per_request",
+    "estimated_energy_per_request", "cost_per_million",
+)  # fmt: skip
+
+
+def of_server(run: SuiteRun, variant_id: str, measured: Measured, load: str = "") -> Measured:
+    """Return the measures without those that are the client's if the variant is an endpoint.
+
+    `load` is the name of the load that they were taken under, if any.
+    """
     if not run.suite.variant(variant_id).is_remote:
         return measured
-    kept = {name: value for name, value in measured.measures.items() if name not in _OF_CLIENT}
+    names = [at(name, load) for name in _OF_LOADED_SERVER] if load else _OF_CLIENT
+    kept = {name: value for name, value in measured.measures.items() if name not in names}
     reason = f"{variant_id} is an address, and what its server uses cannot be measured from here: "
-    missing = {name: f"{reason}remove the limit on {name}" for name in _OF_CLIENT}
+    missing = {name: f"{reason}remove the limit on {name}" for name in names}
     return replace(measured, measures=kept, missing={**missing, **measured.missing})

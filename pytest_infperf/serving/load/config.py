@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import cycle
 from pathlib import Path
 from typing import Self
@@ -38,6 +39,12 @@ class GeneratorConfig:
     """Concurrent connections, if `rate` is None."""
     replica_urls: Sequence[str] = ()
     """Base URLs of servers that get the requests in turn; empty sends all of them to `url`."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Headers of each request, in addition to its content type."""
+    certificates: str | None = None
+    """Path of a file with the certificates of authorities; None for the usual ones."""
+    uses_proxies: bool = False
+    """Whether the proxies of the environment are used."""
     requests: int | None = None
     """Maximum number of requests; None sends until the time is over."""
 
@@ -49,6 +56,15 @@ class GeneratorConfig:
     def from_environment(cls) -> Self:
         """Return the configuration that this process was started with."""
         return cls(**json.loads(os.environ[ENVIRONMENT]))
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """All headers of each request."""
+        return {"content-type": "application/json", **self.headers}
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return the context that verifies the server's certificate."""
+        return ssl.create_default_context(cafile=self.certificates)
 
     def endless_bodies(self) -> Iterator[bytes]:
         """Yield the request bodies in turn, without end."""

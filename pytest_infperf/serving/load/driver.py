@@ -14,7 +14,7 @@ from pytest_infperf.serving.load import generators
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.traffic import Traffic
-from pytest_infperf.serving.load.usage import sample_usage
+from pytest_infperf.serving.load.usage import Usage, sample_usage
 from pytest_infperf.suite.loads import ClosedLoop, Load, Offline, OpenLoop, Stream
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -33,8 +33,8 @@ class LoadDriver:
 
     target: Target
     """Destination of the requests."""
-    server: psutil.Process
-    """First process of the server."""
+    server: psutil.Process | None
+    """First process of the server; None for one that is not part of the run."""
     seed: int
     """Seed of the arrival times."""
     report_progress: Callable[[str], None]
@@ -78,10 +78,14 @@ class LoadDriver:
         return generators.streams(self.target, seconds, connections, requests)
 
     def _run(self, send: Callable[[], Traffic]) -> LoadRun:
-        with sample_usage(self.server) as sampler:
-            traffic = send()
-        self.died_workers += sampler.usage.died
-        run = LoadRun(traffic, sampler.usage)
+        if self.server is None:
+            traffic, usage = send(), Usage([])
+        else:
+            with sample_usage(self.server) as sampler:
+                traffic = send()
+            usage = sampler.usage
+        self.died_workers += usage.died
+        run = LoadRun(traffic, usage)
         if not run.answered:
             statuses = Counter(reply.error or reply.status for reply in run.replies)
             raise WorkerError(

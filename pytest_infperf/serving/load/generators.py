@@ -57,6 +57,12 @@ class Target:
     replica_urls: Sequence[str] = ()
     """Base URLs of servers that get the requests in turn, as from a load balancer; empty sends all
     of them to `url`. A closed loop has no use for it."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Headers of each request, in addition to its content type."""
+    certificates: str | None = None
+    """Path of a file with the certificates of authorities; None for the usual ones."""
+    uses_proxies: bool = False
+    """Whether the proxies of the environment are used."""
     launcher: Sequence[str] = ()
     """Command that runs the generator, such as in another network namespace."""
 
@@ -124,6 +130,9 @@ def _generate(
                 seconds,
                 target.timeout_s,
                 replica_urls=target.replica_urls,
+                headers=target.headers,
+                certificates=target.certificates,
+                uses_proxies=target.uses_proxies,
             ),
             **options,  # type: ignore[arg-type]
         )

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from locust import FastHttpUser, constant, events, task
 from locust.runners import MasterRunner
@@ -26,20 +28,26 @@ die_with_parent()
 os.register_at_fork(after_in_child=partial(die_with_parent, os.getpid()))
 refuse_observers()
 
-_HEADERS = {"content-type": "application/json"}
-
 
 class Client(FastHttpUser):
     """A user who sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
+    insecure = False
     path: str
+    headers: dict[str, str]
     bodies: Iterator[bytes]
     """Shared by all users of a process."""
 
     @task
     def predict(self) -> None:
-        self.client.post(self.path, data=next(self.bodies).decode(), headers=_HEADERS)
+        self.client.post(
+            self.path,
+            data=next(self.bodies).decode(),
+            headers=self.headers,
+            name="request",  # the path may hold secrets, and Locust shows names
+            allow_redirects=False,
+        )
 
 
 class Recorder:
@@ -79,4 +87,9 @@ def configure(environment: Any, runner: Any, **_: Any) -> None:
     config = GeneratorConfig.from_environment()
     Client.network_timeout = Client.connection_timeout = config.timeout_s
     Client.path, Client.bodies = config.path, config.endless_bodies()
+    Client.headers, Client.ssl_context_factory = config.all_headers, config.ssl_context
+    server = urlsplit(config.url)
+    if config.uses_proxies and not proxy_bypass(server.hostname or ""):
+        proxy = urlsplit(getproxies().get(server.scheme, ""))
+        Client.proxy_host, Client.proxy_port = proxy.hostname, proxy.port
     Recorder(config.out, environment.events)

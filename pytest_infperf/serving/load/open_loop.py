@@ -26,7 +26,6 @@ MAX_OPEN = 5000
 """Number of requests without an answer above which further ones are dropped and counted."""
 _TIMER_S = 0.001
 """Resolution of the event loop's timer, in seconds; the rest of a wait is spent polling."""
-_HEADERS = {"content-type": "application/json"}
 
 
 class Sender:
@@ -46,7 +45,7 @@ class Sender:
         status, error = NO_ANSWER, ""
         try:
             async with self._session.post(
-                next(self._urls), data=body, headers=_HEADERS
+                next(self._urls), data=body, allow_redirects=False
             ) as response:
                 await response.read()
                 status = response.status
@@ -109,8 +108,14 @@ async def until(moment_s: float) -> None:
 async def generate(config: GeneratorConfig) -> None:
     """Send the load, and write the replies."""
     timeout = aiohttp.ClientTimeout(total=config.timeout_s)
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(config.url, timeout=timeout, connector=connector) as session:
+    connector = aiohttp.TCPConnector(limit=0, ssl=config.ssl_context())
+    async with aiohttp.ClientSession(
+        config.url,
+        headers=config.all_headers,
+        timeout=timeout,
+        connector=connector,
+        trust_env=config.uses_proxies,
+    ) as session:
         sender = Sender(config, session)
         start_s, start_cpu_s = monotonic(), process_time()
         if config.rate is None:

@@ -36,7 +36,8 @@ def measures(
 
     With repetitions the average latency is that of their means, and its interval is over them.
     Cost is left out if the host has no known price, energy if it is not counted, the growth of
-    memory if the run is short, and the highest rate if none was searched for.
+    memory if the run is short, the highest rate if none was searched for, and what the server used
+    if it runs elsewhere.
     """
     latencies = [reply.latency_s for reply in run.steady_replies]
     n = len(latencies)
@@ -53,10 +54,11 @@ def measures(
     yield "throughput", _scaled(rate, run.traffic.samples, "samples/s")
     yield "requests_per_hour", _scaled(rate, 3600, "requests/h")
     yield "error_rate", _error_rate(run, confidence)
-    windows = run.cores_by_window
-    bounds = means.mean(windows, confidence)
-    yield "cpu_usage", Measure(run.cores, "cores", *bounds, max(1, len(windows)))
-    yield "peak_memory", Measure(run.usage.peak_memory_bytes, "bytes")
+    if run.usage.is_known:
+        windows = run.cores_by_window
+        bounds = means.mean(windows, confidence)
+        yield "cpu_usage", Measure(run.cores, "cores", *bounds, max(1, len(windows)))
+        yield "peak_memory", Measure(run.usage.peak_memory_bytes, "bytes")
     if growth := run.usage.memory_growth(confidence):
         slope, low, high = (number / 1e6 for number in growth)
         yield "memory_growth", Measure(slope, "MB/h", low, high, len(run.usage.samples))

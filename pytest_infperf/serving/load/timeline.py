@@ -49,12 +49,13 @@ def _window(
     replies: Sequence[Reply], usage: Usage, first_s: float, begin_s: float, seconds: float
 ) -> LoadWindow:
     latencies = [reply.latency_s for reply in replies if reply.ok]
-    cpu_s = usage.cpu_between(first_s + begin_s, first_s + begin_s + seconds)
+    end_s = begin_s + seconds
+    cpu_s = usage.cpu_between(first_s + begin_s, first_s + end_s) if usage.is_known else None
     return LoadWindow(
         begin_s=begin_s,
         seconds=seconds,
         answered=len(latencies),
         errors=len(replies) - len(latencies),
         latency_p99_s=quantile.percentile(latencies, 0.99) if latencies else None,
-        cpu_s_per_answer=cpu_s / len(latencies) if latencies else None,
+        cpu_s_per_answer=cpu_s / len(latencies) if latencies and cpu_s is not None else None,
     )

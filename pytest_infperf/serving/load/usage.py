@@ -45,12 +45,19 @@ class Usage:
     died: int = 0
     """Number of the server's worker processes that ended meanwhile."""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the server's processes could be looked at: they run on this host."""
+        return bool(self.samples)
+
     def cores_by_event(self, first_sent_s: float, last_done_s: float) -> float:
         """Return the average CPU usage from the first request to the last response, in cores."""
         return self.cpu_between(first_sent_s, last_done_s) / (last_done_s - first_sent_s)
 
     def cores_by_window(self, first_sent_s: float, last_done_s: float) -> list[float]:
         """Return the average CPU usage of each whole window between the two, in cores."""
+        if not self.is_known:
+            return []
         starts = [
             first_sent_s + i * WINDOW_S for i in range(int((last_done_s - first_sent_s) / WINDOW_S))
         ]
