@@ -44,8 +44,8 @@ ROOMS: dict[str, str] = {
     "explore": "errors host measure records report run serving.load serving.server stats suite",
     "session": "errors host records report repository run settings suite thresholds",
     "cli": (
-        "artifacts cost errors explore history host metrics records report repository run "
-        "serving serving.deploy serving.server settings suite tasks thresholds"
+        "artifacts backends cost errors explore history host metrics records report repository run "
+        "serving serving.deploy serving.load serving.server settings suite tasks thresholds"
     ),
     "fixtures": "errors options session",
     "fleet": (

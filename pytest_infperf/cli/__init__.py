@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": "compare two saved runs",
     "history": "show how measures developed over saved runs, and where they changed",
     "serve": "serve a variant behind an HTTP API",
+    "load": "put load on a server that already runs, and measure its latency and throughput",
     "explore": "measure how each parameter of a server affects response time and CPU usage",
     "plan": "estimate the instances that a request rate needs, and their cost",
     "deploy": "serve a variant on an EC2 instance, list such instances, or tear them down",

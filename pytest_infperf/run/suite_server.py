@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
@@ -183,22 +182,11 @@ class SuiteServer:
         if size > 1 and not backend.takes_batches:
             raise UserError(f"a request to {name} carries one sample, and not {size}")
         address = backend.within(self.timeout_s).address()
-        parts = urlsplit(address.url)
         bodies = [
             backend.request([samples.inputs[i] for i in islice(order, size)])
             for _ in range(min(_BODIES, max(1, len(samples.inputs) // size)))
         ]
-        return Target(
-            f"{parts.scheme}://{parts.netloc}",
-            urlunsplit(("", "", parts.path or "/", parts.query, "")),
-            bodies,
-            size,
-            address.timeout_s,
-            None,
-            headers=address.headers,
-            certificates=address.certificates,
-            uses_proxies=not address.is_here,
-        )
+        return Target.at(address, bodies, size)
 
     def _payload(self, deployment: Deployment) -> Payload:
         codec = self.suite.codec_of(self.suite.variant(deployment.variant), deployment.model)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
@@ -25,6 +27,7 @@ from pytest_infperf.host.processes import (
 from pytest_infperf.serving.load import traffic
 from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import Traffic
+from pytest_infperf.suite.backend import Address
 from pytest_infperf.suite.loads import ClosedLoop
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -65,6 +68,22 @@ class Target:
     """Whether the proxies of the environment are used."""
     launcher: Sequence[str] = ()
     """Command that runs the generator, such as in another network namespace."""
+
+    @classmethod
+    def at(cls, address: Address, bodies: Sequence[bytes], samples: int = 1) -> Self:
+        """Return the address of a server that is not part of the run as a destination."""
+        parts = urlsplit(address.url)
+        return cls(
+            f"{parts.scheme}://{parts.netloc}",
+            urlunsplit(("", "", parts.path or "/", parts.query, "")),
+            bodies,
+            samples,
+            address.timeout_s,
+            None,
+            headers=address.headers,
+            certificates=address.certificates,
+            uses_proxies=not address.is_here,
+        )
 
 
 def open_loop(target: Target, rate: float, seconds: float, seed: int) -> Traffic:

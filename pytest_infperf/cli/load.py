@@ -1,0 +1,162 @@
+"""`infperf load URL --bodies FILE`: the speed of a server that already runs, under load."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from pytest_infperf.backends.endpoint import Endpoint
+from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.records.points import base_of
+from pytest_infperf.records.quantity import format_value, parse_quantity
+from pytest_infperf.serving.load.driver import LoadDriver
+from pytest_infperf.serving.load.generators import Target
+from pytest_infperf.serving.load.measure import LoadResult, LoadTest
+from pytest_infperf.suite.loads import ClosedLoop, Load, OpenLoop, Server, SingleStream
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "url", metavar="URL", help="address that requests are posted to, such as "
+        "https://host/v1/models/reviews:predict; ${NAME} in it is an environment variable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--bodies", type=Path, required=True, metavar="FILE",
+        help="file with the body of a request in each line, as JSON; they are sent in turn",
+    )  # fmt: skip
+    parser.add_argument(
+        "--header", type=_header, action="append", default=[], metavar="NAME:VALUE",
+        help="header of each request, such as 'Authorization: Bearer ${TOKEN}'; may be repeated",
+    )  # fmt: skip
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--users", type=int, metavar="N",
+        help="users who each wait for an answer before they send the next request (Locust)",
+    )  # fmt: skip
+    kind.add_argument(
+        "--rate", type=float, metavar="R",
+        help="arrivals per second at random times, whatever is answered",
+    )  # fmt: skip
+    kind.add_argument(
+        "--limit", metavar="TIME",
+        help="search for the highest rate that keeps a percentile of latency within this time, "
+        "such as '250 ms' (without any of these: one request after the other)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--percentile", type=float, default=99.0, help="of --limit (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="duration of the load (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=30.0, metavar="SECONDS",
+        help="time after which a request counts as an error (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--verify", metavar="FILE", help="certificates of authorities, for a server of your own"
+    )
+    parser.add_argument(
+        "--confidence", type=float, default=0.99, help="of intervals (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the arrival times (default: %(default)d)"
+    )
+
+
+def run(arguments: Namespace) -> int:
+    load = _load(arguments)
+    if not 0.5 < arguments.confidence < 1:
+        raise UserError(f"--confidence {arguments.confidence:g}: must be between 0.5 and 1")
+    bodies = _bodies(arguments.bodies)
+    endpoint = Endpoint(
+        arguments.url,
+        headers=dict(arguments.header),
+        verify=arguments.verify,
+        timeout_s=arguments.timeout,
+    )
+    driver = LoadDriver(
+        Target.at(endpoint.address(), bodies), None, arguments.seed, _report_progress
+    )
+    test = LoadTest(driver, arguments.confidence, [], arguments.seconds, None, None)
+    try:
+        result = test.measure(load, arguments.seconds)
+    except WorkerError as error:
+        print(f"infperf load: {endpoint.shown_url}: {error}", file=sys.stderr)
+        return 1
+    _show(f"{endpoint.shown_url} under load {load.name}", result, arguments.confidence)
+    return 0
+
+
+def _load(arguments: Namespace) -> Load:
+    seconds = arguments.seconds
+    if arguments.users is not None:
+        return ClosedLoop(arguments.users, seconds=seconds)
+    if arguments.rate is not None:
+        return OpenLoop(arguments.rate, seconds=seconds)
+    if arguments.limit is None:
+        return SingleStream(seconds=seconds)
+    try:
+        limit_s = parse_quantity(arguments.limit, "s")
+    except ValueError as error:
+        raise UserError(f"--limit: {error}") from None
+    return Server(limit_s=limit_s, percentile=arguments.percentile / 100, seconds=seconds)
+
+
+def _bodies(path: Path) -> list[bytes]:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--bodies {path}: {error}") from None
+    bodies = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                json.loads(line)
+            except ValueError as error:
+                raise UserError(f"{path}:{number} is no JSON: {error}") from None
+            bodies.append(line.encode())
+    if not bodies:
+        raise UserError(f"--bodies {path}: the file has no line with a body")
+    return bodies
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise ArgumentTypeError(f"{text!r} is no header: write NAME:VALUE")
+    return name.strip(), value.strip()
+
+
+def _report_progress(text: str) -> None:
+    if text:
+        print(f"infperf load {text}", file=sys.stderr, flush=True)
+
+
+def _show(title: str, result: LoadResult, confidence: float) -> None:
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(title, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("measure")
+    table.add_column("value", justify="right")
+    table.add_column(f"{100 * confidence:g} % interval")
+    for name, measure in result.measured.measures.items():
+        bounds = [
+            "" if bound is None else format_value(bound, measure.unit)
+            for bound in (measure.low, measure.high)
+        ]
+        interval = f"{bounds[0]} to {bounds[1]}".strip() if any(bounds) else ""
+        table.add_row(base_of(name), format_value(measure.value, measure.unit), interval)
+    console.print(table)
+    evidence = result.evidence
+    failed = ", ".join(f"{count:,} x {kind}" for kind, count in evidence.errors.items())
+    console.print(
+        f"{evidence.requests:,} requests in {evidence.seconds:.3g} s; "
+        f"errors: {failed or 'none'}", soft_wrap=True,
+    )  # fmt: skip
+    if result.measured.doubt:
+        console.print(f"in doubt: {result.measured.doubt}", soft_wrap=True)
