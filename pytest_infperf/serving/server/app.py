@@ -80,7 +80,8 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
     app.add_middleware(
         Limits, gate=gate, max_body_bytes=limits.max_body_bytes, timeout_s=limits.timeout_s
     )
-    app.add_middleware(AllowedHosts, allowed_hosts=deployment.allowed_hosts)
+    if "*" not in deployment.allowed_hosts:
+        app.add_middleware(AllowedHosts, allowed_hosts=deployment.allowed_hosts)
     app.add_middleware(RequestRecorder, telemetry=telemetry)
     app.add_middleware(SecurityHeaders)  # the last one is the outermost
     refusals.add_handlers(app)
