@@ -108,7 +108,8 @@ async def until(moment_s: float) -> None:
 async def generate(config: GeneratorConfig) -> None:
     """Send the load, and write the replies."""
     timeout = aiohttp.ClientTimeout(total=config.timeout_s)
-    connector = aiohttp.TCPConnector(limit=0, ssl=config.ssl_context())
+    certificates = config.ssl_context() if config.certificates else True
+    connector = aiohttp.TCPConnector(limit=0, ssl=certificates)
     async with aiohttp.ClientSession(
         config.url,
         headers=config.all_headers,
