@@ -89,7 +89,8 @@ async def hangs():
 
 
 @app.post("/secured")
-async def secured(review: Review, request: Request):
+async def secured(review: Review, request: Request, wait_s: float = 0):
+    await asyncio.sleep(wait_s)
     if request.headers.get("authorization") != "Bearer tok-3f9a-secret":
         return JSONResponse({"detail": "who are you?"}, 401)
     return {"result": {"label": label(review.text)}}
