@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
@@ -61,6 +62,9 @@ class Endpoint(RemoteBackend):
     timeout_s : float, optional
         The time limit of a request, in seconds; None takes nine tenths of --infperf-timeout, which
         is also the maximum.
+    usd_per_hour : float, optional
+        The price of the instances behind the address, in US dollars per hour; with it a load has
+        the cost of a million requests.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"endpoint"``. Model and threads are the server's, so
         neither can be given.
@@ -99,6 +103,7 @@ class Endpoint(RemoteBackend):
     decoding: Mapping[str, int | float | str | bool] = field(default_factory=dict)
     verify: str | None = None
     timeout_s: float | None = None
+    usd_per_hour: float | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -111,7 +116,7 @@ class Endpoint(RemoteBackend):
                 'headers={"Authorization": "Basic ${CREDENTIALS}"}'
             )
         if not isinstance(self.payload, EndpointPayload):
-            raise UserError(f"{name}: the payload is no EndpointPayload, such as KServeV1()")
+            raise UserError(f"{name}: the payload is not an EndpointPayload, such as KServeV1()")
         if self.verify is not None and not isinstance(self.verify, str):
             raise UserError(
                 f"{name}: certificates are always verified; verify is the path of a file with the "
@@ -121,6 +126,8 @@ class Endpoint(RemoteBackend):
             raise UserError(f"{name}: model and threads are the server's, so it takes neither")
         if self.timeout_s is not None and self.timeout_s <= 0:
             raise UserError(f"{name}: timeout_s={self.timeout_s} is not over 0 seconds")
+        if self.usd_per_hour is not None and not self.usd_per_hour > 0:
+            raise UserError(f"{name}: usd_per_hour={self.usd_per_hour} is not over 0 US dollars")
 
     @property
     def shown_url(self) -> str:
@@ -135,6 +142,10 @@ class Endpoint(RemoteBackend):
     @property
     def answers_inputs(self) -> bool:
         return True
+
+    @property
+    def cost_per_hour(self) -> float | None:
+        return self.usd_per_hour
 
     @property
     def takes_batches(self) -> bool:
@@ -166,8 +177,24 @@ class Endpoint(RemoteBackend):
             name: self._resolved(f"headers[{name!r}]", value)
             for name, value in self.headers.items()
         }
+        if self.verify is not None:
+            self.certificates()  # what cannot be read is said before anything is measured
         is_here = is_loopback(urlsplit(url).hostname or "")
         return Address(url, headers, self.verify, self.timeout_s or _TIMEOUT_S, is_here)
+
+    def certificates(self) -> ssl.SSLContext:
+        """Return the certificates with which the server is verified."""
+        import httpx
+
+        try:
+            if self.verify is None:
+                return httpx.create_ssl_context()
+            return ssl.create_default_context(cafile=self.verify)
+        except OSError as error:  # ssl.SSLError is one
+            raise UserError(
+                f"{self.shown_url}: verify={self.verify!r} is not a file with certificates: "
+                f"{error.strerror or error}"
+            ) from None
 
     def request(self, inputs: Sequence[Any]) -> bytes:
         try:
@@ -178,12 +205,11 @@ class Endpoint(RemoteBackend):
                 f"{self.shown_url} a request cannot be written as JSON: {error}"
             ) from None
 
-    def secrets(self) -> list[str]:
+    def secrets(self, address: Address) -> list[str]:
         """Return what messages must not show: variables, headers and the query of the address.
 
         The longest come first, as one may be a part of another.
         """
-        address = self.address()
         texts = [self.url, *self.headers.values()]
         found = [os.environ[name] for text in texts for name in _VARIABLE.findall(text)]
         found += address.headers.values()
@@ -225,13 +251,13 @@ class EndpointRunner:
         self._payload = endpoint.payload
         self._shown = endpoint.shown_url
         self._address = endpoint.address()
-        self._secrets = endpoint.secrets()
+        self._secrets = endpoint.secrets(self._address)
         self.server_is_here = self._address.is_here
         """Whether the server is busy on this host while the worker waits."""
         try:
             self._client = httpx.Client(
                 headers={"Content-Type": "application/json", **self._address.headers},
-                verify=self._certificates(endpoint.verify),
+                verify=endpoint.certificates(),
                 timeout=self._address.timeout_s,
                 trust_env=not self._address.is_here,
                 limits=httpx.Limits(max_connections=1, keepalive_expiry=_IDLE_S),
@@ -307,21 +333,6 @@ class EndpointRunner:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
-
-    def _certificates(self, file: str | None) -> Any:
-        import ssl
-
-        import httpx
-
-        try:
-            if file is None:
-                return httpx.create_ssl_context()
-            return ssl.create_default_context(cafile=file)
-        except OSError as error:  # ssl.SSLError is one
-            raise UserError(
-                f"{self._shown}: verify={file!r} is no file with certificates: "
-                f"{error.strerror or error}"
-            ) from None
 
 
 def is_loopback(host: str) -> bool:

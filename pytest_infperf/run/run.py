@@ -24,12 +24,13 @@ from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.context import VariantContext
 from pytest_infperf.run.host_noise import HostNoise
 from pytest_infperf.run.measurements.latency import TimesTable
-from pytest_infperf.run.needs import AvailableNeeds
+from pytest_infperf.run.needs import NO_PRICE, NO_PRICE_OF_ADDRESS, AvailableNeeds
 from pytest_infperf.run.other_revision import OtherRevision, RevisionPair
 from pytest_infperf.run.purse import Purse
-from pytest_infperf.run.suite_run import RemoteSetRunner, SuiteRun
+from pytest_infperf.run.suite_run import ClusterSetRunner, SuiteRun
 from pytest_infperf.run.variant import Variant
 from pytest_infperf.settings import Settings
+from pytest_infperf.suite.backend import Backend, RemoteBackend
 from pytest_infperf.thresholds import Thresholds
 from pytest_infperf.thresholds.gate import Gate
 from pytest_infperf.worker import clocks
@@ -64,7 +65,7 @@ class Run:
     """Callback for notices that do not stop the run."""
     more_host_facts: dict[str, Any] = field(default_factory=dict)
     """Facts about the host that plugins add."""
-    remote_sets: RemoteSetRunner | None = None
+    cluster_sets: ClusterSetRunner | None = None
     """Runs the quality sets that are scored; None runs them on this host."""
     selected: dict[str, list[str]] = field(default_factory=dict)
     """The ids of the variants whose tests were selected, by suite."""
@@ -196,7 +197,7 @@ class Run:
         configured = suite_run.configured
         needs = AvailableNeeds(
             has_other_revision=pair is not None,
-            has_price="usd_per_hour" in self.host,
+            no_price=self._no_price(configured.suite.variant(variant_id)),
             past=partial(self._past.values, configured.suite.name, variant_id),
             notice=self.notice_once,
         )
@@ -210,6 +211,13 @@ class Run:
             usual=configured.usual_limits,
         )
         return [replace(gate, improvement=configured.improvement) for gate in gates]
+
+    def _no_price(self, backend: Backend) -> str:
+        """Return the notice that the price of what runs a variant is not known, or nothing."""
+        if isinstance(backend, RemoteBackend):
+            known = backend.cost_per_hour is not None
+            return "" if known else NO_PRICE_OF_ADDRESS.format(variant=backend.variant_id)
+        return "" if "usd_per_hour" in self.host else NO_PRICE
 
     def record(self, suite: str, variant_id: str) -> Record:
         """Return the record of a variant; a new one at the first call."""
@@ -241,7 +249,7 @@ class Run:
             selected=[i for i in self.selected.get(name, []) if i in configured.suite.variant_ids],
             report_progress=lambda variant_id, text: self.phase(name, variant_id, text),
             other_revision=self._other_revision,
-            remote_sets=self.remote_sets,
+            cluster_sets=self.cluster_sets,
         )
         return self._suite
 
@@ -255,8 +263,8 @@ class Run:
         self._leave()
         if self._other_revision:
             self._other_revision.close()
-        if self.remote_sets:
-            self.remote_sets.close()
+        if self.cluster_sets:
+            self.cluster_sets.close()
 
 
 @contextmanager

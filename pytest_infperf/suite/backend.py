@@ -309,6 +309,11 @@ class RemoteBackend(Backend):
     def takes_batches(self) -> bool:
         """Whether a request carries all samples of a query."""
 
+    @property
+    def cost_per_hour(self) -> float | None:
+        """The price of what answers, in US dollars per hour; None if it is not known."""
+        return None
+
     @abstractmethod
     def address(self) -> Address:
         """Return the address. Raises UserError if an environment variable is not set."""

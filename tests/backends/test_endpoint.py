@@ -147,7 +147,7 @@ def test_a_record_and_a_repr_have_no_header_and_no_query() -> None:
         ("example.com/a", {}, "begins with http:// or https://"),
         ("ftp://example.com/a", {}, "begins with http:// or https://"),
         ("https://me:hidden@example.com", {}, "leave user and password out"),
-        ("https://a", {"payload": {"text": "$input"}}, "no EndpointPayload"),
+        ("https://a", {"payload": {"text": "$input"}}, "not an EndpointPayload"),
         ("https://a", {"verify": False}, "certificates are always verified"),
         ("https://a", {"model": "gpt2"}, "takes neither"),
         ("https://a", {"threads": 4}, "takes neither"),
@@ -164,10 +164,10 @@ def test_what_no_endpoint_takes(url: str, settings: dict[str, Any], problem: str
 def test_certificates_lie_beside_the_suite(tmp_path: Path) -> None:
     endpoint = Endpoint("https://a", verify="ca.pem").beside(tmp_path, "")
     assert endpoint.verify == str(tmp_path / "ca.pem")
-    with pytest.raises(UserError, match=r"ca\.pem' is no file with certificates: No such file"):
+    with pytest.raises(UserError, match=r"ca\.pem' is not a file with certificates: No such file"):
         EndpointRunner(endpoint)
     (tmp_path / "ca.pem").write_text("no certificate")
-    with pytest.raises(UserError, match=r"ca\.pem' is no file with certificates"):
+    with pytest.raises(UserError, match=r"ca\.pem' is not a file with certificates"):
         EndpointRunner(endpoint)
 
 

@@ -38,10 +38,12 @@ def measure_load(context: VariantContext, name: str) -> Result:
     server, backend = None, run.suite.variant(context.variant_id)
     if isinstance(backend, RemoteBackend):
         target = run.server.remote_target(backend, *requests)
+        usd_per_hour = backend.cost_per_hour
     else:
         context.report_progress(f"starting a server for {name}")
         server = run.server.running(context.variant_id)
-        target = run.server.target(server, *requests)
+        target = run.server.target(server.url, server.deployment, *requests)
+        usd_per_hour = context.usd_per_hour
     driver = LoadDriver(
         target,
         server.process if server else None,
@@ -53,7 +55,7 @@ def measure_load(context: VariantContext, name: str) -> Result:
         context.confidence,
         [share for gate in gates if (share := _share_within(gate)) is not None],
         context.budget_s,
-        context.usd_per_hour if server else None,
+        usd_per_hour,
         highest_rate.value if highest_rate else None,
         [gate.limit.value for gate in gates if base_of(gate.measure) == "highest_rate"],
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import at
 from pytest_infperf.run.suite_run import SuiteRun
+from pytest_infperf.suite.backend import RemoteBackend
 
 _OF_CLIENT = (
     "fused_operators", "loaded_memory", "peak_memory", "size",
@@ -16,7 +17,7 @@ _OF_CLIENT = (
 
 _OF_LOADED_SERVER = (
     "cpu_usage", "peak_memory", "memory_growth", "energy_per_request",
-    "estimated_energy_per_request", "cost_per_million",
+    "estimated_energy_per_request",
 )  # fmt: skip
 
 
@@ -25,7 +26,8 @@ def of_server(run: SuiteRun, variant_id: str, measured: Measured, load: str = ""
 
     `load` is the name of the load that they were taken under, if any.
     """
-    if not run.suite.variant(variant_id).is_remote:
+    backend = run.suite.variant(variant_id)
+    if not isinstance(backend, RemoteBackend):
         return measured
     names = [at(name, load) for name in _OF_LOADED_SERVER] if load else _OF_CLIENT
     kept = {name: value for name, value in measured.measures.items() if name not in names}
