@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -59,12 +61,16 @@ class Energy:
 
 
 class Meter:
-    """A measurement of energy that starts when the object is created."""
+    """A measurement of energy that starts when the object is created, one at a time."""
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
         self._before = read_joules(root)
-        self._estimate = None if self._before else _tracker()
+        has_estimate = not self._before and find_spec("codecarbon") is not None
+        self._estimate = _tracker() if has_estimate else None
+        if self._estimate:
+            with _quiet():
+                self._estimate.start_task()
 
     def read(self) -> Energy | None:
         """Return the energy since the start; None if it can be neither counted nor estimated.
@@ -76,27 +82,31 @@ class Meter:
             return Energy(joules_between(self._before, after), "RAPL", False) if after else None
         if self._estimate is None:
             return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._estimate.stop()
-        joules = 3.6e6 * self._estimate.final_emissions_data.energy_consumed
-        return Energy(joules, "codecarbon", True)
+        with _quiet():
+            estimated = self._estimate.stop_task()
+        return Energy(3.6e6 * estimated.energy_consumed, "codecarbon", True) if estimated else None
 
 
+@cache
 def _tracker() -> Any:
-    """Return a running tracker of codecarbon; None without the extra `energy`."""
-    if find_spec("codecarbon") is None:
-        return None
+    """Return the tracker of this process, of which each measurement is a task.
+
+    One serves for all of them, because it takes seconds to look at the host.
+    """
     logging.getLogger("codecarbon").disabled = True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quiet():
         from codecarbon import OfflineEmissionsTracker
 
-        tracker = OfflineEmissionsTracker(
+        return OfflineEmissionsTracker(
             country_iso_code="USA",  # only used for emissions, which are not read
             save_to_file=False,
             log_level="critical",
             allow_multiple_runs=True,
         )
-        tracker.start()
-    return tracker
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

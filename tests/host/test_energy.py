@@ -49,6 +49,17 @@ def test_without_counters_energy_is_estimated(tmp_path: Path) -> None:
     assert energy.joules > 0
 
 
+def test_each_estimate_counts_from_its_own_start(tmp_path: Path) -> None:
+    joules = []
+    for seconds in (2.0, 0.5):
+        meter = Meter(tmp_path)
+        sleep(seconds)
+        energy = meter.read()
+        assert energy is not None
+        joules.append(energy.joules)
+    assert 0 < joules[1] < joules[0]
+
+
 def test_without_the_extra_energy_is_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
