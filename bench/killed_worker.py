@@ -38,7 +38,9 @@ def findings() -> Iterator[Finding]:
         server = suite_run.server.started(suite_run.server.deployment(variant, serving))
         try:
             order = endless_order(suite_run.numbers, 0)
-            target = suite_run.server.target(server, suite_run.samples, order)
+            target = suite_run.server.target(
+                server.url, server.deployment, suite_run.samples, order
+            )
             killed_at_s: list[float] = []
             timer = Timer(KILLED_AFTER_S, lambda: killed_at_s.append(_kill_one(server.process)))
             with sample_usage(server.process) as sampler:

@@ -70,7 +70,7 @@ def findings() -> Iterator[Finding]:
     try:
         server = suite_run.server.running(variant)
         order = endless_order(suite_run.numbers, 0)
-        target = suite_run.server.target(server, suite_run.samples, order)
+        target = suite_run.server.target(server.url, server.deployment, suite_run.samples, order)
         target = replace(target, bodies=target.bodies[:1])  # hey sends one body
         with tempfile.NamedTemporaryFile("wb", suffix=".json") as body:
             body.write(target.bodies[0])

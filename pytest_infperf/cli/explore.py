@@ -14,9 +14,10 @@ from rich.table import Table
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
 from pytest_infperf.explore.design import Factor, Setting, describe, trials
+from pytest_infperf.explore.engine import HostEngine, control_group
 from pytest_infperf.explore.link import LinkError, netem
 from pytest_infperf.explore.page import EffectTable, effect_tables, page
-from pytest_infperf.explore.running import PARAMETERS, Explorer, control_group
+from pytest_infperf.explore.running import PARAMETERS, Explorer
 from pytest_infperf.explore.store import Outcome, OutcomeFile
 from pytest_infperf.host.control_group import ControlGroupError
 from pytest_infperf.host.termination import TerminationSignals
@@ -95,7 +96,8 @@ def run(arguments: Namespace) -> int:
     signals = TerminationSignals()
     signals.install()
     try:
-        explorer = Explorer(suite_run, variant_id, **length_of_a_trial, network=network)
+        engine = HostEngine(suite_run, variant_id, network)
+        explorer = Explorer(suite_run, engine, **length_of_a_trial)
         explorer.check([trial.setting for trial in planned])
         file = OutcomeFile(Path.cwd() / arguments.out, exploration)
         for outcome in explorer.outcomes(planned, file.keys, _report_progress):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import fmean
@@ -12,16 +11,13 @@ from typing import Any
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.explore.design import Setting, Trial, describe
-from pytest_infperf.explore.link import Link, delayed, netem
-from pytest_infperf.explore.replicas import started_together
+from pytest_infperf.explore.engine import Engine, Servers
 from pytest_infperf.explore.store import Outcome
-from pytest_infperf.host.control_group import ControlGroup, limited
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.serving.load.generators import Target, streams
 from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.usage import sample_usage
-from pytest_infperf.serving.server.process import ServerProcess
 from pytest_infperf.stats import quantile
 from pytest_infperf.suite.samples import Samples
 
@@ -79,13 +75,12 @@ class Explorer:
     """Runs the trials of one variant."""
 
     suite_run: SuiteRun
-    variant_id: str
+    engine: Engine
+    """What the servers run in."""
     seconds: float | None = None
     """Duration of the load in a trial, in seconds; None for a number of requests."""
     requests: int | None = None
     """Number of requests in a trial, over all users; None for a duration."""
-    network: str = ""
-    """How delay and loss are set: "netem" or, for a delay alone, "proxy"; empty without them."""
 
     def outcomes(
         self, trials: Sequence[Trial], done: set[str], report_progress: Callable[[str], None]
@@ -106,18 +101,12 @@ class Explorer:
 
     def _outcome(self, trial: Trial) -> Outcome:
         setting = trial.setting
-        with ExitStack() as created:
-            replicas = round(setting.get("replicas", 1))
-            groups = [created.enter_context(control_group(setting)) for _ in range(replicas)]
-            try:
-                run = self._run(setting, groups)
-                failure = ""
-            except WorkerError as error:
-                run, failure = None, str(error).partition("\n")[0]
-            if kills := _kills(groups):
-                run, failure = None, f"memory ran out: {kills} processes were killed"
-        if run is None or not run.answered:
-            failure = failure or "no request was answered"
+        try:
+            run = self._run(setting)
+            failure = "" if run.answered else "no request was answered"
+        except WorkerError as error:
+            run, failure = None, str(error).partition("\n")[0]
+        if run is None or failure:
             return Outcome(trial.key, trial.replicate, setting, failure=failure)
         latencies = [reply.latency_s for reply in run.steady_replies]
         energy = run.usage.energy
@@ -146,51 +135,36 @@ class Explorer:
             return ""
         return f"{sent} of {self.requests} requests were sent in {_MAX_TRIAL_S:g} s"
 
-    def _run(self, setting: Setting, groups: Sequence[ControlGroup]) -> LoadRun:
-        """Start a server in each group, warm them up, and put load on them."""
-        suite_server, suite = self.suite_run.server, self.suite_run.suite
-        workers = round(setting.get("workers", suite.serving.workers))
-        serving = replace(suite.serving, workers=workers)
-        deployment = suite_server.deployment(self.variant_id, serving, len(groups))
-        delay_ms, loss = setting.get("delay-ms", 0.0), setting.get("loss", 0.0)
-        with ExitStack() as opened:
-            is_netem = self.network == "netem"
-            link = opened.enter_context(netem(delay_ms, loss)) if is_netem else Link()
-            deployments = [
-                replace(deployment, host=link.host, groups=tuple(group.folders)) for group in groups
-            ]
-            servers = opened.enter_context(
-                started_together(suite_server.started, deployments, lambda: _kills(groups) > 0)
-            )
-            urls: Sequence[str] = [server.url for server in servers]
-            if self.network == "proxy":
-                urls = opened.enter_context(delayed(urls, delay_ms))
+    def _run(self, setting: Setting) -> LoadRun:
+        """Start the servers of a setting, warm them up, and put load on them."""
+        users = round(setting.get("users", 1))
+        with self.engine.servers(setting) as servers:
             target = replace(
-                self._target(servers[0], setting), replica_urls=urls, launcher=link.launcher
+                self._target(servers, setting),
+                replica_urls=servers.urls,
+                launcher=servers.launcher,
             )
-            users = round(setting.get("users", 1))
-            warm_up = _WARM_UP_REQUESTS * max(users, len(servers))
+            warm_up = _WARM_UP_REQUESTS * max(users, servers.replicas)
             streams(target, _WARM_UP_S, users, requests=warm_up)
-            for server in servers:
-                opened.enter_context(server.checked())
-            with sample_usage(*(server.process for server in servers)) as sampler:
+            with servers.checked(), sample_usage(*servers.processes()) as sampler:
                 traffic = streams(target, self.seconds or _MAX_TRIAL_S, users, self.requests)
             return LoadRun(traffic, sampler.usage)
 
-    def _target(self, server: ServerProcess, setting: Setting) -> Target:
-        """Return the server with requests of the setting's payload and length."""
+    def _target(self, servers: Servers, setting: Setting) -> Target:
+        """Return the servers with requests of the setting's payload and length."""
         run, size = self.suite_run, round(setting.get("payload", 1))
         order = endless_order(run.numbers, run.seed)
         samples, length = run.samples, setting.get("length")
         if length is None:
-            return run.server.target(server, samples, order, size)
+            return run.server.target(servers.urls[0], servers.deployment, samples, order, size)
         inputs, sized = samples.inputs, run.suite.task.sized
         long = [
             _cut(sized(inputs, i, round(length)), round(length))
             for i in islice(order, _SIZED_SAMPLES)
         ]
         order = endless_order(range(len(long)), run.seed)
-        return run.server.target(server, Samples(long, long), order, size)
+        sized_samples = Samples(long, long)
+        return run.server.target(servers.urls[0], servers.deployment, sized_samples, order, size)
 
 
 def _cut(sample: Any, length: int) -> Any:
@@ -204,16 +178,3 @@ def _cut(sample: Any, length: int) -> Any:
     if isinstance(sample, tuple):
         return tuple(_cut(text, length) for text in sample)
     return sample[:length] if isinstance(sample, list) else sample
-
-
-def control_group(setting: Setting) -> AbstractContextManager[ControlGroup]:
-    """Return a new control group with a setting's limits of CPU time and memory.
-
-    Entering it raises ControlGroupError if this host does not allow it.
-    """
-    memory = setting.get("memory")
-    return limited(setting.get("cpu"), None if memory is None else round(memory))
-
-
-def _kills(groups: Sequence[ControlGroup]) -> int:
-    return sum(group.kills() for group in groups)

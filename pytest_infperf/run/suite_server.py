@@ -123,13 +123,16 @@ class SuiteServer:
 
     def target(
         self,
-        server: ServerProcess,
+        url: str,
+        deployment: Deployment,
         samples: Samples,
         order: Iterator[int],
         size: int = 1,
         payload_name: str = "",
     ) -> Target:
-        """Return where load is sent to, with requests of `size` samples.
+        """Return the base URL of a deployment as the destination of load.
+
+        Requests have `size` samples each.
 
         Requests have the task's own form, or that of an additional payload of the suite. Samples
         that no request can have, such as an empty text, are left out.
@@ -140,9 +143,7 @@ class SuiteServer:
             If no sample is left, or no request can have so many.
         """
         payload = (
-            self.suite.serving.payload(payload_name)
-            if payload_name
-            else self._payload(server.deployment)
+            self.suite.serving.payload(payload_name) if payload_name else self._payload(deployment)
         )
         refused: dict[int, str] = {}
         numbers = _accepted(payload, samples.inputs, order, refused)
@@ -151,11 +152,11 @@ class SuiteServer:
             inputs = [samples.inputs[i] for i in islice(numbers, size)]
             bodies.append(_body(payload, inputs))
         return Target(
-            server.url,
+            url,
             payload.path(self.suite.name),
             bodies,
             size,
-            server.deployment.limits.timeout_s + _PATIENCE_S,
+            deployment.limits.timeout_s + _PATIENCE_S,
             self.cores.generator,
             refused,
         )

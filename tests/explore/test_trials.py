@@ -15,8 +15,10 @@ import pytest
 
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError, WorkerError
-from pytest_infperf.explore import running
+from pytest_infperf.explore import engine, running
 from pytest_infperf.explore.design import Setting, Trial
+from pytest_infperf.explore.engine import HostEngine
+from pytest_infperf.explore.link import Link
 from pytest_infperf.explore.replicas import started_together
 from pytest_infperf.explore.running import Explorer
 from pytest_infperf.explore.store import Outcome
@@ -64,8 +66,8 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
         replies = [Reply(i, i, i + 0.5, 200) for i in range(recorded.answered)]
         return Traffic(replies, [GeneratorUsage(0.0, 1.0)])
 
-    monkeypatch.setattr(running, "control_group", control_group)
-    monkeypatch.setattr(running, "started_together", started)
+    monkeypatch.setattr(engine, "control_group", control_group)
+    monkeypatch.setattr(engine, "started_together", started)
     monkeypatch.setattr(running, "streams", streams)
     return recorded
 
@@ -81,8 +83,8 @@ def explored(
     monkeypatch.chdir(tmp_path)
     run, variant_id = one_variant(Path(), None, Path(".cache"))
 
-    def outcome(setting: Setting, **options: Any) -> Outcome:
-        explorer = Explorer(run, variant_id, **options)
+    def outcome(setting: Setting, network: str = "", **options: Any) -> Outcome:
+        explorer = Explorer(run, HostEngine(run, variant_id, network), **options)
         return next(explorer.outcomes([Trial(0, setting)], set(), lambda text: None))
 
     yield outcome
@@ -143,7 +145,7 @@ def test_a_delay_by_proxy_is_on_every_replica(
     explored: Callable[..., Outcome], recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        running, "delayed", lambda urls, ms: nullcontext([f"{url} + {ms}" for url in urls])
+        engine, "delayed", lambda urls, ms: nullcontext([f"{url} + {ms}" for url in urls])
     )
     explored({"replicas": 2, "delay-ms": 10}, seconds=1.0, network="proxy")
     urls = ["http://127.0.0.1:1 + 10", "http://127.0.0.1:2 + 10"]
@@ -153,12 +155,12 @@ def test_a_delay_by_proxy_is_on_every_replica(
 def test_netem_gets_the_setting_and_its_ends_are_used(
     explored: Callable[..., Outcome], recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def netem(*options: float) -> AbstractContextManager[running.Link]:
+    def netem(*options: float) -> AbstractContextManager[Link]:
         asked.append(options)
-        return nullcontext(running.Link("198.18.0.1", ["inside"]))
+        return nullcontext(Link("198.18.0.1", ["inside"]))
 
     asked: list[Any] = []
-    monkeypatch.setattr(running, "netem", netem)
+    monkeypatch.setattr(engine, "netem", netem)
     explored({"delay-ms": 10, "loss": 0.01}, seconds=1.0, network="netem")
     assert asked == [(10, 0.01)]
     assert recorded.deployments[0].host == "198.18.0.1"
@@ -216,8 +218,8 @@ def test_a_task_without_lengths_is_refused(explored: Any, monkeypatch: pytest.Mo
     run, variant_id = one_variant(Path(), None, Path(".cache"))
     monkeypatch.setattr(type(run.suite.task), "sized", without_lengths)
     with pytest.raises(UserError, match="cannot make samples"):
-        Explorer(run, variant_id).check([{"length": 4}])
-    Explorer(run, variant_id).check([{"users": 4}])
+        Explorer(run, HostEngine(run, variant_id)).check([{"length": 4}])
+    Explorer(run, HostEngine(run, variant_id)).check([{"users": 4}])
     run.close()
 
 
