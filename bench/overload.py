@@ -1,8 +1,8 @@
 """Goodput of a server at 1, 4 and 16 times as many clients as its queue holds.
 
 Every client sends again as soon as it has an answer or a refusal. wrk (a Debian package) is the
-client where it is installed, otherwise our own generator. Beside the server runs bare uvicorn,
-with the same work in one thread and without a limit on who waits.
+client where it is installed, otherwise our own generator. Other servers do the same work after it
+(`bench.other_servers`), as far as the extra `peers` is installed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -21,6 +20,7 @@ from threading import Event, Thread
 from time import monotonic
 from urllib.request import urlopen
 
+from bench import other_servers
 from bench.finding import Finding
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.measure.blocks import endless_order
@@ -38,35 +38,6 @@ _SUITE = f"""
 from pytest_infperf import Echo, Fake, Serving, Suite
 suite = Suite("echo", task=Echo(), model="model", serving=Serving(queue={QUEUE}),
     variants=[Fake(id=name, query_ms=ms) for name, ms in {QUERY_MS}.items()])
-"""
-_BARE = """
-import asyncio, json, sys
-from concurrent.futures import ThreadPoolExecutor
-import uvicorn
-from pytest_infperf.backends.fake import spin
-
-thread = ThreadPoolExecutor(1)
-
-async def app(scope, receive, send):
-    if scope["type"] != "http":
-        return
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body, more = body + message.get("body", b""), message.get("more_body")
-    answer = {}
-    if scope["method"] == "POST":
-        work = asyncio.get_running_loop().run_in_executor(thread, spin, int(sys.argv[1]))
-        await work
-        answer = {"predictions": json.loads(body)["instances"]}
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
-
-config = uvicorn.Config(app, port=0, lifespan="off", log_level="error", access_log=False)
-socket = config.bind_socket()
-socket.listen()
-print(socket.getsockname()[1], flush=True)
-uvicorn.Server(config).run(sockets=[socket])
 """
 
 
@@ -92,7 +63,6 @@ def findings() -> Iterator[Finding]:
     with tempfile.TemporaryDirectory(prefix="infperf-overload-") as name:
         folder = Path(name)
         (folder / "suite.py").write_text(_SUITE)
-        (folder / "bare.py").write_text(_BARE)
         (folder / "model").mkdir()
         (folder / "model" / "config.json").write_text("{}")
         for variant in QUERY_MS:
@@ -104,23 +74,35 @@ def _findings(folder: Path, variant: str) -> Iterator[Finding]:
     with closing(suite_run):
         server = suite_run.server.running(variant)
         order = endless_order(suite_run.numbers, 0)
-        target = suite_run.server.target(server, suite_run.samples, order)
+        target = suite_run.server.target(server.url, server.deployment, suite_run.samples, order)
         target = replace(target, bodies=target.bodies[:1])  # wrk sends one body
         ours = {times: _load(target, times * QUEUE) for times in TIMES}
-    with _bare(folder, variant) as url:
-        bare = {times: _load(replace(target, url=url), times * QUEUE) for times in TIMES}
-    yield from _compared(variant, ours, bare)
+        cores = suite_run.server.cores.server
+    others = {
+        name: _loads_of_another(name, target, QUERY_MS[variant] / 1e3, cores, folder)
+        for name in other_servers.installed()
+    }
+    yield from _compared(variant, ours, others)
+
+
+def _loads_of_another(
+    name: str, target: Target, work_s: float, cores: Sequence[int], folder: Path
+) -> dict[int, Load]:
+    with other_servers.started(name, target.path, work_s, cores, folder) as url:
+        return {times: _load(replace(target, url=url), times * QUEUE) for times in TIMES}
 
 
 def _compared(
-    variant: str, ours: Mapping[int, Load], bare: Mapping[int, Load]
+    variant: str, ours: Mapping[int, Load], others: Mapping[str, Mapping[int, Load]]
 ) -> Iterator[Finding]:
     best = max(load.goodput for load in ours.values())
     for times, load in ours.items():
         where = f"{variant}, {times} x {QUEUE} clients"
+        beside = [f"{name} {loads[times]}" for name, loads in others.items()]
+        beside += [f"{name} is not installed" for name in other_servers.missing()]
         yield Finding(
             f"{where}: goodput, of its best", 100 * load.goodput / best, "%", limit=90,
-            at_least=True, detail=f"ours {load}; bare uvicorn {bare[times]}",
+            at_least=True, detail="; ".join([f"ours {load}", *beside]),
         )  # fmt: skip
         yield Finding(
             f"{where}: p99 of answers", 1e3 * load.p99_s, "ms", limit=1e3 * (QUEUE + 1) / best,
@@ -130,17 +112,6 @@ def _compared(
             f"{where}: longest /healthz", 1e3 * load.health_s, "ms", limit=100,
             detail=f"asked on and on for {SECONDS:g} s",
         )  # fmt: skip
-
-
-@contextmanager
-def _bare(folder: Path, variant: str) -> Iterator[str]:
-    command = [sys.executable, str(folder / "bare.py"), f"{1e6 * QUERY_MS[variant]:.0f}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.kill()
 
 
 def _load(target: Target, clients: int) -> Load:
@@ -171,6 +142,8 @@ def _own(target: Target, clients: int) -> tuple[float, float]:
     replies = generators.streams(target, SECONDS, clients).replies
     end_s = min(reply.sent_s for reply in replies) + SECONDS
     latencies_s = sorted(reply.latency_s for reply in replies if reply.ok and reply.done_s <= end_s)
+    if not latencies_s:
+        return 0.0, inf
     return len(latencies_s) / SECONDS, latencies_s[int(0.99 * len(latencies_s))]
 
 
