@@ -1,4 +1,4 @@
-"""Serve translation over HTTP under load: the base model, quantised, fused, both, and distilled."""
+"""Serve translation over HTTP under load: base, quantised, fused, distilled, and an RNN."""
 
 from pytest_infperf import ClosedLoop, Offline, Onnx, Server, Soak, Suite, Torch, Translation
 
@@ -22,6 +22,7 @@ suite = Suite(
             int8="dynamic",
             id="distilled-fastest",
         ),
+        Onnx(model=f"{MODELS}/rnn-zh-en", id="rnn-onnx"),
     ],
     loads=[
         ClosedLoop(1, seconds=3, full_seconds=60),

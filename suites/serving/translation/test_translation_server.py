@@ -2,8 +2,8 @@
 
 import pytest
 
-CLOSED_LOOPS_ONLY = ("onnx-int8", "onnx-fused")
-"""Variants of which a run without --infperf-full measures no highest rate."""
+CLOSED_LOOPS_ONLY = ("onnx-int8", "onnx-fused", "rnn-onnx")
+"""Variants of which the highest rate and all they take are measured with --infperf-full alone."""
 
 
 @pytest.mark.parametrize("users", [1, 4])
@@ -17,7 +17,9 @@ def test_highest_rate(variant, infperf):
     variant.load("Server").check()
 
 
-def test_all_it_takes(variant):
+def test_all_it_takes(variant, infperf):
+    if variant.id in CLOSED_LOOPS_ONLY and not infperf.settings.full:
+        pytest.skip("all that this variant takes: run with --infperf-full")
     variant.load("Offline").check()
 
 
