@@ -12,7 +12,7 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from pytest_infperf.cli.deploy import deployment_name, extras_of, source_of
+from pytest_infperf.cli.deployment_options import deployment_name, extras_of, source_of
 from pytest_infperf.cli.suite_folder import address_of
 from pytest_infperf.cost import prices
 from pytest_infperf.cost.prices import Price, PriceTable

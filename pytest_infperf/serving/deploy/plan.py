@@ -14,9 +14,12 @@ from pytest_infperf.serving.capacity import HOURS_A_MONTH
 
 VOLUME_GIB = 20
 """Size of the instance's volume, in GiB."""
+BUILT = ""
+"""The container's image that the instance builds from deploy/Dockerfile of the repository."""
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _REVISION = re.compile(r"[A-Za-z0-9_][\w./+-]*", re.ASCII)
 _FOLDER = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*", re.ASCII)
+_IMAGE = re.compile(r"[a-z0-9][\w./:@-]*", re.ASCII)
 _VARIANT = re.compile(r"[\w.][\w.@+:=-]*", re.ASCII)
 
 
@@ -76,6 +79,9 @@ class DeploymentPlan:
     """Name of the instance profile, for Session Manager."""
     subnet: str | None = None
     """Id of the subnet; None for one of the region's default VPC."""
+    container: str | None = None
+    """Image of a container that serves the variant, `BUILT` or the name of one that anyone may
+    pull; None installs the package and a systemd service."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -84,7 +90,11 @@ class DeploymentPlan:
             )
         if not _VARIANT.fullmatch(self.variant):
             raise UserError(
-                f"--variant {self.variant!r}: has characters that a systemd unit would need quoted"
+                f"--variant {self.variant!r}: has characters that a shell would need quoted"
+            )
+        if self.container and not _IMAGE.fullmatch(self.container):
+            raise UserError(
+                f"--container {self.container!r}: name an image, such as ghcr.io/acme/models:1.2"
             )
         if not 1024 <= self.port <= 65_535:
             raise UserError(

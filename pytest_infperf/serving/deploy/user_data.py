@@ -1,4 +1,4 @@
-"""The script that an instance runs at its first start: it installs the server as a service."""
+"""The script that an instance runs at its first start: a server, as a service or in a container."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib.metadata import version
 from shlex import quote
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.serving.deploy.plan import DeploymentPlan
+from pytest_infperf.serving.deploy.plan import BUILT, DeploymentPlan
 
 LIMIT_BYTES = 16_384
 """Maximum size of user data on EC2, in bytes."""
@@ -36,6 +36,26 @@ cat > /etc/systemd/system/infperf.service <<'UNIT'
 systemctl daemon-reload
 systemctl enable --now infperf.service
 """
+_CONTAINER_SCRIPT = """\
+#!/bin/bash
+# Serves {variant} of {folder} in a container. Its output is in `docker logs infperf`.
+set -euo pipefail
+dnf install --assumeyes docker git
+systemctl enable --now docker
+{image_commands}
+docker run --detach --name infperf --init --restart unless-stopped --read-only --tmpfs /tmp \\
+  --cap-drop ALL --security-opt no-new-privileges --pids-limit 512 \\
+  --volume infperf:/var/cache/infperf --publish {port}:{port} {image} \\
+  {folder} --variant {variant} --host 0.0.0.0 --port {port} --cache /var/cache/infperf
+"""
+_PULL = "docker pull {image}"
+_BUILD = """\
+git clone --no-checkout {repository} /opt/infperf
+cd /opt/infperf
+git checkout --detach origin/{revision} || git checkout --detach {revision}
+# Amazon Linux has no buildx, without which the newer builder does not run.
+DOCKER_BUILDKIT=0 docker build --file deploy/Dockerfile --tag {image} ."""
+_BUILT_IMAGE = "infperf"
 _UNIT = """\
 [Unit]
 Description=infperf serve {folder} --variant {variant}
@@ -77,9 +97,16 @@ def unit(plan: DeploymentPlan) -> str:
 
 def script(plan: DeploymentPlan) -> str:
     """Return the user data. Raises UserError if it is longer than EC2 allows."""
+    text = _service_script(plan) if plan.container is None else _container_script(plan)
+    if (size := len(text.encode())) > LIMIT_BYTES:
+        raise UserError(f"the user data has {size:,} bytes, and EC2 allows {LIMIT_BYTES:,}")
+    return text
+
+
+def _service_script(plan: DeploymentPlan) -> str:
     extras = ",".join(plan.extras)
     release = version("pytest-infperf")
-    text = _SCRIPT.format(
+    return _SCRIPT.format(
         folder=plan.source.folder,
         variant=plan.variant,
         repository=quote(plan.source.repository),
@@ -89,6 +116,19 @@ def script(plan: DeploymentPlan) -> str:
         torch_index=_TORCH_INDEX,
         unit=unit(plan),
     )
-    if (size := len(text.encode())) > LIMIT_BYTES:
-        raise UserError(f"the user data has {size:,} bytes, and EC2 allows {LIMIT_BYTES:,}")
-    return text
+
+
+def _container_script(plan: DeploymentPlan) -> str:
+    image = plan.container or _BUILT_IMAGE
+    commands = _BUILD if plan.container == BUILT else _PULL
+    return _CONTAINER_SCRIPT.format(
+        folder=plan.source.folder,
+        variant=plan.variant,
+        port=plan.port,
+        image=image,
+        image_commands=commands.format(
+            image=image,
+            repository=quote(plan.source.repository),
+            revision=quote(plan.source.revision),
+        ),
+    )

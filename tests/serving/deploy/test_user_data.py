@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.serving.deploy.plan import Source
+from pytest_infperf.serving.deploy.plan import BUILT, Source
 from pytest_infperf.serving.deploy.user_data import LIMIT_BYTES, script, unit
 from tests.serving.deploy.made import Planned, parse_serve
 
 ADDRESS = "https://example.org/acme/models.git"
-Run = Callable[[str], list[str]]
+Run = Callable[..., list[str]]
 
 
 def parsed(text: str) -> ConfigParser:
@@ -58,13 +58,15 @@ def test_its_size_is_limited(planned: Planned) -> None:
 def run(tmp_path: Path, planned: Planned, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs the script of a revision, and returns its calls in order.
 
+    More arguments are changes of the plan.
+
     The script runs below a temporary folder. git is the real one, and clones a local repository.
     """
     tools, calls = tmp_path / "tools", tmp_path / "calls"
     tools.mkdir()
     stub = f'#!/bin/bash\necho "${{0##*/}} $*" >> {calls}\n'
     makes_pip = '[ "$1 $2" != "-m venv" ] || { mkdir -p "$3/bin"; cp "${0%/*}/pip" "$3/bin"; }\n'
-    for name in ("dnf", "useradd", "systemctl", "pip", "python3.11"):
+    for name in ("dnf", "useradd", "systemctl", "pip", "python3.11", "docker"):
         (tools / name).write_text(stub + (makes_pip if name == "python3.11" else ""))
         (tools / name).chmod(0o755)
     (tmp_path / "etc/systemd/system").mkdir(parents=True)
@@ -77,8 +79,9 @@ def run(tmp_path: Path, planned: Planned, monkeypatch: pytest.MonkeyPatch) -> Ru
         monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
 
-    def ran(revision: str) -> list[str]:
-        text = script(planned(source=Source(ADDRESS, revision, "suites/translation")))
+    def ran(revision: str, **changes: object) -> list[str]:
+        source = Source(ADDRESS, revision, "suites/translation")
+        text = script(planned(source=source, **changes))
         for place in ("/opt/", "/etc/systemd/"):
             text = text.replace(f" {place}", f" {tmp_path}{place}")
             text = text.replace(f"\n{place}", f"\n{tmp_path}{place}")
@@ -145,3 +148,36 @@ def test_branches_and_commits_are_checked_out(tmp_path: Path, run: Run, by: str)
     committed(tmp_path / "origin", {"which": "later"})
     run("side" if by == "branch" else commit)
     assert (tmp_path / "opt/infperf/which").read_text() == "side"
+
+
+SERVES = ["suites/translation", "--variant", "fast", "--host", "0.0.0.0", "--port", "8123"]
+
+
+def of_docker(calls: list[str]) -> list[list[str]]:
+    return [call.split()[1:] for call in calls if call.startswith("docker ")]
+
+
+def test_a_container_runs_an_image_of_a_registry(run: Run) -> None:
+    called = run("main", container="ghcr.io/acme/models:1.2", port=8123)
+    assert called[:2] == ["dnf install --assumeyes docker git", "systemctl enable --now docker"]
+    pull, container = of_docker(called)
+    assert pull == ["pull", "ghcr.io/acme/models:1.2"]
+    assert container[0] == "run"
+    assert {"--read-only", "--detach", "no-new-privileges", "8123:8123"} <= set(container)
+    arguments = container[container.index("ghcr.io/acme/models:1.2") + 1 :]
+    assert arguments == [*SERVES, "--cache", "/var/cache/infperf"]
+    assert parse_serve(arguments).port == 8123
+
+
+def test_a_container_runs_an_image_of_the_repository(tmp_path: Path, run: Run) -> None:
+    committed(tmp_path / "origin", {"which": "main"})
+    build, container = of_docker(run("main", container=BUILT))
+    assert build == ["build", "--file", "deploy/Dockerfile", "--tag", "infperf", "."]
+    assert container[container.index("infperf:/var/cache/infperf") + 3] == "infperf"
+    assert (tmp_path / "opt/infperf/which").read_text() == "main"
+
+
+@pytest.mark.parametrize("name", ["; rm -rf /", "--privileged", "a b"])
+def test_the_name_of_an_image_is_one(planned: Planned, name: str) -> None:
+    with pytest.raises(UserError, match=r"--container .*: name an image"):
+        planned(container=name)
