@@ -84,7 +84,7 @@ class MeasuringPlugin:
                 progress,
                 config.hook,
                 keeps_records=not xdist.is_worker(config),
-                remote_sets=fleet.shared_sets(settings),
+                cluster_sets=fleet.shared_sets(settings),
             )
         except UserError as error:
             raise pytest.UsageError(str(error)) from error

@@ -42,10 +42,14 @@ ROOMS: dict[str, str] = {
         "serving.load serving.server settings stats suite thresholds worker"
     ),
     "explore": "errors host measure records report run serving.load serving.server stats suite",
+    "study": (
+        "backends cost errors gates host records repository run serving.deploy settings suite "
+        "thresholds"
+    ),
     "session": "errors host records report repository run settings suite thresholds",
     "cli": (
         "artifacts backends cost errors explore history host metrics records report repository run "
-        "serving serving.deploy serving.load serving.server settings suite tasks thresholds"
+        "serving serving.deploy serving.load serving.server settings study suite tasks thresholds"
     ),
     "fixtures": "errors options session",
     "fleet": (

@@ -23,6 +23,7 @@ COMMANDS = {
     "load": "put load on a server that already runs, and measure its latency and throughput",
     "explore": "measure how each parameter of a server affects response time and CPU usage",
     "plan": "estimate the instances that a request rate needs, and their cost",
+    "study": "serve variants on instance types, load them, and compare quality, speed and cost",
     "deploy": "serve a variant on an EC2 instance, list such instances, or tear them down",
     "report": "merge records of several hosts into one table",
 }

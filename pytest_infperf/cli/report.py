@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from pytest_infperf.cost import prices
-from pytest_infperf.cost.merged import merge
+from pytest_infperf.cost.merged import Row, merge
+from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.store import read
 from pytest_infperf.records.file import write_text
@@ -21,6 +23,11 @@ def configure(parser: ArgumentParser) -> None:
         "--prices", metavar="PATH", help="price table of instances (default: the shipped table)"
     )
     parser.add_argument(
+        "--load", metavar="NAME", default="",
+        help="show the servers under a load, such as users=4, and what a million of its requests "
+        "cost (default: workers in the process of the tests)",
+    )  # fmt: skip
+    parser.add_argument(
         "--markdown", type=Path, metavar="PATH", help="also write the tables as Markdown"
     )
 
@@ -28,18 +35,24 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     table = prices.table(arguments.prices, Path.cwd())
     runs = [read(Path(name)).run for name in arguments.files]
-    rows = merge(runs, table)
+    rows = merge(runs, table, arguments.load)
     if not rows:
         raise UserError("these files have no records; name files of --infperf-json")
+    show(rows, table, arguments.load, arguments.markdown)
+    return 0
+
+
+def show(rows: Sequence[Row], table: PriceTable, load: str, markdown: Path | None) -> None:
+    """Print a table of each suite and which row is the cheapest, and write them as Markdown."""
     console = Console(highlight=False, markup=False, emoji=False)
-    markdown: list[str] = []
+    lines: list[str] = []
     for suite in dict.fromkeys(row.record.suite for row in rows):
         suite_rows = [row for row in rows if row.record.suite == suite]
+        title = f"{suite} under load {load}" if load else suite
         conclusion = merged_tables.conclusion(suite_rows, table)
-        console.print(merged_tables.table(suite, suite_rows))
+        console.print(merged_tables.table(title, suite_rows, load))
         console.print(conclusion)
         console.print()
-        markdown += [f"### {suite}", "", *merged_tables.markdown(suite_rows), "", conclusion, ""]
-    if arguments.markdown:
-        write_text(arguments.markdown, "\n".join(markdown))
-    return 0
+        lines += [f"### {title}", "", *merged_tables.markdown(suite_rows, load), "", conclusion, ""]
+    if markdown:
+        write_text(markdown, "\n".join(lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_infperf.artifacts.cache import ArtifactCache
@@ -45,13 +46,19 @@ def one_variant(folder: Path, variant_id: str | None, cache: Path) -> tuple[Suit
     address = address_of(folder)
     suite = address.load()
     chosen = choose_variant(suite, variant_id, suite.baseline)
+    return suite_run(suite, address, [chosen], cache), chosen
+
+
+def suite_run(
+    suite: Suite, address: SuiteAddress, variant_ids: Sequence[str], cache: Path
+) -> SuiteRun:
+    """Return a run of a suite with some of its variants, without limits and a baseline."""
     root = Path.cwd()
-    run = SuiteRun(
+    return SuiteRun(
         ConfiguredSuite(suite, address, None),
         Settings(root, cache=root / cache),
         Policy(),
         ArtifactCache(root / cache, print),
-        selected=[chosen],
+        selected=variant_ids,
         report_progress=lambda variant, what: None,
     )
-    return run, chosen

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pytest_infperf.cost.billing import price_of_host
 from pytest_infperf.cost.per_million import cost_per_million
 from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.points import at
 from pytest_infperf.records.record import Record, RunRecord, Verdict
 
 
@@ -33,27 +35,46 @@ class Row:
         return verdicts == {Verdict.PASS} and not self.record.errors
 
 
-def merge(runs: Sequence[RunRecord], table: PriceTable) -> list[Row]:
+def merge(runs: Sequence[RunRecord], table: PriceTable, load: str = "") -> list[Row]:
     """Return the rows of all runs in their order; a later run replaces the row of an earlier one.
 
-    `table` prices the hosts of runs that did not know their price.
+    Parameters
+    ----------
+    runs : sequence of RunRecord
+        The runs.
+    table : PriceTable
+        Prices the hosts of runs that did not know their price.
+    load : str, optional
+        The name of the load whose cost is meant; without one it is that of `throughput`.
     """
     rows: dict[tuple[str, str, str], Row] = {}
     for run in runs:
         host = next(iter(host_names(run.host)), "unknown host")
         for record in run.records:
-            rows[record.suite, host, record.variant] = _row(host, record, run, table)
+            rows[record.suite, host, record.variant] = _row(host, record, run, table, load)
     return list(rows.values())
 
 
 def cheapest(rows: Sequence[Row]) -> Row | None:
-    """Return the row with the lowest cost of those that meet every gate, or None without one."""
-    able = [row for row in rows if row.cost and row.meets_every_gate]
+    """Return the row with the lowest cost of those that meet every gate, or None without one.
+
+    Where no limit was judged in any row, it is the lowest cost of those without an error.
+    """
+    able = [row for row in rows if row.cost and _is_able(row, rows)]
     return min(able, key=lambda row: row.cost.value if row.cost else 0.0, default=None)
 
 
+def are_judged(rows: Sequence[Row]) -> bool:
+    """Return whether a limit was judged in any of the rows."""
+    return any(row.record.gates for row in rows)
+
+
+def _is_able(row: Row, rows: Sequence[Row]) -> bool:
+    return row.meets_every_gate if are_judged(rows) else not row.record.errors
+
+
 def as_cheap(rows: Sequence[Row], best: Row) -> list[Row]:
-    """Return the other rows that meet every gate and are not dearer than the best for sure.
+    """Return the other rows that are able like the best and are not dearer for sure.
 
     They are those whose interval of the cost is not wholly above that of the best.
     """
@@ -63,19 +84,20 @@ def as_cheap(rows: Sequence[Row], best: Row) -> list[Row]:
         for row in rows
         if row is not best
         and row.cost
-        and row.meets_every_gate
+        and _is_able(row, rows)
         and (highest is None or row.cost.low is None or row.cost.low <= highest)
     ]
 
 
-def _row(host: str, record: Record, run: RunRecord, table: PriceTable) -> Row:
+def _row(host: str, record: Record, run: RunRecord, table: PriceTable, load: str) -> Row:
     """Return the row of a record, with the cost that the run measured.
 
     An older run, which has none, gets it from its throughput and the price of its host.
     """
-    if cost := record.measures.get("cost_per_million"):
+    name = partial(at, point=load) if load else str
+    if cost := record.measures.get(name("cost_per_million")):
         return Row(host, record, cost, str(run.host.get("price_source") or ""))
-    throughput, price = record.measures.get("throughput"), price_of_host(run.host, table)
+    throughput, price = record.measures.get(name("throughput")), price_of_host(run.host, table)
     if throughput is None or price is None:
         return Row(host, record, None)
     return Row(host, record, cost_per_million(throughput, price.usd_per_hour), price.source)

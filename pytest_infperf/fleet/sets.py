@@ -143,7 +143,7 @@ def join(shares: Sequence[Share], outcomes: Sequence[Done]) -> SetRun:
 
 @dataclass
 class SharedSets:
-    """Runs quality sets on the nodes of a cluster, each once. Implements `RemoteSetRunner`."""
+    """Runs quality sets on the nodes of a cluster, each once. Implements `ClusterSetRunner`."""
 
     cluster: RayCluster
     settings: Settings

@@ -30,7 +30,7 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 __tracebackhide__ = errors.meant_for_the_user
 
 
-class RemoteSetRunner(Protocol):
+class ClusterSetRunner(Protocol):
     """Runs quality sets on other machines, in the same batches as `SuiteRun.set_run`."""
 
     def run(
@@ -71,7 +71,7 @@ class SuiteRun:
     report_progress: ReportProgress
     other_revision: OtherRevision | None = None
     """The revision that variants are compared with."""
-    remote_sets: RemoteSetRunner | None = None
+    cluster_sets: ClusterSetRunner | None = None
     """Runs the quality sets that are scored; None runs them on this host."""
     _resources: ExitStack = field(init=False, default_factory=ExitStack)
 
@@ -194,9 +194,9 @@ class SuiteRun:
         WorkerError
             If a part of the set could not be run.
         """
-        if self.remote_sets is None or self.suite.variant(variant_id).is_remote:
+        if self.cluster_sets is None or self.suite.variant(variant_id).is_remote:
             return self.set_run(variant_id, batch)
-        return self.remote_sets.run(
+        return self.cluster_sets.run(
             self.configured,
             variant_id,
             self.worker(variant_id).loaded.threads,

@@ -30,7 +30,7 @@ from pytest_infperf.report.progress import Progress
 from pytest_infperf.report.terminal import render
 from pytest_infperf.repository.revision import revision
 from pytest_infperf.run.run import Run
-from pytest_infperf.run.suite_run import RemoteSetRunner
+from pytest_infperf.run.suite_run import ClusterSetRunner
 from pytest_infperf.session import calls, limits_file
 from pytest_infperf.session.calls import Call
 from pytest_infperf.session.collection import Additions, Collection, grouped
@@ -63,7 +63,7 @@ class Session:
         The hooks of other packages.
     keeps_records : bool
         Whether this process writes the files of the run; workers of xdist do not.
-    remote_sets : RemoteSetRunner, optional
+    cluster_sets : ClusterSetRunner, optional
         Runs the quality sets that are scored; None runs them on this host.
 
     Raises
@@ -79,7 +79,7 @@ class Session:
         hooks: Any,
         *,
         keeps_records: bool,
-        remote_sets: RemoteSetRunner | None = None,
+        cluster_sets: ClusterSetRunner | None = None,
     ) -> None:
         path = settings.thresholds
         thresholds = read(path, settings.root) if path else Thresholds.empty()
@@ -105,7 +105,7 @@ class Session:
         self.thresholds = thresholds
         self.collection = Collection(settings, thresholds, additions)
         self.run = Run(
-            settings, thresholds, progress.phase, self.notices.append, facts, remote_sets
+            settings, thresholds, progress.phase, self.notices.append, facts, cluster_sets
         )
         self._has_all_pages = True
         self._pages: list[Path] = []

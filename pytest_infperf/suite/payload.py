@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from pytest_infperf.errors import UserError
 from pytest_infperf.suite.outputs import is_finite
 
 
@@ -112,3 +113,16 @@ class Payload(ABC):
     @abstractmethod
     def ask(self, samples: Sequence[Any]) -> BaseModel:
         """Return the request that a client sends for these samples."""
+
+    def outputs(self, response: Any) -> list[Any]:
+        """Return the outputs in a response, one per sample, as a metric scores them.
+
+        Raises
+        ------
+        UserError
+            If the payload does not define it.
+        """
+        raise UserError(
+            f"{type(self).__name__} does not read its responses: define its method outputs, which "
+            "returns the outputs in a response"
+        )

@@ -39,6 +39,12 @@ class Instances(Payload):
     def prediction(self, answer: Answer) -> Any:
         return answer.output
 
+    def outputs(self, response: Any) -> list[Any]:
+        return [self.output(prediction) for prediction in response.predictions]
+
+    def output(self, prediction: Any) -> Any:
+        return prediction
+
     def ask(self, samples: Sequence[Any]) -> BaseModel:
         return self.request(instances=[self.instance(sample) for sample in samples])
 
@@ -90,6 +96,9 @@ class ToLabel(Instances):
         return Label(
             label=answer.output, probabilities=dict(probabilities) if probabilities else None
         )
+
+    def output(self, prediction: Label) -> Any:
+        return prediction.label
 
 
 class TextToLabel(ToLabel):

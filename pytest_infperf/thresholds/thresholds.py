@@ -79,8 +79,8 @@ class Thresholds:
 
         For each measure, a table for the host overrides the variant's table, which overrides the
         suite's, which overrides the `usual` limits. Limits relative to the baseline are left out
-        for the baseline itself, and so are limits whose need (such as another revision) the run
-        `lacks`.
+        for the baseline itself and without one, and so are limits whose need (such as another
+        revision) the run `lacks`.
 
         Raises ThresholdsError if the gates do not fit the catalogue; a suite that passed `check`
         has no such gates.
@@ -107,7 +107,7 @@ class Thresholds:
                 Gate(spec, limit, source, policy.confidence, policy.inconclusive)
                 for limit in resolved_limits
                 if (need := spec.need_of(limit.rule)) is None
-                or not (variant == baseline if need == "baseline" else lacks(need))
+                or not (baseline in (variant, None) if need == "baseline" else lacks(need))
             ]
         problems.raise_if_any()
         return gates

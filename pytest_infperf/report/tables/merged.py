@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 from rich.table import Table
 
-from pytest_infperf.cost.merged import Row, as_cheap, cheapest
+from pytest_infperf.cost.merged import Row, are_judged, as_cheap, cheapest
 from pytest_infperf.cost.prices import PriceTable
+from pytest_infperf.records.points import at
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.report.markdown import escape, table_row
 from pytest_infperf.report.tables import cells
@@ -17,27 +19,27 @@ from pytest_infperf.report.tables.columns import METRIC_HEADERS, quality_metric
 _TEXT_HEADERS = ("instance", "variant", "verdict")
 
 
-def table(suite: str, rows: Sequence[Row]) -> Table:
-    """Return the table of a suite for the terminal."""
+def table(suite: str, rows: Sequence[Row], load: str = "") -> Table:
+    """Return the table of a suite for the terminal, or of its servers under a load."""
     table = Table(title=suite, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.padding = (0, 1, 0, 0)
-    for header in _headers(rows):
+    columns = _columns(rows, load)
+    for header in columns:
         justify: Literal["left", "right"] = "left" if header in _TEXT_HEADERS else "right"
         table.add_column(header, justify=justify, overflow="fold", no_wrap=header != "instance")
     last_host = ""
-    for host, *texts in map(_texts, rows):
+    for host, *texts in ([text_of(row) for text_of in columns.values()] for row in rows):
         table.add_row(host if host != last_host else "", *texts)
         last_host = host
     return table
 
 
-def markdown(rows: Sequence[Row]) -> list[str]:
-    """Return the lines of a suite's table in Markdown."""
-    headers = _headers(rows)
-    head, *lines = [
-        table_row([escape(text) for text in texts]) for texts in (headers, *map(_texts, rows))
-    ]
-    return [head, "|" + "---|" * len(headers), *lines]
+def markdown(rows: Sequence[Row], load: str = "") -> list[str]:
+    """Return the lines of a suite's table in Markdown, or of its servers under a load."""
+    columns = _columns(rows, load)
+    texts = [[escape(text_of(row)) for text_of in columns.values()] for row in rows]
+    head, *lines = [table_row(each) for each in (list(columns), *texts)]
+    return [head, "|" + "---|" * len(columns), *lines]
 
 
 def conclusion(rows: Sequence[Row], prices: PriceTable) -> str:
@@ -45,8 +47,9 @@ def conclusion(rows: Sequence[Row], prices: PriceTable) -> str:
     best = cheapest(rows)
     if best and best.cost:
         cost = format_value(best.cost.value, best.cost.unit)
+        which = "that meets every gate" if are_judged(rows) else "(no limit was judged)"
         return (
-            f"cheapest that meets every gate: {best.record.variant} on {best.host}, {cost} for a "
+            f"cheapest {which}: {best.record.variant} on {best.host}, {cost} for a "
             f"million requests (prices: {best.price_source}){_alike(as_cheap(rows, best))}"
         )
     if not any(row.cost for row in rows):
@@ -64,22 +67,35 @@ def _alike(rows: Sequence[Row]) -> str:
     return f"; not clearly dearer: {names}"
 
 
-def _headers(rows: Sequence[Row]) -> list[str]:
-    metric = quality_metric([row.record for row in rows])
-    quality = METRIC_HEADERS.get(metric, metric) if metric else "quality"
-    return ["instance", "variant", "USD/1M", "p50", "p99", "samples/s", quality, "verdict"]
+def _columns(rows: Sequence[Row], load: str) -> dict[str, Callable[[Row], str]]:
+    """Return the columns by their headers: functions that return the text of a row's cell."""
+    metric = quality_metric([row.record for row in rows]) or ""
+    name = partial(at, point=load) if load else str
+    speed = (
+        {
+            "requests/h": _value(name("requests_per_hour"), " requests/h"),
+            "errors": _value(name("error_rate")),
+        }
+        if load
+        else {"samples/s": _value("throughput", f" {cells.RATE_UNIT}")}
+    )
+    return {
+        "instance": lambda row: row.host,
+        "variant": lambda row: row.record.variant,
+        "USD/1M": _cost,
+        "p50": _value(name("latency_p50")),
+        "p99": _value(name("latency_p99")),
+        **speed,
+        METRIC_HEADERS.get(metric, metric) or "quality": _value(metric),
+        "verdict": lambda row: cells.verdict(row.record).head,
+    }
 
 
-def _texts(row: Row) -> list[str]:
-    """Return the text of each cell of a row."""
-    record, cost = row.record, row.cost
-    quality = record.measures.get(record.evidence.quality_metric or "")
-    return [
-        row.host,
-        record.variant,
-        format_value(cost.value, cost.unit).removesuffix(" USD") if cost else "-",
-        *(cells.value_of(name)(record).head for name in ("latency_p50", "latency_p99")),
-        cells.throughput(record).head,
-        format_value(quality.value, quality.unit) if quality else "-",
-        cells.verdict(record).head,
-    ]
+def _value(measure: str, unit: str = "") -> Callable[[Row], str]:
+    """Return a function that returns a measure of a row, without the unit of the header."""
+    return lambda row: cells.value_of(measure)(row.record).head.removesuffix(unit)
+
+
+def _cost(row: Row) -> str:
+    cost = row.cost
+    return format_value(cost.value, cost.unit).removesuffix(" USD") if cost else "-"

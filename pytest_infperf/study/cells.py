@@ -1,0 +1,90 @@
+"""The cells of a study, variants on instance types, and the folder that keeps their records."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.records import file as record_file
+from pytest_infperf.records.points import at
+from pytest_infperf.records.record import RunRecord
+
+_DESCRIPTION = "study.json"
+
+
+@dataclass(frozen=True)
+class StudyCell:
+    """A variant on an instance type."""
+
+    instance_type: str
+    variant: str
+
+    def __str__(self) -> str:
+        return f"{self.variant} on {self.instance_type}"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The records of a study on disk, one file a cell, so that a study can be continued.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; it is created if it does not exist.
+    protocol : Mapping
+        How the cells are measured, in types that JSON has. Cells that were measured in another way
+        are not continued.
+    load : str
+        The name of the load.
+
+    Raises
+    ------
+    UserError
+        If the folder holds a study with another protocol.
+    """
+
+    folder: Path
+    protocol: Mapping[str, Any]
+    load: str
+
+    def __post_init__(self) -> None:
+        path = self.folder / _DESCRIPTION
+        now = json.loads(json.dumps(self.protocol))
+        if not path.exists():
+            record_file.write_text(path, json.dumps(now, indent=2) + "\n")
+            return
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path} is not a description of a study: {error}") from None
+        for name in {**now, **before}:
+            if before.get(name) != now.get(name):
+                raise UserError(
+                    f"{self.folder} holds another study: {name} was {before.get(name)!r} and is "
+                    f"{now.get(name)!r} now. Name another folder with --out, or remove this one"
+                )
+
+    def path(self, cell: StudyCell) -> Path:
+        """Return the file of a cell's record."""
+        name = re.sub(r"[^\w.-]", "_", cell.variant)
+        return self.folder / cell.instance_type / f"{name}.json"
+
+    def is_complete(self, cell: StudyCell) -> bool:
+        """Return whether a cell was measured under the load."""
+        path = self.path(cell)
+        return path.exists() and self._is_complete(record_file.read(path))
+
+    def _is_complete(self, run: RunRecord) -> bool:
+        return any(at("requests_per_hour", self.load) in r.measures for r in run.records)
+
+    def records(self, cells: Sequence[StudyCell]) -> Iterator[RunRecord]:
+        """Yield what is there of the cells' records."""
+        for cell in cells:
+            path = self.path(cell)
+            if path.exists():
+                yield record_file.read(path)

@@ -1,0 +1,163 @@
+"""Where the cells of a study are served: on EC2 instances, or on this host in their place."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from time import monotonic, sleep
+from typing import Any, Protocol
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from pytest_infperf.cost.prices import Price
+from pytest_infperf.errors import UserError
+from pytest_infperf.host.fingerprint import fingerprint
+from pytest_infperf.run.suite_server import SuiteServer
+from pytest_infperf.serving.deploy.ec2 import Ec2
+from pytest_infperf.serving.deploy.plan import DeploymentPlan
+from pytest_infperf.study.cells import StudyCell
+
+_POLL_S = 5.0
+
+
+class Place(Protocol):
+    """Serves one cell after the other."""
+
+    def host(self, cell: StudyCell) -> dict[str, Any]:
+        """Return what the record says of the host that serves, besides what a run finds out."""
+
+    def served(self, cell: StudyCell) -> AbstractContextManager[str]:
+        """Serve a cell, and return the base URL; leaving the context ends what was started.
+
+        Raises
+        ------
+        UserError, WorkerError
+            If the variant cannot be served.
+        """
+
+
+class Instances:
+    """Serves each cell on an EC2 instance of its own.
+
+    Parameters
+    ----------
+    plans : Mapping
+        The deployment of each cell, all in one region.
+    ready_s : float
+        Time that an instance has to install and load the variant, in seconds.
+    report_progress : callable
+        Called with what is done.
+    """
+
+    def __init__(
+        self,
+        plans: Mapping[StudyCell, DeploymentPlan],
+        ready_s: float,
+        report_progress: Callable[[str], None],
+    ) -> None:
+        self._plans = plans
+        self._ready_s = ready_s
+        self._report_progress = report_progress
+        [region] = {plan.region for plan in plans.values()}
+        self._ec2 = Ec2(region)
+
+    def host(self, cell: StudyCell) -> dict[str, Any]:
+        plan = self._plans[cell]
+        facts_of_this_host = dict.fromkeys(fingerprint(()))  # which serves nothing
+        return {**facts_of_this_host, **billed(plan.instance_type, plan.region, plan.price)}
+
+    @contextmanager
+    def served(self, cell: StudyCell) -> Iterator[str]:
+        plan = self._plans[cell]
+        instance = self._ec2.create(plan, self._report_progress)
+        try:
+            address = str(instance.address)
+            host = f"[{address}]" if ":" in address else address
+            url = f"http://{host}:{plan.port}"
+            self._report_progress(f"waiting until {url}/readyz answers")
+            wait_until_ready(url, self._ready_s, _POLL_S)
+            yield url
+        finally:
+            self._report_progress(f"tearing {plan.name} down")
+            with _uninterrupted():
+                self._tear_down(plan)
+
+    def _tear_down(self, plan: DeploymentPlan) -> None:
+        try:
+            self._ec2.teardown(plan.name)
+        except UserError as error:
+            raise UserError(
+                f"{plan.name} could not be removed: {error}\nIt may cost money until "
+                f"`infperf deploy --teardown {plan.name} --region {plan.region}` succeeds"
+            ) from error
+
+
+class ThisHost:
+    """Serves each cell on this host: a rehearsal, or a study of one host.
+
+    Parameters
+    ----------
+    server : SuiteServer
+        The server of the suite.
+    facts : Mapping
+        Instance type and price of this host, see `billed`.
+    """
+
+    def __init__(self, server: SuiteServer, facts: Mapping[str, Any]) -> None:
+        self._server = server
+        self._facts = facts
+
+    def host(self, cell: StudyCell) -> dict[str, Any]:
+        return dict(self._facts)
+
+    @contextmanager
+    def served(self, cell: StudyCell) -> Iterator[str]:
+        try:
+            server = self._server.running(cell.variant)
+            with server.checked():
+                yield server.url
+        finally:
+            self._server.close()
+
+
+def billed(instance_type: str, region: str, price: Price | str) -> dict[str, Any]:
+    """Return what a record says of the price of a host. Raises UserError if it is not known."""
+    if not isinstance(price, Price):
+        raise UserError(price)
+    return {
+        "instance_type": instance_type,
+        "region": region,
+        "usd_per_hour": price.usd_per_hour,
+        "price_source": price.source,
+    }
+
+
+def wait_until_ready(url: str, limit_s: float, poll_s: float) -> None:
+    """Wait until a server says that it is ready. Raises UserError if it does not in time."""
+    deadline_s = monotonic() + limit_s
+    while True:
+        with suppress(URLError, OSError), urlopen(f"{url}/readyz", timeout=poll_s):
+            return
+        if monotonic() > deadline_s:
+            raise UserError(
+                f"{url}/readyz did not answer with status 200 within {limit_s / 60:g} min: check "
+                "that --allow has the address of this host; --ready-minutes gives it more time. "
+                "The instance's log is /var/log/cloud-init-output.log, which --key-name or "
+                "--instance-profile lets you read on one that `infperf deploy` makes"
+            )
+        sleep(poll_s)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ignore Ctrl-C, so that nothing is left that costs money."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
