@@ -139,9 +139,13 @@ def _load(target: Target, clients: int) -> Load:
 
 
 def _own(target: Target, clients: int) -> tuple[float, float]:
-    replies = generators.streams(target, SECONDS, clients).replies
-    end_s = min(reply.sent_s for reply in replies) + SECONDS
-    latencies_s = sorted(reply.latency_s for reply in replies if reply.ok and reply.done_s <= end_s)
+    replies = generators.streams(target, WARM_UP_S + SECONDS, clients).replies
+    begin_s = min(reply.sent_s for reply in replies) + WARM_UP_S
+    latencies_s = sorted(
+        reply.latency_s
+        for reply in replies
+        if reply.ok and begin_s <= reply.done_s <= begin_s + SECONDS
+    )
     if not latencies_s:
         return 0.0, inf
     return len(latencies_s) / SECONDS, latencies_s[int(0.99 * len(latencies_s))]
