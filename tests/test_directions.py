@@ -33,7 +33,7 @@ ROOMS: dict[str, str] = {
     "tasks": "errors repository suite",
     "gates": "errors records stats thresholds",
     "report": "cost errors history host records serving",
-    "serving.deploy": "cost errors serving",
+    "serving.deploy": "cost errors host serving",
     "backends": "artifacts errors host repository suite",
     "worker": "artifacts errors host metrics records repository suite",
     "measure": "errors records stats suite worker",

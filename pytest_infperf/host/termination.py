@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = ("SIGTERM", "SIGHUP")
@@ -50,3 +52,24 @@ class TerminationSignals:
     def _raise(self, number: int, frame: FrameType | None) -> None:
         if not self._ignores:
             raise Terminated(signal.Signals(number).name)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Hold Ctrl-C, SIGTERM and SIGHUP back until the context ends, and act on them then."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    numbers = [getattr(signal, name, None) for name in ("SIGINT", *_SIGNALS)]
+    handlers = {number: signal.getsignal(number) for number in numbers if number is not None}
+    replaced = {n: h for n, h in handlers.items() if h not in (None, signal.SIG_IGN)}
+    for number in replaced:
+        signal.signal(number, lambda number, frame: arrived.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+        for number in arrived[:1]:
+            signal.raise_signal(number)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from http.client import HTTPException
+from sys import exception
 from time import monotonic, sleep
 from typing import Any, Protocol
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.fingerprint import fingerprint
+from pytest_infperf.host.termination import held_back
 from pytest_infperf.run.suite_server import SuiteServer
 from pytest_infperf.serving.deploy.ec2 import Ec2
 from pytest_infperf.serving.deploy.plan import DeploymentPlan
@@ -80,18 +80,21 @@ class Instances:
             wait_until_ready(url, self._ready_s, _POLL_S)
             yield url
         finally:
-            self._report_progress(f"tearing {plan.name} down")
-            with _uninterrupted():
-                self._tear_down(plan)
+            with held_back():
+                self._tear_down(plan, is_interrupted=isinstance(exception(), KeyboardInterrupt))
 
-    def _tear_down(self, plan: DeploymentPlan) -> None:
+    def _tear_down(self, plan: DeploymentPlan, *, is_interrupted: bool) -> None:
+        self._report_progress(f"tearing {plan.name} down")
         try:
             self._ec2.teardown(plan.name)
         except UserError as error:
-            raise UserError(
+            notice = (
                 f"{plan.name} could not be removed: {error}\nIt may cost money until "
                 f"`infperf deploy --teardown {plan.name} --region {plan.region}` succeeds"
-            ) from error
+            )
+            self._report_progress(notice)
+            if not is_interrupted:  # else the study would go on with the next cell
+                raise UserError(notice) from error
 
 
 class ThisHost:
@@ -138,7 +141,7 @@ def wait_until_ready(url: str, limit_s: float, poll_s: float) -> None:
     """Wait until a server says that it is ready. Raises UserError if it does not in time."""
     deadline_s = monotonic() + limit_s
     while True:
-        with suppress(URLError, OSError), urlopen(f"{url}/readyz", timeout=poll_s):
+        with suppress(OSError, HTTPException), urlopen(f"{url}/readyz", timeout=poll_s):
             return
         if monotonic() > deadline_s:
             raise UserError(
@@ -148,16 +151,3 @@ def wait_until_ready(url: str, limit_s: float, poll_s: float) -> None:
                 "--instance-profile lets you read on one that `infperf deploy` makes"
             )
         sleep(poll_s)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl-C, so that nothing is left that costs money."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

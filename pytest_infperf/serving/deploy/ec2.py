@@ -9,6 +9,7 @@ from time import sleep
 from typing import Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.host.termination import held_back
 from pytest_infperf.serving.deploy import aws
 from pytest_infperf.serving.deploy.plan import VOLUME_GIB, DeploymentPlan
 from pytest_infperf.serving.deploy.user_data import script
@@ -98,21 +99,24 @@ class Ec2:
         instances: list[str] = []
         try:
             with aws.user_errors():
-                groups.append(self._ec2.create_security_group(**group_request)["GroupId"])
+                with held_back():  # else the id of what AWS has made may not be known
+                    groups.append(self._ec2.create_security_group(**group_request)["GroupId"])
                 report_progress(f"security group {groups[0]}")
                 self._ec2.get_waiter("security_group_exists").wait(GroupIds=groups)
                 if plan.allow:
                     self._ec2.authorize_security_group_ingress(
                         GroupId=groups[0], IpPermissions=[_ingress(plan.allow, plan.port)]
                     )
-                created = self._ec2.run_instances(**instance_request, SecurityGroupIds=groups)
-                instances += [i["InstanceId"] for i in created["Instances"]]
+                with held_back():
+                    created = self._ec2.run_instances(**instance_request, SecurityGroupIds=groups)
+                    instances += [i["InstanceId"] for i in created["Instances"]]
                 report_progress(f"instance {instances[0]}; waiting until it runs")
                 self._ec2.get_waiter("instance_running").wait(InstanceIds=instances)
                 described = self._ec2.describe_instances(InstanceIds=instances)
             return _deployed_instance(described["Reservations"][0]["Instances"][0])
         except BaseException as error:
-            notice = self._clean_up(plan.name, instances, groups, report_progress)
+            with held_back():
+                notice = self._clean_up(plan.name, instances, groups, report_progress)
             if isinstance(error, UserError):
                 raise UserError(f"{error}\n{notice}") from error
             report_progress(notice)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
+import signal
 import sys
 from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.serving.deploy import aws
@@ -188,6 +190,23 @@ def test_interrupting_it_removes_the_instance_too(
     with pytest.raises(KeyboardInterrupt):
         Ec2(REGION).create(planned(), notices.append)
     assert "removed again: i-" in notices[-1]
+    assert (instances(account), groups(account)) == ([], [])
+
+
+def test_an_interruption_while_aws_makes_the_instance_leaves_nothing(
+    account: Any, planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = BaseClient._make_api_call
+
+    def interrupted(self: Any, name: str, arguments: dict[str, Any]) -> Any:
+        answer = call(self, name, arguments)
+        if name == "RunInstances" and not arguments.get("DryRun"):
+            signal.raise_signal(signal.SIGINT)
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Ec2(REGION).create(planned(), silent)
     assert (instances(account), groups(account)) == ([], [])
 
 
