@@ -18,7 +18,7 @@ from pytest_infperf.cli.deployment_options import (
     deployment_plan,
     unpushed_notice,
 )
-from pytest_infperf.cli.suite_folder import address_of, choose_variant
+from pytest_infperf.cli.suite_folder import address_of, choose_served
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
 from pytest_infperf.serving.deploy.ec2 import DeployedInstance, Ec2
@@ -86,7 +86,7 @@ def _plan(arguments: Namespace) -> DeploymentPlan:
     if arguments.hours_shown is not None and not arguments.hours_shown > 0:
         raise UserError(f"--hours-shown {arguments.hours_shown:g}: must be more than 0 hours")
     suite = address_of(arguments.suite).load()
-    variant = choose_variant(suite, arguments.variant, suite.baseline)
+    variant = choose_served(suite, arguments.variant, suite.baseline)
     name = arguments.name or deployment_name(suite.name, variant)
     return deployment_plan(arguments, suite, variant, arguments.instance, name)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import product
+from math import inf
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +24,7 @@ from pytest_infperf.cli.deployment_options import (
     price_of,
     unpushed_notice,
 )
-from pytest_infperf.cli.suite_folder import address_of, choose_variant, suite_run
+from pytest_infperf.cli.suite_folder import address_of, choose_served, suite_run
 from pytest_infperf.cost import prices
 from pytest_infperf.cost.merged import merge
 from pytest_infperf.cost.prices import Price
@@ -36,6 +37,7 @@ from pytest_infperf.settings import THRESHOLDS_FILE, Settings
 from pytest_infperf.study.cells import StudyCell, StudyFolder
 from pytest_infperf.study.measuring import CellMeasuring
 from pytest_infperf.study.places import Instances, Place, ThisHost, billed
+from pytest_infperf.study.served_variant import payload_of
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.loads import ClosedLoop
 from pytest_infperf.suite.suite import Suite
@@ -102,7 +104,11 @@ def run(arguments: Namespace) -> int:
     _check(arguments)
     address = address_of(arguments.suite)
     suite = address.load()
-    variants = [choose_variant(suite, name, None) for name in arguments.variants]
+    variants = [choose_served(suite, name, None) for name in arguments.variants]
+    payload_of(suite)  # what no client could ask is said before anything is created
+    seconds = 3600 * arguments.hours
+    load = ClosedLoop(arguments.users, seconds=seconds, full_seconds=seconds)
+    thresholds = _thresholds(arguments.thresholds)
     cells = [StudyCell(*pair) for pair in product(arguments.instances, variants)]
     plans = {} if arguments.here else _plans(arguments, suite, cells)
     if plans:
@@ -110,23 +116,24 @@ def run(arguments: Namespace) -> int:
     if not (arguments.yes or arguments.here):
         print("\nnothing was created, and AWS was not called: add --yes to create it")
         return 0
-    seconds = 3600 * arguments.hours
-    load = ClosedLoop(arguments.users, seconds=seconds, full_seconds=seconds)
     folder = StudyFolder(Path.cwd() / arguments.out, _protocol(arguments, suite), load.name)
     measuring = CellMeasuring(
         suite,
         address,
         Settings(Path.cwd(), cache=Path.cwd() / arguments.cache, full=True, imds=False),
-        _thresholds(arguments.thresholds),
+        thresholds,
         load,
         arguments.batch,
         _report_progress,
     )
+    missing = [cell for cell in cells if not folder.is_complete(cell)]
+    failed: list[StudyCell] = []
     signals = TerminationSignals()
     signals.install()
     try:
-        with _place(arguments, suite, address, plans) as place:
-            failed = _measured(cells, place, folder, measuring)
+        if missing:
+            with folder.locked(), _place(arguments, suite, address, plans) as place:
+                failed = _measured(missing, place, folder, measuring)
     except KeyboardInterrupt:
         print(f"interrupted; run the same command to continue from {arguments.out}")
         return 130
@@ -149,9 +156,9 @@ def _check(arguments: Namespace) -> None:
     if arguments.here and len(arguments.instances) > 1:
         raise UserError("--here serves on this host, which is of one type: name one in --instances")
     for name in ("hours", "ready_minutes"):
-        if not getattr(arguments, name) > 0:
+        if not 0 < getattr(arguments, name) < inf:
             option = f"--{name.replace('_', '-')}"
-            raise UserError(f"{option} {getattr(arguments, name):g}: must be above 0")
+            raise UserError(f"{option} {getattr(arguments, name):g}: must be above 0, and finite")
     if arguments.batch < 1:
         raise UserError(f"--batch {arguments.batch}: must be at least 1")
     if arguments.yes and arguments.allow is None:
@@ -244,11 +251,9 @@ def _place(
 def _measured(
     cells: Sequence[StudyCell], place: Place, folder: StudyFolder, measuring: CellMeasuring
 ) -> list[StudyCell]:
-    """Measure the cells that the folder lacks, and return those that could not be measured."""
+    """Measure cells, and return those that could not be measured."""
     failed = []
     for number, cell in enumerate(cells, 1):
-        if folder.is_complete(cell):
-            continue
         _report_progress(f"{number}/{len(cells)} {cell}")
         try:
             with place.served(cell) as url:
@@ -270,4 +275,5 @@ def _thresholds(named: Path | None) -> Thresholds:
 
 
 def _report_progress(text: str) -> None:
-    print(f"infperf study {text}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # a closed terminal must not keep an instance from its end
+        print(f"infperf study {text}", file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.discovery import SUITE_FILE, SuiteAddress, suite_beside
 from pytest_infperf.suite.suite import Suite
+from pytest_infperf.suite.task import Task
 from pytest_infperf.thresholds import Policy
 
 
@@ -38,14 +39,33 @@ def choose_variant(suite: Suite, requested: str | None, baseline: str | None) ->
     return variant_id
 
 
-def one_variant(folder: Path, variant_id: str | None, cache: Path) -> tuple[SuiteRun, str]:
-    """Return a run of the suite in a folder with one of its variants, and the variant's id.
+def choose_served(suite: Suite, requested: str | None, baseline: str | None) -> str:
+    """Return the variant's id, as `choose_variant` does, if it can be served.
 
-    Raises UserError if the folder has no suite or the suite has no such variant.
+    Raises UserError if it cannot, or if the suite has no such variant.
+    """
+    variant_id = choose_variant(suite, requested, baseline)
+    if suite.variant(variant_id).is_remote:
+        raise UserError(
+            f"{variant_id} is the address of a server that already runs: choose a variant that can "
+            "be served"
+        )
+    if type(suite.task).payload is Task.payload:
+        raise UserError(
+            f"{type(suite.task).__name__} cannot be served: it defines no payload; a class of your "
+            "own can (docs/own_task.md)"
+        )
+    return variant_id
+
+
+def one_variant(folder: Path, variant_id: str | None, cache: Path) -> tuple[SuiteRun, str]:
+    """Return a run of the suite in a folder with a variant that is served, and the variant's id.
+
+    Raises UserError if the folder has no suite, or the suite has no such variant to serve.
     """
     address = address_of(folder)
     suite = address.load()
-    chosen = choose_variant(suite, variant_id, suite.baseline)
+    chosen = choose_served(suite, variant_id, suite.baseline)
     return suite_run(suite, address, [chosen], cache), chosen
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+from filelock import FileLock, Timeout
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.records import file as record_file
+from pytest_infperf.records.file import RecordError
 from pytest_infperf.records.points import at
 from pytest_infperf.records.record import RunRecord
 
 _DESCRIPTION = "study.json"
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class StudyFolder:
     Raises
     ------
     UserError
-        If the folder holds a study with another protocol.
+        If the folder holds a study with another protocol, or cannot be read or written.
     """
 
     folder: Path
@@ -59,9 +64,11 @@ class StudyFolder:
             record_file.write_text(path, json.dumps(now, indent=2) + "\n")
             return
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path} is not a description of a study: {error}") from None
+            before = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{path} is not a description of a study: {error}. Name another folder with --out"
+            ) from None
         for name in {**now, **before}:
             if before.get(name) != now.get(name):
                 raise UserError(
@@ -71,20 +78,40 @@ class StudyFolder:
 
     def path(self, cell: StudyCell) -> Path:
         """Return the file of a cell's record."""
-        name = re.sub(r"[^\w.-]", "_", cell.variant)
-        return self.folder / cell.instance_type / f"{name}.json"
+        folder, name = (quote(part, safe="@+:= ") for part in (cell.instance_type, cell.variant))
+        return self.folder / folder / f"{name}.json"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other studies out of the folder. Raises UserError if one runs in it."""
+        lock = FileLock(self.folder / _LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"another study runs in {self.folder}: wait until it ends, or name another folder "
+                "with --out"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def is_complete(self, cell: StudyCell) -> bool:
-        """Return whether a cell was measured under the load."""
-        path = self.path(cell)
-        return path.exists() and self._is_complete(record_file.read(path))
+        """Return whether a cell was measured under the load.
 
-    def _is_complete(self, run: RunRecord) -> bool:
-        return any(at("requests_per_hour", self.load) in r.measures for r in run.records)
+        Raises UserError if its file is damaged.
+        """
+        name = at("requests_per_hour", self.load)
+        return any(name in r.measures for run in self.records([cell]) for r in run.records)
 
     def records(self, cells: Sequence[StudyCell]) -> Iterator[RunRecord]:
-        """Yield what is there of the cells' records."""
+        """Yield what is there of the cells' records. Raises UserError if a file is damaged."""
         for cell in cells:
             path = self.path(cell)
-            if path.exists():
+            if not path.exists():
+                continue
+            try:
                 yield record_file.read(path)
+            except RecordError as error:
+                raise RecordError(f"{error}: remove it, and {cell} is measured again") from error

@@ -75,7 +75,7 @@ class CellMeasuring:
         Raises
         ------
         UserError, WorkerError
-            If the server cannot be measured.
+            If the server cannot be measured, or the record cannot be written.
         """
         notices: list[str] = []
         run = Run(
@@ -101,6 +101,10 @@ class CellMeasuring:
             for measure in (self._quality, self._load):
                 _judge(measure(variant))
                 ledger.enter(run.record(self.suite.name, cell.variant))
+                if ledger.unwritten:
+                    raise ledger.unwritten
+        if ledger.unwritten:
+            raise ledger.unwritten
         return notices
 
     def _not_judged(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -86,8 +91,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
 def test_a_study_of_this_host_has_a_row_for_each_variant(here: tuple[Path, str, str]) -> None:
     _, out, _ = here
     assert "echo under load users=2" in out
-    [slow] = [line for line in out.splitlines() if line.startswith("c7i.large slow ")]
-    [fast] = [line for line in out.splitlines() if line.strip().startswith("fast ")]
+    [slow] = [line for line in out.splitlines() if line.split()[:2] == ["c7i.large", "slow"]]
+    [fast] = [line for line in out.splitlines() if line.split()[:1] == ["fast"]]
     assert slow.split()[-1] == "pass"
     assert fast.split()[-1] == "FAIL", "half of its answers are wrong"
     assert "cheapest that meets every gate: slow on c7i.large" in out
@@ -160,6 +165,8 @@ def test_the_report_shows_the_records_too(here: tuple[Path, str, str]) -> None:
         (["--variants", "slow", "--instances", "a", "--hours", "0"], "--hours 0: must be above 0"),
         (["--variants", "slow", "--instances", "a", "--yes"], "let it in with --allow CIDR"),
         (["--variants", ",", "--instances", "a"], "name at least one of each"),
+        (["--variants", "slow", "--instances", "a", "--hours", "inf"], "--hours inf: must be"),
+        (["--variants", "slow", "--instances", "a", "--users", "-1"], "users=-1: at least 1 user"),
     ],
 )
 def test_what_cannot_be_studied_is_said(tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -167,6 +174,40 @@ def test_what_cannot_be_studied_is_said(tmp_path: Path, arguments: list[str], me
     said = infperf(tmp_path, "study", "suites/echo", *arguments, "--prices", "prices.json")
     assert said.returncode == 2
     assert message in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("suite", "message"),
+    [
+        (
+            'task=Custom(data=[("a", "b")], metrics=["accuracy"]), variants=[Function("m:load")]',
+            "Custom cannot be served: it defines no payload",
+        ),
+        (
+            'task=Echo(), variants=[Endpoint("http://127.0.0.1:1/x", id="function")]',
+            "function is the address of a server that already runs",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["study", "deploy", "serve"])
+def test_what_cannot_be_served_is_said_before_anything_is_made(
+    tmp_path: Path, command: str, suite: str, message: str
+) -> None:
+    (tmp_path / "suite.py").write_text(f"""
+from pytest_infperf import Custom, Echo, Endpoint, Function, Suite
+
+suite = Suite("own", {suite})
+""")
+    source = ["--repository", "https://example.org/a.git", "--revision", "main"]
+    options = {
+        "study": ["--variants", "function", "--instances", "c7i.large", *source],
+        "deploy": ["--variant", "function", "--instance", "c7i.large", *source],
+        "serve": ["--variant", "function", "--port", "0"],
+    }
+    said = infperf(tmp_path, command, ".", *options[command])
+    assert said.returncode == 2, said.stdout
+    assert f"infperf {command}: {message}" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 @pytest.fixture
@@ -301,6 +342,96 @@ def test_what_could_not_be_removed_is_named(
     err = capsys.readouterr().err
     assert "study-c7i-large-echo-slow could not be removed: AWS: no permission" in err
     assert "infperf deploy --teardown study-c7i-large-echo-slow --region us-east-1" in err
+
+
+def test_a_study_ends_after_an_interruption_even_if_removing_fails(
+    account: Any,
+    serving: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def teardown(self: Ec2, name: str) -> list[str]:
+        raise UserError("AWS: no permission")
+
+    def measure(*arguments: Any) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ec2, "teardown", teardown)
+    monkeypatch.setattr(CellMeasuring, "measure", measure)
+    assert on_instances("--yes", "--port", PORT) == 130
+    assert serving() == ["slow on c7i.large"]
+    assert "infperf deploy --teardown study-c7i-large-echo-slow" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_while_an_instance_is_removed_ends_the_study_afterwards(
+    account: Any, serving: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    teardown = Ec2.teardown
+
+    def interrupted(self: Ec2, name_of_deployment: str) -> list[str]:
+        signal.raise_signal(getattr(signal, name))
+        return teardown(self, name_of_deployment)
+
+    monkeypatch.setattr(Ec2, "teardown", interrupted)
+    monkeypatch.setattr(CellMeasuring, "measure", lambda *arguments: [])
+    assert on_instances("--yes", "--port", PORT) == 130
+    assert (instances(account), groups(account)) == ([], [])
+    assert serving() == ["slow on c7i.large"]
+
+
+def test_a_closed_terminal_leaves_no_instance(
+    account: Any, serving: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    def measure(*arguments: Any) -> list[str]:
+        monkeypatch.setattr(sys, "stderr", Closed())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CellMeasuring, "measure", measure)
+    assert on_instances("--yes", "--port", PORT) == 130
+    assert (instances(account), groups(account)) == ([], [])
+
+
+def test_a_record_that_cannot_be_written_is_a_failure(
+    account: Any,
+    project: Path,
+    serving: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write = record_file.write_text
+
+    def full(path: Path, text: str, **how: Any) -> None:
+        if path.name == "slow.json":
+            raise record_file.RecordError(f"{path}: the record was not written")
+        write(path, text, **how)
+
+    monkeypatch.setattr(record_file, "write_text", full)
+    assert on_instances("--yes", "--port", PORT, "--instances", "c7i.large") == 1
+    err = capsys.readouterr().err
+    assert "FAILED slow on c7i.large: " in err
+    assert "the record was not written" in err
+    assert "slow on c7i.large: under load" not in err, "the load would be measured in vain"
+
+
+def test_a_server_of_another_protocol_is_not_ready() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(UserError, match="did not answer with status 200"):
+            places.wait_until_ready(f"http://127.0.0.1:{server.getsockname()[1]}", 0.0, 5.0)
+        thread.join()
 
 
 def test_a_server_that_is_never_ready_is_an_error() -> None:
