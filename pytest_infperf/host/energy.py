@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from threading import Lock
 
 from pytest_infperf.host.cpu import ROOT, read_text
 
@@ -61,16 +61,17 @@ class Energy:
 
 
 class Meter:
-    """A measurement of energy that starts when the object is created, one at a time."""
+    """A measurement of energy that starts when the object is created.
+
+    There is one estimate at a time: of a measurement in which another one starts it is unknown.
+    """
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
         self._before = read_joules(root)
         has_estimate = not self._before and find_spec("codecarbon") is not None
-        self._estimate = _tracker() if has_estimate else None
-        if self._estimate:
-            with _quiet():
-                self._estimate.start_task()
+        self._estimates = _estimates() if has_estimate else None
+        self._estimate = self._estimates.start() if self._estimates else 0
 
     def read(self) -> Energy | None:
         """Return the energy since the start; None if it can be neither counted nor estimated.
@@ -80,29 +81,54 @@ class Meter:
         if self._before:
             after = read_joules(self._root)
             return Energy(joules_between(self._before, after), "RAPL", False) if after else None
-        if self._estimate is None:
-            return None
+        joules = self._estimates.end(self._estimate) if self._estimates else None
+        return None if joules is None else Energy(joules, "codecarbon", True)
+
+
+class _Estimates:
+    """The estimates of this process, each a task of one tracker of codecarbon.
+
+    One tracker serves for all of them, because it takes seconds to look at the host.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._latest = 0
+        self._is_running = False
+        logging.getLogger("codecarbon").disabled = True
         with _quiet():
-            estimated = self._estimate.stop_task()
-        return Energy(3.6e6 * estimated.energy_consumed, "codecarbon", True) if estimated else None
+            from codecarbon import OfflineEmissionsTracker
+
+            self._tracker = OfflineEmissionsTracker(
+                country_iso_code="USA",  # only used for emissions, which are not read
+                save_to_file=False,
+                log_level="critical",
+                allow_multiple_runs=True,
+            )
+
+    def start(self) -> int:
+        """Start an estimate, and return its number; one that still runs ends without a value."""
+        with self._lock, _quiet():
+            if self._is_running:
+                self._tracker.stop_task()
+            self._tracker.start_task()
+            self._latest += 1
+            self._is_running = True
+            return self._latest
+
+    def end(self, number: int) -> float | None:
+        """End an estimate, and return it in joules; None if it has ended already."""
+        with self._lock, _quiet():
+            if number != self._latest or not self._is_running:
+                return None
+            self._is_running = False
+            estimated = self._tracker.stop_task()
+        return 3.6e6 * estimated.energy_consumed if estimated else None
 
 
 @cache
-def _tracker() -> Any:
-    """Return the tracker of this process, of which each measurement is a task.
-
-    One serves for all of them, because it takes seconds to look at the host.
-    """
-    logging.getLogger("codecarbon").disabled = True
-    with _quiet():
-        from codecarbon import OfflineEmissionsTracker
-
-        return OfflineEmissionsTracker(
-            country_iso_code="USA",  # only used for emissions, which are not read
-            save_to_file=False,
-            log_level="critical",
-            allow_multiple_runs=True,
-        )
+def _estimates() -> _Estimates:
+    return _Estimates()
 
 
 @contextmanager

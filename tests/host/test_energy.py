@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import sleep
 
@@ -58,6 +59,34 @@ def test_each_estimate_counts_from_its_own_start(tmp_path: Path) -> None:
         assert energy is not None
         joules.append(energy.joules)
     assert 0 < joules[1] < joules[0]
+
+
+def test_a_measurement_that_was_not_read_is_not_part_of_the_next(tmp_path: Path) -> None:
+    Meter(tmp_path)
+    sleep(2)
+    meter = Meter(tmp_path)
+    sleep(0.1)
+    second = meter.read()
+    meter = Meter(tmp_path)
+    sleep(2)
+    third = meter.read()
+    assert second is not None
+    assert third is not None
+    assert 0 < second.joules < third.joules / 2
+
+
+def test_a_measurement_within_another_leaves_the_other_unknown(tmp_path: Path) -> None:
+    outer, inner = Meter(tmp_path), Meter(tmp_path)
+    assert outer.read() is None
+    assert inner.read() is not None
+    assert inner.read() is None
+
+
+def test_measurements_of_threads_get_no_energy_of_each_other(tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        meters = list(pool.map(lambda _: Meter(tmp_path), range(4)))
+        read = list(pool.map(Meter.read, meters))
+    assert sum(energy is not None for energy in read) == 1
 
 
 def test_without_the_extra_energy_is_unknown(
