@@ -14,6 +14,7 @@ from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.store import read
 from pytest_infperf.records.file import write_text
+from pytest_infperf.records.points import point_of
 from pytest_infperf.report.tables import merged as merged_tables
 
 
@@ -38,8 +39,18 @@ def run(arguments: Namespace) -> int:
     rows = merge(runs, table, arguments.load)
     if not rows:
         raise UserError("these files have no records; name files of --infperf-json")
+    _check_load(arguments.load, rows)
     show(rows, table, arguments.load, arguments.markdown)
     return 0
+
+
+def _check_load(load: str, rows: Sequence[Row]) -> None:
+    """Raise UserError if a load is named that no record has."""
+    names = {name for row in rows for name in row.record.evidence.loads or ()}
+    points = {point_of(name) for row in rows for name in row.record.measures}
+    if load and load not in names | points:
+        known = f"they have {', '.join(sorted(names))}" if names else "they have no loads"
+        raise UserError(f"--load {load}: none of these records has that load; {known}")
 
 
 def show(rows: Sequence[Row], table: PriceTable, load: str, markdown: Path | None) -> None:

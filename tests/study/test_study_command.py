@@ -156,6 +156,15 @@ def test_the_report_shows_the_records_too(here: tuple[Path, str, str]) -> None:
     assert sum(line.startswith("| c7i.large |") for line in lines) == 2
 
 
+def test_a_load_that_no_record_has_is_an_error(here: tuple[Path, str, str]) -> None:
+    folder, _, _ = here
+    reported = infperf(folder, "report", "study/c7i.large/slow.json", "--load", "users=20")
+    assert reported.returncode == 2
+    assert "--load users=20: none of these records has that load; they have users=2" in (
+        reported.stderr
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
