@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import math
 import os
 import re
 import ssl
@@ -126,8 +127,9 @@ class Endpoint(RemoteBackend):
             raise UserError(f"{name}: model and threads are the server's, so it takes neither")
         if self.timeout_s is not None and self.timeout_s <= 0:
             raise UserError(f"{name}: timeout_s={self.timeout_s} is not over 0 seconds")
-        if self.usd_per_hour is not None and not self.usd_per_hour > 0:
-            raise UserError(f"{name}: usd_per_hour={self.usd_per_hour} is not over 0 US dollars")
+        usd = self.usd_per_hour
+        if usd is not None and not (isinstance(usd, int | float) and 0 < usd < math.inf):
+            raise UserError(f"{name}: usd_per_hour={usd!r} is not a number over 0 US dollars")
 
     @property
     def shown_url(self) -> str:

@@ -101,6 +101,12 @@ def test_a_server_that_is_too_slow(runner: Callable[..., EndpointRunner], addres
         slow.infer(["fine"])
 
 
+@pytest.mark.parametrize("usd", [0, -1, float("nan"), float("inf"), "0.1"])
+def test_a_price_is_a_number(usd: Any) -> None:
+    with pytest.raises(UserError, match=r"usd_per_hour=.* is not a number over 0 US dollars"):
+        Endpoint("http://a", usd_per_hour=usd)
+
+
 def test_the_time_limit_is_at_most_that_of_the_run() -> None:
     assert Endpoint("http://a", timeout_s=3).within(10).timeout_s == 3
     assert Endpoint("http://a", timeout_s=30).within(10).timeout_s == 9
