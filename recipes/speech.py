@@ -21,7 +21,7 @@ DATA = (
     "without index 0 to 4, the test set"
 )
 _BATCH = 48
-_MOST_DIGITS = 7
+MOST_DIGITS = 7
 
 
 def utterance(recordings: Sequence[Recording], count: int, rng: Any) -> tuple[Any, str]:
@@ -43,7 +43,7 @@ def utterance(recordings: Sequence[Recording], count: int, rng: Any) -> tuple[An
 
 
 def losses(
-    model: nn.Module,
+    model: Callable[[Tensor], Tensor],
     codec: SpectrogramCodec,
     speakers: dict[str, list[Recording]],
     alphabet: str,
@@ -51,15 +51,16 @@ def losses(
     seed: int,
     device: str,
     batch: int,
+    digits: int = 1,
 ) -> Iterator[Callable[[], Tensor]]:
-    """Yield the loss of each batch: one digit per utterance at first, one more every 300 steps."""
+    """Yield the loss of each batch: at most `digits` in an utterance, one more every 300 steps."""
     rng = np.random.default_rng(seed)
     names = sorted(speakers)
     ctc = nn.CTCLoss(zero_infinity=True)
     letters = {letter: i for i, letter in enumerate(alphabet)}
     step = 0
     while True:
-        most = min(_MOST_DIGITS, 1 + step // 300)
+        most = min(MOST_DIGITS, digits + step // 300)
         count = int(rng.integers(1, most + 1))
         utterances = [
             utterance(speakers[names[rng.integers(len(names))]], count, rng) for _ in range(batch)

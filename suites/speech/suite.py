@@ -17,6 +17,7 @@ suite = Suite(
     variants=[
         Torch(),
         Torch(int8="dynamic"),
+        Torch(model="models/deepspeech2-digits-qat", int8="dynamic", id="torch-int8-qat"),
         Onnx(),
         Onnx(int8="dynamic"),
         OpenVino(),

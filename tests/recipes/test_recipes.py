@@ -21,7 +21,17 @@ from pytest_infperf.tasks.classification import LabelCodec
 from pytest_infperf.tasks.image_codec import ImageCodec
 from pytest_infperf.tasks.marian import MarianCodec
 from pytest_infperf.tasks.spectrogram import SpectrogramCodec
-from recipes import check, classification, rnn, shortlist, speech, training, translation, vision
+from recipes import (
+    check,
+    classification,
+    rnn,
+    shortlist,
+    speech,
+    speech_quantised,
+    training,
+    translation,
+    vision,
+)
 from recipes.training import ROOT, Budget
 
 SUITES = ROOT / "suites"
@@ -70,6 +80,33 @@ def test_speech(tmp_path: Path) -> None:
     folder = tmp_path / "deepspeech2-digits"
     features = SpectrogramCodec(folder).encode([np.zeros(8000, np.float32)])
     assert answer(folder, None, features).shape == (1, 51, 17)  # type: ignore[attr-defined]
+
+
+def test_speech_quantised(tmp_path: Path) -> None:
+    data = SUITES / "speech" / "data" / "fsdd-test"
+    losses = speech_quantised.train(data, tmp_path, Budget(steps=2), "cpu", batch=2)
+    assert all(map(math.isfinite, losses))
+    trained = load_torch_module(tmp_path / "deepspeech2-digits-qat", None).state_dict()
+    shipped = load_torch_module(speech_quantised.SHIPPED, None).state_dict()
+    assert trained.keys() == shipped.keys()
+    changed = {name for name in shipped if not trained[name].equal(shipped[name])}
+    assert {"rnn.weight_hh_l0", "rnn.weight_ih_l2_reverse", "fc.weight"} <= changed
+    assert not changed & {"conv.0.weight", "conv.3.weight"}
+
+
+def test_weights_are_rounded_as_dynamic_quantisation_rounds_them() -> None:
+    import torch
+
+    module = torch.nn.ModuleDict({"rnn": torch.nn.LSTM(3, 4), "fc": torch.nn.Linear(4, 2)})
+    rounded = speech_quantised.rounded_weights(module)
+    assert rounded.keys() == {"rnn.weight_ih_l0", "rnn.weight_hh_l0", "fc.weight"}
+    quantize: Any = torch.ao.quantization.quantize_dynamic
+    quantized = quantize(module, {torch.nn.LSTM, torch.nn.Linear})
+    assert rounded["fc.weight"].equal(quantized["fc"].weight().dequantize())
+    for name, weight in quantized["rnn"].get_weight().items():
+        assert rounded[f"rnn.{name}"].equal(weight.dequantize())
+    (3 * rounded["fc.weight"]).sum().backward()
+    assert (module["fc"].weight.grad == 3).all()
 
 
 def test_classification(tmp_path: Path) -> None:
