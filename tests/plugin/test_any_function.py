@@ -16,7 +16,7 @@ PRICING = """
     import time
 
     def steady(basket):
-        time.sleep(0.002)
+        time.sleep(0.010)
         return sum(basket)
 
     def slowed(basket):
@@ -69,10 +69,10 @@ def compared(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Ou
     """Return a run of four functions against HEAD~1, where one was faster and one did not exist."""
     project = without_suite(Project(tmp_path_factory.mktemp("shop"), shared_cache))
     project.tests(TESTS.format(names=NAMES), "tests/test_pricing.py")
-    project.thresholds('[test_pricing.gates]\nregression = { max = "25 %" }\n')
-    write_pricing(project, 0.002, there="basket = basket.missing")
+    project.thresholds('[test_pricing.gates]\nregression = { max = "50 %" }\n')
+    write_pricing(project, 0.010, there="basket = basket.missing")
     commit(project)
-    write_pricing(project, 0.003, more=NEW_FUNCTION)
+    write_pricing(project, 0.020, more=NEW_FUNCTION)
     commit(project)
     return project.measure("--infperf-against=HEAD~1", "--benchmark-json=b.json", budget_s=1)
 
@@ -85,9 +85,9 @@ def test_only_the_slower_function_breaks_the_limit(compared: Outcome) -> None:
         "test_total[new]": "passed",
     }, compared.text
     record = compared.record("test_total[slowed]", "test_pricing")
-    assert record["measures"]["regression"]["low"] > 0.25
+    assert record["measures"]["regression"]["low"] > 0.5
     assert [gate["verdict"] for gate in record["gates"]] == ["fail"]
-    assert "is above the limit of 25.0 %" in compared.message("test_total[slowed]")
+    assert "is above the limit of 50.0 %" in compared.message("test_total[slowed]")
     steady = compared.record("test_total[steady]", "test_pricing")
     assert [gate["verdict"] for gate in steady["gates"]] == ["pass"]
 
