@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +15,11 @@ from rich.table import Table
 
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
+from pytest_infperf.explore.containers import (
+    COMPOSE_PARAMETERS,
+    ContainerEngine,
+    compose_command,
+)
 from pytest_infperf.explore.design import Factor, Setting, describe, trials
 from pytest_infperf.explore.engine import HostEngine, control_group
 from pytest_infperf.explore.link import LinkError, netem
@@ -23,9 +30,11 @@ from pytest_infperf.host.control_group import ControlGroupError
 from pytest_infperf.host.termination import TerminationSignals
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.quantity import parse_quantity
+from pytest_infperf.run.suite_run import SuiteRun
 
 _SECONDS = 4.0
 """Duration of the load in a trial, in seconds, unless an option says otherwise."""
+_COMPOSE_FILE = Path("deploy", "compose.yaml")
 _LIMITED = ("cpu", "memory")
 """Parameters that need a control group."""
 
@@ -58,6 +67,14 @@ def configure(parser: ArgumentParser) -> None:
         "--seed", type=int, default=0, help="seed of the order of trials (default: 0)"
     )
     parser.add_argument(
+        "--engine", choices=("host", "docker"), default="host",
+        help="what servers run in: processes of this host, or containers (default: host)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--compose", type=Path, metavar="FILE",
+        help="compose file of --engine docker (default: deploy/compose.yaml)",
+    )  # fmt: skip
+    parser.add_argument(
         "--out", type=Path, default=Path("explore.jsonl"), metavar="PATH",
         help="file of outcomes; trials that it has are not run again (default: explore.jsonl)",
     )  # fmt: skip
@@ -72,8 +89,10 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     factors, fixed = _parameters(arguments)
-    factors = _without_unwritable(factors, fixed)
-    factors, network = _network(factors, fixed)
+    network = ""
+    if arguments.engine == "host":
+        factors = _without_unwritable(factors, fixed)
+        factors, network = _network(factors, fixed)
     planned = trials(
         factors, arguments.replicates, arguments.seed, half=arguments.half, fixed=fixed
     )
@@ -89,6 +108,7 @@ def run(arguments: Namespace) -> int:
         "factors": {factor.name: list(factor.levels) for factor in factors},
         **({"fixed": fixed} if fixed else {}),
         **({"network": network} if network else {}),
+        **({"engine": arguments.engine} if arguments.engine != "host" else {}),
         **length_of_a_trial,
         "half": arguments.half,
         "seed": arguments.seed,
@@ -96,12 +116,15 @@ def run(arguments: Namespace) -> int:
     signals = TerminationSignals()
     signals.install()
     try:
-        engine = HostEngine(suite_run, variant_id, network)
+        containers = _containers(arguments, suite_run, variant_id)
+        engine = containers or HostEngine(suite_run, variant_id, network)
         explorer = Explorer(suite_run, engine, **length_of_a_trial)
         explorer.check([trial.setting for trial in planned])
         file = OutcomeFile(Path.cwd() / arguments.out, exploration)
-        for outcome in explorer.outcomes(planned, file.keys, _report_progress):
-            file.add(outcome)
+        is_complete = file.keys >= {trial.key for trial in planned}
+        with nullcontext() if containers is None or is_complete else containers.prepared():
+            for outcome in explorer.outcomes(planned, file.keys, _report_progress):
+                file.add(outcome)
     except KeyboardInterrupt:
         print(f"interrupted; run the same command to continue from {arguments.out}")
         return 130
@@ -117,6 +140,24 @@ def run(arguments: Namespace) -> int:
         write_text(arguments.html, page(name, factors, outcomes, tables))
         print(f"page: {arguments.html}")
     return 0
+
+
+def _containers(
+    arguments: Namespace, suite_run: SuiteRun, variant_id: str
+) -> ContainerEngine | None:
+    """Return the engine of `--engine docker`; None for processes of this host."""
+    if arguments.engine == "host":
+        return None
+    folder = Path(os.path.relpath(arguments.suite))
+    file = _compose_file(arguments)
+    return ContainerEngine(suite_run, variant_id, folder, file, compose_command())
+
+
+def _compose_file(arguments: Namespace) -> Path:
+    file: Path = Path.cwd() / (arguments.compose or _COMPOSE_FILE)
+    if not file.is_file():
+        raise UserError(f"--engine docker: there is no {file}: name a compose file with --compose")
+    return file
 
 
 def _report_progress(text: str) -> None:
@@ -138,6 +179,14 @@ def _parameters(arguments: Namespace) -> tuple[list[Factor], dict[str, float]]:
             factors.append(Factor(name, levels, parameter.unit, parameter.linear))
         else:
             fixed[name] = levels[0]
+    if arguments.engine == "docker":
+        named = [*(factor.name for factor in factors), *fixed]
+        if refused := [name for name in named if name not in COMPOSE_PARAMETERS]:
+            raise UserError(
+                f"--{' and --'.join(refused)}: not with --engine docker, which has its own network"
+            )
+    elif arguments.compose is not None:
+        raise UserError("--compose: needs --engine docker")
     if not factors:
         raise UserError(f"name a parameter with two values or more: --{', --'.join(PARAMETERS)}")
     if arguments.seconds is not None and arguments.requests is not None:

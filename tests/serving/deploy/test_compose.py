@@ -23,19 +23,37 @@ def services() -> dict[str, Any]:
     return loaded
 
 
+def default(text: str) -> str:
+    """Return the text with the defaults of its variables."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+
+
 def test_replicas_have_limits_of_cpu_time_memory_and_processes(services: dict[str, Any]) -> None:
     api = services["api"]
-    assert api["deploy"]["replicas"] == "${REPLICAS:-2}"
-    assert api["deploy"]["resources"]["limits"] == {"cpus": "1", "memory": "2G"}
+    limits = (api["scale"], api["cpus"], api["mem_limit"])
+    assert limits == ("${REPLICAS:-2}", "${CPUS:-1}", "${MEMORY:-2G}")
     for service in services.values():
-        assert service["deploy"]["resources"]["limits"].keys() >= {"cpus", "memory"}
+        assert service.keys() >= {"cpus", "mem_limit"}
         assert service["pids_limit"] > 0
+
+
+def test_limits_are_not_below_deploy(services: dict[str, Any]) -> None:
+    """docker-compose 1.29 ignores them there, and Compose 2 wants that of processes there too."""
+    assert not any("deploy" in service for service in services.values())
 
 
 def test_a_replica_has_no_more_threads_than_cpu_time(services: dict[str, Any]) -> None:
     api = services["api"]
-    arguments = assert_it_serves_a_shipped_variant(api["command"])
-    assert arguments.threads == int(api["deploy"]["resources"]["limits"]["cpus"])
+    arguments = assert_it_serves_a_shipped_variant([default(word) for word in api["command"]])
+    assert arguments.workers == 1
+    assert arguments.threads == int(default(api["cpus"]))
+
+
+def test_what_is_served_can_be_chosen() -> None:
+    variables = set(re.findall(r"\$\{(\w+):-", FILE.read_text()))
+    assert variables == {
+        "SUITE", "VARIANT", "WORKERS", "THREADS", "IMAGE", "REPLICAS", "CPUS", "MEMORY", "PORT",
+    }  # fmt: skip
 
 
 def test_the_image_is_built_from_the_repository(services: dict[str, Any]) -> None:
@@ -100,7 +118,8 @@ def test_docker_compose_accepts_it() -> None:
     )
     assert completed.returncode == 0, completed.stderr
     config = yaml.safe_load(completed.stdout)["services"]
-    assert config["api"]["deploy"]["replicas"] == 2
+    assert config["api"]["scale"] == 2
+    assert float(config["api"]["cpus"]) == 1
     assert config.keys() == {"api", "front"}
 
 

@@ -1,0 +1,302 @@
+"""The servers of a trial as containers behind one address, by Docker Compose.
+
+The compose file has a service `api` that serves, and a service `front` that listens on `PORT`. The
+engine sets SUITE, VARIANT, WORKERS, THREADS, REPLICAS, CPUS, MEMORY and PORT for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from time import monotonic, sleep, time
+from typing import Any
+
+import psutil
+
+from pytest_infperf import errors
+from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.explore.design import Setting
+from pytest_infperf.explore.engine import Servers
+from pytest_infperf.host.processes import family
+from pytest_infperf.run.suite_run import SuiteRun
+from pytest_infperf.serving.server.settings import Deployment
+
+__tracebackhide__ = errors.meant_for_the_user
+
+COMPOSE_PARAMETERS = ("users", "payload", "length", "replicas", "workers", "cpu", "memory")
+"""Parameters of an exploration that a compose file can have."""
+_SERVICES = ("api", "front")
+_READY_WITHIN_S = 600.0
+_POLL_S = 0.5
+_EVENT_WITHIN_S = 2.0
+"""Time in which Docker says that memory ran out in a container that has ended, in seconds."""
+
+
+@dataclass(frozen=True)
+class ContainerEngine:
+    """Runs servers as containers behind one address."""
+
+    suite_run: SuiteRun
+    variant_id: str
+    suite: Path
+    """Folder of the suite in the image, relative to its working directory."""
+    file: Path
+    """The compose file."""
+    compose: Sequence[str]
+    """Command of Docker Compose."""
+
+    @property
+    def project(self) -> str:
+        """Name of the containers, networks and volumes of this process."""
+        return f"infperf-explore-{os.getpid()}"
+
+    @contextmanager
+    def servers(self, setting: Setting) -> Iterator[Servers]:
+        replicas = round(setting.get("replicas", 1))
+        serving = self.suite_run.suite.serving
+        workers = round(setting.get("workers", serving.workers))
+        deployment = self.suite_run.server.deployment(
+            self.variant_id, replace(serving, workers=workers), replicas
+        )
+        port = _free_port()
+        environment = self._environment(setting, deployment, workers, port)
+        with self._memory_events() as events:
+            try:
+                for service in _SERVICES:
+                    self._run(environment, "up", "--detach", "--no-build", "--no-deps", service)
+                containers = self._wait_until_healthy(replicas, events)
+                _check_limits(containers, setting)
+                yield Servers(
+                    [f"http://127.0.0.1:{port}"],
+                    deployment,
+                    replicas=replicas,
+                    processes=lambda: [_first_process(container) for container in containers],
+                    checked=lambda: self._checked(containers, events),
+                )
+            finally:
+                self._run(environment, "down", "--timeout", "5")
+
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Build the variant in a volume for the block, by a container that has no limits.
+
+        At the end all containers, networks and volumes are removed.
+
+        Raises
+        ------
+        UserError
+            If the container does not get healthy.
+        """
+        try:
+            try:
+                with self.servers({}):
+                    pass
+            except WorkerError as error:
+                raise UserError(f"--engine docker: {error}") from None
+            yield
+        finally:
+            self._run({}, "down", "--volumes", "--timeout", "5")
+
+    def _environment(
+        self, setting: Setting, deployment: Deployment, workers: int, port: int
+    ) -> dict[str, str]:
+        return {
+            "SUITE": self.suite.as_posix(),
+            "VARIANT": self.variant_id,
+            "WORKERS": str(workers),
+            "THREADS": str(deployment.threads),
+            "REPLICAS": f"{setting.get('replicas', 1):g}",
+            "CPUS": f"{setting.get('cpu', 0):g}",
+            "MEMORY": f"{setting.get('memory', 0):.0f}b",
+            "PORT": str(port),
+        }
+
+    def _run(self, environment: Mapping[str, str], *arguments: str) -> None:
+        """Run Docker Compose. Raises WorkerError if it fails."""
+        command = [*self.compose, "--file", str(self.file), "--project-name", self.project]
+        # Ctrl-C reaches this process alone, which then removes what Compose has made.
+        done = subprocess.run(
+            [*command, *arguments],
+            capture_output=True, text=True, check=False, start_new_session=True,
+            env={**os.environ, **environment},
+        )  # fmt: skip
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+            raise WorkerError(f"docker compose {arguments[0]}: {last}\n{done.stderr}")
+
+    def _containers(self, service: str) -> list[dict[str, Any]]:
+        """Return what Docker says of a service's containers, those that have ended included."""
+        labels = {"project": self.project, "service": service}
+        filters = [f"--filter=label=com.docker.compose.{key}={labels[key]}" for key in labels]
+        return _inspected(_docker("ps", "--all", "--quiet", "--no-trunc", *filters).split())
+
+    def _wait_until_healthy(self, replicas: int, events: Path) -> list[dict[str, Any]]:
+        """Return the containers of the servers once they and the front are healthy."""
+        deadline_s = monotonic() + _READY_WITHIN_S
+        while True:
+            servers, fronts = (self._containers(service) for service in _SERVICES)
+            self._check_running(servers, {}, events)
+            health = [_health(container) for container in [*servers, *fronts]]
+            if len(servers) == replicas and fronts and set(health) == {"healthy"}:
+                return servers
+            if monotonic() > deadline_s:
+                raise WorkerError(
+                    f"{replicas} containers were not healthy within {_READY_WITHIN_S:g} s: "
+                    f"{', '.join(health) or 'there are none'}\n{_logs(servers)}"
+                )
+            sleep(_POLL_S)
+
+    @contextmanager
+    def _checked(self, containers: Sequence[Mapping[str, Any]], events: Path) -> Iterator[None]:
+        yield
+        restarts = {container["Id"]: container["RestartCount"] for container in containers}
+        self._check_running(self._containers("api"), restarts, events)
+
+    def _check_running(
+        self, containers: Sequence[Mapping[str, Any]], restarts: Mapping[str, int], events: Path
+    ) -> None:
+        """Raise WorkerError if memory ran out, or if a container has ended or was restarted.
+
+        `restarts` are numbers of restarts by container that are no failure, by default 0; all
+        containers in it must be there.
+        """
+        ended = [c for c in containers if _has_ended(c, restarts.get(c["Id"], 0))]
+        missing = restarts.keys() - {container["Id"] for container in containers}
+        deadline_s = monotonic() + _EVENT_WITHIN_S
+        while True:
+            kills = len(events.read_text().split())
+            if kills or not ended or monotonic() > deadline_s:
+                break
+            sleep(_POLL_S)
+        if kills or any(container["State"]["OOMKilled"] for container in containers):
+            raise WorkerError(f"memory ran out: {max(kills, 1)} processes were killed")
+        if ended or missing:
+            codes = ", ".join(str(container["State"]["ExitCode"]) for container in ended)
+            raise WorkerError(
+                f"{len(ended) + len(missing)} containers ended"
+                f"{f', with exit code {codes}' * bool(codes)}\n{_logs(ended)}"
+            )
+
+    @contextmanager
+    def _memory_events(self) -> Iterator[Path]:
+        """Yield a file with a line for each time that memory ran out in a container.
+
+        A container's state forgets it at a restart, and does not tell it of a child process.
+        """
+        with NamedTemporaryFile(prefix="infperf-events-") as file:
+            listener = subprocess.Popen(
+                ["docker", "events", f"--since={time():.0f}", "--filter=event=oom",
+                 f"--filter=label=com.docker.compose.project={self.project}", "--format={{.ID}}"],
+                stdout=file, stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+            try:
+                yield Path(file.name)
+            finally:
+                listener.terminate()
+                listener.wait()
+
+
+def compose_command() -> list[str]:
+    """Return the command of Docker Compose.
+
+    Raises
+    ------
+    UserError
+        If there is none, or no engine answers.
+    """
+    if shutil.which("docker") is None:
+        raise UserError("--engine docker needs Docker with Compose: install it, or leave it out")
+    done = subprocess.run(["docker", "version"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise UserError(f"--engine docker: no engine answers `docker version`: {last}")
+    for command in (["docker", "compose"], ["docker-compose"]):
+        with suppress(OSError):
+            if subprocess.run([*command, "version"], capture_output=True).returncode == 0:
+                return command
+    raise UserError(
+        "--engine docker needs Docker Compose: neither `docker compose` nor `docker-compose` runs"
+    )
+
+
+def _docker(*arguments: str) -> str:
+    """Run `docker`, and return its output. Raises WorkerError if it fails."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise WorkerError(f"docker {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _inspected(ids: Sequence[str]) -> list[dict[str, Any]]:
+    return list(json.loads(_docker("inspect", *ids))) if ids else []
+
+
+def _health(container: Mapping[str, Any]) -> str:
+    """Return Docker's word for a container's health; one without a check is healthy if it runs."""
+    state = container["State"]
+    status: str = state.get("Health", {}).get("Status", "healthy")
+    return status if state["Running"] else str(state["Status"])
+
+
+def _has_ended(container: Mapping[str, Any], restarts: int) -> bool:
+    return container["RestartCount"] > restarts or container["State"]["Status"] in (
+        "exited",
+        "dead",
+    )
+
+
+def _logs(containers: Sequence[Mapping[str, Any]]) -> str:
+    """Return the last lines that the first of some containers wrote."""
+    if not containers:
+        return ""
+    done = subprocess.run(
+        ["docker", "logs", "--tail=20", containers[0]["Id"]],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout
+
+
+def _check_limits(containers: Sequence[Mapping[str, Any]], setting: Setting) -> None:
+    """Raise UserError if containers have other limits than the setting, or none."""
+    for container in containers:
+        limits = container["HostConfig"]
+        cpu, memory = limits["NanoCpus"] / 1e9, limits["Memory"]
+        if abs(cpu - setting.get("cpu", 0)) > 1e-6 or memory != round(setting.get("memory", 0)):
+            raise UserError(
+                f"--engine docker: a container has the limits CPUS {cpu:g} and MEMORY {memory} b, "
+                f"not {setting.get('cpu', 0):g} and {setting.get('memory', 0):.0f} b: let the "
+                "compose file set those of `api` from CPUS and MEMORY"
+            )
+
+
+def _first_process(container: Mapping[str, Any]) -> psutil.Process:
+    """Return the process of a container that serves, not the `init` that started it.
+
+    Raises UserError if it isn't a process of this host.
+    """
+    pid = container["State"]["Pid"]
+    members = family(pid)
+    if container["HostConfig"].get("Init") and len(members) > 1:
+        pid = members[1]
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        raise UserError(
+            "--engine docker: the containers' processes are not seen here, so that their CPU time "
+            "is not known: use an engine that runs on this host, not in a virtual machine"
+        ) from None
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
