@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """Return the snapshot of this test: a text, to be compared with `==`."""
     return snapshot.use_extension(TextFile)
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Give SIGTERM and SIGHUP their default handlers, whatever an imported package has set."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    yield
+    for number, handler in before.items():
+        if handler is not None:  # one that is not of Python
+            signal.signal(number, handler)

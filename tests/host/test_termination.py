@@ -9,6 +9,8 @@ import pytest
 
 from pytest_infperf.host.termination import Terminated, TerminationSignals, held_back
 
+pytestmark = pytest.mark.usefixtures("default_signals")
+
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_ends_the_process_after_the_context(name: str) -> None:

@@ -31,6 +31,7 @@ from tests.serving.deploy.conftest import account
 from tests.serving.deploy.made import groups, instances
 
 __all__ = ["account"]
+pytestmark = pytest.mark.usefixtures("default_signals")
 
 SUITE = """
 from pytest_infperf import Echo, Fake, SingleStream, Suite
