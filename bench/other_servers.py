@@ -6,11 +6,10 @@ None of them has a limit on who waits but its own: the work of a request is done
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,6 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from pytest_infperf.host import cpu
+from pytest_infperf.serving.server.address import bound
 
 _APP = """
 import asyncio, json, os
@@ -112,7 +112,8 @@ def started(
     """
     (folder / "other_app.py").write_text(_APP)
     (folder / "other_litserve.py").write_text(_LITSERVE)
-    port = _free_port()
+    with bound("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
     process = subprocess.Popen(
         _command(name, port, path),
         cwd=folder,
@@ -153,13 +154,6 @@ def _command(name: str, port: int, path: str) -> list[str]:
 def _search_path(folder: Path) -> str:
     """Return the folders of modules: that of the app, and that of this package."""
     return os.pathsep.join([str(folder), str(Path(__file__).parents[1])])
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:

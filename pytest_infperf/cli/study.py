@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from itertools import product
 from math import inf
 from pathlib import Path
@@ -21,6 +22,7 @@ from pytest_infperf.cli.deployment_options import (
     add_options,
     deployment_name,
     deployment_plan,
+    extras_of,
     price_of,
     unpushed_notice,
 )
@@ -184,16 +186,18 @@ def _protocol(arguments: Namespace, suite: Suite) -> dict[str, object]:
 def _plans(
     arguments: Namespace, suite: Suite, cells: Sequence[StudyCell]
 ) -> dict[StudyCell, DeploymentPlan]:
-    return {
-        cell: deployment_plan(
-            arguments,
-            suite,
-            cell.variant,
-            cell.instance_type,
-            deployment_name("study", cell.instance_type, suite.name, cell.variant),
+    """Return the deployment of each cell; git and prices are asked once for each type."""
+    of_type: dict[str, DeploymentPlan] = {}
+    plans = {}
+    for cell in cells:
+        kind, variant = cell.instance_type, cell.variant
+        name = deployment_name("study", kind, suite.name, variant)
+        if kind not in of_type:
+            of_type[kind] = deployment_plan(arguments, suite, variant, kind, name)
+        plans[cell] = replace(
+            of_type[kind], name=name, variant=variant, extras=extras_of(suite, variant)
         )
-        for cell in cells
-    }
+    return plans
 
 
 def _show_plan(plans: dict[StudyCell, DeploymentPlan], arguments: Namespace) -> None:

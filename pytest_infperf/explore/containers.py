@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -27,6 +26,7 @@ from pytest_infperf.explore.design import Setting
 from pytest_infperf.explore.engine import Servers
 from pytest_infperf.host.processes import family
 from pytest_infperf.run.suite_run import SuiteRun
+from pytest_infperf.serving.server.address import bound
 from pytest_infperf.serving.server.settings import Deployment
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -296,7 +296,6 @@ def _first_process(container: Mapping[str, Any]) -> psutil.Process:
 
 
 def _free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with bound("127.0.0.1", 0) as listener:
+        port: int = listener.getsockname()[1]
         return port

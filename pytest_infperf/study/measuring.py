@@ -98,8 +98,8 @@ class CellMeasuring:
             configured = self._configured(cell, url, float(host["usd_per_hour"]))
             notices += self._not_judged(configured, cell.variant, host_names(run.host))
             variant = run.variant(configured, cell.variant, _NoTable(), _TEST)
-            for measure in (self._quality, self._load):
-                _judge(measure(variant))
+            for result in self._results(variant):
+                _judge(result)
                 ledger.enter(run.record(self.suite.name, cell.variant))
                 if ledger.unwritten:
                     raise ledger.unwritten
@@ -122,11 +122,10 @@ class CellMeasuring:
                 f"({', '.join(relative)}): give it limits of its own, such as min or max"
             )
 
-    def _quality(self, variant: Variant) -> Result:
-        return variant.quality(self.batch)
-
-    def _load(self, variant: Variant) -> Result:
-        return variant.load(self.load.name)
+    def _results(self, variant: Variant) -> Iterator[Result]:
+        """Measure the quality, then the load."""
+        yield variant.quality(self.batch)
+        yield variant.load(self.load.name)
 
     def _configured(self, cell: StudyCell, url: str, usd_per_hour: float) -> ConfiguredSuite:
         """Return the suite with the cell's address as its only variant, and the study's load.

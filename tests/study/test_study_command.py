@@ -337,16 +337,17 @@ def test_nothing_is_left_of_a_cell_that_ends_early(
         assert "interrupted; run the same command to continue from study" in out
 
 
+def refused(self: Ec2, name: str) -> list[str]:
+    raise UserError("AWS: no permission")
+
+
 def test_what_could_not_be_removed_is_named(
     account: Any,
     serving: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def teardown(self: Ec2, name: str) -> list[str]:
-        raise UserError("AWS: no permission")
-
-    monkeypatch.setattr(Ec2, "teardown", teardown)
+    monkeypatch.setattr(Ec2, "teardown", refused)
     monkeypatch.setattr(CellMeasuring, "measure", lambda *arguments: [])
     assert on_instances("--yes", "--port", PORT) == 1
     err = capsys.readouterr().err
@@ -360,13 +361,10 @@ def test_a_study_ends_after_an_interruption_even_if_removing_fails(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def teardown(self: Ec2, name: str) -> list[str]:
-        raise UserError("AWS: no permission")
-
     def measure(*arguments: Any) -> list[str]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Ec2, "teardown", teardown)
+    monkeypatch.setattr(Ec2, "teardown", refused)
     monkeypatch.setattr(CellMeasuring, "measure", measure)
     assert on_instances("--yes", "--port", PORT) == 130
     assert serving() == ["slow on c7i.large"]

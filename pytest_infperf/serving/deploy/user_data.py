@@ -11,6 +11,10 @@ from pytest_infperf.serving.deploy.plan import BUILT, DeploymentPlan
 LIMIT_BYTES = 16_384
 """Maximum size of user data on EC2, in bytes."""
 _TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+_CLONE = """\
+git clone --no-checkout {repository} /opt/infperf
+cd /opt/infperf
+git checkout --detach origin/{revision} || git checkout --detach {revision}"""
 _SCRIPT = """\
 #!/bin/bash
 # Serves {variant} of {folder}. Its output is in /var/log/cloud-init-output.log.
@@ -18,9 +22,7 @@ set -euo pipefail
 export TMPDIR=/var/tmp  # /tmp is in memory, and PyTorch is large
 dnf install --assumeyes git python3.11 python3.11-pip
 useradd --system --user-group --home-dir /var/cache/infperf --shell /sbin/nologin infperf
-git clone --no-checkout {repository} /opt/infperf
-cd /opt/infperf
-git checkout --detach origin/{revision} || git checkout --detach {revision}
+{clone}
 python3.11 -m venv /opt/venv
 if grep --quiet --no-messages '^name = "pytest-infperf"$' pyproject.toml; then
   package={own_package} constraints=constraints.txt
@@ -50,9 +52,7 @@ docker run --detach --name infperf --init --restart unless-stopped --read-only -
 """
 _PULL = "docker pull {image}"
 _BUILD = """\
-git clone --no-checkout {repository} /opt/infperf
-cd /opt/infperf
-git checkout --detach origin/{revision} || git checkout --detach {revision}
+{clone}
 # Amazon Linux has no buildx, without which the newer builder does not run.
 DOCKER_BUILDKIT=0 docker build --file deploy/Dockerfile --tag {image} ."""
 _BUILT_IMAGE = "infperf"
@@ -109,8 +109,7 @@ def _service_script(plan: DeploymentPlan) -> str:
     return _SCRIPT.format(
         folder=plan.source.folder,
         variant=plan.variant,
-        repository=quote(plan.source.repository),
-        revision=quote(plan.source.revision),
+        clone=_clone(plan),
         own_package=quote(f".[{extras}]"),
         package=quote(f"pytest-infperf[{extras}]=={release}"),
         torch_index=_TORCH_INDEX,
@@ -126,9 +125,10 @@ def _container_script(plan: DeploymentPlan) -> str:
         variant=plan.variant,
         port=plan.port,
         image=image,
-        image_commands=commands.format(
-            image=image,
-            repository=quote(plan.source.repository),
-            revision=quote(plan.source.revision),
-        ),
+        image_commands=commands.format(image=image, clone=_clone(plan)),
     )
+
+
+def _clone(plan: DeploymentPlan) -> str:
+    source = plan.source
+    return _CLONE.format(repository=quote(source.repository), revision=quote(source.revision))
