@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pytest_infperf.artifacts.blueprint import file_digest
 from pytest_infperf.cli import report
 from pytest_infperf.cli.deployment_options import (
     add_options,
@@ -180,6 +181,7 @@ def _protocol(arguments: Namespace, suite: Suite) -> dict[str, object]:
         "users": arguments.users,
         "batch": arguments.batch,
         "here": arguments.here,
+        "sha256 of the limits": _digest_of_limits(arguments.thresholds),
     }
 
 
@@ -271,11 +273,20 @@ def _measured(
     return failed
 
 
-def _thresholds(named: Path | None) -> Thresholds:
+def _limits_file(named: Path | None) -> Path | None:
     path = Path.cwd() / (named or THRESHOLDS_FILE)
-    if named or path.is_file():
-        return read(path, Path.cwd())
-    return Thresholds.empty()
+    return path if named or path.is_file() else None
+
+
+def _thresholds(named: Path | None) -> Thresholds:
+    path = _limits_file(named)
+    return read(path, Path.cwd()) if path else Thresholds.empty()
+
+
+def _digest_of_limits(named: Path | None) -> str | None:
+    """Return the hash of the file by which the verdicts of all records must be given."""
+    path = _limits_file(named)
+    return file_digest(path) if path else None
 
 
 def _report_progress(text: str) -> None:

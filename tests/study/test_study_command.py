@@ -146,6 +146,15 @@ def test_a_folder_holds_one_study(here: tuple[Path, str, str]) -> None:
     assert "holds another study: users was 2 and is 3 now. Name another folder" in other.stderr
 
 
+def test_verdicts_of_other_limits_are_not_continued(here: tuple[Path, str, str]) -> None:
+    folder, _, _ = here
+    (folder / "stricter.toml").write_text(THRESHOLDS.replace("min = 90", "min = 100"))
+    arguments = ["--instances", "c7i.large", "--here", "--prices", "prices.json"]
+    other = infperf(folder, *COMMAND, *arguments, "--thresholds", "stricter.toml")
+    assert other.returncode == 2
+    assert "holds another study: sha256 of the limits was" in other.stderr
+
+
 def test_the_report_shows_the_records_too(here: tuple[Path, str, str]) -> None:
     folder, out, _ = here
     files = [f"study/c7i.large/{variant}.json" for variant in ("slow", "fast")]
