@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from bench import (
     calibration,
     coverage,
+    endpoint_latency,
     killed_worker,
     load_generators,
     overload,
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "load-generators": load_generators.findings,
     "overload": overload.findings,
     "killed-worker": killed_worker.findings,
+    "endpoint-latency": endpoint_latency.findings,
 }
 
 

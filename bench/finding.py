@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from pytest_infperf.stats import means
+
+_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -30,3 +35,9 @@ class Finding:
             f"{verdict} {self.quantity}: {self.value:.3g} {self.unit} "
             f"(limit {sign} {self.limit:g} {self.unit}; {self.detail})"
         )
+
+
+def interval(values: Sequence[float]) -> str:
+    """Return the text of the 95 % confidence interval of the mean."""
+    bounds = means.mean(values, _CONFIDENCE)
+    return ", ".join("?" if bound is None else f"{bound:.3f}" for bound in bounds)

@@ -17,19 +17,18 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from statistics import fmean
 
-from bench.finding import Finding
+from bench.finding import Finding, interval
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.serving.load import generators
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.traffic import Traffic
-from pytest_infperf.stats import means
 from pytest_infperf.suite.loads import ClosedLoop
 
 SUITE = Path("suites/serving/translation")
@@ -46,7 +45,6 @@ _LARGEST_DIFFERENCE = 0.1
 """Limit on the difference between a generator's results and ours, as a fraction."""
 _PYTHON_MS = 2.0
 """Limit on the time that Python needs to send a request and to read its answer, in ms."""
-_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def _fixed_rate(target: Target, body: str) -> Iterator[Finding]:
         fmean(differences_ms),
         "ms",
         limit=_PYTHON_MS,
-        detail=f"[{_interval(differences_ms)}], hey {hey_ms:.1f} ms, {ROUNDS} rounds in turns",
+        detail=f"[{interval(differences_ms)}], hey {hey_ms:.1f} ms, {ROUNDS} rounds in turns",
     )
     rounds = rounds_at(high_rate, CONNECTIONS)
     yield Finding(
@@ -148,14 +146,8 @@ def _agreement(rounds: Mapping[str, list[Round]]) -> Iterator[Finding]:
                 100 * abs(fmean(ratios) - 1),
                 "%",
                 limit=100 * _LARGEST_DIFFERENCE,
-                detail=f"ratio {fmean(ratios):.3f} [{_interval(ratios)}], {ROUNDS} rounds in turns",
+                detail=f"ratio {fmean(ratios):.3f} [{interval(ratios)}], {ROUNDS} rounds in turns",
             )
-
-
-def _interval(values: Sequence[float]) -> str:
-    """Return the text of the confidence interval of the mean."""
-    bounds = means.mean(values, _CONFIDENCE)
-    return ", ".join("?" if bound is None else f"{bound:.3f}" for bound in bounds)
 
 
 def _rounds(measure: Mapping[str, Callable[[], Round]]) -> dict[str, list[Round]]:

@@ -125,7 +125,7 @@ def started(
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(url, process)
+        wait_for(url, process)
         yield url
     finally:
         with suppress(ProcessLookupError):
@@ -156,7 +156,8 @@ def _search_path(folder: Path) -> str:
     return os.pathsep.join([str(folder), str(Path(__file__).parents[1])])
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Return once a server answers at /healthz, and raise RuntimeError if it does not."""
     deadline_s = monotonic() + _START_S
     while monotonic() < deadline_s:
         if process.poll() is not None:
