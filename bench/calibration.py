@@ -164,20 +164,20 @@ def page(outcomes: Mapping[Cell, Outcome]) -> str:
 _HEAD = f"""\
 # How often a verdict on a ratio is wrong
 
-Written by `python -m bench calibration`: {RUNS:,} runs a cell of the code that measures and judges,
+Written by `python -m bench calibration`: {RUNS:,} runs per row of the code that measures and judges,
 on simulated hosts. The limit is `regression = {{ max = "{MARGIN:.0%}" }}`, at a confidence of
-{CONFIDENCE}; a test has {BUDGET.own_s:g} s and may draw {BUDGET.more_s:g} s; a pair takes
-{HOSTS[0].pair_s:g} s and starting a pair of processes {HOSTS[0].start_s:g} s; the prior is the
-cautious one. [How it measures](method.md) explains the rule, and
-`bench/simulated_hosts.py` has the hosts.
+{CONFIDENCE}. A test has {BUDGET.own_s:g} s and may draw {BUDGET.more_s:g} s. A pair takes
+{HOSTS[0].pair_s:g} s and starting a pair of processes {HOSTS[0].start_s:g} s. The prior is the
+default one. [The rule of a verdict](verdicts.md) explains the rule, and
+`bench/simulated_hosts.py` defines the hosts.
 
 - **pairs**, **processes**: standard deviation of the ratio within and between pairs of processes.
-- **wrong at the limit**: share of runs that fail, and that pass, if the code is slower by exactly
-  the limit. Each of both is wrong; the rest is inconclusive, which is right.
+- **wrong at the limit**: share of runs that fail, and share that pass, if the code is slower by
+  exactly the limit. Both verdicts are wrong; the other runs are inconclusive, which is correct.
 - **covered**: share of these runs whose interval contains the true ratio.
-- The next columns have the percentages of passes, fails and inconclusive verdicts of code whose
-  time differs by -5 %, 0, the limit less 1 %, the limit and 1 %, and 5 %; the last has the median
-  seconds of equal and of 5 % slower code.
+- **-5 %** to **+5 %**: percentages of passes, fails and inconclusive verdicts for code whose time
+  differs by -5 %, 0, the limit less 1 %, the limit plus 1 %, and 5 %.
+- **s**: median seconds for equal code and for code that is 5 % slower.
 
 """.splitlines()
 _COLUMNS = (

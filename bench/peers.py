@@ -87,35 +87,35 @@ def section(
     host: dict[str, str], minutes: Sequence[Minute], all_rules: Sequence[Rule]
 ) -> Iterator[str]:
     """Yield the lines of the section of docs/regressions.md."""
-    yield "## What other rules see"
+    yield "## Comparison with other rules"
     count = len([minute for minute in minutes if minute.slowdown == 0.0])
     yield _wrapped(
         f"`python -m bench peers --runs {count}` measures `{VARIANT}` beside itself, and beside "
-        "twins whose model takes 3 % and 5 % longer, and asks other tools about the same minutes. "
-        "Each tool has its default rounds, in processes of its own that run between the pairs of "
-        "`--infperf-against`. Their benchmark is one function on both commits: it translates "
-        f"{peer_recordings.PASS_INPUTS} sentences, one by one. Seen on {host['cores']} cores of "
-        f"{host['cpu']} on {host['date']}, in {len(minutes)} pairs of commits, with "
-        f"{_versions(all_rules)}:"
+        "copies whose model takes 3 % and 5 % longer, and applies other tools to the same minutes. "
+        "Each tool uses its default number of rounds, in separate processes that run between the "
+        "pairs of `--infperf-against`. The benchmark of these tools is one function on both "
+        f"commits, which translates {peer_recordings.PASS_INPUTS} sentences one by one. Results on "
+        f"{host['cores']} cores of {host['cpu']} on {host['date']}, in {len(minutes)} pairs of "
+        f"commits, with {_versions(all_rules)}:"
     )
     yield ""
     yield from table(minutes, all_rules)
     yield ""
     yield _wrapped(
-        "The numbers are those of commits that a rule calls slower: none is right for equal code, "
-        "all are right for 3 % and 5 %. `undecided` counts all three, and `seconds` is the median "
-        "of what a rule took, with the start of its processes. A threshold of 5 % equals the "
-        "slowdown, so that about half of such commits is what to expect of it; one of 2 % is our "
-        "margin. "
-        "inference-doctor and pytest-infperf say whether the slowdown is above their limit, and "
-        "may leave it open; the others always answer. The code of the tools decides, except for "
-        "CodSpeed, whose service does: its documented threshold is applied to the best round, "
-        "which its plugin shows."
+        "The table shows how many commits a rule reports as slower. The correct number is none "
+        "for equal code, and all for 3 % and 5 %. `undecided` covers all three kinds, and "
+        "`seconds` is the median time that a rule took, including the start of its processes. A "
+        "threshold of 5 % equals the slowdown, so about half of these commits can be expected to "
+        "exceed it; a threshold of 2 % is the margin of pytest-infperf. inference-doctor and "
+        "pytest-infperf report whether the slowdown is above their limit and may leave it "
+        "undecided; the other rules always decide. Verdicts come from the code of the tools, "
+        "except for CodSpeed, whose service decides. Its documented threshold is applied to the "
+        "best round, which its plugin shows."
     )
 
 
 def _wrapped(text: str) -> str:
-    return fill(text, 104, break_long_words=False, break_on_hyphens=False)
+    return fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def _versions(all_rules: Sequence[Rule]) -> str:
