@@ -144,7 +144,7 @@ def test_a_recording_is_judged_again(
     peer_recordings.save(path, HOST, [long])
     assert peers.main(["--replay", str(path)]) == 0
     output = capsys.readouterr().out
-    assert output.startswith("## What other rules see\n")
+    assert output.startswith("## Comparison with other rules\n")
     assert "Some CPU" in output
     for rule in rules():
         assert f"| {rule.name} |" in output
