@@ -165,8 +165,8 @@ _HEAD = f"""\
 # How often a verdict on a ratio is wrong
 
 Written by `python -m bench calibration`: {RUNS:,} runs per row of the code that measures and
-judges, on simulated hosts. The limit is `regression = {{ max = "{MARGIN:.0%}" }}`, at a confidence of
-{CONFIDENCE}. A test has {BUDGET.own_s:g} s and may draw {BUDGET.more_s:g} s. A pair takes
+judges, on simulated hosts. The limit is `regression = {{ max = "{MARGIN:.0%}" }}`, at a confidence
+of {CONFIDENCE}. A test has {BUDGET.own_s:g} s and may draw {BUDGET.more_s:g} s. A pair takes
 {HOSTS[0].pair_s:g} s and starting a pair of processes {HOSTS[0].start_s:g} s. The prior is the
 default one. [The rule of a verdict](verdicts.md) explains the rule, and
 `bench/simulated_hosts.py` defines the hosts.
