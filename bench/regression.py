@@ -30,7 +30,7 @@ LIMIT = "2 %"
 FIRST_TRY = 100
 """Number of repeated lookups of every piece at first: about 10 % of a query."""
 RUNS = 10
-TOKENISER = "pytest_infperf/tasks/translation.py"
+TOKENISER = "pytest_infperf/tasks/marian.py"
 LOOKUP = "        ids, unknown = self._ids, self._unknown\n"
 LOOKED_UP_AGAIN = """        for _ in range({times}):
             [ids.get(piece, unknown) for piece in pieces]
