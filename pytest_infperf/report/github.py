@@ -48,17 +48,21 @@ def workflow_commands(run: RunRecord, root: Path, environment: Mapping[str, str]
         return
     workspace = Path(environment.get("GITHUB_WORKSPACE") or root)
     for record in run.records:
-        title = _property(variant_name(record))
+        title = variant_name(record)
         for gate in record.gates:
             if command := _COMMANDS.get(gate.verdict):
                 file, _, line = gate.source.rpartition(":")
                 path = root / file
                 name = path.relative_to(workspace) if path.is_relative_to(workspace) else path
                 where = f"file={_property(str(name))},line={line}," if line.isdecimal() else ""
-                message = _data(f"{gate.why} {gate.remedy}".strip())
-                yield f"::{command} {where}title={title}::{message}"
+                yield annotation(command, title, f"{gate.why} {gate.remedy}".strip(), where)
         for error in record.errors:
-            yield f"::error title={title}::{_data(error)}"
+            yield annotation("error", title, error)
+
+
+def annotation(command: str, title: str, message: str, where: str = "") -> str:
+    """Return a workflow command, `error` or `warning`, with its values escaped."""
+    return f"::{command} {where}title={_property(title)}::{_data(message)}"
 
 
 def _data(text: str) -> str:

@@ -33,16 +33,31 @@ def summary(run: RunRecord) -> str:
     if not run.records:
         return ""
     lines = ["## Inference", ""]
-    problems = [*_unmet_gates(run.records), *_errors(run.records)]
-    lines += problems or [conclusion(run.records)]
+    lines += problems(run.records) or [conclusion(run.records)]
     lines += _retried(run.records)
-    host = " ".join(str(run.host.get(k) or "") for k in ("instance_type", "cpu_model")).strip()
+    lines += tables(run)
+    return "\n".join(lines) + "\n"
+
+
+def problems(records: Sequence[Record]) -> list[str]:
+    """Return a list item for each limit that did not pass and for each error."""
+    return [*_unmet_gates(records), *_errors(records)]
+
+
+def tables(run: RunRecord) -> list[str]:
+    """Return the lines of a heading and a table for each suite."""
+    lines = []
     for name in dict.fromkeys(record.suite for record in run.records):
         records = [record for record in run.records if record.suite == name]
-        against = f", against {escape(run.against['name'])}" if run.against else ""
-        heading = f"on {escape(host or 'unknown host')}{against}"
-        lines += ["", f"### {escape(name)}", "", heading, "", *_table(records)]
-    return "\n".join(lines) + "\n"
+        lines += ["", f"### {escape(name)}", "", f"on {place(run)}", "", *_table(records)]
+    return lines
+
+
+def place(run: RunRecord) -> str:
+    """Return the host and the other revision of a run, escaped."""
+    host = " ".join(str(run.host.get(k) or "") for k in ("instance_type", "cpu_model")).strip()
+    against = f", against {escape(run.against['name'])}" if run.against else ""
+    return f"{escape(host or 'unknown host')}{against}"
 
 
 def table_row(values: Sequence[str]) -> str:
