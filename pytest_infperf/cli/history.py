@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.history import remotes, transfer
 from pytest_infperf.history.series import DEFAULT_MEASURES, Series, Shift, series_of, shifts_of
 from pytest_infperf.history.store import (
     DEFAULT_STORAGE,
@@ -31,7 +32,12 @@ SeriesShifts = tuple[Series, list[Shift]]
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "files", nargs="*", metavar="FILE", help="records to show in place of the storage"
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="records to show in place of the storage; `push URL` copies saved runs to a remote "
+        "storage and `pull URL` from it, for example s3://bucket/prefix or "
+        "git+branch:infperf-history",
     )
     parser.add_argument(
         "--storage",
@@ -63,6 +69,8 @@ def run(arguments: Namespace) -> int:
             f"--confidence {arguments.confidence}: must be between 0.5 and 1, such as 0.99"
         )
     console = Console(highlight=False, markup=False, emoji=False)
+    if arguments.files[:1] in (["push"], ["pull"]):
+        return _transfer(arguments, console)
     runs = _runs(arguments, console)
     globs = [glob for glob in arguments.measures.split(",") if glob]
     series_shifts = shifts_of(series_of(runs, globs, arguments.variants), arguments.confidence)
@@ -81,6 +89,28 @@ def run(arguments: Namespace) -> int:
             console.print(_describe(series, shift), soft_wrap=True)
     changed = any(shifts for _, shifts in series_shifts)
     return 1 if arguments.fail_on_change and changed else 0
+
+
+def _transfer(arguments: Namespace, console: Console) -> int:
+    """Copy saved runs to or from a remote storage, and print how many."""
+    direction, *urls = arguments.files
+    if len(urls) != 1:
+        raise UserError(f"write `infperf history {direction} URL`, with one URL")
+    folder = Path.cwd()
+    storage = storage_folder(arguments.storage, folder)
+    remote = remotes.open_remote(urls[0], folder)
+
+    def report_skipped(reason: str) -> None:
+        console.print(f"skipped {reason}", soft_wrap=True)
+
+    if direction == "push":
+        copied, known = transfer.push(storage, remote, report_skipped)
+        sentence = f"{copied} runs pushed to {remote}, {known} were there already"
+    else:
+        copied, known = transfer.pull(storage, remote, report_skipped)
+        sentence = f"{copied} runs pulled from {remote}, {known} were here already"
+    console.print(sentence, soft_wrap=True)
+    return 0
 
 
 def _runs(arguments: Namespace, console: Console) -> list[SavedRun]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 TIME_LIMIT_S = 10.0
@@ -32,19 +33,49 @@ def run(
     Bytes that are not UTF-8, such as those of file names, become surrogates. Raises OSError if git
     cannot be started and subprocess.TimeoutExpired if it takes longer than the time limit.
     """
+    done = run_bytes(folder, *arguments, time_limit_s=time_limit_s)
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, _text(done.stdout), _text(done.stderr)
+    )
+
+
+def run_bytes(
+    folder: Path,
+    *arguments: str,
+    given: bytes = b"",
+    variables: Mapping[str, str] | None = None,
+    time_limit_s: float | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a git command as `run` does, with standard input and output as bytes.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder in which git runs.
+    *arguments : str
+        The command and its arguments.
+    given : bytes
+        The standard input.
+    variables : mapping of str to str, optional
+        Environment variables in addition to those of this process.
+    time_limit_s : float, optional
+        The time limit, in seconds.
+    """
     environment = {k: v for k, v in os.environ.items() if k not in _REPOSITORY_VARIABLES}
     environment["LC_ALL"] = "C"  # `refusal` reads git's messages
     return subprocess.run(
         ["git", *_OPTIONS, "-C", str(folder), *arguments],
-        env=environment,
+        env={**environment, **(variables or {})},
         capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        stdin=subprocess.DEVNULL,
+        input=given,
         timeout=time_limit_s,
         check=False,
     )
+
+
+def _text(output: bytes) -> str:
+    text = output.decode("utf-8", "surrogateescape")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def ask(folder: Path, *arguments: str, time_limit_s: float | None = None) -> str:

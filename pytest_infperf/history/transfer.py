@@ -1,0 +1,162 @@
+"""Copying of saved runs between the storage of this host and a remote one.
+
+In the remote storage the name of a run ends with a hash of its content. Runs of several hosts
+therefore never have the same name, and no copy replaces another file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from pytest_infperf.errors import UserError
+from pytest_infperf.history.store import read
+from pytest_infperf.records.file import RecordError
+
+_DIGITS = 16
+_REMOTE_NAME = re.compile(
+    r"(?:(?!\.)[^/\\\x00-\x1f]+/)?(?!\.)[^/\\\x00-\x1f]+-(?P<digest>[0-9a-f]{16})\.json"
+)
+"""Path of a run in a remote storage: at most one folder, and no hidden file."""
+
+
+class Remote(Protocol):
+    """A remote storage. Its text form names it in messages."""
+
+    def names(self) -> Iterable[str]:
+        """Return the paths of all files."""
+
+    def download(self, name: str) -> bytes:
+        """Return the content of a file."""
+
+    def upload(self, files: Mapping[str, Path]) -> None:
+        """Add files of this host. No reader sees one of them before it is complete.
+
+        Parameters
+        ----------
+        files : mapping of str to Path
+            The paths in the remote storage, with the files to copy.
+        """
+
+
+def push(
+    storage: Path, remote: Remote, report_skipped: Callable[[str], None] = lambda reason: None
+) -> tuple[int, int]:
+    """Upload the runs that the remote storage lacks.
+
+    Parameters
+    ----------
+    storage : Path
+        The folder of the saved runs.
+    remote : Remote
+        The remote storage.
+    report_skipped : callable, optional
+        Called with the reason for each file that is not a saved run.
+
+    Returns
+    -------
+    tuple of int
+        The number of runs uploaded, and of those that were there already.
+
+    Raises
+    ------
+    UserError
+        If there is no storage, or the remote storage refuses a file.
+    """
+    if not storage.is_dir():
+        raise UserError(
+            f"there is no saved run in {storage}; save some with `pytest --benchmark-autosave` "
+            "(of suites with --infperf), or name another folder with --storage"
+        )
+    known = {digest_of(name) for name in remote.names()}
+    missing = {}
+    found = 0
+    for path, digest in _local_runs(storage):
+        if digest in known:
+            found += 1
+            continue
+        try:
+            read(path)
+        except RecordError as error:
+            report_skipped(str(error))
+            continue
+        missing[_remote_name(path.relative_to(storage), digest)] = path
+    if missing:
+        remote.upload(missing)
+    return len(missing), found
+
+
+def pull(
+    storage: Path, remote: Remote, report_skipped: Callable[[str], None] = lambda reason: None
+) -> tuple[int, int]:
+    """Download the runs that the storage of this host lacks.
+
+    Parameters
+    ----------
+    storage : Path
+        The folder of the saved runs, which is created if it is missing.
+    remote : Remote
+        The remote storage.
+    report_skipped : callable, optional
+        Called with the reason for each damaged file.
+
+    Returns
+    -------
+    tuple of int
+        The number of runs downloaded, and of those that were here already.
+    """
+    known = {digest for _, digest in _local_runs(storage)}
+    copied = found = 0
+    for name in sorted(remote.names()):
+        digest = digest_of(name)
+        if not digest:
+            continue
+        if digest in known:
+            found += 1
+            continue
+        content = remote.download(name)
+        if _digest(content) != digest:
+            report_skipped(f"{name} of {remote}: the file is incomplete or was changed")
+            continue
+        _write(storage / name, content)
+        copied += 1
+    return copied, found
+
+
+def digest_of(name: str) -> str:
+    """Return the hash in the name of a run; empty if the name is not that of a run."""
+    match = _REMOTE_NAME.fullmatch(name)
+    return match["digest"] if match else ""
+
+
+def _local_runs(storage: Path) -> Iterator[tuple[Path, str]]:
+    for path in sorted({*storage.glob("*/*.json"), *storage.glob("*.json")}):
+        try:
+            yield path, _digest(path.read_bytes())
+        except OSError as error:
+            raise UserError(f"{path}: it cannot be read ({error.strerror or error})") from error
+
+
+def _remote_name(path: Path, digest: str) -> str:
+    name = path.as_posix()
+    return name if digest_of(name) == digest else f"{name.removesuffix('.json')}-{digest}.json"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_DIGITS]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that no reader sees before it is complete."""
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(f"{path}: it cannot be written ({error.strerror or error})") from error
