@@ -15,6 +15,9 @@ import pytest
 import yaml
 
 from pytest_infperf.artifacts import cache as cache_module
+from pytest_infperf.records import file as record_file
+from tests.cli.comment.platform_server import TOKEN, serving
+from tests.history.saved import run_record, write_benchmark_file
 
 ROOT = Path(__file__).parents[1]
 ACTION = ROOT / "action.yml"
@@ -40,21 +43,46 @@ def steps(path: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)
-def test_every_step_is_an_action_of_a_version_or_a_shell_that_parses(path: Path) -> None:
+def test_every_step_is_a_pinned_action_or_a_shell_that_parses(path: Path) -> None:
     found = list(steps(path))
     assert found
     for step in found:
         if "uses" in step:
-            assert step["uses"].startswith("./") or re.search(r"@v\d", step["uses"]), step
             continue
         # What GitHub fills in before the shell sees it must not come from a stranger's text.
         assert "${{" not in step["run"], "pass it through env: text in a script is code"
         subprocess.run(["bash", "-n"], input=step["run"], text=True, check=True)
 
 
+def pin_of(action: str, line: str) -> str | None:
+    """Return the commit and the version of an action of others; None without both."""
+    found = re.search(rf"{re.escape(action)}@([0-9a-f]{{40}}) # (v\d+\.\d+\.\d+)$", line)
+    return " ".join(found.groups()) if found else None
+
+
+def test_actions_of_others_are_pinned_by_commit_with_their_version() -> None:
+    pins: dict[str, set[str | None]] = {}
+    for path in (ACTION, *WORKFLOWS):
+        for line in path.read_text("utf-8").splitlines():
+            if found := re.search(r"uses: ((?!\./|pytest-infperf/)[\w-]+/[\w-]+[\w/-]*)@", line):
+                repository = "/".join(found[1].split("/")[:2])
+                pins.setdefault(repository, set()).add(pin_of(found[1], line))
+    assert {"actions/checkout", "actions/cache", "actions/upload-artifact"} <= pins.keys()
+    assert all(len(versions) == 1 and None not in versions for versions in pins.values()), pins
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_workflows_ask_for_no_more_rights_than_reading(path: Path) -> None:
-    assert read(path)["permissions"] == {"contents": "read"}
+    document = read(path)
+    assert document["permissions"] == {"contents": "read"}
+    asked = {
+        name: job["permissions"] for name, job in document["jobs"].items() if "permissions" in job
+    }
+    for name, permissions in asked.items():
+        assert permissions == {"contents": "read", "pull-requests": "write"}
+        job = document["jobs"][name]
+        assert job["runs-on"] == "ubuntu-latest", "no runner of our own gets a token that can write"
+        assert any("infperf comment" in step.get("run", "") for step in job["steps"])
 
 
 def test_inputs_of_the_action_are_those_that_it_reads() -> None:
@@ -123,24 +151,77 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_actions_own_step_measures_saves_and_reports(project: Path) -> None:
-    (step,) = [step for step in steps(ACTION) if step.get("name") == "Measure"]
-    assert set(re.findall(r"\$(INFPERF_\w+)", step["run"])) == set(step["env"])
-    given = {
-        "INFPERF_PYTHON": sys.executable,
-        "INFPERF_PATH": "suites",
-        "INFPERF_AGAINST": "HEAD",
-        "INFPERF_ARGS": "--infperf-budget 0.2 -q",
-        "INFPERF_SAVE": "true",
-        "GITHUB_STEP_SUMMARY": str(project / "summary.md"),
-    }
-    done = subprocess.run(
+def step_of(name: str) -> dict[str, Any]:
+    [found] = [step for step in steps(ACTION) if step.get("name") == name]
+    return found
+
+
+def run_step(name: str, folder: Path, **given: str) -> subprocess.CompletedProcess[str]:
+    """Run the shell of a step as GitHub does, with the values of its variables."""
+    step = step_of(name)
+    assert set(re.findall(r"\$(INFPERF_\w+)", step["run"])) == set(step["env"]) - {"GITHUB_TOKEN"}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "GIT"))}
+    return subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-        cwd=project,
-        env={**{k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}, **given},
+        cwd=folder,
+        env={**inherited, "INFPERF_PYTHON": sys.executable, **given},
         capture_output=True,
         text=True,
         check=False,
+    )
+
+
+def test_with_a_url_the_history_is_in_no_cache() -> None:
+    for step in (step_of("Restore the history"), step_of("Save the history")):
+        assert "inputs.history == ''" in step["if"]
+    for step in (step_of("Pull the history"), step_of("Push the history")):
+        assert "inputs.history != ''" in step["if"]
+
+
+def test_the_history_is_pushed_and_pulled(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", "--bare", "origin"], cwd=tmp_path, check=True)
+    for name in ("one", "two"):
+        subprocess.run(["git", "clone", "-q", "origin", name], cwd=tmp_path, check=True)
+    write_benchmark_file(tmp_path / "one/.benchmarks", 1, run_record())
+    url = "git+branch:infperf-history"
+    for name, folder in (("Push", "one"), ("Pull", "two")):
+        done = run_step(f"{name} the history", tmp_path / folder, INFPERF_HISTORY=url)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((tmp_path / "two/.benchmarks").glob("*/*.json"))) == 1
+
+
+def test_the_results_are_written_as_a_comment(tmp_path: Path) -> None:
+    step = step_of("Comment on the pull request")
+    assert "inputs.comment == 'true'" in step["if"]
+    assert step["env"]["GITHUB_TOKEN"] == "${{ inputs.token }}"
+    (tmp_path / "event.json").write_text('{"pull_request": {"number": 7}}')
+    record_file.write(tmp_path / "infperf-results/record.json", run_record())
+    with serving("github") as platform:
+        done = run_step(
+            "Comment on the pull request",
+            tmp_path,
+            INFPERF_NAME="c7i.large",
+            INFPERF_REPORT="https://example.org/artifact",
+            GITHUB_TOKEN=TOKEN,
+            GITHUB_REPOSITORY="shop/search",
+            GITHUB_API_URL=platform.url,
+            GITHUB_EVENT_PATH=str(tmp_path / "event.json"),
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    [comment] = platform.comments
+    assert comment["body"].startswith("<!-- pytest-infperf: c7i.large -->\n")
+    assert comment["body"].endswith("[Report](https://example.org/artifact)\n")
+
+
+def test_the_actions_own_step_measures_saves_and_reports(project: Path) -> None:
+    done = run_step(
+        "Measure",
+        project,
+        INFPERF_PATH="suites",
+        INFPERF_AGAINST="HEAD",
+        INFPERF_ARGS="--infperf-budget 0.2 -q",
+        INFPERF_SAVE="true",
+        GITHUB_STEP_SUMMARY=str(project / "summary.md"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     results = project / "infperf-results"
