@@ -15,6 +15,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.history.store import read
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.points import point_of
+from pytest_infperf.report import code_quality
 from pytest_infperf.report.tables import merged as merged_tables
 
 
@@ -31,6 +32,12 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--markdown", type=Path, metavar="PATH", help="also write the tables as Markdown"
     )
+    parser.add_argument(
+        "--code-quality",
+        type=Path,
+        metavar="PATH",
+        help="also write the limits that did not pass as a Code Quality report of GitLab",
+    )
 
 
 def run(arguments: Namespace) -> int:
@@ -41,6 +48,8 @@ def run(arguments: Namespace) -> int:
         raise UserError("these files have no records; name files of --infperf-json")
     _check_load(arguments.load, rows)
     show(rows, table, arguments.load, arguments.markdown)
+    if arguments.code_quality:
+        write_text(arguments.code_quality, code_quality.document(runs))
     return 0
 
 

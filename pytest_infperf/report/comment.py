@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from pytest_infperf.history.comparison import Change, Comparison
@@ -16,6 +17,8 @@ from pytest_infperf.report.problems import conclusion, variant_name
 
 MAX_CHARACTERS = 65_000
 """Length of a comment. GitHub accepts 65,536 characters, GitLab a million."""
+
+_MENTION = re.compile(r"(?<!\w)@(?=\w)")
 
 
 def body(
@@ -38,17 +41,22 @@ def body(
         At most `MAX_CHARACTERS` characters. All values are escaped.
     """
     records = [record for run in runs for record in run.records]
-    head = [f"## {_headline(records)}", "", *(f"- {_place(run)}" for run in runs)]
+    head = [f"## {_headline(records)}", "", f"On {'; '.join(_place(run) for run in runs)}."]
     problems = [line for run in runs for line in _problems(run, named=len(runs) > 1)]
     tables = [line for run in runs for line in markdown.tables(run)]
     folded = _folded("Results", tables)
     if comparison:
         changes = [change for change in comparison.changes if change.is_clear]
-        head.append(f"- {_summary_of_changes(comparison, changes)}")
+        head += ["", f"{_summary_of_changes(comparison, changes)}."]
         if changes:
             folded = [*_folded("Changed measures", _changes(changes)), *folded]
     foot = ["", f"[Report]({_address(report_url)})"] if report_url else []
-    return _fitting(head, problems, folded, foot)
+    return _fitting(*map(_without_mentions, (head, problems, folded)), foot)
+
+
+def _without_mentions(lines: Sequence[str]) -> list[str]:
+    """Return the lines without mentions of users, who would be notified."""
+    return [_MENTION.sub("@<!-- -->", line) for line in lines]
 
 
 def _headline(records: Sequence[Record]) -> str:
@@ -72,7 +80,7 @@ def _count(number: int, one: str, several: str) -> str:
 
 def _place(run: RunRecord) -> str:
     commit = str((run.revision or {}).get("commit") or "")
-    return f"On {markdown.place(run)}{f', at {escape(commit[:10])}' if commit else ''}"
+    return f"{markdown.place(run)}{f', at {escape(commit[:10])}' if commit else ''}"
 
 
 def _problems(run: RunRecord, *, named: bool) -> list[str]:

@@ -82,7 +82,7 @@ def test_the_verdict_comes_first_then_the_limits_then_the_tables(
         MARKER,
         "## ❌ Inference: 1 limit is broken",
         "",
-        "- On c7i.large, against main, at aaaaaaaaaa",
+        "On c7i.large, against main, at aaaaaaaaaa.",
         "",
         "- ❌ **FAIL** reviews\\[onnx\\] regression 6.10 % is above 2 % (t.toml:7)",
         "- 🐢 reviews\\[onnx\\] is slower by \\+6.10 % \\[\\+5.00 %, \\+7.20 %\\]",
@@ -252,6 +252,17 @@ def test_against_a_saved_run_lists_what_changed(
     assert "| 10 ms | 12 ms | \\+20.0 % \\[" in row
     assert row.endswith("| worse |")
     assert cli.main(["comment", "old.json", "record.json", "--against", "old.json"]) == 2
+
+
+def test_names_mention_nobody(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads(record.read_text())
+    document["records"][0]["variant"] = "@team <!-- x"
+    document["records"][0]["measures"]["latency_p50@users=4"] = {"value": 1, "unit": "s"}
+    record.write_text(json.dumps(document))
+    assert cli.main(["comment", "record.json", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "@team" not in shown
+    assert "@<!-- -->team &lt;\\!--" in shown
 
 
 def test_a_long_comment_is_shortened(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
