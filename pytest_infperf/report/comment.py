@@ -18,6 +18,13 @@ from pytest_infperf.report.problems import conclusion, variant_name
 MAX_CHARACTERS = 65_000
 """Length of a comment. GitHub accepts 65,536 characters, GitLab a million."""
 
+_DIRECTIONS = {
+    "worse": ("is worse", "are worse"),
+    "changed": ("changed", "changed"),
+    "better": ("is better", "are better"),
+}
+"""Words for one and for several measures, the first listed first."""
+
 _MENTION = re.compile(r"(?<!\w)@(?=\w)")
 
 
@@ -51,7 +58,8 @@ def body(
         if changes:
             folded = [*_folded("Changed measures", _changes(changes)), *folded]
     foot = ["", f"[Report]({_address(report_url)})"] if report_url else []
-    return _fitting(*map(_without_mentions, (head, problems, folded)), foot)
+    head, problems, folded = map(_without_mentions, (head, problems, folded))
+    return _fitting(head, problems, folded, foot)
 
 
 def _without_mentions(lines: Sequence[str]) -> list[str]:
@@ -99,19 +107,25 @@ def _regressions(records: Sequence[Record]) -> Iterator[str]:
 
 def _summary_of_changes(comparison: Comparison, changes: Sequence[Change]) -> str:
     counts = [
-        _count(sum(_direction(change) == word for change in changes), f"is {word}", f"are {word}")
-        for word in ("worse", "better", "different")
+        _count(
+            sum(_direction(change) == direction for change in changes),
+            f"measure {words[0]}",
+            f"measures {words[1]}",
+        )
+        for direction, words in _DIRECTIONS.items()
     ]
     found = ", ".join(count for count in counts if count)
-    result = f"of the measures, {found}" if found else "no measure changed beyond its interval"
-    return f"Compared with the saved run {escape(str(comparison.before))}: {result}"
+    return (
+        f"Compared with the saved run {escape(str(comparison.before))}: "
+        f"{found or 'no measure changed beyond its interval'}"
+    )
 
 
 def _direction(change: Change) -> str:
-    """Return whether a measure is better or worse; "different" if the catalogue lacks it."""
+    """Return whether a measure is better or worse; "changed" if the catalogue lacks it."""
     spec = Catalogue().get(base_of(change.measure))
     if spec is None or change.change is None:
-        return "different"
+        return "changed"
     return "better" if (change.change.value > 0) == spec.higher_is_better else "worse"
 
 
@@ -120,7 +134,7 @@ def _changes(changes: Sequence[Change]) -> Iterator[str]:
     yield ""
     yield table_row(["variant", "measure", "before", "after", "change", ""])
     yield "|---|---|---:|---:|---:|---|"
-    order = ["worse", "different", "better"]
+    order = [*_DIRECTIONS]
     for change in sorted(changes, key=lambda change: order.index(_direction(change))):
         values = [
             format_value(measure.value, measure.unit) if measure else "-"

@@ -9,7 +9,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from pytest_infperf.cli.comment import platforms
-from pytest_infperf.cli.comment.posting import NotPosted, post
+from pytest_infperf.cli.comment.platforms import NotPosted
+from pytest_infperf.cli.comment.posting import post
 from pytest_infperf.errors import UserError
 from pytest_infperf.history import comparison
 from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, read, storage_folder

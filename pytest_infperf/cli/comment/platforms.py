@@ -15,6 +15,10 @@ from urllib.parse import quote
 from pytest_infperf.errors import UserError
 
 
+class NotPosted(UserError):
+    """The comment could not be written; the message has the reason."""
+
+
 @dataclass(frozen=True)
 class Discussion:
     """The comments of one pull request or merge request."""
@@ -67,7 +71,7 @@ def discussion(environment: Mapping[str, str], number: int | None = None) -> Dis
 
     Raises
     ------
-    UserError
+    NotPosted
         If this is no job of GitHub or GitLab, or a variable is missing.
     """
     if environment.get("GITLAB_CI"):
@@ -77,13 +81,13 @@ def discussion(environment: Mapping[str, str], number: int | None = None) -> Dis
         notes = f"{api}/projects/{project}/merge_requests/{number}/notes"
         token = environment.get("GITLAB_TOKEN")
         if not token:
-            raise UserError(
+            raise NotPosted(
                 "GITLAB_TOKEN is not set; CI_JOB_TOKEN cannot write comments: create a project "
                 "access token with the scope api, and store it as the masked variable GITLAB_TOKEN"
             )
         return Discussion("GitLab", notes, notes, f"{api}/user", token)
     if not environment.get("GITHUB_REPOSITORY"):
-        raise UserError(
+        raise NotPosted(
             "this is not a job of GitHub Actions or GitLab CI: GITHUB_REPOSITORY and GITLAB_CI are "
             "not set; print the comment with --dry-run"
         )
@@ -92,7 +96,7 @@ def discussion(environment: Mapping[str, str], number: int | None = None) -> Dis
     number = number or _pull_request(environment)
     token = environment.get("GITHUB_TOKEN")
     if not token:
-        raise UserError(
+        raise NotPosted(
             "GITHUB_TOKEN is not set; add `env: {GITHUB_TOKEN: ${{ github.token }}}` to the step"
         )
     comments = f"{issues}/{number}/comments"
@@ -111,13 +115,13 @@ def job_url(environment: Mapping[str, str]) -> str:
 def _variable(environment: Mapping[str, str], name: str) -> str:
     if value := environment.get(name):
         return value
-    raise UserError(f"{name} is not set; GitLab sets it in each job")
+    raise NotPosted(f"{name} is not set; GitLab sets it in each job")
 
 
 def _merge_request(environment: Mapping[str, str]) -> int:
     number = environment.get("CI_MERGE_REQUEST_IID", "")
     if not number.isdecimal():
-        raise UserError(
+        raise NotPosted(
             "CI_MERGE_REQUEST_IID is not set: this job does not run for a merge request; add the "
             'rule `if: $CI_PIPELINE_SOURCE == "merge_request_event"`, or name one with --number'
         )
@@ -133,11 +137,11 @@ def _pull_request(environment: Mapping[str, str]) -> int:
         if number is None and (event.get("issue") or {}).get("pull_request"):
             number = event["issue"]["number"]
     except (OSError, ValueError, AttributeError, KeyError) as error:
-        raise UserError(
+        raise NotPosted(
             f"GITHUB_EVENT_PATH {path}: the file does not describe an event ({error})"
         ) from error
     if not isinstance(number, int):
-        raise UserError(
+        raise NotPosted(
             "this job does not run for a pull request; add the condition "
             "`if: github.event_name == 'pull_request'`, or name one with --number"
         )

@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_infperf.cli.comment.platforms import Discussion
-from pytest_infperf.errors import UserError
+from pytest_infperf.cli.comment.platforms import Discussion, NotPosted
 
 if TYPE_CHECKING:
     import httpx
@@ -33,10 +32,6 @@ _REMEDIES = {
         404: "the merge request does not exist, or the token has no access to the project",
     },
 }
-
-
-class NotPosted(UserError):
-    """The comment could not be written; the message has the reason."""
 
 
 class _Temporary(Exception):
