@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 PLUGINS_VENV ?= $(VENV)-plugins
 TRANSFORMERS5_VENV ?= $(VENV)-transformers5
+S3_VENV ?= $(VENV)-s3
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: infperf studies test test-models test-plugins test-transformers5 test-faults lint reference bench clean
+.PHONY: infperf studies test test-models test-plugins test-transformers5 test-s3 test-faults lint reference bench clean
 
 infperf: $(VENV)/suites.installed  ## measure and gate the translation study: table and page, 4 minutes
 	$(RUN) pytest --infperf suites/translation -k "not input_lengths" \
@@ -42,6 +43,9 @@ test-transformers5: $(TRANSFORMERS5_VENV)/installed  ## run the tests of models 
 		tests/suites/test_shipped_models.py tests/backends tests/tasks \
 		tests/plugin/test_own_models.py $(ARGS)
 
+test-s3: $(S3_VENV)/installed  ## run the tests of histories in S3, against a local server
+	$(S3_VENV)/bin/python -m pytest tests/history/test_transfer.py $(ARGS)
+
 # On Linux; as root also with full disks, for which small ones are mounted.
 test-faults: $(VENV)/dev.installed  ## bring faults about in every stage of a run, 10 minutes
 	$(RUN) pytest -n 2 tests/faults/every_cell.py $(ARGS)
@@ -58,7 +62,7 @@ bench: $(VENV)/suites.installed  ## measure the plugin itself: overhead, false v
 	$(RUN) bench $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PLUGINS_VENV) $(TRANSFORMERS5_VENV) .infperf_cache
+	rm -rf $(VENV) $(PLUGINS_VENV) $(TRANSFORMERS5_VENV) $(S3_VENV) .infperf_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -86,4 +90,12 @@ $(TRANSFORMERS5_VENV)/installed: pyproject.toml constraints.txt
 		$$(grep '^torch==' constraints.txt)
 	$(TRANSFORMERS5_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint $(TRANSFORMERS5_VENV)/constraints.txt --editable '.[transformers5]'
+	touch $@
+
+# s3fs needs an older botocore than the constraints have.
+$(S3_VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(S3_VENV)
+	grep -Ev '^(boto3|botocore|s3transfer|fsspec)==' constraints.txt > $(S3_VENV)/constraints.txt
+	$(S3_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint $(S3_VENV)/constraints.txt --editable '.[s3-tests]'
 	touch $@

@@ -119,8 +119,9 @@ class GitBranch:
     def _tip(self, *, renew: bool = False) -> str:
         """Return the last commit of the branch, with its objects here; empty without a branch."""
         if self._known_tip is None or renew:
-            listed = self._output("ls-remote", _REMOTE, self._ref).decode().split()
-            tip = listed[0] if listed else ""
+            listed = self._output("ls-remote", _REMOTE, self._ref).decode().splitlines()
+            commits = dict(reversed(line.split("\t")) for line in listed)
+            tip = commits.get(self._ref, "")
             if tip and self._run("cat-file", "-e", f"{tip}^{{tree}}").returncode:
                 self._output(
                     "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", _REMOTE, self._ref

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -192,6 +193,12 @@ def test_a_wrong_address_is_explained(url: str, words: str, hosts: list[Path]) -
     assert git(hosts[0], "ls-remote", "--heads", "origin").split()[1:] == ["refs/heads/main"]
 
 
+def test_without_fsspec_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(UserError, match=r"pip install 'pytest-infperf\[history-remote\]'"):
+        remotes.open_remote("s3://bucket", tmp_path)
+
+
 def test_a_password_in_an_address_is_not_shown(tmp_path: Path) -> None:
     pytest.importorskip("fsspec")
     with pytest.raises(UserError) as refused:
@@ -219,12 +226,8 @@ def test_the_branch_leaves_the_repository_as_it_is(hosts: list[Path]) -> None:
     one, _ = hosts
     (one / "staged.py").write_text("y = 2\n")
     git(one, "add", "staged.py")
-    questions = (
-        ["status", "--porcelain"],
-        ["for-each-ref", "refs/heads", "refs/tags"],
-        ["rev-parse", "HEAD"],
-    )
-    before = [git(one, *words) for words in questions]
+    questions = ["status --porcelain", "for-each-ref refs/heads refs/tags", "rev-parse HEAD"]
+    before = [git(one, *words.split()) for words in questions]
     push(one, "git+branch:infperf-history")
     assert [git(one, *words.split()) for words in questions] == before
     commit = git(one.parent / "origin.git", "log", "--format=%an %s", "infperf-history")

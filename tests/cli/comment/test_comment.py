@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -223,6 +224,14 @@ def test_a_missing_variable_is_named(
     assert cli.main(["comment", "record.json", "--best-effort"]) == 0
     assert words in capsys.readouterr().err
     assert not platform.requests
+
+
+def test_without_httpx_the_extra_is_named(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    assert cli.main(["comment", "record.json"]) == 2
+    assert "pip install 'pytest-infperf[comment]'" in capsys.readouterr().err
 
 
 def test_outside_ci_the_comment_can_only_be_printed(
