@@ -120,8 +120,9 @@ class GitBranch:
         """Return the last commit of the branch, with its objects here; empty without a branch."""
         if self._known_tip is None or renew:
             listed = self._output("ls-remote", _REMOTE, self._ref).decode().splitlines()
-            commits = dict(reversed(line.split("\t")) for line in listed)
-            tip = commits.get(self._ref, "")
+            # git also lists references that only end with this one.
+            commits = (line.split("\t") for line in listed)
+            tip = next((commit for commit, ref in commits if ref == self._ref), "")
             if tip and self._run("cat-file", "-e", f"{tip}^{{tree}}").returncode:
                 self._output(
                     "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", _REMOTE, self._ref
