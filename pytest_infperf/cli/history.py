@@ -105,10 +105,10 @@ def _transfer(arguments: Namespace, console: Console) -> int:
 
     if direction == "push":
         copied, known = transfer.push(storage, remote, report_skipped)
-        sentence = f"{copied} runs pushed to {remote}, {known} were there already"
+        sentence = f"{remote}: {copied} pushed, {known} already there"
     else:
         copied, known = transfer.pull(storage, remote, report_skipped)
-        sentence = f"{copied} runs pulled from {remote}, {known} were here already"
+        sentence = f"{remote}: {copied} pulled, {known} already here"
     console.print(sentence, soft_wrap=True)
     return 0
 

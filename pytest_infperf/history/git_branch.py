@@ -109,7 +109,7 @@ class GitBranch:
             )  # fmt: skip
             tree = self._output("write-tree", variables=index).decode().strip()
         # A push by a CI job must not start another one.
-        message = f"Add {len(blobs)} saved runs [skip ci]"
+        message = f"Add {len(blobs)} saved run{'s' if len(blobs) > 1 else ''} [skip ci]"
         parents = ["-p", tip] if tip else []
         made = self._output("commit-tree", tree, *parents, "-m", message, variables=_AUTHOR)
         return made.decode().strip()

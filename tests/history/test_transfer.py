@@ -231,7 +231,7 @@ def test_the_branch_leaves_the_repository_as_it_is(hosts: list[Path]) -> None:
     push(one, "git+branch:infperf-history")
     assert [git(one, *words.split()) for words in questions] == before
     commit = git(one.parent / "origin.git", "log", "--format=%an %s", "infperf-history")
-    assert commit == "pytest-infperf Add 1 saved runs [skip ci]"
+    assert commit == "pytest-infperf Add 1 saved run [skip ci]"
 
 
 def test_a_branch_of_a_shallow_clone_keeps_its_history(hosts: list[Path], tmp_path: Path) -> None:
@@ -268,8 +268,8 @@ def test_the_command_pushes_and_pulls(
         monkeypatch.chdir(folder)
         assert cli.main(["history", *words]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"1 runs pushed to {url}, 0 were there already",
-        f"1 runs pulled from {url}, 0 were here already",
+        f"{url}: 1 pushed, 0 already there",
+        f"{url}: 1 pulled, 0 already here",
     ]
     assert cli.main(["history", "push"]) == 2
     assert "with one URL" in capsys.readouterr().err

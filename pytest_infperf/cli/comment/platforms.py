@@ -76,7 +76,9 @@ def discussion(environment: Mapping[str, str], number: int | None = None) -> Dis
     """
     if environment.get("GITLAB_CI"):
         api = _variable(environment, "CI_API_V4_URL")
-        project = quote(_variable(environment, "CI_PROJECT_ID"), safe="")
+        # The pipeline of a fork runs in its own project.
+        target = environment.get("CI_MERGE_REQUEST_PROJECT_ID")
+        project = quote(target or _variable(environment, "CI_PROJECT_ID"), safe="")
         number = number or _merge_request(environment)
         notes = f"{api}/projects/{project}/merge_requests/{number}/notes"
         token = environment.get("GITLAB_TOKEN")

@@ -57,7 +57,7 @@ def post(discussion: Discussion, marker: str, text: str) -> str:
     Returns
     -------
     str
-        The address of the comment; empty if the platform does not give it.
+        The address of the comment; on GitLab that in its API.
 
     Raises
     ------
@@ -91,7 +91,9 @@ def _create_or_update(client: httpx.Client, discussion: Discussion, marker: str,
     else:
         url = discussion.comments_url
         written = _send(client, discussion, "POST", url, json={"body": text})
-    return str(written.get("html_url") or "") if isinstance(written, dict) else ""
+    if not isinstance(written, dict):
+        raise NotPosted(f"{discussion.platform} did not answer with the comment")
+    return str(written.get("html_url") or f"{discussion.comment_url}/{written.get('id')}")
 
 
 def _owner(client: httpx.Client, discussion: Discussion) -> Mapping[str, Any] | None:

@@ -25,7 +25,7 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (
         "GITLAB_CI", "GITHUB_ACTIONS", "GITHUB_REPOSITORY", "GITHUB_EVENT_PATH", "GITHUB_TOKEN",
         "GITLAB_TOKEN", "GITHUB_SERVER_URL", "GITHUB_RUN_ID", "CI_JOB_URL", "GITHUB_API_URL",
-        "CI_MERGE_REQUEST_IID",
+        "CI_MERGE_REQUEST_IID", "CI_MERGE_REQUEST_PROJECT_ID",
     ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     measures = {
@@ -103,8 +103,21 @@ def test_a_comment_is_created_once_and_then_updated(
     assert platform.comments[0]["body"] == "please look at the numbers"
     assert platform.comments[1]["body"].startswith(f"{MARKER}\n## ❌")
     assert "example.org/two" in platform.comments[1]["body"]
-    if platform.kind == "github":
-        assert capsys.readouterr().out == "comment: https://example.org/pull/7#2\n" * 2
+    url = {
+        "github": "https://example.org/pull/7#2",
+        "gitlab": f"{platform.url}/projects/42/merge_requests/7/notes/2",
+    }[platform.kind]
+    assert capsys.readouterr().out == f"comment: {url}\n" * 2
+
+
+@pytest.mark.parametrize("platform", ["gitlab"], indirect=True)
+def test_a_fork_comments_in_the_project_of_the_merge_request(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI_PROJECT_ID", "43")
+    monkeypatch.setenv("CI_MERGE_REQUEST_PROJECT_ID", "42")
+    assert cli.main(["comment", "record.json"]) == 0
+    assert len(platform.comments) == 1
 
 
 def test_each_name_has_its_own_comment(platform: Platform) -> None:
