@@ -77,3 +77,5 @@ from .tasks.text_to_text import TextToText as TextToText
 from .tasks.tokens import TokenClassification as TokenClassification
 from .tasks.translation import Translation as Translation
 from .tasks.vision import ImageClassification as ImageClassification
+
+__version__: str

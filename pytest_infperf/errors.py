@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 
@@ -30,6 +31,15 @@ class InconclusiveGate(UserWarning):
 
 class AdvisoryGate(UserWarning):
     """An advisory limit is broken; no test fails."""
+
+
+def check_platform() -> None:
+    """Raise UserError on Windows, where workers cannot be paused."""
+    if sys.platform == "win32":
+        raise UserError(
+            "pytest-infperf does not run on Windows: it pauses processes with POSIX signals. Use "
+            "Linux, macOS, or the Windows Subsystem for Linux (WSL)"
+        )
 
 
 _BRIEF = 200

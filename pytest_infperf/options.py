@@ -1,58 +1,71 @@
 """The options of a run: one table, from which the command line, the ini keys and `Settings` come.
 
-The table defines how each value is written and parsed. `settings` defines what a run does with the
-values; it is imported only when a run measures.
+The table defines how each value is written and parsed. The parsers of numbers are those of the
+command `infperf` too. `settings` defines what a run does with the values; it is imported only when
+a run measures.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 
-def seconds(text: str) -> float:
-    """Parse a positive, finite number of seconds."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is not a number of seconds over 0")
-    return number
+@dataclass(frozen=True)
+class Number:
+    """A parser of numbers within bounds, for the `type` of an argument of argparse."""
+
+    words: str
+    """Describes the accepted numbers, such as "a number above 0"."""
+    accepts: Callable[[float], bool]
+    """Returns whether a finite number is within the bounds."""
+    convert: Callable[[str], float] = float
+
+    def __call__(self, text: str) -> Any:
+        """Return the number. Raises ArgumentTypeError if it is out of bounds or not finite."""
+        try:
+            number = self.convert(text)
+            if math.isfinite(number) and self.accepts(number):
+                return number
+        except (ValueError, OverflowError):
+            pass
+        raise ArgumentTypeError(f"{text!r} is not {self.words}")
+
+
+seconds = Number("a number of seconds above 0", lambda number: number > 0)
+positive = Number("a number above 0", lambda number: number > 0)
+not_below_0 = Number("a number of at least 0", lambda number: number >= 0)
+fraction = Number("a number above 0 and at most 1", lambda number: 0 < number <= 1)
+confidence = Number("a number between 0.5 and 1, such as 0.99", lambda number: 0.5 < number < 1)
+percentile = Number("a number between 0 and 100, such as 99", lambda number: 0 < number < 100)
+count = Number("a whole number of at least 1", lambda number: number >= 1, int)
+non_negative = Number("a whole number of at least 0", lambda number: number >= 0, int)
+port = Number("a port from 1 to 65535", lambda number: 1 <= number <= 65_535, int)
+port_or_0 = Number("a port from 0 to 65535", lambda number: 0 <= number <= 65_535, int)
 
 
 def duration(text: str) -> float:
     """Parse a positive duration such as 90s, 10m or 1.5h, and return it in seconds."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", text.strip())
     length_s = float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
-    if not length_s:
-        raise ArgumentTypeError(f"{text!r} is not a duration over 0, such as 90s, 10m or 1.5h")
+    if not 0 < length_s < math.inf:
+        raise ArgumentTypeError(f"{text!r} is not a duration above 0, such as 90s, 10m or 1.5h")
     return length_s
-
-
-def non_negative(text: str) -> int:
-    """Parse a whole number of at least 0."""
-    return _whole_number(text, at_least=0)
 
 
 def thread_count(text: str) -> int | Literal["best"]:
     """Parse a whole number of at least 1, or the word "best"."""
-    return "best" if text == "best" else _whole_number(text, at_least=1, otherwise=' or "best"')
-
-
-def _whole_number(text: str, *, at_least: int, otherwise: str = "") -> int:
     try:
-        number = int(text)
-    except ValueError:
-        number = at_least - 1
-    if number < at_least:
-        raise ArgumentTypeError(f"{text!r} is not a whole number of at least {at_least}{otherwise}")
-    return number
+        return "best" if text == "best" else int(count(text))
+    except ArgumentTypeError as error:
+        raise ArgumentTypeError(f'{error} or "best"') from None
 
 
 @dataclass(frozen=True)
@@ -98,6 +111,8 @@ class Option:
         pytest.UsageError
             If the value in the ini file cannot be read.
         """
+        import pytest
+
         given, configured = config.getoption(self.key), config.getini(self.key)
         if self.is_switch:
             return bool(given or configured)
@@ -128,30 +143,42 @@ OPTIONS = {
             "the limits to enforce (default: thresholds.toml beside the ini file)",
         ),
         Option("strict", "", "fail if a suite is measured and no limit of it is judged"),
-        Option("json", "PATH", "write every measure, gate and verdict to PATH"),
-        Option("html", "PATH", "write the report as one page to PATH"),
+        Option("json", "PATH", "write every measure, gate and verdict to PATH (default: none)"),
+        Option("html", "PATH", "write the report as one page to PATH (default: none)"),
         Option(
             "budget",
             "SECONDS",
-            "measuring time of one test of one variant, instead of the file's",
+            "measuring time of one test of one variant (default: budget_s of the limits)",
             seconds,
         ),
         Option(
             "time",
             "DURATION",
-            "measuring time of the whole run, such as 10m, instead of a budget for each test",
+            "measuring time of the whole run, such as 10m (default: a budget for each test)",
             duration,
         ),
-        Option("variants", "GLOB", "only the variants whose id matches GLOB, and the baseline"),
-        Option("baseline", "ID", "the variant that others are compared with"),
-        Option("against", "REV", "measure each variant also as it is at a git revision, in pairs"),
+        Option(
+            "variants",
+            "GLOB",
+            "only the variants whose id matches GLOB, and the baseline (default: all)",
+        ),
+        Option(
+            "baseline",
+            "ID",
+            "the variant that others are compared with (default: that of the limits or the suite)",
+        ),
+        Option(
+            "against",
+            "REV",
+            "measure each variant also as it is at a git revision, in pairs (default: none)",
+        ),
         Option(
             "against-python", "PATH", "the interpreter of REV's workers (default: the running one)"
         ),
         Option(
             "threads",
             "N|best",
-            "threads of every variant; best: a short search for each",
+            "threads of every variant; best: a short search for each (default: the suite's)",
             thread_count,
         ),
         Option(
@@ -171,7 +198,8 @@ OPTIONS = {
         Option(
             "ray",
             "ADDRESS",
-            "measure on the nodes of a Ray cluster, once for each type of node",
+            "measure on the nodes of a Ray cluster, once for each type of node "
+            "(default: this host)",
         ),
         Option(
             "timeout",

@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "functions of other files.",
     )
     if options.enabled(config):
+        _refuse_platform()
         measuring = MeasuringPlugin(config)
         config.pluginmanager.register(measuring, "infperf-measuring")
         if measuring.fleet:
@@ -330,6 +331,15 @@ class ReplayingPlugin:
             hook.pytest_runtest_logreport(report=report)
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
+
+
+def _refuse_platform() -> None:
+    from pytest_infperf.errors import UserError, check_platform
+
+    try:
+        check_platform()
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _calls_marker(test: pytest.Item) -> dict[str, Any]:

@@ -48,8 +48,9 @@ ROOMS: dict[str, str] = {
     ),
     "session": "errors host records report repository run settings suite thresholds",
     "cli": (
-        "artifacts backends cost errors explore history host metrics records report repository run "
-        "serving serving.deploy serving.load serving.server settings study suite tasks thresholds"
+        "artifacts backends cost errors explore history host metrics options records report "
+        "repository run serving serving.deploy serving.load serving.server settings study suite "
+        "tasks thresholds"
     ),
     "fixtures": "errors options session",
     "fleet": (

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
+from importlib.metadata import version
+from textwrap import fill
 
-from pytest_infperf.errors import UserError
+from pytest_infperf.cli.arguments import SHELLS, HelpFormatter, completion_option
+from pytest_infperf.errors import UserError, WorkerError, check_platform
 
 COMMANDS = {
     "init": "write a suite, its limits and a CI workflow for a model",
@@ -31,25 +34,75 @@ COMMANDS = {
 """Help text of each command, by its name."""
 
 
+_EXIT_STATUS = """\
+exit status:
+  0    success
+  1    a limit is broken, or something could not be measured
+  2    wrong arguments, files or settings
+  3    a limit could not be decided, where an option asks for it
+  130  interrupted with Ctrl-C"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
-    The status is 0 on success, 1 if a check that the options ask for fails, and 2 for a UserError.
-    Wrong arguments raise SystemExit(2), as usual for argparse.
+    The status is 0 on success, 1 if a limit is broken or something cannot be measured, 2 for a
+    UserError, 3 if the options ask for a decision that the measures do not allow, and 130 after
+    Ctrl-C. Wrong arguments raise SystemExit(2), as usual for argparse.
     """
     argv = list(sys.argv[1:] if arguments is None else arguments)
-    parser = ArgumentParser(
-        "infperf", description="What comes before and after a run of pytest --infperf."
-    )
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, purpose in COMMANDS.items():
-        command = subparsers.add_parser(name, help=purpose, description=purpose)
-        if name in argv[:1]:
-            import_module(f"{__name__}.{name}").configure(command)
-    parsed = parser.parse_args(argv)
+    try:
+        check_platform()
+    except UserError as error:
+        print(f"infperf: {error}", file=sys.stderr)
+        return 2
+    parsed = build_parser(argv[:1]).parse_args(argv)
     try:
         status: int = import_module(f"{__name__}.{parsed.command}").run(parsed)
     except UserError as error:
         print(f"infperf {parsed.command}: {error}", file=sys.stderr)
         return 2
+    except WorkerError as error:
+        print(f"infperf {parsed.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"infperf {parsed.command}: interrupted", file=sys.stderr)
+        return 130
     return status
+
+
+def build_parser(commands: Collection[str] = COMMANDS) -> ArgumentParser:
+    """Return the parser of the command line.
+
+    Parameters
+    ----------
+    commands : collection of str, default all
+        The commands whose arguments are declared. Each of their modules is imported.
+    """
+    parser = ArgumentParser(
+        "infperf",
+        description="Commands for the time before and after a run of `pytest --infperf`.",
+        epilog=_EXIT_STATUS,
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"pytest-infperf {version('pytest-infperf')}",
+        help="show the version and exit",
+    )  # fmt: skip
+    parser.add_argument(
+        "--print-completion", action=completion_option(build_parser), choices=SHELLS,
+        help="print a script with which the shell completes infperf's arguments, and exit",
+    )  # fmt: skip
+    subparsers = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", help="the command to run"
+    )
+    for name, purpose in COMMANDS.items():
+        command = subparsers.add_parser(
+            name,
+            help=purpose,
+            description=fill(f"{purpose[0].upper()}{purpose[1:]}.", 79),
+            formatter_class=HelpFormatter,
+        )
+        if name in commands:
+            import_module(f"{__name__}.{name}").configure(command)
+    return parser

@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from pytest_infperf.cli.suite_folder import address_of, choose_variant
-from pytest_infperf.errors import UserError
 from pytest_infperf.host.fingerprint import fingerprint, host_names
+from pytest_infperf.options import Number, confidence, seconds
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.run.calibration import (
     NoiseFloor,
@@ -39,15 +39,22 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--budget",
-        type=float,
+        type=seconds,
         metavar="SECONDS",
         help="measuring time of a run (default: that of thresholds.toml)",
     )
     parser.add_argument(
-        "--confidence", type=float, help="of the interval (default: that of thresholds.toml)"
+        "--confidence",
+        type=confidence,
+        metavar="C",
+        help="confidence of the interval (default: that of thresholds.toml)",
     )
     parser.add_argument(
-        "--runs", type=int, default=5, help="number of runs in new processes (default: 5)"
+        "--runs",
+        type=Number("a whole number of at least 2", lambda number: number >= 2, int),
+        default=5,
+        metavar="N",
+        help="number of runs, each in new processes",
     )
     parser.add_argument(
         "--cache",
@@ -60,8 +67,6 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     root, address = Path.cwd(), address_of(arguments.suite)
-    if arguments.runs < 2:
-        raise UserError(f"--runs {arguments.runs}: at least 2 are needed to compare processes")
     path = root / arguments.thresholds
     thresholds = read(path, root) if path.is_file() else Thresholds.empty()
     name = address.load().name
@@ -109,10 +114,8 @@ def describe_tight(limit: TightLimit) -> str:
 
 
 def _policy(policy: Policy, arguments: Namespace) -> Policy:
-    budget_s = policy.budget_s if arguments.budget is None else arguments.budget
-    confidence = policy.confidence if arguments.confidence is None else arguments.confidence
-    if not budget_s > 0:
-        raise UserError(f"--budget {budget_s}: must be greater than 0 seconds")
-    if not 0.5 < confidence < 1:
-        raise UserError(f"--confidence {confidence}: must be between 0.5 and 1, such as 0.99")
-    return Policy(confidence, budget_s, policy.inconclusive)
+    return Policy(
+        arguments.confidence or policy.confidence,
+        arguments.budget or policy.budget_s,
+        policy.inconclusive,
+    )

@@ -49,7 +49,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="with --fail-on, exit with 1 also if a limit cannot be decided",
+        help="with --fail-on, exit with 3 if no limit is broken and one cannot be decided",
     )
 
 
@@ -92,8 +92,9 @@ def run(arguments: Namespace) -> int:
     for result in not_met:
         console.print(f"{_LABELS[result.finding]} {fail_on.describe(result)}", soft_wrap=True)
     console.print(f"{len(judged) - len(not_met)} of {len(judged)} limits are met")
-    broken = any(result.finding is Finding.BROKEN for result in not_met)
-    return 1 if broken or (arguments.strict and not_met) else 0
+    if any(result.finding is Finding.BROKEN for result in not_met):
+        return 1
+    return 3 if arguments.strict and not_met else 0
 
 
 def _of_common_variants(changes: Sequence[Change]) -> list[Change]:

@@ -21,6 +21,7 @@ from pytest_infperf.cli.deployment_options import (
 from pytest_infperf.cli.suite_folder import address_of, choose_served
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
+from pytest_infperf.options import positive
 from pytest_infperf.serving.deploy.ec2 import DeployedInstance, Ec2
 from pytest_infperf.serving.deploy.plan import VOLUME_GIB, DeploymentPlan
 from pytest_infperf.serving.deploy.user_data import script
@@ -50,7 +51,10 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     add_options(parser)
     parser.add_argument(
-        "--hours-shown", type=float, metavar="HOURS", help="also show the cost of that many hours"
+        "--hours-shown",
+        type=positive,
+        metavar="HOURS",
+        help="also show the cost of that many hours",
     )
 
 
@@ -83,8 +87,6 @@ def _deploy(arguments: Namespace) -> None:
 def _plan(arguments: Namespace) -> DeploymentPlan:
     if arguments.suite is None:
         raise UserError("name the folder of a suite, or --list, or --teardown NAME")
-    if arguments.hours_shown is not None and not arguments.hours_shown > 0:
-        raise UserError(f"--hours-shown {arguments.hours_shown:g}: must be more than 0 hours")
     suite = address_of(arguments.suite).load()
     variant = choose_served(suite, arguments.variant, suite.baseline)
     name = arguments.name or deployment_name(suite.name, variant)

@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_infperf.cost import prices
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
+from pytest_infperf.options import port
 from pytest_infperf.repository import git
 from pytest_infperf.repository.revision import revision
 from pytest_infperf.serving.deploy.plan import BUILT, DeploymentPlan, Source
@@ -31,7 +32,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--allow", metavar="CIDR",
         help="addresses that may reach the port, as 203.0.113.7/32 (default: none)",
     )  # fmt: skip
-    parser.add_argument("--port", type=int, default=8000, help="port of the server (default: 8000)")
+    parser.add_argument("--port", type=port, default=8000, metavar="N", help="port of the server")
     parser.add_argument("--key-name", metavar="NAME", help="EC2 key pair to put on the instance")
     parser.add_argument(
         "--instance-profile", metavar="NAME",

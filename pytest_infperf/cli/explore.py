@@ -28,6 +28,7 @@ from pytest_infperf.explore.running import PARAMETERS, Explorer
 from pytest_infperf.explore.store import Outcome, OutcomeFile
 from pytest_infperf.host.control_group import ControlGroupError
 from pytest_infperf.host.termination import TerminationSignals
+from pytest_infperf.options import confidence, count, non_negative, seconds
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.quantity import parse_quantity
 from pytest_infperf.run.suite_run import SuiteRun
@@ -45,26 +46,30 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--variant", metavar="ID", help="variant to serve (default: the baseline)")
     for name, parameter in PARAMETERS.items():
-        parser.add_argument(f"--{name}", metavar="A,B,...", help=parameter.purpose)
+        parser.add_argument(
+            f"--{name}", metavar="A,B,...", help=f"{parameter.purpose} (default: not set)"
+        )
     parser.add_argument(
-        "--seconds", type=float, help="duration of the load in a trial (default: 4)"
-    )
+        "--seconds", type=seconds, metavar="SECONDS",
+        help="duration of the load in a trial, in seconds (default: 4)",
+    )  # fmt: skip
     parser.add_argument(
-        "--requests", type=int, metavar="N",
+        "--requests", type=count, metavar="N",
         help="number of requests in a trial, over all users, instead of a duration",
     )  # fmt: skip
     parser.add_argument(
-        "--replicates", type=int, default=2, metavar="N",
+        "--replicates", type=count, default=2, metavar="N",
         help="number of trials of each setting (default: 2)",
     )  # fmt: skip
     parser.add_argument(
         "--half", action="store_true", help="try a half fraction of the full design"
     )
     parser.add_argument(
-        "--confidence", type=float, default=0.95, help="confidence of intervals (default: 0.95)"
-    )
+        "--confidence", type=confidence, default=0.95, metavar="C",
+        help="confidence of the intervals",
+    )  # fmt: skip
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the order of trials (default: 0)"
+        "--seed", type=non_negative, default=0, metavar="N", help="seed of the order of trials"
     )
     parser.add_argument(
         "--engine", choices=("host", "docker"), default="host",
@@ -191,14 +196,6 @@ def _parameters(arguments: Namespace) -> tuple[list[Factor], dict[str, float]]:
         raise UserError(f"name a parameter with two values or more: --{', --'.join(PARAMETERS)}")
     if arguments.seconds is not None and arguments.requests is not None:
         raise UserError("--seconds and --requests: name one of the two")
-    if arguments.requests is not None and arguments.requests < 1:
-        raise UserError(f"--requests {arguments.requests}: must be at least 1")
-    if arguments.seconds is not None and arguments.seconds <= 0:
-        raise UserError(f"--seconds {arguments.seconds:g}: must be above 0")
-    if arguments.replicates < 1:
-        raise UserError(f"--replicates {arguments.replicates}: must be at least 1")
-    if not 0.5 < arguments.confidence < 1:
-        raise UserError(f"--confidence {arguments.confidence:g}: must be between 0.5 and 1")
     return factors, fixed
 
 

@@ -21,6 +21,7 @@ from pytest_infperf.history.store import (
     read,
     storage_folder,
 )
+from pytest_infperf.options import confidence
 from pytest_infperf.records.quantity import format_value
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -53,7 +54,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--variants", default="*", metavar="GLOB", help="only these variants")
     parser.add_argument(
         "--confidence",
-        type=float,
+        type=confidence,
         default=0.99,
         help="confidence that no series shows a change that is none (default: %(default)s)",
     )
@@ -64,10 +65,6 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    if not 0.5 < arguments.confidence < 1:
-        raise UserError(
-            f"--confidence {arguments.confidence}: must be between 0.5 and 1, such as 0.99"
-        )
     console = Console(highlight=False, markup=False, emoji=False)
     if arguments.files[:1] in (["push"], ["pull"]):
         return _transfer(arguments, console)

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from pytest_infperf.backends.endpoint import Endpoint
+from pytest_infperf.cli.arguments import time_s
 from pytest_infperf.errors import UserError, WorkerError
+from pytest_infperf.options import confidence, count, non_negative, percentile, positive, seconds
 from pytest_infperf.records.points import base_of
-from pytest_infperf.records.quantity import format_value, parse_quantity
+from pytest_infperf.records.quantity import format_value
 from pytest_infperf.serving.load.driver import LoadDriver
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.measure import LoadResult, LoadTest
@@ -35,43 +37,46 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
-        "--users", type=int, metavar="N",
+        "--users", type=count, metavar="N",
         help="users who each wait for an answer before they send the next request (Locust)",
     )  # fmt: skip
     kind.add_argument(
-        "--rate", type=float, metavar="R",
+        "--rate", type=positive, metavar="R",
         help="arrivals per second at random times, whatever is answered",
     )  # fmt: skip
     kind.add_argument(
-        "--limit", metavar="TIME",
+        "--limit", type=time_s, metavar="TIME",
         help="search for the highest rate that keeps a percentile of latency within this time, "
         "such as '250 ms' (without any of these: one request after the other)",
     )  # fmt: skip
     parser.add_argument(
-        "--percentile", type=float, default=99.0, help="of --limit (default: %(default)g)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=10.0, help="duration of the load (default: %(default)g)"
-    )
-    parser.add_argument(
-        "--timeout", type=float, default=30.0, metavar="SECONDS",
-        help="time after which a request counts as an error (default: %(default)g)",
+        "--percentile", type=percentile, default=99.0, metavar="PERCENT",
+        help="percentile of latency that --limit applies to (default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
-        "--verify", metavar="FILE", help="certificates of authorities, for a server of your own"
-    )
+        "--seconds", type=seconds, default=10.0, metavar="SECONDS",
+        help="duration of the load, in seconds (default: %(default)g)",
+    )  # fmt: skip
     parser.add_argument(
-        "--confidence", type=float, default=0.99, help="of intervals (default: %(default)g)"
-    )
+        "--timeout", type=seconds, default=30.0, metavar="SECONDS",
+        help="time after which a request counts as an error, in seconds (default: %(default)g)",
+    )  # fmt: skip
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the arrival times (default: %(default)d)"
-    )
+        "--verify", metavar="FILE",
+        help="certificates of the authorities to trust (default: those of this system)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--confidence", type=confidence, default=0.99, metavar="C",
+        help="confidence of the intervals (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed", type=non_negative, default=0, metavar="N",
+        help="seed of the arrival times (default: %(default)d)",
+    )  # fmt: skip
 
 
 def run(arguments: Namespace) -> int:
     load = _load(arguments)
-    if not 0.5 < arguments.confidence < 1:
-        raise UserError(f"--confidence {arguments.confidence:g}: must be between 0.5 and 1")
     bodies = _bodies(arguments.bodies)
     endpoint = Endpoint(
         arguments.url,
@@ -100,11 +105,8 @@ def _load(arguments: Namespace) -> Load:
         return OpenLoop(arguments.rate, seconds=seconds)
     if arguments.limit is None:
         return SingleStream(seconds=seconds)
-    try:
-        limit_s = parse_quantity(arguments.limit, "s")
-    except ValueError as error:
-        raise UserError(f"--limit: {error}") from None
-    return Server(limit_s=limit_s, percentile=arguments.percentile / 100, seconds=seconds)
+    percentile = arguments.percentile / 100
+    return Server(limit_s=arguments.limit, percentile=percentile, seconds=seconds)
 
 
 def _bodies(path: Path) -> list[bytes]:
@@ -118,7 +120,7 @@ def _bodies(path: Path) -> list[bytes]:
             try:
                 json.loads(line)
             except ValueError as error:
-                raise UserError(f"{path}:{number} is no JSON: {error}") from None
+                raise UserError(f"{path}:{number} is not JSON: {error}") from None
             bodies.append(line.encode())
     if not bodies:
         raise UserError(f"--bodies {path}: the file has no line with a body")
@@ -128,7 +130,7 @@ def _bodies(path: Path) -> list[bytes]:
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
-        raise ArgumentTypeError(f"{text!r} is no header: write NAME:VALUE")
+        raise ArgumentTypeError(f"{text!r} is not a header: write NAME:VALUE")
     return name.strip(), value.strip()
 
 

@@ -12,13 +12,15 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+from pytest_infperf.cli.arguments import time_s
 from pytest_infperf.cli.deployment_options import deployment_name, extras_of, source_of
 from pytest_infperf.cli.suite_folder import address_of
 from pytest_infperf.cost import prices
 from pytest_infperf.cost.prices import Price, PriceTable
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.store import read
-from pytest_infperf.records.quantity import format_value, parse_quantity
+from pytest_infperf.options import count, fraction, non_negative, percentile, positive
+from pytest_infperf.records.quantity import format_value
 from pytest_infperf.serving import backlog
 from pytest_infperf.serving.backlog import LatencyLimit
 from pytest_infperf.serving.batch import Estimate, samples_costs
@@ -40,30 +42,34 @@ def configure(parser: ArgumentParser) -> None:
         help="request rate to serve: 100/s, 500000/h, 2000000/day",
     )  # fmt: skip
     parser.add_argument(
-        "--utilisation", type=float, default=0.8, metavar="SHARE",
+        "--utilisation", type=fraction, default=0.8, metavar="SHARE",
         help="share of an instance's highest rate to plan for (default: 0.8)",
     )  # fmt: skip
     parser.add_argument(
-        "--spare", type=int, default=1, metavar="N", help="instances that may fail (default: 1)"
+        "--spare",
+        type=non_negative,
+        default=1,
+        metavar="N",
+        help="instances that may fail (default: 1)",
     )
     parser.add_argument("--prices", metavar="PATH", help="price table (default: the shipped one)")
     parser.add_argument(
         "--suite", help="suite to plan for (default: all with a highest rate under load)"
     )
     parser.add_argument(
-        "--latency-limit", metavar="TIME",
+        "--latency-limit", type=time_s, metavar="TIME",
         help="limit of latency, such as '250 ms', for a target of waiting requests an instance",
     )  # fmt: skip
     parser.add_argument(
-        "--percentile", type=float, default=99.0, metavar="PERCENT",
+        "--percentile", type=percentile, default=99.0, metavar="PERCENT",
         help="percentile of latency that keeps the limit (default: 99)",
     )  # fmt: skip
     parser.add_argument(
-        "--samples", type=int, metavar="N",
+        "--samples", type=count, metavar="N",
         help="also show what N samples cost as a batch job and in real time",
     )  # fmt: skip
     parser.add_argument(
-        "--within", type=float, metavar="HOURS",
+        "--within", type=positive, metavar="HOURS",
         help="time within which that job has to end (default: as long as one instance takes)",
     )  # fmt: skip
     parser.add_argument(
@@ -183,32 +189,14 @@ def _demand(arguments: Namespace) -> Demand:
         raise UserError(
             f"--rate {arguments.rate!r}: write 100/s, 6000/min, 500000/h or 2000000/day"
         )
-    if not 0 < arguments.utilisation <= 1:
-        raise UserError(f"--utilisation {arguments.utilisation}: must be above 0 and at most 1")
-    if arguments.spare < 0:
-        raise UserError(f"--spare {arguments.spare}: must be 0 instances or more")
-    if arguments.samples is not None and arguments.samples < 1:
-        raise UserError(f"--samples {arguments.samples}: must be 1 or more")
-    if arguments.within is not None and not arguments.within > 0:
-        raise UserError(f"--within {arguments.within:g}: must be more than 0 hours")
     if arguments.within is not None and arguments.samples is None:
         raise UserError("--within is the time for the samples of a batch job: add --samples N")
-    limit = _latency_limit(arguments)
+    limit = (
+        LatencyLimit(arguments.latency_limit, arguments.percentile / 100)
+        if arguments.latency_limit
+        else None
+    )
     return Demand(number / _SECONDS[match["unit"]], arguments.utilisation, arguments.spare, limit)
-
-
-def _latency_limit(arguments: Namespace) -> LatencyLimit | None:
-    if not 0 < arguments.percentile < 100:
-        raise UserError(f"--percentile {arguments.percentile:g}: must be between 0 and 100")
-    if arguments.latency_limit is None:
-        return None
-    try:
-        seconds = parse_quantity(arguments.latency_limit, "s")
-    except ValueError as error:
-        raise UserError(f"--latency-limit: {error}") from error
-    if not seconds > 0:
-        raise UserError(f"--latency-limit {arguments.latency_limit}: must be more than 0 s")
-    return LatencyLimit(seconds, arguments.percentile / 100)
 
 
 def _describe(demand: Demand) -> str:

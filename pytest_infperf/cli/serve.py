@@ -13,6 +13,7 @@ from pathlib import Path
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.cpu import usable_cores
+from pytest_infperf.options import count, not_below_0, port_or_0, seconds
 from pytest_infperf.run.suite_server import Cores
 from pytest_infperf.serving.server.address import bound
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER
@@ -36,11 +37,11 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--variant", metavar="ID", help="variant to serve (default: the baseline)")
     parser.add_argument(
-        "--workers", type=int, metavar="N",
+        "--workers", type=count, metavar="N",
         help="server processes, each with its own copy of the model (default: the suite's)",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=int, metavar="N",
+        "--threads", type=count, metavar="N",
         help="threads of each process (default: the variant's, or its share of the cores)",
     )  # fmt: skip
     parser.add_argument(
@@ -48,27 +49,27 @@ def configure(parser: ArgumentParser) -> None:
         help="address to listen on (default: 127.0.0.1, only this host)",
     )  # fmt: skip
     parser.add_argument(
-        "--port", type=_port, default=8000,
+        "--port", type=port_or_0, default=8000, metavar="N",
         help="port to listen on; 0 takes a free one (default: 8000)",
     )  # fmt: skip
     parser.add_argument(
-        "--queue", type=int, metavar="N",
+        "--queue", type=count, metavar="N",
         help="requests that may wait in each process (default: the suite's)",
     )  # fmt: skip
     parser.add_argument(
-        "--batch", type=int, metavar="N",
+        "--batch", type=count, metavar="N",
         help="maximum number of samples in a query (default: the suite's)",
     )  # fmt: skip
     parser.add_argument(
-        "--batch-window-ms", type=float, metavar="MS",
+        "--batch-window-ms", type=not_below_0, metavar="MS",
         help="time that a request waits for others, in milliseconds (default: the suite's)",
     )  # fmt: skip
     parser.add_argument(
-        "--timeout", type=float, metavar="SECONDS", dest="timeout_s",
+        "--timeout", type=seconds, metavar="SECONDS", dest="timeout_s",
         help="time limit of a request, in seconds (default: the suite's)",
     )  # fmt: skip
     parser.add_argument(
-        "--max-body-bytes", type=int, metavar="N",
+        "--max-body-bytes", type=count, metavar="N",
         help="maximum size of a request, in bytes (default: the suite's)",
     )  # fmt: skip
     parser.add_argument(
@@ -77,7 +78,7 @@ def configure(parser: ArgumentParser) -> None:
         "(default: *, any)",
     )  # fmt: skip
     parser.add_argument(
-        "--grace", type=float, metavar="SECONDS", dest="grace_s",
+        "--grace", type=not_below_0, metavar="SECONDS", dest="grace_s",
         help="time after SIGTERM in which /readyz answers 503 and requests are still taken, in "
         "seconds (default: the suite's)",
     )  # fmt: skip
@@ -86,12 +87,6 @@ def configure(parser: ArgumentParser) -> None:
         "--cache", type=Path, default=Path(".infperf_cache"),
         help="folder of built variants (default: .infperf_cache)",
     )  # fmt: skip
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65_535:
-        raise ArgumentTypeError(f"{text!r} is not a port: it is a number from 0 to 65535")
-    return int(text)
 
 
 def _host_patterns(text: str) -> list[str]:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from itertools import product
-from math import inf
 from pathlib import Path
 
 from rich.console import Console
@@ -33,6 +32,7 @@ from pytest_infperf.cost.merged import merge
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.host.termination import TerminationSignals
+from pytest_infperf.options import count, positive
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.repository.revision import revision
 from pytest_infperf.serving.deploy.plan import DeploymentPlan
@@ -62,15 +62,15 @@ def configure(parser: ArgumentParser) -> None:
         help="instance types, such as c7i.large,c7g.large",
     )  # fmt: skip
     parser.add_argument(
-        "--hours", type=float, default=1.0, metavar="HOURS",
+        "--hours", type=positive, default=1.0, metavar="HOURS",
         help="duration of the load on each of them (default: 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--users", type=int, default=4, metavar="N",
+        "--users", type=count, default=4, metavar="N",
         help="users who each wait for an answer before they send the next request (default: 4)",
     )  # fmt: skip
     parser.add_argument(
-        "--batch", type=int, default=1, metavar="N",
+        "--batch", type=count, default=1, metavar="N",
         help="samples in a request while the quality is scored (default: 1)",
     )  # fmt: skip
     parser.add_argument(
@@ -93,7 +93,7 @@ def configure(parser: ArgumentParser) -> None:
         help="serve on this host, whose price is that of the only type in --instances",
     )  # fmt: skip
     parser.add_argument(
-        "--ready-minutes", type=float, default=20.0, metavar="MINUTES",
+        "--ready-minutes", type=positive, default=20.0, metavar="MINUTES",
         help="time that an instance has to install and load a variant (default: 20)",
     )  # fmt: skip
     parser.add_argument(
@@ -158,12 +158,6 @@ def _check(arguments: Namespace) -> None:
         raise UserError("--variants and --instances: name at least one of each")
     if arguments.here and len(arguments.instances) > 1:
         raise UserError("--here serves on this host, which is of one type: name one in --instances")
-    for name in ("hours", "ready_minutes"):
-        if not 0 < getattr(arguments, name) < inf:
-            option = f"--{name.replace('_', '-')}"
-            raise UserError(f"{option} {getattr(arguments, name):g}: must be above 0, and finite")
-    if arguments.batch < 1:
-        raise UserError(f"--batch {arguments.batch}: must be at least 1")
     if arguments.yes and arguments.allow is None:
         raise UserError(
             "the instances are loaded from this host: let it in with --allow CIDR, its public "

@@ -88,7 +88,8 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert shown.startswith(f"usage: infperf {command} ")
     assert len(cli.COMMANDS[command].split()) > 3
-    assert cli.COMMANDS[command] in " ".join(shown.split())
+    purpose = cli.COMMANDS[command]
+    assert f"{purpose[0].upper()}{purpose[1:]}." in " ".join(shown.split())
 
 
 def test_what_compare_prints(
@@ -121,7 +122,7 @@ def test_compare_does_not_compare_times_of_different_hosts(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a, b = write_record(project, "a.json", "x", 0.010), write_record(project, "b.json", "y", 0.012)
-    assert cli.main(["compare", a, b, "--fail-on", "latency_p50:5%", "--strict"]) == 1
+    assert cli.main(["compare", a, b, "--fail-on", "latency_p50:5%", "--strict"]) == 3
     out = capsys.readouterr().out
     assert "The hosts differ (instance_type)" in out
     assert "NOT COMPARED echo[fast] latency_p50" in out
@@ -253,8 +254,6 @@ def test_calibrate_finds_the_limit_that_is_too_tight(project: Path) -> None:
     [
         (["calibrate", "nowhere"], "has no suite.py"),
         (["calibrate", "suites/echo", "--variant", "x"], "echo has no x; it has slow, fast"),
-        (["calibrate", "suites/echo", "--runs", "1"], "at least 2"),
-        (["calibrate", "suites/echo", "--budget", "0"], "must be greater than 0 seconds"),
         (["init"], "--model is missing"),
         (["init", "a-b", "--model", "m"], "cannot name a suite"),
         (["init", "a", "--model", "m", "--task", "translation"], "--source is missing"),

@@ -127,10 +127,10 @@ def test_an_unknown_baseline_is_a_usage_error_with_the_nearest_name(project: Pro
     [
         ("threads", "many", "'many' is not a whole number of at least 1 or \"best\""),
         ("threads", "0", "'0' is not a whole number of at least 1 or \"best\""),
-        ("budget", "soon", "'soon' is not a number of seconds over 0"),
-        ("budget", "-1", "'-1' is not a number of seconds over 0"),
-        ("budget", "nan", "'nan' is not a number of seconds over 0"),
-        ("timeout", "inf", "'inf' is not a number of seconds over 0"),
+        ("budget", "soon", "'soon' is not a number of seconds above 0"),
+        ("budget", "-1", "'-1' is not a number of seconds above 0"),
+        ("budget", "nan", "'nan' is not a number of seconds above 0"),
+        ("timeout", "inf", "'inf' is not a number of seconds above 0"),
         ("seed", "1.5", "'1.5' is not a whole number of at least 0"),
         ("thresholds", "missing.toml", "there is no file"),
     ],
@@ -149,7 +149,7 @@ def test_an_invalid_value_in_the_ini_file_is_a_usage_error(project: Project) -> 
     result = project.plain("--infperf")
     assert result.ret == USAGE_ERROR
     assert "infperf_budget in " in result.words
-    assert "pytest.ini: 'soon' is not a number of seconds over 0" in result.words
+    assert "pytest.ini: 'soon' is not a number of seconds above 0" in result.words
 
 
 def test_every_option_has_an_ini_key(project: Project) -> None:

@@ -79,8 +79,8 @@ def test_a_percentile_that_the_time_of_the_run_cannot_resolve_is_refused(sharing
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--infperf-time=10"], "'10' is not a duration over 0, such as 90s, 10m or 1.5h"),
-        (["--infperf-time=0m"], "'0m' is not a duration over 0"),
+        (["--infperf-time=10"], "'10' is not a duration above 0, such as 90s, 10m or 1.5h"),
+        (["--infperf-time=0m"], "'0m' is not a duration above 0"),
         (["--infperf-time=1m", "--infperf-budget=3"], "both set the measuring time"),
         (["--infperf-time=1m", "--infperf-ray=auto"], "use --infperf-budget"),
     ],

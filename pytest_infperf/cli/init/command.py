@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from pytest_infperf.cli.init import suite_files
@@ -12,6 +12,7 @@ from pytest_infperf.cli.init.choices import TASKS, VARIANTS
 from pytest_infperf.cli.init.draft import THRESHOLDS, SuiteDraft, draft_from
 from pytest_infperf.cli.init.limits import suite_section
 from pytest_infperf.cli.init.measuring import Slowdown, findable_slowdown, measure
+from pytest_infperf.options import seconds
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.record import Verdict
 from pytest_infperf.thresholds.rendering import to_toml
@@ -37,20 +38,19 @@ examples:
 def configure(parser: ArgumentParser) -> None:
     parser.description = f"{parser.description}\n\n{_DESCRIPTION}"
     parser.epilog = _EPILOG
-    parser.formatter_class = RawDescriptionHelpFormatter
     parser.add_argument("name", nargs="?", help="name of the suite (default: that of the model)")
     what = parser.add_argument_group("what is measured")
     what.add_argument(
         "--model",
         metavar="MODEL",
         help="a folder of transformers, a hub id such as Helsinki-NLP/opus-mt-zh-en, or an ONNX "
-        "file with the model's config.json and tokenizer beside it",
+        "file with the model's config.json and tokenizer beside it (default: asked)",
     )
     what.add_argument(
         "--function",
         metavar="MODULE:NAME",
         help="a function of yours, load(folder, threads), that returns a callable from a list of "
-        "inputs to the list of outputs",
+        "inputs to the list of outputs (default: the model of --model)",
     )
     what.add_argument(
         "--task",
@@ -76,10 +76,13 @@ def configure(parser: ArgumentParser) -> None:
     )
     for keyword, tasks in files.items():
         found = "; ".join(f"for {' and '.join(names)}: {text}" for text, names in tasks.items())
-        data.add_argument(f"--{keyword}", metavar="PATH", help=found)
+        data.add_argument(f"--{keyword}", metavar="PATH", help=f"{found} (default: asked)")
     for keyword, names in columns.items():
         data.add_argument(
-            f"--{keyword}", metavar="COLUMN", help=f"column of the table, for {', '.join(names)}"
+            f"--{keyword}",
+            metavar="COLUMN",
+            help=f"column of the table, for {', '.join(names)} (default: "
+            "that whose name or content fits)",
         )
     data.add_argument(
         "--metrics", metavar="NAME,NAME", help="quality scores (default: those of the task)"
@@ -87,7 +90,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, help="folder of the suite (default: suites/NAME)")
     parser.add_argument(
         "--budget",
-        type=float,
+        type=seconds,
         default=10.0,
         metavar="SECONDS",
         help="measuring time of one test of one variant (default: 10)",

@@ -68,7 +68,7 @@ def test_what_is_no_port_is_a_usage_error(port: str, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as ended:
         main(["serve", "suite", f"--port={port}"])
     assert ended.value.code == 2
-    assert f"{port!r} is not a port: it is a number from 0 to 65535" in capsys.readouterr().err
+    assert f"{port!r} is not a port from 0 to 65535" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["", "a.*", "http://a", "a,,b", "*a"])
