@@ -22,6 +22,7 @@ from pytest_infperf.history.store import (
     storage_folder,
 )
 from pytest_infperf.options import confidence
+from pytest_infperf.records.file import write_text
 from pytest_infperf.records.quantity import format_value
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -174,7 +175,6 @@ def _plot(suite: str, series_shifts: Sequence[SeriesShifts], folder: Path) -> Pa
     from pytest_infperf.report.history_panels import history_panels
 
     path = folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', suite)}.svg"
-    folder.mkdir(parents=True, exist_ok=True)
     svg = plots.history(suite, history_panels(series_shifts), standalone=True)
-    path.write_text(svg, encoding="utf-8")
+    write_text(path, svg)
     return path

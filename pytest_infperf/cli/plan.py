@@ -20,6 +20,7 @@ from pytest_infperf.cost.prices import Price, PriceTable
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.store import read
 from pytest_infperf.options import count, fraction, non_negative, percentile, positive
+from pytest_infperf.records.file import write_text
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.serving import backlog
 from pytest_infperf.serving.backlog import LatencyLimit
@@ -134,7 +135,7 @@ def run(arguments: Namespace) -> int:
         console.print()
     if arguments.autoscaling:
         settings = {suite: cheapest.target_tracking() for suite, (cheapest, *_) in by_suite.items()}
-        arguments.autoscaling.write_text(json.dumps(settings, indent=2) + "\n")
+        write_text(arguments.autoscaling, json.dumps(settings, indent=2) + "\n")
         console.print(f"autoscaling: {arguments.autoscaling}", soft_wrap=True)
     if arguments.template:
         path = _write_template(arguments, [plans[0] for plans in by_suite.values()])
@@ -175,7 +176,7 @@ def _write_template(arguments: Namespace, cheapest: Sequence[CapacityPlan]) -> P
         price="not part of a template",
     )
     text = cloudformation.to_yaml(cloudformation.template(deployment, plan))
-    Path(path).write_text(text, encoding="utf-8")
+    write_text(Path(path), text)
     return Path(path)
 
 

@@ -61,12 +61,17 @@ class OutcomeFile:
     Raises
     ------
     UserError
-        If the file holds another exploration.
+        If the file holds another exploration, or the path is not that of a file.
     """
 
     def __init__(self, path: Path, exploration: Mapping[str, Any]) -> None:
         self.path = path
         self.outcomes: list[Outcome] = []
+        if path.exists() and not path.is_file():
+            raise UserError(
+                f"--out {path}: it is not a regular file, so an exploration could not be "
+                "continued: name a file"
+            )
         if path.exists() and path.read_text().strip():
             previous, self.outcomes = read(path)
             self._check_same(previous, exploration)

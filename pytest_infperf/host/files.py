@@ -8,7 +8,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -77,13 +77,15 @@ def write_to_stream(path: Path, text: str) -> None:
 def write_atomically(path: Path, text: str, *, durable: bool = False) -> None:
     """Write a file in UTF-8, replacing an earlier one only when the new one is complete.
 
-    A durable file is on the disk, not only in the system's cache, before it replaces another.
+    The permissions of the earlier file are kept. A durable file is on the disk, not only in the system's cache, before it replaces another.
     """
     with (
         atomic_replacement(path) as temporary,
         temporary.open("x", encoding="utf-8", newline="\n") as file,
     ):
         file.write(text)
+        with suppress(FileNotFoundError):
+            shutil.copymode(path, temporary)
         if durable:
             file.flush()
             os.fsync(file.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -247,3 +248,17 @@ def test_pytest_on_windows(asked: bool, tmp_path: Path) -> None:
         ]
     else:
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_commands_write_files_only_through_the_common_writer() -> None:
+    """It follows links, keeps permissions, and does not replace devices."""
+    allowed = {"no_limits.write_text"}  # in a temporary folder
+    folder = Path(cli.__file__).parent
+    calls = {
+        ast.unparse(node.func)
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    writing = ("write_text", "write_bytes", "open", "savefig")
+    assert {call for call in calls if call.rpartition(".")[2] in writing} == allowed

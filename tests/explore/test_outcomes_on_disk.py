@@ -42,3 +42,9 @@ def test_another_exploration_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="suite was 'echo' and is 'other' now"):
         OutcomeFile(path, {**EXPLORATION, "suite": "other"})
     assert OutcomeFile(path, EXPLORATION).outcomes == [ONE]
+
+
+@pytest.mark.parametrize("path", [Path("/dev/null"), Path("/")])
+def test_a_device_or_a_folder_is_refused(path: Path) -> None:
+    with pytest.raises(UserError, match=f"--out {path}: it is not a regular file"):
+        OutcomeFile(path, EXPLORATION)

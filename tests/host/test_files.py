@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,22 @@ def test_a_file_replaces_another(tmp_path: Path) -> None:
     write_atomically(path, "new, é\n")
     assert path.read_bytes() == "new, é\n".encode()
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o664])
+def test_the_permissions_of_a_file_are_kept(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(mode)
+    write_atomically(path, "new")
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_new_file_has_the_usual_permissions(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "written", "new")
+    (tmp_path / "usual").touch()
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
 
 
 def test_a_durable_file_is_synced_before_it_replaces_another(
