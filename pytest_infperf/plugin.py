@@ -183,14 +183,22 @@ class MeasuringPlugin:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         from pytest_infperf.errors import GateBroken
         from pytest_infperf.report.junit import PREFIX
+        from pytest_infperf.session import benchmark_table
         from pytest_infperf.session.session import Ended
 
         report = yield
         param = _variant_param(item)
         raised = call.excinfo.value if call.excinfo else None
+        if param and report.failed:
+            benchmark_table.excuse_unused(item)
         if param and (raised or report.when == "call"):
             failure = raised if report.failed and not isinstance(raised, GateBroken) else None
-            ended = Ended(report.passed, failure, torn_down=report.when == "teardown")
+            ended = Ended(
+                report.passed,
+                failure,
+                torn_down=report.when == "teardown",
+                xfailed=report.skipped and hasattr(report, "wasxfail"),
+            )
             record, properties = self.session.report(param, item.nodeid, ended)
             vars(report)["infperf_run"] = record
             # The report of the teardown, which JUnit's file is made from, takes them from the item.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_infperf.fleet import reports
+from pytest_infperf.fleet.options import NO_CACHE
 from pytest_infperf.fleet.reports import Reports
 from pytest_infperf.fleet.work import Node
 from pytest_infperf.host.processes import OutputTail, how_it_ended
@@ -47,11 +48,12 @@ class MeasuringRun:
         report_file, selection = scratch / "reports.jsonl", scratch / "tests.txt"
         selection.write_text("".join(f"{test}\n" for test in self.tests), encoding="utf-8")
         output = OutputTail()
+        cache = [] if NO_CACHE in self.options else ["-o", f"cache_dir={scratch / 'pytest-cache'}"]
         try:
             done = subprocess.run(
                 [
                     *(sys.executable, "-m", "pytest", "-p", reports.__name__, *self.options),
-                    *("-o", f"cache_dir={scratch / 'pytest-cache'}"),
+                    *cache,
                     f"--infperf-cache={self.cache or node.artifacts}",
                     f"@{selection}",
                 ],

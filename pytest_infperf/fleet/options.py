@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pytest
 
 _NOT_FOR_NODES = {"json", "html", "cache", "against", "against-python", "ray"}
+NO_CACHE = "no:cacheprovider"
+"""Argument of pytest's option -p that removes its cache, and with it the ini key cache_dir."""
 _PATHS = {"thresholds", "prices"}
 
 
@@ -39,6 +41,8 @@ def _options(config: pytest.Config) -> Iterator[str]:
         yield from ("-o", setting)
     for name in config.option.plugins:
         yield from ("-p", name)
+    if not config.pluginmanager.hasplugin("cacheprovider"):  # also if the ini file removes it
+        yield from ("-p", NO_CACHE)
     for warning in config.option.pythonwarnings or ():
         yield from ("-W", warning)
     if config.option.maxfail:

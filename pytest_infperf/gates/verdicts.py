@@ -19,7 +19,7 @@ from pytest_infperf.thresholds.gate import Gate
 LimitKey = tuple[str, str]
 """The name of a measure and the text of a limit on it."""
 
-_SEVERITY = {Verdict.PASS: 0, Verdict.INCONCLUSIVE: 1, Verdict.FAIL: 2}
+_SEVERITY = {Verdict.PASS: 0, Verdict.XFAILED: 1, Verdict.INCONCLUSIVE: 2, Verdict.FAIL: 3}
 
 
 @dataclass
@@ -66,6 +66,13 @@ class Try:
         self.on_change()
         return measuring
 
+    def expect_failures(self) -> None:
+        """Mark the limits that are broken as xfailed."""
+        for measuring in self.measurings:
+            for key, outcome in measuring.outcomes.items():
+                if outcome.verdict is Verdict.FAIL:
+                    measuring.outcomes[key] = replace(outcome, verdict=Verdict.XFAILED)
+
     def note_error(self, failure: BaseException) -> None:
         """Keep why something could not be measured, once."""
         if (text := _plain(str(failure))) not in self.errors:
@@ -97,7 +104,12 @@ class VariantVerdicts:
         return tries[-1]
 
     def end(
-        self, test: str, failure: BaseException | None = None, *, torn_down: bool = False
+        self,
+        test: str,
+        failure: BaseException | None = None,
+        *,
+        torn_down: bool = False,
+        xfailed: bool = False,
     ) -> None:
         """End the try of a test; what an earlier try of it found is dropped.
 
@@ -109,6 +121,8 @@ class VariantVerdicts:
             The error that ended it, other than a broken limit.
         torn_down : bool, default False
             Whether this is the end of the test's teardown, after the end of the test.
+        xfailed : bool, default False
+            Whether the test failed as its marker xfail expects.
         """
         tries = self._tries.get(test)
         if not tries or (tries[-1].ended and not torn_down):  # ended before `variant` was set up
@@ -118,6 +132,8 @@ class VariantVerdicts:
         last.ended = True
         if failure:
             last.note_error(failure)
+        if xfailed:
+            last.expect_failures()
         self._show()
 
     def found_by(self, test: str) -> tuple[dict[str, Measure], list[GateRecord]]:

@@ -77,7 +77,8 @@ def write_to_stream(path: Path, text: str) -> None:
 def write_atomically(path: Path, text: str, *, durable: bool = False) -> None:
     """Write a file in UTF-8, replacing an earlier one only when the new one is complete.
 
-    The permissions of the earlier file are kept. A durable file is on the disk, not only in the system's cache, before it replaces another.
+    The permissions of the earlier file are kept. A durable file is on the disk, not only in the
+    system's cache, before it replaces another.
     """
     with (
         atomic_replacement(path) as temporary,

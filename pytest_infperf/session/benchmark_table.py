@@ -54,6 +54,12 @@ def announced(tests: Iterable[Any]) -> Iterator[None]:
             names.remove(_FIXTURE)
 
 
+def excuse_unused(test: Any) -> None:
+    """Let a test that failed not be warned about its own fixture, which it did not get to use."""
+    if fixture := getattr(test, "funcargs", {}).get(_FIXTURE):
+        fixture.skipped = True
+
+
 def saves(config: Any) -> bool:
     """Return whether pytest-benchmark will save this run in its storage."""
     return any(config.getoption(f"benchmark_{name}", None) for name in ("save", "autosave"))

@@ -48,6 +48,8 @@ class Ended:
     """The error that it failed with, other than a broken limit."""
     torn_down: bool = False
     """Whether this is the end of the test's teardown."""
+    xfailed: bool = False
+    """Whether the test failed as its marker xfail expects."""
 
 
 class Session:
@@ -232,7 +234,7 @@ class Session:
             How the test or its teardown ended.
         """
         verdicts, tests = self.run.verdicts_on(*param.key), self.collection.tests
-        verdicts.end(nodeid, ended.failure, torn_down=ended.torn_down)
+        verdicts.end(nodeid, ended.failure, torn_down=ended.torn_down, xfailed=ended.xfailed)
         tests.ended(nodeid, passed=ended.passed)
         folder = param.configured.suite.folder
         verdicts.name_unjudged(lambda gate: tests.may_measure(param.key, folder, gate.spec))
@@ -325,7 +327,12 @@ class Session:
         Workers of xdist leave this to their controller; the nodes of a fleet pass it on.
         """
         for record, gate in tried_again(self._ledger.run.records):
-            words = {"pass": "passed", "fail": "failed", "inconclusive": "was inconclusive"}
+            words = {
+                "pass": "passed",
+                "fail": "failed",
+                "xfailed": "failed as expected",
+                "inconclusive": "was inconclusive",
+            }
             yield f"{variant_name(record)} {gate.measure} {words[gate.verdict]} at try {gate.tries}"
         for record, gate in unjudged_gates(self._ledger.run.records):
             yield f"{variant_name(record)} {gate.why} ({gate.source}): the run fails"

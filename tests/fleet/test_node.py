@@ -13,6 +13,7 @@ import pytest
 from pytest_infperf.fleet import reports, tree
 from pytest_infperf.fleet.measuring import MeasuringRun, TestsRun
 from pytest_infperf.fleet.node import Delegate, user_thread_settings
+from pytest_infperf.fleet.options import NO_CACHE
 from pytest_infperf.fleet.work import Node
 from tests.fleet.local_cluster import FEW_PLUGINS
 from tests.plugin.small_project import VARIANTS, Project
@@ -89,6 +90,19 @@ def run_on_node(project: Project, *tests: str) -> TestsRun:
 def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in FEW_PLUGINS.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("few_plugins")
+def test_a_run_without_a_cache_of_pytest(project: Project) -> None:
+    """Where warnings are errors, an unknown ini key would be one."""
+    project.only_tests_of("footprint")
+    test = "suites/echo/test_echo.py::test_footprint[fast]"
+    options = (*OPTIONS, "-p", NO_CACHE, "-W", "error", "--strict-config")
+    run = MeasuringRun(".", options, [test], str(project.cache)).do(
+        Node("a.large", project.folder, project.folder / "artifacts")
+    )
+    assert list(run.reports.by_test) == [test], run.ending
+    assert not (project.folder / ".pytest_cache").exists()
 
 
 @pytest.mark.usefixtures("few_plugins")

@@ -11,6 +11,26 @@ import pytest
 
 from tests.plugin.small_project import VARIANTS, Outcome, Project
 
+DYING = """
+    import os
+
+    from pytest_infperf import Echo, Fake, Suite
+
+    class Dying(Fake):
+        def load(self, *arguments):
+            runner = super().load(*arguments)
+            infer, queries = runner.infer, []
+
+            def infer_twice(features):
+                queries.append(features)
+                return infer(features) if len(queries) < 3 else os._exit(7)
+
+            runner.infer = infer_twice
+            return runner
+
+    suite = Suite("echo", task=Echo(), model="../../model", variants=[Dying(id="dying")])
+"""
+
 
 def benchmarks(path: Any) -> dict[str, dict[str, Any]]:
     return {entry["name"]: entry for entry in json.loads(path.read_text())["benchmarks"]}
@@ -223,27 +243,7 @@ def test_a_csv_and_a_group_name_the_variant_by_its_id(project: Project) -> None:
 
 def test_a_worker_that_dies_gives_one_error(project: Project) -> None:
     """And not a second one, that pytest-benchmark's fixture was not used."""
-    project.suite(
-        """
-        import os
-
-        from pytest_infperf import Echo, Fake, Suite
-
-        class Dying(Fake):
-            def load(self, *arguments):
-                runner = super().load(*arguments)
-                infer, queries = runner.infer, []
-
-                def infer_twice(features):
-                    queries.append(features)
-                    return infer(features) if len(queries) < 3 else os._exit(7)
-
-                runner.infer = infer_twice
-                return runner
-
-        suite = Suite("echo", task=Echo(), model="../../model", variants=[Dying(id="dying")])
-        """
-    )
+    project.suite(DYING)
     project.tests(
         """
         def test_latency(variant):
@@ -260,6 +260,47 @@ def test_a_worker_that_dies_gives_one_error(project: Project) -> None:
         "test_after_something_else[dying]": "failed",
     }
     result.assert_outcomes(failed=2)
+    assert "ended with exit code 7" in result.message("test_latency[dying]")
+    assert "was not used at all" not in result.text
+
+
+def test_a_called_function_whose_worker_dies_gives_one_error(project: Project) -> None:
+    project.tests(
+        """
+        import multiprocessing
+        import os
+
+        def fatal():
+            if os.getpid() != PARENT:
+                os._exit(7)
+
+        PARENT = int(os.environ.setdefault("PARENT_OF_FATAL", str(os.getpid())))
+
+        def test_fatal(infperf_benchmark):
+            infperf_benchmark(fatal)
+        """,
+        "test_fatal.py",
+    )
+    result = project.measure_here("-Werror::pytest.PytestWarning", "test_fatal.py")
+    assert result.outcomes() == {"test_fatal": "failed"}
+    result.assert_outcomes(failed=1)
+    assert "ended with exit code 7" in result.message("test_fatal")
+    assert "was not" not in result.text
+
+
+def test_a_test_with_a_fixture_of_its_own_gives_one_error_if_its_worker_dies(
+    project: Project,
+) -> None:
+    project.suite(DYING)
+    project.tests(
+        """
+        def test_latency(variant, benchmark):
+            variant.latency()
+            benchmark(lambda: None)
+        """
+    )
+    result = project.measure_here("-Werror")
+    result.assert_outcomes(failed=1)
     assert "ended with exit code 7" in result.message("test_latency[dying]")
     assert "was not used at all" not in result.text
 

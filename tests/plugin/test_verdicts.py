@@ -115,6 +115,44 @@ def test_the_worst_verdict_stands_everywhere(
     assert ("infperf.gate.accuracy.min", "pass: min = 90") in found["test_single[fast]"]
 
 
+@pytest.mark.parametrize(
+    ("marked", "verdict", "status"),
+    [(("batches",), "xfailed", 0), (("batches", "single"), "fail", 1), ((), "fail", 1)],
+)
+def test_a_broken_limit_of_a_test_that_is_expected_to_fail_is_xfailed(
+    batched: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    marked: tuple[str, ...],
+    verdict: str,
+    status: int,
+) -> None:
+    """The marker is strict here, so that a marked test that passes fails the run."""
+    summary = batched.folder / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    batches = "xfail" if "batches" in marked else "infperf"
+    again = "def test_again(variant): variant.quality(batch=4).check()"
+    batched.tests(
+        "\n".join(
+            [
+                "import pytest",
+                f"@pytest.mark.{batches}",
+                BATCHES[0],
+                BATCHES[1] if "single" not in marked else again,
+            ]
+        )
+    )
+    outcome = batched.measure_here()
+    assert outcome.ret == status
+    assert [gate["verdict"] for gate in outcome.record("fast")["gates"]] == [verdict]
+    found = properties(outcome)["test_batches[fast]"]
+    expected = "xfailed" if "batches" in marked else "fail"
+    assert ("infperf.gate.accuracy.min", f"{expected}: min = 90") in found
+    assert ("FAIL echo[fast]" in outcome.words) == bool(status)
+    assert ("❌ **FAIL**" in summary.read_text()) == bool(status)
+    (row,) = [line for line in outcome.outlines if line.startswith("fast ")]
+    assert ("xfailed" in row) == (verdict == "xfailed")
+
+
 def test_tries_are_counted_and_shown(batched: Project) -> None:
     batched.write("conftest.py", TRIED_AGAIN)
     batched.tests(SECOND_TRY.format(passes_at=3))

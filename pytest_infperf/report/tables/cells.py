@@ -26,6 +26,7 @@ EMPTY = Cell("-")
 VERDICT_WORDS = {
     Verdict.PASS: "pass",
     Verdict.FAIL: "FAIL",
+    Verdict.XFAILED: "xfailed",
     Verdict.INCONCLUSIVE: "inconclusive",
 }
 ERROR_WORD = "error"
@@ -143,7 +144,7 @@ def verdict(record: Record) -> Cell:
         return Cell(ERROR_WORD)
     if record.evidence.skipped:
         return Cell(SKIPPED_WORD)
-    for worst in (Verdict.INCONCLUSIVE, Verdict.PASS):
+    for worst in (Verdict.INCONCLUSIVE, Verdict.XFAILED, Verdict.PASS):
         if worst in verdicts:
             return Cell(VERDICT_WORDS[worst])
     return EMPTY
