@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from pytest_infperf.fixtures import (
 )
 
 if TYPE_CHECKING:
+    from pytest_infperf.errors import UserError
     from pytest_infperf.fleet.session import FleetSession
     from pytest_infperf.records.record import RunRecord
     from pytest_infperf.session.param import VariantParam
@@ -109,7 +111,7 @@ class MeasuringPlugin:
         try:
             params = self.session.params(test.path, _calls_marker(test))
         except UserError as error:
-            raise pytest.Collector.CollectError(str(error)) from error
+            raise pytest.Collector.CollectError(self._described(error)) from error
         ids = [param.id for param in params]
         metafunc.parametrize("variant", params, ids=ids, indirect=True)
 
@@ -126,13 +128,18 @@ class MeasuringPlugin:
                 self._add_benchmark(item)
         return made
 
+    def _described(self, error: UserError) -> str:
+        """Return the message of an error of collection, with -vv after what led to it."""
+        cause = error.__cause__ if self.config.option.verbose >= 2 else None
+        return "".join([*(traceback.format_exception(cause) if cause else ()), str(error)])
+
     def _add_benchmark(self, item: pytest.Function) -> None:
         from pytest_infperf.errors import UserError
 
         try:
             item.stash[BENCHMARK] = self.session.benchmark(item.path, item.nodeid)
         except UserError as error:
-            raise pytest.Collector.CollectError(str(error)) from error
+            raise pytest.Collector.CollectError(self._described(error)) from error
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:

@@ -26,6 +26,7 @@ SUITE_FILE = "suite.py"
 BENCHMARK_FIXTURE = "infperf_benchmark"
 _PACKAGE = "infperf_suites"
 """Name of the package that stands for a root."""
+_OWN_FOLDER = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class SuiteAddress:
         Raises
         ------
         UserError
-            If the module defines no suite, or one that is not valid, or if its name leads to
-            another module; the message names the file and the line.
+            If the module fails to import, defines no suite, or one that is not valid, or if its
+            name leads to another module; the message names the file and the line.
         """
         if self.root not in sys.path:
             sys.path.insert(0, self.root)
@@ -71,8 +72,10 @@ class SuiteAddress:
             raise UserError(f"{self._where(error)}: {error}") from error
         except ModuleNotFoundError as error:
             if not _is_part(error.name, self._imported_as):
-                raise  # a module that the suite imports is missing
+                raise self._failed(error) from error  # a module that the suite imports is missing
             raise self._hidden(f"there is no module {error.name}") from error
+        except Exception as error:
+            raise self._failed(error) from error
         if not _same_file(module.__file__, self.path):
             raise self._hidden(f"that is {module.__file__}")
         suite = getattr(module, "suite", None)
@@ -85,6 +88,18 @@ class SuiteAddress:
             f"{self.path} cannot be imported as {self._imported_as}: {found}. Rename the folder "
             f"{self.module.partition('.')[0]}, or what hides it"
         )
+
+    def _failed(self, error: Exception) -> UserError:
+        """Return what the user wrote and the error that it led to, without the frames between."""
+        lines = [
+            f"{frame.filename}:{frame.lineno}: {frame.line}"
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename).is_relative_to(self.root)
+            and "site-packages" not in Path(frame.filename).parts
+            and not Path(frame.filename).is_relative_to(_OWN_FOLDER)
+        ]
+        sentence = "".join(traceback.format_exception_only(error)).rstrip()
+        return UserError("\n".join([*lines, sentence]))
 
     def _where(self, error: UserError) -> str:
         """Return the suite's file, and the line in it that led to the error, if there is one."""

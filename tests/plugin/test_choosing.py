@@ -249,6 +249,23 @@ def test_a_suite_that_cannot_be_imported_is_the_only_error(project: Project) -> 
     assert "ERROR: thresholds.toml" not in result.text, "its suite may be the missing one"
 
 
+@pytest.mark.parametrize("verbosity", ["-v", "-vv"])
+def test_a_misspelt_keyword_is_shown_in_two_lines(project: Project, verbosity: str) -> None:
+    project.suite("from pytest_infperf import Fake\n\nvariant = Fake(id='a', quick=1)\n")
+    result = project.collect(verbosity, "-rN")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    start = next(i for i, line in enumerate(result.outlines) if "ERROR collecting" in line)
+    shown = result.outlines[start + 1 :]
+    message = [
+        f"{project.folder}/suites/echo/suite.py:3: variant = Fake(id='a', quick=1)",
+        "TypeError: Fake.__init__() got an unexpected keyword argument 'quick'",
+    ]
+    assert message[0] in shown
+    assert message[1] in shown
+    assert (shown[:2] == message) == (verbosity == "-v")
+    assert ("exec_module" in result.text) == (verbosity == "-vv")
+
+
 def test_a_mistake_in_a_suite_names_its_file_and_line(project: Project) -> None:
     project.suite(
         """

@@ -112,8 +112,45 @@ def test_a_name_that_leads_elsewhere_is_an_error_with_a_remedy(tmp_path: Path) -
     with pytest.raises(UserError, match="Rename the folder code, or what hides it"):
         SuiteAddress(str(tmp_path), "code.suite").load()
     write(tmp_path / "more/suite.py", "import none_such")
-    with pytest.raises(ModuleNotFoundError, match="none_such"):
+    with pytest.raises(UserError, match="none_such"):
         SuiteAddress(str(tmp_path), "more.suite").load()
+
+
+@pytest.mark.usefixtures("_imports_are_undone")
+@pytest.mark.parametrize(
+    ("suite", "helper", "message"),
+    [
+        (
+            "from pytest_infperf import Torch\n\nvariant = Torch(int9='x')\n",
+            "",
+            "{folder}/suite.py:3: variant = Torch(int9='x')\n"
+            "TypeError: Torch.__init__() got an unexpected keyword argument 'int9'",
+        ),
+        (
+            "from mistaken import helper\n",
+            "def made(): return nothing\n\nmade()\n",
+            "{folder}/suite.py:1: from mistaken import helper\n"
+            "{folder}/helper.py:3: made()\n"
+            "{folder}/helper.py:1: def made(): return nothing\n"
+            "NameError: name 'nothing' is not defined",
+        ),
+        (
+            "x = (\n",
+            "",
+            '  File "{folder}/suite.py", line 1\n    x = (\n        ^\n'
+            "SyntaxError: '(' was never closed",
+        ),
+    ],
+)
+def test_a_mistake_is_shown_with_the_line_of_the_user_alone(
+    tmp_path: Path, suite: str, helper: str, message: str
+) -> None:
+    folder = tmp_path / "mistaken"
+    write(folder / "suite.py", suite)
+    write(folder / "helper.py", helper)
+    with pytest.raises(UserError) as raised:
+        SuiteAddress(str(tmp_path), "mistaken.suite").load()
+    assert str(raised.value) == message.format(folder=folder)
 
 
 @pytest.fixture
