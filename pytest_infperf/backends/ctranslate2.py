@@ -20,7 +20,7 @@ from pytest_infperf.backends import (
     torch_speech,
 )
 from pytest_infperf.backends.first_token import first_token
-from pytest_infperf.backends.torch_module import import_modeling
+from pytest_infperf.backends.torch_module import import_modeling, unreadable_weights
 from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Decoding, Task
@@ -165,6 +165,8 @@ class CTranslate2(Backend):
 
         try:
             module = AutoModelForSeq2SeqLM.from_pretrained(model)
+        except OSError as error:
+            raise unreadable_weights(model, error) from error
         except ValueError as error:  # "Unrecognized configuration class": it has no encoder
             raise BuildError(
                 f"CTranslate2 cannot run {model.name}: it needs an encoder-decoder model. "

@@ -19,7 +19,7 @@ from typing import Any
 
 from pytest_infperf.artifacts.blueprint import file_digest
 from pytest_infperf.backends.torch_padding import require_padding_token
-from pytest_infperf.errors import BuildError
+from pytest_infperf.errors import BuildError, brief
 
 MODELING = "modeling.py"
 CLASSIFIER = "AutoModelForSequenceClassification"
@@ -50,8 +50,8 @@ def load_torch_module(folder: Path, auto_class: str | None, dtype: str = "float3
     """Return the `torch.nn.Module` of a model folder in evaluation mode.
 
     `auto_class` names the class of transformers that opens a folder without a modeling.py. Raises
-    BuildError if the folder has no modeling.py and `auto_class` is None, or if a classifier has no
-    padding token and needs one.
+    BuildError if the folder has no modeling.py and `auto_class` is None, if a classifier has no
+    padding token and needs one, or if transformers cannot read the weights.
     """
     import torch
 
@@ -66,7 +66,18 @@ def load_torch_module(folder: Path, auto_class: str | None, dtype: str = "float3
     if auto_class == CLASSIFIER:
         require_padding_token(library.AutoConfig.from_pretrained(folder), folder)
     model_class = getattr(library, auto_class)
-    return model_class.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
+    try:
+        return model_class.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
+    except OSError as error:
+        raise unreadable_weights(folder, error) from error
+
+
+def unreadable_weights(folder: Path, error: OSError) -> BuildError:
+    """Return the error for a model folder from which transformers cannot read the weights."""
+    return BuildError(
+        f"transformers cannot read the weights in {folder}: {brief(error)} Save the model there "
+        "with save_pretrained"
+    )
 
 
 def input_names(module: Any) -> frozenset[str]:

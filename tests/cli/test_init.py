@@ -169,6 +169,43 @@ def test_columns_are_found_by_name_and_by_content(
 @pytest.mark.parametrize(
     ("content", "options", "words"),
     [
+        (
+            "review,title,label\nvery good,a book,x\nso bad,the film,y\n",
+            [],
+            "a.csv has several columns of text: the suite reads 'review', and not 'title'. Name "
+            "another one with --text, or both with --text and --pair\n",
+        ),
+        ("review,title,label\nvery good,a book,x\nso bad,the film,y\n", ["--text=title"], ""),
+        (
+            "review,title,label\nvery good,a book,x\nso bad,the film,y\n",
+            ["--text=title", "--pair=review"],
+            "",
+        ),
+        ("review,city,label\nvery good,Paris,x\nso bad,New York,y\n", [], ""),
+    ],
+)
+def test_another_column_of_text_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+    options: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "_set_limits", lambda *arguments: 0)
+    write_bert(tmp_path / "model", "xy")
+    (tmp_path / "a.csv").write_text(content)
+    options = ["--model=model", "--data=a.csv", "--variants=torch", "--no-workflow", *options]
+    assert cli.main(["init", "mine", *options]) == 0
+    shown = capsys.readouterr().out
+    assert words in shown
+    assert ("several columns of text" in shown) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
         ("text,a,b\n1,x,x\n2,y,y\n3,x,x\n4,y,y\n", [], "no column that could be the label"),
         ("text,label\n1,x\n", ["--label=lbl"], "no column 'lbl': name one with --label"),
     ],

@@ -120,6 +120,16 @@ def find(
     return None
 
 
+def other_texts(rows: Rows, chosen: Mapping[str, str]) -> list[str]:
+    """Return the columns that are not chosen and have several words in most rows."""
+    free = dict.fromkeys(name for row in rows for name in row if name not in chosen.values())
+    return [
+        column
+        for column in free
+        if sum(len(str(row.get(column, "")).split()) > 1 for row in rows) > len(rows) / 2
+    ]
+
+
 def _fits(keyword: str, values: Collection[str], labels: Collection[str]) -> bool:
     """Return whether the values of a column can only be those of the keyword."""
     if keyword == "label":

@@ -15,7 +15,7 @@ from typing import Any
 import pytest_infperf
 from pytest_infperf.artifacts.models import is_hub_id
 from pytest_infperf.cli.init.choices import TASKS, VARIANTS, TaskTemplate
-from pytest_infperf.cli.init.columns import Rows, choose, find, rows_of, table_in
+from pytest_infperf.cli.init.columns import Rows, choose, find, other_texts, rows_of, table_in
 from pytest_infperf.cli.init.questions import Questions
 from pytest_infperf.cli.init.source import Source, hub_task, read_json, source_of, with_remedy
 from pytest_infperf.errors import UserError
@@ -228,6 +228,12 @@ def _columns(
 
     given = {keyword: getattr(arguments, keyword) for keyword in keywords}
     chosen = choose(table, rows, keywords, given, source.labels, confirm)
+    if "text" in chosen and not given["text"] and (others := other_texts(rows, chosen)):
+        both = ", or both with --text and --pair" if "pair" in template.more_columns else ""
+        print(
+            f"{table} has several columns of text: the suite reads {chosen['text']!r}, and not "
+            f"{', '.join(map(repr, others))}. Name another one with --text{both}"
+        )
     defaults = _defaults(template)
     return {keyword: column for keyword, column in chosen.items() if column != defaults[keyword]}
 
