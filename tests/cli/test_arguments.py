@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from argparse import Action, ArgumentParser, ArgumentTypeError
@@ -262,3 +263,27 @@ def test_commands_write_files_only_through_the_common_writer() -> None:
     }
     writing = ("write_text", "write_bytes", "open", "savefig")
     assert {call for call in calls if call.rpartition(".")[2] in writing} == allowed
+
+
+def test_the_table_of_exit_codes_is_that_of_the_help() -> None:
+    page = Path(__file__).parents[2] / "docs/exit_codes.md"
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.read_text().splitlines()
+        if re.match(r"\| \d", line)
+    ]
+    documented = {code: words for code, _, words in rows if words}
+    shown = cli.build_parser(()).format_help().partition("exit status:\n")[2]
+    assert documented == dict(line.split(maxsplit=1) for line in shown.splitlines())
+    for code in pytest.ExitCode:
+        assert any(row[0] == str(int(code)) and row[1] for row in rows), code
+
+
+def test_an_option_that_changes_the_exit_status_is_in_the_table() -> None:
+    page = (Path(__file__).parents[2] / "docs/exit_codes.md").read_text()
+    for name, parser in commands():
+        for action in parser._actions:
+            if found := re.search(r"exit with (\d)", str(action.help)):
+                [option] = action.option_strings
+                pattern = rf"`{name} [^`]*{option}\b[^`]*` \| {found[1]} "
+                assert re.search(pattern, page), (name, option)
