@@ -181,6 +181,14 @@ class Collection:
             raise UserError(
                 f"--infperf-variants: {self.settings.variants!r} matches none of {', '.join(ids)}"
             )
+        for suite in (configured.suite for configured in self.suites.values()):
+            for sweep in suite.sweeps:
+                if not any(fnmatchcase(i, sweep.variants) for i in suite.variant_ids):
+                    raise UserError(
+                        f"{suite.folder / SUITE_FILE}: Sweep({sweep.parameter!r}, "
+                        f"variants={sweep.variants!r}) matches none of "
+                        f"{', '.join(suite.variant_ids)}"
+                    )
 
     def _facts(self) -> dict[str, SuiteFacts]:
         return {

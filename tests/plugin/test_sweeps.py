@@ -112,6 +112,16 @@ def test_a_limit_on_a_sweep_that_is_for_other_variants_is_a_usage_error(swept: P
     assert f"{words} is not measured for this variant, only for fa*" in outcome.words
 
 
+def test_a_sweep_for_no_variant_is_a_usage_error(swept: Project) -> None:
+    swept.suite(SUITE.replace('"fa*"', '"onnx-*"'))
+    outcome = swept.collect()
+    assert outcome.ret == pytest.ExitCode.USAGE_ERROR
+    assert (
+        "suites/echo/suite.py: Sweep('length', variants='onnx-*') matches none of slow, fast"
+        in (outcome.words)
+    )
+
+
 def test_a_sweep_of_lengths_is_measured_for_the_variants_that_it_names(swept: Project) -> None:
     swept.tests('def test_length(variant): variant.sweep("length").check()\n')
     outcome = swept.measure_here("-rs")
