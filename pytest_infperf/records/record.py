@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     XFAILED = "xfailed"
-    """The limit is broken, as pytest's marker xfail on its test expects."""
+    """The limit did not pass, in a test that pytest's marker xfail expects to fail."""
     INCONCLUSIVE = "inconclusive"
 
 

@@ -347,7 +347,8 @@ def changed(**changes: object) -> str:
                     }
                 ]
             ),
-            "records[0].gates[0].verdict: Input should be 'pass', 'fail' or 'inconclusive'",
+            "records[0].gates[0].verdict: Input should be 'pass', 'fail', 'xfailed' or "
+            "'inconclusive'",
         ),
         (changed(records=[{}] * 4), "and 3 more"),
         ('{"schema": 1, "host": {"a": NaN}}', "it contains NaN, which JSON does not have"),

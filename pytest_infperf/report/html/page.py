@@ -22,7 +22,7 @@ from pytest_infperf.report.problems import (
 )
 
 _REQUIRED = ("jinja2", "matplotlib")
-_MARKS = {Verdict.PASS: "pass", Verdict.FAIL: "fail", Verdict.INCONCLUSIVE: "inconclusive"}
+_MARKS = {verdict: str(verdict) for verdict in Verdict}
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def page(run: RunRecord, histories: Mapping[str, HistoryPanels] = {}) -> str:
 
 
 def _verdict(counts: Mapping[str, int]) -> str:
-    worst = next((mark for mark in ("fail", "error", "inconclusive") if counts[mark]), None)
-    return worst or ("pass" if counts["pass"] else "none")
+    order = ("fail", "error", "inconclusive", "xfailed", "pass")
+    return next((mark for mark in order if counts[mark]), "none")
 
 
 def _problems(records: Sequence[Record]) -> Iterator[Problem]:
