@@ -15,7 +15,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.history.store import read
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.points import point_of
-from pytest_infperf.report import code_quality
+from pytest_infperf.report import html
 from pytest_infperf.report.tables import merged as merged_tables
 
 
@@ -33,14 +33,14 @@ def configure(parser: ArgumentParser) -> None:
         "--markdown", type=Path, metavar="PATH", help="also write the tables as Markdown"
     )
     parser.add_argument(
-        "--code-quality",
-        type=Path,
-        metavar="PATH",
-        help="also write the limits that did not pass as a Code Quality report of GitLab",
-    )
+        "--html", type=Path, metavar="PATH",
+        help="also write the tables and plots as one page (extra html)",
+    )  # fmt: skip
 
 
 def run(arguments: Namespace) -> int:
+    if arguments.html:
+        html.check_available("--html")
     table = prices.table(arguments.prices, Path.cwd())
     runs = [read(Path(name)).run for name in arguments.files]
     rows = merge(runs, table, arguments.load)
@@ -48,8 +48,8 @@ def run(arguments: Namespace) -> int:
         raise UserError("these files have no records; name files of --infperf-json")
     _check_load(arguments.load, rows)
     show(rows, table, arguments.load, arguments.markdown)
-    if arguments.code_quality:
-        write_text(arguments.code_quality, code_quality.document(runs))
+    if arguments.html:
+        write_text(arguments.html, html.merged_page(rows, table, arguments.load))
     return 0
 
 

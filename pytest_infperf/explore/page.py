@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from pytest_infperf.explore.design import Factor, describe
 from pytest_infperf.explore.effects import (
@@ -16,7 +17,11 @@ from pytest_infperf.explore.effects import (
 from pytest_infperf.explore.store import Outcome
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.report import plots
+from pytest_infperf.report.html.figures import Figure
+from pytest_infperf.report.html.page_tables import PageTable, page_table
+from pytest_infperf.report.html.summary import Card
 from pytest_infperf.report.html.templates import template
+from pytest_infperf.report.tables.cells import Cell
 
 
 @dataclass(frozen=True)
@@ -29,14 +34,7 @@ class EffectTable:
     """Parameter, range, effect and interval."""
 
 
-@dataclass(frozen=True)
-class LevelPlot:
-    """A response against the levels of one parameter."""
-
-    title: str
-    svg: str
-
-
+_HEADERS = ("parameter", "from, to", "effect", "interval")
 _ENERGIES: dict[str, Callable[[Outcome], float | None]] = {
     "energy per request": lambda o: o.energy_per_request_j,
     "estimated energy per request": lambda o: o.estimated_energy_per_request_j,
@@ -60,9 +58,8 @@ def page(
     return str(
         template("design_space.html.j2", beside=__name__).render(
             title=title,
-            answered=sum(outcome.measured for outcome in outcomes),
-            tried=len(outcomes),
-            tables=tables,
+            cards=list(_cards(outcomes)),
+            tables=[_page_table(table) for table in tables],
             figures=_figures(factors, outcomes),
             failures=[
                 (describe(outcome.setting), outcome.failure or outcome.doubt)
@@ -71,6 +68,34 @@ def page(
             ],
         )
     )
+
+
+def _cards(outcomes: Sequence[Outcome]) -> Iterator[Card]:
+    """Yield a card of the answered trials, and one of the fastest setting."""
+    answered = [outcome for outcome in outcomes if outcome.response_s is not None]
+    failed = len(outcomes) - len(answered)
+    facts = [f"{failed} without an answer, listed below"] if failed else []
+    yield Card("Trials", str(len(answered)), "", f"of {len(outcomes)} trials answered", facts=facts)
+    by_setting: dict[str, list[float]] = {}
+    for outcome in answered:
+        seconds = outcome.response_s or 0.0
+        by_setting.setdefault(describe(outcome.setting), []).append(seconds)
+    if by_setting:
+        means = {setting: fmean(seconds) for setting, seconds in by_setting.items()}
+        best = min(means, key=lambda setting: means[setting])
+        yield Card(
+            "Fastest setting",
+            format_value(means[best], "s"),
+            best,
+            "average response time",
+            [f"slowest setting: {format_value(max(means.values()), 's')}"],
+        )
+
+
+def _page_table(table: EffectTable) -> PageTable:
+    title = f"{table.title[:1].upper()}{table.title[1:]}"
+    rows = [[Cell(text) for text in row] for row in table.rows]
+    return page_table(title, _HEADERS, rows, [table.note])
 
 
 def effect_tables(
@@ -125,7 +150,7 @@ def _format(effect: Effect, value: float) -> str:
     return format_value(value, "ratio") if effect.is_ratio else f"{value:+.3f}"
 
 
-def _figures(factors: Sequence[Factor], outcomes: Sequence[Outcome]) -> list[LevelPlot]:
+def _figures(factors: Sequence[Factor], outcomes: Sequence[Outcome]) -> list[Figure]:
     figures = []
     for factor in factors:
         for short, (label, value_of) in _RESPONSES.items():
@@ -137,5 +162,5 @@ def _figures(factors: Sequence[Factor], outcomes: Sequence[Outcome]) -> list[Lev
                 ordered = dict(sorted(by_level.items()))
                 names = [_level(factor, value) for value in ordered]
                 svg = plots.levels(ordered, names, factor.name, label)
-                figures.append(LevelPlot(f"{short} against {factor.name}", svg))
+                figures.append(Figure(f"{short} against {factor.name}", svg))
     return figures

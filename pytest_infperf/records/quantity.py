@@ -103,6 +103,21 @@ def parse_quantity(value: object, unit: str) -> float:
     return quantity
 
 
+def read_back(text: str) -> float | None:
+    """Return the value of a text that `format_value` made, in its base unit; None for other texts.
+
+    Examples
+    --------
+    >>> read_back("83.4 ms"), read_back("12.5 %"), read_back("c7i.large")
+    (0.0834, 0.125, None)
+    """
+    match = _QUANTITY.fullmatch(text.replace(",", ""))
+    if match is None:
+        return None
+    scales = {unit: scale for scales in _SCALES.values() for unit, scale in scales.items()}
+    return float(Decimal(match["number"]) * scales.get(match["unit"] or "", _ONE))
+
+
 def _split(value: object, unit: str) -> tuple[Decimal, str]:
     if isinstance(value, str):
         match = _QUANTITY.fullmatch(value.strip())

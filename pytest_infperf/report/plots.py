@@ -10,16 +10,21 @@ from typing import Any
 
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
+from pytest_infperf.report.labels import Label, label_ends, label_points
 from pytest_infperf.report.svg import (
     COLOURS,
     INK,
-    legend_label,
+    in_plot_style,
     line_styles,
     new_figure,
     plain_numbers,
-    plot_style,
+    set_tip,
     to_svg,
 )
+
+_WIDTH = 5.2
+"""Inches of a figure, which keep its text readable on a screen of 390 pixels."""
+_MAX_DATES = 5
 
 
 @dataclass(frozen=True)
@@ -44,58 +49,82 @@ class HistoryLine:
     """Indices of the values at which a new level begins."""
 
 
+@in_plot_style
 def ratios(ratio_by_variant: Mapping[str, Measure], label: str) -> str:
     """Plot a row per variant: its ratio and interval on a log scale, with a line at 1."""
-    names = list(ratio_by_variant)
-    figure, axes = new_figure(7.2, 0.9 + 0.32 * len(names))
-    for row, measure in enumerate(ratio_by_variant.values()):
+    figure, axes = _rows(list(ratio_by_variant))
+    for row, (name, measure) in enumerate(ratio_by_variant.items()):
         low = measure.value if measure.low is None else measure.low
         high = measure.value if measure.high is None else measure.high
-        axes.plot([low, high], [row, row], color=COLOURS[0], linewidth=2.5, solid_capstyle="butt")
-        axes.plot([measure.value], [row], "o", color=COLOURS[0])
-        text = format_value(measure.value, measure.unit)
-        axes.annotate(text, (high, row), (6, 0), textcoords="offset points", va="center")
+        (line,) = axes.plot(
+            [low, high], [row, row], color=COLOURS[0], linewidth=2.5, solid_capstyle="butt"
+        )
+        (dot,) = axes.plot([measure.value], [row], "o", color=COLOURS[0])
+        text, *bounds = (format_value(x, measure.unit) for x in (measure.value, low, high))
+        for artist in (line, dot):
+            set_tip(artist, f"{name}: {text}, interval {' to '.join(bounds)}")
+        axes.annotate(
+            text, (high, row), (6, 0), textcoords="offset points", va="center", fontsize=10
+        )
     axes.axvline(1, color=INK, linewidth=1)
-    axes.set_xscale("log")
     plain_numbers(axes.xaxis)
-    axes.margins(x=0.12)
-    axes.set_yticks(range(len(names)), [legend_label(name) for name in names])
-    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel(label)
     return to_svg(figure, f"{label}: a row per variant")
 
 
+@in_plot_style
 def distributions(percentiles_s: Mapping[str, Sequence[float]]) -> str:
-    """Plot the cumulative distribution of latency, with a line per variant.
+    """Plot a row per variant: the latencies of most queries, of the middle half, and the median.
 
     `percentiles_s` has the percentiles 0 to 100 of each variant, in seconds.
     """
-    figure, axes = new_figure(7.2, 4.2)
-    for (name, times), line_style in zip(percentiles_s.items(), line_styles(), strict=False):
-        milliseconds = [1e3 * time for time in times]
-        axes.plot(
-            milliseconds,
-            range(len(times)),
-            label=legend_label(name),
-            markevery=(10, 20),
-            **line_style,
+    figure, axes = _rows(list(percentiles_s))
+    for row, (name, times) in enumerate(percentiles_s.items()):
+        p1, p25, p50, p75, p99 = (1e3 * times[percent] for percent in (1, 25, 50, 75, 99))
+        (tails,) = axes.plot([p1, p99], [row, row], color=COLOURS[0], linewidth=1)
+        (half,) = axes.plot(
+            [p25, p75], [row, row], color=COLOURS[0], linewidth=6, solid_capstyle="butt"
         )
-    axes.set_xscale("log")
+        axes.plot([p50], [row], "|", color=INK, markersize=9, markeredgewidth=1.5)
+        text = ", ".join(
+            f"{word} {format_value(times[percent], 's')}"
+            for word, percent in (("p1", 1), ("p25", 25), ("p50", 50), ("p75", 75), ("p99", 99))
+        )
+        for artist in (tails, half):
+            set_tip(artist, f"{name}: {text}")
+        axes.annotate(
+            f"p99 {format_value(times[99], 's')}",
+            (p99, row), (6, 0), textcoords="offset points", va="center", fontsize=10,
+        )  # fmt: skip
     plain_numbers(axes.xaxis)
     axes.set_xlabel("latency of a query, ms")
-    axes.set_ylabel("% of queries at most that long")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return to_svg(figure, "latency distributions: a line per variant")
+    return to_svg(figure, "latency distributions: a row per variant")
 
 
+def _rows(names: Sequence[str]) -> tuple[Any, Any]:
+    """Return a figure and its axes with a row per name and a log scale."""
+    figure, axes = new_figure(_WIDTH, 0.9 + 0.3 * len(names))
+    axes.set_xscale("log")
+    axes.margins(x=0.08)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    return figure, axes
+
+
+@in_plot_style
 def sweep(
     times_by_variant: Mapping[str, Mapping[float, Measure]], parameter: str, label: str
 ) -> str:
     """Plot times in ms over the values of a parameter, with a line per variant and log scales."""
-    figure, axes = new_figure(7.2, 4.2)
+    figure, axes = new_figure(_WIDTH, _height_of_lines(len(times_by_variant)))
+    ends = []
     for (name, times), line_style in zip(times_by_variant.items(), line_styles(), strict=False):
         milliseconds = [1e3 * time.value for time in times.values()]
-        axes.plot(list(times), milliseconds, label=legend_label(name), **line_style)
+        (line,) = axes.plot(list(times), milliseconds, **line_style)
+        set_tip(line, name)
+        ends.append(Label(name, list(times)[-1], milliseconds[-1], line_style["color"]))
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     ticks = sorted({value for times in times_by_variant.values() for value in times})
@@ -104,10 +133,11 @@ def sweep(
     plain_numbers(axes.yaxis)
     axes.set_xlabel(parameter)
     axes.set_ylabel(label)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    label_ends(axes, ends)
     return to_svg(figure, f"{label} by {parameter}: a line per variant")
 
 
+@in_plot_style
 def levels(
     responses: Mapping[float, Sequence[float]], level_names: Sequence[str], x: str, y: str
 ) -> str:
@@ -115,7 +145,7 @@ def levels(
 
     `responses` has the values of the trials at each level.
     """
-    figure, axes = new_figure(5.2, 3.4)
+    figure, axes = new_figure(_WIDTH, 3.2)
     for level, values in responses.items():
         axes.plot([level] * len(values), values, "o", color=COLOURS[0], alpha=0.5)
     means = [exp(fmean(map(log, values))) for values in responses.values()]
@@ -131,6 +161,7 @@ def levels(
     return to_svg(figure, f"{y} by {x}: a dot per trial")
 
 
+@in_plot_style
 def front(
     points: Sequence[PlotPoint], x_label: str, y_label: str, *, higher_is_better: bool = True
 ) -> str:
@@ -138,25 +169,23 @@ def front(
 
     Lower is better for x; `higher_is_better` is about y.
     """
-    figure, axes = new_figure(7.2, 4.2)
+    figure, axes = new_figure(_WIDTH, max(3.4, 0.9 + 0.25 * len(points)))
     best = undominated(points, higher_is_better=higher_is_better)
     if len(best) > 1:
         axes.step(
             [p.x for p in best], [p.y for p in best], where="post", color=INK, alpha=0.5, zorder=1
         )
+    labels = []
     for point, line_style in zip(points, line_styles(), strict=False):
-        axes.plot(
-            [point.x],
-            [point.y],
-            **{**line_style, "linestyle": "none"},
-            label=legend_label(point.name),
-        )
+        (dot,) = axes.plot([point.x], [point.y], **{**line_style, "linestyle": "none"})
+        set_tip(dot, f"{point.name}: {point.x:.3g} ({x_label}), {point.y:.2f} ({y_label})")
+        labels.append(Label(point.name, point.x, point.y, line_style["color"]))
     axes.set_xscale("log")
+    axes.margins(0.15)
     plain_numbers(axes.xaxis)
-    axes.margins(0.12)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    label_points(axes, labels)
     return to_svg(figure, f"{y_label} against {x_label}: a point per variant")
 
 
@@ -170,6 +199,7 @@ def undominated(points: Sequence[PlotPoint], *, higher_is_better: bool = True) -
     return best
 
 
+@in_plot_style
 def history(
     title: str, panels: Mapping[str, Sequence[HistoryLine]], *, standalone: bool = False
 ) -> str:
@@ -179,23 +209,36 @@ def history(
     """
     from matplotlib.figure import Figure
 
-    with plot_style():
-        figure = Figure(figsize=(7.8, 2.6 * len(panels)), layout="constrained")
-        rows = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
-        for axes, (name, lines) in zip(rows, panels.items(), strict=True):
-            axes.set_title(legend_label(name), loc="left", fontsize=10)
-            _draw_panel(axes, lines)
-        return to_svg(figure, f"{title}: measures over saved runs", standalone=standalone)
+    heights = [_height_of_lines(len(lines)) for lines in panels.values()]
+    figure = Figure(figsize=(_WIDTH, sum(heights)), dpi=72, layout="constrained")
+    rows = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+    ends = []
+    for axes, (name, lines) in zip(rows, panels.items(), strict=True):
+        if len(panels) > 1:
+            axes.set_title(name, loc="left", fontsize=11)
+        ends.append(_draw_panel(axes, lines))
+    for axes, labels in zip(rows, ends, strict=True):
+        label_ends(axes, labels)
+    return to_svg(figure, f"{title}: measures over saved runs", standalone=standalone)
 
 
-def _draw_panel(axes: Any, lines: Sequence[HistoryLine]) -> None:
+def _height_of_lines(count: int) -> float:
+    """Return the height, in inches, at which the names of lines have room one below the other."""
+    return max(2.8, 0.8 + count * 0.18)
+
+
+def _draw_panel(axes: Any, lines: Sequence[HistoryLine]) -> list[Label]:
+    """Draw the lines of a panel, and return the names to write at their ends."""
     from matplotlib.ticker import FuncFormatter
 
     labels = list(dict.fromkeys(label for line in lines for label in line.labels))
     positions = {label: position for position, label in enumerate(labels)}
+    ends = []
     for line, line_style in zip(lines, line_styles(), strict=False):
         x = [positions[label] for label in line.labels]
-        axes.plot(x, line.values, label=legend_label(line.variant), **line_style)
+        (artist,) = axes.plot(x, line.values, **line_style)
+        set_tip(artist, line.variant)
+        ends.append(Label(line.variant, x[-1], line.values[-1], line_style["color"]))
         if rings := [(x[i], line.values[i]) for i in line.shifts]:
             axes.plot(*zip(*rings, strict=True), "o", markersize=12, fillstyle="none", color=INK)
     unit = lines[0].unit
@@ -203,7 +246,7 @@ def _draw_panel(axes: Any, lines: Sequence[HistoryLine]) -> None:
         axes.set_yscale("log")
         axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_value(value, unit)))
-    step = max(1, len(labels) // 10)
-    axes.set_xticks(range(0, len(labels), step), [legend_label(label) for label in labels[::step]])
-    axes.tick_params(axis="x", labelsize=7)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    step = max(1, -(-len(labels) // _MAX_DATES))
+    axes.set_xticks(range(0, len(labels), step), labels[::step])
+    axes.tick_params(axis="x", labelsize=8)
+    return ends

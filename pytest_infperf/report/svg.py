@@ -9,32 +9,54 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from functools import wraps
 from html import escape
 from itertools import cycle
-from typing import Any
+from typing import Any, ParamSpec
+
+P = ParamSpec("P")
 
 INK = "#010203"
 """Placeholder for the colour of text and axes, which nothing else uses; `to_svg` replaces it."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#8b6fc0", "#7f7f7f")
-"""Okabe and Ito (2008), Color Universal Design, with a darker yellow for white background."""
+COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#339911",
+    "#cc66cc",
+    "#776633",
+    "#7788ff",
+    "#bb3366",
+    "#559999",
+    "#8855aa",
+    "#aa7788",
+    "#ee5577",
+    "#998800",
+    "#007733",
+    "#0099dd",
+    "#337777",
+    "#6666dd",
+)
+"""Colours with a contrast of 3:1 to a white and to a nearly black background, far from each other
+in the perceptual space OKLab."""
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*")
 _DASHES = ("-", "--", "-.", ":")
+_SHORT = 4
+"""Ratio of the ends of a logarithmic axis up to which 1, 2 and 5 would be too few ticks."""
 _IDS = re.compile(r' id="[A-Za-z0-9.]+_\d+"')
+_TIP = "tip:"
+_TIPS = re.compile(f' id=(?="{_TIP})')
 _METADATA = re.compile(r"<metadata>.*?</metadata>\s*", re.DOTALL)
 _PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _SETTINGS: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
-    "font.size": 10,
+    "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.alpha": 0.25,
     "lines.markersize": 5,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
     "text.parse_math": False,
     **dict.fromkeys(
         ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), INK
@@ -47,16 +69,21 @@ def new_figure(width: float, height: float) -> tuple[Any, Any]:
     """Return a figure and its axes; width and height are in inches."""
     from matplotlib.figure import Figure
 
-    with plot_style():
-        figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, figure.subplots()
+    figure = Figure(figsize=(width, height), dpi=72, layout="constrained")
+    return figure, figure.subplots()
 
 
-def plot_style() -> AbstractContextManager[None]:
-    """Return a context in which new figures have the style of our plots."""
-    import matplotlib as mpl
+def in_plot_style(plot: Callable[P, str]) -> Callable[P, str]:
+    """Return a plotting function that draws, annotates and saves in the style of our plots."""
 
-    return mpl.rc_context(_SETTINGS)
+    @wraps(plot)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> str:
+        import matplotlib as mpl
+
+        with mpl.rc_context(_SETTINGS):
+            return plot(*args, **kwargs)
+
+    return styled
 
 
 def line_styles() -> Iterator[dict[str, Any]]:
@@ -67,17 +94,23 @@ def line_styles() -> Iterator[dict[str, Any]]:
 
 
 def plain_numbers(axis: Any) -> None:
-    """Label ticks with numbers such as 2, 5 and 10 instead of powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    """Label the ticks of a logarithmic axis with numbers such as 2, 5 and 10, not powers of ten.
 
-    axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+    All data must have been drawn, because a short axis gets ticks in equal steps.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    axis.axes.autoscale_view()
+    low, high = axis.get_view_interval()
+    is_long = high > _SHORT * low
+    axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)) if is_long else MaxNLocator(5))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
-def legend_label(text: str) -> str:
-    """Return a label that legends show: they leave out labels that begin with an underscore."""
-    return f" {text}" if text.startswith("_") else text
+def set_tip(artist: Any, text: str) -> None:
+    """Set the text that the page shows while the pointer is on a part of a plot."""
+    artist.set_gid(f"{_TIP}{text}")
 
 
 def to_svg(figure: Any, description: str, *, standalone: bool = False) -> str:
@@ -86,13 +119,13 @@ def to_svg(figure: Any, description: str, *, standalone: bool = False) -> str:
     The text depends on figure and description only. A standalone figure has dark grey text instead
     of the colour of a page's text.
     """
-    written = io.StringIO()
-    with plot_style():
-        import matplotlib as mpl
+    import matplotlib as mpl
 
-        mpl.rcParams["svg.hashsalt"] = description
+    written = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": description}):
         figure.savefig(written, format="svg", transparent=True)
     text = _IDS.sub("", _METADATA.sub("", _PROLOGUE.sub("", written.getvalue())))
+    text = _TIPS.sub(" data-tip=", text).replace(f'data-tip="{_TIP}', 'data-tip="')
     text = text.replace(INK, "#333" if standalone else "currentColor")
     label = f'<svg role="img" aria-label="{escape(description)}"'
     return text.replace("<svg", label, 1)

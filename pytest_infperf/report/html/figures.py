@@ -30,10 +30,10 @@ def figures(suite: str, records: Sequence[Record], history: HistoryPanels) -> It
     yield from _latency_distributions(records)
     yield from _latency_sweeps(records)
     yield from _fronts(records)
-    if history:
+    for panel, lines in history.items():
         yield Figure(
-            "History",
-            plots.history(suite, history),
+            f"History of {panel}",
+            plots.history(f"{suite}, {panel}", {panel: lines}),
             "A ring marks the first run of a new level.",
         )
 
@@ -69,7 +69,11 @@ def _latency_distributions(records: Sequence[Record]) -> Iterator[Figure]:
         if r.evidence.latency_percentiles_s
     }
     if percentiles_s:
-        yield Figure("Latency distributions", plots.distributions(percentiles_s))
+        yield Figure(
+            "Latency distributions",
+            plots.distributions(percentiles_s),
+            "The thin line reaches from p1 to p99, the thick one from p25 to p75; the mark is p50.",
+        )
 
 
 def _latency_sweeps(records: Sequence[Record]) -> Iterator[Figure]:

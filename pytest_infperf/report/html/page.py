@@ -11,6 +11,7 @@ from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.records.record import Record, RunRecord, Verdict
 from pytest_infperf.records.time_spent import in_words
 from pytest_infperf.report.history_panels import HistoryPanels
+from pytest_infperf.report.html.host_facts import host_facts
 from pytest_infperf.report.html.suite_section import suite_section
 from pytest_infperf.report.html.templates import template
 from pytest_infperf.report.problems import (
@@ -39,12 +40,12 @@ class Problem:
     """File and line of the gate's limit."""
 
 
-def check_available() -> None:
-    """Raise UserError if a package that the page needs is not installed."""
+def check_available(option: str = "--infperf-html") -> None:
+    """Raise UserError, which names the option, if a package that pages need is not installed."""
     missing = [name for name in _REQUIRED if find_spec(name) is None]
     if missing:
         raise UserError(
-            f"--infperf-html needs {' and '.join(missing)}: pip install 'pytest-infperf[html]'"
+            f"{option} needs {' and '.join(missing)}: pip install 'pytest-infperf[html]'"
         )
 
 
@@ -70,12 +71,13 @@ def page(run: RunRecord, histories: Mapping[str, HistoryPanels] = {}) -> str:
             conclusion=conclusion(run.records),
             problems=list(_problems(run.records)),
             retried=list(_retried(run.records)),
-            suites=[suite_section(suite, run, histories.get(suite, {})) for suite in suites],
+            suites=[
+                suite_section(suite, run, histories.get(suite, {}), f"suite-{place}")
+                for place, suite in enumerate(suites, 1)
+            ],
             time_spent=in_words(run.time_s) if run.time_s else "",
             host_name=", ".join(host_names(run.host)) or "unknown CPU",
-            host=[
-                (name, _host_value(value)) for name, value in run.host.items() if value is not None
-            ],
+            host=host_facts(run.host),
         )
     )
 
@@ -100,11 +102,3 @@ def _retried(records: Sequence[Record]) -> Iterator[Problem]:
         if gate.verdict is Verdict.PASS:
             why = f"{gate.why}, passed{at_try(gate)}"
             yield Problem("pass", variant_name(record), why, source=gate.source)
-
-
-def _host_value(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return str(value)

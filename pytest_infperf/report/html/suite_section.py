@@ -11,8 +11,9 @@ from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.report.history_panels import HistoryPanels
 from pytest_infperf.report.html.figures import Figure, figures
+from pytest_infperf.report.html.page_tables import PageTable, page_table
+from pytest_infperf.report.html.summary import Card, suite_card
 from pytest_infperf.report.problems import at_try, reasons_for_slowness
-from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.cells import Cell
 from pytest_infperf.report.tables.columns import Column, filled_columns
 from pytest_infperf.report.tables.points import filled_records, point_tables
@@ -20,14 +21,9 @@ from pytest_infperf.serving.capacity import CapacityPlan, Demand, instance_capac
 
 _PLANNED_RATES = (10, 100, 1000)
 """Rates, in requests per second, for which the page shows the number of instances."""
-
-
-@dataclass(frozen=True)
-class PageTable:
-    title: str
-    headers: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-    notes: Sequence[str] = ()
+_ORDER = {key: place for place, key in enumerate(("variant", "verdict", "regression", "speed-up"))}
+_ORDER["threads"] = len(_ORDER) + 1
+"""Places of columns: a narrow screen shows the first three without scrolling."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +31,11 @@ class SuiteSection:
     """Everything that the template shows of a suite."""
 
     name: str
+    summary: Card
     baseline: str
     """Id of the baseline; empty if the suite has none."""
     results: PageTable
     """The result table, with the variant and its verdict in the first two columns."""
-    marks: Sequence[str]
-    """Verdict of each row of the results, as a class of the style sheet."""
     point_tables: Sequence[PageTable]
     slow_variants: Sequence[tuple[str, str]]
     """Id of each variant that is slower than the baseline, and the possible reasons."""
@@ -49,17 +44,17 @@ class SuiteSection:
     """Id of each variant, and its settings, evidence and gates as JSON text."""
 
 
-def suite_section(suite: str, run: RunRecord, history: HistoryPanels) -> SuiteSection:
+def suite_section(suite: str, run: RunRecord, history: HistoryPanels, link: str) -> SuiteSection:
+    """Return the section of a suite, to which `link` leads."""
     records = [record for record in run.records if record.suite == suite]
     baselines = (record.settings.baseline_id for record in records)
     columns = filled_columns(records, always_shown=("verdict",))
-    # A wide table scrolls; the verdict must be visible without scrolling.
-    columns.sort(key=lambda column: {"variant": 0, "verdict": 1}.get(column.key, 2))
+    columns.sort(key=lambda column: _ORDER.get(column.key, len(_ORDER)))
     return SuiteSection(
         suite,
+        suite_card(suite, records, str((run.against or {}).get("name", "")), link),
         next((str(baseline) for baseline in baselines if baseline), ""),
         _table("results", columns, records),
-        [cells.verdict(record).head.lower() for record in records],
         [
             *(
                 _table(table.title, table.columns, filled_records(records, table), table.notes)
@@ -80,7 +75,7 @@ def suite_section(suite: str, run: RunRecord, history: HistoryPanels) -> SuiteSe
 def _table(
     title: str, columns: Sequence[Column], records: Sequence[Record], notes: Sequence[str] = ()
 ) -> PageTable:
-    return PageTable(
+    return page_table(
         title,
         [column.header for column in columns],
         [[column.make_cell(record) for column in columns] for record in records],
@@ -110,7 +105,7 @@ def _capacity_tables(suite: str, run: RunRecord) -> list[PageTable]:
         f"At {demand.utilisation:.0%} of the highest rate, {demand.spare} to spare; the cost is of "
         f"a million requests at {demand.rate:,g}/s. `infperf plan` takes any rate."
     )
-    return [PageTable("Capacity", ["variant", "one sustains", *instances, "cost"], rows, [note])]
+    return [page_table("Capacity", ["variant", "one sustains", *instances, "cost"], rows, [note])]
 
 
 def _details(record: Record) -> str:

@@ -36,10 +36,15 @@ def table(suite: str, rows: Sequence[Row], load: str = "") -> Table:
 
 def markdown(rows: Sequence[Row], load: str = "") -> list[str]:
     """Return the lines of a suite's table in Markdown, or of its servers under a load."""
+    headers, lines = texts(rows, load)
+    escaped = [table_row([escape(text) for text in line]) for line in lines]
+    return [table_row(headers), "|" + "---|" * len(headers), *escaped]
+
+
+def texts(rows: Sequence[Row], load: str = "") -> tuple[list[str], list[list[str]]]:
+    """Return the headers of a suite's table, and the texts of its rows."""
     columns = _columns(rows, load)
-    texts = [[escape(text_of(row)) for text_of in columns.values()] for row in rows]
-    head, *lines = [table_row(each) for each in (list(columns), *texts)]
-    return [head, "|" + "---|" * len(columns), *lines]
+    return list(columns), [[text_of(row) for text_of in columns.values()] for row in rows]
 
 
 def conclusion(rows: Sequence[Row], prices: PriceTable) -> str:
