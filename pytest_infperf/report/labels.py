@@ -5,17 +5,34 @@ Positions are in points, which are pixels of the SVG text, because `svg.new_figu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 _SIZE = 10
+_MAX_CHARACTERS = 36
 _LINE_HEIGHT = 13
 _CHARACTER_WIDTH = 6.3
 _GAP = 7
 _NEAR = 1.1 * _LINE_HEIGHT
 """Vertical distance up to which a name needs no line to its point."""
-_MAX_ROWS_AWAY = 12
+_REACH = 8
+"""Largest distance of a name from its point, in heights of a line."""
+
+
+def short_name(name: str) -> str:
+    """Return a name that leaves room for the plot: of a long one its beginning and its end.
+
+    Examples
+    --------
+    >>> short_name("an-encoder-with-a-very-long-name-onnx-fused-int8")
+    'an-encoder-with-a-…-onnx-fused-int8'
+    """
+    if len(name) <= _MAX_CHARACTERS:
+        return name
+    half = (_MAX_CHARACTERS - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
 
 
 @dataclass(frozen=True)
@@ -26,6 +43,8 @@ class Label:
     x: float
     y: float
     colour: str
+    is_optional: bool = False
+    """Whether to leave the name out if it would cover another one."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +53,19 @@ class _Box:
     bottom: float
     right: float
     top: float
+
+    def distance(self, x: float, y: float) -> float:
+        return math.hypot(
+            max(self.left - x, 0, x - self.right), max(self.bottom - y, 0, y - self.top)
+        )
+
+    def is_in(self, frame: _Box) -> bool:
+        return (
+            frame.left <= self.left
+            and self.right <= frame.right
+            and frame.bottom <= self.bottom
+            and self.top <= frame.top
+        )
 
     def overlaps(self, other: _Box) -> bool:
         return (
@@ -52,7 +84,7 @@ def label_ends(axes: Any, labels: Sequence[Label]) -> None:
     wanted = [axes.transData.transform((label.x, label.y))[1] for label in ordered]
     for label, height in zip(ordered, spread(wanted, _LINE_HEIGHT, bottom, top), strict=True):
         axes.annotate(
-            label.text,
+            short_name(label.text),
             (label.x, label.y),
             (1.1, (height - bottom) / (top - bottom)),
             textcoords="axes fraction",
@@ -98,72 +130,101 @@ def _within(centre: float, half: float, low: float, high: float) -> float:
 
 
 def label_points(axes: Any, labels: Sequence[Label]) -> None:
-    """Write names beside points; a name that finds no room beside its point gets a line to it."""
+    """Write names beside points; a name that finds no room beside its point gets a line to it.
+
+    The first labels find room most easily.
+    """
     axes.figure.draw_without_rendering()
-    (left, bottom), (right, top) = (axes.transAxes.transform(corner) for corner in ((0, 0), (1, 1)))
+    corners = [axes.transAxes.transform(corner) for corner in ((0, 0), (1, 1))]
+    frame = _Box(*corners[0], *corners[1])
     points = [axes.transData.transform((label.x, label.y)) for label in labels]
     dots = [_Box(x - 5, y - 5, x + 5, y + 5) for x, y in points]
     taken: list[_Box] = []
     for label, (x, y) in zip(labels, points, strict=True):
-        width = _CHARACTER_WIDTH * len(label.text)
-        boxes = list(_places(x, y, width))
-        inside = [
-            box
-            for box in boxes
-            if box.left >= left and box.right <= right and box.bottom >= bottom and box.top <= top
+        places = [
+            place
+            for place in _places(x, y, _CHARACTER_WIDTH * len(short_name(label.text)))
+            if place.box.is_in(frame)
         ]
-        box = next((b for b in inside if _is_free(b, x, y, taken, dots)), (inside or boxes)[0])
-        taken += [box, *_along_leader(box, x, y)]
-        is_right = box.left > x
-        middle = (box.bottom + box.top) / 2
-        is_near = abs(middle - y) < _NEAR
+        place, covered = _least_covering(places, taken, dots)
+        if place is None or (covered and label.is_optional):
+            continue
+        taken += [place.box, *place.leader]
+        box = place.box
         axes.annotate(
-            label.text,
+            short_name(label.text),
             (label.x, label.y),
-            ((box.left if is_right else box.right) - x, middle - y),
+            ((box.left + box.right) / 2 - x, (box.bottom + box.top) / 2 - y),
             textcoords="offset points",
-            ha="left" if is_right else "right",
+            ha="center",
             va="center",
             fontsize=_SIZE,
-            arrowprops=None if is_near else _leader(label.colour, 0 if is_right else 1),
+            arrowprops=_leader(label.colour, *place.side) if place.leader else None,
         )
 
 
-def _is_free(box: _Box, x: float, y: float, taken: Sequence[_Box], dots: Sequence[_Box]) -> bool:
-    """Return whether neither a name nor its leader covers another name, and the name no dot."""
-    pieces = [box, *_along_leader(box, x, y)]
-    return not any(piece.overlaps(other) for piece in pieces for other in taken) and not any(
-        map(box.overlaps, dots)
-    )
+@dataclass(frozen=True)
+class _Place:
+    """A box for a name, and small boxes along the line from its side to the point."""
+
+    box: _Box
+    side: tuple[float, float] = (0, 0.5)
+    leader: Sequence[_Box] = ()
 
 
-def _along_leader(box: _Box, x: float, y: float) -> Iterator[_Box]:
-    """Yield small boxes along the line from a point to its name; none if the name is near."""
-    middle = (box.bottom + box.top) / 2
-    if abs(middle - y) < _NEAR:
-        return
-    end = box.left if box.left > x else box.right
-    for step in (0.3, 0.45, 0.6, 0.75, 0.9):
-        at_x, at_y = x + step * (end - x), y + step * (middle - y)
-        yield _Box(at_x - 1, at_y - 1, at_x + 1, at_y + 1)
+def _places(x: float, y: float, width: float) -> Iterator[_Place]:
+    """Yield places beside a point, then places around it, in ascending distance."""
+    for centre in (x + _GAP + width / 2, x - _GAP - width / 2):
+        yield _Place(_box(centre, y, width))
+    around = [
+        (x + columns * _LINE_HEIGHT, y + rows * _LINE_HEIGHT)
+        for columns in range(-_REACH, _REACH + 1)
+        for rows in (*range(-_REACH, 0), *range(1, _REACH + 1))
+    ]
+    boxes = [_box(centre, middle, width) for centre, middle in around]
+    for box in sorted(boxes, key=lambda box: box.distance(x, y)):
+        middle = (box.bottom + box.top) / 2
+        if abs(middle - y) < _NEAR and box.left < x < box.right:
+            yield _Place(box)
+        else:
+            side = (0.0 if box.left > x else 1.0 if box.right < x else 0.5, float(middle < y))
+            end = (box.left + side[0] * width, box.top if middle < y else box.bottom)
+            steps = (0.3, 0.45, 0.6, 0.75, 0.9)
+            yield _Place(box, side, [_dot(x, y, *end, step) for step in steps])
 
 
-def _places(x: float, y: float, width: float) -> Iterator[_Box]:
-    """Yield boxes to the right and to the left of a point, in ascending vertical distance."""
+def _box(centre: float, middle: float, width: float) -> _Box:
     half = _LINE_HEIGHT / 2
-    for rows in (n * 0.5 for n in range(2 * _MAX_ROWS_AWAY)):
-        for middle in (y + rows * _LINE_HEIGHT, y - rows * _LINE_HEIGHT):
-            yield _Box(x + _GAP, middle - half, x + _GAP + width, middle + half)
-            yield _Box(x - _GAP - width, middle - half, x - _GAP, middle + half)
+    return _Box(centre - width / 2, middle - half, centre + width / 2, middle + half)
 
 
-def _leader(colour: str, side: float) -> dict[str, Any]:
-    """Return the properties of a line from the left (0) or right (1) side of a name."""
+def _dot(x: float, y: float, to_x: float, to_y: float, step: float) -> _Box:
+    at_x, at_y = x + step * (to_x - x), y + step * (to_y - y)
+    return _Box(at_x - 1, at_y - 1, at_x + 1, at_y + 1)
+
+
+def _least_covering(
+    places: Iterable[_Place], taken: Sequence[_Box], dots: Sequence[_Box]
+) -> tuple[_Place | None, float]:
+    """Return the first place that covers nothing, or that which covers least, and how much."""
+    best, fewest = None, math.inf
+    for place in places:
+        covered = sum(map(place.box.overlaps, (*taken, *dots)))
+        covered += sum(piece.overlaps(other) for piece in place.leader for other in taken)
+        if covered < fewest:
+            best, fewest = place, covered
+        if not covered:
+            break
+    return best, fewest
+
+
+def _leader(colour: str, side: float, height: float = 0.5) -> dict[str, Any]:
+    """Return the properties of a line that begins at a place of the name, in fractions of it."""
     return {
         "arrowstyle": "-",
         "color": colour,
         "linewidth": 0.9,
-        "relpos": (side, 0.5),
+        "relpos": (side, height),
         "shrinkA": 1,
         "shrinkB": 3,
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.report.labels import Label, label_ends, label_points
+from pytest_infperf.report.labels import Label, label_ends, label_points, short_name
 from pytest_infperf.report.svg import (
     COLOURS,
     INK,
@@ -106,7 +106,7 @@ def _rows(names: Sequence[str]) -> tuple[Any, Any]:
     figure, axes = new_figure(_WIDTH, 0.9 + 0.3 * len(names))
     axes.set_xscale("log")
     axes.margins(x=0.08)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), list(map(short_name, names)))
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -167,9 +167,10 @@ def front(
 ) -> str:
     """Plot a point per variant, and a line that joins the undominated ones.
 
-    Lower is better for x; `higher_is_better` is about y.
+    Lower is better for x; `higher_is_better` is about y. Undominated points always have their name
+    beside them, and the others where there is room.
     """
-    figure, axes = new_figure(_WIDTH, max(3.4, 0.9 + 0.25 * len(points)))
+    figure, axes = new_figure(_WIDTH, max(3.4, min(5.0, 0.9 + 0.25 * len(points))))
     best = undominated(points, higher_is_better=higher_is_better)
     if len(best) > 1:
         axes.step(
@@ -179,13 +180,15 @@ def front(
     for point, line_style in zip(points, line_styles(), strict=False):
         (dot,) = axes.plot([point.x], [point.y], **{**line_style, "linestyle": "none"})
         set_tip(dot, f"{point.name}: {point.x:.3g} ({x_label}), {point.y:.2f} ({y_label})")
-        labels.append(Label(point.name, point.x, point.y, line_style["color"]))
+        labels.append(
+            Label(point.name, point.x, point.y, line_style["color"], is_optional=point not in best)
+        )
     axes.set_xscale("log")
-    axes.margins(0.15)
+    axes.margins(x=0.15, y=0.25)
     plain_numbers(axes.xaxis)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
-    label_points(axes, labels)
+    label_points(axes, sorted(labels, key=lambda label: label.is_optional))
     return to_svg(figure, f"{y_label} against {x_label}: a point per variant")
 
 
@@ -224,7 +227,7 @@ def history(
 
 def _height_of_lines(count: int) -> float:
     """Return the height, in inches, at which the names of lines have room one below the other."""
-    return max(2.8, 0.8 + count * 0.18)
+    return max(3.2, 0.9 + count * 0.23)
 
 
 def _draw_panel(axes: Any, lines: Sequence[HistoryLine]) -> list[Label]:

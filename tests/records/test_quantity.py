@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_infperf.records.quantity import format_value, parse_quantity
+from pytest_infperf.records.quantity import format_value, parse_quantity, read_back
 
 UNITS = ("s", "bytes", "samples/s", "ratio", "fraction", "points", "dB")
 
@@ -188,3 +188,16 @@ def test_fractions_survive_printing_and_reading(value: float) -> None:
 def test_printing_a_parsed_text_gives_the_same_text(value: float, unit: str) -> None:
     printed = format_value(value, unit)
     assert format_value(parse_quantity(printed, unit), unit) == printed
+
+
+@pytest.mark.parametrize(
+    ("value", "unit"),
+    [(0.0834, "s"), (1.62, "ratio"), (0.125, "fraction"), (3.1e8, "bytes"), (37, "samples/s")],
+)
+def test_a_formatted_value_is_read_back(value: float, unit: str) -> None:
+    assert read_back(format_value(value, unit)) == pytest.approx(value)
+
+
+def test_texts_without_a_number_are_not_read_back() -> None:
+    assert [read_back(text) for text in ("-", "pass", "c7i.large", "[1, 2]")] == [None] * 4
+    assert read_back("1,080") == 1080

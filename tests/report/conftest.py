@@ -66,6 +66,10 @@ def gate(measure: str, verdict: Verdict, why: str, remedy: str, line: int) -> Ga
 
 @pytest.fixture
 def translation() -> RunRecord:
+    return translation_run()
+
+
+def translation_run() -> RunRecord:
     records = [
         variant("torch", 1, None, 83.4, 26.2, 310),
         variant("torch-int8", 1, 1.18, 70.6, 25.93, 152),

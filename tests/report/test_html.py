@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import RunRecord, Verdict
 from pytest_infperf.report import html, plots, svg
 from pytest_infperf.report.plots import HistoryLine, PlotPoint
@@ -101,14 +105,16 @@ def test_the_words_of_the_page(page: str, snapshot: SnapshotAssertion) -> None:
 def test_speed_latency_quality_and_history_have_a_figure_each(page: str) -> None:
     titles = re.findall(r"<h3>(.*?)</h3>", page)
     assert titles[:4] == [
-        "Speed-up over the baseline", "Latency distributions", "Speed and quality", "History",
+        "Speed-up over the baseline", "Latency distributions", "Speed and quality",
+        "History of latency_p50",
     ]  # fmt: skip
     assert page.count('role="img"') == 4
 
 
 def test_hostile_names_are_escaped(page: str) -> None:
     found = elements(page)
-    assert not [tag for tag, _ in found if tag in ("script", "img", "iframe", "link", "object")]
+    assert not [tag for tag, _ in found if tag in ("img", "iframe", "link", "object")]
+    assert page.count("<script") == 1, "the page has its own script only"
     assert not [name for _, attributes in found for name in attributes if name.startswith("on")]
     assert "&lt;script&gt;alert(1)" in page
 
@@ -120,6 +126,18 @@ def test_no_external_resource_is_loaded(page: str) -> None:
     assert [target for target in targets if not target.startswith("#")] == []
     assert "default-src 'none'" in page
     assert not re.search(r"url\((?!#)", page)
+
+
+def test_only_the_script_of_the_page_is_allowed_to_run(page: str) -> None:
+    script = page[page.index("<script>") + len("<script>") : page.index("</script>")]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+
+
+def test_a_page_of_five_suites_is_smaller_than_3_mb(whole: RunRecord) -> None:
+    names = [f"suite {number}" for number in range(5)]
+    records = [replace(record, suite=name) for name in names for record in whole.records]
+    assert len(html.page(replace(whole, records=records)).encode()) < 3_000_000
 
 
 def test_ids_are_unique_and_references_resolve(page: str) -> None:
@@ -165,6 +183,60 @@ def test_the_front_has_the_undominated_points() -> None:
 def test_lines_differ_without_colour() -> None:
     styles = [style for style, _ in zip(svg.line_styles(), range(11), strict=False)]
     assert len({(style["marker"], style["linestyle"]) for style in styles}) == 11
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#14161a"])
+def test_colours_do_not_repeat_and_stand_out_from_the_page(ground: str) -> None:
+    assert len(set(svg.COLOURS)) == 16
+    assert f"--ground: {ground.replace('#ffffff', '#fff')}" in html.page(RunRecord({}, None))
+    for colour in svg.COLOURS:
+        darker, lighter = sorted(map(luminance, (colour, ground)))
+        assert (lighter + 0.05) / (darker + 0.05) >= 3
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance as WCAG 2 defines it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def ratio() -> Measure:
+    return Measure(2.0, "ratio", 1.9, 2.1)
+
+
+PLOTS = {
+    "ratios": lambda: plots.ratios({"a": ratio()}, "times as fast"),
+    "distributions": lambda: plots.distributions({"a": [1 + i / 100 for i in range(101)]}),
+    "sweep": lambda: plots.sweep({"a": {1: ratio(), 2: ratio()}}, "length", "ms"),
+    "levels": lambda: plots.levels({1: [1.0, 2.0], 4: [2.0, 3.0]}, ["1", "4"], "users", "ms"),
+    "front": lambda: plots.front([PlotPoint("a", 1, 2), PlotPoint("b", 2, 3)], "ms", "BLEU"),
+    "history": lambda: plots.history("s", {"p50": [HistoryLine("a", ["1", "2"], [1, 2], "s")]}),
+}
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_every_text_of_a_plot_has_the_colour_of_the_page(name: str) -> None:
+    texts = re.findall(r"<text[^>]*>", PLOTS[name]())
+    assert texts
+    assert [text for text in texts if "fill: currentColor" not in text] == []
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_plots_have_no_legend(name: str) -> None:
+    assert "legend" not in PLOTS[name]()
+
+
+def test_a_line_is_named_at_its_end() -> None:
+    text = plots.sweep({f"variant {i}": {1: ratio(), 8: ratio()} for i in range(14)}, "n", "ms")
+    assert all(f">variant {i}</text>" in text for i in range(14))
+
+
+def test_undominated_points_are_named_also_in_a_crowd() -> None:
+    crowd = [PlotPoint(f"dominated-variant-{i}", 5 + i / 100, 20) for i in range(30)]
+    text = plots.front([*crowd, PlotPoint("best", 4.9, 20.1)], "ms", "BLEU")
+    assert ">best</text>" in text
+    assert all(f'data-tip="dominated-variant-{i}: ' in text for i in range(30))
 
 
 def test_in_a_real_browser(page: str, tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from pytest_infperf.report.plots import PlotPoint
 from pytest_infperf.report.tables.columns import METRIC_HEADERS, quality_metric
 from pytest_infperf.report.tables.points import sweep_of_latency, sweeps
 
+FRONT_CAPTION = (
+    "The line joins the variants that no other beats in both. Point at a dot to see its name."
+)
 _LOWER_IS_BETTER = frozenset({"wer", "cer"})
 
 
@@ -106,7 +109,7 @@ def _fronts(records: Sequence[Record]) -> Iterator[Figure]:
             yield Figure(
                 title,
                 plots.front(points, label, y_label, higher_is_better=higher_is_better),
-                "The line joins the variants that no other beats in both.",
+                FRONT_CAPTION,
             )
 
 

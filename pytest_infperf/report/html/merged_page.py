@@ -9,7 +9,7 @@ from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.records.points import at
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.report import plots
-from pytest_infperf.report.html.figures import Figure
+from pytest_infperf.report.html.figures import FRONT_CAPTION, Figure
 from pytest_infperf.report.html.page_tables import PageTable, page_table
 from pytest_infperf.report.html.summary import Card
 from pytest_infperf.report.html.templates import template
@@ -50,7 +50,9 @@ def merged_page(rows: Sequence[Row], prices: PriceTable, load: str = "") -> str:
 def _card(suite: str, rows: Sequence[Row], link: str) -> Card:
     best = cheapest(rows)
     if best is None or best.cost is None:
-        return Card(suite, "–", "No variant with a known cost keeps every limit.", link=link)
+        is_known = any(row.cost for row in rows)
+        why = "No variant keeps every limit." if is_known else "The cost is not known."
+        return Card(suite, "–", why, link=link)
     which = "that keeps every limit" if are_judged(rows) else "(no limit was judged)"
     return Card(
         suite,
@@ -71,7 +73,8 @@ def _table(rows: Sequence[Row], load: str) -> PageTable:
     )
 
 
-_FIRST = {"variant": 0, "instance": 1, "verdict": 2}
+_FIRST = {"variant": 0, "USD/1M": 1, "instance": 2}
+"""Places of columns: a narrow screen shows the first three without scrolling."""
 
 
 def _figures(rows: Sequence[Row], load: str) -> Iterator[Figure]:
@@ -92,5 +95,5 @@ def _figures(rows: Sequence[Row], load: str) -> Iterator[Figure]:
             plots.front(
                 points, "median latency, ms", "USD for a million requests", higher_is_better=False
             ),
-            "The line joins the variants that no other beats in both.",
+            FRONT_CAPTION,
         )

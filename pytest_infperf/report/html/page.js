@@ -71,21 +71,30 @@ function showTip(event) {
   if (!target) return;
   tip.textContent = target.dataset.tip;
   if (target instanceof HTMLElement) target.setAttribute("aria-describedby", "tip");
+  placeTip(target);
+}
+
+function placeTip(target) {
   const [at, size] = [target.getBoundingClientRect(), tip.getBoundingClientRect()];
-  const below = at.bottom + 8 + size.height < innerHeight;
-  const left = Math.min(Math.max(4, at.left), innerWidth - size.width - 4);
-  tip.style.left = `${left}px`;
-  tip.style.top = `${below ? at.bottom + 8 : at.top - size.height - 8}px`;
+  const isBelow = at.bottom + 8 + size.height < innerHeight;
+  tip.style.left = `${Math.min(Math.max(4, at.left), innerWidth - size.width - 4)}px`;
+  tip.style.top = `${isBelow ? at.bottom + 8 : at.top - size.height - 8}px`;
 }
 
 function hideTip() {
   tip.hidden = true;
 }
 
+function followFocus() {
+  const focused = document.activeElement;
+  if (focused?.dataset.tip && focused.dataset.tip === tip.textContent) placeTip(focused);
+  else hideTip();
+}
+
 document.addEventListener("pointerover", showTip);
 document.addEventListener("focusin", showTip);
 document.addEventListener("focusout", hideTip);
-document.addEventListener("scroll", hideTip, true);
+document.addEventListener("scroll", followFocus, true);
 document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
 
 for (const time of document.querySelectorAll("time[datetime]")) {

@@ -84,7 +84,8 @@ def page_table(
 def _page_cell(header: str, cell: Cell) -> PageCell:
     word = cell.head.lower()
     mark = word if header == "verdict" and word in _MARKS else ""
-    return PageCell(cell.head, cell.tail, _sort_value(cell.head), mark)
+    tail = "(baseline)" if cell.tail == "*" else cell.tail
+    return PageCell(cell.head, tail, _sort_value(cell.head), mark)
 
 
 def _sort_value(head: str) -> str:
