@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 _SIZE = 10
@@ -129,16 +130,20 @@ def _within(centre: float, half: float, low: float, high: float) -> float:
     return max(low + half, min(high - half, centre)) if high - low > 2 * half else (low + high) / 2
 
 
-def label_points(axes: Any, labels: Sequence[Label]) -> None:
+def label_points(
+    axes: Any, labels: Sequence[Label], path: Sequence[tuple[float, float]] = ()
+) -> None:
     """Write names beside points; a name that finds no room beside its point gets a line to it.
 
-    The first labels find room most easily.
+    The first labels find room most easily. `path` has the corners of a line that no name may cover.
     """
     axes.figure.draw_without_rendering()
-    corners = [axes.transAxes.transform(corner) for corner in ((0, 0), (1, 1))]
-    frame = _Box(*corners[0], *corners[1])
+    bottom_left, top_right = (axes.transAxes.transform(corner) for corner in ((0, 0), (1, 1)))
+    frame = _Box(*bottom_left, *top_right)
     points = [axes.transData.transform((label.x, label.y)) for label in labels]
     dots = [_Box(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    corners = [axes.transData.transform(corner) for corner in path]
+    dots += [_dot(a, b, step / 20) for a, b in pairwise(corners) for step in range(21)]
     taken: list[_Box] = []
     for label, (x, y) in zip(labels, points, strict=True):
         places = [
@@ -190,7 +195,7 @@ def _places(x: float, y: float, width: float) -> Iterator[_Place]:
             side = (0.0 if box.left > x else 1.0 if box.right < x else 0.5, float(middle < y))
             end = (box.left + side[0] * width, box.top if middle < y else box.bottom)
             steps = (0.3, 0.45, 0.6, 0.75, 0.9)
-            yield _Place(box, side, [_dot(x, y, *end, step) for step in steps])
+            yield _Place(box, side, [_dot((x, y), end, step) for step in steps])
 
 
 def _box(centre: float, middle: float, width: float) -> _Box:
@@ -198,9 +203,10 @@ def _box(centre: float, middle: float, width: float) -> _Box:
     return _Box(centre - width / 2, middle - half, centre + width / 2, middle + half)
 
 
-def _dot(x: float, y: float, to_x: float, to_y: float, step: float) -> _Box:
-    at_x, at_y = x + step * (to_x - x), y + step * (to_y - y)
-    return _Box(at_x - 1, at_y - 1, at_x + 1, at_y + 1)
+def _dot(start: tuple[float, float], end: tuple[float, float], step: float) -> _Box:
+    """Return a small box on the line between two positions, at a fraction of its length."""
+    x, y = (a + step * (b - a) for a, b in zip(start, end, strict=True))
+    return _Box(x - 1, y - 1, x + 1, y + 1)
 
 
 def _least_covering(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import exp, log
 from statistics import fmean
 from typing import Any
@@ -188,7 +189,8 @@ def front(
     plain_numbers(axes.xaxis)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
-    label_points(axes, sorted(labels, key=lambda label: label.is_optional))
+    path = [(x, y) for a, b in pairwise(best) for x, y in ((a.x, a.y), (b.x, a.y), (b.x, b.y))]
+    label_points(axes, sorted(labels, key=lambda label: label.is_optional), path)
     return to_svg(figure, f"{y_label} against {x_label}: a point per variant")
 
 
@@ -247,8 +249,9 @@ def _draw_panel(axes: Any, lines: Sequence[HistoryLine]) -> list[Label]:
     unit = lines[0].unit
     if unit not in ("points", "fraction") and all(v > 0 for line in lines for v in line.values):
         axes.set_yscale("log")
-        axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_value(value, unit)))
+        plain_numbers(axes.yaxis, lambda value: format_value(value, unit))
+    else:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_value(value, unit)))
     step = max(1, -(-len(labels) // _MAX_DATES))
     axes.set_xticks(range(0, len(labels), step), labels[::step])
     axes.tick_params(axis="x", labelsize=8)

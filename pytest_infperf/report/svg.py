@@ -93,18 +93,17 @@ def line_styles() -> Iterator[dict[str, Any]]:
         yield {"color": colour, "marker": marker, "linestyle": dash, "linewidth": 1.5}
 
 
-def plain_numbers(axis: Any) -> None:
+def plain_numbers(axis: Any, text_of: Callable[[float], str] = "{:g}".format) -> None:
     """Label the ticks of a logarithmic axis with numbers such as 2, 5 and 10, not powers of ten.
 
     All data must have been drawn, because a short axis gets ticks in equal steps.
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    axis.axes.autoscale_view()
-    low, high = axis.get_view_interval()
+    low, high = axis.get_data_interval()
     is_long = high > _SHORT * low
     axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)) if is_long else MaxNLocator(5))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text_of(value)))
     axis.set_minor_formatter(NullFormatter())
 
 

@@ -232,6 +232,12 @@ def test_a_line_is_named_at_its_end() -> None:
     assert all(f">variant {i}</text>" in text for i in range(14))
 
 
+@pytest.mark.parametrize("values", [[2.0, 2.0], [1.0, 1.2], [1.0, 900.0]])
+def test_axes_of_any_length_have_numbers(values: list[float]) -> None:
+    text = plots.levels({1: values}, ["1"], "users", "ms")
+    assert len(re.findall(r"<text[^>]*>[0-9.]+</text>", text)) >= 2
+
+
 def test_undominated_points_are_named_also_in_a_crowd() -> None:
     crowd = [PlotPoint(f"dominated-variant-{i}", 5 + i / 100, 20) for i in range(30)]
     text = plots.front([*crowd, PlotPoint("best", 4.9, 20.1)], "ms", "BLEU")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -14,7 +16,7 @@ _heights = st.lists(st.floats(0, 100), min_size=1, max_size=9).map(sorted)
 def test_names_keep_their_distance_and_stay_within_the_axes(wanted: list[float]) -> None:
     placed = spread(wanted, 10, 0, 100)
     assert len(placed) == len(wanted)
-    assert all(b - a >= 10 - 1e-6 for a, b in zip(placed, placed[1:], strict=False))
+    assert all(b - a >= 10 - 1e-6 for a, b in pairwise(placed))
     assert placed[0] >= -1e-6
     assert placed[-1] <= 100 + 1e-6
 

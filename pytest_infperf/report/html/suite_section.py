@@ -14,15 +14,16 @@ from pytest_infperf.report.html.figures import Figure, figures
 from pytest_infperf.report.html.page_tables import PageTable, page_table
 from pytest_infperf.report.html.summary import Card, suite_card
 from pytest_infperf.report.problems import at_try, reasons_for_slowness
+from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.cells import Cell
 from pytest_infperf.report.tables.columns import Column, filled_columns
-from pytest_infperf.report.tables.points import filled_records, point_tables
+from pytest_infperf.report.tables.points import PointTable, filled_records, point_tables
 from pytest_infperf.serving.capacity import CapacityPlan, Demand, instance_capacities
 
 _PLANNED_RATES = (10, 100, 1000)
 """Rates, in requests per second, for which the page shows the number of instances."""
-_ORDER = {key: place for place, key in enumerate(("variant", "verdict", "regression", "speed-up"))}
-_ORDER["threads"] = len(_ORDER) + 1
+_ORDER = {"variant": 0, "verdict": 1, "regression": 2, "speed-up": 3, "threads": 5}
+_ELSEWHERE = 4
 """Places of columns: a narrow screen shows the first three without scrolling."""
 
 
@@ -49,7 +50,7 @@ def suite_section(suite: str, run: RunRecord, history: HistoryPanels, link: str)
     records = [record for record in run.records if record.suite == suite]
     baselines = (record.settings.baseline_id for record in records)
     columns = filled_columns(records, always_shown=("verdict",))
-    columns.sort(key=lambda column: _ORDER.get(column.key, len(_ORDER)))
+    columns.sort(key=lambda column: _ORDER.get(column.key, _ELSEWHERE))
     return SuiteSection(
         suite,
         suite_card(suite, records, str((run.against or {}).get("name", "")), link),
@@ -57,7 +58,7 @@ def suite_section(suite: str, run: RunRecord, history: HistoryPanels, link: str)
         _table("results", columns, records),
         [
             *(
-                _table(table.title, table.columns, filled_records(records, table), table.notes)
+                _point_table(table, filled_records(records, table))
                 for table in point_tables(records)
             ),
             *_capacity_tables(suite, run),
@@ -81,6 +82,16 @@ def _table(
         [[column.make_cell(record) for column in columns] for record in records],
         notes,
     )
+
+
+def _point_table(table: PointTable, records: Sequence[Record]) -> PageTable:
+    """Return a table at a point without the columns that are empty."""
+    columns = [
+        column
+        for column in table.columns
+        if any(column.make_cell(record) != cells.EMPTY for record in records)
+    ]
+    return _table(table.title, columns, records, table.notes)
 
 
 def _capacity_tables(suite: str, run: RunRecord) -> list[PageTable]:
