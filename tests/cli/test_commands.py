@@ -208,6 +208,20 @@ def test_report_names_the_cheapest_that_meets_every_gate(
     assert "| - |" in next(row for row in rows if "own.box" in row), "own.box has no price"
 
 
+def test_the_page_of_report_has_cards_and_a_row_for_each_host(project: Path) -> None:
+    files = [
+        write_record(project, f"{name}.json", name, p50_s, throughput=Measure(90.0, "samples/s"))
+        for name, p50_s in (("c7i.large", 0.01), ("c7g.large", 0.02), ("own.box", 0.03))
+    ]
+    assert cli.main(["report", *files, "--html", "merged.html"]) == 0
+    page = (project / "merged.html").read_text()
+    assert "<h1>Inference on 3 hosts</h1>" in page
+    assert "fast on c7g.large is the cheapest variant that keeps every limit." in page
+    assert page.count('<th scope=row class="text" data-sort="fast">') == 3
+    assert 'data-tip="fast on c7g.large: 20 (median latency, ms)' in page
+    assert 'data-tip="fast on own.box' not in page, "its cost is not known"
+
+
 def test_what_report_prints_and_writes(
     project: Path, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
 ) -> None:
