@@ -49,13 +49,19 @@ class MarianCodec:
         longest = self._longest if length is None else min(length, self._longest)
         return [self._encode(self._prefix + text, longest) for text in inputs]
 
+    def cut(self, inputs: Sequence[str]) -> list[bool]:
+        """Return whether each input has more tokens than the model gets."""
+        return [len(self._split(self._prefix + text)) >= self._longest for text in inputs]
+
     def _encode(self, text: str, longest: int) -> list[int]:
-        code = _LANGUAGE_CODE.match(text)
-        pieces = self._source.encode(text[code.end() :] if code else text, out_type=str)
-        if code:
-            pieces.insert(0, code.group())
         ids, unknown = self._ids, self._unknown
-        return [*[ids.get(piece, unknown) for piece in pieces[: longest - 1]], self._end]
+        pieces = self._split(text)[: longest - 1]
+        return [*[ids.get(piece, unknown) for piece in pieces], self._end]
+
+    def _split(self, text: str) -> list[str]:
+        code = _LANGUAGE_CODE.match(text)
+        pieces: list[str] = self._source.encode(text[code.end() :] if code else text, out_type=str)
+        return [code.group(), *pieces] if code else pieces
 
     def decode(self, results: Sequence[Sequence[int]], features: Any) -> list[Any]:
         pieces = self._pieces

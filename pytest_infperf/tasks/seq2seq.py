@@ -156,6 +156,11 @@ class Seq2SeqCodec:
         ]
         return ids
 
+    def cut(self, inputs: Sequence[str]) -> list[bool]:
+        """Return whether each input has more tokens than the model gets."""
+        texts = [self._prefix + text for text in inputs]
+        return [len(ids) > self._longest for ids in self._tokenizer(texts)["input_ids"]]
+
     def decode(self, results: Sequence[Sequence[int]], features: Any) -> list[Any]:
         texts = self._tokenizer.batch_decode(
             [list(ids) for ids in results],

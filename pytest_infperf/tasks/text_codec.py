@@ -59,6 +59,10 @@ class TextCodec:
     def encode(self, inputs: Sequence[Any], length: int | None = None) -> dict[str, Any]:
         return self._tokenizer.encode(inputs, length)
 
+    def cut(self, inputs: Sequence[Any]) -> list[bool]:
+        """Return whether each input has more tokens than the model gets."""
+        return self._tokenizer.cut(inputs)
+
 
 class FastTokenizer:
     """A tokenizer of the library tokenizers, without transformers' Python work around it.
@@ -92,6 +96,11 @@ class FastTokenizer:
     def encode(self, inputs: Sequence[Any], length: int | None = None) -> dict[str, Any]:
         return self._features(self._encodings(inputs, length))
 
+    def cut(self, inputs: Sequence[Any]) -> list[bool]:
+        are_words = isinstance(inputs[0], list)
+        encodings = (self._encodings_of_words if are_words else self._encodings)(inputs, None)
+        return [bool(encoding.overflowing) for encoding in encodings]
+
     def encode_words(
         self, sentences: Sequence[Sequence[str]], length: int | None = None
     ) -> tuple[dict[str, Any], list[list[int | None]]]:
@@ -99,10 +108,7 @@ class FastTokenizer:
 
         It is None for a word without a token: one that is cut off, or of which nothing is left.
         """
-        # A byte-level vocabulary has other tokens for a word without the space before it.
-        if "ByteLevel" in repr(self._tokenizer.pre_tokenizer):
-            sentences = [[f" {word}" for word in sentence] for sentence in sentences]
-        encodings = self._encodings(sentences, length, is_pretokenized=True)
+        encodings = self._encodings_of_words(sentences, length)
         positions = [
             {word: i for i, word in reversed([*enumerate(encoding.word_ids)])}
             for encoding in encodings
@@ -111,6 +117,14 @@ class FastTokenizer:
             [position_of.get(word) for word in range(len(sentence))]
             for position_of, sentence in zip(positions, sentences, strict=True)
         ]
+
+    def _encodings_of_words(
+        self, sentences: Sequence[Sequence[str]], length: int | None
+    ) -> list[Any]:
+        # A byte-level vocabulary has other tokens for a word without the space before it.
+        if "ByteLevel" in repr(self._tokenizer.pre_tokenizer):
+            sentences = [[f" {word}" for word in sentence] for sentence in sentences]
+        return self._encodings(sentences, length, is_pretokenized=True)
 
     def _encodings(
         self, inputs: Sequence[Any], length: int | None, *, is_pretokenized: bool = False
@@ -152,6 +166,13 @@ class SlowTokenizer:
             return_tensors="np",
         )
         return {name: encoded[name].astype("int64") for name in self.names}
+
+    def cut(self, inputs: Sequence[Any]) -> list[bool]:
+        lengths = [
+            len(self._tokenizer(*([text] if isinstance(text, str) else text))["input_ids"])
+            for text in inputs
+        ]
+        return [length > self._max_tokens for length in lengths]
 
 
 def open_tokenizer(model: Path) -> Any:

@@ -87,7 +87,7 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
     refusals.add_handlers(app)
     app.include_router(prediction_router(engine, payloads, about, telemetry))
     app.include_router(status_router(engine, about, telemetry))
-    app.include_router(page_router(payloads[0], about))
+    app.include_router(page_router(payloads[0], about, engine, limits))
     return app
 
 

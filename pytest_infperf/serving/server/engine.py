@@ -25,6 +25,9 @@ from pytest_infperf.suite.codec import Codec
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.payload import Answer
 
+_EXAMPLES = 3
+"""Number of inputs that the page shows as examples."""
+
 
 @dataclass(frozen=True)
 class TimedAnswers:
@@ -74,6 +77,8 @@ class Engine:
     """Number of requests with a seat that do not wait for the model yet."""
     leaving = False
     """Whether the server is about to end, and should get no more requests."""
+    examples: Sequence[Any] = ()
+    """The first inputs of the suite's data, once the model is loaded."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
@@ -120,7 +125,8 @@ class Engine:
     def _run(self, loop: asyncio.AbstractEventLoop, loaded: asyncio.Future[None]) -> None:
         try:
             self._runner: Runner = self._load()
-            self._infer(self.suite.task.samples(self.suite.folder).inputs[:1])
+            self.examples = self.suite.task.samples(self.suite.folder).inputs[:_EXAMPLES]
+            self._infer(self.examples[:1])
         except BaseException as error:
             loop.call_soon_threadsafe(loaded.set_exception, error)
             return

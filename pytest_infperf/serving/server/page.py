@@ -2,52 +2,114 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 
+from pytest_infperf.serving.server.engine import Engine
 from pytest_infperf.suite.payload import About, Payload
+from pytest_infperf.suite.serving import Serving
 
-_LABELS = {
-    "translate": ("Text", "Translation"),
-    "label": ("Text", "Label"),
-    "text": ("Text", "Predictions"),
-    "json": ("Instances, as JSON", "Predictions"),
-    "image": ("Images, as JPEG or PNG files", "Predictions"),
-    "pixels": ("Images, which are scaled and made grey", "Predictions"),
-    "audio": ("Recordings", "Predictions"),
+_EXAMPLES_CHARACTERS = 300_000
+"""Longest JSON of all examples on the page, in characters."""
+
+
+@dataclass(frozen=True)
+class _Form:
+    label: str
+    hint: str
+    accept: str = ""
+    """Types of the files that can be chosen; empty for a text box."""
+
+
+_TEXT = _Form("Text", "One text per line.")
+_FORMS = {
+    "translate": _TEXT,
+    "label": _TEXT,
+    "text": _TEXT,
+    "json": _Form("Instances", "A JSON list with one item per instance."),
+    "image": _Form("Images", "JPEG or PNG files, one or several.", "image/jpeg,image/png"),
+    "pixels": _Form(
+        "Images", "Any images; the page scales them to {columns} x {rows} grey pixels.", "image/*"
+    ),
+    "audio": _Form(
+        "Recordings", "Audio files or a new recording; the page sends WAV at {rate} Hz.", "audio/*"
+    ),
 }
-"""Labels of the input and of the output, by `Payload.form`."""
-_ACCEPTED = {"image": "image/jpeg,image/png", "pixels": "image/*", "audio": "audio/*"}
-"""Types of the files that can be chosen, by `Payload.form`."""
+"""Forms by `Payload.form`."""
 
 
-def page_router(payload: Payload, about: About) -> APIRouter:
+def page_router(payload: Payload, about: About, engine: Engine, limits: Serving) -> APIRouter:
     """Return a router with the page, or without any route if the payload has no form."""
     router = APIRouter()
-    if payload.form:
+    if not payload.form:
+        return router
+    cut = getattr(engine.codec, "cut", None)
 
-        @router.get("/", response_class=HTMLResponse, include_in_schema=False)
-        async def try_it() -> HTMLResponse:
-            return HTMLResponse(_render(payload, about))
+    @router.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def try_it() -> HTMLResponse:
+        return HTMLResponse(_render(payload, about, engine, limits))
 
+    def numbers_of_cut(body: Any) -> list[int]:
+        """Return the numbers of the instances that the model does not read to their end."""
+        try:
+            samples = payload.samples(body)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
+        return [number for number, is_cut in enumerate(cut(samples)) if is_cut]  # type: ignore[misc]
+
+    if cut:
+        numbers_of_cut.__annotations__["body"] = payload.request
+        router.post("/cut", include_in_schema=False)(numbers_of_cut)
     return router
 
 
-def _render(payload: Payload, about: About) -> str:
+def _render(payload: Payload, about: About, engine: Engine, limits: Serving) -> str:
     from jinja2 import Environment, FileSystemLoader
 
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
-    input_label, output_label = _LABELS[payload.form]
-    template = environment.get_template("page.html.j2")
-    return template.render(
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    form = _FORMS[payload.form]
+    return environment.get_template("page.html.j2").render(
         about=about,
         path=payload.path(about.suite),
         form=payload.form,
         settings=payload.form_settings,
-        accept=_ACCEPTED.get(payload.form),
-        example=payload.form_example,
-        input_label=input_label,
-        output_label=output_label,
+        label=form.label,
+        hint=form.hint.format(**payload.form_settings),
+        accept=form.accept,
+        initial=payload.form_example,
+        examples=_examples(payload, engine.examples),
+        decoding=engine.suite.task.decoding,
+        limits=limits,
+        tells_cut=hasattr(engine.codec, "cut"),
     )
+
+
+def _examples(payload: Payload, inputs: Sequence[Any]) -> list[Any]:
+    """Return the instances of samples, as long as they are small.
+
+    A sample that no request can have is left out.
+    """
+    examples: list[Any] = []
+    left = _EXAMPLES_CHARACTERS
+    for sample in inputs:
+        try:
+            request = payload.ask([sample]).model_dump(mode="json")
+        except Exception:  # of the author's payload, which serves without `ask` too
+            continue
+        instances = request.get("instances", [])[:1]
+        left -= len(json.dumps(instances))
+        if left < 0:
+            break
+        examples += instances
+    return examples

@@ -9,6 +9,8 @@ from time import monotonic, sleep
 
 import pytest
 
+from tests import chromium
+from tests.chromium import Page
 from tests.serving.server.echo_server import (
     GATED_SUITE,
     SUITE,
@@ -80,3 +82,10 @@ def gated(serve: Serve, tmp_path: Path) -> Iterator[Callable[..., Gate]]:
 def echo(serve: Serve) -> Running:
     """Return a server that many tests share."""
     return serve()
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Return the page of a browser that many tests share; they open an address first."""
+    with chromium.opened(tmp_path_factory.mktemp("browser")) as page:
+        yield page

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
-import subprocess
 import wave
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Any
 
-import aiohttp
 import numpy as np
 import pytest
 import schemathesis
@@ -20,12 +15,15 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests import chromium
+from tests.chromium import Page
 from tests.serving.server.conftest import written
 from tests.serving.server.echo_server import PREDICT, REFUSING, Running, Serve
-from tests.serving.server.test_try_page import browser as browser
 
 SUITE = """
-from pytest_infperf import Echo, Fake, Suite
+import numpy as np
+
+from pytest_infperf import Echo, Fake, Samples, Suite
 from pytest_infperf.tasks import payloads
 from pytest_infperf.tasks.echo import EchoCodec
 
@@ -44,7 +42,13 @@ class Seen(EchoCodec):
     def probabilities(self, results):
         return [{"cat": 0.25, "dog": 0.75} for _ in results]
 
+    def cut(self, inputs):
+        return [isinstance(sample, str) and len(sample) > 20 for sample in inputs]
+
 class Task(Echo):
+    def samples(self, folder):
+        return EXAMPLES or super().samples(folder)
+
     def codec(self, model):
         return Seen()
 
@@ -66,8 +70,9 @@ PAYLOADS = {
 """Expressions of payloads, with what makes their output of a text."""
 
 
-def serving(serve: Serve, folder: Path, payload: str) -> Running:
-    suite = SUITE.replace("payloads.PAYLOAD", f"payloads.{payload}")
+def serving(serve: Serve, folder: Path, payload: str, examples: str = "None") -> Running:
+    """Serve a payload, with inputs of the suite's data as examples; an expression for each."""
+    suite = SUITE.replace("payloads.PAYLOAD", f"payloads.{payload}").replace("EXAMPLES", examples)
     return serve(
         folder=written(folder, suite.replace("ANSWER(text)", f"({PAYLOADS[payload]})(text)"))
     )
@@ -101,54 +106,18 @@ SEND = """
 (async () => {
   %s
   form.requestSubmit();
-  while (status.textContent === "…" || !status.textContent)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  return [answer.innerText, status.className ? status.textContent : ""];
+  while (form.ariaBusy === "true") await new Promise((resolve) => setTimeout(resolve, 20));
+  const error = status.className === "wrong" ? status.textContent : "";
+  return [answer.innerText, error, note.textContent];
 })()
 """
 
 
-def sent(browser: str, url: str, folder: Path, fill: str) -> list[str]:
-    """Fill the form in by a script and send it; return the text of the answer and the error."""
-    profile = folder / "profile"
-    process = subprocess.Popen(
-        [
-            browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-            "--remote-debugging-port=0", f"--user-data-dir={profile}", "--no-first-run",
-            "--disable-background-networking", url,
-        ],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        until = monotonic() + 30
-        while not (profile / "DevToolsActivePort").exists() and monotonic() < until:
-            sleep(0.05)
-        port = (profile / "DevToolsActivePort").read_text().splitlines()[0]
-        return asyncio.run(_evaluated(port, url, SEND % fill))
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-async def _evaluated(port: str, url: str, script: str) -> Any:
-    async with aiohttp.ClientSession() as session:
-        page: dict[str, Any] = {}
-        while page.get("url") != f"{url}/":
-            async with session.get(f"http://127.0.0.1:{port}/json") as response:
-                pages = await response.json()
-            page = next((page for page in pages if page["type"] == "page"), {})
-            await asyncio.sleep(0.05)
-        async with session.ws_connect(page["webSocketDebuggerUrl"]) as connection:
-            ready = f"document.readyState === 'complete' ? {script} : null"
-            for number in range(100):
-                call = {"expression": ready, "awaitPromise": True, "returnByValue": True}
-                request = {"id": number, "method": "Runtime.evaluate", "params": call}
-                await connection.send_json(request)
-                reply = await connection.receive_json(timeout=30)
-                if value := reply["result"]["result"].get("value"):
-                    return value
-                await asyncio.sleep(0.05)
-    raise AssertionError(reply)
+def sent(page: Page, url: str, fill: str) -> list[str]:
+    """Fill the form in by a script and send it; return the answer, the error and the note."""
+    page.open(url)
+    reply: list[str] = page.run(SEND % fill)
+    return reply
 
 
 def files(**named: bytes) -> str:
@@ -156,13 +125,13 @@ def files(**named: bytes) -> str:
     return FILL_FILES % json.dumps(encoded)
 
 
-LABELLED = "dog: 0.75\ncat: 0.25"
+LABELLED = "\ndog: 75.0 %\ncat: 25.0 %"
 
 
-def test_images_are_sent_as_they_are(serve: Serve, browser: str, tmp_path: Path) -> None:
+def test_images_are_sent_as_they_are(serve: Serve, page: Page, tmp_path: Path) -> None:
     server = serving(serve, tmp_path, "PhotoToLabel()")
     fill = files(small=png(4, 6, 9), large=png(40, 20, 200))
-    answer, error = sent(browser, server.url, tmp_path, fill)
+    answer, error, _ = sent(page, server.url, fill)
     assert not error
     assert answer.splitlines()[0].split("\t") == ["", "label", "probabilities"]
     assert f"small\t4 6 3 9.0\t{LABELLED}" in answer
@@ -170,21 +139,21 @@ def test_images_are_sent_as_they_are(serve: Serve, browser: str, tmp_path: Path)
 
 
 def test_images_of_one_size_are_scaled_and_made_grey(
-    serve: Serve, browser: str, tmp_path: Path
+    serve: Serve, page: Page, tmp_path: Path
 ) -> None:
     server = serving(serve, tmp_path, "ImageToLabel(2, 3)")
-    answer, error = sent(browser, server.url, tmp_path, files(big=png(50, 90, 77)))
+    answer, error, _ = sent(page, server.url, files(big=png(50, 90, 77)))
     assert not error
     assert "big\t2 3 77.0\t" in answer
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(16_000, 1), (48_000, 2)])
 def test_sound_is_sent_at_the_rate_of_the_model_and_mono(
-    serve: Serve, browser: str, tmp_path: Path, rate: int, channels: int
+    serve: Serve, page: Page, tmp_path: Path, rate: int, channels: int
 ) -> None:
     server = serving(serve, tmp_path, "SpeechToText(16000)")
     fill = files(hello=sound(rate, 0.5, channels))
-    answer, error = sent(browser, server.url, tmp_path, fill)
+    answer, error, _ = sent(page, server.url, fill)
     assert not error
     [_, row] = answer.splitlines()
     name, seen = row.split("\t")
@@ -193,31 +162,149 @@ def test_sound_is_sent_at_the_rate_of_the_model_and_mono(
     assert float(peak) == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_file_that_is_no_sound_is_an_error(serve: Serve, browser: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_sound_is_an_error(serve: Serve, page: Page, tmp_path: Path) -> None:
     server = serving(serve, tmp_path, "SpeechToText(16000)")
-    answer, error = sent(browser, server.url, tmp_path, files(text=b"hello"))
+    answer, error, _ = sent(page, server.url, files(text=b"hello"))
     assert not answer
-    assert "decode" in error
+    assert error == "“text” cannot be read as sound. Choose another file."
 
 
-def test_json_is_sent_as_it_is(serve: Serve, browser: str, tmp_path: Path) -> None:
+def test_json_is_sent_as_it_is(serve: Serve, page: Page, tmp_path: Path) -> None:
     server = serving(serve, tmp_path, "RowToScore(dict)")
     fill = """input.value = '[{"a": 1}, {"a": "x", "b": null}]';"""
-    answer, error = sent(browser, server.url, tmp_path, fill)
+    answer, error, _ = sent(page, server.url, fill)
     assert not error
-    assert answer.split() == ["prediction", "0", "8", "1", "21"]
+    assert answer.split() == ["prediction", "1", "8", "2", "21"]
 
 
 @pytest.mark.parametrize(
     ("typed", "reason"), [("{", "JSON"), ('[{"a": true}]', "integer"), ("[]", "at least 1")]
 )
 def test_json_that_is_refused(
-    serve: Serve, browser: str, tmp_path: Path, typed: str, reason: str
+    serve: Serve, page: Page, tmp_path: Path, typed: str, reason: str
 ) -> None:
     server = serving(serve, tmp_path, "RowToScore(dict)")
-    answer, error = sent(browser, server.url, tmp_path, f"input.value = {json.dumps(typed)};")
+    answer, error, _ = sent(page, server.url, f"input.value = {json.dumps(typed)};")
     assert not answer
     assert reason in error
+
+
+EXAMPLE = """document.querySelector("[name=example]").click();"""
+
+
+@pytest.mark.parametrize(
+    ("payload", "sample", "answer"),
+    [
+        ("PhotoToLabel()", "np.full((4, 6, 3), 9, np.uint8)", f"4 6 3 9.0\t{LABELLED}"),
+        ("ImageToLabel(2, 3)", "np.full((2, 3), 77, np.uint8)", f"2 3 77.0\t{LABELLED}"),
+        ("SpeechToText(16000)", "np.full(4000, 0.5, np.float32)", "4000 0.5"),
+    ],
+)
+def test_an_example_of_the_data_is_shown_and_sent(
+    serve: Serve, page: Page, tmp_path: Path, payload: str, sample: str, answer: str
+) -> None:
+    server = serving(serve, tmp_path, payload, f"Samples([{sample}], [''])")
+    page.open(server.url)
+    assert page.run(SEND % EXAMPLE) == [page.run("answer.innerText"), "", ""]
+    assert f"Example 1\t{answer}" in page.run("answer.innerText")
+    loaded = "document.querySelector('.chosen').firstChild.firstChild"
+    kind = "readyState > 0" if payload.startswith("Speech") else "naturalWidth > 0"
+    assert page.run(f"new Promise((r) => setTimeout(() => r({loaded}.{kind}), 500))")
+
+
+def test_files_take_the_place_of_an_example(serve: Serve, page: Page, tmp_path: Path) -> None:
+    sample = "Samples([np.full((2, 3), 77, np.uint8)], [''])"
+    server = serving(serve, tmp_path, "ImageToLabel(2, 3)", sample)
+    changed = files(big=png(50, 90, 5)) + "input.dispatchEvent(new Event('change'));"
+    answer, error, _ = sent(page, server.url, EXAMPLE + changed)
+    assert not error
+    assert "big\t2 3 5.0\t" in answer
+    assert "Example" not in answer
+
+
+def test_large_samples_are_no_examples(serve: Serve, tmp_path: Path) -> None:
+    sample = "Samples([np.zeros(16000 * 20, np.float32)], [''])"
+    server = serving(serve, tmp_path, "SpeechToText(16000)", sample)
+    assert "Example 1" not in server.get("/").body
+
+
+def test_json_has_an_example(serve: Serve, page: Page, tmp_path: Path) -> None:
+    sample = "Samples([{'a': 1.5, 'b': float('nan')}], [''])"
+    server = serving(serve, tmp_path, "RowToScore(dict)", sample)
+    page.open(server.url)
+    page.run(EXAMPLE)
+    assert json.loads(page.run("input.value")) == [{"a": 1.5, "b": None}]
+
+
+def test_a_text_that_the_model_does_not_read_to_its_end_is_named(
+    serve: Serve, page: Page, tmp_path: Path
+) -> None:
+    server = serving(serve, tmp_path, "TextToVector()")
+    typed = "input.value = ['short', 'x'.repeat(21), 'fine', 'y'.repeat(99)].join('\\n');"
+    _, error, note = sent(page, server.url, typed)
+    assert not error
+    assert note == (
+        "The model did not read the end of the inputs 2, 4, which are longer than its limit."
+    )
+    _, _, note = sent(page, server.url, "input.value = 'short';")
+    assert note == ""
+
+
+def test_a_long_vector_is_cut_and_its_length_shown(
+    serve: Serve, page: Page, tmp_path: Path
+) -> None:
+    server = serving(serve, tmp_path, "TextToVector()")
+    page.open(server.url)
+    assert page.run("vector(Array(768).fill(0.25))") == (
+        "[0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, …] (768 numbers)"
+    )
+
+
+RECORD = """
+(async () => {
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const button = form.elements.record;
+  button.click();
+  while (!recorder) await pause(20);
+  const during = button.textContent;
+  await pause(1000);
+  button.click();
+  while (!given && !status.textContent) await pause(20);
+  return [during, button.textContent, status.textContent];
+})()
+"""
+
+
+def test_sound_is_recorded_and_sent(serve: Serve, tmp_path: Path) -> None:
+    server = serving(serve, tmp_path, "SpeechToText(16000)")
+    fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with chromium.opened(tmp_path, *fake) as page:
+        page.open(server.url)
+        assert page.run(RECORD) == ["Stop (0 s)", "Record", ""]
+        answer, error, _ = page.run(SEND % "")
+    assert not error
+    [_, row] = answer.splitlines()
+    name, seen = row.split("\t")
+    assert name == "Recording"
+    assert int(seen.split()[0]) > 1600
+
+
+def test_a_microphone_that_may_not_be_used_is_said(
+    serve: Serve, page: Page, tmp_path: Path
+) -> None:
+    server = serving(serve, tmp_path, "SpeechToText(16000)")
+    page.open(server.url)
+    refusing = (
+        "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', '%s') };"
+    )
+    for name, message in {
+        "NotAllowedError": "The browser may not use the microphone. Allow it for this page, "
+        "then record again.",
+        "NotFoundError": "No microphone was found. Choose a file instead.",
+    }.items():
+        page.run(refusing % name)
+        page.run("record(form.elements.record)")
+        assert page.run("status.textContent") == message
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
