@@ -27,6 +27,11 @@ async def good(review: Review):
     return {"result": {"label": label(review.text)}}
 
 
+@app.post("/small")
+async def small():
+    return JSONResponse({"error": "too large"}, 413)
+
+
 @app.post("/slow")
 async def slow(review: Review):
     await asyncio.sleep(0.05)

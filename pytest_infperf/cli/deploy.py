@@ -5,6 +5,7 @@ Without `--yes` the command shows what it would create and what that costs, and 
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from textwrap import indent
@@ -21,7 +22,7 @@ from pytest_infperf.cli.deployment_options import (
 from pytest_infperf.cli.suite_folder import address_of, choose_served
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
-from pytest_infperf.options import positive
+from pytest_infperf.host.termination import TerminationSignals
 from pytest_infperf.serving.deploy.ec2 import DeployedInstance, Ec2
 from pytest_infperf.serving.deploy.plan import VOLUME_GIB, DeploymentPlan
 from pytest_infperf.serving.deploy.user_data import script
@@ -65,7 +66,21 @@ def run(arguments: Namespace) -> int:
         removed = Ec2(arguments.region).teardown(arguments.teardown)
         print(f"removed: {', '.join(removed)}")
     else:
+        return _deploy_uninterrupted(arguments)
+    return 0
+
+
+def _deploy_uninterrupted(arguments: Namespace) -> int:
+    """Create a deployment; what is created is removed if a signal ends the command."""
+    signals = TerminationSignals()
+    signals.install()
+    try:
         _deploy(arguments)
+    except KeyboardInterrupt as interruption:
+        print(f"interrupted by {str(interruption) or 'Ctrl-C'}", file=sys.stderr)
+        return 130
+    finally:
+        signals.restore()
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -188,6 +188,13 @@ class SuiteServer:
             for _ in range(min(_BODIES, max(1, len(samples.inputs) // size)))
         ]
         return Target.at(address, bodies, size)
+
+    def limits(self, deployment: Deployment) -> dict[str, Any]:
+        """Return how a deployment is served, with the maximum size of a request's body."""
+        body_bytes = replace(deployment.limits, payloads=self.suite.serving.payloads).body_limit(
+            self._payload(deployment)
+        )
+        return {**deployment.serving, "max_body_bytes": body_bytes}
 
     def _payload(self, deployment: Deployment) -> Payload:
         codec = self.suite.codec_of(self.suite.variant(deployment.variant), deployment.model)

@@ -71,6 +71,8 @@ class Payload(ABC):
         What the form needs: `rows` and `columns` of pixels, or the `rate` of sound in Hz.
     form_example : str
         The text that the box of the form has at first.
+    body_bytes : int
+        The size of the largest usual request, in bytes: the limit of a server by default.
     name : str
         The name by which loads choose the payload; the name of its class does too.
     """
@@ -80,6 +82,7 @@ class Payload(ABC):
     form: ClassVar[str] = ""
     form_settings: Mapping[str, Any] = {}
     form_example: ClassVar[str] = ""
+    body_bytes: int = 262_144
     name: ClassVar[str] = ""
 
     @abstractmethod

@@ -29,8 +29,10 @@ class Serving:
     timeout_s : float, default 30
         The time limit from the first byte of a request to its answer, in seconds. Later requests
         are answered with 504.
-    max_body_bytes : int, default 262144
-        The maximum size of a request's body, in bytes. Larger ones are answered with 413.
+    max_body_bytes : int, optional
+        The maximum size of a request's body, in bytes. Larger ones are answered with 413. None
+        takes that of the largest usual request: 30 s of speech, 8,000,000 for photos, and 262,144
+        for other samples.
     grace_s : float, default 1
         The time for which a server that gets SIGTERM still takes requests while ``/readyz`` answers
         503, in seconds.
@@ -48,14 +50,15 @@ class Serving:
     batch: int = 1
     batch_window_ms: float = 0.0
     timeout_s: float = 30.0
-    max_body_bytes: int = 262_144
+    max_body_bytes: int | None = None
     grace_s: float = 1.0
     payloads: Sequence[Payload] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("workers", 1), ("queue", 1), ("batch", 1), ("max_body_bytes", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"Serving({name}={getattr(self, name)}): must be at least {least}")
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UserError(f"Serving({name}={value}): must be at least {least}")
         if self.batch_window_ms < 0 or self.timeout_s <= 0 or self.grace_s < 0:
             raise UserError(
                 f"Serving(batch_window_ms={self.batch_window_ms}, timeout_s={self.timeout_s}, "
@@ -79,6 +82,17 @@ class Serving:
             f"{len(found) or 'none'} of the payloads in Serving(payloads=[...]) is {name!r}; "
             f"there are {', '.join(names) or 'none'}, and that of the task, which needs no name"
         )
+
+    def body_limit(self, payload: Payload) -> int:
+        """Return the maximum size of a request's body, in bytes.
+
+        Parameters
+        ----------
+        payload : Payload
+            The payload of the task, which is served beside `payloads`.
+        """
+        usual = max(each.body_bytes for each in (payload, *self.payloads))
+        return usual if self.max_body_bytes is None else self.max_body_bytes
 
     def limits(self) -> dict[str, Any]:
         """Return all fields except the payloads, in JSON's types."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import math
 import wave
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
@@ -244,12 +245,17 @@ class Images(Strict):
     """Images, each a list of rows of pixels from 0 to 255."""
 
 
+_PIXEL_CHARACTERS = 6
+"""Longest pixel in JSON, with its comma, a space and a bracket, in characters."""
+
+
 class ImageToLabel(ToLabel):
     request = Images
     form = "pixels"
 
     def __init__(self, rows: int, columns: int) -> None:
         self.form_settings = {"rows": rows, "columns": columns}
+        self.body_bytes = max(self.body_bytes, _PIXEL_CHARACTERS * rows * columns)
         self._shape = (rows, columns)
 
     def samples(self, request: Any) -> list[Any]:
@@ -300,6 +306,7 @@ class PhotoToLabel(ToLabel):
 
     request = Photos
     form = "image"
+    body_bytes = 8_000_000
 
     def __init__(self, size: tuple[int, int] | None = None) -> None:
         from pytest_infperf.tasks.data.images import pillow
@@ -346,6 +353,8 @@ class PhotoToLabel(ToLabel):
 
 
 _SHORTEST_S = 0.1
+_USUAL_S = 30
+"""Duration of the longest usual recording, which is the longest of Whisper, in seconds."""
 MAX_RECORDING_BASE64 = 64 * 1024 * 1024
 """Longest WAV file, in characters of base64; `Serving(max_body_bytes)` limits the request."""
 
@@ -366,6 +375,7 @@ class SpeechToText(Instances):
 
     def __init__(self, rate: int, longest_s: float | None = None) -> None:
         self.form_settings = {"rate": rate}
+        self.body_bytes = max(self.body_bytes, math.ceil(_USUAL_S * 2 * rate * 4 / 3) + 4096)
         self._rate = rate
         self._longest_s = longest_s
 

@@ -86,4 +86,17 @@ def test_a_variable_that_is_not_set_and_a_wrong_header(
     )
     with pytest.raises(SystemExit, match="2"):
         main([*url, "--header", "nothing"])
-    assert "'nothing' is not a header: write NAME:VALUE" in capsys.readouterr().err
+    assert "'nothing' is no header: write NAME:VALUE" in capsys.readouterr().err
+    assert main([*url, "--limit", "soon"]) == 2
+    assert "--limit: " in capsys.readouterr().err
+
+
+def test_requests_that_are_too_large_have_a_remedy(
+    address: str, bodies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["load", f"{address}/small", "--bodies", bodies, "--seconds", "1"]) == 1
+    assert (
+        "x 413: the largest has 22 bytes, which is more than the server takes. Send fewer samples "
+        "in a request, or raise the server's limit, with Serving(max_body_bytes=...) or infperf "
+        "serve --max-body-bytes"
+    ) in capsys.readouterr().err

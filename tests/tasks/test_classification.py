@@ -39,6 +39,13 @@ def test_a_chosen_length_is_exact_and_applies_to_one_call() -> None:
     assert codec.encode([text])["input_ids"].shape[1] > 48
 
 
+def test_texts_that_are_cut_are_known() -> None:
+    codec = LabelCodec(MODELS / "bert-solicitation", 8)
+    longest = "win " * 6  # and two special tokens
+    assert codec.encode([longest])["input_ids"].shape == (1, 8)
+    assert codec.cut([longest, longest + "win", "win"]) == [False, True, False]
+
+
 def test_labels_come_from_the_model() -> None:
     codec = LabelCodec(MODELS / "bert-solicitation", 512)
     assert codec.decode(np.array([[2.0, 1.0], [0.0, 1.0]]), {}) == ["clean", "solicitation"]
@@ -239,6 +246,10 @@ def test_a_tokenizer_without_a_fast_one_is_that_of_transformers(tmp_path: Path) 
     assert features["input_ids"].tolist() == [[2, 5, 6, 3], [2, 5, 3, 0]]
     assert features["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
     assert features["input_ids"].dtype == np.int64
+    codec = LabelCodec(tmp_path, 8)
+    assert codec.cut(["win " * 6, "win " * 7, ("win", "now"), ("win " * 5, "now")]) == [
+        False, True, False, True,
+    ]  # fmt: skip
 
 
 def test_a_model_with_fewer_positions_than_the_task_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import wave
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.payload import About, Answer, Payload
+from pytest_infperf.suite.serving import Serving
 from pytest_infperf.tasks import payloads
 from pytest_infperf.tasks.payloads import (
     ImageToLabel,
@@ -294,3 +296,21 @@ def test_an_unknown_method_of_explaining() -> None:
 def test_the_schema_says_why_there_is_no_top_contributor() -> None:
     about = ListingPayload.response.model_json_schema()["properties"]["topContributor"]
     assert "Null, as the models do not explain their scores" in about["description"]
+
+
+def test_a_usual_request_fits_into_the_default_limit_of_its_payload() -> None:
+    for rate in (8000, 16_000, 48_000):
+        payload = SpeechToText(rate)
+        body = payload.ask([np.zeros(30 * rate, np.float32)]).model_dump_json()
+        limit = Serving().body_limit(payload)
+        assert limit - 5000 < len(body) <= limit
+    assert Serving().body_limit(PhotoToLabel()) == 8_000_000
+    assert Serving().body_limit(TextToLabel()) == 262_144
+    pixels = ImageToLabel(500, 400)
+    body = json.dumps({"instances": [np.full((500, 400), 255, np.uint8).tolist()]})
+    assert len(body) <= Serving().body_limit(pixels)
+
+
+def test_the_limit_of_a_suite_counts_all_its_payloads() -> None:
+    assert Serving(payloads=[PhotoToLabel()]).body_limit(TextToLabel()) == 8_000_000
+    assert Serving(max_body_bytes=99, payloads=[PhotoToLabel()]).body_limit(TextToLabel()) == 99

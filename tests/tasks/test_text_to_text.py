@@ -185,3 +185,6 @@ def test_inputs_are_truncated_to_the_length_of_a_sweep(tmp_path: Path) -> None:
     codec: Any = task.codec(t5(tmp_path / "model"))
     text = task.sized(TEXTS, 0, 12)
     assert [len(row) for row in codec.encode([text], 6)] == [6]
+    [whole] = codec.encode([text])
+    codec._longest = len(whole)
+    assert codec.cut([text, text + TEXTS[0]]) == [False, True]

@@ -126,6 +126,7 @@ def test_a_chosen_length_is_exact(model: Path) -> None:
     encode: Any = codec.encode
     assert encode([words], 16)["input_ids"].shape == (1, 16)
     assert encode([words])["input_ids"].shape[1] > 16
+    assert TagCodec(model, 8).cut([["win"] * 6, ["win"] * 7]) == [False, True]
 
 
 def test_sentences_come_from_tables_and_from_conll_files(tmp_path: Path) -> None:

@@ -52,6 +52,14 @@ def test_odd_text_is_encoded_alike_up_to_the_length_limit(
     assert ids == tokenizer([text], truncation=True)["input_ids"][0]
 
 
+def test_texts_that_are_cut_are_known(codec: MarianCodec) -> None:
+    [short] = codec.encode(["你好"])
+    codec = MarianCodec(MODEL)
+    codec._longest = len(short)
+    assert codec.encode(["你好"]) == [short]
+    assert codec.cut(["你好", "你好你好"]) == [False, True]
+
+
 def test_special_tokens_and_unknown_ids_are_not_decoded(codec: MarianCodec) -> None:
     (ids,) = codec.encode(["你好"])
     assert codec.decode([[8000, *ids, 0, 8000, 999_999]], [ids]) == codec.decode([ids], [ids])

@@ -64,7 +64,7 @@ def measure_load(context: VariantContext, name: str) -> Result:
     cores, record = run.server.cores, context.record
     if server:
         record.settings.serving = ServerSettings(
-            **run.suite.serving.limits(),
+            **run.server.limits(server.deployment),
             threads=server.deployment.threads,
             server_cpus=list(cores.server),
             generator_cpus=list(cores.generator),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import psutil
@@ -91,8 +91,18 @@ class LoadDriver:
             raise WorkerError(
                 f"the server answered none of {len(run.replies)} requests: "
                 + ", ".join(f"{count} x {status}" for status, count in statuses.items())
+                + self._remedy(statuses)
             )
         return run
+
+    def _remedy(self, statuses: Collection[str | int]) -> str:
+        if 413 not in statuses:
+            return ""
+        return (
+            f": the largest has {max(map(len, self.target.bodies)):,} bytes, which is more than "
+            "the server takes. Send fewer samples in a request, or raise the server's limit, with "
+            "Serving(max_body_bytes=...) or infperf serve --max-body-bytes"
+        )
 
 
 def undisturbed(run_once: Callable[[], LoadRun]) -> LoadRun:

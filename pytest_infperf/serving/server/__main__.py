@@ -1,7 +1,7 @@
 """The server's first process: binds the port, starts the server processes and restarts dead ones.
 
 The deployment is in the environment (`settings.ENVIRONMENT`). Once the port is bound, it is written
-to stdout, as one line. Once connections are accepted, a line on stderr gives the URL.
+to stdout, as one line. Once requests are answered, a line on stderr gives the URL.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from pytest_infperf.serving.server.settings import (
 _LOADING_S = 60
 """Time in which a process that imports a runtime need not answer a health check, in seconds."""
 _POLL_S = 0.05
+_ANSWER_S = 5.0
+"""Time that an answer to the first request is waited for, in seconds."""
 _REMOVE = """exec 3<&0
 { cat <&3; for i in 1 2 3 4 5; do rm -rf "$0" && break; sleep 0.2; done; } &"""
 """Program of a shell that ends at once, and leaves one that removes the folder."""
@@ -66,13 +68,18 @@ def _place_and_serve(deployment: Deployment, is_measured: bool) -> None:
 
 
 def _announce(title: str, host: str, port: int) -> None:
-    """Write the URL to stderr as soon as a server process accepts connections."""
-    while True:
-        with suppress(OSError), socket.create_connection((host, port), timeout=1):
-            break
+    """Write the URL to stderr as soon as a server process answers."""
+    while not _answers(host, port):
         sleep(_POLL_S)
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     print(f"{title} on {url}, described at {url}/docs", file=sys.stderr, flush=True)
+
+
+def _answers(host: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((host, port), timeout=_ANSWER_S) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.0\r\nhost: localhost\r\n\r\n")
+        return bool(connection.recv(1))
+    return False
 
 
 @contextmanager

@@ -9,14 +9,16 @@ from pytest_infperf.errors import UserError
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to an address, and does not listen yet.
+    """Return a socket that listens on an address; connections wait until one is accepted.
 
-    Raises UserError if the address cannot be had.
+    Of two servers that bind a port at the same time, only one can listen. Raises UserError if the
+    address cannot be had.
     """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -59,6 +60,7 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
     suite, limits = engine.suite, deployment.limits
     about = About(suite.name, deployment.variant, os.path.basename(deployment.artifact))
     payloads = [suite.task.payload(engine.codec), *suite.serving.payloads]
+    body_bytes = replace(limits, payloads=suite.serving.payloads).body_limit(payloads[0])
     gate = Gate(engine, [payload.path(suite.name) for payload in payloads], telemetry)
 
     @asynccontextmanager
@@ -77,9 +79,7 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
         summary="A model variant behind an HTTP API",
         lifespan=lifespan,
     )
-    app.add_middleware(
-        Limits, gate=gate, max_body_bytes=limits.max_body_bytes, timeout_s=limits.timeout_s
-    )
+    app.add_middleware(Limits, gate=gate, max_body_bytes=body_bytes, timeout_s=limits.timeout_s)
     if "*" not in deployment.allowed_hosts:
         app.add_middleware(AllowedHosts, allowed_hosts=deployment.allowed_hosts)
     app.add_middleware(RequestRecorder, telemetry=telemetry)
@@ -87,7 +87,7 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
     refusals.add_handlers(app)
     app.include_router(prediction_router(engine, payloads, about, telemetry))
     app.include_router(status_router(engine, about, telemetry))
-    app.include_router(page_router(payloads[0], about, engine, limits))
+    app.include_router(page_router(payloads[0], about, engine, body_bytes, limits.timeout_s))
     return app
 
 

@@ -52,7 +52,11 @@ class Limits:
             self._gate.leave(scope)
         if exchange.is_too_large:
             await _drain(receive)
-            message = f"the request is larger than {self._max_body_bytes} bytes"
+            message = (
+                f"the request is larger than {self._max_body_bytes} bytes: send fewer samples, or "
+                "raise the limit, with Serving(max_body_bytes=...) or infperf serve "
+                "--max-body-bytes"
+            )
             await refusal(413, "too_large", message, headers=_CLOSE)(scope, receive, send)
         elif exchange.is_too_many:
             await busy()(scope, receive, send)

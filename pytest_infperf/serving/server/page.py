@@ -13,7 +13,6 @@ from fastapi.responses import HTMLResponse
 
 from pytest_infperf.serving.server.engine import Engine
 from pytest_infperf.suite.payload import About, Payload
-from pytest_infperf.suite.serving import Serving
 
 _EXAMPLES_CHARACTERS = 300_000
 """Longest JSON of all examples on the page, in characters."""
@@ -44,7 +43,9 @@ _FORMS = {
 """Forms by `Payload.form`."""
 
 
-def page_router(payload: Payload, about: About, engine: Engine, limits: Serving) -> APIRouter:
+def page_router(
+    payload: Payload, about: About, engine: Engine, max_body_bytes: int, timeout_s: float
+) -> APIRouter:
     """Return a router with the page, or without any route if the payload has no form."""
     router = APIRouter()
     if not payload.form:
@@ -53,7 +54,7 @@ def page_router(payload: Payload, about: About, engine: Engine, limits: Serving)
 
     @router.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def try_it() -> HTMLResponse:
-        return HTMLResponse(_render(payload, about, engine, limits))
+        return HTMLResponse(_render(payload, about, engine, max_body_bytes, timeout_s))
 
     def numbers_of_cut(body: Any) -> list[int]:
         """Return the numbers of the instances that the model does not read to their end."""
@@ -69,7 +70,9 @@ def page_router(payload: Payload, about: About, engine: Engine, limits: Serving)
     return router
 
 
-def _render(payload: Payload, about: About, engine: Engine, limits: Serving) -> str:
+def _render(
+    payload: Payload, about: About, engine: Engine, max_body_bytes: int, timeout_s: float
+) -> str:
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(
@@ -90,7 +93,8 @@ def _render(payload: Payload, about: About, engine: Engine, limits: Serving) -> 
         initial=payload.form_example,
         examples=_examples(payload, engine.examples),
         decoding=engine.suite.task.decoding,
-        limits=limits,
+        max_body_bytes=max_body_bytes,
+        timeout_s=timeout_s,
         tells_cut=hasattr(engine.codec, "cut"),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -303,3 +304,24 @@ def test_a_template_is_for_what_was_planned(
     assert cli.main(planned_record(project, **changes)) == 2
     assert words in capsys.readouterr().err
     assert not (project / "out.yaml").exists()
+
+
+@pytest.mark.usefixtures("project", "default_signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_between_two_steps_removes_what_was_created(
+    account: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    call = BaseClient._make_api_call
+
+    def interrupted(self: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        if operation == "AuthorizeSecurityGroupIngress":
+            signal.raise_signal(getattr(signal, name))
+        return call(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", interrupted)
+    assert deploy("suites/deployed", "--yes", "--allow", "203.0.113.7/32") == 130
+    output = capsys.readouterr()
+    assert "removed again: sg-" in output.out
+    assert output.err == f"interrupted by {'Ctrl-C' if name == 'SIGINT' else name}\n"
+    assert (instances(account), groups(account)) == ([], [])
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -46,7 +46,7 @@ def test_an_answer_for_each_instance_in_their_order(echo: Running) -> None:
         ({"instances": ["\ud800"]}, 422, "string_unicode", "unicode"),
         ({"instances": ["a"] * 257}, 422, "too_long", "at most 256"),
         ({"instances": ["a" * 60_000]}, 422, "string_too_long", "at most 50000"),
-        ({"instances": ["a" * 1_000_000]}, 413, "too_large", "262144 bytes"),
+        ({"instances": ["a" * 1_000_000]}, 413, "too_large", "--max-body-bytes"),
         ({"instances": ["a"], "more": 1}, 422, "extra_forbidden", "not permitted"),
     ],
 )

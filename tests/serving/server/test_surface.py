@@ -14,6 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pytest_infperf.cli import main
+from pytest_infperf.errors import UserError
+from pytest_infperf.serving.server.address import bound
 from pytest_infperf.serving.server.settings import ENVIRONMENT, Deployment
 from tests.serving.server.conftest import written
 from tests.serving.server.echo_server import PREDICT, Running, Serve, serve_command
@@ -53,6 +55,13 @@ def test_a_port_that_is_taken_is_one_line(echo_folder: Path, tmp_path: Path) -> 
     [line] = (tmp_path / "stderr").read_text().splitlines()
     assert line.startswith(f"infperf serve: port {port} of 127.0.0.1 is in use: ")
     assert "--port" in line
+
+
+def test_of_two_servers_that_bind_a_port_one_gets_it() -> None:
+    with bound("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(UserError, match=f"port {port} of 127.0.0.1 is in use"):
+            bound("127.0.0.1", port)
 
 
 def test_an_address_of_another_host_is_one_line(echo_folder: Path, tmp_path: Path) -> None:
