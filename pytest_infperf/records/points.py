@@ -24,10 +24,13 @@ def parameter_and_value(point: str) -> tuple[str, float] | None:
     """Split the point of a sweep or a load into parameter and value.
 
     Return None for a protocol, for the point of `growth`, which has no value, and for a load with
-    a payload, such as `users=1:listings`.
+    a payload or a number of requests, such as `users=1:listings` and `users=1-1000`.
     """
-    parameter, equals, value = point.partition("=")
-    return (parameter, float(value)) if equals and ":" not in value else None
+    parameter, _, value = point.partition("=")
+    try:
+        return parameter, float(value)
+    except ValueError:
+        return None
 
 
 def parameter_of(point: str) -> str:

@@ -11,7 +11,6 @@ from pytest_infperf.metrics import metric
 from pytest_infperf.records.catalogue import Catalogue, Method, quality_spec
 from pytest_infperf.suite.backend import Backend
 from pytest_infperf.suite.discovery import SuiteAddress
-from pytest_infperf.suite.loads import Stream
 from pytest_infperf.suite.metric import AnyMetric
 from pytest_infperf.suite.suite import Suite
 from pytest_infperf.thresholds.sections import Gates
@@ -45,10 +44,9 @@ class ConfiguredSuite:
     @property
     def requests_at(self) -> dict[str, int]:
         """The number of requests at each point that has a fixed one: protocols, and some loads."""
-        streams = [load for load in self.suite.loads if isinstance(load, Stream)]
         return {
             **{name: protocol.runs * protocol.requests for name, protocol in PROTOCOLS.items()},
-            **{stream.name: stream.total for stream in streams if stream.total},
+            **{load.name: load.total for load in self.suite.loads if load.total},
         }
 
     @cached_property

@@ -69,13 +69,39 @@ class Load:
         """Return the name of a load of another kind with the same payload."""
         return f"{kind}:{self.payload}" if self.payload else kind
 
+    @property
+    def total(self) -> int | None:
+        """The number of requests; None for a load that lasts for a time."""
+        return None
+
     def lasts_s(self, full: bool) -> float:
-        """Return the duration in seconds, without or with --infperf-full."""
-        return self.full_seconds if full else self.seconds
+        """Return the duration in seconds, or the longest that a number of requests may take."""
+        return self.full_seconds if full or self.total else self.seconds
 
 
 @dataclass(frozen=True)
-class ClosedLoop(Load):
+class Counted(Load):
+    """The part that loads share which may end after a number of requests."""
+
+    _: KW_ONLY
+    requests: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.requests is not None and self.requests < 1:
+            raise UserError(f"{self.name}: at least 1 request")
+
+    @property
+    def total(self) -> int | None:
+        return self.requests
+
+    def counted(self, kind: str) -> str:
+        """Return the name of a kind of load with the number of requests, if it has one."""
+        return kind if self.requests is None else f"{kind}-{self.requests}"
+
+
+@dataclass(frozen=True)
+class ClosedLoop(Counted):
     """Users who each wait for an answer before they send the next request, by Locust.
 
     Its name is `users=N`.
@@ -88,13 +114,18 @@ class ClosedLoop(Load):
         Users that start per second; None starts all within the first second.
     generators : int, default 1
         The number of Locust processes that send. One process cannot use more than one core.
+    requests : int, optional
+        The number of requests, after which the load ends; None sends them for `seconds`. Each
+        answer counts, the name ends with the number, as in `users=4-1000`, and `full_seconds` is
+        the time within which they have to be answered.
     seconds, full_seconds, samples, payload
         As for all loads: durations in seconds, and the samples and the form of a request.
 
     Raises
     ------
     UserError
-        If there is no user or no generator.
+        If there is no user, no generator or no request, or several generators have a number of
+        requests.
     """
 
     users: int
@@ -106,14 +137,16 @@ class ClosedLoop(Load):
         super().__post_init__()
         if self.users < 1 or self.generators < 1:
             raise UserError(f"{self.name}: at least 1 user and 1 generator")
+        if self.requests is not None and self.generators > 1:
+            raise UserError(f"{self.name}: a number of requests needs generators=1")
 
     @property
     def kind(self) -> str:
-        return point("users", self.users)
+        return self.counted(point("users", self.users))
 
 
 @dataclass(frozen=True)
-class OpenLoop(Load):
+class OpenLoop(Counted):
     """Requests that arrive as a Poisson process, whether or not earlier ones are answered.
 
     Its name is `rate=N`.
@@ -122,13 +155,17 @@ class OpenLoop(Load):
     ----------
     rate : float
         The mean rate of arrivals, in requests a second.
+    requests : int, optional
+        The number of requests, after which the load ends; None sends them for `seconds`. Each
+        answer counts, the name ends with the number, as in `rate=20-1000`, and `full_seconds` is
+        the time within which they have to be answered.
     seconds, full_seconds, samples, payload
         As for all loads: durations in seconds, and the samples and the form of a request.
 
     Raises
     ------
     UserError
-        If the rate is not over 0.
+        If the rate is not over 0, or there is no request.
     """
 
     rate: float
@@ -140,7 +177,7 @@ class OpenLoop(Load):
 
     @property
     def kind(self) -> str:
-        return point("rate", self.rate)
+        return self.counted(point("rate", self.rate))
 
 
 @dataclass(frozen=True)
@@ -185,10 +222,6 @@ class Stream(Load):
     def kind(self) -> str:
         times = f"x{self.repeats}" if self.repeats > 1 else ""
         return f"{super().kind}-{self.requests}{times}" if self.requests else super().kind
-
-    def lasts_s(self, full: bool) -> float:
-        """Return the duration in seconds, or the longest that a number of requests may take."""
-        return self.full_seconds if self.requests else super().lasts_s(full)
 
     @property
     def total(self) -> int | None:

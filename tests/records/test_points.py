@@ -13,6 +13,8 @@ from pytest_infperf.records.points import parameter_and_value
         ("length=512", ("length", 512.0)),
         ("rate=2.5", ("rate", 2.5)),
         ("users=1:listings", None),
+        ("users=1-1000", None),
+        ("rate=1e-05", ("rate", 1e-05)),
         ("SingleStream-60x12:listings", None),
         ("jmeter-60x12", None),
         ("length", None),

@@ -15,7 +15,7 @@ from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.run import LoadRun
 from pytest_infperf.serving.load.traffic import Traffic
 from pytest_infperf.serving.load.usage import Usage, sample_usage
-from pytest_infperf.suite.loads import ClosedLoop, Load, Offline, OpenLoop, Stream
+from pytest_infperf.suite.loads import ClosedLoop, Load, Offline, OpenLoop
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -48,12 +48,13 @@ class LoadDriver:
         Raises WorkerError if a number of requests takes longer.
         """
         run = self._run(lambda: self._send(load, seconds))
-        total = load.total if isinstance(load, Stream) else None
+        total = load.total
         if total is None:
             return run
-        if len(run.replies) < total:
+        sent = len(run.replies) + run.traffic.dropped
+        if sent < total:
             raise WorkerError(
-                f"{load.name} sent {len(run.replies)} of its {total} requests in {seconds:g} s: "
+                f"{load.name} sent {sent} of its {total} requests in {seconds:g} s: "
                 "raise full_seconds, or give it fewer"
             )
         return replace(run, of_study=True)
@@ -72,10 +73,9 @@ class LoadDriver:
         if isinstance(load, ClosedLoop):
             return generators.closed_loop(self.target, load, seconds)
         if isinstance(load, OpenLoop):
-            return generators.open_loop(self.target, load.rate, seconds, self.seed)
+            return generators.open_loop(self.target, load.rate, seconds, self.seed, load.total)
         connections = load.connections if isinstance(load, Offline) else 1
-        requests = load.total if isinstance(load, Stream) else None
-        return generators.streams(self.target, seconds, connections, requests)
+        return generators.streams(self.target, seconds, connections, load.total)
 
     def _run(self, send: Callable[[], Traffic]) -> LoadRun:
         if self.server is None:

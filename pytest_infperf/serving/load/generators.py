@@ -86,12 +86,15 @@ class Target:
         )
 
 
-def open_loop(target: Target, rate: float, seconds: float, seed: int) -> Traffic:
+def open_loop(
+    target: Target, rate: float, seconds: float, seed: int, requests: int | None = None
+) -> Traffic:
     """Send requests at the times of a Poisson process, whether or not earlier ones are answered.
 
-    `rate` is in requests per second; the times are drawn with the seed.
+    `rate` is in requests per second; the times are drawn with the seed. `requests` is the maximum
+    number.
     """
-    return _generate(target, seconds, {"seed": seed, "rate": rate})
+    return _generate(target, seconds, {"seed": seed, "rate": rate, "requests": requests})
 
 
 def streams(
@@ -105,7 +108,10 @@ def streams(
 
 
 def closed_loop(target: Target, load: ClosedLoop, seconds: float) -> Traffic:
-    """Let Locust's users send requests, for `seconds` rounded up to a whole number."""
+    """Let Locust's users send requests, for `seconds` rounded up to a whole number.
+
+    They end earlier when they have sent the load's number of requests.
+    """
     assert not target.replica_urls
     workers = _locust_workers(load.generators) if load.generators > 1 else []
     command = [
@@ -114,7 +120,7 @@ def closed_loop(target: Target, load: ClosedLoop, seconds: float) -> Traffic:
         "--run-time", str(ceil(seconds)), "--stop-timeout", str(ceil(target.timeout_s)),
         "--host", target.url, "--exit-code-on-error", "0", "--skip-log-setup", *workers,
     ]  # fmt: skip
-    return _generate(target, seconds, {}, command, load.generators)
+    return _generate(target, seconds, {"requests": load.total}, command, load.generators)
 
 
 def _locust_workers(number: int) -> list[str]:

@@ -11,12 +11,15 @@ import os
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import gevent
 from locust import FastHttpUser, constant, events, task
+from locust.exception import StopUser
 from locust.runners import MasterRunner
 
 from pytest_infperf.host.environment import refuse_observers
@@ -41,9 +44,13 @@ class Client(FastHttpUser):
 
     @task
     def predict(self) -> None:
+        body = next(self.bodies, None)
+        if body is None:  # all requests are sent: those of other users are still answered
+            gevent.spawn(self.environment.runner.quit)
+            raise StopUser
         self.client.post(
             self.path,
-            data=next(self.bodies).decode(),
+            data=body.decode(),
             headers=self.headers,
             name="request",  # the path may hold secrets, and Locust shows names
             allow_redirects=False,
@@ -86,7 +93,7 @@ def configure(environment: Any, runner: Any, **_: Any) -> None:
         return
     config = GeneratorConfig.from_environment()
     Client.network_timeout = Client.connection_timeout = config.timeout_s
-    Client.path, Client.bodies = config.path, config.endless_bodies()
+    Client.path, Client.bodies = config.path, islice(config.endless_bodies(), config.requests)
     Client.headers, Client.ssl_context_factory = config.all_headers, config.ssl_context
     server = urlsplit(config.url)
     if config.uses_proxies and not proxy_bypass(server.hostname or ""):

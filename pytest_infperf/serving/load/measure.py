@@ -84,7 +84,7 @@ class LoadTest:
         if isinstance(load, Server):
             return self._highest_rate(load, seconds)
         self.driver.report_progress("")
-        if not (isinstance(load, Stream) and load.requests):
+        if load.total is None:
             rate = load.rate if isinstance(load, OpenLoop) else 1 / probe.service_mean_s
             seconds = self._extended(seconds, rate)
         run_once = partial(self.driver.run, load, seconds)

@@ -11,7 +11,7 @@ import asyncio
 import gc
 import random
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from time import monotonic, process_time
 
@@ -59,7 +59,8 @@ class Sender:
         """Send requests at the arrival times, and wait for the last answers."""
         open_requests: set[asyncio.Task[None]] = set()
         start_s = monotonic()
-        for arrival_s in arrivals(rate, self._config.seconds, self._config.seed):
+        times_s = arrivals(rate, self._config.seconds, self._config.seed)
+        for arrival_s in islice(times_s, self._config.requests):
             await until(start_s + arrival_s)
             if len(open_requests) >= MAX_OPEN:
                 self.dropped += 1

@@ -20,6 +20,7 @@ from aiohttp import web
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.host.processes import OutputTail
 from pytest_infperf.serving.load import generators as generators_module, traffic
+from pytest_infperf.serving.load.driver import LoadDriver
 from pytest_infperf.serving.load.generators import Target, closed_loop, open_loop, streams
 from pytest_infperf.serving.load.open_loop import arrivals
 from pytest_infperf.serving.load.traffic import GeneratorUsage, ReplyFile
@@ -183,14 +184,34 @@ def test_concurrent_masters_of_locust_keep_their_workers(server: SlowServer) -> 
     assert all(run.result().replies for run in runs)
 
 
+@pytest.mark.parametrize("load", [ClosedLoop(3, requests=10), OpenLoop(50.0, requests=10)])
+def test_a_load_ends_after_its_number_of_requests(
+    server: SlowServer, load: ClosedLoop | OpenLoop
+) -> None:
+    driver = LoadDriver(server.target(), None, 0, lambda text: None)
+    run = driver.run(load, load.lasts_s(full=False))
+    assert [reply.status for reply in run.replies] == [200] * 10
+    assert len(server.bodies) == 10
+    assert run.steady_range == (0, 10)
+
+
+def test_a_number_of_requests_that_takes_too_long_is_an_error(server: SlowServer) -> None:
+    driver = LoadDriver(server.target(), None, 0, lambda text: None)
+    load = OpenLoop(5.0, requests=1000, full_seconds=1)
+    with pytest.raises(WorkerError, match=r"of its 1000 requests in 1 s: raise full_seconds"):
+        driver.run(load, load.lasts_s(full=False))
+
+
 def test_names_of_loads() -> None:
     assert [load.name for load in (ClosedLoop(4), OpenLoop(2.5), SingleStream(), Server())] == [
         "users=4", "rate=2.5", "SingleStream", "Server",
     ]  # fmt: skip
     study = SingleStream(requests=60, repeats=12, payload="listings")
-    some = [ClosedLoop(4, payload="listings"), study, Offline(requests=9)]
+    counted = [ClosedLoop(4, requests=9), OpenLoop(2.5, requests=9, payload="listings")]
+    some = [ClosedLoop(4, payload="listings"), study, Offline(requests=9), *counted]
     assert [load.name for load in some] == [
-        "users=4:listings", "SingleStream-60x12:listings", "Offline-9",
+        "users=4:listings", "SingleStream-60x12:listings", "Offline-9", "users=4-9",
+        "rate=2.5-9:listings",
     ]  # fmt: skip
 
 
@@ -199,6 +220,9 @@ def test_names_of_loads() -> None:
     [
         (lambda: ClosedLoop(0), "at least 1 user"),
         (lambda: OpenLoop(0.0), "over 0"),
+        (lambda: OpenLoop(1.0, requests=0), "rate=1-0: at least 1 request"),
+        (lambda: ClosedLoop(1, requests=0), "users=1-0: at least 1 request"),
+        (lambda: ClosedLoop(2, requests=9, generators=2), "needs generators=1"),
         (lambda: ClosedLoop(1, seconds=0), "longer than 0 s"),
         (lambda: SingleStream(samples=0), "at least 1 sample"),
         (lambda: SingleStream(requests=0), "at least 1 request"),

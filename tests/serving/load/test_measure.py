@@ -83,7 +83,7 @@ def run_load(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
         lasted_s: list[float] = []
         waiting = list(generator or [IDLE])
 
-        def open_loop(_: Target, rate: float, seconds: float, seed: int) -> Traffic:
+        def open_loop(_: Target, rate: float, seconds: float, seed: int, *more: object) -> Traffic:
             lasted_s.append(seconds)
             return Traffic(sent, [waiting.pop(0) if len(waiting) > 1 else waiting[0]])
 
@@ -160,7 +160,9 @@ class Serving:
         result = load_test.measure(Server(limit_s=0.1, trial_s=2, seconds=2), 2.0)
         return result.measured.measures["highest_rate@Server"], result.evidence.trials
 
-    def open_loop(self, _: Target, rate: float, seconds: float, seed: int) -> Traffic:
+    def open_loop(
+        self, _: Target, rate: float, seconds: float, seed: int, *more: object
+    ) -> Traffic:
         self.lasted_s[rate] = seconds
         free = 5.0 if seconds > 2 and rate > self.hiccup_above else 0.0
         sent = []
@@ -301,7 +303,7 @@ def test_a_soak_leaves_room_where_short_trials_find_more_than_the_server_can_do(
     rates: list[float] = []
     service_s = 0.01
 
-    def open_loop(_: Target, rate: float, seconds: float, seed: int) -> Traffic:
+    def open_loop(_: Target, rate: float, seconds: float, seed: int, *more: object) -> Traffic:
         rates.append(rate)
         rng = random.Random(seed)
         sent: list[Reply] = []
