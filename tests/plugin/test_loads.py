@@ -70,6 +70,7 @@ def test_users_of_a_closed_loop_wait_for_each_other(loaded: Project) -> None:
     assert evidence["answered"] == evidence["requests"]
     assert 0 <= evidence["steady"]["first"] < evidence["steady"]["end"] <= evidence["answered"]
     assert record["settings"]["serving"]["workers"] == 1
+    assert record["settings"]["serving"]["max_body_bytes"] == 262_144
 
 
 def test_mlperf_scenarios_send_many_samples_per_request(loaded: Project) -> None:

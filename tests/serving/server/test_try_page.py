@@ -100,9 +100,12 @@ def test_the_answer_is_below_the_button_on_a_phone(echo: Running, page: Page) ->
         "['textarea', '[type=submit]', '[name=answer]']"
         ".map((name) => document.querySelector(name).getBoundingClientRect().top)"
     )
-    page.open(echo.url, width=390)
+    page.open(echo.url, width=390, height=400)
     places = page.run(tops)
     assert places == sorted(places)
+    page.run("input.value = 'hello'; form.requestSubmit()")
+    page.run(SENT)
+    assert page.run("answer.getBoundingClientRect().bottom <= innerHeight")
     page.open(echo.url, width=1280)
     text, button, answer = page.run(tops)
     assert text < button
