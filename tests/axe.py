@@ -1,4 +1,4 @@
-"""axe-core, which checks pages for accessibility, as the package axe-playwright-python ships it."""
+"""axe-core, which checks pages for accessibility, as packages of Python ship it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ axe.run(document, {resultTypes: ["violations"]}).then((results) => results.viola
 """Expression in JavaScript: a promise of the violations in a page that has run `script`."""
 
 
+_PACKAGES = ("axe_playwright_python", "axe_core_python")
+"""Packages that ship axe-core, the one with the newer version first."""
+
+
 def script() -> str:
-    """Return the source of axe-core; skip the test if the package is not installed."""
-    spec = find_spec("axe_playwright_python")
-    if spec is None or spec.origin is None:
-        pytest.skip("axe-core is not installed: pip install --no-deps axe-playwright-python")
-    return Path(spec.origin).with_name("axe.min.js").read_text("utf-8")
+    """Return the source of axe-core; skip the test if no package with it is installed."""
+    for spec in filter(None, map(find_spec, _PACKAGES)):
+        if spec.origin:
+            return Path(spec.origin).with_name("axe.min.js").read_text("utf-8")
+    pytest.skip("axe-core is not installed: pip install axe-core-python")
