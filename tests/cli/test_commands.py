@@ -144,6 +144,25 @@ def test_compare_names_a_model_whose_branch_has_moved(
     assert "The models differ" not in capsys.readouterr().out
 
 
+PRINTS = "import pytest_infperf.cli.history as h; h.run = lambda arguments: print('x') or 0; "
+"""A command that prints without rich, which handles a broken pipe itself."""
+
+
+@pytest.mark.parametrize("replaced", ["", PRINTS])
+def test_a_reader_that_ends_first_gets_no_traceback(project: Path, replaced: str) -> None:
+    """As in `infperf history | head -1`."""
+    path = write_record(project, "a.json", "x", 0.01)
+    code = f"{replaced}from pytest_infperf.cli import main; raise SystemExit(main())"
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as closed:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "history", path],
+            cwd=project, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_a_user_error_exits_with_2(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compare", "1", "2"]) == 2
     assert "infperf compare: there is no file 1, and no saved run in" in capsys.readouterr().err
