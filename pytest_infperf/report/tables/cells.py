@@ -6,7 +6,6 @@ the difference to the baseline. Heads and tails are aligned separately.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -32,8 +31,6 @@ VERDICT_WORDS = {
 ERROR_WORD = "error"
 SKIPPED_WORD = "skipped"
 RATE_UNIT = "samples/s"
-_MOST_UNEVEN = 2
-"""The factor between the sides of an interval up to which one margin stands for both."""
 
 
 def variant(record: Record) -> Cell:
@@ -79,35 +76,19 @@ def cost(record: Record) -> Cell:
     return Cell(value_of("cost_per_million")(record).head.removesuffix(" USD"))
 
 
-def speedup_with_interval(record: Record) -> Cell:
+def speedup(record: Record) -> Cell:
     speedup = record.measures.get("speedup")
     if speedup is None:
         return _without_speedup(record)
     return Cell(format_value(speedup.value, speedup.unit), _interval(speedup, _bare_ratio))
 
 
-def speedup_with_margin(record: Record) -> Cell:
-    speedup = record.measures.get("speedup")
-    if speedup is None:
-        return _without_speedup(record)
-    return Cell(format_value(speedup.value, speedup.unit), _margin(speedup, 100, _bare_ratio))
-
-
-def regression_with_interval(record: Record) -> Cell:
+def regression(record: Record) -> Cell:
     """Return by how much the variant is slower than at the other revision; negative is faster."""
     regression = record.measures.get("regression")
     if regression is None:
         return EMPTY
     return Cell(_signed(regression.value, regression.unit), _interval(regression, _bare_percent))
-
-
-def regression_with_margin(record: Record) -> Cell:
-    regression = record.measures.get("regression")
-    if regression is None:
-        return EMPTY
-    return Cell(
-        _signed(regression.value, regression.unit), _margin(regression, 10_000, _bare_percent)
-    )
 
 
 def quality(metric: str) -> MakeCell:
@@ -169,23 +150,6 @@ def _interval(measure: Measure, bare: Callable[[float | None], str]) -> str:
     if measure.low is None and measure.high is None:
         return ""
     return f"[{bare(measure.low)}, {bare(measure.high)}]"
-
-
-def _margin(measure: Measure, steps_per_unit: int, bare: Callable[[float | None], str]) -> str:
-    """Return the longer side of the interval as a margin, or both bounds if the sides differ.
-
-    The side is rounded up to a whole step, so that the margin never claims too much. One margin
-    cannot stand for two sides of which one is far longer: it would deny what the shorter one shows.
-    """
-    if measure.low is None or measure.high is None:
-        return _interval(measure, bare)
-    sides = [
-        max(1, math.ceil(round(steps_per_unit * abs(bound - measure.value), 6)))
-        for bound in (measure.low, measure.high)
-    ]
-    if max(sides) > _MOST_UNEVEN * min(sides):
-        return _interval(measure, bare)
-    return f"±{bare(max(sides) / steps_per_unit)}"
 
 
 def _signed(value: float, unit: str) -> str:

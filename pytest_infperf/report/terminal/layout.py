@@ -1,19 +1,22 @@
 """How columns share the width of a terminal: in one table, or in several below each other.
 
 Width is saved in a declared order, the least important columns first. Values are never truncated
-and no column is left out: a column that does not fit into the first table moves to one below.
+and no column is left out: a column that does not fit into the first table moves to one below, and
+takes a neighbour with it so that no table has a single column, if the width allows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from rich.cells import cell_len
 
 from pytest_infperf.records.record import Record
 from pytest_infperf.report.tables.columns import Column, filled_columns
+
+_T = TypeVar("_T")
 
 Sanitize = Callable[[str], str]
 """Returns the characters of a text that are safe to print."""
@@ -30,8 +33,6 @@ SAVE_WIDTH: Sequence[tuple[Literal["shorten", "move"], str]] = (
     ("move", "memory"),
     ("move", "size"),
     ("move", "throughput"),
-    ("shorten", "speed-up"),
-    ("shorten", "regression"),
     ("shorten", "verdict"),
     ("move", "p99"),
     ("move", "p50"),
@@ -73,7 +74,7 @@ def by_importance(records: Sequence[Record], width: int, sanitize: Sanitize) -> 
 
     first = list(columns)
     for action, key in SAVE_WIDTH:
-        if fits(first):
+        if fits(first) and len(first) != len(columns) - 1:
             break
         if key not in columns:
             continue
@@ -91,6 +92,7 @@ def by_importance(records: Sequence[Record], width: int, sanitize: Sanitize) -> 
             table = ["variant"]
             below.append(table)
         table.append(key)
+    _join_lone_column(below, fits)
     tables = [[columns[key] for key in table] for table in (first, *below)]
     return Layout(tables, width_of("variant"))
 
@@ -110,7 +112,21 @@ def in_order(
             free = width - id_width
         tables[-1].append(column)
         free -= needed
+
+    def fits(table: Sequence[Column]) -> bool:
+        return id_width + sum(GAP + column_width(c, records, sanitize) for c in table[1:]) <= width
+
+    _join_lone_column(tables, fits)
     return Layout(tables, id_width)
+
+
+def _join_lone_column(tables: Sequence[list[_T]], fits: Callable[[Sequence[_T]], bool]) -> None:
+    """Move a column of the second last table to the last one if that has a single value column."""
+    if len(tables) < 2:
+        return
+    previous, last = tables[-2:]
+    if len(last) == 2 and len(previous) > 3 and fits([*last, previous[-1]]):
+        last.insert(1, previous.pop())
 
 
 def column_texts(column: Column, records: Sequence[Record], sanitize: Sanitize) -> list[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pytest_infperf.records.record import RunRecord
+from collections.abc import Sequence
+
+from pytest_infperf.records.evidence import VariantSettings
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.report.tables.points import filled_records, point_tables
 from pytest_infperf.report.terminal import layout
 from pytest_infperf.report.terminal.headings import host_heading, suite_heading
@@ -39,7 +43,8 @@ def _write_suite(writer: Writer, suite: str, run: RunRecord) -> None:
     if run.against:
         revision = f"{run.against['name']} ({run.against['commit'][:10]})"
         writer.heading(f"regression and change against {revision}")
-    writer.tables(layout.by_importance(records, writer.width, writer.sanitize), records)
+    rows = [*_unselected_baseline(records), *records]
+    writer.tables(layout.by_importance(rows, writer.width, writer.sanitize), rows)
     for table in point_tables(records):
         writer.blank_line()
         writer.heading(table.title)
@@ -50,3 +55,19 @@ def _write_suite(writer: Writer, suite: str, run: RunRecord) -> None:
     for problem in problems(records):
         writer.blank_line()
         writer.problem(problem)
+
+
+def _unselected_baseline(records: Sequence[Record]) -> list[Record]:
+    """Return a row for the baseline of speed-ups if no test of it was selected."""
+    baselines = [r.settings.baseline_id for r in records if "speedup" in r.measures]
+    present = {record.variant for record in records}
+    return [
+        Record(
+            records[0].suite,
+            name,
+            {"speedup": Measure(1.0, "ratio")},
+            settings=VariantSettings(baseline=True),
+        )
+        for name in dict.fromkeys(baselines)
+        if name and name not in present
+    ]
