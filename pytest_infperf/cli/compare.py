@@ -1,46 +1,64 @@
-"""`infperf compare A B`: every measure of two saved runs, side by side."""
+"""`infperf compare A B`: the measures of two saved runs, side by side."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.history import comparison, fail_on
 from pytest_infperf.history.comparison import Change, Comparison
 from pytest_infperf.history.fail_on import Finding
-from pytest_infperf.history.series import matches
-from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, storage_folder
+from pytest_infperf.history.selection import matches, require_matches
+from pytest_infperf.history.series import DEFAULT_MEASURES, default_measures
+from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, no_saved_run, storage_folder
+from pytest_infperf.records.catalogue import is_quality
 from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.points import AT, base_of, point_of
 from pytest_infperf.records.quantity import format_value
+from pytest_infperf.report.tables.grouped import Group, table_lines
 
 _LABELS = {
     Finding.BROKEN: "FAIL",
     Finding.UNCERTAIN: "UNCERTAIN",
     Finding.NOT_COMPARED: "NOT COMPARED",
 }
+_HEADERS = ("measure", "before", "after", "change", "", "interval", "")
+_MARK, _BEYOND = "*", "beyond both intervals"
+_NO_BOUND = "?"
 
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "before",
+        nargs="?",
         metavar="A",
         help="the earlier run: a file, a number, latest, latest~1, or a git revision",
     )
-    parser.add_argument("after", metavar="B", help="the later run, named in the same way")
+    parser.add_argument(
+        "after", nargs="?", metavar="B", help="the later run, named in the same way"
+    )
+    parser.add_argument("--list", action="store_true", help="list the saved runs, and end")
     parser.add_argument(
         "--storage",
         default=DEFAULT_STORAGE,
         help="storage of pytest-benchmark (default: %(default)s)",
     )
-    parser.add_argument("--measures", default="*", metavar="GLOB,GLOB", help="only these measures")
-    parser.add_argument("--variants", default="*", metavar="GLOB", help="only these variants")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument(
+        "--measures",
+        default="",
+        metavar="GLOB,GLOB",
+        help=f"measures to show (default: {', '.join(DEFAULT_MEASURES)} and the suite's quality)",
+    )
+    shown.add_argument("--all", action="store_true", help="show all measures")
+    parser.add_argument(
+        "--variants", default="*", metavar="GLOB", help="only these variants (default: all)"
+    )
     parser.add_argument(
         "--fail-on",
         metavar="LIMITS",
@@ -60,35 +78,42 @@ def run(arguments: Namespace) -> int:
         storage_folder(arguments.storage, folder),
         lambda reason: console.print(f"skipped {reason}", soft_wrap=True),
     )
+    if arguments.list:
+        return _list(store, console)
+    if not arguments.after:
+        raise UserError(
+            "name two runs, such as `infperf compare latest~1 latest`; "
+            "`infperf compare --list` lists the saved runs"
+        )
     limits = fail_on.parse(arguments.fail_on) if arguments.fail_on else []
     before, after = (store.find(name, folder) for name in (arguments.before, arguments.after))
     compared = comparison.compare(before, after)
+    changes = _of_variants(compared, arguments.variants)
+    shown = _selected(compared, changes, arguments)
     console.print(f"before: {before}\nafter:  {after}", soft_wrap=True)
     console.print(_describe_hosts(compared))
-    for line in _describe_models(compared, arguments.variants):
+    for line in _describe_settings(compared, arguments.variants):
         console.print(line, soft_wrap=True)
-    changes = [
-        change
-        for change in compared.changes
-        if any(fnmatchcase(change.measure, glob) for glob in arguments.measures.split(","))
-        and matches(change.variant, arguments.variants)
-    ]
-    if not changes:
-        raise UserError(
-            f"no measure of these runs matches --measures {arguments.measures} and "
-            f"--variants {arguments.variants}"
-        )
     for suite in dict.fromkeys(change.suite for change in changes):
-        suite_changes = [change for change in changes if change.suite == suite]
         console.print()
-        for line in _one_sided(suite_changes):
+        for line in _one_sided([change for change in changes if change.suite == suite]):
+            console.print(line, soft_wrap=True)
+        groups = _groups([change for change in shown if change.suite == suite])
+        if groups:
+            console.print(Text(suite, "italic"))
+            lines = table_lines(_HEADERS, groups, ("before", "after", "change"), console.width)
+            for text in lines:
+                console.print(text, soft_wrap=True)
+    console.print()
+    for line in _notes(shown):
+        console.print(line)
+    if not (arguments.all or arguments.measures):
+        for line in _hidden([c for c in _of_common_variants(changes) if c not in shown]):
             console.print(line)
-        console.print(_table(suite, _of_common_variants(suite_changes)))
     if not limits:
         return 0
     judged = list(fail_on.judge(_of_common_variants(changes), limits))
     not_met = [result for result in judged if result.finding is not Finding.KEPT]
-    console.print()
     for result in not_met:
         console.print(f"{_LABELS[result.finding]} {fail_on.describe(result)}", soft_wrap=True)
     console.print(f"{len(judged) - len(not_met)} of {len(judged)} limits are met")
@@ -97,14 +122,52 @@ def run(arguments: Namespace) -> int:
     return 3 if arguments.strict and not_met else 0
 
 
+def _list(store: HistoryStore, console: Console) -> int:
+    """Print each saved run with its suites, the oldest first."""
+    if not store.runs:
+        raise no_saved_run(store.folder)
+    for saved in store.runs:
+        suites: dict[str, int] = {}
+        for record in saved.run.records:
+            suites[record.suite] = suites.get(record.suite, 0) + 1
+        counts = (f"{suite} ({n} variant{'' if n == 1 else 's'})" for suite, n in suites.items())
+        console.print(f"{saved}: {', '.join(counts)}", soft_wrap=True)
+    return 0
+
+
+def _of_variants(compared: Comparison, glob: str) -> list[Change]:
+    """Return the changes of matching variants. Raises UserError if there is none."""
+    require_matches("--variants", [glob], {change.variant for change in compared.changes})
+    return [change for change in compared.changes if matches(change.variant, glob)]
+
+
+def _selected(
+    compared: Comparison, changes: Sequence[Change], arguments: Namespace
+) -> list[Change]:
+    """Return the changes to show, of variants that both runs have."""
+    common = _of_common_variants(changes)
+    if arguments.all:
+        return common
+    if globs := [glob for glob in arguments.measures.split(",") if glob]:
+        require_matches("--measures", globs, {change.measure for change in changes})
+        return [each for each in common if any(matches(each.measure, glob) for glob in globs)]
+    defaults = {
+        (record.suite, measure)
+        for saved in (compared.before, compared.after)
+        for record in saved.run.records
+        for measure in default_measures(record)
+    }
+    return [each for each in common if (each.suite, each.measure) in defaults]
+
+
 def _of_common_variants(changes: Sequence[Change]) -> list[Change]:
     """Return the changes of variants that both runs have."""
     common = _variants(changes, "before") & _variants(changes, "after")
-    return [change for change in changes if change.variant in common]
+    return [change for change in changes if (change.suite, change.variant) in common]
 
 
-def _variants(changes: Sequence[Change], side: str) -> set[str]:
-    return {change.variant for change in changes if getattr(change, side)}
+def _variants(changes: Sequence[Change], side: str) -> set[tuple[str, str]]:
+    return {(change.suite, change.variant) for change in changes if getattr(change, side)}
 
 
 def _one_sided(changes: Sequence[Change]) -> Iterator[str]:
@@ -112,8 +175,8 @@ def _one_sided(changes: Sequence[Change]) -> Iterator[str]:
     variants = {side: _variants(changes, side) for side in ("before", "after")}
     for side, other in (("before", "after"), ("after", "before")):
         if only := variants[side] - variants[other]:
-            names = [name for name in dict.fromkeys(c.variant for c in changes) if name in only]
-            yield f"only {side}: {', '.join(names)}"
+            names = (f"{c.suite}[{c.variant}]" for c in changes if (c.suite, c.variant) in only)
+            yield f"only {side}: {', '.join(dict.fromkeys(names))}"
 
 
 def _describe_hosts(compared: Comparison) -> str:
@@ -130,34 +193,43 @@ def _describe_hosts(compared: Comparison) -> str:
     )
 
 
-def _describe_models(compared: Comparison, variants: str) -> Iterator[str]:
-    """Yield a line for each change of a model, with the variants that it concerns."""
-    concerned: dict[tuple[str, str], list[str]] = {}
-    for change in compared.model_changes:
+def _describe_settings(compared: Comparison, variants: str) -> Iterator[str]:
+    """Yield a line for each change of a setting, with the variants that it concerns."""
+    concerned: dict[tuple[str, str, str], list[str]] = {}
+    for change in compared.setting_changes:
         if matches(change.variant, variants):
-            name = f"{change.suite}[{change.variant}]"
-            concerned.setdefault((change.before, change.after), []).append(name)
-    for (before, after), names in concerned.items():
-        yield f"The models differ: {before} before, {after} after, of {', '.join(names)}."
+            key = change.setting, change.before, change.after
+            concerned.setdefault(key, []).append(f"{change.suite}[{change.variant}]")
+    every = {(c.suite, c.variant) for c in _of_common_variants(compared.changes)}
+    for (setting, before, after), names in concerned.items():
+        of = "all variants" if len(names) == len(every) > 1 else ", ".join(names)
+        what = "The models differ" if setting == "model" else f"The settings of {setting} differ"
+        yield f"{what}: {before} before, {after} after, of {of}."
 
 
-def _table(suite: str, changes: Sequence[Change]) -> Table:
-    """Return a table with a header row for each variant and its measures below."""
-    table = Table(title=suite, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.padding = (0, 1, 0, 0)
-    table.add_column("measure", overflow="fold")
-    for name in ("before", "after", "change"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("interval", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    last = ""
+def _groups(changes: Sequence[Change]) -> list[Group]:
+    """Return a group per variant, and per point of a sweep, a protocol or a load."""
+    groups: dict[tuple[str, str], Group] = {}
     for change in changes:
-        if change.variant != last:
-            table.add_row(Text(change.variant, "bold"))
-        values = [_value(measure) for measure in (change.before, change.after)]
-        table.add_row(f"  {change.measure}", *values, *_change(change), _remark(change))
-        last = change.variant
-    return table
+        point = point_of(change.measure)
+        heading = f"{change.variant} {AT}{point}" if point else change.variant
+        group = groups.setdefault((change.variant, point), Group(heading))
+        group.rows.append(_row(change))
+    return list(groups.values())
+
+
+def _row(change: Change) -> list[Text]:
+    name = base_of(change.measure)
+    values = [_value(measure) for measure in (change.before, change.after)]
+    style = "bold" if change.is_beyond_both_intervals else ""
+    measure = change.change
+    signed = _signed(measure.value, measure.unit) if measure else "-"
+    mark = _MARK if change.is_beyond_both_intervals else ""
+    return [
+        *map(Text, (f"  {name}", *values)),
+        Text(signed, style),
+        *map(Text, (mark, _interval(change), _remark(change))),
+    ]
 
 
 def _value(measure: Measure | None) -> str:
@@ -166,28 +238,57 @@ def _value(measure: Measure | None) -> str:
     return format_value(measure.value, measure.unit).replace(" samples/s", "/s")
 
 
-def _change(change: Change) -> tuple[Text, str]:
-    """Return the cells of a change and its interval."""
-    measure = change.change
-    if measure is None:
-        return Text("-"), ""
-    interval = ""
-    if measure.low is not None or measure.high is not None:
-        low, high = (
-            "?" if bound is None else _signed(bound, measure.unit)
-            for bound in (measure.low, measure.high)
-        )
-        interval = f"[{low}, {high}]" if measure.low != measure.high else ""
-    return Text(_signed(measure.value, measure.unit), "bold" if change.is_clear else ""), interval
-
-
 def _signed(value: float, unit: str) -> str:
     return f"{'+' if value >= 0 else ''}{format_value(value, unit)}"
 
 
+def _interval(change: Change) -> str:
+    """Return both bounds with their unit at the end; empty for an exact or a missing interval."""
+    measure = change.change
+    if measure is None or measure.low == measure.high:
+        return ""
+    percent = " %" if measure.unit == "fraction" else ""
+    low, high = (
+        _NO_BOUND if bound is None else _signed(bound, measure.unit).removesuffix(percent)
+        for bound in (measure.low, measure.high)
+    )
+    return f"[{low}, {high}]{percent}"
+
+
 def _remark(change: Change) -> str:
-    if change.basis is None:
-        return "" if change.before is None or change.after is None else "no baseline"
-    if change.basis != "values":
+    """Return what the change is of, or why there is none; empty for a change of the values."""
+    if change.change is None:
+        return _why_not_compared(change)
+    if change.basis == "ratios to the baseline":
         return "to baseline"
-    return "clear" if change.is_clear else ""
+    is_of_samples = change.is_exact and change.change.value and is_quality(change.measure)
+    return "same samples" if is_of_samples else ""
+
+
+def _why_not_compared(change: Change) -> str:
+    before, after = change.before, change.after
+    if before is None or after is None:
+        return "only after" if before is None else "only before"
+    if before.unit != after.unit:
+        return f"{before.unit} and {after.unit}"
+    return "not positive" if min(before.value, after.value) <= 0 else "other host"
+
+
+def _notes(changes: Sequence[Change]) -> Iterator[str]:
+    """Yield an explanation of each mark that the tables of these changes have."""
+    if any(change.is_beyond_both_intervals for change in changes):
+        yield f"{_MARK} {_BEYOND}: each value is outside the interval of the other run's value."
+    if any(_remark(change) == "same samples" for change in changes):
+        yield "same samples: both runs scored the same samples, so the difference is exact."
+    if any(_NO_BOUND in _interval(change) for change in changes):
+        yield f"{_NO_BOUND} in an interval: a run had too few observations for that bound."
+
+
+def _hidden(changes: Sequence[Change]) -> Iterator[str]:
+    """Yield a line about changes that are not shown."""
+    beyond = sum(change.is_beyond_both_intervals for change in changes)
+    if changes:
+        yield (
+            f"{len(changes)} changes of other measures are not shown, {beyond} of them {_BEYOND}: "
+            "show them with --all, or some with --measures."
+        )

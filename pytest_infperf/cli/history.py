@@ -12,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.history import remotes, transfer
+from pytest_infperf.history.selection import require_matches
 from pytest_infperf.history.series import DEFAULT_MEASURES, Series, Shift, series_of, shifts_of
 from pytest_infperf.history.store import (
     DEFAULT_STORAGE,
     HistoryStore,
     SavedRun,
+    no_saved_run,
     read,
     storage_folder,
 )
@@ -71,6 +72,9 @@ def run(arguments: Namespace) -> int:
         return _transfer(arguments, console)
     runs = _runs(arguments, console)
     globs = [glob for glob in arguments.measures.split(",") if glob]
+    records = [record for run in runs for record in run.run.records]
+    require_matches("--variants", [arguments.variants], {record.variant for record in records})
+    require_matches("--measures", globs, {name for record in records for name in record.measures})
     series_shifts = shifts_of(series_of(runs, globs, arguments.variants), arguments.confidence)
     if not series_shifts:
         raise UserError("no saved run has a matching variant and measure")
@@ -119,10 +123,7 @@ def _runs(arguments: Namespace, console: Console) -> list[SavedRun]:
         folder, lambda reason: console.print(f"skipped {reason}", soft_wrap=True)
     ).runs
     if not runs:
-        raise UserError(
-            f"there is no saved run in {folder}; save some with "
-            "`pytest --benchmark-autosave` (of suites with --infperf)"
-        )
+        raise no_saved_run(folder)
     return runs
 
 

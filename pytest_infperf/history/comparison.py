@@ -8,9 +8,9 @@ any host.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from typing import Any, Literal
 
 from pytest_infperf.history.store import SavedRun
 from pytest_infperf.host.fingerprint import comparable
@@ -30,6 +30,10 @@ _DIFFERENCE_UNITS = frozenset({"points", "fraction"})
 """Units whose changes are differences; all others change by a fraction."""
 
 
+_NOT_COMPARED_SETTINGS = frozenset({"model", "model_commit", "baseline"})
+"""Settings that are compared in another way, or that follow from others."""
+
+
 @dataclass(frozen=True)
 class Change:
     """Change of one measure of one variant between two runs."""
@@ -47,20 +51,30 @@ class Change:
     """Change as a fraction of the earlier value, or in points; infinite bounds are None."""
 
     @property
-    def is_clear(self) -> bool:
-        """Whether the whole interval lies on one side of no change."""
-        if self.change is None or not self.change.value:
+    def is_exact(self) -> bool:
+        """Whether the change has no uncertainty: it is of the same samples, or of a size."""
+        return self.change is not None and self.change.low == self.change.high is not None
+
+    @property
+    def is_beyond_both_intervals(self) -> bool:
+        """Whether each value lies outside the interval of the other run's value.
+
+        So it is if the interval of the change lies on one side of no change.
+        """
+        if self.change is None or self.is_exact:
             return False
         low, high = bounds(self.change)
         return low > 0 or high < 0
 
 
 @dataclass(frozen=True)
-class ModelChange:
-    """A variant whose runs used different models, or commits of a model."""
+class SettingChange:
+    """A variant whose runs had different values of a setting."""
 
     suite: str
     variant: str
+    setting: str
+    """Name of the setting, such as `model`, `threads` or `recipe.int8`."""
     before: str
     after: str
 
@@ -74,7 +88,7 @@ class Comparison:
     differing_facts: list[str]
     """Names of the facts in which the hosts differ; empty if their times can be compared."""
     changes: list[Change] = field(default_factory=list)
-    model_changes: list[ModelChange] = field(default_factory=list)
+    setting_changes: list[SettingChange] = field(default_factory=list)
 
 
 def compare(before: SavedRun, after: SavedRun) -> Comparison:
@@ -86,25 +100,48 @@ def compare(before: SavedRun, after: SavedRun) -> Comparison:
             _VariantOfRun(suite, variant, records_before),
             _VariantOfRun(suite, variant, records_after),
         )
-        old_model, new_model = (_model(side.settings) for side in sides)
-        if old_model and new_model and _differ(*(side.settings for side in sides)):
-            comparison.model_changes.append(ModelChange(suite, variant, old_model, new_model))
+        for name, old, new in _differing_settings(*(side.settings for side in sides)):
+            comparison.setting_changes.append(SettingChange(suite, variant, name, old, new))
         for name in dict.fromkeys(name for side in sides for name in side.measures):
             change = _change(name, *sides, hosts_differ=bool(comparison.differing_facts))
             comparison.changes.append(change)
     return comparison
 
 
-def _differ(before: VariantSettings, after: VariantSettings) -> bool:
-    """Return whether the models differ; files of older versions do not have the commit."""
+def _differing_settings(
+    before: VariantSettings, after: VariantSettings
+) -> Iterator[tuple[str, str, str]]:
+    """Yield name and both values of each setting that both runs know and that differs."""
     commits = {before.model_commit, after.model_commit} - {None}
-    return before.model != after.model or len(commits) > 1
+    old_model, new_model = _model(before), _model(after)
+    # Files of older versions do not have the commit.
+    if old_model and new_model and (before.model != after.model or len(commits) > 1):
+        yield "model", old_model, new_model
+    old_entries, new_entries = before.entries(), after.entries()
+    for name in old_entries.keys() & new_entries.keys() - _NOT_COMPARED_SETTINGS:
+        old, new = _parts(name, old_entries[name]), _parts(name, new_entries[name])
+        for part in dict.fromkeys([*old, *new]):
+            if old.get(part) != new.get(part):
+                yield part, _text(old.get(part)), _text(new.get(part))
 
 
 def _model(settings: VariantSettings) -> str:
     """Return the model with the commit that its hub id led to; empty if it is not known."""
     commit = settings.model_commit
     return f"{settings.model or ''}{f' at {commit[:10]}' if commit else ''}"
+
+
+def _parts(name: str, value: Any) -> dict[str, Any]:
+    """Return a setting by its name, or its parts, such as those of a recipe, by theirs."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return {f"{name}.{key}": part for key, part in value.items()}
+    return {name: value}
+
+
+def _text(value: Any) -> str:
+    return "not set" if value is None else str(value)
 
 
 def bounds(measure: Measure) -> tuple[float, float]:
@@ -169,6 +206,8 @@ def _change(
     elif min(old_estimate.value, new_estimate.value) > 0:
         ratio = independent.ratio(new_estimate, old_estimate)
         estimate, unit = Estimate(ratio.value - 1, ratio.low - 1, ratio.high - 1), "fraction"
+    elif old.value == new.value == 0 and basis == "values":
+        estimate, unit = _exact(0.0), "fraction"
     else:
         return change
     has_low = math.isfinite(estimate.low) and (is_difference or estimate.low > -1)

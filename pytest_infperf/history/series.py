@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
+from pytest_infperf.history.selection import matches
 from pytest_infperf.history.store import SavedRun
 from pytest_infperf.host.fingerprint import comparable, host_names
 from pytest_infperf.records.catalogue import is_alike_on_any_host
@@ -116,21 +116,18 @@ def shifts_of(series: Sequence[Series], confidence: float) -> list[tuple[Series,
     return [(each, each.shifts(share)) for each in series]
 
 
+def default_measures(record: Record) -> Sequence[str]:
+    """Return the measures that are shown by default: the main ones and the suite's quality."""
+    metric = record.evidence.quality_metric
+    return (*DEFAULT_MEASURES, *([metric] if metric else []))
+
+
 def _followed(record: Record, measures: Sequence[str]) -> Iterator[tuple[str, Measure]]:
     """Yield the measures of a record that match one of the globs, or are followed by default."""
-    metric = record.evidence.quality_metric
-    globs = measures or (*DEFAULT_MEASURES, *([metric] if metric else []))
+    globs = measures or default_measures(record)
     for name, measure in record.measures.items():
-        if any(fnmatchcase(name, glob) for glob in globs):
+        if any(matches(name, glob) for glob in globs):
             yield name, measure
-
-
-def matches(variant: str, glob: str) -> bool:
-    """Return whether a variant has that name or matches that glob.
-
-    The name of a parametrised test has brackets, which mean something else in a glob.
-    """
-    return variant == glob or fnmatchcase(variant, glob)
 
 
 class _HostKinds:

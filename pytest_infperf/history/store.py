@@ -143,7 +143,8 @@ class HistoryStore:
             near = get_close_matches(name, [*numbers, "latest"], 1)
             raise UserError(
                 f"{name} is not a file, the number of a run in {self.folder}, or a git revision"
-                + (f"; did you mean {near[0]}?" if near else "; `infperf history` lists the runs")
+                + (f"; did you mean {near[0]}?" if near else "")
+                + "; `infperf compare --list` lists the runs"
             )
         matches = [run for run in self.runs if run.commit == sha]
         if not matches:
@@ -153,6 +154,14 @@ class HistoryStore:
                 "with `pytest --infperf --infperf-against`"
             )
         return next((run for run in reversed(matches) if not run.dirty), matches[-1])
+
+
+def no_saved_run(folder: Path) -> UserError:
+    """Return the error for a storage without a saved run."""
+    return UserError(
+        f"there is no saved run in {folder}; save some with "
+        "`pytest --benchmark-autosave` (of suites with --infperf)"
+    )
 
 
 def read(path: Path) -> SavedRun:

@@ -106,6 +106,99 @@ def test_what_compare_prints(
     assert capsys.readouterr().out == snapshot
 
 
+MANY = {
+    "latency_p99": Measure(0.03, "s", 0.02, None, 500),
+    "estimated_energy_per_request@users=4": Measure(0.2, "J", 0.19, 0.21, 90),
+    "latency_p50@users=4": Measure(0.02, "s", 0.019, 0.021, 90),
+}
+"""Measures that are not shown by default."""
+
+
+@pytest.fixture
+def two_runs(project: Path) -> list[str]:
+    bounded = {**MANY, "latency_p99": Measure(0.03, "s", 0.02, 0.04, 500)}
+    return [
+        write_record(project, "a.json", "x", 0.010, **bounded),
+        write_record(project, "b.json", "x", 0.012, **MANY),
+    ]
+
+
+def test_compare_shows_the_main_measures_and_counts_the_others(
+    two_runs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["compare", *two_runs]) == 0
+    out = capsys.readouterr().out
+    assert "latency_p50  10 ms 12 ms +20.0 % * [+18.3, +21.7] %" in out
+    assert "latency_p99" not in out
+    assert "* beyond both intervals: each value is outside the interval of the other" in out
+    assert "3 changes of other measures are not shown, 0 of them beyond both intervals" in out
+
+
+def test_compare_groups_all_measures_by_point_and_breaks_no_name(
+    two_runs: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["compare", *two_runs, "--all"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    at_load = lines.index("fast @users=4")
+    names = [line.split()[0] for line in lines[at_load + 1 : at_load + 3]]
+    assert names == ["estimated_energy_per_request", "latency_p50"]
+    (p99,) = (line for line in lines if "latency_p99" in line)
+    assert p99.split()[-3:] == ["[-39.2,", "?]", "%"]
+    assert "? in an interval: a run had too few observations for that bound." in lines
+    assert not any("not shown" in line for line in lines)
+
+
+def test_compare_writes_differing_settings_once(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = []
+    for threads in (1, 2):
+        names.append(write_record(project, f"{threads}.json", "x", 0.01, **MANY))
+        run = record_file.read(project / names[-1])
+        run.records[0].settings = VariantSettings(threads=threads)
+        record_file.write(project / names[-1], run)
+    assert cli.main(["compare", *names, "--all"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("The settings of threads differ: 1 before, 2 after, of echo[fast].") == 1
+
+
+def test_compare_lists_the_saved_runs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "saved").mkdir()
+    write_record(project, "saved/0001_x.json", "x", 0.01)
+    assert cli.main(["compare", "--list", "--storage", "saved"]) == 0
+    assert capsys.readouterr().out == "0001 (2026-11-01 00:00 UTC): echo (1 variant)\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--measures", "latnecy_p50"], "--measures latnecy_p50: no saved run has it; did you"
+         " mean latency_p50?"),
+        (["--measures", "latency_p50,siz*"], "--measures siz*: no saved run has it"),
+        (["--variants", "fats"], "--variants fats: no saved run has it; did you mean fast?"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["compare", "history"])
+def test_a_glob_that_matches_nothing_is_a_user_error(
+    two_runs: list[str],
+    command: str,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main([command, *two_runs, *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_compare_without_two_runs_is_a_user_error(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["compare", "latest"]) == 2
+    assert "`infperf compare --list` lists the saved runs" in capsys.readouterr().err
+
+
 def test_compare_fails_if_a_change_is_beyond_its_limit(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,12 +40,12 @@ def test_a_change_has_the_interval_of_both_sides() -> None:
     # Both sides spread by one per cent: together by about that times the square root of two.
     assert found.change.low == pytest.approx(1.2 * (1 - 0.0142) - 1, abs=2e-3)
     assert found.change.high == pytest.approx(1.2 * (1 + 0.0142) - 1, abs=2e-3)
-    assert found.is_clear
+    assert found.is_beyond_both_intervals
 
 
-def test_a_change_within_the_interval_is_not_clear() -> None:
+def test_a_change_within_the_interval_is_not_beyond_it() -> None:
     found = change(compared(run_record(10, spread=0.2), run_record(11, spread=0.2)), "latency_p50")
-    assert not found.is_clear
+    assert not found.is_beyond_both_intervals
 
 
 def test_quality_is_compared_in_points() -> None:
@@ -69,8 +69,9 @@ def test_a_branch_of_a_model_that_moved_is_named() -> None:
     for run, commit in ((before, "a" * 40), (after, "b" * 40)):
         for record in run.records:
             record.settings = VariantSettings(model="gpt2@main", model_commit=commit)
-    assert not compared(before, before).model_changes
-    first, second = compared(before, after).model_changes
+    assert not compared(before, before).setting_changes
+    first, second = compared(before, after).setting_changes
+    assert first.setting == "model"
     assert (first.before, first.after) == ("gpt2@main at aaaaaaaaaa", "gpt2@main at bbbbbbbbbb")
     assert [first.variant, second.variant] == ["base", "fast"]
 
@@ -79,7 +80,43 @@ def test_files_without_the_commit_of_a_model_say_nothing_about_it() -> None:
     before, after = run_record(), run_record()
     before.records[0].settings = VariantSettings(model="gpt2")
     after.records[0].settings = VariantSettings(model="gpt2", model_commit="b" * 40)
-    assert not compared(before, after).model_changes
+    assert not compared(before, after).setting_changes
+
+
+def test_settings_that_differ_are_named() -> None:
+    before, after = run_record(), run_record()
+    before.records[1].settings = VariantSettings(
+        baseline_id="base", threads=2, recipe={"int8": "dynamic", "fused": True}, batch=8
+    )
+    after.records[1].settings = VariantSettings(
+        baseline_id="base", threads=1, recipe={"int8": "static"}, batch=8, seed=0
+    )
+    found = {(c.setting, c.before, c.after) for c in compared(before, after).setting_changes}
+    assert found == {
+        ("threads", "2", "1"),
+        ("recipe.int8", "dynamic", "static"),
+        ("recipe.fused", "True", "not set"),
+    }
+
+
+@pytest.mark.parametrize("value", [254e6, 253e6])
+def test_memory_that_was_read_once_is_not_beyond_an_interval(value: float) -> None:
+    found = change(
+        compared(
+            with_measure("peak_memory", Measure(254e6, "bytes")),
+            with_measure("peak_memory", Measure(value, "bytes")),
+        ),
+        "peak_memory",
+    )
+    assert found.is_exact
+    assert not found.is_beyond_both_intervals
+
+
+def test_two_counts_of_zero_are_equal() -> None:
+    run = with_measure("fused_operators", Measure(0, ""))
+    found = change(compared(run, run), "fused_operators").change
+    assert found
+    assert (found.value, found.low, found.high) == (0, 0, 0)
 
 
 def test_equal_sizes_have_no_change() -> None:

@@ -89,4 +89,4 @@ def test_a_choice_that_leaves_nothing_is_an_error(
     storage: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["compare", "1", "2", "--measures=latency_p5"]) == 2
-    assert "no measure of these runs matches --measures latency_p5" in capsys.readouterr().err
+    assert "--measures latency_p5: no saved run has it" in capsys.readouterr().err
