@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pytest_infperf.errors import UserError
@@ -25,9 +24,13 @@ from pytest_infperf.history.store import (
 from pytest_infperf.options import confidence
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.quantity import format_value
+from pytest_infperf.report.tables.grouped import Group, table_lines
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN_RUNS = 24
+_LEAST_SPAN = 0.05
+"""Difference that the height of the highest bar stands for at least, as a share of the value."""
+_HEADERS = ("measure", "runs", "first", "last", "course", "changes")
 
 SeriesShifts = tuple[Series, list[Shift]]
 """A series and its changes of level."""
@@ -78,11 +81,15 @@ def run(arguments: Namespace) -> int:
     series_shifts = shifts_of(series_of(runs, globs, arguments.variants), arguments.confidence)
     if not series_shifts:
         raise UserError("no saved run has a matching variant and measure")
-    console.print(f"{len(runs)} runs, from {runs[0]} to {runs[-1]}", soft_wrap=True)
+    extent = f"{len(runs)} runs, from {runs[0]} to" if len(runs) > 1 else "1 run,"
+    console.print(f"{extent} {runs[-1]}", soft_wrap=True)
     for suite in dict.fromkeys(series.suite for series, _ in series_shifts):
         of_suite = [pair for pair in series_shifts if pair[0].suite == suite]
         console.print()
-        console.print(_table(suite, of_suite))
+        console.print(Text(suite, "italic"))
+        right = ("runs", "first", "last")
+        for line in table_lines(_HEADERS, _groups(of_suite), right, console.width):
+            console.print(line, soft_wrap=True)
         if arguments.plot:
             path = _plot(suite, of_suite, arguments.plot)
             console.print(f"plot: {path}", soft_wrap=True)
@@ -127,36 +134,33 @@ def _runs(arguments: Namespace, console: Console) -> list[SavedRun]:
     return runs
 
 
-def _table(suite: str, series_shifts: Sequence[SeriesShifts]) -> Table:
-    """Return a table with a header row for each variant and kind of host, and measures below."""
-    table = Table(title=suite, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.padding = (0, 1, 0, 0)
-    table.add_column("measure", overflow="fold")
-    for name in ("runs", "first", "last"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("course", no_wrap=True)
-    table.add_column("changes", justify="right")
-    last = ("", "")
+def _groups(series_shifts: Sequence[SeriesShifts]) -> list[Group]:
+    """Return a group of measures for each variant and kind of host."""
+    groups: dict[tuple[str, str], Group] = {}
     for series, shifts in sorted(series_shifts, key=lambda pair: (pair[0].variant, pair[0].host)):
-        if (series.variant, series.host) != last:
-            table.add_row(Text(f"{series.variant}{_on_host(series)}", "bold"))
-        last = (series.variant, series.host)
+        group = groups.setdefault(
+            (series.variant, series.host), Group(f"{series.variant}{_on_host(series)}")
+        )
         values = [
             format_value(series.values[i], series.unit).replace(" samples/s", "/s") for i in (0, -1)
         ]
-        course = sparkline(series.values[-_SHOWN_RUNS:])
-        changes = str(len(shifts) or "")
-        table.add_row(f"  {series.measure}", str(len(series.values)), *values, course, changes)
-    return table
+        course = sparkline(series.values[-_SHOWN_RUNS:], series.noise)
+        cells = [f"  {series.measure}", str(len(series.values)), *values, course]
+        group.rows.append([Text(cell) for cell in (*cells, str(len(shifts) or ""))])
+    return list(groups.values())
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """Return one bar per value, scaled from the smallest to the largest value."""
+def sparkline(values: Sequence[float], noise: float = 0.0) -> str:
+    """Return one bar per value, from the smallest to the largest value.
+
+    Values that differ by less than the noise, or by a few per cent, look alike.
+    """
     low, high = min(values), max(values)
-    if high - low <= 1e-9 * abs(high):
+    span = max(high - low, noise, _LEAST_SPAN * abs(high))
+    if not span:
         return _BARS[0] * len(values)
     top = len(_BARS) - 1
-    return "".join(_BARS[round(top * (value - low) / (high - low))] for value in values)
+    return "".join(_BARS[round(top * (value - low) / span)] for value in values)
 
 
 def _describe(series: Series, shift: Shift) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from pytest_infperf.history.selection import matches
@@ -49,6 +50,13 @@ class Series:
     """Runs with the measure, the oldest first."""
     values: list[float] = field(default_factory=list)
     """Value in each of the runs."""
+    interval_widths: list[float] = field(default_factory=list)
+    """Width of each interval that has both bounds."""
+
+    @property
+    def noise(self) -> float:
+        """Median width of the intervals; 0 for values without intervals."""
+        return median(self.interval_widths) if self.interval_widths else 0.0
 
     def shifts(self, confidence: float) -> list[Shift]:
         """Return the changes of level that are certain at a confidence between 0 and 1.
@@ -99,6 +107,8 @@ def series_of(
                 )
                 series.runs.append(run)
                 series.values.append(measure.value)
+                if measure.low is not None and measure.high is not None:
+                    series.interval_widths.append(measure.high - measure.low)
     return list(series_by_key.values())
 
 

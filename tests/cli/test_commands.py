@@ -14,6 +14,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from pytest_infperf import cli
+from pytest_infperf.cli import history
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.evidence import RepeatedBlocks, VariantSettings
 from pytest_infperf.records.measure import Measure
@@ -278,6 +279,21 @@ def test_history_finds_the_run_where_a_level_changed(
     svg = (project / "plots/echo.svg").read_text()
     assert svg.startswith("<svg role=")
     assert cli.main([*arguments, "--fail-on-change"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "noise", "bars"),
+    [
+        ([252.0e6, 252.4e6, 251.9e6], 0.0, "▁▁▁"),
+        ([10.0, 12.0, 10.0], 0.0, "▁█▁"),
+        ([10.0, 12.0, 10.0], 8.0, "▁▃▁"),
+        ([99.75, 99.70], 0.3, "▁▁"),
+        ([0.0, 0.0], 0.0, "▁▁"),
+        ([-1.0, -2.0], 0.0, "█▁"),
+    ],
+)
+def test_a_flat_history_looks_flat(values: list[float], noise: float, bars: str) -> None:
+    assert history.sparkline(values, noise) == bars
 
 
 def test_report_names_what_is_not_clearly_dearer_than_the_cheapest(
