@@ -70,7 +70,8 @@ def show(rows: Sequence[Row], table: PriceTable, load: str, markdown: Path | Non
         suite_rows = [row for row in rows if row.record.suite == suite]
         title = f"{suite} under load {load}" if load else suite
         conclusion = merged_tables.conclusion(suite_rows, table)
-        console.print(merged_tables.table(title, suite_rows, load))
+        for line in merged_tables.lines(title, suite_rows, console.width, load):
+            console.print(line, soft_wrap=True)
         console.print(conclusion)
         console.print()
         lines += [f"### {title}", "", *merged_tables.markdown(suite_rows, load), "", conclusion, ""]

@@ -5,8 +5,10 @@ Nothing is projected from one instance type to another: a type that was not meas
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from pytest_infperf.cost.billing import price_of_host
@@ -36,7 +38,10 @@ class Row:
 
 
 def merge(runs: Sequence[RunRecord], table: PriceTable, load: str = "") -> list[Row]:
-    """Return the rows of all runs in their order; a later run replaces the row of an earlier one.
+    """Return the rows of all runs in their order.
+
+    Runs that have the same variant on hosts of the same name are told apart by their commit and
+    time. A run that is given twice counts once.
 
     Parameters
     ----------
@@ -47,12 +52,26 @@ def merge(runs: Sequence[RunRecord], table: PriceTable, load: str = "") -> list[
     load : str, optional
         The name of the load whose cost is meant; without one it is that of `throughput`.
     """
-    rows: dict[tuple[str, str, str], Row] = {}
-    for run in runs:
-        host = next(iter(host_names(run.host)), "unknown host")
-        for record in run.records:
-            rows[record.suite, host, record.variant] = _row(host, record, run, table, load)
-    return list(rows.values())
+    distinct = [run for number, run in enumerate(runs) if run not in runs[:number]]
+    hosts = [next(iter(host_names(run.host)), "unknown host") for run in distinct]
+    counts = Counter(
+        (host, record.suite, record.variant)
+        for host, run in zip(hosts, distinct, strict=True)
+        for record in run.records
+    )
+    rows = []
+    for number, (host, run) in enumerate(zip(hosts, distinct, strict=True), 1):
+        if any(counts[host, record.suite, record.variant] > 1 for record in run.records):
+            host = f"{host} ({_when_and_commit(run) or f'run {number}'})"
+        rows += [_row(host, record, run, table, load) for record in run.records]
+    return rows
+
+
+def _when_and_commit(run: RunRecord) -> str:
+    """Return commit and time of a run, as far as they are known."""
+    commit = str((run.revision or {}).get("commit") or "")[:10]
+    when = f"{datetime.fromisoformat(run.when):%Y-%m-%d %H:%M:%S}" if run.when else ""
+    return ", ".join(filter(None, (commit, when)))
 
 
 def cheapest(rows: Sequence[Row]) -> Row | None:

@@ -161,7 +161,8 @@ class FleetSession(Session):
         for suite in dict.fromkeys(row.record.suite for row in rows):
             suite_rows = [row for row in rows if row.record.suite == suite]
             console.print()
-            console.print(merged_tables.table(suite, suite_rows))
+            for line in merged_tables.lines(suite, suite_rows, width):
+                console.print(line, soft_wrap=True)
             console.print(merged_tables.conclusion(suite_rows, table))
         lines = (line.rstrip() for line in tables.getvalue().splitlines())
         return "\n".join([text, *lines])

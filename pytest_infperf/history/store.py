@@ -207,9 +207,10 @@ def _from_benchmark_file(path: Path, document: dict[str, Any]) -> SavedRun:
             "records": [record for record, _ in records],
         }
         when = datetime.fromisoformat(document["datetime"])
-        found = record_file.from_document(run)
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        found = record_file.from_document({**run, "when": when.isoformat()})
         found.records.extend(plain)
-        return SavedRun(path, when if when.tzinfo else when.replace(tzinfo=UTC), found)
+        return SavedRun(path, when, found)
     except (RecordError, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise RecordError(

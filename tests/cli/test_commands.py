@@ -365,6 +365,23 @@ def test_what_report_prints_and_writes(
     assert f"{capsys.readouterr().out}\n--- merged.md\n{written}" == snapshot
 
 
+def test_report_cuts_no_word_and_drops_no_run(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    files = [
+        write_record(project, "a.json", "c7i.large", 0.010, throughput=Measure(9e5, "samples/s")),
+        write_record(project, "bb.json", "c7i.large", 0.020, throughput=Measure(8e5, "samples/s")),
+    ]
+    assert cli.main(["report", *files]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    first = lines.index("c7i.large (2026-11-01 00:00:06)")
+    second = lines.index("c7i.large (2026-11-01 00:00:07)")
+    assert "10 ms" in lines[first + 1]
+    assert "20 ms" in lines[second + 1]
+    assert "900000" in lines[first + 1]
+
+
 def test_doctor_reports_findings_with_reasons_and_advice(project: Path) -> None:
     path = write_record(project, "a.json", "x", 0.01)
     run = record_file.read(project / path)

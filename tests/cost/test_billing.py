@@ -63,3 +63,35 @@ def test_a_run_without_a_cost_gets_it_from_its_throughput_and_price() -> None:
     assert row.cost.low == pytest.approx(usd_per_million_seconds / 12.5)
     assert row.cost.high == pytest.approx(usd_per_million_seconds / 8)
     assert row.price_source == "eu-west-1, 2026-01-01: a list"
+
+
+def test_two_runs_of_one_host_have_a_row_each() -> None:
+    runs = [
+        RunRecord(
+            {"instance_type": "my.box"},
+            {"commit": commit * 40},
+            [Record("a", "b", {"throughput": Measure(rate, "samples/s")})],
+            when="2026-11-01T00:00:00+00:00",
+        )
+        for commit, rate in (("c", 10.0), ("d", 20.0))
+    ]
+    rows = merge([*runs, runs[0]], TABLE)
+    assert [row.host for row in rows] == [
+        "my.box (cccccccccc, 2026-11-01 00:00:00)",
+        "my.box (dddddddddd, 2026-11-01 00:00:00)",
+    ]
+    assert [row.record.measures["throughput"].value for row in rows] == [10.0, 20.0]
+
+
+def test_runs_of_one_host_with_other_variants_share_its_name() -> None:
+    runs = [RunRecord({"instance_type": "my.box"}, None, [Record("a", name)]) for name in "xy"]
+    assert [(row.host, row.record.variant) for row in merge(runs, TABLE)] == [
+        ("my.box", "x"),
+        ("my.box", "y"),
+    ]
+
+
+def test_runs_without_commit_and_time_are_numbered() -> None:
+    rows = [Record("a", "b", {"throughput": Measure(rate, "samples/s")}) for rate in (10.0, 20.0)]
+    runs = [RunRecord({"instance_type": "my.box"}, None, [record]) for record in rows]
+    assert [row.host for row in merge(runs, TABLE)] == ["my.box (run 1)", "my.box (run 2)"]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Literal
 
-from rich.table import Table
+from rich.text import Text
 
 from pytest_infperf.cost.merged import Row, are_judged, as_cheap, cheapest
 from pytest_infperf.cost.prices import PriceTable
@@ -15,23 +14,24 @@ from pytest_infperf.records.quantity import format_value
 from pytest_infperf.report.markdown import escape, table_row
 from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.columns import METRIC_HEADERS, quality_metric
+from pytest_infperf.report.tables.grouped import Group, table_lines
 
-_TEXT_HEADERS = ("instance", "variant", "verdict")
+_HOST = "instance"
+_TEXT_HEADERS = {"variant", "verdict"}
 
 
-def table(suite: str, rows: Sequence[Row], load: str = "") -> Table:
-    """Return the table of a suite for the terminal, or of its servers under a load."""
-    table = Table(title=suite, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.padding = (0, 1, 0, 0)
-    columns = _columns(rows, load)
-    for header in columns:
-        justify: Literal["left", "right"] = "left" if header in _TEXT_HEADERS else "right"
-        table.add_column(header, justify=justify, overflow="fold", no_wrap=header != "instance")
-    last_host = ""
-    for host, *texts in ([text_of(row) for text_of in columns.values()] for row in rows):
-        table.add_row(host if host != last_host else "", *texts)
-        last_host = host
-    return table
+def lines(title: str, rows: Sequence[Row], width: int, load: str = "") -> Iterator[Text]:
+    """Yield the lines of a suite's table for the terminal, or of its servers under a load."""
+    columns = {name: text_of for name, text_of in _columns(rows, load).items() if name != _HOST}
+    groups: dict[str, Group] = {}
+    for row in rows:
+        first, *texts = (text_of(row) for text_of in columns.values())
+        group = groups.setdefault(row.host, Group(row.host))
+        group.rows.append([Text(text) for text in (f"  {first}", *texts)])
+    yield Text(title, "italic")
+    yield from table_lines(
+        list(columns), list(groups.values()), columns.keys() - _TEXT_HEADERS, width
+    )
 
 
 def markdown(rows: Sequence[Row], load: str = "") -> list[str]:
@@ -85,7 +85,7 @@ def _columns(rows: Sequence[Row], load: str) -> dict[str, Callable[[Row], str]]:
         else {"samples/s": _value("throughput", f" {cells.RATE_UNIT}")}
     )
     return {
-        "instance": lambda row: row.host,
+        _HOST: lambda row: row.host,
         "variant": lambda row: row.record.variant,
         "USD/1M": _cost,
         "p50": _value(name("latency_p50")),
