@@ -437,3 +437,12 @@ def test_limits_of_a_host_replace_those_of_the_variant(project: Project) -> None
 def test_a_gate_that_only_deselected_tests_measure_is_accepted(project: Project) -> None:
     project.thresholds("[echo.gates]\naccuracy = { min = 90 }\n")
     project.measure_here("-k", "footprint and fast").assert_outcomes(passed=1, deselected=11)
+
+
+def test_the_short_summary_has_room_for_the_reason(project: Project) -> None:
+    project.thresholds("[echo.variants.fast]\nlatency_p50 = { max = '1 us' }\n")
+    project.only_tests_of("latency")
+    outcome = project.measure_here("-rA")
+    (line,) = [line for line in outcome.outlines if line.startswith("FAILED ")]
+    start = "FAILED suites/echo/test_echo.py::test_latency[fast] - FAIL latency_p50"
+    assert line.startswith(start)
