@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from pytest_infperf.history.store import read
 from pytest_infperf.host import doctor
 from pytest_infperf.host.doctor import Advice
 from pytest_infperf.records.record import Record, RunRecord
+from pytest_infperf.report.problems import variant_name
 from pytest_infperf.run.run import LIBRARIES
 
 _MANY_CONTAMINATED = 0.1
@@ -29,8 +31,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     records = [read(Path(name)).run for name in arguments.files]
     findings = doctor.diagnose(LIBRARIES)
-    for record in records:
-        findings += findings_in(record)
+    findings += findings_in(records)
     console = Console(highlight=False, markup=False, emoji=False)
     for advice in findings:
         for label, text in (("", advice.seen), ("  why: ", advice.why), ("  do:  ", advice.do)):
@@ -48,30 +49,38 @@ def run(arguments: Namespace) -> int:
     return 1 if findings and arguments.strict else 0
 
 
-def findings_in(run: RunRecord) -> Iterator[Advice]:
+def findings_in(runs: Sequence[RunRecord]) -> Iterator[Advice]:
+    """Yield each finding in records once, with the names of the variants that it concerns."""
+    names: dict[Advice, list[str]] = {}
+    for run in runs:
+        for record in run.records:
+            for finding in _findings_of(record, run.host.get("cgroup_cpu_cores")):
+                names.setdefault(finding, []).append(variant_name(record))
+    for finding, concerned in names.items():
+        yield replace(finding, seen=f"{', '.join(dict.fromkeys(concerned))}: {finding.seen}")
+
+
+def _findings_of(record: Record, quota: float | None) -> Iterator[Advice]:
     """Yield advice on unfused graphs, contaminated blocks, and more threads than the quota."""
-    quota = run.host.get("cgroup_cpu_cores")
-    for record in run.records:
-        name = f"{record.suite}[{record.variant}]"
-        for doubt in record.evidence.doubts or ():
-            yield Advice(
-                f"{name}: {doubt}",
-                "the optimisation may have little or no effect",
-                "check the settings of the backend in the suite, and the variant's speed-up",
-            )
-        if (share := _contaminated_share(record)) > _MANY_CONTAMINATED:
-            yield Advice(
-                f"{name}: {share:.0%} of its blocks were disturbed by other work on the host",
-                "disturbed blocks are measured again only until the allowance is spent",
-                "measure on a quieter host; `infperf doctor` on it names busy processes",
-            )
-        threads = record.settings.threads
-        if quota and threads and threads > quota:
-            yield Advice(
-                f"{name}: {threads} threads under a quota of {quota:g} cores",
-                "the threads use up the quota early in each period and then all wait",
-                "use fewer threads, or raise the quota",
-            )
+    for doubt in record.evidence.doubts or ():
+        yield Advice(
+            doubt,
+            "the optimisation may have little or no effect",
+            "check the settings of the backend in the suite, and the variant's speed-up",
+        )
+    if (share := _contaminated_share(record)) > _MANY_CONTAMINATED:
+        yield Advice(
+            f"{share:.0%} of the blocks were disturbed by other work on the host",
+            "disturbed blocks are measured again only until the allowance is spent",
+            "measure on a quieter host; `infperf doctor` on it names busy processes",
+        )
+    threads = record.settings.threads
+    if quota and threads and threads > quota:
+        yield Advice(
+            f"{threads} threads under a quota of {quota:g} cores",
+            "the threads use up the quota early in each period and then all wait",
+            "use fewer threads, or raise the quota",
+        )
 
 
 def _contaminated_share(record: Record) -> float:

@@ -14,9 +14,9 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from pytest_infperf import cli
-from pytest_infperf.cli import history
+from pytest_infperf.cli import doctor, history
 from pytest_infperf.records import file as record_file
-from pytest_infperf.records.evidence import RepeatedBlocks, VariantSettings
+from pytest_infperf.records.evidence import Evidence, RepeatedBlocks, VariantSettings
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 
@@ -385,15 +385,24 @@ def test_report_cuts_no_word_and_drops_no_run(
 def test_doctor_reports_findings_with_reasons_and_advice(project: Path) -> None:
     path = write_record(project, "a.json", "x", 0.01)
     run = record_file.read(project / path)
-    run.records[0].evidence.doubts = ["its graph is not fused: fused=True"]
+    run.records[0].evidence.doubts = ["the graph is not fused: set fused=True"]
     run.records[0].evidence.contaminated_blocks = RepeatedBlocks(50, 10, disturbed=5)
     record_file.write(project / path, run)
     done = infperf(project, "doctor", path, "--strict")
     assert done.returncode == 1, done.stderr
-    assert "echo[fast]: its graph is not fused" in done.stdout
-    assert "echo[fast]: 25% of its blocks were disturbed" in done.stdout
+    assert "echo[fast]: the graph is not fused: set fused=True" in done.stdout
+    assert "echo[fast]: 25% of the blocks were disturbed" in done.stdout
     assert "  why: " in done.stdout
     assert "  do:  " in done.stdout
+
+
+def test_doctor_writes_a_finding_of_several_variants_once() -> None:
+    reason = "this CPU has no int8 dot products"
+    records = [
+        Record("echo", name, evidence=Evidence(doubts=[reason])) for name in ("a-int8", "b-int8")
+    ]
+    (found,) = doctor.findings_in([RunRecord({}, None, records), RunRecord({}, None, records)])
+    assert found.seen == f"echo[a-int8], echo[b-int8]: {reason}"
 
 
 def test_calibrate_finds_the_limit_that_is_too_tight(project: Path) -> None:
