@@ -237,6 +237,39 @@ def test_the_written_suite_is_short_formatted_and_loads(
     assert suite.task.samples(path.parent).inputs
 
 
+WITH_A_TABLE = ["--function=shop:load", "--text=written", "--label=verdict"]
+
+
+def test_a_path_outside_the_project_is_named_before_the_files_are_committed(
+    tmp_path_factory: pytest.TempPathFactory, root: Path, unmeasured: list[SuiteDraft]
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    write_shop(root)
+    write_reviews(elsewhere)
+    table = elsewhere / "reviews.csv"
+    assert cli.main(["init", "mine", *WITH_A_TABLE, f"--data={table}"]) == 0
+    assert unmeasured[0].outside == [str(table)]
+    advice = command._before_commit(unmeasured[0])
+    assert f"paths that other hosts may not have: {table}. Copy them into this project" in advice
+
+
+@pytest.mark.parametrize("given", ["reviews.csv", "{root}/reviews.csv"])
+def test_a_link_in_the_project_is_a_path_of_the_project(
+    given: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    root: Path,
+    unmeasured: list[SuiteDraft],
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    write_shop(root)
+    write_reviews(elsewhere)
+    (root / "reviews.csv").symlink_to(elsewhere / "reviews.csv")
+    data = given.format(root=root)
+    assert cli.main(["init", "mine", *WITH_A_TABLE, f"--data={data}"]) == 0
+    assert unmeasured[0].data == {"data": "../../reviews.csv"}
+    assert command._before_commit(unmeasured[0]) == "Commit these files"
+
+
 def run_init(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
     """Return the exit status and all that was written to the terminal."""
     status = cli.main(["init", *options])

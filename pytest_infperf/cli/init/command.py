@@ -148,9 +148,9 @@ def _set_limits(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float
         runs.append(records)
         if {gate.verdict for record in records for gate in record.gates} == {Verdict.PASS}:
             print(
-                f"every limit is met. Commit these files, and run: pytest --infperf {draft.folder}"
-                "\nWith a later commit, compare it with the one before: pytest --infperf "
-                f"--infperf-against HEAD~1 {draft.folder}"
+                f"every limit is met. {_before_commit(draft)}, and run: pytest --infperf "
+                f"{draft.folder}\nWith a later commit, compare it with the one before: pytest "
+                f"--infperf --infperf-against HEAD~1 {draft.folder}"
             )
             return 0
     write_limits()
@@ -161,6 +161,17 @@ def _set_limits(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float
         file=sys.stderr,
     )
     return 1
+
+
+def _before_commit(draft: SuiteDraft) -> str:
+    """Return what to do with the files: a path outside the project exists on this host only."""
+    if not draft.outside:
+        return "Commit these files"
+    return (
+        f"suite.py has paths that other hosts may not have: {', '.join(draft.outside)}. Copy them "
+        "into this project and name the copies in suite.py, or name a model of the hub; then "
+        "commit these files"
+    )
 
 
 def _described(findable: Slowdown) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from os.path import abspath, isabs, realpath, relpath
 from pathlib import Path
 from statistics import fmean, median, pstdev
 from typing import Any
@@ -57,6 +57,11 @@ class SuiteDraft:
     @property
     def baseline(self) -> str:
         return self.variants[0]
+
+    @property
+    def outside(self) -> list[str]:
+        """The paths of the model and the data that are outside the project."""
+        return [path for path in (self.model, *self.data.values()) if path and isabs(path)]
 
     @property
     def compares(self) -> bool:
@@ -339,10 +344,13 @@ def _variants(
 def _path_in_suite(folder: Path, path: str, root: Path) -> str:
     """Return the path relative to the suite's folder, or absolute if it is outside the project.
 
-    The name of a function and a hub id stay as they are.
+    A link in the project counts as a path of the project. The name of a function and a hub id stay
+    as they are.
     """
     if not (root / path).exists() and (functions.is_name(path) or is_hub_id(path)):
         return path
-    full = (root / path).resolve()
-    top = root.resolve()
-    return os.path.relpath(full, top / folder) if full.is_relative_to(top) else str(full)
+    for absolute in (abspath, realpath):
+        full, top = absolute(root / path), absolute(root)
+        if Path(full).is_relative_to(top):
+            return relpath(full, Path(top, folder))
+    return abspath(root / path)
