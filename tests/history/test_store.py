@@ -123,3 +123,10 @@ def test_a_storage_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
     assert storage_folder("file://./runs", tmp_path) == tmp_path / "runs"
     with pytest.raises(UserError, match="only runs in files"):
         storage_folder("elasticsearch+http://host/x", tmp_path)
+
+
+@pytest.mark.parametrize("commit", ["unversioned", "unknown"])
+def test_a_run_outside_a_repository_is_named_without_a_commit(tmp_path: Path, commit: str) -> None:
+    """pytest-benchmark writes a word in place of the commit's id."""
+    path = write_benchmark_file(tmp_path, 1, run_record(commit=commit))
+    assert str(read(path)) == "0001 (2026-11-01 00:00 UTC)"
