@@ -190,7 +190,7 @@ class MeasuringPlugin:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         from pytest_infperf.errors import GateBroken
         from pytest_infperf.report.junit import PREFIX
-        from pytest_infperf.session import short_summary
+        from pytest_infperf.session import benchmark_table, short_summary
         from pytest_infperf.session.session import Ended
 
         report = yield
@@ -198,6 +198,8 @@ class MeasuringPlugin:
         raised = call.excinfo.value if call.excinfo else None
         if raised:
             short_summary.shorten(report, raised)
+        if param and report.failed:
+            benchmark_table.excuse_unused(item)
         if param and (raised or report.when == "call"):
             failure = raised if report.failed and not isinstance(raised, GateBroken) else None
             ended = Ended(

@@ -47,9 +47,10 @@ exit status:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
-    The status is 0 on success, 1 if a check that the options ask for fails or the reader of the
-    output ended first, and 2 for a UserError.
-    Wrong arguments raise SystemExit(2), as usual for argparse.
+    The status is 0 on success, 1 if a limit is broken, something cannot be measured or the reader
+    of the output ended first, 2 for a UserError, 3 if the options ask for a decision that the
+    measures do not allow, and 130 after Ctrl-C. Wrong arguments raise SystemExit(2), as usual for
+    argparse.
     """
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -64,6 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"infperf {parsed.command}: {error}", file=sys.stderr)
         return 2
+    except WorkerError as error:
+        print(f"infperf {parsed.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"infperf {parsed.command}: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         # As rich does: the interpreter flushes stdout when it ends, which would print a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

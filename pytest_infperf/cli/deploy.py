@@ -23,6 +23,7 @@ from pytest_infperf.cli.suite_folder import address_of, choose_served
 from pytest_infperf.cost.prices import Price
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.termination import TerminationSignals
+from pytest_infperf.options import positive
 from pytest_infperf.serving.deploy.ec2 import DeployedInstance, Ec2
 from pytest_infperf.serving.deploy.plan import VOLUME_GIB, DeploymentPlan
 from pytest_infperf.serving.deploy.user_data import script

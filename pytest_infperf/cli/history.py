@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.history import remotes, transfer
 from pytest_infperf.history.selection import require_matches
 from pytest_infperf.history.series import DEFAULT_MEASURES, Series, Shift, series_of, shifts_of
 from pytest_infperf.history.store import (

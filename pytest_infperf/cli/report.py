@@ -15,7 +15,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.history.store import read
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.points import point_of
-from pytest_infperf.report import html
+from pytest_infperf.report import code_quality, html
 from pytest_infperf.report.tables import merged as merged_tables
 
 
@@ -36,6 +36,10 @@ def configure(parser: ArgumentParser) -> None:
         "--html", type=Path, metavar="PATH",
         help="also write the tables and plots as one page (extra html)",
     )  # fmt: skip
+    parser.add_argument(
+        "--code-quality", type=Path, metavar="PATH",
+        help="also write the limits that did not pass as a Code Quality report of GitLab",
+    )  # fmt: skip
 
 
 def run(arguments: Namespace) -> int:
@@ -50,6 +54,8 @@ def run(arguments: Namespace) -> int:
     show(rows, table, arguments.load, arguments.markdown)
     if arguments.html:
         write_text(arguments.html, html.merged_page(rows, table, arguments.load))
+    if arguments.code_quality:
+        write_text(arguments.code_quality, code_quality.document(runs))
     return 0
 
 

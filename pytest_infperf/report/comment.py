@@ -53,7 +53,7 @@ def body(
     tables = [line for run in runs for line in markdown.tables(run)]
     folded = _folded("Results", tables)
     if comparison:
-        changes = [change for change in comparison.changes if change.is_clear]
+        changes = [change for change in comparison.changes if change.is_beyond_both_intervals]
         head += ["", f"{_summary_of_changes(comparison, changes)}."]
         if changes:
             folded = [*_folded("Changed measures", _changes(changes)), *folded]

@@ -70,7 +70,7 @@ def suite_card(suite: str, records: Sequence[Record], against: str, link: str) -
 def _regression_card(suite: str, record: Record, against: str, mark: str, link: str) -> Card:
     verdicts = {gate.verdict for gate in record.gates if gate.measure == "regression"}
     allowed = ", within its limit" if verdicts == {Verdict.PASS} else ""
-    change = cells.regression_with_interval(record)
+    change = cells.regression(record)
     return Card(
         suite,
         change.head,
@@ -133,7 +133,7 @@ def _speed(record: Record) -> tuple[str, str]:
 
 def _facts(record: Record) -> Iterator[str]:
     if "speedup" in record.measures:
-        yield f"confidence interval {cells.speedup_with_interval(record).tail}"
+        yield f"confidence interval {cells.speedup(record).tail}"
     metric = quality_metric([record])
     if metric and metric in record.measures:
         cell = cells.quality(metric)(record)
