@@ -7,7 +7,8 @@ S3_VENV ?= $(VENV)-s3
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: infperf studies test test-models test-plugins test-transformers5 test-s3 test-faults lint reference bench clean
+.PHONY: infperf studies test test-models test-plugins test-transformers5 test-s3 test-faults lint docs \
+	pictures bench clean
 
 infperf: $(VENV)/suites.installed  ## measure and gate the translation study: table and page, 4 minutes
 	$(RUN) pytest --infperf suites/translation -k "not input_lengths" \
@@ -55,14 +56,18 @@ lint: $(VENV)/dev.installed  ## check style and types
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 
-reference: $(VENV)/suites.installed  ## write docs/reference.md from the docstrings
-	$(RUN) docs.reference
+docs: $(VENV)/docs.installed  ## build the documentation into site/, without network
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+	$(RUN) docs.offline site
+
+pictures: $(VENV)/dev.installed  ## write the documentation's pictures and the tutorial's outputs
+	$(RUN) docs.pictures $(ARGS)
 
 bench: $(VENV)/suites.installed  ## measure the plugin itself: overhead, false verdicts, power
 	$(RUN) bench $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PLUGINS_VENV) $(TRANSFORMERS5_VENV) $(S3_VENV) .infperf_cache
+	rm -rf $(VENV) $(PLUGINS_VENV) $(TRANSFORMERS5_VENV) $(S3_VENV) .infperf_cache site
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -74,6 +79,11 @@ $(VENV)/torch.installed: constraints.txt | $(VENV)/bin/python
 
 $(VENV)/%.installed: pyproject.toml $(VENV)/torch.installed
 	$(PIP) --editable '.[$*]'
+	touch $@
+
+# The site needs no runtime.
+$(VENV)/docs.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[docs]'
 	touch $@
 
 $(PLUGINS_VENV)/installed: pyproject.toml constraints.txt

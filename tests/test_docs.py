@@ -25,7 +25,7 @@ from pytest_infperf.thresholds import SuiteFacts
 from tests.other_plugins import LEFT_OUT
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 METRICS = Catalogue(
     (quality_spec("bleu", "points", True), quality_spec("chrf", "points", True)), sweeps=["length"]

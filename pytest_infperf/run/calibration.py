@@ -174,7 +174,7 @@ def aa_runs(
             report_progress=lambda variant, what: None,
         )
         try:
-            baseline, variant = suite_run.beside_baseline(_TWIN)
+            baseline, variant = suite_run.worker(variant_id), suite_run.worker(_TWIN)
             order = endless_order(suite_run.numbers, seed)
             pairs = WorkerPairs(baseline, variant, order, random.Random(seed))
             measured = measure_ratio(

@@ -417,6 +417,24 @@ def test_calibrate_finds_the_limit_that_is_too_tight(project: Path) -> None:
     assert 'thresholds.toml:3: max = "0.000001 %" for fast is tighter' in done.stdout
 
 
+def test_calibrate_measures_a_function_that_states_no_decoding(tmp_path: Path) -> None:
+    """Both sides are the same function, so that they decode alike."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "reviews.csv").write_text("text,label\n" + "a film,good\na play,bad\n" * 10)
+    (tmp_path / "suite.py").write_text(
+        "from pytest_infperf import Function, Suite, TextClassification\n"
+        "suite = Suite('reviews', task=TextClassification(data='reviews.csv'),\n"
+        "              variants=[Function('shop:load')])\n"
+    )
+    (tmp_path / "shop.py").write_text(
+        "def load(folder, threads):\n"
+        "    return lambda texts: ['good' if 'film' in text else 'bad' for text in texts]\n"
+    )
+    done = infperf(tmp_path, "calibrate", ".", "--budget", "0.5", "--runs", "2")
+    assert done.returncode == 0, done.stderr
+    assert "smallest slowdown" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
