@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -168,6 +169,38 @@ def test_the_tasks_of_the_docs_run(section: str, tests: int, pytester: pytest.Py
         assert pytester.runpython(script).ret == 0
     outcome = pytester.runpytest_subprocess(*LEFT_OUT, "--infperf", "--infperf-budget=0.5")
     outcome.assert_outcomes(passed=tests)
+
+
+def test_the_tutorial_measures_its_model_and_catches_a_broken_limit(
+    pytester: pytest.Pytester,
+) -> None:
+    """The suite is that of `infperf init`, which measures for longer than a test may take."""
+    pytest.importorskip("sklearn")
+    pytester.makeini("[pytest]\npythonpath = .")
+    shutil.copy(ROOT / "examples/csv_classifier/messages.csv", pytester.path)
+    train, fast, slow = [text for page, text in blocks("python") if page == "tutorial.md"]
+    for folder in ("spam", "suites/spam"):
+        (pytester.path / folder).mkdir(parents=True)
+    (pytester.path / "spam/train.py").write_text(train)
+    assert pytester.runpython(pytester.path / "spam/train.py").ret == 0
+    (pytester.path / "suites/spam/suite.py").write_text(
+        "from pytest_infperf import Function, Suite, TextClassification\n"
+        "suite = Suite('spam', variants=[Function('spam.inference:load')],\n"
+        "    task=TextClassification(data='../../test.csv', text='message', label='kind'))\n"
+    )
+    (pytester.path / "suites/spam/test_spam.py").write_text(
+        "def test_quality(variant):\n    variant.quality(batch=8).check()\n"
+    )
+    limits = pytester.path / "thresholds.toml"
+    for inference, minimum, outcome in (
+        (fast, 85, "passed"),
+        (slow, 85, "passed"),
+        (slow, 99, "failed"),
+    ):
+        (pytester.path / "spam/inference.py").write_text(inference)
+        limits.write_text(f"schema = 1\n[spam.gates]\naccuracy = {{ min = {minimum} }}\n")
+        result = pytester.runpytest_subprocess(*LEFT_OUT, "--infperf")
+        result.assert_outcomes(**{outcome: 1})
 
 
 SUITES = [
