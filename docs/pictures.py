@@ -33,6 +33,7 @@ _LEFT_OUT = re.compile(r"infperf \d+/\d+ ·|benchmark: |rootdir: |plugins: |plat
 _SESSION_OF_PYTEST = re.compile(
     r"^=+ test session starts =+$.*?^=+ [^\n]*passed[^\n]* =+$", re.M | re.S
 )
+_BROKEN = re.compile(r"^FAIL ", re.M)
 _BENCHMARK_TABLE = re.compile(r"^-+ benchmark .*?(?=^=+ )", re.M | re.S)
 _SVG = """\
 <svg viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg">
@@ -186,9 +187,9 @@ def tutorial(folder: Path) -> None:
     shutil.copy(DATA, folder)
     walk = Walk(folder)
     page = walk.run(TUTORIAL.read_text("utf-8"))
-    [caught] = [output for output in walk.outputs if "against HEAD" in output][:1]
-    if "FAIL" not in _ANSI.sub("", caught):
-        raise RuntimeError(f"the slowdown was not caught, as this host is too busy:\n{caught}")
+    caught = next((each for each in walk.outputs if _BROKEN.search(_ANSI.sub("", each))), None)
+    if caught is None:
+        raise RuntimeError(f"the slowdown was not caught; the last run:\n{walk.outputs[-1]}")
     TUTORIAL.write_text(page, "utf-8")
     terminal_picture(
         caught, IMAGES / "regression.svg", "pytest --infperf --infperf-against HEAD suites/spam"
