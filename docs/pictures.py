@@ -182,7 +182,7 @@ def tutorial(folder: Path) -> None:
     Raises
     ------
     RuntimeError
-        If the run does not catch the regression.
+        If the regression is not caught, or the repair does not pass, as the host is too busy.
     """
     shutil.copy(DATA, folder)
     walk = Walk(folder)
@@ -190,6 +190,8 @@ def tutorial(folder: Path) -> None:
     caught = next((each for each in walk.outputs if _BROKEN.search(_ANSI.sub("", each))), None)
     if caught is None:
         raise RuntimeError(f"the slowdown was not caught; the last run:\n{walk.outputs[-1]}")
+    if " failed" in _ANSI.sub("", walk.outputs[-1]):
+        raise RuntimeError(f"the repair does not pass on this host now:\n{walk.outputs[-1]}")
     TUTORIAL.write_text(page, "utf-8")
     terminal_picture(
         caught, IMAGES / "regression.svg", "pytest --infperf --infperf-against HEAD suites/spam"
