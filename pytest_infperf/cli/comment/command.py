@@ -14,6 +14,7 @@ from pytest_infperf.cli.comment.posting import post
 from pytest_infperf.errors import UserError
 from pytest_infperf.history import comparison
 from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, read, storage_folder
+from pytest_infperf.options import count
 from pytest_infperf.report.comment import body
 from pytest_infperf.report.github import annotation
 
@@ -43,7 +44,8 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--number",
-        type=int,
+        type=count,
+        metavar="N",
         help="number of the pull request or merge request (default: that of the CI job)",
     )
     parser.add_argument(
