@@ -4,11 +4,13 @@ VENV ?= .venv
 PLUGINS_VENV ?= $(VENV)-plugins
 TRANSFORMERS5_VENV ?= $(VENV)-transformers5
 S3_VENV ?= $(VENV)-s3
+LOWEST_VENV ?= $(VENV)-lowest
+SMOKE_VENV ?= $(VENV)-smoke
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: infperf studies test test-models test-plugins test-transformers5 test-s3 test-faults lint docs \
-	pictures bench clean
+.PHONY: infperf studies test test-models test-plugins test-transformers5 test-s3 test-lowest \
+	test-faults lint docs pictures dist smoke bench clean
 
 infperf: $(VENV)/suites.installed  ## measure and gate the translation study: table and page, 4 minutes
 	$(RUN) pytest --infperf suites/translation -k "not input_lengths" \
@@ -47,6 +49,13 @@ test-transformers5: $(TRANSFORMERS5_VENV)/installed  ## run the tests of models 
 test-s3: $(S3_VENV)/installed  ## run the tests of histories in S3, against a local server
 	$(S3_VENV)/bin/python -m pytest tests/history/test_transfer.py $(ARGS)
 
+# The tests of the core that need no runtime and no extra.
+NEED_THE_CORE_ONLY := $(addprefix tests/,stats thresholds gates suite session repository \
+	plugin/test_choosing.py plugin/test_gates.py plugin/test_xdist.py)
+
+test-lowest: $(LOWEST_VENV)/installed  ## run the tests of the core on the lowest versions allowed
+	$(LOWEST_VENV)/bin/python -m pytest -n 2 --dist loadfile $(NEED_THE_CORE_ONLY) $(ARGS)
+
 # On Linux; as root also with full disks, for which small ones are mounted.
 test-faults: $(VENV)/dev.installed  ## bring faults about in every stage of a run, 10 minutes
 	$(RUN) pytest -n 2 tests/faults/every_cell.py $(ARGS)
@@ -66,8 +75,19 @@ pictures: $(VENV)/dev.installed  ## write the documentation's pictures and the t
 bench: $(VENV)/suites.installed  ## measure the plugin itself: overhead, false verdicts, power
 	$(RUN) bench $(ARGS)
 
+dist: $(VENV)/dev.installed  ## build the sdist and the wheel in dist/, and check them
+	rm -rf dist
+	$(RUN) build
+	$(RUN) twine check --strict dist/*
+
+# In a folder outside of the checkout, so that nothing but the wheel is imported.
+smoke: $(SMOKE_VENV)/installed  ## install the wheel alone and run a suite that needs no runtime
+	folder=$$(mktemp -d) && cp -R examples/function/. $$folder && cd $$folder && \
+		$(abspath $(SMOKE_VENV))/bin/python -m pytest --infperf $(ARGS) && rm -rf $$folder
+
 clean:
-	rm -rf $(VENV) $(PLUGINS_VENV) $(TRANSFORMERS5_VENV) $(S3_VENV) .infperf_cache site
+	rm -rf $(VENV) $(PLUGINS_VENV) $(TRANSFORMERS5_VENV) $(S3_VENV) $(LOWEST_VENV) $(SMOKE_VENV) \
+		.infperf_cache dist site
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -90,6 +110,18 @@ $(PLUGINS_VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(PLUGINS_VENV)
 	$(PLUGINS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[plugins]'
+	touch $@
+
+$(LOWEST_VENV)/installed: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv $(LOWEST_VENV)
+	$(LOWEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints-lowest.txt --editable '.[lowest]'
+	touch $@
+
+$(SMOKE_VENV)/installed: pyproject.toml constraints.txt $(shell find pytest_infperf -name '*.py')
+	$(PYTHON) -m venv $(SMOKE_VENV)
+	$(SMOKE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --force-reinstall .
 	touch $@
 
 # datasets of the constraints needs a huggingface_hub that transformers 5 does not take.
