@@ -11,6 +11,7 @@ from hypothesis import settings
 from syrupy.assertion import SnapshotAssertion
 
 from tests.snapshots import TextFile
+from tests.weights import skip_without_weights
 
 pytest_plugins = ["pytester"]
 
@@ -23,14 +24,15 @@ LONGEST_S = 300
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """End a test of this folder that hangs, and let the others run.
+    """End a test of this folder that hangs, and skip those that need weights without them.
 
     Not `timeout` in pyproject.toml: that would also end the measurements of suites/, some of which
     take an hour, and is an unknown key where only the `suites` extra is installed.
     """
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.timeout(LONGEST_S))
+    own = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    for item in own:
+        item.add_marker(pytest.mark.timeout(LONGEST_S))
+    skip_without_weights(own)
 
 
 @pytest.fixture

@@ -12,7 +12,10 @@ from pytest_infperf import BuildError, CTranslate2, Suite, UserError
 from pytest_infperf.artifacts.blueprint import make_blueprint
 from pytest_infperf.suite.backend import Material
 from tests.backends.test_decoding import ONE, SHIPPED, STUDENT, loaded, planted, task, texts
+from tests.weights import REASON, SHIPPED as WEIGHTS_SHIPPED
 
+if not WEIGHTS_SHIPPED:
+    pytest.skip(REASON, allow_module_level=True)
 pytestmark = pytest.mark.filterwarnings("ignore")
 VOCABULARY = list(json.loads((STUDENT / "vocab.json").read_text("utf-8")))
 INPUTS = list(task().samples(SHIPPED).inputs[100:124])
