@@ -50,7 +50,8 @@ def run(arguments: Namespace) -> int:
     rows = merge(runs, table, arguments.load)
     if not rows:
         raise UserError("these files have no records; name files of --infperf-json")
-    _check_load(arguments.load, rows)
+    if arguments.load:
+        rows = _under_load(arguments.load, rows)
     show(rows, table, arguments.load, arguments.markdown)
     if arguments.html:
         write_text(arguments.html, html.merged_page(rows, table, arguments.load))
@@ -59,13 +60,18 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _check_load(load: str, rows: Sequence[Row]) -> None:
-    """Raise UserError if a load is named that no record has."""
-    names = {name for row in rows for name in row.record.evidence.loads or ()}
-    points = {point_of(name) for row in rows for name in row.record.measures}
-    if load and load not in names | points:
+def _under_load(load: str, rows: Sequence[Row]) -> list[Row]:
+    """Return the rows whose records have the load, and raise UserError if there is none."""
+    under = [
+        row
+        for row in rows
+        if load in {*(row.record.evidence.loads or ()), *map(point_of, row.record.measures)}
+    ]
+    if not under:
+        names = {name for row in rows for name in row.record.evidence.loads or ()}
         known = f"they have {', '.join(sorted(names))}" if names else "they have no loads"
         raise UserError(f"--load {load}: none of these records has that load; {known}")
+    return under
 
 
 def show(rows: Sequence[Row], table: PriceTable, load: str, markdown: Path | None) -> None:

@@ -11,7 +11,7 @@ from pytest_infperf.records.quantity import format_value
 from pytest_infperf.report import plots
 from pytest_infperf.report.html.figures import FRONT_CAPTION, Figure
 from pytest_infperf.report.html.page_tables import PageTable, page_table
-from pytest_infperf.report.html.summary import Card
+from pytest_infperf.report.html.summary import Card, suite_card
 from pytest_infperf.report.html.templates import template
 from pytest_infperf.report.plots import PlotPoint
 from pytest_infperf.report.tables import merged
@@ -51,6 +51,8 @@ def _card(suite: str, rows: Sequence[Row], link: str) -> Card:
     best = cheapest(rows)
     if best is None or best.cost is None:
         is_known = any(row.cost for row in rows)
+        if not is_known and len({row.host for row in rows}) == 1:
+            return suite_card(suite, [row.record for row in rows], "", link)
         why = "No variant keeps every limit." if is_known else "The cost is not known."
         return Card(suite, "–", why, link=link)
     which = "that keeps every limit" if are_judged(rows) else "(no limit was judged)"

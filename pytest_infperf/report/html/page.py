@@ -12,6 +12,7 @@ from pytest_infperf.records.record import Record, RunRecord, Verdict
 from pytest_infperf.records.time_spent import in_words
 from pytest_infperf.report.history_panels import HistoryPanels
 from pytest_infperf.report.html.host_facts import host_facts
+from pytest_infperf.report.html.page_tables import MARKS
 from pytest_infperf.report.html.suite_section import suite_section
 from pytest_infperf.report.html.templates import template
 from pytest_infperf.report.problems import (
@@ -83,8 +84,7 @@ def page(run: RunRecord, histories: Mapping[str, HistoryPanels] = {}) -> str:
 
 
 def _verdict(counts: Mapping[str, int]) -> str:
-    order = ("fail", "error", "inconclusive", "xfailed", "pass")
-    return next((mark for mark in order if counts[mark]), "none")
+    return next((mark for mark in MARKS if counts[mark]), "none")
 
 
 def _problems(records: Sequence[Record]) -> Iterator[Problem]:

@@ -10,7 +10,8 @@ from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.cells import Cell
 
 _TEXT_COLUMNS = frozenset({"variant", "verdict", "instance", "parameter", "from, to"})
-_MARKS = ("pass", "fail", "inconclusive", "error")
+MARKS = ("fail", "error", "inconclusive", "xfailed", "pass")
+"""Words of a verdict that the style sheet colours, the worst first."""
 _TIPS = {
     "verdict": "the worst verdict of the limits of this variant",
     "speed-up": "ratio of the baseline's time of a query to the variant's, with its interval",
@@ -83,7 +84,7 @@ def page_table(
 
 def _page_cell(header: str, cell: Cell) -> PageCell:
     word = cell.head.lower()
-    mark = word if header == "verdict" and word in _MARKS else ""
+    mark = word if header == "verdict" and word in MARKS else ""
     tail = "(baseline)" if cell.tail == "*" else cell.tail
     return PageCell(cell.head, tail, _sort_value(cell.head), mark)
 

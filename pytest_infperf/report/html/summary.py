@@ -9,10 +9,9 @@ from pytest_infperf.cost.merged import Row, are_judged, cheapest
 from pytest_infperf.records.points import base_of, point_of
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Record, Verdict
+from pytest_infperf.report.html.page_tables import MARKS
 from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.columns import METRIC_HEADERS, quality_metric
-
-_WORST_FIRST = ("fail", "error", "inconclusive", "pass")
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def suite_card(suite: str, records: Sequence[Record], against: str, link: str) -
         The id of the suite's section.
     """
     marks = {cells.verdict(record).head.lower() for record in records}
-    mark = next((word for word in _WORST_FIRST if word in marks), "")
+    mark = next((word for word in MARKS if word in marks), "")
     worst = _worst_regression(records)
     if worst:
         return _regression_card(suite, worst, against, mark, link)

@@ -73,7 +73,10 @@ def _alike(rows: Sequence[Row]) -> str:
 
 
 def _columns(rows: Sequence[Row], load: str) -> dict[str, Callable[[Row], str]]:
-    """Return the columns by their headers: functions that return the text of a row's cell."""
+    """Return the columns by their headers: functions that return the text of a row's cell.
+
+    Columns without a value in any row are left out.
+    """
     metric = quality_metric([row.record for row in rows]) or ""
     name = partial(at, point=load) if load else str
     speed = (
@@ -84,7 +87,7 @@ def _columns(rows: Sequence[Row], load: str) -> dict[str, Callable[[Row], str]]:
         if load
         else {"samples/s": _value("throughput", f" {cells.RATE_UNIT}")}
     )
-    return {
+    columns: dict[str, Callable[[Row], str]] = {
         _HOST: lambda row: row.host,
         "variant": lambda row: row.record.variant,
         "USD/1M": _cost,
@@ -93,6 +96,11 @@ def _columns(rows: Sequence[Row], load: str) -> dict[str, Callable[[Row], str]]:
         **speed,
         METRIC_HEADERS.get(metric, metric) or "quality": _value(metric),
         "verdict": lambda row: cells.verdict(row.record).head,
+    }
+    return {
+        header: text_of
+        for header, text_of in columns.items()
+        if any(text_of(row) != cells.EMPTY.head for row in rows)
     }
 
 
