@@ -9,7 +9,7 @@ SMOKE_VENV ?= $(VENV)-smoke
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: infperf studies test test-models test-plugins test-transformers5 test-s3 test-lowest \
+.PHONY: infperf studies test test-models test-servers test-plugins test-transformers5 test-s3 test-lowest \
 	test-faults lint docs pictures dist smoke bench clean
 
 infperf: $(VENV)/suites.installed  ## measure and gate the translation study: table and page, 4 minutes
@@ -20,16 +20,23 @@ studies: $(VENV)/suites.installed  ## measure and gate all reference suites
 	$(RUN) pytest --infperf suites $(ARGS)
 
 # The longest files run first, so that neither of the two workers waits at the end.
-# `make test-models` runs what is left out here.
+# `make test-models` and `make test-servers` run what is left out here.
 test: $(VENV)/dev.installed  ## run the tests of the plugin, two files at a time
 	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder \
-		$(addprefix --ignore=,$(MODELS_OF_USERS)) tests/suites tests/backends tests $(ARGS)
+		$(addprefix --ignore=,$(MODELS_OF_USERS) $(SERVERS)) tests/suites tests/backends tests $(ARGS)
 
 # Whole projects with models and data of their own, each variant in a worker: 6 minutes of CPU.
 MODELS_OF_USERS := tests/examples tests/plugin/test_own_models.py
 
 test-models: $(VENV)/dev.installed  ## run examples/ and other projects with models of their own
 	$(RUN) pytest -n 2 $(MODELS_OF_USERS) $(ARGS)
+
+# Servers, load generators, deployments and clusters.
+SERVERS := $(addprefix tests/,serving explore study fleet cli/test_load.py) \
+	$(addprefix tests/plugin/test_,endpoints.py loads.py)
+
+test-servers: $(VENV)/dev.installed  ## run the tests that start servers or clusters
+	$(RUN) pytest -n 2 --dist loadfile $(SERVERS) $(ARGS)
 
 # The tests that show whether plugins of pytest disturb each other; they need no runtime.
 BESIDE_PLUGINS := $(addprefix tests/plugin/test_,other_plugins.py benchmark_plugin.py choosing.py \
