@@ -11,10 +11,10 @@ from rich.text import Text
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.history import comparison, fail_on
-from pytest_infperf.history.comparison import Change, Comparison
+from pytest_infperf.history.comparison import Change, Comparison, of_common_variants
 from pytest_infperf.history.fail_on import Finding
 from pytest_infperf.history.selection import matches, require_matches
-from pytest_infperf.history.series import DEFAULT_MEASURES, default_measures
+from pytest_infperf.history.series import DEFAULT_MEASURES
 from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, no_saved_run, storage_folder
 from pytest_infperf.records.catalogue import is_quality
 from pytest_infperf.records.measure import Measure
@@ -108,11 +108,11 @@ def run(arguments: Namespace) -> int:
     for line in _notes(shown):
         console.print(line)
     if not (arguments.all or arguments.measures):
-        for line in _hidden([c for c in _of_common_variants(changes) if c not in shown]):
+        for line in _hidden([c for c in of_common_variants(changes) if c not in shown]):
             console.print(line)
     if not limits:
         return 0
-    judged = list(fail_on.judge(_of_common_variants(changes), limits))
+    judged = list(fail_on.judge(of_common_variants(changes), limits))
     not_met = [result for result in judged if result.finding is not Finding.KEPT]
     for result in not_met:
         console.print(f"{_LABELS[result.finding]} {fail_on.describe(result)}", soft_wrap=True)
@@ -145,25 +145,14 @@ def _selected(
     compared: Comparison, changes: Sequence[Change], arguments: Namespace
 ) -> list[Change]:
     """Return the changes to show, of variants that both runs have."""
-    common = _of_common_variants(changes)
+    common = of_common_variants(changes)
     if arguments.all:
         return common
     if globs := [glob for glob in arguments.measures.split(",") if glob]:
         require_matches("--measures", globs, {change.measure for change in changes})
         return [each for each in common if any(matches(each.measure, glob) for glob in globs)]
-    defaults = {
-        (record.suite, measure)
-        for saved in (compared.before, compared.after)
-        for record in saved.run.records
-        for measure in default_measures(record)
-    }
-    return [each for each in common if (each.suite, each.measure) in defaults]
-
-
-def _of_common_variants(changes: Sequence[Change]) -> list[Change]:
-    """Return the changes of variants that both runs have."""
-    common = _variants(changes, "before") & _variants(changes, "after")
-    return [change for change in changes if (change.suite, change.variant) in common]
+    main = compared.main()
+    return [each for each in common if each in main]
 
 
 def _variants(changes: Sequence[Change], side: str) -> set[tuple[str, str]]:
@@ -200,7 +189,7 @@ def _describe_settings(compared: Comparison, variants: str) -> Iterator[str]:
         if matches(change.variant, variants):
             key = change.setting, change.before, change.after
             concerned.setdefault(key, []).append(f"{change.suite}[{change.variant}]")
-    every = {(c.suite, c.variant) for c in _of_common_variants(compared.changes)}
+    every = {(c.suite, c.variant) for c in of_common_variants(compared.changes)}
     for (setting, before, after), names in concerned.items():
         of = "all variants" if len(names) == len(every) > 1 else ", ".join(names)
         what = "The models differ" if setting == "model" else f"The settings of {setting} differ"

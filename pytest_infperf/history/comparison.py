@@ -8,15 +8,17 @@ any host.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from typing import Any, Literal
 
+from pytest_infperf.history.series import default_measures
 from pytest_infperf.history.store import SavedRun
 from pytest_infperf.host.fingerprint import comparable
-from pytest_infperf.records.catalogue import is_alike_on_any_host, is_quality
+from pytest_infperf.records.catalogue import Catalogue, is_alike_on_any_host, is_quality
 from pytest_infperf.records.evidence import VariantSettings
 from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.points import base_of
 from pytest_infperf.records.record import Record
 from pytest_infperf.stats import independent
 from pytest_infperf.stats.independent import Estimate
@@ -49,6 +51,8 @@ class Change:
     """What was compared; None if a comparison was not possible."""
     change: Measure | None = None
     """Change as a fraction of the earlier value, or in points; infinite bounds are None."""
+    higher_is_better: bool | None = None
+    """Whether a higher value is better; None if that is not known."""
 
     @property
     def is_exact(self) -> bool:
@@ -89,6 +93,27 @@ class Comparison:
     """Names of the facts in which the hosts differ; empty if their times can be compared."""
     changes: list[Change] = field(default_factory=list)
     setting_changes: list[SettingChange] = field(default_factory=list)
+
+    def main(self) -> list[Change]:
+        """Return the changes of the main measures and the quality of variants of both runs."""
+        names = {
+            (record.suite, measure)
+            for saved in (self.before, self.after)
+            for record in saved.run.records
+            for measure in default_measures(record)
+        }
+        common = of_common_variants(self.changes)
+        return [change for change in common if (change.suite, change.measure) in names]
+
+
+def of_common_variants(changes: Sequence[Change]) -> list[Change]:
+    """Return the changes of variants that both runs have."""
+    variants = [
+        {(change.suite, change.variant) for change in changes if getattr(change, side)}
+        for side in ("before", "after")
+    ]
+    common = set.intersection(*variants)
+    return [change for change in changes if (change.suite, change.variant) in common]
 
 
 def compare(before: SavedRun, after: SavedRun) -> Comparison:
@@ -171,6 +196,15 @@ class _VariantOfRun:
         record = self.records.get((self.suite, self.variant))
         return record.settings if record else VariantSettings()
 
+    def higher_is_better(self, name: str) -> bool | None:
+        """Return whether a higher value of a measure is better; None if that is not known."""
+        if spec := Catalogue().get(base_of(name)):
+            return spec.higher_is_better
+        record = self.records.get((self.suite, self.variant))
+        if record and name == record.evidence.quality_metric:
+            return record.evidence.quality_higher_is_better
+        return None
+
     def baseline_estimate(self, name: str) -> Estimate | None:
         """Return the estimate of the run's baseline; None if the variant is the baseline itself."""
         baseline_id = self.settings.baseline_id
@@ -185,7 +219,10 @@ def _change(
 ) -> Change:
     """Return the change of a measure, without a basis if it can't be compared."""
     old, new = before.measures.get(name), after.measures.get(name)
-    change = Change(before.suite, before.variant, name, old, new)
+    change = Change(
+        before.suite, before.variant, name, old, new,
+        higher_is_better=after.higher_is_better(name),
+    )  # fmt: skip
     if old is None or new is None or old.unit != new.unit:
         return change
     old_estimate, new_estimate = _estimate(name, old), _estimate(name, new)

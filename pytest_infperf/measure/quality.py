@@ -47,10 +47,10 @@ class Scoring:
         return [metric.name for metric in self.metrics]
 
     @property
-    def main_metric(self) -> str:
-        """The name of the first metric that every variant has, or else of the first one."""
-        own = [metric.name for metric in self.metrics if not is_of_baseline(metric)]
-        return next(iter(own), self.names[0])
+    def main_metric(self) -> AnyMetric:
+        """The first metric that every variant has, or else the first one."""
+        own = (metric for metric in self.metrics if not is_of_baseline(metric))
+        return next(own, self.metrics[0])
 
     def scorable(self, run: SetRun) -> ScorableOutputs:
         """Return the outputs of a run as they are scored."""

@@ -283,6 +283,8 @@ class Evidence(Entries):
     """The comparison with the other revision."""
     quality_metric: str | None = None
     """The name of the first metric of the task."""
+    quality_higher_is_better: bool | None = None
+    """Whether a higher value of that metric is better."""
     quality_batch: int | None = None
     """The number of samples of a query when that metric was scored."""
     whole_set: bool | None = None

@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pytest_infperf.history.comparison import Change, Comparison
-from pytest_infperf.records.catalogue import Catalogue
 from pytest_infperf.records.measure import Measure
-from pytest_infperf.records.points import base_of
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Record, RunRecord, Verdict
 from pytest_infperf.report import markdown
@@ -25,6 +23,10 @@ _DIRECTIONS = {
 }
 """Words for one and for several measures, the first listed first."""
 
+_CAVEAT = (
+    "The intervals cover the variation within each run, not a change of the host between the runs. "
+    "For a verdict, measure both revisions in one run with `--infperf-against`."
+)
 _MENTION = re.compile(r"(?<!\w)@(?=\w)")
 
 
@@ -53,8 +55,8 @@ def body(
     tables = [line for run in runs for line in markdown.tables(run)]
     folded = _folded("Results", tables)
     if comparison:
-        changes = [change for change in comparison.changes if change.is_beyond_both_intervals]
-        head += ["", f"{_summary_of_changes(comparison, changes)}."]
+        changes = [change for change in comparison.main() if _is_notable(change)]
+        head += ["", f"{_summary_of_changes(comparison, changes)}.", "", _CAVEAT]
         if changes:
             folded = [*_folded("Changed measures", _changes(changes)), *folded]
     foot = ["", f"[Report]({_address(report_url)})"] if report_url else []
@@ -105,6 +107,12 @@ def _regressions(records: Sequence[Record]) -> Iterator[str]:
             yield f"- 🐢 {escape(text)}"
 
 
+def _is_notable(change: Change) -> bool:
+    """Return whether a change is larger than what either run cannot tell from noise."""
+    is_exact = change.change is not None and change.is_exact and change.change.value != 0
+    return is_exact or change.is_beyond_both_intervals
+
+
 def _summary_of_changes(comparison: Comparison, changes: Sequence[Change]) -> str:
     counts = [
         _count(
@@ -122,11 +130,10 @@ def _summary_of_changes(comparison: Comparison, changes: Sequence[Change]) -> st
 
 
 def _direction(change: Change) -> str:
-    """Return whether a measure is better or worse; "changed" if the catalogue lacks it."""
-    spec = Catalogue().get(base_of(change.measure))
-    if spec is None or change.change is None:
+    """Return whether a measure is better or worse; "changed" if that is not known."""
+    if change.change is None or change.higher_is_better is None:
         return "changed"
-    return "better" if (change.change.value > 0) == spec.higher_is_better else "worse"
+    return "better" if (change.change.value > 0) == change.higher_is_better else "worse"
 
 
 def _changes(changes: Sequence[Change]) -> Iterator[str]:

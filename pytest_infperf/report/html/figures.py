@@ -16,7 +16,6 @@ from pytest_infperf.report.tables.points import sweep_of_latency, sweeps
 FRONT_CAPTION = (
     "The line joins the variants that no other beats in both. Point at a dot to see its name."
 )
-_LOWER_IS_BETTER = frozenset({"wer", "cer"})
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def _fronts(records: Sequence[Record]) -> Iterator[Figure]:
         ]
         if points:
             y_label = METRIC_HEADERS.get(metric, metric)
-            higher_is_better = metric not in _LOWER_IS_BETTER
+            higher_is_better = False not in {r.evidence.quality_higher_is_better for r in records}
             yield Figure(
                 title,
                 plots.front(points, label, y_label, higher_is_better=higher_is_better),

@@ -49,7 +49,8 @@ def _enter_evidence(context: VariantContext, outputs: SetRun) -> None:
     scoring, evidence = context.suite_run.scoring, context.record.evidence
     if outputs.shares:
         evidence.quality_shares = dict(outputs.shares)
-    evidence.quality_metric = scoring.main_metric
+    evidence.quality_metric = scoring.main_metric.name
+    evidence.quality_higher_is_better = scoring.main_metric.higher_is_better
     evidence.whole_set = scoring.whole_set
     if positions := sorted(scoring.scorable(outputs).not_finite):
         evidence.not_finite_outputs = NotFiniteOutputs(

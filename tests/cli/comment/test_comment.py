@@ -272,10 +272,33 @@ def test_against_a_saved_run_lists_what_changed(
     assert cli.main(["comment", "record.json", "--against", "old.json", "--dry-run"]) == 0
     shown = capsys.readouterr().out
     assert "UTC\\): 1 measure is worse." in shown
+    assert "For a verdict, measure both revisions in one run" in shown
     [row] = [line for line in shown.splitlines() if "| latency\\_p50 |" in line]
     assert "| 10 ms | 12 ms | \\+20.0 % \\[" in row
     assert row.endswith("| worse |")
     assert cli.main(["comment", "old.json", "record.json", "--against", "old.json"]) == 2
+
+
+def test_against_a_saved_run_shows_a_lower_quality_and_no_percentile(
+    record: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(record.read_text())
+    [one] = document["records"]
+    one["evidence"].update(quality_metric="accuracy", quality_higher_is_better=True)
+    one["evidence"]["signatures"] = {"accuracy": "same"}
+    one["measures"]["accuracy"] = {"value": 35.0, "unit": "points", "low": 35.0, "high": 35.0}
+    one["measures"]["latency_p95"] = {"value": 9.0, "unit": "s", "low": 9.0, "high": 9.0}
+    record.write_text(json.dumps(document))
+    one["measures"]["accuracy"].update(value=87.0, low=87.0, high=87.0)
+    one["measures"]["latency_p95"].update(value=1.0, low=1.0, high=1.0)
+    Path("old.json").write_text(json.dumps(document))
+    assert cli.main(["comment", "record.json", "--against", "old.json", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "UTC\\): 1 measure is worse." in shown
+    [row] = [line for line in shown.splitlines() if "| accuracy |" in line]
+    assert row.endswith("| worse |")
+    assert "-52.00" in row
+    assert "latency\\_p95" not in shown
 
 
 def test_names_mention_nobody(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
