@@ -15,7 +15,13 @@ from pytest_infperf.history.comparison import Change, Comparison, of_common_vari
 from pytest_infperf.history.fail_on import Finding
 from pytest_infperf.history.selection import matches, require_matches
 from pytest_infperf.history.series import DEFAULT_MEASURES
-from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, no_saved_run, storage_folder
+from pytest_infperf.history.store import (
+    DEFAULT_STORAGE,
+    HistoryStore,
+    no_saved_run,
+    storage_folder,
+    with_records,
+)
 from pytest_infperf.records.catalogue import is_quality
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.points import AT, base_of, point_of
@@ -85,8 +91,12 @@ def run(arguments: Namespace) -> int:
             "name two runs, such as `infperf compare latest~1 latest`; "
             "`infperf compare --list` lists the saved runs"
         )
-    limits = fail_on.parse(arguments.fail_on) if arguments.fail_on else []
-    before, after = (store.find(name, folder) for name in (arguments.before, arguments.after))
+    if arguments.strict and arguments.fail_on is None:
+        raise UserError("--strict: name the limits with --fail-on")
+    limits = [] if arguments.fail_on is None else fail_on.parse(arguments.fail_on)
+    before, after = (
+        with_records(store.find(name, folder)) for name in (arguments.before, arguments.after)
+    )
     compared = comparison.compare(before, after)
     changes = _of_variants(compared, arguments.variants)
     shown = _selected(compared, changes, arguments)
@@ -112,7 +122,8 @@ def run(arguments: Namespace) -> int:
             console.print(line)
     if not limits:
         return 0
-    judged = list(fail_on.judge(of_common_variants(changes), limits))
+    earlier = _variants(changes, "before")
+    judged = list(fail_on.judge([c for c in changes if (c.suite, c.variant) in earlier], limits))
     not_met = [result for result in judged if result.finding is not Finding.KEPT]
     for result in not_met:
         console.print(f"{_LABELS[result.finding]} {fail_on.describe(result)}", soft_wrap=True)

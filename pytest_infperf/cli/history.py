@@ -21,6 +21,7 @@ from pytest_infperf.history.store import (
     no_saved_run,
     read,
     storage_folder,
+    with_records,
 )
 from pytest_infperf.options import confidence
 from pytest_infperf.records.file import write_text
@@ -125,7 +126,8 @@ def _transfer(arguments: Namespace, console: Console) -> int:
 
 def _runs(arguments: Namespace, console: Console) -> list[SavedRun]:
     if arguments.files:
-        return sorted((read(Path(name)) for name in arguments.files), key=lambda run: run.when)
+        named = (with_records(read(Path(name))) for name in arguments.files)
+        return sorted(named, key=lambda run: run.when)
     folder = storage_folder(arguments.storage, Path.cwd())
     runs = HistoryStore(
         folder, lambda reason: console.print(f"skipped {reason}", soft_wrap=True)

@@ -12,7 +12,7 @@ from pytest_infperf.cost import prices
 from pytest_infperf.cost.merged import Row, merge
 from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.errors import UserError
-from pytest_infperf.history.store import read
+from pytest_infperf.history.store import read, with_records
 from pytest_infperf.records.file import write_text
 from pytest_infperf.records.points import point_of
 from pytest_infperf.report import code_quality, html
@@ -46,10 +46,8 @@ def run(arguments: Namespace) -> int:
     if arguments.html:
         html.check_available("--html")
     table = prices.table(arguments.prices, Path.cwd())
-    runs = [read(Path(name)).run for name in arguments.files]
+    runs = [with_records(read(Path(name))).run for name in arguments.files]
     rows = merge(runs, table, arguments.load)
-    if not rows:
-        raise UserError("these files have no records; name files of --infperf-json")
     if arguments.load:
         rows = _under_load(arguments.load, rows)
     show(rows, table, arguments.load, arguments.markdown)

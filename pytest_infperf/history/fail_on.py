@@ -84,6 +84,8 @@ def describe(judged: JudgedChange) -> str:
     allowed = f"a {'fall' if limit.is_fall else 'rise'} of at most {limit.text.removeprefix('-')}"
     if change.change is None:
         return f"{name} {_why_not_compared(change)}; the limit is {allowed}"
+    if judged.finding is Finding.NOT_COMPARED:
+        return f"{name} is 0 in the run before, of which no share is known; the limit is {allowed}"
     text = format_value(change.change.value, change.change.unit)
     sign = "+" if change.change.value >= 0 else ""
     return f"{name} changed by {sign}{text}, which {judged.finding.value}: {allowed}"
@@ -104,6 +106,8 @@ def _finding(change: Change, limit: ChangeLimit) -> Finding:
     if change.change is None or change.before is None:
         return Finding.NOT_COMPARED
     measure = _in_unit_of(limit, change.change, change.before)
+    if measure is None:
+        return Finding.NOT_COMPARED
     allowed = _value(limit, measure.unit)
     low, high = bounds(measure)
     if limit.is_fall:
@@ -113,13 +117,18 @@ def _finding(change: Change, limit: ChangeLimit) -> Finding:
     return Finding.KEPT if high <= allowed else Finding.UNCERTAIN
 
 
-def _in_unit_of(limit: ChangeLimit, change: Measure, before: Measure) -> Measure:
-    """Return the change as a share if the limit is one, otherwise in the measure's unit."""
+def _in_unit_of(limit: ChangeLimit, change: Measure, before: Measure) -> Measure | None:
+    """Return the change as a share if the limit is one, otherwise in the measure's unit.
+
+    None if it is to be a share of 0.
+    """
     is_share = change.unit == "fraction" and before.unit != "fraction"
     if limit.is_relative == is_share or before.unit == "fraction":
         return change
+    if limit.is_relative and not before.value:
+        return None
     factor, unit = (
-        (1 / before.value, "fraction") if limit.is_relative else (before.value, before.unit)
+        (1 / abs(before.value), "fraction") if limit.is_relative else (before.value, before.unit)
     )
     low, high = (None if bound is None else bound * factor for bound in (change.low, change.high))
     return Measure(change.value * factor, unit, low, high, change.n)

@@ -164,6 +164,13 @@ def no_saved_run(folder: Path) -> UserError:
     )
 
 
+def with_records(saved: SavedRun) -> SavedRun:
+    """Return the run. Raises UserError if it has no records."""
+    if not saved.run.records:
+        raise UserError(f"{saved.path}: this file has no records; name files of --infperf-json")
+    return saved
+
+
 def read(path: Path) -> SavedRun:
     """Return the run of a file of either tool.
 
@@ -173,7 +180,7 @@ def read(path: Path) -> SavedRun:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecordError(f"{path}: it cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(
             f"{path}: it is not a complete JSON file ({error}); it may be half written"
         ) from error
@@ -181,7 +188,13 @@ def read(path: Path) -> SavedRun:
         return _from_benchmark_file(path, document)
     run = record_file.read(path)
     written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return SavedRun(path, datetime.fromisoformat(run.when) if run.when else written, run)
+    return SavedRun(path, _time(run.when) if run.when else written, run)
+
+
+def _time(text: str) -> datetime:
+    """Parse a time in ISO 8601, which is UTC if it has no offset."""
+    when = datetime.fromisoformat(text)
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def _from_benchmark_file(path: Path, document: dict[str, Any]) -> SavedRun:
@@ -206,8 +219,7 @@ def _from_benchmark_file(path: Path, document: dict[str, Any]) -> SavedRun:
             },
             "records": [record for record, _ in records],
         }
-        when = datetime.fromisoformat(document["datetime"])
-        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        when = _time(document["datetime"])
         found = record_file.from_document({**run, "when": when.isoformat()})
         found.records.extend(plain)
         return SavedRun(path, when, found)

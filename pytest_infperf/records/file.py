@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
 from numbers import Integral, Real
 from pathlib import Path
 from textwrap import indent
@@ -234,7 +235,7 @@ def from_document(document: object) -> RunRecord:
             "read it with the version that wrote it, or measure again"
         )
     try:
-        return _RUN.validate_json(json.dumps(_with_more(document)), strict=True)
+        run = _RUN.validate_json(json.dumps(_with_more(document)), strict=True)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         messages = [
@@ -243,6 +244,25 @@ def from_document(document: object) -> RunRecord:
         if len(faults) > _SHOWN_FAULTS:
             messages.append(f"and {len(faults) - _SHOWN_FAULTS} more")
         raise RecordError("; ".join(messages)) from error
+    _check_time_and_names(run)
+    return run
+
+
+def _check_time_and_names(run: RunRecord) -> None:
+    """Raise RecordError for a time that is not ISO 8601, or a variant with two records."""
+    try:
+        if run.when:
+            datetime.fromisoformat(run.when)
+    except ValueError:
+        raise RecordError(f"when: {run.when!r} is not a time in ISO 8601") from None
+    names = set()
+    for i, record in enumerate(run.records):
+        name = record.suite, record.variant
+        if name in names:
+            raise RecordError(
+                f"records[{i}]: there is another record of {record.suite}[{record.variant}]"
+            )
+        names.add(name)
 
 
 def _with_more(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pytest_infperf.records import file as record_file
 from pytest_infperf.records.evidence import Evidence, RepeatedBlocks, VariantSettings
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
+from tests.history.saved import run_record
 
 SUITE = """
 from pytest_infperf import Echo, Fake, Suite
@@ -210,6 +211,53 @@ def test_compare_fails_if_a_change_is_beyond_its_limit(
     assert "The hosts are alike" in out
     assert cli.main(["compare", a, b, "--fail-on", "latency_p50:25%"]) == 0
     assert cli.main(["compare", b, a, "--fail-on", "latency_p50:5%"]) == 0
+
+
+def test_compare_judges_the_limits_of_a_variant_that_the_later_run_lacks(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = run_record(), run_record()
+    after.records[1].measures.clear()
+    after.records[1].errors.append("it crashed")
+    record_file.write(project / "a.json", before)
+    record_file.write(project / "b.json", after)
+    limits = ["--fail-on", "latency_p50:5%", "--strict"]
+    assert cli.main(["compare", "a.json", "b.json", *limits]) == 3
+    out = capsys.readouterr().out
+    assert "NOT COMPARED suite[fast] latency_p50 was not measured in the run after" in out
+    assert "1 of 2 limits are met" in out
+    assert cli.main(["compare", "b.json", "a.json", *limits]) == 0, "a new variant has no limit"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fail-on", ""], "--fail-on: '' is not a limit"),
+        (["--strict"], "--strict: name the limits with --fail-on"),
+    ],
+)
+def test_compare_refuses_to_judge_no_limit(
+    options: list[str], message: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = write_record(project, "a.json", "x", 0.010)
+    assert cli.main(["compare", a, a, *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["compare", "a.json", "none.json"], ["compare", "none.json", "a.json"],
+     ["history", "a.json", "none.json"], ["report", "a.json", "none.json"],
+     ["comment", "--dry-run", "a.json", "none.json"],
+     ["comment", "--dry-run", "a.json", "--against", "none.json"]],
+)  # fmt: skip
+def test_a_run_without_records_is_a_user_error(
+    arguments: list[str], project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(project, "a.json", "x", 0.010)
+    record_file.write(project / "none.json", RunRecord({}, None))
+    assert cli.main(arguments) == 2
+    assert "none.json: this file has no records" in capsys.readouterr().err
 
 
 def test_compare_does_not_compare_times_of_different_hosts(

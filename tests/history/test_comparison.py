@@ -276,8 +276,30 @@ def test_the_reason_is_named_when_a_limit_cannot_be_judged() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "finding"),
+    [
+        (-10.0, -20.0, Finding.BROKEN),
+        (-10.0, -10.1, Finding.KEPT),
+        (0.0, -20.0, Finding.NOT_COMPARED),
+    ],
+)
+def test_a_share_of_a_negative_value_keeps_its_sign_and_of_zero_is_not_known(
+    before: float, after: float, finding: Finding
+) -> None:
+    changes = compared(run_record(bleu=before), run_record(bleu=after)).changes
+    judged = list(fail_on.judge(changes, fail_on.parse("bleu:-5%")))
+    assert [each.finding for each in judged] == [finding] * 2
+    if finding is Finding.NOT_COMPARED:
+        assert fail_on.describe(judged[0]) == (
+            "suite[base] bleu is 0 in the run before, of which no share is known; "
+            "the limit is a fall of at most 5%"
+        )
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("", "is not a limit"),
         ("latency_p50", "is not a limit"),
         ("latency_p50:", "is not a limit"),
         ("latency_p05:5%", "did you mean latency_p50?"),

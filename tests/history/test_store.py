@@ -92,6 +92,36 @@ def test_a_truncated_file_is_skipped_with_its_name(folder: Path) -> None:
     assert "it holds no benchmark" in foreign
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 200_000, "it is not a complete JSON file"),
+        ('{"schema": 1, "host": {}, "revision": null, "records": [], "when": "yesterday"}',
+         "when: 'yesterday' is not a time in ISO 8601"),
+    ],
+)  # fmt: skip
+def test_a_damaged_record_is_skipped_with_its_reason(folder: Path, text: str, message: str) -> None:
+    (folder / "Linux" / "0009_x.json").write_text(text)
+    skipped: list[str] = []
+    assert len(HistoryStore(folder, skipped.append).runs) == 3
+    (reason,) = skipped
+    assert message in reason
+
+
+def test_a_time_without_an_offset_is_utc(folder: Path) -> None:
+    record_file.write(folder / "local.json", run_record(when="2026-11-02T12:00:00"))
+    runs = HistoryStore(folder).runs
+    assert [run.path.name[:5] for run in runs] == ["0001_", "0002_", "local", "0003_"]
+
+
+def test_a_variant_with_two_records_is_an_error(tmp_path: Path) -> None:
+    run = run_record()
+    run.records.append(run.records[1])
+    record_file.write(tmp_path / "run.json", run)
+    with pytest.raises(UserError, match=r"records\[2\]: there is another record of suite\[fast\]"):
+        read(tmp_path / "run.json")
+
+
 def test_what_a_test_adds_to_extra_info_is_left_aside(tmp_path: Path) -> None:
     path = write_benchmark_file(tmp_path, 1, run_record())
     document = json.loads(path.read_text())

@@ -13,7 +13,13 @@ from pytest_infperf.cli.comment.platforms import NotPosted
 from pytest_infperf.cli.comment.posting import post
 from pytest_infperf.errors import UserError
 from pytest_infperf.history import comparison
-from pytest_infperf.history.store import DEFAULT_STORAGE, HistoryStore, read, storage_folder
+from pytest_infperf.history.store import (
+    DEFAULT_STORAGE,
+    HistoryStore,
+    read,
+    storage_folder,
+    with_records,
+)
 from pytest_infperf.options import count
 from pytest_infperf.report.comment import body
 from pytest_infperf.report.github import annotation
@@ -93,10 +99,7 @@ def _marker(name: str) -> str:
 
 
 def _body(arguments: Namespace, report_url: str) -> str:
-    saved = [read(Path(name)) for name in arguments.files]
-    for each in saved:
-        if not each.run.records:
-            raise UserError(f"{each.path}: this file has no records; name files of --infperf-json")
+    saved = [with_records(read(Path(name))) for name in arguments.files]
     compared = None
     if arguments.against:
         if len(saved) > 1:
@@ -106,5 +109,5 @@ def _body(arguments: Namespace, report_url: str) -> str:
             storage_folder(arguments.storage, folder),
             lambda reason: print(f"skipped {reason}", file=sys.stderr),
         )
-        compared = comparison.compare(store.find(arguments.against, folder), saved[0])
+        compared = comparison.compare(with_records(store.find(arguments.against, folder)), saved[0])
     return body([each.run for each in saved], compared, report_url)
