@@ -107,6 +107,11 @@ def _transfer(arguments: Namespace, console: Console) -> int:
     direction, *urls = arguments.files
     if len(urls) != 1:
         raise UserError(f"write `infperf history {direction} URL`, with one URL")
+    if arguments.fail_on_change:
+        raise UserError(
+            f"--fail-on-change: {direction} only copies runs; run `infperf history "
+            "--fail-on-change` on its own"
+        )
     folder = Path.cwd()
     storage = storage_folder(arguments.storage, folder)
     remote = remotes.open_remote(urls[0], folder)

@@ -50,7 +50,7 @@ class FileSystem:
     """
 
     def __init__(self, url: str) -> None:
-        self._shown = re.sub(r"://[^/@]+@", "://***@", url)
+        self._shown = _without_password(url)
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
@@ -62,11 +62,13 @@ class FileSystem:
             self._files, root = url_to_fs(url)
         except ImportError as error:
             raise UserError(
-                f"{self._shown}: {brief(error)}; for S3: "
+                f"{self._shown}: {_reason(error)}; for S3: "
                 "pip install 'pytest-infperf[history-remote]'"
             ) from error
-        except ValueError as error:
-            raise UserError(f"{self._shown}: {brief(error)}; write {_EXAMPLES}") from error
+        except Exception as error:  # some file systems connect here
+            raise UserError(
+                f"{self._shown}: {_reason(error)}; check the address, such as {_EXAMPLES}"
+            ) from error
         self._root = str(root).rstrip("/")
 
     def __str__(self) -> str:
@@ -102,6 +104,15 @@ class FileSystem:
             return call(*arguments, **options)
         except Exception as error:
             raise UserError(
-                f"{self._shown}: {type(error).__name__}: {brief(error)}; check the address, the "
+                f"{self._shown}: {type(error).__name__}: {_reason(error)}; check the address, the "
                 "credentials and their permissions"
             ) from error
+
+
+def _reason(error: BaseException) -> str:
+    return _without_password(brief(error))
+
+
+def _without_password(text: str) -> str:
+    """Return the text without the users and passwords of its addresses."""
+    return re.sub(r"://[^/\s]+@", "://***@", text)

@@ -55,7 +55,7 @@ def push(
     remote : Remote
         The remote storage.
     report_skipped : callable, optional
-        Called with the reason for each file that is not a saved run.
+        Called with the reason for each file that is not a saved run, or whose name no pull takes.
 
     Returns
     -------
@@ -84,7 +84,14 @@ def push(
         except RecordError as error:
             report_skipped(str(error))
             continue
-        missing[_remote_name(path.relative_to(storage), digest)] = path
+        name = _remote_name(path.relative_to(storage), digest)
+        if not digest_of(name):
+            report_skipped(
+                f"{path}: a remote storage does not take names that begin with a dot or have a "
+                "backslash or a line break"
+            )
+            continue
+        missing[name] = path
     if missing:
         remote.upload(missing)
     return len(missing), found

@@ -16,6 +16,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.history import remotes, transfer
 from pytest_infperf.history.git_branch import GitBranch
 from pytest_infperf.history.store import HistoryStore
+from pytest_infperf.records import file as record_file
 from tests.history.saved import run_record, write_benchmark_file
 
 
@@ -156,6 +157,19 @@ def test_an_incomplete_file_is_neither_pushed_nor_pulled(hosts: list[Path], tmp_
     assert skipped[1].startswith(f"Linux/{copy.name} of {url}: the file is incomplete")
 
 
+@pytest.mark.parametrize("name", [".hidden/0001_x.json", "Linux/.0001_x.json", "a/b\\c.json"])
+def test_a_name_that_no_pull_takes_is_not_pushed(name: str, hosts: list[Path]) -> None:
+    one, two = hosts
+    path = one / ".benchmarks" / name
+    path.parent.mkdir(exist_ok=True)
+    record_file.write(path, run_record(12.0))
+    remote = remotes.open_remote("git+branch:infperf-history", one)
+    skipped: list[str] = []
+    assert transfer.push(one / ".benchmarks", remote, skipped.append) == (1, 0)
+    assert [reason.partition(":")[0] for reason in skipped] == [str(path)]
+    assert pull(two, "git+branch:infperf-history") == (1, 0)
+
+
 class Hostile:
     """A storage whose names point outside a folder."""
 
@@ -205,6 +219,20 @@ def test_a_password_in_an_address_is_not_shown(tmp_path: Path) -> None:
         remotes.open_remote("nosuch://user:secret@host/x", tmp_path)
     assert "secret" not in str(refused.value)
     assert "nosuch://***@host/x" in str(refused.value)
+
+
+def test_a_file_system_that_cannot_connect_is_named_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(url: str) -> None:
+        raise OSError(f"{url} does not answer")
+
+    core = pytest.importorskip("fsspec.core")
+    monkeypatch.setattr(core, "url_to_fs", connect)
+    with pytest.raises(UserError) as refused:
+        remotes.open_remote("sftp://user:secret@host/x", tmp_path)
+    assert "sftp://***@host/x does not answer; check the address" in str(refused.value)
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("url", ["s3"], indirect=True)
@@ -271,6 +299,8 @@ def test_the_command_pushes_and_pulls(
         f"{url}: 1 pushed, 0 already there",
         f"{url}: 1 pulled, 0 already here",
     ]
+    assert cli.main(["history", "pull", url, "--fail-on-change"]) == 2
+    assert "--fail-on-change: pull only copies runs" in capsys.readouterr().err
     assert cli.main(["history", "push"]) == 2
     assert "with one URL" in capsys.readouterr().err
     assert cli.main(["history", "push", url, "--storage", "nowhere"]) == 2

@@ -78,7 +78,12 @@ records = st.builds(
     evidence,
     st.lists(words, max_size=3),
 )
-runs = st.builds(RunRecord, json_objects, st.none() | json_objects, st.lists(records, max_size=3))
+runs = st.builds(
+    RunRecord,
+    json_objects,
+    st.none() | json_objects,
+    st.lists(records, max_size=3, unique_by=lambda record: (record.suite, record.variant)),
+)
 
 RUN = RunRecord(
     host={"cpu_model": "AMD EPYC", "logical_cores": 2, "governor": None},
