@@ -6,6 +6,7 @@ Each command is a module or package here with two functions: `configure` declare
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from argparse import ArgumentParser
@@ -59,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"infperf: {error}", file=sys.stderr)
         return 2
     parsed = build_parser(argv[:1]).parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # an encoding such as ASCII lacks characters
+        sys.stdout.reconfigure(errors="replace")
     try:
         status: int = import_module(f"{__name__}.{parsed.command}").run(parsed)
         sys.stdout.flush()

@@ -109,7 +109,7 @@ class FileSystem:
             ) from error
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: Exception) -> str:
     return _without_password(brief(error))
 
 

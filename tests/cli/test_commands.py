@@ -260,6 +260,21 @@ def test_a_run_without_records_is_a_user_error(
     assert "none.json: this file has no records" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command", [["history", "a.json", "b.json"], ["comment", "a.json", "--dry-run"]]
+)
+def test_an_encoding_without_our_characters_prints_question_marks(
+    command: list[str], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_record(project, "a.json", "x", 0.010)
+    write_record(project, "b.json", "x", 0.012)
+    stdout = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert cli.main(command) == 0
+    stdout.seek(0)
+    assert "?" in stdout.read()
+
+
 def test_compare_does_not_compare_times_of_different_hosts(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,7 +81,7 @@ def discussion(environment: Mapping[str, str], number: int | None = None) -> Dis
         project = quote(target or _variable(environment, "CI_PROJECT_ID"), safe="")
         number = number or _merge_request(environment)
         notes = f"{api}/projects/{project}/merge_requests/{number}/notes"
-        token = environment.get("GITLAB_TOKEN")
+        token = _token(environment, "GITLAB_TOKEN")
         if not token:
             raise NotPosted(
                 "GITLAB_TOKEN is not set; CI_JOB_TOKEN cannot write comments: create a project "
@@ -96,7 +96,7 @@ def discussion(environment: Mapping[str, str], number: int | None = None) -> Dis
     api = environment.get("GITHUB_API_URL") or "https://api.github.com"
     issues = f"{api}/repos/{environment['GITHUB_REPOSITORY']}/issues"
     number = number or _pull_request(environment)
-    token = environment.get("GITHUB_TOKEN")
+    token = _token(environment, "GITHUB_TOKEN")
     if not token:
         raise NotPosted(
             "GITHUB_TOKEN is not set; add `env: {GITHUB_TOKEN: ${{ github.token }}}` to the step"
@@ -118,6 +118,14 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
     if value := environment.get(name):
         return value
     raise NotPosted(f"{name} is not set; GitLab sets it in each job")
+
+
+def _token(environment: Mapping[str, str], name: str) -> str:
+    """Return a token without spaces at its ends; empty if it is not set."""
+    token = environment.get(name, "").strip()
+    if not all("!" <= character <= "~" for character in token):
+        raise NotPosted(f"{name} has a character that no token has; store the secret again")
+    return token
 
 
 def _merge_request(environment: Mapping[str, str]) -> int:

@@ -136,10 +136,10 @@ def _send(
     request = f"{discussion.platform}: {method} {url}"
     try:
         response = client.request(method, url, **options)
-    except httpx.TransportError as error:
-        raise _Temporary(f"{request} failed ({type(error).__name__})") from error
-    except (httpx.InvalidURL, ValueError) as error:
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError) as error:
         raise NotPosted(f"{request} is not possible ({type(error).__name__})") from None
+    except httpx.RequestError as error:
+        raise _Temporary(f"{request} failed ({type(error).__name__})") from error
     status = response.status_code
     wait_s = response.headers.get("Retry-After", "")
     if status in _TEMPORARY or (status == 403 and wait_s):
@@ -166,5 +166,5 @@ def _reason(response: httpx.Response, token: str) -> str:
         message = response.json().get("message")
     except (ValueError, AttributeError):
         return ""
-    text = " ".join(str(message or "").split())[:200].replace(token, "***")
+    text = " ".join(str(message or "").split()).replace(token, "***")[:200]
     return f" ({text})" if text else ""

@@ -214,6 +214,64 @@ def test_an_unreachable_platform_is_reported_without_the_token(
     assert TOKEN not in message
 
 
+@pytest.mark.parametrize("end", ["\n", " ", "\r\n"])
+def test_a_token_with_a_line_break_at_its_end_is_read(
+    end: str, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GITHUB_TOKEN", "GITLAB_TOKEN"):
+        monkeypatch.setenv(name, TOKEN + end)
+    assert cli.main(["comment", "record.json"]) == 0
+    assert len(platform.comments) == 1
+
+
+@pytest.mark.parametrize("token", ["half\nsecret", "sécret", "two secrets"])
+def test_a_token_that_no_header_takes_is_named_and_not_shown(
+    token: str,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("GITHUB_TOKEN", "GITLAB_TOKEN"):
+        monkeypatch.setenv(name, token)
+    assert cli.main(["comment", "record.json"]) == 2
+    message = capsys.readouterr().err
+    assert "_TOKEN has a character that no token has" in message
+    assert "cret" not in message.replace("the secret", "")
+    assert not platform.requests
+
+
+def test_a_token_at_the_cut_of_a_long_message_is_hidden(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform.failures = [("POST", 422, {}, {"message": f"{'x' * 190} {TOKEN}"})]
+    assert cli.main(["comment", "record.json"]) == 2
+    assert TOKEN[:6] not in capsys.readouterr().err
+
+
+def test_an_answer_that_cannot_be_decoded_is_reported(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform.failures = [("GET", 200, {"Content-Encoding": "gzip"}, {})] * 3
+    assert cli.main(["comment", "record.json"]) == 2
+    assert "failed (DecodingError), also at try 3" in capsys.readouterr().err
+
+
+def test_a_redirect_is_not_followed(platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+    platform.failures = [("GET", 301, {"Location": f"{platform.url}/elsewhere"}, {})]
+    assert cli.main(["comment", "record.json"]) == 2
+    assert "/user answered 301" in capsys.readouterr().err
+    assert len(platform.requests) == 1
+
+
+def test_an_address_without_a_scheme_is_reported_at_once(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("GITHUB_API_URL", "CI_API_V4_URL"):
+        monkeypatch.setenv(name, "api.example.org")
+    assert cli.main(["comment", "record.json"]) == 2
+    assert "is not possible (UnsupportedProtocol)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("platform", "variable", "words"),
     [
