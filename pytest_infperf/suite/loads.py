@@ -17,6 +17,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.records.points import point
+from pytest_infperf.suite.bounds import require_above_0, require_whole
 
 HOUR_S = 3600.0
 
@@ -40,7 +41,7 @@ class Load:
     Raises
     ------
     UserError
-        If a duration is not over 0, or a request has no sample.
+        If a duration is not a finite number above 0, or a request has no sample.
     """
 
     _: KW_ONLY
@@ -50,10 +51,8 @@ class Load:
     payload: str = ""
 
     def __post_init__(self) -> None:
-        if self.seconds <= 0 or self.full_seconds <= 0:
-            raise UserError(f"{self.name}: a load lasts longer than 0 s")
-        if self.samples < 1:
-            raise UserError(f"{self.name}: a request has at least 1 sample")
+        require_above_0(self, "seconds", "full_seconds")
+        require_whole(self, "samples")
 
     @property
     def name(self) -> str:
@@ -88,8 +87,7 @@ class Counted(Load):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.requests is not None and self.requests < 1:
-            raise UserError(f"{self.name}: at least 1 request")
+        require_whole(self, "requests")
 
     @property
     def total(self) -> int | None:
@@ -135,8 +133,8 @@ class ClosedLoop(Counted):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.users < 1 or self.generators < 1:
-            raise UserError(f"{self.name}: at least 1 user and 1 generator")
+        require_whole(self, "users", "generators")
+        require_above_0(self, "spawn_rate")
         if self.requests is not None and self.generators > 1:
             raise UserError(f"{self.name}: a number of requests needs generators=1")
 
@@ -165,15 +163,14 @@ class OpenLoop(Counted):
     Raises
     ------
     UserError
-        If the rate is not over 0, or there is no request.
+        If the rate is not a finite number above 0, or there is no request.
     """
 
     rate: float
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rate <= 0:
-            raise UserError(f"{self.name}: a rate over 0 requests a second")
+        require_above_0(self, "rate")
 
     @property
     def kind(self) -> str:
@@ -211,8 +208,7 @@ class Stream(Load):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.repeats < 1 or (self.requests is not None and self.requests < 1):
-            raise UserError(f"{self.name}: at least 1 request and 1 repetition")
+        require_whole(self, "requests", "repeats")
         if self.repeats > 1 and self.requests is None:
             raise UserError(
                 f"{self.name}: repeats={self.repeats} repeats a number of requests: give requests="
@@ -283,6 +279,11 @@ class Server(Load):
         The search ends when the rate is known to this fraction.
     seconds, full_seconds, samples, payload
         As for all loads: durations in seconds, and the samples and the form of a request.
+
+    Raises
+    ------
+    UserError
+        If a limit or a duration is not a finite number above 0, or a fraction not below 1.
     """
 
     _: KW_ONLY
@@ -290,6 +291,11 @@ class Server(Load):
     percentile: float = 0.99
     trial_s: float = 4.0
     precision: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_above_0(self, "limit_s", "trial_s")
+        require_above_0(self, "percentile", "precision", below=1)
 
     @property
     def trial_lasts_s(self) -> float:
@@ -325,6 +331,10 @@ class Soak(Server):
     _: KW_ONLY
     share: float = 0.8
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_above_0(self, "share")
+
     @property
     def kind(self) -> str:
         return "soak"
@@ -349,3 +359,7 @@ class Offline(Stream):
     _: KW_ONLY
     samples: int = 8
     connections: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_whole(self, "connections")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.errors import UserError
+from pytest_infperf.suite.bounds import require_whole
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -42,7 +44,7 @@ class Serving:
     Raises
     ------
     UserError
-        If a number is below its minimum.
+        If a number is below its minimum, is not finite or is not whole where only that is possible.
     """
 
     workers: int = 1
@@ -55,11 +57,9 @@ class Serving:
     payloads: Sequence[Payload] = ()
 
     def __post_init__(self) -> None:
-        for name, least in (("workers", 1), ("queue", 1), ("batch", 1), ("max_body_bytes", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise UserError(f"Serving({name}={value}): must be at least {least}")
-        if self.batch_window_ms < 0 or self.timeout_s <= 0 or self.grace_s < 0:
+        require_whole(self, "workers", "queue", "batch", "max_body_bytes")
+        durations = self.batch_window_ms, self.timeout_s, self.grace_s
+        if not all(0 <= duration < math.inf for duration in durations) or not self.timeout_s:
             raise UserError(
                 f"Serving(batch_window_ms={self.batch_window_ms}, timeout_s={self.timeout_s}, "
                 f"grace_s={self.grace_s}): the window and the grace must be at least 0, and the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pytest_infperf import (
     OpenLoop,
     OpenVino,
     Server,
+    Serving,
     Sklearn,
     Slowed,
     Soak,
@@ -103,3 +105,19 @@ def test_a_file_needs_no_model_where_the_task_reads_nothing_of_it(tmp_path: Path
 def test_a_variant_that_needs_a_model(task: Task, variant: Backend) -> None:
     with pytest.raises(UserError, match=f"the variant {variant.variant_id} has no model"):
         Suite("own", task=task, variants=[variant])
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"workers": 1.5}, r"Serving\(workers=1\.5\): must be a whole number of at least 1"),
+        ({"max_body_bytes": math.nan}, r"max_body_bytes=nan"),
+        ({"max_body_bytes": 0}, r"max_body_bytes=0"),
+        ({"timeout_s": math.nan}, "timeout_s=nan"),
+        ({"grace_s": math.inf}, "grace_s=inf"),
+        ({"timeout_s": 0}, "timeout_s=0"),
+    ],
+)
+def test_serving_with_invalid_fields(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        Serving(**fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import threading
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from pytest_infperf.serving.load.driver import LoadDriver
 from pytest_infperf.serving.load.generators import Target, closed_loop, open_loop, streams
 from pytest_infperf.serving.load.open_loop import arrivals
 from pytest_infperf.serving.load.traffic import GeneratorUsage, ReplyFile
-from pytest_infperf.suite.loads import ClosedLoop, Offline, OpenLoop, Server, SingleStream
+from pytest_infperf.suite.loads import ClosedLoop, Offline, OpenLoop, Server, SingleStream, Soak
 
 
 @dataclass
@@ -218,15 +219,29 @@ def test_names_of_loads() -> None:
 @pytest.mark.parametrize(
     ("load", "word"),
     [
-        (lambda: ClosedLoop(0), "at least 1 user"),
-        (lambda: OpenLoop(0.0), "over 0"),
-        (lambda: OpenLoop(1.0, requests=0), "rate=1-0: at least 1 request"),
-        (lambda: ClosedLoop(1, requests=0), "users=1-0: at least 1 request"),
+        (lambda: ClosedLoop(0), r"ClosedLoop\(users=0\): must be a whole number of at least 1"),
+        (lambda: ClosedLoop(2.5), r"users=2\.5"),  # type: ignore[arg-type]
+        (lambda: ClosedLoop("4"), r"users='4'"),  # type: ignore[arg-type]
+        (lambda: ClosedLoop(True), r"users=True"),
+        (lambda: ClosedLoop(1, requests=0), r"requests=0"),
+        (lambda: ClosedLoop(1, requests=9.5), r"requests=9\.5"),  # type: ignore[arg-type]
+        (lambda: ClosedLoop(1, spawn_rate=0), r"spawn_rate=0\): must be a number above 0"),
+        (lambda: ClosedLoop(1, seconds=0), r"seconds=0\): must be a number above 0"),
+        (lambda: ClosedLoop(1, seconds=math.nan), r"seconds=nan"),
+        (lambda: ClosedLoop(1, full_seconds=math.inf), r"full_seconds=inf"),
         (lambda: ClosedLoop(2, requests=9, generators=2), "needs generators=1"),
-        (lambda: ClosedLoop(1, seconds=0), "longer than 0 s"),
-        (lambda: SingleStream(samples=0), "at least 1 sample"),
-        (lambda: SingleStream(requests=0), "at least 1 request"),
-        (lambda: SingleStream(requests=9, repeats=0), "at least 1 request and 1 repetition"),
+        (lambda: OpenLoop(0.0), r"OpenLoop\(rate=0\.0\): must be a number above 0"),
+        (lambda: OpenLoop(math.nan), r"rate=nan"),
+        (lambda: OpenLoop(math.inf), r"rate=inf"),
+        (lambda: OpenLoop(1.0, requests=0), r"requests=0"),
+        (lambda: SingleStream(samples=0), r"SingleStream\(samples=0\)"),
+        (lambda: SingleStream(requests=0), r"requests=0"),
+        (lambda: SingleStream(requests=9, repeats=0), r"repeats=0"),
+        (lambda: Offline(connections=0), r"connections=0"),
+        (lambda: Server(limit_s=math.nan), r"limit_s=nan"),
+        (lambda: Server(percentile=99), r"percentile=99\): must be a number above 0 and below 1"),
+        (lambda: Server(precision=0), r"precision=0"),
+        (lambda: Soak(share=math.nan), r"share=nan"),
         (lambda: SingleStream(repeats=12), "repeats=12 repeats a number of requests"),
     ],
 )
