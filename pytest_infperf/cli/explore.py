@@ -144,7 +144,7 @@ def run(arguments: Namespace) -> int:
     if arguments.html:
         write_text(arguments.html, page(name, factors, outcomes, tables))
         print(f"page: {arguments.html}")
-    return 0
+    return 0 if any(outcome.measured for outcome in outcomes) else 1
 
 
 def _containers(

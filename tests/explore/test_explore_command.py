@@ -21,6 +21,17 @@ SUITE = """
 from pytest_infperf import Echo, Fake, Suite
 suite = Suite("echo", task=Echo(), model="model", variants=[Fake(query_ms=4)])
 """
+FAILING = """
+from dataclasses import dataclass
+from pytest_infperf import Echo, Fake, Suite
+
+@dataclass(frozen=True)
+class Broken(Fake):
+    def load(self, artifact, task, threads):
+        raise RuntimeError("it does not load")
+
+suite = Suite("echo", task=Echo(), model="model", variants=[Broken(id="broken")])
+"""
 COMMAND = [
     sys.executable,
     "-c",
@@ -103,6 +114,13 @@ def test_it_continues_where_it_was_interrupted(explored: tuple[Path, str], folde
     again = explore(folder, *DESIGN)
     assert "infperf explore" not in again.stderr  # no trial is run twice
     assert read(path)[1] == outcomes
+
+
+def test_it_exits_with_1_if_no_trial_was_answered(folder: Path) -> None:
+    (folder / "suite.py").write_text(FAILING)
+    done = explore(folder, "--users", "1,2", "--seconds", "0.3", "--replicates", "1")
+    assert "echo[broken]: 0 of 2 trials answered" in done.stdout
+    assert done.returncode == 1
 
 
 def test_a_number_of_requests_instead_of_a_duration(folder: Path) -> None:
