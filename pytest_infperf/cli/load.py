@@ -111,7 +111,7 @@ def _load(arguments: Namespace) -> Load:
 
 def _bodies(path: Path) -> list[bytes]:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--bodies {path}: {error}") from None
     bodies = []

@@ -75,7 +75,7 @@ def push(
     known = {digest_of(name) for name in remote.names()}
     missing = {}
     found = 0
-    for path, digest in _local_runs(storage):
+    for path, digest in _local_runs(storage, report_skipped):
         if digest in known:
             found += 1
             continue
@@ -116,7 +116,7 @@ def pull(
     tuple of int
         The number of runs downloaded, and of those that were here already.
     """
-    known = {digest for _, digest in _local_runs(storage)}
+    known = {digest for _, digest in _local_runs(storage, report_skipped)}
     copied = found = 0
     for name in sorted(remote.names()):
         digest = digest_of(name)
@@ -140,12 +140,12 @@ def digest_of(name: str) -> str:
     return match["digest"] if match else ""
 
 
-def _local_runs(storage: Path) -> Iterator[tuple[Path, str]]:
+def _local_runs(storage: Path, report_skipped: Callable[[str], None]) -> Iterator[tuple[Path, str]]:
     for path in sorted({*storage.glob("*/*.json"), *storage.glob("*.json")}):
         try:
             yield path, _digest(path.read_bytes())
         except OSError as error:
-            raise UserError(f"{path}: it cannot be read ({error.strerror or error})") from error
+            report_skipped(f"{path}: it cannot be read ({error.strerror or error})")
 
 
 def _remote_name(path: Path, digest: str) -> str:

@@ -123,6 +123,8 @@ def _summary_of_changes(comparison: Comparison, changes: Sequence[Change]) -> st
         for direction, words in _DIRECTIONS.items()
     ]
     found = ", ".join(count for count in counts if count)
+    if not any(change.change for change in comparison.changes):
+        found = "no measure could be compared"
     return (
         f"Compared with the saved run {escape(str(comparison.before))}: "
         f"{found or 'no measure changed beyond its interval'}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from pytest_infperf.cli import main
+from pytest_infperf.cli import load, main
 from tests.endpoint_server import address
 
 __all__ = ["address"]
@@ -57,6 +58,13 @@ def test_a_server_that_answers_nothing(
     assert main(["load", f"{address}/secured", "--bodies", bodies, "--seconds", "1"]) == 1
     assert "the server answered none of" in (err := capsys.readouterr().err)
     assert "x 401" in err
+
+
+def test_a_line_of_a_body_ends_at_a_line_feed_alone(tmp_path: Path) -> None:
+    """JSON allows U+2028 and U+0085 in strings."""
+    path = tmp_path / "bodies.jsonl"
+    path.write_text('\ufeff{"a": "x\u2028y\x85"}\r\n{"a": 1}\n', "utf-8", newline="")
+    assert [json.loads(body) for body in load._bodies(path)] == [{"a": "x\u2028y\x85"}, {"a": 1}]
 
 
 @pytest.mark.parametrize(

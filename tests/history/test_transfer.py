@@ -170,6 +170,20 @@ def test_a_name_that_no_pull_takes_is_not_pushed(name: str, hosts: list[Path]) -
     assert pull(two, "git+branch:infperf-history") == (1, 0)
 
 
+def test_what_cannot_be_read_is_skipped(hosts: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    storage = hosts[0] / ".benchmarks"
+    (storage / "Linux/0002_folder.json").mkdir()
+    (storage / "Linux/0003_link.json").symlink_to("nowhere")
+    remote = remotes.open_remote(f"file://{tmp_path / 'shared'}", hosts[0])
+    for copy in (transfer.push, transfer.pull):
+        skipped: list[str] = []
+        assert copy(storage, remote, skipped.append) == (
+            (1, 0) if copy is transfer.push else (0, 1)
+        )
+        assert ["cannot be read" in reason for reason in skipped] == [True, True]
+
+
 class Hostile:
     """A storage whose names point outside a folder."""
 

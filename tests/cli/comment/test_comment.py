@@ -359,6 +359,17 @@ def test_against_a_saved_run_shows_a_lower_quality_and_no_percentile(
     assert "latency\\_p95" not in shown
 
 
+def test_against_a_run_without_a_common_variant_says_that_nothing_was_compared(
+    record: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(record.read_text())
+    document["records"][0]["variant"] = "renamed"
+    Path("old.json").write_text(json.dumps(document))
+    assert cli.main(["comment", "record.json", "--against", "old.json", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "UTC\\): no measure could be compared." in shown
+
+
 def test_names_mention_nobody(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(record.read_text())
     document["records"][0]["variant"] = "@team <!-- x"
