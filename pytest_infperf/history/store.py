@@ -187,8 +187,17 @@ def read(path: Path) -> SavedRun:
     if isinstance(document, dict) and "benchmarks" in document:
         return _from_benchmark_file(path, document)
     run = record_file.read(path)
+    _check_names(path, run)
     written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     return SavedRun(path, _time(run.when) if run.when else written, run)
+
+
+def _check_names(path: Path, run: RunRecord) -> None:
+    """Raise RecordError for a name with a line break, which could forge a line of a job's log."""
+    for record in run.records:
+        for name in (record.suite, record.variant, *record.measures):
+            if not name.isprintable():
+                raise RecordError(f"{path}: the name {name!r} cannot be printed")
 
 
 def _time(text: str) -> datetime:
@@ -222,12 +231,13 @@ def _from_benchmark_file(path: Path, document: dict[str, Any]) -> SavedRun:
         when = _time(document["datetime"])
         found = record_file.from_document({**run, "when": when.isoformat()})
         found.records.extend(plain)
-        return SavedRun(path, when, found)
     except (RecordError, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise RecordError(
             f"{path}: this is not a saved run of pytest-benchmark or pytest-infperf: {reason}"
         ) from error
+    _check_names(path, found)
+    return SavedRun(path, when, found)
 
 
 def _records(document: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:

@@ -97,8 +97,8 @@ class Suite:
     ------
     UserError
         If there is no variant, a variant has no model and needs one, two variants, loads or sweeps
-        have one name, a load sends a payload that is not served, or the baseline is none of the
-        variants.
+        have one name, a name cannot be printed, a load sends a payload that is not served, or the
+        baseline is none of the variants.
 
     Examples
     --------
@@ -134,6 +134,11 @@ class Suite:
                 f"Suite({self.name!r}): variants is empty, so nothing would be measured; name at "
                 "least one variant, such as Torch() or Onnx() (pytest_infperf_variants of plugins "
                 "adds to those of a suite)"
+            )
+        if unprintable := [name for name in (self.name, *ids) if not name.isprintable()]:
+            raise UserError(
+                f"Suite({self.name!r}): the name {unprintable[0]!r} has a line break or another "
+                "character that cannot be printed"
             )
         self._refuse_repeated(
             "variants", ids, "give one of them an id of its own: Torch(..., id=...)"

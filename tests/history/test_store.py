@@ -114,6 +114,14 @@ def test_a_time_without_an_offset_is_utc(folder: Path) -> None:
     assert [run.path.name[:5] for run in runs] == ["0001_", "0002_", "local", "0003_"]
 
 
+def test_a_name_that_forges_a_line_is_an_error(tmp_path: Path) -> None:
+    run = run_record()
+    run.records[1].variant = "fast\n::error::forged"
+    record_file.write(tmp_path / "run.json", run)
+    with pytest.raises(UserError, match=r"the name 'fast\\n::error::forged' cannot be printed"):
+        read(tmp_path / "run.json")
+
+
 def test_a_variant_with_two_records_is_an_error(tmp_path: Path) -> None:
     run = run_record()
     run.records.append(run.records[1])

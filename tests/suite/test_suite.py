@@ -50,6 +50,7 @@ def suite(**changes: Any) -> Suite:
             {"variants": [Fake(id="slow"), Fake(), Fake(wrong=1)]},
             "Suite('echo'): several variants have the name fake; give one of them an id of its own",
         ),
+        ({"variants": [Fake(id="a\nb")], "baseline": None}, r"the name 'a\nb' has a line break"),
         ({"loads": [Server(), Server(limit_s=1)]}, "several loads have the name Server"),
         ({"loads": [OpenLoop(20), OpenLoop(20.0)]}, "several loads have the name rate=20"),
         ({"loads": [Soak(), Soak(share=0.5)]}, "several loads have the name soak"),
