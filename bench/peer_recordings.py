@@ -258,11 +258,11 @@ def load(path: Path) -> tuple[dict[str, str], list[Minute]]:
     Raises
     ------
     ValueError
-        If the file is no recording.
+        If the file is not a recording.
     """
     document = json.loads(path.read_text("utf-8"))
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise ValueError(f"{path} is no recording of schema {SCHEMA}")
+        raise ValueError(f"{path} is not a recording of schema {SCHEMA}")
     return document["host"], [*map(_minute, document["minutes"])]
 
 

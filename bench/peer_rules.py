@@ -72,7 +72,7 @@ def benchmark_rounds(run: ToolRun) -> list[float]:
 
     pytest-benchmark 5.3.1, `BenchmarkFixture._raw`: a first call gives the duration, then come as
     many rounds as take `--benchmark-max-time` (1 s), at least `--benchmark-min-rounds` (5). There
-    is no warm-up on CPython. A pass is far above the 5 µs from which a round has several calls.
+    is not a warm-up on CPython. A pass is far above the 5 µs from which a round has several calls.
 
     Raises
     ------

@@ -17,7 +17,7 @@ _VOCABULARIES = ("shared_vocabulary.json", "shared_vocabulary.txt")
 def find(name: str, model: Path, suite: Path) -> Path:
     """Return a folder of the model's folder or, if it has none of that name, of the suite's.
 
-    Raises UserError if neither has it, or it is no model of CTranslate2.
+    Raises UserError if neither has it, or it is not a model of CTranslate2.
     """
     found = [path for path in (model / name, suite / name) if path.is_dir()]
     if not found:
@@ -30,7 +30,7 @@ def find(name: str, model: Path, suite: Path) -> Path:
         raise UserError(lfs.fetch_it(weights))
     if not weights.is_file():
         raise UserError(
-            f"{found[0]} has no {_WEIGHTS}, so it is no model of CTranslate2: write one with "
+            f"{found[0]} has no {_WEIGHTS}, so it is not a model of CTranslate2: write one with "
             "`ct2-transformers-converter --model MODEL --output_dir FOLDER`"
         )
     return found[0]

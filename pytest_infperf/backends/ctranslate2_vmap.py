@@ -34,7 +34,7 @@ VocabularyMap = Mapping[str, Sequence[str]]
 def read(path: Path, vocabulary: Sequence[str]) -> VocabularyMap:
     """Return a map whose tokens are all in the vocabulary.
 
-    Raises BuildError if one is not, or a line is no line of a map.
+    Raises BuildError if one is not, or a line is not a line of a map.
     """
     known = set(vocabulary)
     found: dict[str, list[str]] = {}

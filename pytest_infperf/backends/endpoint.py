@@ -73,9 +73,9 @@ class Endpoint(RemoteBackend):
     Raises
     ------
     UserError
-        If an argument is none of these (at once); if a variable is not set or the file of `verify`
-        cannot be read (when it is loaded); if the server cannot be reached, does not answer in
-        time, redirects, answers with an error, or with anything that the payload does not expect.
+        If an argument is invalid (at once); if a variable is not set or the file of `verify`
+        cannot be read (when the variant is loaded); if the server cannot be reached, does not
+        respond in time, redirects, or returns an error or a response that the payload cannot read.
 
     Notes
     -----

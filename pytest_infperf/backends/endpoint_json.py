@@ -70,7 +70,7 @@ def _followed(value: Any, steps: Sequence[str | int], where: str) -> Any:
 def list_at(answer: Any, path: str) -> list[Any]:
     found = at_path(answer, path)
     if not isinstance(found, list):
-        raise ValueError(f"{path or 'it'} is no list")
+        raise ValueError(f"{path or 'it'} is not a list")
     if None in found:
         raise ValueError(f"{path or 'it'}[{found.index(None)}] is null")
     return found
@@ -79,14 +79,14 @@ def list_at(answer: Any, path: str) -> list[Any]:
 def text_at(answer: Any, path: str) -> str:
     found = at_path(answer, path)
     if not isinstance(found, str):
-        raise ValueError(f"{path} is no text")
+        raise ValueError(f"{path} is not text")
     return found.strip()
 
 
 def check_path(owner: str, path: str, *, may_be_empty: bool) -> None:
     if not (_PATH.fullmatch(path) or (may_be_empty and not path)):
         raise UserError(
-            f"{owner}(answer={path!r}): that is no path; write keys and positions, such as "
+            f"{owner}(answer={path!r}): that is not a path; write keys and positions, such as "
             '"result.items[0].label"'
         )
 
@@ -94,7 +94,7 @@ def check_path(owner: str, path: str, *, may_be_empty: bool) -> None:
 def text(value: Any) -> str:
     if not isinstance(value, str):
         raise UserError(
-            f"an input of type {type(value).__name__} is no text, which this payload sends: "
+            f"an input of type {type(value).__name__} is not text, which this payload sends: "
             "use JsonTemplate or PydanticPayload"
         )
     return value

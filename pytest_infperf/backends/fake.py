@@ -85,7 +85,7 @@ class FakeRunner:
 
 @dataclass(frozen=True)
 class Slowed(Backend):
-    """Another backend whose queries all take longer by a known share.
+    """Another backend whose queries all take longer by a known fraction.
 
     A gate on `regression` or `speedup` that does not detect it is too weak. The artifact is a link
     to that of `inner`, so nothing is built twice.

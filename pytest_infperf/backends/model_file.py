@@ -34,7 +34,7 @@ class OpenedModel(Protocol):
     def answer(self, features: Any) -> Any:
         """Return an array with a row for each row of the features.
 
-        Raises UserError if they lack a column or are no numbers.
+        Raises UserError if they lack a column or are not numbers.
         """
 
 
@@ -122,7 +122,7 @@ def numbers(features: Any, names: Sequence[str] | None) -> Any:
     Raises
     ------
     UserError
-        If a column is missing or has texts, or if there are several arrays that are no columns.
+        If a column is missing or has texts, or if there are several arrays that are not columns.
     """
     if not isinstance(features, Columns):
         return only_array(features)
@@ -149,7 +149,7 @@ def require_columns(features: Columns, names: Sequence[str]) -> None:
 
 
 def only_array(features: Any) -> Any:
-    """Return the only array of features that are no columns of a table.
+    """Return the only array of features that are not columns of a table.
 
     Raises UserError if there are several.
     """

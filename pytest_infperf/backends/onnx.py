@@ -99,8 +99,8 @@ class Onnx(Backend):
         inputs are not what the codec makes or have a fixed size, or its output is not known. Raised
         when the artifact is built.
     UserError
-        If a required distribution is not installed, `file` does not exist or is no ONNX graph, or
-        `output` is given without `file`.
+        If a required distribution is not installed, `file` does not exist or is not an ONNX graph,
+        or `output` is given without `file`.
 
     References
     ----------

@@ -162,7 +162,7 @@ def _write_template(arguments: Namespace, cheapest: Sequence[CapacityPlan]) -> P
         )
     if not _INSTANCE_TYPE.fullmatch(capacity.host):
         raise UserError(
-            f"--template: {capacity.host} is no instance type of EC2; name the type with "
+            f"--template: {capacity.host} is not an EC2 instance type; name the type with "
             "INFPERF_INSTANCE when the records are made"
         )
     deployment = DeploymentPlan(

@@ -165,7 +165,7 @@ class ContainerEngine:
     ) -> None:
         """Raise WorkerError if memory ran out, or if a container has ended or was restarted.
 
-        `restarts` are numbers of restarts by container that are no failure, by default 0; all
+        `restarts` are numbers of restarts by container that are not failures, by default 0; all
         containers in it must be there.
         """
         ended = [c for c in containers if _has_ended(c, restarts.get(c["Id"], 0))]

@@ -111,7 +111,7 @@ def _unusable_quality(gate: Gate, measured: Measured) -> GateRecord | None:
         return gate_record(gate, Verdict.FAIL, why, _CORRECT_MODEL)
     compares = gate.limit.rule in ("max_drop", "max_rise")
     if measured.baseline_not_finite and (compares or name == "agreement"):
-        why = f"{name} of the baseline is no standard: {measured.baseline_not_finite}"
+        why = f"{name} of the baseline is not a standard: {measured.baseline_not_finite}"
         return gate_record(gate, Verdict.INCONCLUSIVE, why, _CORRECT_MODEL)
     score = measured.measures.get(name)
     for rules, other_name, differences in (

@@ -28,7 +28,7 @@ def of_interval(
     quantity : Measure
         The estimate.
     bounds : tuple of float
-        The bounds of its interval, which contains the limit; infinite is no bound.
+        The bounds of its interval, which contains the limit; an infinite one means no bound.
     limit : float
         The limit, in the unit of the quantity.
     measured : Measured

@@ -21,7 +21,7 @@ def record_of(benchmark: Mapping[str, Any]) -> Record:
     """Return a benchmark as the record of a variant: its group is the suite, its test the variant.
 
     The mean has the interval of its rounds, and the median one if the times were saved
-    (--benchmark-save-data). Raises KeyError, TypeError or ValueError if it is no benchmark.
+    (--benchmark-save-data). Raises KeyError, TypeError or ValueError if it is not a benchmark.
     """
     stats = benchmark["stats"]
     rounds, mean = int(stats["rounds"]), float(stats["mean"])

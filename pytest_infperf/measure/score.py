@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 Bounds = tuple[float | None, float | None]
-"""The lower and the upper bound of an interval; None is no bound."""
+"""The lower and the upper bound of an interval; None means no bound."""
 
 
 @dataclass(frozen=True)

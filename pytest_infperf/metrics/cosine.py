@@ -42,7 +42,7 @@ class Cosine(SampleMean):
         Raises
         ------
         UnusableSample
-            If an output is no vector, or has another length than the baseline's.
+            If an output is not a vector, or has another length than the baseline's.
         """
         return to_baseline(outputs, references)
 
@@ -75,7 +75,7 @@ class CosineMin:
         Raises
         ------
         UnusableSample
-            If an output is no vector, or has another length than the baseline's.
+            If an output is not a vector, or has another length than the baseline's.
         """
         cosines = to_baseline(outputs, references).tolist()
         return cosines, cosines
@@ -120,7 +120,7 @@ class CosineShare(SampleMean):
         Raises
         ------
         UnusableSample
-            If an output is no vector, or has another length than the baseline's.
+            If an output is not a vector, or has another length than the baseline's.
         """
         return to_baseline(outputs, references) >= self._bound
 
@@ -157,7 +157,7 @@ class StsSpearman:
         Raises
         ------
         UnusableSample
-            If an output is no pair of vectors.
+            If an output is not a pair of vectors.
         """
         cosines: list[Any] = []
         for position, output in enumerate(outputs):
@@ -166,7 +166,7 @@ class StsSpearman:
             elif isinstance(output, list) and len(output) == 2:
                 cosines.append(_cosine(output[0], output[1], position))
             else:
-                raise UnusableSample(position, "its output is no pair of vectors")
+                raise UnusableSample(position, "its output is not a pair of vectors")
         return cosines, references
 
     def score(self, outputs: Sequence[Any], references: Sequence[Any]) -> float:
@@ -211,7 +211,7 @@ def _cosine(ours: Any, theirs: Any, position: int) -> float:
     except (TypeError, ValueError):
         a = b = np.zeros(0)
     if a.ndim != 1 or b.ndim != 1 or not a.size:
-        raise UnusableSample(position, "its output is no vector")
+        raise UnusableSample(position, "its output is not a vector")
     if a.shape != b.shape:
         raise UnusableSample(
             position, f"its output has {len(a)} numbers, and the other vector has {len(b)}"

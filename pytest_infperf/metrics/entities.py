@@ -46,7 +46,7 @@ class EntityF1:
         Raises
         ------
         UnusableSample
-            If an output or a reference is no list of such tags, or their lengths differ.
+            If an output or a reference is not a list of such tags, or their lengths differ.
         """
         rows = []
         for position, output, true_tags in _tagged(outputs, references):
@@ -87,7 +87,7 @@ class TokenAccuracy:
         Raises
         ------
         UnusableSample
-            If an output or a reference is no list, or their lengths differ.
+            If an output or a reference is not a list, or their lengths differ.
         """
         rows = [
             (sum(map(eq, output or (), true)), len(true))

@@ -59,8 +59,8 @@ class RankingMetric(ABC):
         Raises
         ------
         UnusableSample
-            If an output is no list of ids, or a reference is neither a list of ids nor a mapping of
-            ids to gains of at least 0.
+            If an output is not a list of ids, or a reference is neither a list of ids nor a
+            mapping of ids to gains of at least 0.
         """
         rows = []
         for position, (output, reference) in enumerate(zip(outputs, references, strict=True)):

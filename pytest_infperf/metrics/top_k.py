@@ -53,7 +53,7 @@ class TopK(SampleMean):
         Raises
         ------
         UnusableSample
-            If an output is no list of labels, or a reference is not one label.
+            If an output is not a list of labels, or a reference is not one label.
         """
         found = []
         for position, (output, reference) in enumerate(zip(outputs, references, strict=True)):

@@ -56,7 +56,7 @@ class InstanceCapacity:
     """What one instance of a type was measured to sustain, with one variant."""
 
     host: str
-    """Instance type, or the CPU model of a host that is no instance."""
+    """Instance type, or the CPU model of a host that is not an instance."""
     suite: str
     variant: str
     rate: float

@@ -32,11 +32,11 @@ Statistics = NDArray[np.float64]
 Score = Callable[[NDArray[np.float64]], float]
 """Score of statistics that are summed over samples, shape [k]."""
 Bounds = tuple[float | None, float | None]
-"""Lower and upper bound of an interval; None is no bound."""
+"""Lower and upper bound of an interval; None means no bound."""
 
 _RESAMPLES = 1000
 SAMPLE_RESAMPLES = 2000
-"""Number of resamples of a score that is no function of sums: 10 lie outside a bound at 99 %."""
+"""Number of resamples of a score that is not a function of sums: 10 lie outside a bound at 99 %."""
 _COUNTS_AT_ONCE = 4_000_000
 """Size of a matrix of counts, which limits memory."""
 

@@ -23,9 +23,9 @@ class Estimate:
 
     value: float
     low: float
-    """Lower bound; -inf is no bound."""
+    """Lower bound; -inf means no bound."""
     high: float
-    """Upper bound; inf is no bound."""
+    """Upper bound; inf means no bound."""
 
 
 def ratio(a: Estimate, b: Estimate) -> Estimate:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 Bounds = tuple[float | None, float | None]
-"""Lower and upper bound of an interval; None is no bound."""
+"""Lower and upper bound of an interval; None means no bound."""
 
 _LEAST_VALUES = 6
 """Minimum number of values that an interval is estimated from."""

@@ -186,7 +186,7 @@ def pairs_to_decide(estimate: float, low: float, high: float, limit: float, n: i
     Parameters
     ----------
     estimate, low, high : float
-        Estimate and bounds of its interval after n pairs; infinite is no bound.
+        Estimate and bounds of its interval after n pairs; an infinite one means no bound.
     limit : float
         The limit, in the same unit.
     n : int

@@ -274,7 +274,7 @@ class Server(Load):
     percentile : float, default 0.99
         The percentile of latency that has to stay under the limit, as a fraction.
     trial_s : float, default 4
-        The least duration of the trial of one rate, in seconds.
+        The minimum duration of the trial of one rate, in seconds.
     precision : float, default 0.1
         The search ends when the rate is known to this fraction.
     seconds, full_seconds, samples, payload
@@ -314,7 +314,7 @@ class Server(Load):
 
 @dataclass(frozen=True)
 class Soak(Server):
-    """Poisson arrivals at a share of the highest rate, for so long that growing memory shows.
+    """Poisson arrivals at a share of the highest rate, long enough to reveal memory growth.
 
     Its name is `soak`.
 
@@ -349,7 +349,7 @@ class Offline(Stream):
     samples : int, default 8
         The number of samples of a request.
     connections : int, default 4
-        Requests that are at the server at any time, enough to keep it busy.
+        Number of concurrent requests, enough to keep the server busy.
     requests, repeats
         As for `SingleStream`, over all connections.
     seconds, full_seconds, payload

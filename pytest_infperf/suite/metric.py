@@ -65,7 +65,7 @@ class Metric(Protocol):
 
 
 class CorpusMetric(Protocol):
-    """A quality score that is no function of sums over the samples, such as a rank correlation.
+    """A quality score that is not a function of sums over the samples, such as a rank correlation.
 
     Its interval is a bootstrap that computes the score of 2,000 resamples one by one, in which a
     sample can be many times, so a score has to take less than about a millisecond. A metric may

@@ -26,7 +26,7 @@ from pytest_infperf.suite.task import Task
 
 @dataclass(frozen=True)
 class Sweep:
-    """Several values of one parameter of queries, which are measured in turns.
+    """Several values of one parameter of queries, measured interleaved.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Suite:
     UserError
         If there is no variant, a variant has no model and needs one, two variants, loads or sweeps
         have one name, a name cannot be printed, a load sends a payload that is not served, or the
-        baseline is none of the variants.
+        baseline is not one of the variants.
 
     Examples
     --------

@@ -170,7 +170,7 @@ class Custom(ReadsCalibration, Task):
         for number, reference in enumerate(samples.references):
             if self.labels is not None and reference not in self.labels:
                 raise UserError(
-                    f"{self._name}: reference {number}, {reference!r}, is none of labels="
+                    f"{self._name}: reference {number}, {reference!r}, is not one of labels="
                     f"{[*self.labels]!r}: correct one of them"
                 )
         codec.encode(samples.inputs[-1:])

@@ -70,9 +70,9 @@ class Embedding(EncoderTask, TextTask):
     score : str, optional
         The column with the similarity of a pair, on any scale; needs `pair`.
     prefix : str, default ""
-        What is written before each text, such as "query: " for E5.
+        Text that is prepended to each text, such as "query: " for E5.
     pooling : {"mean", "cls", "max"} or None, default None
-        How the vectors of tokens become one; None takes that of the model, or else the mean.
+        How token vectors are combined into one; None takes that of the model, or else the mean.
     normalize : bool or None, default None
         Whether vectors have length 1; None takes what the model does, or else False.
     max_tokens : int or None, default None
@@ -184,7 +184,7 @@ class EmbeddingCodec(TextCodec):
         ]
 
     def _pooled(self, hidden: Any, mask: Any) -> Any:
-        """Return one vector for each row, from those of the tokens that are no padding."""
+        """Return one vector for each row, from those of the tokens that are not padding."""
         import numpy as np
 
         if self._pooling == "cls":
@@ -207,7 +207,7 @@ def _modules(model: Path) -> Iterator[tuple[str, Path]]:
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path} is no list of sentence-transformers' modules ({error!r})"
+            f"{path} is not a list of sentence-transformers' modules ({error!r})"
         ) from error
     for kind, folder in listed:
         if kind not in ("Transformer", "Pooling", "Normalize"):
@@ -231,7 +231,7 @@ def _pooling_of(folder: Path) -> Pooling:
             name for name, value in config.items() if name.startswith("pooling_mode") and value
         ]
     except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is no configuration of a pooling ({error!r})") from error
+        raise UserError(f"{path} is not a configuration of a pooling ({error!r})") from error
     if len(modes) != 1 or modes[0] not in _POOLING_MODES:
         raise UserError(
             f"{path} pools by {' and '.join(modes) or 'nothing'}: one of "

@@ -206,7 +206,7 @@ class RowInstances(Instances):
     Parameters
     ----------
     row : callable
-        Returns the sample of an instance; it raises ValueError for what is no row of the table.
+        Returns the sample of an instance; raises ValueError if it is not a row of the table.
     """
 
     request = Rows

@@ -50,11 +50,11 @@ class Retrieval(EncoderTask):
         The column of `relevant` with how relevant the document is, where 0 and less is not at all;
         None takes 1 for each row.
     query_prefix : str, default ""
-        What is written before each query, such as "query: " for E5. Inputs have it.
+        Text that is prepended to each query, such as "query: " for E5. Inputs have it.
     document_prefix : str, default ""
-        What is written before each document, such as "passage: " for E5. Inputs have it.
+        Text that is prepended to each document, such as "passage: " for E5. Inputs have it.
     pooling : {"mean", "cls", "max"} or None, default None
-        How the vectors of tokens become one; None takes that of the model, or else the mean.
+        How token vectors are combined into one; None takes that of the model, or else the mean.
     normalize : bool or None, default None
         Whether vectors have length 1; None takes what the model does, or else False.
     max_tokens : int or None, default None
@@ -206,7 +206,7 @@ def _ranked(queries: Sequence[Any], documents: Sequence[Any]) -> list[list[int]]
         )
     except (TypeError, ValueError) as error:
         raise UserError(
-            "the outputs for queries and documents are no vectors of one length, so documents "
+            "the outputs for queries and documents are not vectors of one length, so documents "
             "cannot be ranked: answer with a list of as many numbers for each text"
         ) from error
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

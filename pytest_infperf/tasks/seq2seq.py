@@ -34,7 +34,7 @@ class Seq2Seq(Task):
     target_language : str, optional
         The language of outputs, which is their first token.
     prefix : str, default ""
-        What is written before each input, such as "translate English to German: " for T5.
+        Text that is prepended to each input, such as "translate English to German: " for T5.
     beams : int, default 1
         Beams of the search; 1 decodes greedily.
     max_new_tokens : int, default 64

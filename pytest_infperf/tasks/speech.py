@@ -81,7 +81,7 @@ class SpeechRecognition(ReadsCalibration, Task):
     Raises
     ------
     UserError
-        If `normalization` is none of these; if the data or a recording cannot be read (when the
+        If `normalization` is not one of these; if the data or a recording cannot be read (when the
         samples are read); if the model folder lacks a file, the model has another rate, does not
         know the language, or is for CTC and has no beams or translation (when the codec is opened);
         or if the model cannot write a letter of the words, or a recording is too long for it

@@ -48,7 +48,7 @@ class ReadsRows(ReadsCalibration, Task):
             )
         if unknown := sorted({*self.texts} - {*names}):
             raise UserError(
-                f"texts={list(self.texts)!r}: {unknown[0]!r} is none of the features "
+                f"texts={list(self.texts)!r}: {unknown[0]!r} is not one of the features "
                 f"{listed(names)}"
             )
         columns = [

@@ -34,7 +34,7 @@ class TextToText(ReadsData, Seq2Seq):
     target_language : str, optional
         The language of outputs, which is their first token.
     prefix : str, default ""
-        What is written before each input, such as "summarize: " for T5.
+        Text that is prepended to each input, such as "summarize: " for T5.
     beams : int, default 1
         Beams of the search; 1 decodes greedily.
     max_new_tokens : int, default 64

@@ -34,7 +34,7 @@ class Translation(Seq2Seq):
     target_language : str, optional
         The language of outputs, which is their first token.
     prefix : str, default ""
-        What is written before each sentence, such as ">>fra<< " for a Marian model with several
+        Text that is prepended to each sentence, such as ">>fra<< " for a Marian model with several
         target languages.
     beams : int, default 1
         Beams of the search; 1 decodes greedily.

@@ -183,7 +183,7 @@ def main() -> None:
                 reply = messages.Memory(clocks.peak_memory_bytes())
             else:
                 raise ValueError(
-                    f"{type(request).__name__} is no request, or needs a variant to be loaded first"
+                    f"{type(request).__name__} is not a request, or needs a loaded variant"
                 )
             encoded = messages.encode(reply, number)
         except Exception as error:

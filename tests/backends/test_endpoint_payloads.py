@@ -126,7 +126,7 @@ def test_the_outputs_of_an_answer(
             "choices[0].message.content is null",
         ),
         (PAIR, {"tag": "a"}, "it is no Reply: label: Field required"),
-        (JsonTemplate("$inputs", "x"), {"x": 3}, "x is no list"),
+        (JsonTemplate("$inputs", "x"), {"x": 3}, "x is not a list"),
         (JsonTemplate("$input", "x"), [1], "it has no x"),
     ],
 )
@@ -141,10 +141,10 @@ def test_an_answer_of_another_form(payload: EndpointPayload, answer: Any, proble
     [
         (lambda: JsonTemplate({"q": "text"}, "x"), 'needs either "$input"'),
         (lambda: JsonTemplate(["$input", "$inputs"], "x"), 'needs either "$input"'),
-        (lambda: JsonTemplate("$input", "x..y"), "that is no path"),
-        (lambda: KServeV1(answer="x["), "that is no path"),
+        (lambda: JsonTemplate("$input", "x..y"), "that is not a path"),
+        (lambda: KServeV1(answer="x["), "that is not a path"),
         (lambda: OpenAIChat("m", prompt="Say"), "no $input"),
-        (lambda: OpenAIChat("m").body([3]), "type int is no text"),
+        (lambda: OpenAIChat("m").body([3]), "type int is not text"),
         (lambda: KServeV2("x").body([[1, 2], [3]]), "differ in shape"),
         (lambda: KServeV2("x").body(["a", 1]), "cannot have int, str"),
         (lambda: KServeV1().body([object()]), "type object has no form in JSON"),

@@ -75,5 +75,5 @@ def test_cosines_of_pairs_are_ranked_as_their_scores() -> None:
     measured = quality((StsSpearman(),), pairs, pairs[::-1], [5, 3, 2, 0])
     assert values(measured)["sts_spearman"] == pytest.approx(1)
     assert measured.differences["sts_spearman"].value == pytest.approx(2)
-    with pytest.raises(UserError, match="sample 0: its output is no vector"):
+    with pytest.raises(UserError, match="sample 0: its output is not a vector"):
         quality((StsSpearman(),), [EAST, EAST, EAST], None, [1, 2, 3])

@@ -57,7 +57,7 @@ def test_outputs_that_are_not_finite_fail_every_gate_on_quality(project: Project
         assert "FAIL echo" in message
         assert "of 40 outputs are not finite (NaN, infinite or missing)" in message
     message = outcome.message("test_quality[fine]")
-    assert "INCONCLUSIVE echo[fine] accuracy of the baseline is no standard" in message
+    assert "INCONCLUSIVE echo[fine] accuracy of the baseline is not a standard" in message
     assert "NOT FINITE echo[all] 40 of 40 outputs" in outcome.words
 
 

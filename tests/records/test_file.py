@@ -169,7 +169,7 @@ def test_other_types_are_converted_to_jsons() -> None:
         "third": Fraction(1, 4),
         "measure": Measure(1.0, "s"),
         "verdict": Verdict.PASS,
-        3: "a key that is no text",
+        3: "a key that is not text",
         "last words": "caf\udce9",
     }
     document = to_document(RunRecord({}, None, [Record("s", "v", evidence=Evidence(more=more))]))
@@ -184,7 +184,7 @@ def test_other_types_are_converted_to_jsons() -> None:
         "third": 0.25,
         "measure": {"value": 1.0, "unit": "s", "low": None, "high": None, "n": 1},
         "verdict": "pass",
-        "3": "a key that is no text",
+        "3": "a key that is not text",
         "last words": "caf\\udce9",
     }
 

@@ -159,5 +159,5 @@ def test_outputs_are_lists_numbers_or_labels() -> None:
 
 def test_a_reference_that_is_none_of_the_labels_is_named() -> None:
     task = Custom(data=[([0.5], "idle"), ([0.7], "sprint")], metrics=["accuracy"], labels=["idle"])
-    with pytest.raises(UserError, match=r"reference 1, 'sprint', is none of labels=\['idle'\]"):
+    with pytest.raises(UserError, match=r"reference 1, 'sprint', is not one of labels=\['idle'\]"):
         task.check(task.samples(Path()), task.codec(Path()))

@@ -153,11 +153,11 @@ def test_a_limit_above_512_is_that_of_the_model(tmp_path: Path) -> None:
             "the module Dense, which is not",
         ),
         ("modules.json", '[{"path": "0", "type": "x.Transformer"}]', "has its encoder in 0"),
-        ("modules.json", "{", "is no list of sentence-transformers' modules"),
+        ("modules.json", "{", "is not a list of sentence-transformers' modules"),
         ("1_Pooling/config.json", '{"pooling_mode_weightedmean_tokens": true}', "can be used"),
         ("sentence_bert_config.json", "{", "is not a configuration in JSON"),
         ("config.json", "[", "is not a configuration in JSON"),
-        ("1_Pooling/config.json", "[]", "is no configuration of a pooling"),
+        ("1_Pooling/config.json", "[]", "is not a configuration of a pooling"),
     ],
 )
 def test_modules_that_are_not_known_are_named(

@@ -123,7 +123,7 @@ def test_a_vector_that_is_not_there_finds_nothing_and_is_not_found() -> None:
 
 @pytest.mark.parametrize("output", [[1.0], "text", 3.0, [[1.0, 2.0]], {}])
 def test_outputs_that_are_no_vectors_are_named(output: Any) -> None:
-    with pytest.raises(UserError, match="are no vectors of one length"):
+    with pytest.raises(UserError, match="are not vectors of one length"):
         TASK.scored([output, *OUTPUTS[1:]], REFERENCES)
 
 

@@ -71,7 +71,7 @@ def test_missing_cells_are_nan_only_if_said(tmp_path: Path) -> None:
         ("x,label\n1,a\n", {"label": "lable"}, "no column 'lable'; did you mean 'label'"),
         ("x,label\n1,a\n", {"features": ["x", "label"]}, "no column that a model could answer"),
         ("label\na\n", {}, "no column that a model could answer 'label' from"),
-        ("x,label\n1,a\n", {"texts": ["y"]}, "'y' is none of the features 'x'"),
+        ("x,label\n1,a\n", {"texts": ["y"]}, "'y' is not one of the features 'x'"),
         ("x,label\n1e999,a\n", {}, "data.csv:2: 'x' must be a finite number"),
         ("x,label\n1,\n", {}, "data.csv:2: 'label' is empty"),
     ],

@@ -70,7 +70,7 @@ class Source:
 def source_of(model: str | None, function: str | None, root: Path) -> Source:
     """Return what options name: `model` is a folder, a hub id, an ONNX file or a function.
 
-    Raises UserError if it is none of these, or lacks what is needed to measure it.
+    Raises UserError if it is not one of these, or lacks what is needed to measure it.
     """
     if model and not function and functions.is_name(model) and not (root / model).exists():
         model, function = None, model

@@ -1,7 +1,7 @@
 """A run under load window by window: whether a change came from the load or from the host.
 
 The CPU time of a request does not grow with the queue before it. Where it grows, the host was
-slower (its clock, its neighbours), and late or refused requests are no fault of the server.
+slower (its clock, its neighbours), and late or refused requests are not the server's fault.
 """
 
 from __future__ import annotations

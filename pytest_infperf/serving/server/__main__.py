@@ -107,7 +107,7 @@ def _metrics_folder() -> Iterator[None]:
 def _removed_at_the_end(folder: str) -> Iterator[None]:
     """Have a folder removed when this process ends, also if it is killed.
 
-    A shell waits for the end of its input, which only this process can write. It is no child of
+    A shell waits for the end of its input, which only this process can write. It is not a child of
     this process, so that it is neither measured nor killed with it.
     """
     if os.name != "posix":

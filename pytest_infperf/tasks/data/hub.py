@@ -23,7 +23,7 @@ class HubDataset:
     config : str, optional
         The configuration (subset) of the dataset.
     revision : str, optional
-        A branch, a tag or a commit; name a commit to measure on the same data for ever.
+        A branch, a tag or a commit; pin a commit so that the data never changes.
 
     Examples
     --------

@@ -58,7 +58,7 @@ def decoded(
     Raises
     ------
     ValueError
-        If the file is no image, is damaged, or has too many pixels.
+        If the file is not an image, is damaged, or has too many pixels.
     """
     module = pillow()
     try:
@@ -71,7 +71,7 @@ def decoded(
     except (module.DecompressionBombError, module.DecompressionBombWarning) as error:
         raise ValueError(f"it has too many pixels ({error})") from error
     except module.UnidentifiedImageError as error:
-        raise ValueError(f"it is no image in the formats {', '.join(formats)}") from error
+        raise ValueError(f"it is not an image in the formats {', '.join(formats)}") from error
     except Exception as error:  # Pillow's decoders raise errors of many kinds for damaged files
         raise ValueError(f"the image is damaged ({error})") from error
     raise ValueError(unusable)
@@ -183,7 +183,7 @@ def read_folder(folder: Path) -> tuple[list[Any], list[str]]:
     Raises
     ------
     UserError
-        If there is no subfolder, one has no image, a file in it is no image, or an image lies
+        If there is no subfolder, one has no image, a file in it is not an image, or an image lies
         beside the subfolders.
     """
     classes = [path for path in _listing(folder) if path.is_dir()]
@@ -199,8 +199,8 @@ def read_folder(folder: Path) -> tuple[list[Any], list[str]]:
         for path in paths:
             if path.suffix.lower() not in _SUFFIXES:
                 raise UserError(
-                    f"{path} is no image by its suffix ({', '.join(_SUFFIXES)}): take it out of "
-                    "the class folder"
+                    f"{path} does not have the suffix of an image ({', '.join(_SUFFIXES)}): move "
+                    "it out of the class folder"
                 )
             try:
                 images.append(_read_file(path))

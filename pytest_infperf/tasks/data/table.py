@@ -97,7 +97,7 @@ class Table:
         Raises
         ------
         UserError
-            If the column or a cell is missing, or a cell is no finite number.
+            If the column or a cell is missing, or a cell is not a finite number.
         """
         return [_number(cell, place) for cell, place in self.cells(column)]
 

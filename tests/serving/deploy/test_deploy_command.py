@@ -295,7 +295,7 @@ def test_a_plan_is_written_as_a_template(
     ("changes", "words"),
     [
         ({"variant": "gone"}, "its suite echo has no echo[gone]"),
-        ({"instance": "Xeon(R)"}, "is no instance type of EC2"),
+        ({"instance": "Xeon(R)"}, "is not an EC2 instance type"),
     ],
 )
 def test_a_template_is_for_what_was_planned(

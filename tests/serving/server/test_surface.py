@@ -107,7 +107,7 @@ def test_the_description_loads_nothing_from_elsewhere(echo: Running) -> None:
 def test_all_files_of_the_description_are_there(echo: Running) -> None:
     named = re.findall(r"""["'](/[^"']+\.\w+)["']""", echo.get("/docs").body)
     assert len(named) >= 3
-    with_errors = [name for name in named if not name.endswith(".png")]  # a PNG is no text
+    with_errors = [name for name in named if not name.endswith(".png")]  # a PNG is not text
     assert [echo.get(name).status for name in with_errors] == [200] * len(with_errors)
 
 

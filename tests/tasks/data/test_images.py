@@ -64,7 +64,7 @@ def test_a_folder_has_a_subfolder_for_each_class(tmp_path: Path) -> None:
         ),
         (
             lambda folder: (folder / "cats" / "notes.txt").write_text("x"),
-            r"cats/notes\.txt is no image by its suffix",
+            r"cats/notes\.txt does not have the suffix of an image",
         ),
         (
             lambda folder: (folder / "loose.png").write_bytes(encoded()),
@@ -72,7 +72,7 @@ def test_a_folder_has_a_subfolder_for_each_class(tmp_path: Path) -> None:
         ),
         (
             lambda folder: (folder / "cats" / "b.png").write_bytes(b""),
-            r"cannot read the image .*cats/b\.png: it is no image in the formats JPEG, PNG",
+            r"cannot read the image .*cats/b\.png: it is not an image in the formats JPEG, PNG",
         ),
         (
             lambda folder: (folder / "cats" / "b.png").write_bytes(encoded()[:-30]),
@@ -187,8 +187,8 @@ def test_images_of_a_dataset_are_read(tmp_path: Path, as_path: bool) -> None:
     [
         ("b.png", r"there is no image .*b\.png"),
         ("", r"there is no image"),
-        ("t.csv", r"cannot read the image .*t\.csv: it is no image in the formats"),
-        (b"GIF89a", r"it is no image in the formats|the image is damaged"),
+        ("t.csv", r"cannot read the image .*t\.csv: it is not an image in the formats"),
+        (b"GIF89a", r"it is not an image in the formats|the image is damaged"),
         (encoded()[:-30], r"the image is damaged"),
         ({"bytes": None, "path": None}, r"not NoneType"),
         ({"array": [1]}, r"an image is a path, .* not dict"),
