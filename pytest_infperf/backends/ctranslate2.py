@@ -30,7 +30,7 @@ _SETTINGS = "decoding.json"
 
 @dataclass(frozen=True)
 class CTranslate2(Backend):
-    """CTranslate2 on the CPU, in float32 or int8, for models of transformers that generate text.
+    """CTranslate2 on the CPU, in float32 or int8, for transformers models that generate text.
 
     These are encoder-decoder models of texts, and Whisper. With beams, Whisper's text can differ
     from that of `generate`: CTranslate2 scores a token among those that are not suppressed.

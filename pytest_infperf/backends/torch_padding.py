@@ -104,7 +104,7 @@ def _next_logits(model: Any, ids: list[int], mask: list[int], pad: int) -> Any:
             )
     except (TypeError, ValueError) as error:
         raise BuildError(
-            f"{type(model).__name__} does not generate as models of transformers do: {error}"
+            f"{type(model).__name__} does not generate as transformers models do: {error}"
         ) from error
     return answer.logits[0].float()
 

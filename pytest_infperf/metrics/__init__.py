@@ -42,7 +42,7 @@ _WITH_K = {
     re.compile(r"ndcg_at_([1-9]\d*)"): ("pytest_infperf.metrics.ranking", "Ndcg"),
     re.compile(r"recall_at_([1-9]\d*)"): ("pytest_infperf.metrics.ranking", "Recall"),
 }
-"""Metrics whose name contains how many labels or ids of a ranked list count."""
+"""Metrics whose name contains the number of labels or ids that count."""
 
 
 def metric(chosen: AnyMetric | str) -> AnyMetric:
@@ -51,7 +51,7 @@ def metric(chosen: AnyMetric | str) -> AnyMetric:
     Parameters
     ----------
     chosen : Metric, CorpusMetric or str
-        Name of a shipped metric, such as `top5_accuracy` with any number in place of 5, or an
+        Name of a shipped metric, such as `accuracy` or `top5_accuracy` (with any number), or an
         object that follows `pytest_infperf.Metric` or `pytest_infperf.CorpusMetric`.
 
     Returns

@@ -14,7 +14,7 @@ from pytest_infperf.metrics.sums import SampleMean
 class Accuracy(SampleMean):
     """Share of outputs that equal their reference, from 0 to 100 points.
 
-    Where both are lists of labels, all labels have to be right, in any order.
+    Lists of labels are equal if they contain the same labels, in any order.
     """
 
     name = "accuracy"
@@ -24,8 +24,8 @@ class Accuracy(SampleMean):
     def of_samples(self, outputs: Sequence[Any], references: Sequence[Any]) -> ArrayLike:
         """Return whether each output is correct, shape [samples].
 
-        Raises ValueError if there are more outputs than references, or fewer, and UnusableSample
-        if a list has anything but labels.
+        Raises ValueError if the numbers of outputs and references differ, and UnusableSample if a
+        list contains values other than labels.
         """
         pairs = enumerate(zip(outputs, references, strict=True))
         return [_is_right(position, *pair) for position, pair in pairs]

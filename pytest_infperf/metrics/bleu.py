@@ -23,26 +23,26 @@ from pytest_infperf.suite.labels import listed, nearest_label
 
 _DEFAULT = "13a"
 _BY_SCRIPT = {"Chinese": "zh", "Japanese": "ja-mecab", "Korean": "ko-mecab", "unspaced": "char"}
-"""sacrebleu's tokenizers for scripts that 13a, which splits at spaces, does not suit."""
+"""sacrebleu's tokenizers for scripts without spaces, which 13a cannot split."""
 
 
 class Bleu(SacrebleuMetric):
     """Corpus BLEU with sacrebleu's default settings, from 0 to 100 points.
 
-    A sentence may have several references, as a list.
+    A sentence can have several references, as a list.
 
     Parameters
     ----------
     tokenize : str, optional
-        A tokenizer of sacrebleu, such as "13a", "intl", "zh", "ja-mecab", "ko-mecab" or "char".
-        None chooses it by the script of the references: "zh" for Chinese, "ja-mecab" and "ko-mecab"
-        for Japanese and Korean or "char" where they are not installed, "char" for other scripts
-        without spaces, "13a" for the rest. The signature names the tokenizer.
+        A sacrebleu tokenizer, such as "13a", "intl", "zh", "ja-mecab", "ko-mecab" or "char". None
+        chooses one by the script of the references: "zh" for Chinese, "ja-mecab" and "ko-mecab"
+        for Japanese and Korean ("char" if they are not installed), "char" for other scripts
+        without spaces, and "13a" otherwise. The signature names the tokenizer.
 
     Raises
     ------
     UserError
-        If sacrebleu has no such tokenizer, or the tokenizer needs a package that is not installed.
+        If sacrebleu has no such tokenizer, or the tokenizer requires a missing package.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class Bleu(SacrebleuMetric):
 
 
 def _fitting(script: str) -> tuple[Any, str]:
-    """Return BLEU with the tokenizer for a script, and why it is not the default one."""
+    """Return BLEU with the tokenizer for a script, and the reason if it is not the default."""
     tokenize = _BY_SCRIPT.get(script)
     if tokenize is None:
         return _sacrebleu(_DEFAULT), ""

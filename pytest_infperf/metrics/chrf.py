@@ -15,7 +15,7 @@ from pytest_infperf.metrics.sacrebleu_metric import SacrebleuMetric
 class ChrF(SacrebleuMetric):
     """Corpus chrF with sacrebleu's default settings, from 0 to 100 points.
 
-    A sentence may have several references, as a list.
+    A sentence can have several references, as a list.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Correlations of real-valued outputs with their references, from -1 to 1.
 
-Pearson's r measures how close they are to a line [1]_, Spearman's rho is that of their ranks, with
-mean ranks for ties [2]_. Neither is defined where all outputs or all references are equal.
+Pearson's r measures linear correlation [1]_. Spearman's rho is Pearson's r of the ranks, with mean
+ranks for ties [2]_. Neither is defined if all outputs or all references are equal.
 
 References
 ----------
@@ -24,13 +24,13 @@ from scipy import stats
 from pytest_infperf.metrics import values
 
 _LEAST_VARIANCE = 1e-12
-"""Share of the mean square below which a variance is rounding: all values are equal."""
+"""Fraction of the mean square below which a variance is rounding error and values are equal."""
 
 
 class Pearson:
-    """Pearson's correlation of outputs and references, both numbers, from -1 to 1.
+    """Pearson correlation of numeric outputs and references, from -1 to 1.
 
-    It is a function of the sums of both, of their squares and of their products.
+    It is computed from sums of the values, their squares and their products.
 
     Examples
     --------
@@ -47,7 +47,8 @@ class Pearson:
     def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
         """Return 1, x, y, x^2, y^2 and x y of each sample, shape [samples, 6].
 
-        x and y are outputs and references minus their means, in units of the largest.
+        x and y are outputs and references minus their means, divided by the largest absolute
+        value.
 
         Raises
         ------
@@ -61,7 +62,7 @@ class Pearson:
     def score(self, totals: NDArray[np.float64]) -> float:
         """Return the correlation, from summed statistics of shape [6].
 
-        It is NaN where all outputs or all references are equal.
+        It is NaN if all outputs or all references are equal.
         """
         n, x, y, xx, yy, xy = totals.tolist()
         variances = xx - x * x / n, yy - y * y / n
@@ -76,7 +77,7 @@ class Pearson:
 
 
 class Spearman:
-    """Spearman's rank correlation of outputs and references, both numbers, from -1 to 1.
+    """Spearman rank correlation of numeric outputs and references, from -1 to 1.
 
     It is computed by `scipy.stats.spearmanr`.
 
@@ -92,7 +93,7 @@ class Spearman:
     higher_is_better = True
 
     def score(self, outputs: Sequence[Any], references: Sequence[Any]) -> float:
-        """Return the correlation; NaN where all outputs or all references are equal.
+        """Return the correlation; NaN if all outputs or all references are equal.
 
         Raises
         ------
@@ -105,14 +106,14 @@ class Spearman:
         return float(stats.spearmanr(x, y).statistic)
 
     def signature(self) -> str:
-        """Return the version of scipy, and the definition that scores must share."""
+        """Return the version of SciPy, and the definition that scores must share."""
         from importlib.metadata import version
 
         return f"scipy {version('scipy')}, Spearman's rho, mean ranks for ties"
 
 
 def _standardised(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return values whose correlations are the same, and whose squares lose no digits."""
+    """Return centred and scaled values, whose squares lose no precision."""
     if not np.ptp(x):
         return np.zeros(len(x))
     centred = x - x.mean()

@@ -1,9 +1,9 @@
-"""Cosines of vectors: how near they are to the baseline's, and how they order pairs of texts.
+"""Cosines of vectors: similarity to the baseline's vectors, and correlation with human scores.
 
 References
 ----------
-Cer et al. 2017, "SemEval-2017 Task 1: Semantic Textual Similarity", for the correlation with the
-scores of people.
+Cer et al. 2017, "SemEval-2017 Task 1: Semantic Textual Similarity", for the correlation with human
+scores.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pytest_infperf.suite.outputs import UnusableSample, is_absent
 
 
 class Cosine(SampleMean):
-    """Mean cosine of the vectors and those of the baseline for the same samples.
+    """Mean cosine between the vectors and the baseline's vectors of the same samples.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class Cosine(SampleMean):
         Raises
         ------
         UnusableSample
-            If an output is not a vector, or has another length than the baseline's.
+            If an output is not a vector, or has a different length than the baseline's.
         """
         return to_baseline(outputs, references)
 
@@ -52,7 +52,7 @@ class Cosine(SampleMean):
 
 
 class CosineMin:
-    """Smallest cosine of a vector and that of the baseline for the same sample.
+    """Smallest cosine between a vector and the baseline's vector of the same sample.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class CosineMin:
         Raises
         ------
         UnusableSample
-            If an output is not a vector, or has another length than the baseline's.
+            If an output is not a vector, or has a different length than the baseline's.
         """
         cosines = to_baseline(outputs, references).tolist()
         return cosines, cosines
@@ -90,12 +90,12 @@ class CosineMin:
 
 
 class CosineShare(SampleMean):
-    """Share of samples whose vector has at least a given cosine to the baseline's.
+    """Share of samples whose cosine to the baseline's vector is at least a given value.
 
     Parameters
     ----------
     bound : float, default 0.99
-        The cosine.
+        The minimum cosine.
 
     Examples
     --------
@@ -120,7 +120,7 @@ class CosineShare(SampleMean):
         Raises
         ------
         UnusableSample
-            If an output is not a vector, or has another length than the baseline's.
+            If an output is not a vector, or has a different length than the baseline's.
         """
         return to_baseline(outputs, references) >= self._bound
 
@@ -130,9 +130,9 @@ class CosineShare(SampleMean):
 
 
 class StsSpearman:
-    """Rank correlation of the cosines of pairs of vectors with the scores of the pairs.
+    """Spearman correlation of the cosines of pairs of vectors with the scores of the pairs.
 
-    Outputs are pairs of vectors, references numbers.
+    Outputs are pairs of vectors, references are numbers.
 
     Examples
     --------
@@ -170,7 +170,7 @@ class StsSpearman:
         return cosines, references
 
     def score(self, outputs: Sequence[Any], references: Sequence[Any]) -> float:
-        """Return the correlation of cosines and references, NaN where it is not defined.
+        """Return the correlation of cosines and references; NaN if it is not defined.
 
         Raises
         ------
@@ -187,7 +187,7 @@ class StsSpearman:
 def to_baseline(outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
     """Return the cosine of each output to the baseline's; -1 for an output that is not finite.
 
-    Of pairs of vectors it is the smaller of both cosines.
+    For a pair of vectors, it is the smaller of the two cosines.
     """
     cosines = [
         -1.0 if is_absent(ours) or is_absent(theirs) else _nearness(ours, theirs, position)
@@ -199,13 +199,15 @@ def to_baseline(outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np
 def _nearness(ours: Any, theirs: Any, position: int) -> float:
     if isinstance(ours, list) and ours and isinstance(ours[0], list):
         if not isinstance(theirs, list) or len(ours) != len(theirs):
-            raise UnusableSample(position, "the baseline's output has another number of vectors")
+            raise UnusableSample(
+                position, "the baseline's output has a different number of vectors"
+            )
         return min(_cosine(a, b, position) for a, b in zip(ours, theirs, strict=True))
     return _cosine(ours, theirs, position)
 
 
 def _cosine(ours: Any, theirs: Any, position: int) -> float:
-    """Return the cosine of two vectors; 0 if one of them has no direction."""
+    """Return the cosine of two vectors; 0 if a vector is zero."""
     try:
         a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     except (TypeError, ValueError):
@@ -214,7 +216,7 @@ def _cosine(ours: Any, theirs: Any, position: int) -> float:
         raise UnusableSample(position, "its output is not a vector")
     if a.shape != b.shape:
         raise UnusableSample(
-            position, f"its output has {len(a)} numbers, and the other vector has {len(b)}"
+            position, f"its output has {len(a)} numbers, but the other vector has {len(b)}"
         )
     length = float(np.linalg.norm(a) * np.linalg.norm(b))
     return min(1.0, float(a @ b) / length) if length else 0.0

@@ -1,4 +1,4 @@
-"""Scores of tags: F1 of named entities, as the shared task of CoNLL-2003 counts them [1]_.
+"""Scores of tags: F1 of named entities as in the shared task of CoNLL-2003 [1]_, and accuracy.
 
 References
 ----------
@@ -24,10 +24,10 @@ class EntityF1:
     """F1 of the entities of all samples, from 0 to 100 points.
 
     Outputs and references are lists of tags, one per token, in one of the schemes IOB1, IOB2 and
-    IOBES: `B-PER` begins an entity, `I-PER` continues it, `E-PER` ends it, `S-PER` is one of a
-    single token, `O` is outside. An entity is right if its type and both of its ends are. As in
-    the script of CoNLL and in seqeval, an `I-PER` or `E-PER` that continues no entity of its type
-    begins one.
+    IOBES: `B-PER` begins an entity, `I-PER` continues it, `E-PER` ends it, `S-PER` is an entity of
+    one token, and `O` is outside of entities. An entity is correct if its type, start and end are
+    correct. As in the CoNLL script and in seqeval, an `I-PER` or `E-PER` that does not continue an
+    entity of its type begins one.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class EntityF1:
     higher_is_better = True
 
     def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Return the right, predicted and true entities of each sample, shape [samples, 3].
+        """Return the correct, predicted and true entities of each sample, shape [samples, 3].
 
         Raises
         ------
@@ -58,7 +58,7 @@ class EntityF1:
     def score(self, totals: NDArray[np.float64]) -> float:
         """Return F1 in points, from summed statistics of shape [3].
 
-        It is NaN where no entity is predicted or true.
+        It is NaN if no entity is predicted or true.
         """
         return f1_of_counts(totals)
 
@@ -68,7 +68,7 @@ class EntityF1:
 
 
 class TokenAccuracy:
-    """Share of the tokens of all samples whose tag equals that of the reference, in points.
+    """Share of tokens whose tag equals the reference's, over all samples, in points.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class TokenAccuracy:
     higher_is_better = True
 
     def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Return the right tags and the tokens of each sample, shape [samples, 2].
+        """Return the correct tags and the tokens of each sample, shape [samples, 2].
 
         Raises
         ------
@@ -108,9 +108,9 @@ class TokenAccuracy:
 def _tagged(
     outputs: Sequence[Any], references: Sequence[Any]
 ) -> Iterator[tuple[int, Sequence[Any] | None, Sequence[Any]]]:
-    """Yield the number of each sample with the tags of its output and of its reference.
+    """Yield the index of each sample with the tags of its output and of its reference.
 
-    Those of an output that is absent are None.
+    The tags of an absent output are None.
     """
     for position, (output, reference) in enumerate(zip(outputs, references, strict=True)):
         absent = is_absent(output)

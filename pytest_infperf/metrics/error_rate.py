@@ -1,7 +1,7 @@
-"""Error rates of recognised speech, counted by jiwer: WER of words and CER of characters.
+"""Word and character error rates (WER and CER) of speech recognition, computed by jiwer.
 
-Both are the edits (substitutions, deletions, insertions) over the length of the references, in
-percentage points. Lower is better, and insertions can raise a rate above 100.
+Both are the number of edits (substitutions, deletions, insertions) divided by the length of the
+references, in percentage points. Lower is better. Insertions can raise a rate above 100.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pytest_infperf.errors import UserError
 
 
 class ErrorRate:
-    """Edits over the length of the references, in points; case and punctuation count.
+    """Edits divided by the length of the references, in points; case and punctuation count.
 
     Parameters
     ----------
     of : {"words", "characters"}
-        What is edited and counted.
+        The units that are compared.
     """
 
     unit = "points"
@@ -37,7 +37,7 @@ class ErrorRate:
         Raises
         ------
         UserError
-            If jiwer is not installed, or all references are empty: there is no rate of nothing.
+            If jiwer is not installed, or all references are empty, so the rate is not defined.
         """
         jiwer = _import_jiwer()
         align = jiwer.process_words if self._of == "words" else jiwer.process_characters
@@ -49,15 +49,15 @@ class ErrorRate:
         statistics = np.array(rows, dtype=np.float64)
         if not statistics[:, 1].any():
             raise UserError(
-                f"{self.name} is not defined: all {len(rows):,} references are empty, and it is "
-                f"the errors over the {self._of} of the references. Correct the references"
+                f"{self.name} is not defined: it is the errors divided by the {self._of} of the "
+                f"references, but all {len(rows):,} references are empty. Correct the references"
             )
         return statistics
 
     def score(self, totals: NDArray[np.float64]) -> float:
         """Return the error rate in points, from summed statistics of shape [2].
 
-        A resample whose references are all empty counts as one of length 1.
+        A resample with only empty references counts as one of length 1.
         """
         return float(100 * totals[0] / max(totals[1], 1))
 

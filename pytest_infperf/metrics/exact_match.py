@@ -13,9 +13,9 @@ from pytest_infperf.suite.outputs import is_absent
 
 
 class ExactMatch(SampleMean):
-    """Share of texts that equal their reference, without surrounding space, from 0 to 100 points.
+    """Share of texts that equal a reference, without surrounding space, from 0 to 100 points.
 
-    Case and punctuation count. A sample may have several references, as a list.
+    Case and punctuation count. A sample can have several references, as a list.
 
     Examples
     --------
@@ -29,7 +29,7 @@ class ExactMatch(SampleMean):
     higher_is_better = True
 
     def of_samples(self, outputs: Sequence[Any], references: Sequence[Any]) -> ArrayLike:
-        """Return whether each text is right, shape [samples].
+        """Return whether each text is correct, shape [samples].
 
         Raises
         ------

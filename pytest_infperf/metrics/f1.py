@@ -1,7 +1,7 @@
 """F1: the harmonic mean of precision and recall, in percentage points.
 
-Outputs and references are labels, or lists of labels where a sample can have several. Of those, F1
-is a mean over labels (macro), over all decisions (micro) or over samples [1]_.
+Outputs and references are labels, or lists of labels in multi-label tasks. F1 is averaged over
+labels (macro), over all decisions (micro) or over samples [1]_.
 
 References
 ----------
@@ -63,9 +63,9 @@ class F1:
                 near = nearest_label(self._positive, classes)
                 hint = "." if near is None else f"; did you mean {near!r}?"
                 raise UserError(
-                    f"F1(positive={self._positive!r}): none of the {len(references):,} samples "
-                    f"that are scored has this label, only {listed(classes)}{hint} A class that is "
-                    "rare needs a larger sample_size, or --infperf-full"
+                    f"F1(positive={self._positive!r}): none of the {len(references):,} scored "
+                    f"samples has this label, only {listed(classes)}{hint} A rare class needs a "
+                    "larger sample_size, or --infperf-full"
                 )
             classes = [self._positive]
         columns = [np.zeros((len(outputs), 0))]
@@ -78,7 +78,7 @@ class F1:
     def score(self, totals: NDArray[np.float64]) -> float:
         """Return F1 in points, from summed statistics of shape [3 x classes].
 
-        A class that is neither predicted nor true counts as 0. Without any class it is NaN.
+        A class that is neither predicted nor true counts as 0. The score is NaN without classes.
         """
         if not totals.size:
             return math.nan
@@ -91,9 +91,9 @@ class F1:
 
 
 class F1Micro:
-    """F1 of all labels of all samples together, from 0 to 100 points.
+    """F1 over all labels of all samples (micro F1), from 0 to 100 points.
 
-    Of samples with one label each it is the accuracy.
+    It equals the accuracy if each sample has one label.
 
     Examples
     --------
@@ -107,7 +107,7 @@ class F1Micro:
     higher_is_better = True
 
     def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
-        """Return the right, predicted and true labels of each sample, shape [samples, 3].
+        """Return the correct, predicted and true labels of each sample, shape [samples, 3].
 
         Raises
         ------
@@ -121,7 +121,7 @@ class F1Micro:
     def score(self, totals: NDArray[np.float64]) -> float:
         """Return F1 in points, from summed statistics of shape [3].
 
-        It is NaN where no label is predicted or true.
+        It is NaN if no label is predicted or true.
         """
         return f1_of_counts(totals)
 
@@ -131,9 +131,9 @@ class F1Micro:
 
 
 class F1Samples(SampleMean):
-    """Mean over the samples of F1 of their labels, from 0 to 100 points.
+    """Mean over the samples of the F1 of their labels, from 0 to 100 points.
 
-    A sample without labels is right if none are predicted.
+    A sample without labels scores 100 if no label is predicted.
 
     Examples
     --------

@@ -1,8 +1,7 @@
 """Scores of ranked lists, such as search results: nDCG [1]_, recall, reciprocal rank [2]_.
 
-An output is a list of ids, the best first. A reference is a list of the ids that are relevant, or a
-mapping of ids to gains. Scores are means over the samples that have a relevant id, in points from 0
-to 100.
+An output is a list of ids, best first. A reference is a list of relevant ids, or a mapping of ids
+to gains. Scores are means over the samples that have a relevant id, in points from 0 to 100.
 
 References
 ----------
@@ -30,7 +29,7 @@ from pytest_infperf.suite.outputs import UnusableSample
 class RankingMetric(ABC):
     """Base class of metrics that are means over the samples with a relevant id.
 
-    An id that a list has twice counts where it stands first.
+    If an id occurs twice in a list, its first position counts.
     """
 
     name: str
@@ -46,7 +45,7 @@ class RankingMetric(ABC):
         gains : sequence of float
             The gain of each id of the output, in its order; 0 for an id that is not relevant.
         ideal : sequence of float
-            The gains of all relevant ids, the largest first; at least one.
+            The gains of all relevant ids, largest first; at least one.
         """
 
     @abstractmethod
@@ -74,7 +73,7 @@ class RankingMetric(ABC):
     def score(self, totals: NDArray[np.float64]) -> float:
         """Return the mean in points, from summed statistics of shape [2].
 
-        It is NaN where no sample has a relevant id.
+        It is NaN if no sample has a relevant id.
         """
         return float(100 * totals[0] / totals[1]) if totals[1] else math.nan
 
@@ -82,13 +81,13 @@ class RankingMetric(ABC):
 class Ndcg(RankingMetric):
     """Normalised discounted cumulated gain of the first k ids, from 0 to 100 points.
 
-    The gain at rank i is divided by log2(i + 1), and the sum by that of the ideal order.
+    The gain at rank i is divided by log2(i + 1), and the sum is divided by that of the ideal order.
 
     Parameters
     ----------
     k : int, optional
-        The number of ids that count; the measure is then called `ndcg_at_5`. Without it 10 count,
-        and the measure is called `ndcg`.
+        The number of ids that count; the name of the measure contains it, as in `ndcg_at_5`. By
+        default, 10 ids count and the measure is named `ndcg`.
 
     Raises
     ------
@@ -122,7 +121,7 @@ class Recall(RankingMetric):
     Parameters
     ----------
     k : int, default 10
-        The number of ids that count; the measure is called `recall_at_10`.
+        The number of ids that count; the name of the measure contains it, as in `recall_at_10`.
 
     Raises
     ------
@@ -148,7 +147,7 @@ class Recall(RankingMetric):
 
 
 class Mrr(RankingMetric):
-    """Mean reciprocal rank of the first relevant id of the output, from 0 to 100 points.
+    """Mean reciprocal rank of the first relevant id, from 0 to 100 points.
 
     An output without a relevant id counts as 0.
 
@@ -186,5 +185,5 @@ def _gains(position: int, reference: Any) -> Mapping[Any, float]:
 
 def _at_least_one(metric: str, k: int) -> int:
     if k < 1:
-        raise UserError(f"{metric}(k={k}): k is at least 1")
+        raise UserError(f"{metric}(k={k}): k must be at least 1")
     return k

@@ -1,7 +1,6 @@
-"""Errors of real-valued outputs, in the unit of the references: their mean, or its square's root.
+"""Mean absolute error (MAE) and root mean squared error (RMSE) of real-valued outputs.
 
-The mean absolute error (MAE) counts all errors alike, the root mean squared error (RMSE) the large
-ones more [1]_. Lower is better.
+Both are in the unit of the references. RMSE weights large errors more [1]_. Lower is better.
 
 References
 ----------
@@ -23,7 +22,7 @@ from pytest_infperf.metrics.sums import SampleMean
 
 
 class Mae(SampleMean):
-    """Mean absolute error of outputs that are numbers, in the unit of the references.
+    """Mean absolute error of numeric outputs, in the unit of the references.
 
     Examples
     --------
@@ -53,7 +52,7 @@ class Mae(SampleMean):
 
 
 class Rmse(SampleMean):
-    """Root mean squared error of outputs that are numbers, in the unit of the references.
+    """Root mean squared error of numeric outputs, in the unit of the references.
 
     Examples
     --------

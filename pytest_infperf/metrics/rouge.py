@@ -1,6 +1,6 @@
-"""ROUGE [1]_ as rouge-score computes it: F1 of what texts share, in points from 0 to 100.
+"""ROUGE F1 [1]_ as rouge-score computes it, in points from 0 to 100.
 
-ROUGE-1 and ROUGE-2 compare words and pairs of words, ROUGE-L the longest common subsequence of
+ROUGE-1 compares words, ROUGE-2 pairs of words, and ROUGE-L the longest common subsequence of
 words. A score is the mean over the samples.
 
 References
@@ -25,14 +25,14 @@ from pytest_infperf.suite.outputs import UnusableSample
 class Rouge(SampleMean):
     """Mean F1 of ROUGE over the samples, from 0 to 100 points.
 
-    A sample may have several references, as a list, of which the best one counts.
+    A sample can have several references, as a list; the best one counts.
 
     Parameters
     ----------
     of : {"rouge1", "rouge2", "rougeL"}
-        What is compared, as rouge-score calls it; also the name of the measure.
+        The score, by its name in rouge-score; also the name of the measure.
     stemmer : bool, default False
-        Whether suffixes of English words are cut off before they are compared.
+        Whether suffixes of English words are removed before words are compared.
     """
 
     unit = "points"
@@ -50,8 +50,8 @@ class Rouge(SampleMean):
         UserError
             If rouge-score is not installed.
         UnusableSample
-            If an output or a reference is not a text, or a reference has no word that rouge-score
-            knows: only letters from a to z and digits make words.
+            If an output or a reference is not a text, or a reference has no word for rouge-score,
+            whose words consist of the letters a to z and digits.
         """
         scorer = _import_scorer().RougeScorer([self.name], use_stemmer=self._stemmer)
         scores = []
@@ -96,8 +96,8 @@ def _check_script(position: int, texts: Sequence[str]) -> None:
         if any(map(str.isalnum, text)) and not any(c.isascii() and c.isalnum() for c in text):
             raise UnusableSample(
                 position,
-                "its reference has no letter from a to z and no digit, and rouge-score takes no "
-                "others for words: use chrf for other scripts",
+                "its reference has no letter from a to z and no digit, and rouge-score ignores "
+                "other characters: use chrf for other scripts",
             )
 
 

@@ -1,7 +1,7 @@
 """sacrebleu's metrics as functions of summed per-sentence statistics.
 
-sacrebleu's own significance tests (`sacrebleu/significance.py`) also resample these statistics,
-through the same two methods, which every metric there must define.
+sacrebleu's significance tests (`sacrebleu/significance.py`) resample the same statistics through
+the same two methods, which each of its metrics defines.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 
 class SacrebleuMetric:
-    """Base class of the metrics that sacrebleu computes.
+    """Base class of metrics computed by sacrebleu.
 
     Parameters
     ----------
     name : str
         Name of the measure.
     metric : sacrebleu.metrics.base.Metric
-        Metric of sacrebleu with its settings.
+        The sacrebleu metric with its settings.
     """
 
     unit = "points"
@@ -38,7 +38,7 @@ class SacrebleuMetric:
         A reference is a text, or a list of texts.
         """
         alternatives = [[texts] if isinstance(texts, str) else texts for texts in references]
-        # sacrebleu takes a list for each alternative, with None where a sentence has fewer.
+        # sacrebleu requires one list per alternative, with None if a sentence has fewer.
         streams = [list(stream) for stream in zip_longest(*alternatives)]
         rows = self._metric._extract_corpus_statistics(list(outputs), streams)
         return np.asarray(rows, dtype=np.float64)

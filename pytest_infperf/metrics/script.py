@@ -1,4 +1,4 @@
-"""The script that texts are written in, as far as it decides how they are split into words."""
+"""Detection of the script of texts, which determines how they are split into words."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff]"
 """Thai, Lao, Tibetan, Burmese and Khmer."""
 _LETTER = re.compile(r"[^\W\d_]")
 _LEAST_KANA = 0.05
-"""Share of kana in Japanese text of Han and kana, far below what is usual."""
+"""Minimum share of kana in Japanese text of Han and kana, far below the usual share."""
 
 
 def script_of(texts: Iterable[Any]) -> str:
     """Return the script of most letters.
 
     It is "Chinese", "Japanese", "Korean", "unspaced" for another script without spaces between
-    words, or "spaced". A text may be a list of texts.
+    words, or "spaced". An element can also be a list of texts.
     """
     joined = "".join(text if isinstance(text, str) else "".join(text) for text in texts)
     letters = len(_LETTER.findall(joined))

@@ -1,4 +1,4 @@
-"""Scores of summed statistics that several metrics share: a mean over samples, and F1 of counts."""
+"""Scores from summed statistics, shared by several metrics: mean over samples, F1 of counts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class SampleMean(ABC):
-    """Base class of metrics that are the mean of a number for each sample.
+    """Base class of metrics that are the mean of one number per sample.
 
     Attributes
     ----------
     scale : int
-        The factor of the mean: 100 for shares that are scored in points.
+        The factor of the mean: 100 for shares in points.
     """
 
     scale: ClassVar[int] = 100
@@ -32,7 +32,7 @@ class SampleMean(ABC):
         Raises
         ------
         UserError
-            If the metric cannot take an output or a reference.
+            If the metric cannot score an output or a reference.
         """
         numbers = np.asarray(self.of_samples(outputs, references), np.float64)
         return np.column_stack([numbers, np.ones(len(numbers))])
@@ -43,9 +43,9 @@ class SampleMean(ABC):
 
 
 def f1_of_counts(totals: NDArray[np.float64]) -> float:
-    """Return F1 in points, from the numbers of right, predicted and true decisions, shape [3].
+    """Return F1 in points, from the numbers of correct, predicted and true decisions, shape [3].
 
-    It is NaN where none is predicted or true.
+    It is NaN if none is predicted or true.
     """
     right, predicted, true = totals.tolist()
     return 100 * 2 * right / (predicted + true) if predicted + true else math.nan

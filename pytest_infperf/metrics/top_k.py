@@ -16,13 +16,14 @@ from pytest_infperf.suite.outputs import UnusableSample
 class TopK(SampleMean):
     """Share of references that are among the first k labels of the output, in points.
 
-    An output is a list of labels, the best first; a plain label is a list of one. A reference is a
-    label.
+    An output is a list of labels, best first; a single label counts as a list of one. A reference
+    is a label.
 
     Parameters
     ----------
     k : int, default 5
-        The number of labels that count; the measure is called `top5_accuracy`.
+        The number of labels that count; the name of the measure contains it, as in
+        `top5_accuracy`.
 
     Raises
     ------
@@ -43,7 +44,7 @@ class TopK(SampleMean):
 
     def __init__(self, k: int = 5) -> None:
         if k < 1:
-            raise UserError(f"TopK({k}): k is at least 1")
+            raise UserError(f"TopK({k}): k must be at least 1")
         self.name = f"top{k}_accuracy"
         self._k = k
 

@@ -1,4 +1,4 @@
-"""Outputs and references of the types that metrics take: numbers, texts, labels and their lists."""
+"""Conversion of outputs and references to the types that metrics require."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_infperf.suite.outputs import UnusableSample, is_absent
 
 
 def numbers(values: Sequence[Any], role: str) -> NDArray[np.float64]:
-    """Return outputs or references as an array; those that are absent are NaN.
+    """Return outputs or references as an array, with NaN for absent ones.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def texts(position: int, reference: Any) -> Sequence[str]:
 
 
 def text(position: int, value: Any, role: str) -> str:
-    """Return an output or a reference that is a text; one that is absent is empty.
+    """Return an output or a reference as a text; an absent one is empty.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def text(position: int, value: Any, role: str) -> str:
 def label_set(position: int, value: Any, role: str) -> frozenset[Any]:
     """Return the labels of an output or a reference, which is a label or a list of labels.
 
-    An output that is absent counts as a label that no reference has.
+    An absent output counts as a label that no reference has.
 
     Raises
     ------
@@ -89,9 +89,9 @@ def label_set(position: int, value: Any, role: str) -> frozenset[Any]:
 
 
 def ranked(position: int, output: Any) -> Sequence[Any]:
-    """Return the labels or ids of an output, the best first; a plain label is the only one.
+    """Return the labels or ids of an output, best first; a single label is a list of one.
 
-    An output that is absent has none.
+    An absent output has none.
 
     Raises
     ------
@@ -106,6 +106,6 @@ def ranked(position: int, output: Any) -> Sequence[Any]:
 
 
 def _shown(value: Any) -> str:
-    """Return the start of the value as Python writes it."""
+    """Return the start of the value's repr."""
     shown = repr(value)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."

@@ -31,7 +31,7 @@ class Material:
     source : Path, optional
         The artifact of `Backend.built_from`, if the backend starts from another artifact.
     folder : Path, optional
-        The folder of the suite; None takes `data`.
+        The folder of the suite; None means `data`.
     """
 
     model: Path
@@ -41,11 +41,11 @@ class Material:
     folder: Path | None = None
 
     def codec(self) -> ArrayCodec:
-        """Return the codec of a model that answers in one pass."""
+        """Return the codec of a one-pass model."""
         return cast(ArrayCodec, self.task.informed_codec(self.model, self.data))
 
     def features(self) -> list[dict[str, Any]]:
-        """Return the features of queries with one sample each, which calibrate a quantisation.
+        """Return the features of single-sample queries for the calibration of a quantisation.
 
         Returns
         -------
@@ -63,9 +63,9 @@ class Runner(Protocol):
     Attributes
     ----------
     decoding : mapping
-        The settings with which it produces outputs; variants with other settings are not compared.
+        The decoding settings in use; variants with different settings are not compared.
     threads : int
-        The number of threads that it computes with.
+        The number of threads in use.
     """
 
     decoding: Decoding
@@ -74,39 +74,39 @@ class Runner(Protocol):
     def infer(self, features: Any) -> Any:
         """Run the model on the features of one query, and return its results.
 
-        The runner of a backend that answers inputs gets the inputs and returns their outputs.
+        If the backend's `answers_inputs` is true, the runner gets inputs and returns outputs.
         """
 
 
 @dataclass(frozen=True)
 class Backend(ABC):
-    """A runtime with its optimisations, which builds an artifact once and loads it in a worker.
+    """A runtime with its optimisations. It builds an artifact once and loads it in a worker.
 
-    Subclasses are frozen dataclasses whose fields have JSON's types, because a worker receives
-    them by name and value. They import their runtime inside `build` and `load`, never at the top
-    of the module.
+    Subclasses are frozen dataclasses with fields of JSON types, because fields are sent to workers
+    by name and value. They import their runtime inside `build` and `load`, never at the top of the
+    module.
 
     Parameters
     ----------
     model : str, optional
-        A folder, relative to the suite's, or a hub id; None takes the model of the suite.
+        A folder, relative to the suite's, or a hub id; None uses the model of the suite.
     id : str, optional
-        The stable id of the variant; None takes `default_id`.
+        The stable id of the variant; None uses `default_id`.
     threads : int, "best", None or "suite", default "suite"
-        The number of threads; "suite" takes that of the suite, None the runtime's default, or
-        as many as affinity and CPU quota allow where they allow fewer than the machine's cores.
+        The number of threads. "suite" uses the suite's setting. None uses the runtime's default,
+        or fewer threads if affinity and CPU quota allow fewer than the machine's cores.
     cpus : tuple of int, optional
-        The cores that the worker is pinned to; None leaves the choice to the system.
+        The cores to which the worker is pinned; None leaves the choice to the system.
 
     Attributes
     ----------
     requires : tuple of str
-        The distributions that have to be installed. Their versions are part of an artifact's key.
+        The required distributions. Their versions are part of an artifact's key.
     optional : tuple of str
-        The distributions that only some models need. The versions of those that are installed are
-        part of an artifact's key.
+        The distributions that only some models require. The installed versions are part of an
+        artifact's key.
     extra : str or None
-        The extra of pytest-infperf that installs what is required.
+        The extra of pytest-infperf that installs the required distributions.
     """
 
     _: KW_ONLY
@@ -122,7 +122,7 @@ class Backend(ABC):
     @property
     @abstractmethod
     def default_id(self) -> str:
-        """The id made of backend and optimisations, such as `onnx-fused-int8`."""
+        """The id from backend and optimisations, such as `onnx-fused-int8`."""
 
     @property
     def variant_id(self) -> str:
@@ -130,7 +130,7 @@ class Backend(ABC):
         return self.id or self.default_id
 
     def recipe(self) -> dict[str, Any]:
-        """Return what the artifact depends on besides model, libraries and instruction set."""
+        """Return the settings of the build, which become part of the artifact's key."""
         placement = {"model", "id", "threads", "cpus"}
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in placement}
         own = {
@@ -140,19 +140,19 @@ class Backend(ABC):
         return {"backend": f"{type(self).__module__}:{type(self).__qualname__}", **own}
 
     def built_from(self) -> Backend | None:
-        """Return the backend whose artifact this one starts from; None starts from the model."""
+        """Return the backend whose artifact is the input of the build; None means the model."""
         return None
 
     @property
     def model_files(self) -> tuple[str, ...]:
-        """The files that are taken from the model's folder or, if it has none, the suite's.
+        """Names of files in the model's folder or, if the variant has no model, the suite's.
 
-        Files that are not fetched from the hub by default, such as `onnx/model.onnx`, then are.
+        Files that are not downloaded from the hub by default, such as `onnx/model.onnx`, then are.
         """
         return ()
 
     def files(self, model: Path, folder: Path) -> list[Path]:
-        """Return the files that the artifact depends on besides those of the model.
+        """Return the files, other than the model's, that the artifact depends on.
 
         Parameters
         ----------
@@ -164,39 +164,39 @@ class Backend(ABC):
         Raises
         ------
         UserError
-            If one does not exist or cannot be read.
+            If a file does not exist or cannot be read.
         """
         return []
 
     @property
     def calibrates(self) -> bool:
-        """Whether the artifact also depends on samples (`Material.features`).
+        """Whether the build uses samples (`Material.features`).
 
-        Those of the test data that it depends on are not scored in any variant of the suite.
+        Samples of the test data that are used for a build are not scored in any variant.
         """
         return False
 
     @property
     def leaves_no_trace(self) -> bool:
-        """Whether `build` leaves its process as it found it, except for imported modules.
+        """Whether `build` has no lasting effect on its process except for imported modules.
 
-        Other artifacts may then be built in that process, which saves importing the runtime again.
+        Other artifacts can then be built in the same process without importing the runtime again.
         """
         return False
 
     @property
     def answers_inputs(self) -> bool:
-        """Whether the runner answers inputs of the task with outputs, without the task's codec.
+        """Whether the runner converts inputs to outputs itself, without the task's codec.
 
-        Such a backend may do without a model, and its `size` is that of the model's files.
+        Such a backend can have no model. Its `size` is that of the model's files.
         """
         return False
 
     @property
     def is_remote(self) -> bool:
-        """Whether a server answers that is not part of the run.
+        """Whether the variant is a server outside of this run.
 
-        Nothing is built, and no measure is taken of what the worker itself uses: it is a client.
+        Nothing is built, and the memory of the worker is not measured, because it is a client.
         """
         return False
 
@@ -206,19 +206,19 @@ class Backend(ABC):
         return not self.answers_inputs
 
     def beside(self, folder: Path, package: str) -> Self:
-        """Return this backend with names of modules in a suite's folder that any process imports.
+        """Return this backend with full names for modules in the suite's folder.
 
         Parameters
         ----------
         folder : Path
             The folder of the suite.
         package : str
-            The package that the suite is a module of; empty if it is in none.
+            The package of the suite's module; empty if it is in none.
         """
         return self
 
     def within(self, timeout_s: float) -> Self:
-        """Return this backend with the time limit of a worker's answer, if it waits for others.
+        """Return this backend with the time limit of a worker's response, if it waits for a server.
 
         Parameters
         ----------
@@ -241,14 +241,14 @@ class Backend(ABC):
         Parameters
         ----------
         material : Material
-            Model, task and data, and the artifact that this one is built from.
+            Model, task and data, and the artifact of `built_from`.
         folder : Path
             An empty folder for the artifact.
 
         Returns
         -------
         dict
-            Evidence of the optimisations in JSON's types, such as counts of fused operators.
+            Evidence of the optimisations in JSON types, such as counts of fused operators.
 
         Raises
         ------
@@ -263,12 +263,12 @@ class Backend(ABC):
         Parameters
         ----------
         artifact : Path
-            The folder that `build` wrote. A backend that answers inputs gets the folder of its
-            model instead, or that of the suite if it has no model.
+            The folder that `build` wrote. If `answers_inputs` is true, the folder of the model
+            instead, or of the suite if there is no model.
         task : Task
             The task of the suite.
         threads : int or None
-            The number of threads; None takes the runtime's default.
+            The number of threads; None uses the runtime's default.
         """
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
@@ -284,21 +284,21 @@ class Backend(ABC):
 
 @dataclass(frozen=True)
 class Address:
-    """The address of a server that is not part of the run, and what its requests need."""
+    """The address of a server outside of this run, and settings of its requests."""
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     """Headers of each request, with the values of environment variables."""
     certificates: str | None
-    """Path of a file with the certificates of authorities; None for the usual ones."""
+    """Path of a file with CA certificates; None for the system's."""
     timeout_s: float
     """Time after which a request counts as an error, in seconds."""
     is_here: bool
-    """Whether it is an address of this host, which proxies are not used for."""
+    """Whether the address is on this host. Proxies are then not used."""
 
 
 class RemoteBackend(Backend):
-    """The base of backends whose variants are servers that already run."""
+    """Base class of backends for servers that already run."""
 
     @property
     def is_remote(self) -> bool:
@@ -307,11 +307,11 @@ class RemoteBackend(Backend):
     @property
     @abstractmethod
     def takes_batches(self) -> bool:
-        """Whether a request carries all samples of a query."""
+        """Whether a request contains all samples of a query."""
 
     @property
     def cost_per_hour(self) -> float | None:
-        """The price of what answers, in US dollars per hour; None if it is not known."""
+        """The price of the server, in US dollars per hour; None if unknown."""
         return None
 
     @abstractmethod
@@ -320,4 +320,4 @@ class RemoteBackend(Backend):
 
     @abstractmethod
     def request(self, inputs: Sequence[Any]) -> bytes:
-        """Return the body of the request with these inputs, in one line."""
+        """Return the body of the request for these inputs, as one line."""

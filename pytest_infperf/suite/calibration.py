@@ -1,4 +1,4 @@
-"""The samples that calibrate a quantisation: a set of their own, or some that are not scored."""
+"""Samples for the calibration of a quantisation: separate data, or test data held out."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.suite.task import Task
 
 CALIBRATION_SAMPLES = 200
-"""Number of samples that calibrate a quantisation, at most."""
+"""Maximum number of samples for the calibration of a quantisation."""
 _HELD_OUT = 1 / 5
-"""Share of the test data that calibrates, at most."""
+"""Maximum share of the test data for calibration."""
 
 
 def calibration_inputs(task: Task, folder: Path) -> list[Any]:
-    """Return the inputs that calibrate a quantisation, at most 200.
+    """Return at most 200 inputs for the calibration of a quantisation.
 
-    They are spread evenly over the task's `calibration`. Without one they are those of
+    They are spread evenly over the task's `calibration`. By default, they are the samples of
     `held_out_numbers`.
 
     Parameters
@@ -41,9 +41,9 @@ def calibration_inputs(task: Task, folder: Path) -> list[Any]:
 
 
 def held_out_numbers(count: int) -> list[int]:
-    """Return the numbers of the samples that calibrate instead of being scored.
+    """Return the indices of the samples that are used for calibration and not scored.
 
-    They are spread evenly: every fifth of `count`, and at most 200.
+    They are spread evenly over `count` samples: every fifth one, and at most 200.
 
     Raises
     ------
@@ -53,8 +53,8 @@ def held_out_numbers(count: int) -> list[int]:
     size = min(CALIBRATION_SAMPLES, int(count * _HELD_OUT))
     if not size:
         raise UserError(
-            f"the test data has {count} samples, too few to calibrate int8 with some that are not "
-            "scored: name data for it with calibration=..., or use at least 5 samples"
+            f"the test data has {count} samples, too few to hold some out for the calibration of "
+            "int8: set calibration=..., or use at least 5 samples"
         )
     return _spread(range(count), size)
 

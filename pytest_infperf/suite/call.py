@@ -1,7 +1,7 @@
-"""One call of a function as a suite with one variant, which any process loads by name.
+"""One call of a function as a suite with one variant.
 
-The function and its arguments are pickled: pickle stores a function as its module and name, so
-that a worker of another revision calls that revision's function with the same arguments.
+The function and its arguments are pickled. Pickle stores a function as its module and name, so a
+worker of another revision calls that revision's function with the same arguments.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class FunctionMissing(UserError):
 
 @dataclass(frozen=True)
 class CallAddress(SuiteAddress):
-    """What any process needs to make the suite of one call."""
+    """The data from which any process makes the suite of a call."""
 
     file: str = ""
     """The file of the module below the root; empty for a module without one."""
@@ -80,7 +80,7 @@ class CallAddress(SuiteAddress):
         if self.file and os.path.realpath(found) != os.path.realpath(self.path):
             raise UserError(
                 f"{self.module} is imported from {found}, not from {self.path}: install the "
-                "project with pip install --editable, or name its folder in pytest's `pythonpath`"
+                "project with pip install --editable, or add its folder to pytest's `pythonpath`"
             )
         try:
             attrgetter(self.function)(module)
@@ -95,7 +95,7 @@ class CallAddress(SuiteAddress):
 
 
 def address_of(fields: Mapping[str, str]) -> SuiteAddress:
-    """Return the address with these fields, of either kind."""
+    """Return the address with these fields, of the class that they belong to."""
     return CallAddress(**fields) if "function" in fields else SuiteAddress(**fields)
 
 
@@ -113,7 +113,7 @@ def pickled_call(
     Parameters
     ----------
     function : callable
-        The function; any process has to find it by its module and name.
+        The function; other processes must be able to import it by module and name.
     args, kwargs : sequence, mapping
         Its arguments.
     folder : Path
@@ -130,15 +130,15 @@ def pickled_call(
     qualified = getattr(function, "__qualname__", None) or ""
     if module is None or not all(map(str.isidentifier, qualified.split("."))):
         raise UserError(
-            f"infperf_benchmark: {function!r} cannot be imported by a worker, which measures in a "
-            "process of its own: write a function on the top level of a module, instead of a "
-            "lambda, a function in a function or an object, and pass it what it needs as arguments"
+            f"infperf_benchmark: {function!r} cannot be imported by the worker process that "
+            "measures it: write a function at the top level of a module, instead of a lambda, a "
+            "nested function or an object, and pass its data as arguments"
         )
     name = f"{module.__name__}:{qualified}"
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise UserError(
-            f"infperf_benchmark: a call of {name} only makes a coroutine or a generator, whose "
-            "work would not be measured: write a function that runs it to its end"
+            f"infperf_benchmark: a call of {name} only creates a coroutine or a generator, whose "
+            "work would not be measured: write a function that runs it to completion"
         )
     pickled = b""
     for part, value in (("the function", function), ("its arguments", (args, kwargs))):
@@ -148,7 +148,7 @@ def pickled_call(
             raise UserError(
                 f"infperf_benchmark: {part} cannot be pickled for the worker that calls {name} "
                 f"({type(error).__name__}: {error}): pass plain values, arrays, or objects of "
-                "classes on the top level of a module"
+                "classes at the top level of a module"
             ) from error
     file = folder / "call.pickle"
     file.write_bytes(pickled)
@@ -165,9 +165,9 @@ def pickled_call(
 
 
 def _place(module: ModuleType) -> tuple[Path, str]:
-    """Return the folder that a module is imported from, and its file below that folder.
+    """Return the folder from which a module is imported, and its file relative to that folder.
 
-    A module without a file belongs to the interpreter.
+    The file is empty for a module of the interpreter.
     """
     path = Path(_file_of(module))
     if not path.name:
@@ -226,7 +226,7 @@ class Call(Backend):
         except Exception as error:
             raise UserError(
                 f"the arguments of the call cannot be read by its worker: "
-                f"{functions.described(error)}. Their classes have to be importable there"
+                f"{functions.described(error)}. Their classes must be importable there"
             ) from error
         call = partial(function, *args, **kwargs)
         return CallRunner(call, threads or len(usable_cores()))

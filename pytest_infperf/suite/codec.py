@@ -1,4 +1,4 @@
-"""The protocols of codecs, between samples and what a model takes and answers."""
+"""Protocols of codecs, which convert samples to features and results to outputs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pytest_infperf.errors import UserError
 
 
 class Codec(Protocol):
-    """Encodes samples to features of a model, and decodes its results to outputs."""
+    """Encodes samples as features of a model, and decodes its results to outputs."""
 
     def encode(self, inputs: Sequence[Any]) -> Any:
         """Return the features of one query with these inputs."""
 
     def decode(self, results: Any, features: Any) -> list[Any]:
-        """Return the outputs of one query, one per sample, in JSON's types.
+        """Return the outputs of one query, one per sample, in JSON types.
 
-        The output of a sample whose result is not finite (NaN or infinity) is None: it is counted,
-        wrong in every metric, and fails the gates on quality.
+        The output is None if the result of a sample is not finite (NaN or infinity). Such samples
+        are counted, are wrong in every metric, and fail the gates on quality.
 
         Parameters
         ----------
@@ -30,37 +30,37 @@ class Codec(Protocol):
 
 
 class InputsCodec:
-    """The codec of variants that answer inputs themselves: it passes inputs and outputs on."""
+    """Codec for backends with `answers_inputs`: it passes inputs and outputs through."""
 
     def encode(self, inputs: Sequence[Any], length: int | None = None) -> list[Any]:
         """Return the inputs as a new list, which the variant may change.
 
-        Raises UserError if they are to be cut to a length, which only a codec can do.
+        Raises UserError if `length` is given.
         """
         if length is not None:
             raise UserError(
-                "a variant that answers inputs itself cannot be swept over length, because no "
-                'codec cuts its inputs: leave it out with Sweep("length", ..., variants=...)'
+                "a variant that reads inputs without a codec cannot be swept over length: exclude "
+                'it with Sweep("length", ..., variants=...)'
             )
         return list(inputs)
 
     def decode(self, results: list[Any], features: Any) -> list[Any]:
-        """Return the results, which are outputs already."""
+        """Return the results, which are already outputs."""
         return results
 
 
 class ArrayCodec(Codec, Protocol):
-    """The codec of a task whose models answer in one pass.
+    """The codec of a task with one-pass models.
 
-    Features are arrays by name; the results are one array with a row per sample. Features that
-    are not in `axes` are only for `decode`.
+    Features are arrays by name; results are one array with a row per sample. Features that are not
+    in `axes` are only used by `decode`.
 
     Attributes
     ----------
     axes : mapping of str to sequence of str or int
-        The axes of each input of the model: a size, or a name for an axis whose size differs from
-        query to query, such as `{"image": ("batch", 1, 28, 28)}`. A codec may know them only after
-        it has encoded a query.
+        The axes of each input of the model: a size, or a name for an axis whose size varies
+        between queries, such as `{"image": ("batch", 1, 28, 28)}`. Some codecs set them only after
+        they have encoded a query.
     """
 
     axes: Mapping[str, Sequence[str | int]]

@@ -1,4 +1,4 @@
-"""Rows of a table as arrays: what the codec of tables makes, and what models of tables take."""
+"""Rows of a table as arrays, the features of models on tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 FEATURES = "features"
-"""The name of the array with all columns, which a table without texts has."""
+"""Name of the array with all columns, in tables without text columns."""
 
 Kind = type[int] | type[float] | type[str]
 """The type of the cells of a column."""
@@ -15,8 +15,8 @@ Kind = type[int] | type[float] | type[str]
 class Columns(Mapping[str, Any]):
     """The rows of one query by column, shape [batch, 1], and in one array, shape [batch, columns].
 
-    Whole numbers are int64, numbers float64, and texts objects. The array of all columns is called
-    `features` and is float32; a table with a column of texts has none.
+    Integers are int64, other numbers float64, and texts objects. The array of all columns is named
+    `features` and is float32; a table with text columns has none.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Columns(Mapping[str, Any]):
 
         self.kinds = kinds
         self.matrix: Any = None
-        """All columns in float64, shape [batch, columns]; None if one has texts."""
+        """All columns in float64, shape [batch, columns]; None if there are text columns."""
         self._arrays: dict[str, Any] = {}
         if str not in kinds.values():
             self.matrix = np.array([[row[name] for name in kinds] for row in rows], np.float64)
@@ -63,7 +63,7 @@ class Columns(Mapping[str, Any]):
     def selected(self, names: Sequence[str]) -> Any:
         """Return the columns with these names in float64, shape [batch, names].
 
-        There must be no column of texts.
+        The table must have no text columns.
         """
         if list(names) == list(self.kinds):
             return self.matrix

@@ -1,8 +1,8 @@
-"""Finding a suite: `suite.py` beside the tests, imported by a name that a worker can use too.
+"""Discovery of suites: `suite.py` beside the tests, imported by a name that works in any process.
 
-The name is the path from the root, such as `suites.translation.suite`, by which tests can import
-the suite as well. Where that name leads elsewhere, because the folder is called `test`, `code` or
-like another package that is installed, the root is imported as a package of our own instead.
+The name is the path from the root, such as `suites.translation.suite`. Tests can import the suite
+by the same name. If that name leads to another module, because the folder is named `test`, `code`
+or like an installed package, the root is imported as a package of our own instead.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from pytest_infperf.suite.suite import Suite
 SUITE_FILE = "suite.py"
 BENCHMARK_FIXTURE = "infperf_benchmark"
 _PACKAGE = "infperf_suites"
-"""Name of the package that stands for a root."""
+"""Name of the package that represents a root."""
 _OWN_FOLDER = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
 class SuiteAddress:
-    """The root folder and module name with which any process loads a suite."""
+    """The root folder and the module name by which any process loads a suite."""
 
     root: str
-    """The folder that the module is imported from."""
+    """The folder from which the module is imported."""
     module: str
     """The dotted name of the module, such as `suites.translation.suite`."""
     package: str = ""
-    """The name of the package that stands for the root; empty if the module's name leads to it."""
+    """Name of the package that represents the root; empty if the module's name leads to it."""
 
     @property
     def _imported_as(self) -> str:
@@ -50,7 +50,7 @@ class SuiteAddress:
         return Path(self.root, *self.module.split(".")).with_suffix(".py")
 
     def named(self, suite: str) -> str:
-        """Return what the address leads to, in the words of a message."""
+        """Return a description of the suite for messages."""
         return f"suite {suite}"
 
     def load(self) -> Suite:
@@ -59,8 +59,8 @@ class SuiteAddress:
         Raises
         ------
         UserError
-            If the module fails to import, defines no suite, or one that is not valid, or if its
-            name leads to another module; the message names the file and the line.
+            If the module cannot be imported, defines no suite or an invalid one, or if its name
+            leads to another module; the message names the file and the line.
         """
         if self.root not in sys.path:
             sys.path.insert(0, self.root)
@@ -72,7 +72,7 @@ class SuiteAddress:
             raise UserError(f"{self._where(error)}: {error}") from error
         except ModuleNotFoundError as error:
             if not _is_part(error.name, self._imported_as):
-                raise self._failed(error) from error  # a module that the suite imports is missing
+                raise self._failed(error) from error  # the suite imports a missing module
             raise self._hidden(f"there is no module {error.name}") from error
         except Exception as error:
             raise self._failed(error) from error
@@ -86,11 +86,11 @@ class SuiteAddress:
     def _hidden(self, found: str) -> UserError:
         return UserError(
             f"{self.path} cannot be imported as {self._imported_as}: {found}. Rename the folder "
-            f"{self.module.partition('.')[0]}, or what hides it"
+            f"{self.module.partition('.')[0]}, or the module that hides it"
         )
 
     def _failed(self, error: Exception) -> UserError:
-        """Return what the user wrote and the error that it led to, without the frames between."""
+        """Return an error with the user's line and the original error, without other frames."""
         lines = [
             f"{frame.filename}:{frame.lineno}: {frame.line}"
             for frame in traceback.extract_tb(error.__traceback__)
@@ -102,7 +102,7 @@ class SuiteAddress:
         return UserError("\n".join([*lines, sentence]))
 
     def _where(self, error: UserError) -> str:
-        """Return the suite's file, and the line in it that led to the error, if there is one."""
+        """Return the suite's file and, if known, the line that led to the error."""
         lines = [
             frame.lineno
             for frame in traceback.extract_tb(error.__traceback__)
@@ -133,7 +133,7 @@ def suite_beside(test_file: Path, root: Path) -> SuiteAddress:
     parts = path.relative_to(start).with_suffix("").parts
     if dotted := [part for part in parts if "." in part]:
         raise UserError(
-            f"{path}: workers import a suite by name, and {dotted[0]!r} has a dot in it; "
+            f"{path}: workers import a suite by name, but {dotted[0]!r} contains a dot; "
             "rename the folder"
         )
     module = ".".join(parts)
@@ -144,15 +144,15 @@ def suite_beside(test_file: Path, root: Path) -> SuiteAddress:
 
 
 def _digest(folder: Path) -> str:
-    """Return a name for a folder outside of the root, where several may have suites."""
+    """Return a unique name for a folder outside of the root."""
     return hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
 
 
 def _leads_to(file: Path, root: Path, module: str) -> bool:
     """Return whether a module's name leads to a file, in this process and in a new one.
 
-    Modules of the standard library may be imported before the root is searched, and a package that
-    is not a namespace is preferred to a folder without `__init__.py`, wherever it is found.
+    Modules of the standard library can be imported before the root is searched, and a regular
+    package anywhere on the path takes precedence over a folder without `__init__.py`.
     """
     names = module.split(".")
     if names[0] in sys.stdlib_module_names:
@@ -170,7 +170,7 @@ def _leads_to(file: Path, root: Path, module: str) -> bool:
 
 
 def _is_at(module: ModuleType, path: Path) -> bool:
-    """Return whether a module that is imported is the folder at a path, or the file with `.py`."""
+    """Return whether an imported module is the folder at a path, or the file with `.py`."""
     folders = [str(folder) for folder in getattr(module, "__path__", ())]
     files = [module.__file__] if getattr(module, "__file__", None) else []
     return any(_same_file(folder, path) for folder in folders) or any(
@@ -179,7 +179,7 @@ def _is_at(module: ModuleType, path: Path) -> bool:
 
 
 def _is_part(name: str | None, module: str) -> bool:
-    """Return whether a dotted name is that of a module or of a package that it is in."""
+    """Return whether a dotted name is that of a module or of one of its parent packages."""
     return name is not None and f"{module}.".startswith(f"{name}.")
 
 
@@ -188,9 +188,9 @@ def _same_file(found: str | None, path: Path) -> bool:
 
 
 def _stand_for(package: str, root: str) -> None:
-    """Let a package stand for a folder: modules and packages below it are imported as its parts.
+    """Register a package that represents a folder, so that modules in it can be imported.
 
-    Relative imports work in them as they do by their own names.
+    Relative imports work in them as usual.
     """
     known = sys.modules.get(package)
     if known and known.__path__ == [root]:
@@ -214,7 +214,8 @@ def suite_names_below(root: Path, benchmark_files: Collection[str] = ()) -> set[
     root : Path
         The folder of the project.
     benchmark_files : collection of str
-        The names that are also those of suites if a file with that name takes `infperf_benchmark`.
+        Names of test files that also name a suite if a file with the name uses
+        `infperf_benchmark`.
     """
     names = set()
     for folder, inner, files in os.walk(root):
@@ -230,7 +231,7 @@ def suite_names_below(root: Path, benchmark_files: Collection[str] = ()) -> set[
 
 
 def takes_benchmark(test_file: Path) -> bool:
-    """Return whether the source of a test file names the fixture `infperf_benchmark`."""
+    """Return whether the source of a test file contains the fixture name `infperf_benchmark`."""
     try:
         return BENCHMARK_FIXTURE.encode() in test_file.read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""Functions of a user's project, which a suite names as `package.module:function`."""
+"""Functions of the user's project, named as `package.module:function`."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ def is_name(text: str) -> bool:
 def check_name(name: str, owner: str) -> None:
     """Check that a name has the form `package.module:function`.
 
-    Raises UserError if not; `owner` says who has the name, such as `Function('shop:load')`.
+    Raises UserError otherwise; `owner` is shown in the message, such as `Function('shop:load')`.
     """
     if not is_name(name):
         raise UserError(
-            f"{owner}: {name!r} does not name a function: write the module and the function with "
-            'a colon in between, such as "shop.inference:load"'
+            f"{owner}: {name!r} does not name a function: write MODULE:FUNCTION, such as "
+            '"shop.inference:load"'
         )
 
 
 def beside(name: str, folder: Path, package: str) -> str:
-    """Return the full name of a function whose module lies in a suite's folder.
+    """Return the full name of a function in a module in the suite's folder.
 
-    Two suites may have modules of one name beside them. Other names are returned unchanged.
+    It distinguishes modules with the same name beside different suites. Other names are returned
+    unchanged.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def beside(name: str, folder: Path, package: str) -> str:
     folder : Path
         The folder of the suite.
     package : str
-        The package that the module of the suite is in; empty if it is in none.
+        The package of the suite's module; empty if it is in none.
     """
     path = folder.joinpath(*name.partition(":")[0].split("."))
     is_there = path.with_name(f"{path.name}.py").is_file() or (path / "__init__.py").is_file()
@@ -61,7 +62,7 @@ def imported(name: str, owner: str) -> Callable[..., Any]:
     name : str
         The name of the function.
     owner : str
-        What names it, for messages.
+        The object that names the function, for messages.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def imported(name: str, owner: str) -> Callable[..., Any]:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{module_name}.".startswith(f"{missing}."):
             raise UserError(
-                f"{owner}: there is no module {missing}{_nearest_module(missing)}. It has to lie "
+                f"{owner}: there is no module {missing}{_nearest_module(missing)}. It must be "
                 "beside suite.py or in the project's root, or be installed"
             ) from error
         raise UserError(f"{owner}: importing {module_name} raised {described(error)}") from error
@@ -111,6 +112,6 @@ def _nearest_module(missing: str) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    """Return the question whether a known name was meant; empty if none is near."""
+    """Return "did you mean" with the nearest known name; empty if none is near."""
     near = get_close_matches(name, list(known), 1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -1,4 +1,4 @@
-"""Comparison of labels that should be equal, and the words about those that are not."""
+"""Comparison of labels, and messages about unknown labels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _SHOWN = 12
 
 
 def nearest_label(label: Any, known: Collection[Any]) -> Any | None:
-    """Return the known label that was probably meant; None if none is near.
+    """Return the nearest known label; None if none is near.
 
-    Labels that differ in case, in surrounding space or in their type only are the nearest.
+    Labels that differ only in case, surrounding space or type are the nearest.
     """
     by_text = {_plain(name): name for name in known}
     if (near := by_text.get(_plain(label))) is not None:
@@ -22,14 +22,14 @@ def nearest_label(label: Any, known: Collection[Any]) -> Any | None:
 
 
 def listed(labels: Collection[Any]) -> str:
-    """Return the labels as Python writes them, the first of them if there are many."""
+    """Return the reprs of labels, shortened if there are many."""
     texts = [repr(label) for label in labels]
     more = [f"... ({len(texts)} in all)"] if len(texts) > _SHOWN else []
     return ", ".join([*texts[:_SHOWN], *more]) or "none"
 
 
 def suggestions(nearest: Mapping[Any, Any]) -> str:
-    """Return the sentence that names the nearest known label of each unknown one."""
+    """Return a hint that names the nearest known label of each unknown one."""
     pairs = [f"{label!r} is probably {near!r}" for label, near in nearest.items() if near]
     return f"; {', '.join(pairs[:_SHOWN])}" if pairs else ""
 

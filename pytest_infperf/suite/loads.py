@@ -1,9 +1,9 @@
-"""Loads that a suite puts on a server: closed and open loops, and MLPerf's scenarios.
+"""Loads for a server: closed and open loops, and MLPerf's scenarios.
 
-The scenarios are those of MLPerf LoadGen. LoadGen asks for at least 60 s and, in the scenario
-Server, for 270,336 queries; here a run lasts as long as the suite says, and the record has the
-number of requests. LoadGen sends its queries within its own process; here they are requests over
-HTTP from another process.
+The scenarios are those of MLPerf LoadGen. LoadGen requires at least 60 s and, in the scenario
+Server, 270,336 queries. Here, the suite sets the duration, and the record contains the number of
+requests. LoadGen sends queries within its own process; here, they are HTTP requests from another
+process.
 
 References
 ----------
@@ -24,7 +24,7 @@ HOUR_S = 3600.0
 
 @dataclass(frozen=True)
 class Load:
-    """The base of all loads.
+    """Base class of all loads.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ class Load:
     samples : int, default 1
         The number of samples of a request.
     payload : str, default ""
-        One of `Serving.payloads`, by its name or class: requests have its form, and the name of the
-        load ends with it, as in `users=1:listings`. Empty for the form of the task.
+        The form of requests: one of `Serving.payloads`, by its name or class. The name of the load
+        then ends with it, as in `users=1:listings`. Empty for the payload of the task.
 
     Raises
     ------
@@ -70,17 +70,17 @@ class Load:
 
     @property
     def total(self) -> int | None:
-        """The number of requests; None for a load that lasts for a time."""
+        """The number of requests; None for a load with a duration."""
         return None
 
     def lasts_s(self, full: bool) -> float:
-        """Return the duration in seconds, or the longest that a number of requests may take."""
+        """Return the duration or, for a number of requests, the time limit, in seconds."""
         return self.full_seconds if full or self.total else self.seconds
 
 
 @dataclass(frozen=True)
 class Counted(Load):
-    """The part that loads share which may end after a number of requests."""
+    """Base class of loads that can end after a number of requests."""
 
     _: KW_ONLY
     requests: int | None = None
@@ -94,36 +94,36 @@ class Counted(Load):
         return self.requests
 
     def counted(self, kind: str) -> str:
-        """Return the name of a kind of load with the number of requests, if it has one."""
+        """Return the name of the load: its kind and, if given, the number of requests."""
         return kind if self.requests is None else f"{kind}-{self.requests}"
 
 
 @dataclass(frozen=True)
 class ClosedLoop(Counted):
-    """Users who each wait for an answer before they send the next request, by Locust.
+    """Locust users who wait for a response before they send the next request.
 
-    Its name is `users=N`.
+    The name of the load is `users=N`.
 
     Parameters
     ----------
     users : int
         The number of concurrent users.
     spawn_rate : float, optional
-        Users that start per second; None starts all within the first second.
+        The number of users that start per second; None starts all within the first second.
     generators : int, default 1
         The number of Locust processes that send. One process cannot use more than one core.
     requests : int, optional
-        The number of requests, after which the load ends; None sends them for `seconds`. Each
-        answer counts, the name ends with the number, as in `users=4-1000`, and `full_seconds` is
-        the time within which they have to be answered.
+        The number of requests, after which the load ends; None sends requests for `seconds`. With
+        a number, all responses count, the name ends with the number, as in `users=4-1000`, and
+        `full_seconds` is the time limit for all responses.
     seconds, full_seconds, samples, payload
         As for all loads: durations in seconds, and the samples and the form of a request.
 
     Raises
     ------
     UserError
-        If there is no user, no generator or no request, or several generators have a number of
-        requests.
+        If there is no user, no generator or no request, or a number of requests is given for
+        several generators.
     """
 
     users: int
@@ -136,7 +136,7 @@ class ClosedLoop(Counted):
         require_whole(self, "users", "generators")
         require_above_0(self, "spawn_rate")
         if self.requests is not None and self.generators > 1:
-            raise UserError(f"{self.name}: a number of requests needs generators=1")
+            raise UserError(f"{self.name}: a number of requests requires generators=1")
 
     @property
     def kind(self) -> str:
@@ -147,16 +147,16 @@ class ClosedLoop(Counted):
 class OpenLoop(Counted):
     """Requests that arrive as a Poisson process, whether or not earlier ones are answered.
 
-    Its name is `rate=N`.
+    The name of the load is `rate=N`.
 
     Parameters
     ----------
     rate : float
-        The mean rate of arrivals, in requests a second.
+        The mean rate of arrivals, in requests per second.
     requests : int, optional
-        The number of requests, after which the load ends; None sends them for `seconds`. Each
-        answer counts, the name ends with the number, as in `rate=20-1000`, and `full_seconds` is
-        the time within which they have to be answered.
+        The number of requests, after which the load ends; None sends requests for `seconds`. With
+        a number, all responses count, the name ends with the number, as in `rate=20-1000`, and
+        `full_seconds` is the time limit for all responses.
     seconds, full_seconds, samples, payload
         As for all loads: durations in seconds, and the samples and the form of a request.
 
@@ -179,27 +179,28 @@ class OpenLoop(Counted):
 
 @dataclass(frozen=True)
 class Stream(Load):
-    """The base of loads that send the next request on a connection when they have the answer.
+    """Base class of loads that send the next request of a connection after each response.
 
-    With `requests` the name of the load has their number, as in `SingleStream-60x12`: a load that
-    repeats the procedure of a study, of which each answer counts, with those of the first requests.
+    With `requests`, the name of the load contains the number, as in `SingleStream-60x12`, and all
+    responses count, including those to the first requests. Such a load repeats the procedure of a
+    study.
 
     Parameters
     ----------
     requests : int, optional
-        The number of requests of a repetition; None sends them for `seconds`. With a number a
-        limit on a percentile does not make the load longer, and `full_seconds` is the time within
-        which they have to be answered.
+        The number of requests of a repetition; None sends requests for `seconds`. With a number, a
+        limit on a percentile does not make the load longer, and `full_seconds` is the time limit
+        for all responses.
     repeats : int, default 1
-        The number of repetitions, one after the other. With several the average is that of their
-        means, and its interval is over them.
+        The number of repetitions, one after another. With several repetitions, the average is the
+        mean of their means, with an interval over the repetitions.
     seconds, full_seconds, samples, payload
         As for all loads: durations in seconds, and the samples and the form of a request.
 
     Raises
     ------
     UserError
-        If there is no request or repetition, or there are repetitions of no number of requests.
+        If there is no request or repetition, or `repeats` is given without `requests`.
     """
 
     _: KW_ONLY
@@ -211,7 +212,7 @@ class Stream(Load):
         require_whole(self, "requests", "repeats")
         if self.repeats > 1 and self.requests is None:
             raise UserError(
-                f"{self.name}: repeats={self.repeats} repeats a number of requests: give requests="
+                f"{self.name}: repeats={self.repeats} requires a number of requests: set requests="
             )
 
     @property
@@ -227,17 +228,17 @@ class Stream(Load):
 
 @dataclass(frozen=True)
 class SingleStream(Stream):
-    """MLPerf's SingleStream: one request after the other, judged by the 90th percentile.
+    """MLPerf's SingleStream: one request after another, judged by the 90th percentile.
 
-    With a number of requests, the procedure of a study, such as a thread group of JMeter that has
-    one user.
+    With a number of requests, it repeats the procedure of a study, such as a JMeter thread group
+    with one user.
 
     Parameters
     ----------
     requests : int, optional
-        The number of requests of a repetition; None sends them for `seconds`.
+        The number of requests of a repetition; None sends requests for `seconds`.
     repeats : int, default 1
-        The number of repetitions, one after the other.
+        The number of repetitions, one after another.
     seconds, full_seconds, samples, payload
         As for all loads: durations in seconds, and the samples and the form of a request.
     """
@@ -245,7 +246,7 @@ class SingleStream(Stream):
 
 @dataclass(frozen=True)
 class MultiStream(Stream):
-    """MLPerf's MultiStream: one request of eight samples after the other, by the 99th percentile.
+    """MLPerf's MultiStream: one request of eight samples after another, by the 99th percentile.
 
     Parameters
     ----------
@@ -265,18 +266,18 @@ class MultiStream(Stream):
 class Server(Load):
     """MLPerf's Server: the highest rate of Poisson arrivals that keeps a percentile under a limit.
 
-    The rate is searched for in trials, and then confirmed for `seconds`.
+    The rate is found in short trials and then confirmed for `seconds`.
 
     Parameters
     ----------
     limit_s : float, default 0.25
-        The limit of latency, in seconds.
+        The latency limit, in seconds.
     percentile : float, default 0.99
-        The percentile of latency that has to stay under the limit, as a fraction.
+        The percentile of latency that must stay under the limit, as a fraction.
     trial_s : float, default 4
         The minimum duration of the trial of one rate, in seconds.
     precision : float, default 0.1
-        The search ends when the rate is known to this fraction.
+        The relative precision of the rate at which the search ends.
     seconds, full_seconds, samples, payload
         As for all loads: durations in seconds, and the samples and the form of a request.
 
@@ -299,10 +300,10 @@ class Server(Load):
 
     @property
     def trial_lasts_s(self) -> float:
-        """The duration of a trial in seconds: long enough to show a rate that is too high.
+        """The duration of a trial, in seconds, long enough to detect a rate that is too high.
 
         At a rate that is too high by `precision`, the last request waits for that fraction of the
-        trial, and this has to be longer than the limit.
+        trial, which must be longer than the limit.
         """
         return max(self.trial_s, self.limit_s / self.precision)
 
@@ -316,14 +317,14 @@ class Server(Load):
 class Soak(Server):
     """Poisson arrivals at a share of the highest rate, long enough to reveal memory growth.
 
-    Its name is `soak`.
+    The name of the load is `soak`.
 
     Parameters
     ----------
     share : float, default 0.8
-        The fraction of the highest rate at which requests arrive.
+        The rate of arrivals, as a fraction of the highest rate.
     limit_s, percentile, trial_s, precision
-        As for `Server`, by which the highest rate is found.
+        As for `Server`, which finds the highest rate.
     seconds, full_seconds, samples, payload
         As for all loads: durations in seconds, and the samples and the form of a request.
     """
@@ -342,7 +343,7 @@ class Soak(Server):
 
 @dataclass(frozen=True)
 class Offline(Stream):
-    """MLPerf's Offline: all samples as fast as the server takes them, judged by the throughput.
+    """MLPerf's Offline: all samples as fast as the server accepts them, judged by throughput.
 
     Parameters
     ----------

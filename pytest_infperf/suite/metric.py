@@ -1,4 +1,4 @@
-"""The protocols of metrics, which score the outputs of a variant."""
+"""Protocols of metrics, which score the outputs of a variant."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 class Metric(Protocol):
     """A quality score that is a function of per-sample statistics, summed over the samples.
 
-    BLEU, chrF, WER, accuracy and F1 are such functions, which makes a bootstrap over samples a
-    matrix product.
+    Examples are BLEU, chrF, WER, accuracy and F1. Their bootstrap over samples is a matrix product.
 
     Attributes
     ----------
@@ -57,7 +56,7 @@ class Metric(Protocol):
         Returns
         -------
         float
-            The score; NaN where it is not defined.
+            The score; NaN if it is not defined.
         """
 
     def signature(self) -> str:
@@ -67,11 +66,11 @@ class Metric(Protocol):
 class CorpusMetric(Protocol):
     """A quality score that is not a function of sums over the samples, such as a rank correlation.
 
-    Its interval is a bootstrap that computes the score of 2,000 resamples one by one, in which a
-    sample can be many times, so a score has to take less than about a millisecond. A metric may
-    have a method `reduced(outputs, references)` that returns what `score` needs of each; it is
-    called once, before. A metric with `of_baseline = True`, of either kind, gets the outputs of the
-    baseline as references.
+    The bootstrap interval requires the score of 2,000 resamples, in which samples can occur many
+    times, so `score` should take less than about a millisecond. A metric can have a method
+    `reduced(outputs, references)`, which is called once before the resampling and returns two
+    sequences that replace the arguments of `score`. A metric of either kind with
+    `of_baseline = True` gets the outputs of the baseline as references.
 
     Attributes
     ----------
@@ -88,16 +87,16 @@ class CorpusMetric(Protocol):
     higher_is_better: bool
 
     def score(self, outputs: Sequence[Any], references: Sequence[Any]) -> float:
-        """Return the score of a corpus, NaN where it is not defined.
+        """Return the score of a corpus; NaN if it is not defined.
 
-        A score that is not defined for all samples passes no limit. Resamples without a score
-        count below the lower and above the upper bound of the interval.
+        If the score of all samples is not defined, no limit passes. Resamples without a score
+        count as below the lower and above the upper bound of the interval.
 
         Parameters
         ----------
         outputs : sequence, length n
-            The outputs of the model, one per sample; see `pytest_infperf.suite.outputs.is_absent`
-            for what stands for an output that is not finite.
+            The outputs of the model, one per sample; `pytest_infperf.suite.outputs.is_absent`
+            detects the placeholder of an output that is not finite.
         references : sequence, length n
             The references of the same samples.
         """

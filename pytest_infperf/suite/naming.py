@@ -1,4 +1,4 @@
-"""Backends as import path and field values, the form in which they are sent to a worker."""
+"""Conversion of backends to import paths and field values, to send them to a worker."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pytest_infperf.suite.backend import Backend
 
 
 def describe(backend: Any) -> dict[str, Any]:
-    """Return `{"type": "package.module:Class", "fields": {...}}`, in JSON's types.
+    """Return `{"type": "package.module:Class", "fields": {...}}`, in JSON types.
 
-    Fields may be dataclasses, such as payloads, and classes and functions of modules.
+    Fields can be dataclasses, such as payloads, and classes and functions of modules.
     """
     values = {field.name: getattr(backend, field.name) for field in fields(backend)}
     return {
@@ -31,11 +31,11 @@ def _described(value: Any) -> Any:
 
 
 def _name(named: Any) -> str:
-    """Return the name of a class or function, which any process imports."""
+    """Return the name by which any process imports a class or function."""
     if not named.__qualname__.isidentifier():
         raise UserError(
-            f"{named.__module__}: workers import {named.__qualname__} by its name: define it at "
-            "the top of a module"
+            f"{named.__module__}: workers import {named.__qualname__} by name: define it at the "
+            "top level of a module"
         )
     return f"{named.__module__}:{named.__qualname__}"
 

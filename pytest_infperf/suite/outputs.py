@@ -1,4 +1,4 @@
-"""Whether an output is an answer at all, one that a worker can send, and one for a metric."""
+"""Checks of outputs: absent outputs, and values that JSON or a metric cannot represent."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from pytest_infperf.errors import UserError
 
 ABSENT_TEXT = "\uffff"
-"""Scored in place of a text that is not there: a character that no text has."""
+"""Placeholder for an absent text: a character that no text contains."""
 
 
 class UnusableSample(UserError):
-    """An output or a reference that a metric cannot take.
+    """An output or a reference that a metric cannot score.
 
     Parameters
     ----------
     position : int
-        The position of the sample among those that are scored, from 0.
+        The index of the sample among the scored samples.
     problem : str
-        What is wrong with its output or its reference.
+        The problem of its output or reference.
     """
 
     def __init__(self, position: int, problem: str) -> None:
@@ -31,9 +31,10 @@ class UnusableSample(UserError):
 
 
 def is_absent(output: Any) -> bool:
-    """Return whether an output stands for one that is not finite, which is wrong in every metric.
+    """Return whether an output is the placeholder of one that is not finite.
 
-    Metrics are given NaN in its place, or, where references are texts, a text that no other equals.
+    The placeholder is NaN or, if references are texts, a text that equals no other. Such outputs
+    are wrong in every metric.
     """
     if isinstance(output, float):
         return math.isnan(output)

@@ -1,4 +1,4 @@
-"""The base classes of payloads, the requests and responses of a server."""
+"""Base classes of payloads, the requests and responses of a server."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pytest_infperf.suite.outputs import is_finite
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of a model to one sample.
+    """The result of a model for one sample.
 
     Parameters
     ----------
     output : Any
-        The output, of JSON's types; None if the model's result is not finite.
+        The output, in JSON types; None if the model's result is not finite.
     probabilities : mapping of str to float, optional
         The probability of each label, from a classifier.
     """
@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def is_finite(self) -> bool:
-        """Whether there is an output, without a number that is NaN or infinite."""
+        """Whether there is an output, without NaN and infinite numbers."""
         return self.output is not None and is_finite(self.output)
 
 
@@ -54,7 +54,7 @@ class About:
 
 
 class Payload(ABC):
-    """The request and response of one path, and their conversion to samples and from answers.
+    """The request and response of one path, and their conversion from and to samples and answers.
 
     Subclasses must be in an importable module, because each process of a server imports them.
 
@@ -63,18 +63,19 @@ class Payload(ABC):
     request, response : type of pydantic.BaseModel
         The pydantic models of the bodies.
     form : {"translate", "label", "text", "json", "image", "pixels", "audio", ""}
-        The form on the page at /, which sends ``{"instances": [...]}`` and shows ``predictions``:
-        a text box whose lines are instances, for a translation, for a label or for others; a text
-        box for instances in JSON; files of images, which are sent as they are or as grey pixels;
-        or files of sound, which are sent as WAV. Empty for no page.
+        The form on the page at /, which sends ``{"instances": [...]}`` and shows ``predictions``.
+        "translate", "label" and "text" are text boxes with one instance per line, for a
+        translation, a label or other predictions; "json" is a text box for JSON; "image" and
+        "pixels" send image files unchanged or as grey pixels; "audio" sends audio as WAV. Empty
+        for no page.
     form_settings : mapping of str to Any
-        What the form needs: `rows` and `columns` of pixels, or the `rate` of sound in Hz.
+        Settings of the form: `rows` and `columns` of pixels, or the `rate` of audio in Hz.
     form_example : str
-        The text that the box of the form has at first.
+        The initial text of the form.
     body_bytes : int
-        The size of the largest usual request, in bytes: the limit of a server by default.
+        The size of the largest usual request, in bytes; the default limit of a server.
     name : str
-        The name by which loads choose the payload; the name of its class does too.
+        The name by which loads choose the payload; the class name works too.
     """
 
     request: ClassVar[type[BaseModel]]
@@ -126,6 +127,6 @@ class Payload(ABC):
             If the payload does not define it.
         """
         raise UserError(
-            f"{type(self).__name__} does not read its responses: define its method outputs, which "
-            "returns the outputs in a response"
+            f"{type(self).__name__} does not read its responses: define its method `outputs`, "
+            "which returns the outputs in a response"
         )

@@ -20,12 +20,12 @@ class Samples:
     inputs : sequence, length n
         The inputs, of the type that the task's codec encodes.
     references : sequence, length n
-        What the output of each input is scored against.
+        The references against which outputs are scored.
     always : int, default 0
-        The number of samples at the end that are measured whatever the task's `sample_size` is,
-        such as documents that are searched.
+        The number of samples at the end that are always measured, independently of the task's
+        `sample_size`, such as the documents of a search.
     places : sequence of str, length n, optional
-        Where each sample was read from, such as `data/test.csv:7`, for messages of `Task.check`.
+        The source of each sample, such as `data/test.csv:7`, for messages of `Task.check`.
 
     Raises
     ------
@@ -42,24 +42,24 @@ class Samples:
         if len(self.inputs) != len(self.references):
             raise UserError(
                 f"the test data has {len(self.inputs):,} inputs and {len(self.references):,} "
-                "references: each input needs one"
+                "references: each input needs one reference"
             )
         if not len(self.inputs):
             raise UserError("the test data is empty: it needs at least one sample")
 
     @property
     def drawn_from(self) -> int:
-        """The number of samples at the beginning that are drawn from."""
+        """The number of samples at the beginning from which samples are drawn."""
         return len(self.inputs) - self.always
 
     def inputs_digest(self) -> str:
-        """Return a hash that is equal for equal inputs in any process."""
+        """Return a hash that is the same for equal inputs in any process."""
         return inputs_digest(self.inputs)
 
 
 def inputs_digest(inputs: Sequence[Any]) -> str:
-    """Return a hash of inputs that is equal for equal ones in any process."""
-    # Each input is pickled separately, because equal inputs can be one object or several.
+    """Return a hash that is the same for equal inputs in any process."""
+    # Inputs are pickled separately, because pickle encodes repeated objects differently.
     digest = hashlib.sha256()
     for sample in inputs:
         digest.update(hashlib.sha256(pickle.dumps(sample)).digest())

@@ -21,25 +21,25 @@ class Serving:
     Parameters
     ----------
     workers : int, default 1
-        The number of processes that answer in parallel, each with its own copy of the model.
+        The number of server processes, each with its own copy of the model.
     queue : int, default 64
-        The maximum number of waiting requests per process; further ones are answered with 429.
+        The maximum number of waiting requests per process; further requests get 429.
     batch : int, default 1
         The maximum number of samples per query; 1 runs each request separately.
     batch_window_ms : float, default 0
         The time for which the first request of a batch waits for others, in milliseconds.
     timeout_s : float, default 30
-        The time limit from the first byte of a request to its answer, in seconds. Later requests
-        are answered with 504.
+        The time limit from the first byte of a request to its response, in seconds. Requests that
+        exceed it get 504.
     max_body_bytes : int, optional
-        The maximum size of a request's body, in bytes. Larger ones are answered with 413. None
-        takes that of the largest usual request: 30 s of speech, 8,000,000 for photos, and 262,144
-        for other samples.
+        The maximum size of a request body, in bytes. Larger bodies get 413. None uses the size of
+        the largest usual request: 30 s of speech, 8,000,000 for photos, and 262,144 for other
+        samples.
     grace_s : float, default 1
-        The time for which a server that gets SIGTERM still takes requests while ``/readyz`` answers
-        503, in seconds.
+        The time after SIGTERM during which the server still accepts requests while ``/readyz``
+        returns 503, in seconds.
     payloads : sequence of Payload, optional
-        Payloads that are served in addition to that of the task.
+        Additional payloads, besides that of the task.
 
     Raises
     ------
@@ -62,8 +62,8 @@ class Serving:
         if not all(0 <= duration < math.inf for duration in durations) or not self.timeout_s:
             raise UserError(
                 f"Serving(batch_window_ms={self.batch_window_ms}, timeout_s={self.timeout_s}, "
-                f"grace_s={self.grace_s}): the window and the grace must be at least 0, and the "
-                "time limit over 0 s"
+                f"grace_s={self.grace_s}): batch_window_ms and grace_s must be at least 0, and "
+                "timeout_s above 0"
             )
 
     def payload(self, name: str) -> Payload:
@@ -72,7 +72,7 @@ class Serving:
         Raises
         ------
         UserError
-            If there is none, or several of that class.
+            If there is no such payload, or several of that class.
         """
         found = [each for each in self.payloads if name in (each.name, type(each).__name__)]
         if len(found) == 1:
@@ -89,13 +89,13 @@ class Serving:
         Parameters
         ----------
         payload : Payload
-            The payload of the task, which is served beside `payloads`.
+            The payload of the task, which is served in addition to `payloads`.
         """
         usual = max(each.body_bytes for each in (payload, *self.payloads))
         return usual if self.max_body_bytes is None else self.max_body_bytes
 
     def limits(self) -> dict[str, Any]:
-        """Return all fields except the payloads, in JSON's types."""
+        """Return all fields except the payloads, in JSON types."""
         values = asdict(self)
         del values["payloads"]
         return values

@@ -1,7 +1,7 @@
 """A suite: a task with its data and metrics, a model, and the variants that run it.
 
-A suite is a value: it opens no file and imports no runtime, so that the run and its workers load
-the same suite.
+A suite is a value: it opens no file and imports no runtime, so the run and its workers load the
+same suite.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Sweep:
     values : sequence of int
         Two or more values of at least 1, in ascending order.
     variants : str, default "*"
-        A glob over variant ids: the variants that the sweep is measured for.
+        A glob over the ids of the variants to measure.
 
     Raises
     ------
     UserError
-        If the values are not two or more whole numbers of at least 1 in ascending order.
+        If the values are not two or more integers of at least 1 in ascending order.
     """
 
     parameter: Literal["batch", "length", "threads"]
@@ -52,8 +52,8 @@ class Sweep:
         ascending = all(a < b for a, b in pairwise(self.values))
         if len(self.values) < 2 or self.values[0] < 1 or not ascending:
             raise UserError(
-                f"Sweep({self.parameter!r}): {list(self.values)} are not two or more whole numbers "
-                "of at least 1 in ascending order"
+                f"Sweep({self.parameter!r}): values={list(self.values)} must be two or more "
+                "integers of at least 1 in ascending order"
             )
 
     @property
@@ -71,34 +71,35 @@ class Suite:
     name : str
         The name in thresholds.toml, records and reports.
     task : Task
-        Defines how a sample becomes a query, and an output a score.
+        The task, which defines how a sample becomes a query and an output a score.
     model : str, optional
-        The model of all variants that name none of their own: a folder, relative to the suite's,
-        or a hub id, such as `owner/name`, `owner/name@revision` or `gpt2`. Variants that answer
-        inputs themselves, such as `Function`, need none; neither do those with a `file` of their
-        own where the task reads nothing from the model's folder, such as `Custom`.
+        The default model of the variants: a folder, relative to the suite's, or a hub id, such as
+        `owner/name`, `owner/name@revision` or `gpt2`. Some variants need no model: those such as
+        `Function`, and those with a `file` if the task does not read the model's folder, such as
+        `Custom`.
     variants : sequence of Backend
-        The variants that are measured, at least one. Each has an id of its own. The hook
+        The variants to measure, at least one, with different ids. The hook
         `pytest_infperf_variants` adds to them.
     baseline : str, optional
-        The id of the variant that others are compared with. `baseline` in thresholds.toml and
-        --infperf-baseline override it; None compares nothing.
+        The id of the variant with which others are compared. `baseline` in thresholds.toml and
+        --infperf-baseline override it. None disables comparisons.
     threads : int, "best" or None, optional
-        The number of threads of all variants that do not set it: a number, the best one of a short
+        The default number of threads of the variants: a number, "best" for the best one of a short
         search, or None for the runtime's default.
     sweeps : sequence of Sweep, optional
-        What `variant.sweep` measures, at most one sweep per parameter.
+        The sweeps of `variant.sweep`, at most one per parameter.
     serving : Serving, optional
-        How `variant.load` and `infperf serve` serve the variants.
+        The server settings of `variant.load` and `infperf serve`.
     loads : sequence of Load, optional
         The loads of `variant.load`, with different names.
 
     Raises
     ------
     UserError
-        If there is no variant, a variant has no model and needs one, two variants, loads or sweeps
-        have one name, a name cannot be printed, a load sends a payload that is not served, or the
-        baseline is not one of the variants.
+        If there is no variant, a variant requires a model and has none, two variants, loads or
+        sweeps have the same name, a name cannot be printed, a load uses a payload that is not
+        served, or the baseline is not
+        one of the variants.
 
     Examples
     --------
@@ -131,9 +132,9 @@ class Suite:
         ids = self.variant_ids
         if not ids:
             raise UserError(
-                f"Suite({self.name!r}): variants is empty, so nothing would be measured; name at "
-                "least one variant, such as Torch() or Onnx() (pytest_infperf_variants of plugins "
-                "adds to those of a suite)"
+                f"Suite({self.name!r}): variants is empty, so nothing would be measured; add at "
+                "least one variant, such as Torch() or Onnx() (the hook pytest_infperf_variants "
+                "only adds to the variants of a suite)"
             )
         if unprintable := [name for name in (self.name, *ids) if not name.isprintable()]:
             raise UserError(
@@ -141,9 +142,9 @@ class Suite:
                 "character that cannot be printed"
             )
         self._refuse_repeated(
-            "variants", ids, "give one of them an id of its own: Torch(..., id=...)"
+            "variants", ids, "give one of them a different id: Torch(..., id=...)"
         )
-        self._refuse_repeated("loads", [load.name for load in self.loads], "leave one of them out")
+        self._refuse_repeated("loads", [load.name for load in self.loads], "remove one of them")
         self._refuse_unknown_payloads()
         self._refuse_repeated(
             "sweeps",
@@ -156,8 +157,8 @@ class Suite:
             )
             if self.model_of(variant) is None and needs_model:
                 raise UserError(
-                    f"Suite({self.name!r}): the variant {variant.variant_id} has no model: name "
-                    "one for all variants, Suite(..., model=...), or one of its own, "
+                    f"Suite({self.name!r}): the variant {variant.variant_id} has no model: set it "
+                    "for all variants, Suite(..., model=...), or for this one, "
                     f"{type(variant).__name__}(model=...)"
                 )
         if self.baseline is not None and self.baseline not in ids:
@@ -185,7 +186,7 @@ class Suite:
                     ) from None
 
     def at(self, folder: Path, package: str = "") -> Suite:
-        """Return this suite with the folder of its suite.py, a module of a package."""
+        """Return this suite with the folder of its suite.py and the package of that module."""
         return replace(
             self,
             folder=folder,
@@ -243,7 +244,7 @@ class Suite:
         return UserError(f"the suite {self.name} has no {what}, only {names}: Suite({remedy})")
 
     def held_out_numbers(self, count: int) -> frozenset[int]:
-        """Return the numbers of the samples that are not scored, as they calibrate a variant.
+        """Return the indices of the samples that calibrate a variant and are not scored.
 
         Parameters
         ----------
@@ -253,7 +254,7 @@ class Suite:
         Raises
         ------
         UserError
-            If a variant is calibrated, and there are too few samples.
+            If a variant is calibrated and there are too few samples.
         """
         calibrates = any(variant.calibrates for variant in self.variants)
         if self.task.calibration is not None or not calibrates:
@@ -274,8 +275,8 @@ class Suite:
         model : str
             The folder of its model's files; empty if it has no model.
         data : Path, optional
-            The folder of the samples that a codec sees which reads nothing of the model; None shows
-            it none.
+            The folder of the samples for a codec that depends on the data instead of the model;
+            None for a codec without samples.
 
         Raises
         ------
@@ -303,7 +304,7 @@ class Suite:
         artifact : str
             The folder of its artifact.
         threads : int or None
-            The number of threads; None takes the runtime's default.
+            The number of threads; None uses the runtime's default.
         """
         source = (model or self.folder) if backend.answers_inputs else artifact
         task = self.task.for_model(Path(model)) if model else self.task

@@ -17,30 +17,31 @@ if TYPE_CHECKING:
 
 
 Decoding = Mapping[str, int | float | str | bool]
-"""Settings of decoding, such as beams and lengths; variants that differ are not compared."""
+"""Decoding settings, such as beams and lengths; variants with different ones are not compared."""
 
 
 class Task(ABC):
-    """How a sample becomes a query, and an output a score.
+    """Defines how a sample becomes a query, and an output a score.
 
-    Subclasses are frozen dataclasses that open no file when they are made.
+    Subclasses are frozen dataclasses that open no file when they are created.
 
     Attributes
     ----------
     metrics : sequence of Metric, CorpusMetric or str
-        The metrics, or the names of shipped ones. The first one is in the report's first table.
+        The metrics, or the names of shipped ones. The first one appears in the report's first
+        table.
     sample_size : int
         The number of samples that are measured and scored without --infperf-full.
     generates : bool
-        Whether models answer token by token. Models of other tasks answer in one pass, and the
-        task's codec is an `ArrayCodec`.
+        Whether models generate outputs token by token. Otherwise models are one-pass models, and
+        the task's codec is an `ArrayCodec`.
     auto_class : str or None
-        The name of the Auto class of transformers that opens models of this task.
+        The name of the transformers Auto class that opens models of this task.
     answer : str
-        The name of the model's output that is the result, of models that answer in one pass.
+        The name of the model output that is the result, for one-pass models.
     calibration : Any
-        Data of the form of the test data that calibrates int8="static". None takes a fifth of the
-        test data, at most 200 samples, which are then not scored.
+        Data of the form of the test data that calibrates int8="static". None uses a fifth of the
+        test data, at most 200 samples, which are not scored.
     reads_model : bool
         Whether the codec reads files of the model's folder.
     """
@@ -56,13 +57,13 @@ class Task(ABC):
 
     @property
     def extras(self) -> tuple[str, ...]:
-        """The extras of pytest-infperf that reading the data needs."""
+        """The extras of pytest-infperf that are required to read the data."""
         return ()
 
     @property
     @abstractmethod
     def decoding(self) -> Decoding:
-        """The settings that variants must share in order to be compared."""
+        """The settings that must be the same in all compared variants."""
 
     @abstractmethod
     def samples(self, folder: Path) -> Samples:
@@ -95,10 +96,10 @@ class Task(ABC):
         return None
 
     def for_model(self, model: Path) -> Task:
-        """Return the task that backends build and load a model for, by default this one.
+        """Return the task for which backends build and load a model, by default this one.
 
-        A task for models of two kinds, of which one answers token by token, returns one with other
-        class attributes.
+        A task that supports both one-pass and generating models returns a task with the class
+        attributes for the kind of the model.
 
         Parameters
         ----------
@@ -118,9 +119,9 @@ class Task(ABC):
         """
 
     def check(self, samples: Samples, codec: Any) -> None:  # noqa: B027 - it need not be overridden
-        """Check that a model can answer what its outputs are scored against.
+        """Check that a model fits the references.
 
-        It is called before a model is built and when it is loaded. By default nothing is checked.
+        It is called before a model is built and when it is loaded. By default, it does nothing.
 
         Parameters
         ----------
@@ -132,29 +133,29 @@ class Task(ABC):
         Raises
         ------
         UserError
-            If it cannot, such as a classifier whose labels are not those of the data.
+            If it does not fit, such as a classifier whose labels are not those of the data.
         """
 
     def scored(
         self, outputs: Sequence[Any], references: Sequence[Any]
     ) -> tuple[Sequence[Any], Sequence[Any]]:
-        """Return what metrics score, and against what: by default, outputs and references.
+        """Return the outputs and references that metrics score, by default the arguments.
 
-        A task whose outputs are scored together, such as vectors of queries and of documents, makes
-        others of them. Intervals are bootstraps over what it returns.
+        A task that scores outputs jointly, such as vectors of queries and documents, returns
+        derived ones. Intervals are bootstrapped over the returned outputs.
 
         Parameters
         ----------
         outputs : sequence, length n
-            The outputs of the samples that are measured; see
-            `pytest_infperf.suite.outputs.is_absent` for what stands for one that is not finite.
+            The outputs of the measured samples; `pytest_infperf.suite.outputs.is_absent` detects
+            the placeholder of an output that is not finite.
         references : sequence, length n
             Their references.
         """
         return outputs, references
 
     def informed_codec(self, model: Path, data: Path) -> Codec:
-        """Return the codec of a model, after it has seen the data if it reads nothing of the model.
+        """Return the codec of a model; a codec that depends on the data has read it.
 
         Parameters
         ----------
@@ -166,7 +167,7 @@ class Task(ABC):
         Raises
         ------
         UserError
-            As `codec` and `check` do.
+            As in `codec` and `check`.
         """
         codec = self.codec(model)
         if not self.reads_model:
@@ -181,10 +182,10 @@ class Task(ABC):
         inputs : sequence
             The inputs of the test data.
         number : int
-            The index of the input with which the sample begins.
+            The index of the first input of the sample.
         length : int
             The length in the unit of the task, such as tokens. The codec's
-            `encode(inputs, length)` cuts the features to it.
+            `encode(inputs, length)` truncates the features to it.
 
         Raises
         ------
@@ -204,14 +205,14 @@ class Task(ABC):
         raise UserError(f"{type(self).__name__} cannot be served: it defines no payload")
 
     def beside(self, folder: Path, package: str) -> Self:
-        """Return this task with names of modules in a suite's folder that any process imports.
+        """Return this task with full names for modules in the suite's folder.
 
         Parameters
         ----------
         folder : Path
             The folder of the suite.
         package : str
-            The package that the suite is a module of; empty if it is in none.
+            The package of the suite's module; empty if it is in none.
         """
         return self
 

@@ -1,4 +1,4 @@
-"""The codec of inputs that are arrays, as a model takes them."""
+"""Codec for inputs that are already arrays."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from pytest_infperf.errors import UserError
 
 ONLY_INPUT = "input"
-"""The name of the feature where an input is one array."""
+"""Name of the feature if an input is a single array."""
 
 
 class ArraysCodec:
-    """Codec of inputs that are arrays, or arrays by the names of the model's inputs.
+    """Codec for inputs that are arrays, or dicts of arrays by the names of the model's inputs.
 
-    Outputs are the rows of the answer as lists, or the label with the largest value.
+    Outputs are the rows of the results as lists, or the label with the largest value.
 
     Parameters
     ----------
     labels : sequence of str or int, optional
-        The labels, in the order of the values that the model gives for each sample.
+        The labels, in the order of the values that the model returns for each sample.
     """
 
     def __init__(self, labels: Sequence[str | int] | None) -> None:
@@ -27,9 +27,9 @@ class ArraysCodec:
         self.axes: Mapping[str, Sequence[str | int]] = {}
 
     def encode(self, inputs: Sequence[Any]) -> dict[str, Any]:
-        """Return the arrays of each name, stacked.
+        """Return the stacked arrays by name.
 
-        Raises UserError if they differ in their names or shapes.
+        Raises UserError if the inputs differ in their names or shapes.
         """
         import numpy as np
 
@@ -37,7 +37,7 @@ class ArraysCodec:
         names = samples[0].keys()
         if other := next((sample for sample in samples if sample.keys() != names), None):
             raise UserError(
-                f"the inputs of a query differ in their names: {_listed(names)} and "
+                f"the inputs of a query have different names: {_listed(names)} and "
                 f"{_listed(other)}; give all samples the same arrays"
             )
         features = {}
@@ -45,9 +45,9 @@ class ArraysCodec:
             arrays = [sample[name] for sample in samples]
             if len(shapes := {array.shape for array in arrays}) > 1:
                 raise UserError(
-                    f"the arrays {name!r} of a query differ in their shape: "
+                    f"the arrays {name!r} of a query have different shapes: "
                     f"{' and '.join(map(str, map(list, sorted(shapes)[:2])))}. Measure with "
-                    "batch=1, or make all of one shape"
+                    "batch=1, or give all the same shape"
                 )
             features[name] = np.stack(arrays)
         self.axes = {name: ("batch", *array.shape[1:]) for name, array in features.items()}
@@ -66,7 +66,7 @@ class ArraysCodec:
             values = [self._labels[number] for number in rows.argmax(axis=1).tolist()]
         else:
             raise UserError(
-                f"the model gives {rows.shape[1]} values for each sample, and labels has "
+                f"the model returns {rows.shape[1]} values for each sample, but labels= has "
                 f"{len(self._labels)} names"
             )
         if results.dtype.kind != "f":
@@ -76,9 +76,9 @@ class ArraysCodec:
 
 
 def arrays_of(sample: Any) -> dict[str, Any]:
-    """Return the arrays of a sample by their names.
+    """Return the arrays of a sample by name.
 
-    Raises ValueError if it is anything else, with the words for it.
+    Raises ValueError for other types; the message describes the type.
     """
     import numpy as np
 

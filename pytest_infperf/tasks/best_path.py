@@ -1,4 +1,4 @@
-"""The best path through the outputs of networks that are trained with CTC.
+"""Best-path decoding of models trained with CTC.
 
 References
 ----------
@@ -20,18 +20,18 @@ def best_paths(results: Any, steps: Iterable[int], blank: int) -> list[list[int]
     results : ndarray, shape [batch, steps, tokens]
         Logits or log probabilities.
     steps : iterable of int
-        The number of steps of each sample; those of the padding are not read.
+        The number of steps of each sample, without the padding.
     blank : int
-        The token that separates others.
+        The blank token.
 
     Returns
     -------
     list of list of int or None
-        None for a sample with a result that is not finite in its steps.
+        The tokens; None for a sample with a non-finite result in its steps.
     """
     import numpy as np
 
-    # A NaN or an infinity is the largest result wherever there is one.
+    # If a step has a NaN or an infinity, the maximum is not finite.
     best, finite = results.argmax(axis=-1), np.isfinite(results.max(axis=-1))
     return [
         [token for token, _ in groupby(path[:count].tolist()) if token != blank]

@@ -24,35 +24,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextClassification(TextTask):
-    """Classification of texts, or of pairs of texts, by models of transformers.
+    """Classification of texts, or of pairs of texts, with transformers models.
 
-    Model folders have a tokenizer and a `config.json` whose `id2label` names the classes (without
-    it they are LABEL_0, LABEL_1 and so on, as in transformers). An answer is the label with the
-    largest logit. Of a model for several labels (`problem_type` is `multi_label_classification`)
-    it is the list of labels whose logit is above 0. Requires ``pytest-infperf[torch]``.
+    The model folder contains a tokenizer and a `config.json` whose `id2label` names the classes
+    (by default LABEL_0, LABEL_1 and so on, as in transformers). The output is the label with the
+    largest logit. For multi-label models (`problem_type` is `multi_label_classification`), it is
+    the list of labels with a logit above 0. Requires ``pytest-infperf[torch]``.
 
     Parameters
     ----------
     data : Data
         The test data: a CSV, TSV, JSON, JSON Lines or Parquet file relative to the suite's folder,
-        a dataset of the hub, rows, or a function.
+        a hub dataset, rows, or a function.
     text : str, default "text"
         The column with the text.
     pair : str, optional
         The column with a second text, for models of pairs such as question and answer.
     label : str or sequence of str, default "label"
-        The column with the label or, for models for several labels, the list of labels; or one
-        column for each label, true where a sample has it. Labels are the model's names. If none
-        of them is such a name, they are the numbers of its classes.
+        The column with the label or, for multi-label models, the list of labels; or one column for
+        each label, true for the samples that have it. Labels are the model's names of the classes.
+        If no label is such a name, labels are class numbers.
     max_tokens : int, default 512
-        Length at which texts are truncated, in tokens, special tokens included.
+        Maximum length of a text, in tokens, including special tokens; longer texts are truncated.
     calibration : Data, optional
-        Samples of the same form that calibrate ``int8="static"``, at most 200. None takes a fifth
-        of the test data, at most 200 samples, which are then not scored.
+        Samples of the same form that calibrate ``int8="static"``, at most 200. None uses a fifth
+        of the test data, at most 200 samples, which are not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("accuracy", "f1")
         Quality scores.
     sample_size : int, default 200
-        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of samples to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
@@ -107,11 +107,11 @@ class LabelCodec(TextCodec):
     Raises
     ------
     UserError
-        As `TextCodec` does, and if the model has fewer than two labels.
+        As `TextCodec`, and also if the model has fewer than two labels.
     """
 
     labels: Mapping[int, str]
-    """The labels by the number of their logit."""
+    """Labels by the index of their logit."""
     has_several: bool
     """Whether a sample can have several labels."""
 
@@ -124,7 +124,7 @@ class LabelCodec(TextCodec):
         self._answers: Mapping[int, str] = self.labels
 
     def answer_like(self, references: Sequence[Label], data: str) -> None:
-        """Answer with names or with numbers, as the references do.
+        """Return names or numbers as outputs, whichever the references use.
 
         Parameters
         ----------
@@ -136,20 +136,20 @@ class LabelCodec(TextCodec):
         Raises
         ------
         UserError
-            If a reference has a label that the model does not have, or if one side has lists of
-            labels and the other has not.
+            If a reference has a label that the model does not have, or if only one of the data
+            and the model has lists of labels.
         """
         lists = [label for label in references if isinstance(label, list)]
         if lists and not self.has_several:
             raise UserError(
-                f"{data} has lists of labels, such as {lists[0]}, and the model gives one label: "
-                f"for several, {self.config_path} must have the problem_type "
-                '"multi_label_classification"'
+                f"{data} has lists of labels, such as {lists[0]}, but the model returns one label: "
+                f"a multi-label model needs problem_type "
+                f'"multi_label_classification" in {self.config_path}'
             )
         if self.has_several and len(lists) < len(references):
             raise UserError(
-                "the model gives several labels (problem_type in "
-                f"{self.config_path}), and {data} has one label for each sample: write lists, or "
+                "the model returns several labels (problem_type in "
+                f"{self.config_path}), but {data} has one label for each sample: write lists, or "
                 'name the columns of the labels, as in label=("toxic", "rude")'
             )
         found = {name for label in references for name in _as_list(label)}

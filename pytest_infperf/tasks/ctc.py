@@ -1,4 +1,4 @@
-"""Waveforms for models of transformers that are trained with CTC, and the text of their answers."""
+"""Codec for speech models of transformers that are trained with CTC."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from pytest_infperf.tasks.speech_processor import open_processor
 
 
 class CtcCodec:
-    """Codec of models such as wav2vec2, HuBERT and WavLM.
+    """Codec for models such as wav2vec2, HuBERT and WavLM.
 
     Features are those of the model's feature extractor: `input_values`, float32, shape [batch,
     samples], and `attention_mask` if the model was trained with one. Results are logits, shape
-    [batch, steps, letters], decoded by the best path (Graves et al. 2006); steps of the padding are
-    not decoded.
+    [batch, steps, letters], decoded by the best path (Graves et al. 2006) without the padding.
 
     Parameters
     ----------
@@ -25,12 +24,12 @@ class CtcCodec:
     rate : int
         The sampling rate of the inputs, in hertz.
     normalized : callable
-        Returns an output as it is compared.
+        Normalises an output before it is compared.
 
     Raises
     ------
     UserError
-        If the folder lacks a file, or the model has another rate.
+        If the folder lacks a file, or the model has a different rate.
     """
 
     def __init__(self, model: Path, rate: int, normalized: Callable[[str], str] = str) -> None:
@@ -69,7 +68,7 @@ class CtcCodec:
         ]
 
     def _steps(self, samples: int, longest: int, steps: int) -> int:
-        """Return the number of steps that a recording takes of those of the batch."""
+        """Return the number of the batch's steps that belong to a recording."""
         if not self._layers:
             return max(1, round(steps * samples / longest))
         for kernel, stride in self._layers:
@@ -82,7 +81,7 @@ class CtcCodec:
 
 
 def _letters(tokenizer: Any) -> dict[int, str]:
-    """Return the letters by their token; the word delimiter is a space, special tokens nothing."""
+    """Return the letters by token: a space for the word delimiter, no special tokens."""
     delimiter = tokenizer.word_delimiter_token
     special = {*tokenizer.all_special_ids} - {tokenizer.convert_tokens_to_ids(delimiter)}
     return {

@@ -1,4 +1,4 @@
-"""A task on any inputs and references, for any code and for graphs of any origin."""
+"""A task on any inputs and references, for any Python code and any graph."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from pytest_infperf.tasks.data import ReadsCalibration
 
 @dataclass(frozen=True)
 class Custom(ReadsCalibration, Task):
-    """Data and metrics of your own, for any Python code and for graphs of any origin.
+    """Your own data and metrics, for any Python code and any graph.
 
-    Inputs reach a `Function` as they are, and its outputs are scored against the references. Where
-    an input is an array, or a dict of arrays by the names of the model's inputs, the variants may
-    also be graphs (`Onnx(file=...)`, `OpenVino(file=...)`) or models with a `modeling.py`. An array
-    has no axis of the batch: the arrays of a query are stacked, and have to be of one shape.
+    A `Function` gets the inputs unchanged, and its outputs are scored against the references. If
+    the inputs are arrays, or dicts of arrays by the names of the model's inputs, variants can also
+    be graphs (`Onnx(file=...)`, `OpenVino(file=...)`) or models with a `modeling.py`. Arrays have
+    no batch axis: the arrays of a query are stacked and must have the same shape.
 
     Parameters
     ----------
     data : str or sequence
-        ``"package.module:function"``, a module beside suite.py, in the project's root or installed,
-        and a function that returns the data; it is called with the suite's folder, or with nothing
-        if it takes no parameter. Or the data itself. Data is a tuple of two lists or arrays,
-        ``(inputs, references)``; a list of tuples, ``(input, reference)``; or a list of dicts with
-        ``"input"`` and ``"reference"``. Each call must return the same data, inputs must be
-        picklable, and references of JSON's types, with lists instead of tuples.
+        The data itself, or the function that returns it, ``"package.module:function"``. The module
+        is beside suite.py, in the project's root, or installed. The function is called with the
+        suite's folder, or without arguments if it has no parameters, and must return the same data
+        in each call. Data is a tuple of two lists or arrays, ``(inputs, references)``; a list of
+        tuples, ``(input, reference)``; or a list of dicts with ``"input"`` and ``"reference"``.
+        Inputs must be picklable. References must have JSON types, with lists instead of tuples.
     metrics : sequence of Metric, CorpusMetric or str
         Quality scores, at least one.
     labels : sequence of str or int, optional
-        The names of a model's classes, in the order of the values that it gives for each sample: an
-        output is then the one with the largest value. By default it is the values as a list, or
-        the number if there is one for each sample.
+        The names of the model's classes, in the order of its values; an output is then the class
+        with the largest value. By default, an output is the list of values, or a number if the
+        model returns one value for each sample.
     calibration : str or sequence, optional
-        Data of the same form that calibrates ``int8="static"``, at most 200 samples. None takes a
-        fifth of `data`, at most 200 samples, which are then not scored.
+        Data of the same form that calibrates ``int8="static"``, at most 200 samples. None uses a
+        fifth of `data`, at most 200 samples, which are not scored.
     sample_size : int, default 200
-        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of samples to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
     UserError
-        If `metrics` is empty or `data` is a text of another form (at once); if the data cannot be
-        read or has another form (when the samples are read); or if a variant runs a model
-        and an input is not of arrays (before it is built).
+        If `metrics` is empty or `data` is not a valid function name (at once); if the data cannot
+        be read or has another form (when the samples are read); or if a variant runs a model and
+        an input does not consist of arrays (before the variant is built).
 
     Examples
     --------
@@ -79,7 +79,7 @@ class Custom(ReadsCalibration, Task):
             functions.check_name(self.data, self._name)
         if not self.metrics:
             raise UserError(
-                f'{self._name} has no metric: name at least one, such as metrics=["accuracy"]'
+                f'{self._name} has no metric: set at least one, such as metrics=["accuracy"]'
             )
 
     @property
@@ -99,13 +99,13 @@ class Custom(ReadsCalibration, Task):
             except Exception as error:
                 raise UserError(
                     f"{self._name}: input {number} cannot be pickled ({error}), so it cannot be "
-                    "compared between processes: make inputs of plain values or arrays"
+                    "compared between processes: use plain values or arrays as inputs"
                 ) from error
             if not _survives_json(reference):
                 raise UserError(
-                    f"{self._name}: reference {number}, {reference!r}, is not of JSON's types, as "
-                    "outputs are: use str, int, float, bool, None, and lists and dicts of them "
-                    "(lists instead of tuples, texts as keys, no NaN)"
+                    f"{self._name}: reference {number}, {reference!r}, does not have a JSON type, "
+                    "which outputs have: use str, int, float, bool, None, and lists and dicts of "
+                    "them (lists instead of tuples, str keys, no NaN)"
                 )
         return samples
 
@@ -130,9 +130,9 @@ class Custom(ReadsCalibration, Task):
             pairs = [self._pair(number, sample) for number, sample in enumerate(data)]
             return [sample for sample, _ in pairs], [reference for _, reference in pairs]
         raise UserError(
-            f"{self._name}: the data has to be a tuple of two lists or arrays, (inputs, "
+            f"{self._name}: the data must be a tuple of two lists or arrays, (inputs, "
             'references), or a list of tuples (input, reference) or of dicts {"input": ..., '
-            f'"reference": ...}}, and not {_kind(data)}'
+            f'"reference": ...}}, not {_kind(data)}'
         )
 
     def _pair(self, number: int, sample: Any) -> tuple[Any, Any]:
@@ -141,31 +141,31 @@ class Custom(ReadsCalibration, Task):
         if isinstance(sample, dict) and {"input", "reference"} <= sample.keys():
             return sample["input"], sample["reference"]
         raise UserError(
-            f"{self._name}: sample {number} has to be a tuple (input, reference) or a dict "
-            f'{{"input": ..., "reference": ...}}, and not {_kind(sample)}'
+            f"{self._name}: sample {number} must be a tuple (input, reference) or a dict "
+            f'{{"input": ..., "reference": ...}}, not {_kind(sample)}'
         )
 
     def codec(self, model: Path) -> ArrayCodec:
         return ArraysCodec(self.labels)
 
     def check(self, samples: Samples, codec: Any) -> None:
-        """Check that inputs are arrays, or dicts of arrays with the same names, and the labels."""
+        """Check the labels, and that inputs are arrays, or dicts of arrays with the same names."""
         names: set[str] = set()
         for number, sample in enumerate(samples.inputs):
             try:
                 arrays = arrays_of(sample)
             except ValueError as error:
                 raise UserError(
-                    f"{self._name}: a variant that runs a model takes arrays, or dicts of arrays "
-                    f"by the names of its inputs, and input {number} is {error}: make arrays, or "
-                    'use Function("package.module:load"), or a task that encodes its inputs, such '
-                    "as TextClassification"
+                    f"{self._name}: a variant that runs a model requires arrays, or dicts of "
+                    f"arrays by the names of its inputs, but input {number} is {error}: use "
+                    'arrays, Function("package.module:load"), or a task that encodes its inputs, '
+                    "such as TextClassification"
                 ) from error
             names = names or {*arrays}
             if names != {*arrays}:
                 raise UserError(
-                    f"{self._name}: input {number} has the arrays {sorted(arrays)}, and the first "
-                    f"has {sorted(names)}: give all of them the same"
+                    f"{self._name}: input {number} has the arrays {sorted(arrays)}, but the first "
+                    f"input has {sorted(names)}: use the same names in all inputs"
                 )
         for number, reference in enumerate(samples.references):
             if self.labels is not None and reference not in self.labels:
@@ -181,7 +181,7 @@ def _is_column(values: Any) -> bool:
 
 
 def _plain(references: Any) -> list[Any]:
-    """Return references as a list, those of an array as Python's numbers and texts."""
+    """Return references as a list of Python values."""
     return references if isinstance(references, list) else list(references.tolist())
 
 

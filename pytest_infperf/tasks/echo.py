@@ -1,6 +1,6 @@
-"""The null task, whose correct outputs equal its inputs.
+"""A null task: the correct output equals the input.
 
-With the `Fake` backend it measures the overhead of this package.
+With the `Fake` backend, it measures the overhead of this package.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Echo(Task):
     """A null task on generated texts: an output is correct if it equals its input.
 
-    It reads no data, no file of a model, and needs no extra.
+    It requires no data, no model files and no extra.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Echo(Task):
     metrics : sequence of Metric, CorpusMetric or str, default ("accuracy",)
         Quality scores.
     sample_size : int, default 100
-        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of samples to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class Echo(Task):
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            raise UserError(f"Echo(count={self.count}) has no sample: count is at least 1")
+            raise UserError(f"Echo(count={self.count}): count must be at least 1")
 
     @property
     def decoding(self) -> Decoding:
@@ -79,7 +79,7 @@ class Echo(Task):
 
 
 class EchoCodec:
-    """Codec whose features and outputs are the texts themselves."""
+    """Codec that passes texts through unchanged."""
 
     def encode(self, inputs: Sequence[Any], length: int | None = None) -> Any:
         return inputs if length is None else [text[:length] for text in inputs]

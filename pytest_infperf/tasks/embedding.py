@@ -1,4 +1,4 @@
-"""Embeddings of texts, by sentence-transformers' models and plain encoders."""
+"""Embeddings of texts, with sentence-transformers models and plain encoders."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _POOLING_MODES: dict[str, Pooling] = {
 
 
 class EncoderTask(JoinsTexts, ReadsCalibration, Task):
-    """Base class of tasks whose models are encoders of texts."""
+    """Base class of tasks for text encoders."""
 
     prefix: str = ""
     pooling: Pooling | None
@@ -52,46 +52,46 @@ class EncoderTask(JoinsTexts, ReadsCalibration, Task):
 
 @dataclass(frozen=True)
 class Embedding(EncoderTask, TextTask):
-    """Embedding of texts by encoders of transformers, with the pooling of sentence-transformers.
+    """Embedding of texts with transformers encoders and the pooling of sentence-transformers.
 
-    An output is the vector of a text, or the two vectors of a pair. In a folder of
-    sentence-transformers the pooling and the normalisation are those of its modules; a plain
-    encoder is pooled as `pooling` says. Requires ``pytest-infperf[torch]``.
+    An output is the vector of a text, or the two vectors of a pair. By default, a
+    sentence-transformers folder is pooled and normalised as its modules specify, and a plain
+    encoder is pooled by the mean. Requires ``pytest-infperf[torch]``.
 
     Parameters
     ----------
     data : Data
         The test data: a CSV, TSV, JSON, JSON Lines or Parquet file relative to the suite's folder,
-        a dataset of the hub, rows, or a function.
+        a hub dataset, rows, or a function.
     text : str, default "text"
         The column with the text.
     pair : str, optional
-        The column with a second text, for pairs whose similarity is known.
+        The column with a second text, for pairs of known similarity.
     score : str, optional
-        The column with the similarity of a pair, on any scale; needs `pair`.
+        The column with the similarity of a pair, on any scale; requires `pair`.
     prefix : str, default ""
         Text that is prepended to each text, such as "query: " for E5.
     pooling : {"mean", "cls", "max"} or None, default None
-        How token vectors are combined into one; None takes that of the model, or else the mean.
+        How token vectors are combined into one; None uses the model's pooling, or else the mean.
     normalize : bool or None, default None
-        Whether vectors have length 1; None takes what the model does, or else False.
+        Whether vectors have length 1; None uses the model's setting, or else False.
     max_tokens : int or None, default None
-        Length at which texts are truncated, in tokens, special tokens included; None takes that of
-        the model, or else 512.
+        Maximum length of a text, in tokens, including special tokens; longer texts are truncated.
+        None uses the model's limit, or else 512.
     calibration : Data, optional
-        Samples of the same form that calibrate ``int8="static"``, at most 200. None takes a fifth
-        of the test data, at most 200 samples, which are then not scored.
+        Samples of the same form that calibrate ``int8="static"``, at most 200. None uses a fifth
+        of the test data, at most 200 samples, which are not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("cosine", "cosine_min")
-        Quality scores. "cosine", "cosine_min" and "cosine_share" compare vectors with those of the
-        baseline, "sts_spearman" the cosines of pairs with their scores.
+        Quality scores. "cosine", "cosine_min" and "cosine_share" compare vectors with the
+        baseline's; "sts_spearman" compares the cosines of pairs with their scores.
     sample_size : int, default 200
-        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of samples to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
     UserError
-        If `score` has no `pair`; if the data cannot be read or lacks a column or a cell (when the
-        samples are read); or if the model folder lacks a file or has a module that is not known
+        If `score` is given without `pair`; if the data cannot be read or lacks a column or a cell
+        (when the samples are read); or if the model folder lacks a file or has an unknown module
         (when the codec is opened).
 
     References
@@ -121,8 +121,7 @@ class Embedding(EncoderTask, TextTask):
     def __post_init__(self) -> None:
         if self.score and not self.pair:
             raise UserError(
-                f"Embedding(score={self.score!r}) has no pair: name the column of the second text, "
-                "pair=..."
+                f"Embedding(score={self.score!r}) requires pair=..., the column of the second text"
             )
 
     @property
@@ -139,8 +138,8 @@ class Embedding(EncoderTask, TextTask):
 class EmbeddingCodec(TextCodec):
     """Codec from texts, or pairs of texts, to vectors.
 
-    Results are the hidden states of the tokens, shape [batch, tokens, size], or vectors that the
-    model pools itself, shape [batch, size]. A pair is two rows of the batch.
+    Results are the hidden states of the tokens, shape [batch, tokens, size], or vectors if the
+    model pools them, shape [batch, size]. A pair is two rows of the batch.
 
     Parameters
     ----------
@@ -152,8 +151,7 @@ class EmbeddingCodec(TextCodec):
     Raises
     ------
     UserError
-        As `TextCodec` does, and if the folder has a module of sentence-transformers that is not
-        known.
+        As `TextCodec`, and also if the folder has an unknown sentence-transformers module.
     """
 
     def __init__(self, model: Path, task: EncoderTask) -> None:
@@ -184,7 +182,7 @@ class EmbeddingCodec(TextCodec):
         ]
 
     def _pooled(self, hidden: Any, mask: Any) -> Any:
-        """Return one vector for each row, from those of the tokens that are not padding."""
+        """Return one vector for each row, without the tokens of the padding."""
         import numpy as np
 
         if self._pooling == "cls":
@@ -196,7 +194,7 @@ class EmbeddingCodec(TextCodec):
 
 
 def _modules(model: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the modules of a folder of sentence-transformers by kind, with their folders."""
+    """Yield the kind and the folder of each module of a sentence-transformers folder."""
     path = model / _MODULES
     if not path.is_file():
         return
@@ -207,18 +205,18 @@ def _modules(model: Path) -> Iterator[tuple[str, Path]]:
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path} is not a list of sentence-transformers' modules ({error!r})"
+            f"{path} is not a list of sentence-transformers modules ({error!r})"
         ) from error
     for kind, folder in listed:
         if kind not in ("Transformer", "Pooling", "Normalize"):
             raise UserError(
-                f"{path} has the module {kind}, which is not known: the vectors would be others. "
-                'Use Function("package.module:load") with sentence_transformers for this model'
+                f"{path} has the unknown module {kind}, so the vectors would be wrong. For this "
+                'model, use Function("package.module:load") with sentence_transformers'
             )
         if kind == "Transformer" and folder.resolve() != model.resolve():
             raise UserError(
-                f"{path} has its encoder in {folder.name}: save the model with a newer version of "
-                "sentence-transformers, which writes it to the folder itself"
+                f"{path} has its encoder in the subfolder {folder.name}: save the model again with "
+                "a current version of sentence-transformers"
             )
         yield kind, folder
 
@@ -231,27 +229,27 @@ def _pooling_of(folder: Path) -> Pooling:
             name for name, value in config.items() if name.startswith("pooling_mode") and value
         ]
     except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is not a configuration of a pooling ({error!r})") from error
+        raise UserError(f"{path} is not a pooling configuration ({error!r})") from error
     if len(modes) != 1 or modes[0] not in _POOLING_MODES:
         raise UserError(
-            f"{path} pools by {' and '.join(modes) or 'nothing'}: one of "
-            f"{', '.join(_POOLING_MODES)} can be used. Use Function with sentence_transformers"
+            f"{path} sets {' and '.join(modes) or 'no pooling mode'}: exactly one of "
+            f"{', '.join(_POOLING_MODES)} is supported. Use Function with sentence_transformers"
         )
     return _POOLING_MODES[modes[0]]
 
 
 def _max_tokens_of(model: Path) -> int:
-    """Return the limit of sentence-transformers, or that of the encoder if it is below 512."""
+    """Return the limit of sentence-transformers, or else the encoder's, at most 512."""
     of_sentences = _limit(model / "sentence_bert_config.json", "max_seq_length")
     return of_sentences or min(_limit(model / "config.json", "max_position_embeddings") or 512, 512)
 
 
 def _limit(path: Path, key: str) -> int | None:
-    """Return a number of tokens from a configuration; None if it has none."""
+    """Return a number of tokens from a configuration file, or None."""
     if not path.is_file():
         return None
     try:
         limit = json.loads(path.read_text("utf-8")).get(key)
     except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is not a configuration in JSON ({error!r})") from error
+        raise UserError(f"{path} is not a JSON configuration ({error!r})") from error
     return limit if isinstance(limit, int) and limit > 0 else None

@@ -1,4 +1,4 @@
-"""Features of images, and the labels that classifiers answer with."""
+"""Codecs for image classifiers."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ PREPROCESSOR = "preprocessor_config.json"
 
 
 class LabelledCodec:
-    """Codec of classifiers of images. Results are logits, shape [batch, classes].
+    """Base class of codecs for image classifiers. Results are logits, shape [batch, classes].
 
-    An output is a label, or the list of the `ranked` best labels if that is more than one.
+    An output is a label, or the list of the best labels if `ranked` is above 1.
 
     Raises
     ------
     UserError
-        If the model's `config.json` cannot be read, or has fewer than two labels or fewer than
-        `ranked`.
+        If the model's `config.json` cannot be read, or has fewer labels than two or `ranked`.
     """
 
     axes: Mapping[str, Sequence[str | int]]
     channels: int
-    """Number of colours of a pixel, 1 or 3."""
+    """Number of colour channels, 1 or 3."""
     size: tuple[int, int] | None
-    """Rows and columns that each image must have; None if images are resized."""
+    """Required rows and columns of an image; None if images are resized."""
     labels: Mapping[int, str]
-    """The labels by the number of their logit; empty if the model has none but the numbers."""
+    """Labels by the index of their logit; empty if the model has only class numbers."""
 
     def __init__(self, model: Path, ranked: int = 1) -> None:
         self.config_path = model / "config.json"
@@ -42,7 +41,7 @@ class LabelledCodec:
             self.config: dict[str, Any] = dict(json.loads(self.config_path.read_text("utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise UserError(
-                f"{self.config_path}: write the configuration of the model ({error!r})"
+                f"{self.config_path} is not a readable model configuration ({error!r})"
             ) from error
         has_labels = "id2label" in self.config or "model_type" in self.config
         self.labels = read_labels(self.config, self.config_path) if has_labels else {}
@@ -56,12 +55,10 @@ class LabelledCodec:
 
     def _check_count(self, classes: int) -> None:
         if classes < self._ranked:
-            raise UserError(
-                f"ranked={self._ranked} asks for more labels than the {classes} of the model"
-            )
+            raise UserError(f"ranked={self._ranked} is more than the {classes} labels of the model")
 
     def answer_like(self, references: Sequence[str | int], data: str) -> None:
-        """Answer with names or with numbers, as the references do.
+        """Return names or numbers as outputs, whichever the references use.
 
         Parameters
         ----------
@@ -82,7 +79,7 @@ class LabelledCodec:
             return
         if names := sorted(label for label in texts if not _is_number(label)):
             raise UserError(
-                f"{data} has the labels {listed(names)}, and the model has numbers only: add "
+                f"{data} has the labels {listed(names)}, but the model has only class numbers: add "
                 f'"id2label": {{"0": ..., "1": ...}} to {self.config_path}, or number the labels '
                 "of the data from 0"
             )
@@ -90,38 +87,38 @@ class LabelledCodec:
         self._largest = max(found)
         if min(found) < 0 or (self.labels and self._largest >= len(self.labels)):
             raise UserError(
-                f"{data} has labels from {min(found)} to {self._largest}, and the classes of the "
+                f"{data} has labels from {min(found)} to {self._largest}, but the classes of the "
                 f"model in {self.config_path} are numbered from 0 to {len(self.labels) - 1}"
             )
         self._answer = str if texts else _as_it_is
 
     def check_sizes(self, images: Sequence[Any]) -> None:
-        """Check that images have the size that the model takes, if they are not resized.
+        """Check that images have the size that the model requires, if they are not resized.
 
         Raises
         ------
         UserError
-            If one has another size.
+            If an image has a different size.
         """
         for number, image in enumerate(images, 1):
             if self.size and image.shape[:2] != self.size:
                 rows, columns = image.shape[:2]
                 raise UserError(
-                    f"image {number} has {rows} rows of {columns} pixels, and `input` in "
+                    f"image {number} has {rows} rows of {columns} pixels, but `input` in "
                     f"{self.config_path} is {self.size[0]} rows of {self.size[1]}: resize the "
-                    f"images, or save the preprocessing of the model beside it as {PREPROCESSOR}"
+                    f"images, or save the model's preprocessing as {PREPROCESSOR} in its folder"
                 )
 
     def decode(self, results: Any, features: Any) -> list[Any]:
         classes = results.shape[-1]
         if self.labels and classes != len(self.labels):
             raise UserError(
-                f"the model answers with {classes} values for each image, and "
+                f"the model returns {classes} values for each image, but "
                 f"{self.config_path} has {len(self.labels)} labels: correct id2label"
             )
         if self._largest >= classes:
             raise UserError(
-                f"the test data has the label {self._largest}, and the model answers with "
+                f"the test data has the label {self._largest}, but the model returns "
                 f"{classes} values for each image, for the classes 0 to {classes - 1}"
             )
         self._check_count(classes)
@@ -137,14 +134,14 @@ class LabelledCodec:
 
 
 class ImageCodec(LabelledCodec):
-    """Codec that normalises pixels with the mean and deviation in the model's config.json.
+    """Codec that normalises pixels with the mean and standard deviation in config.json.
 
     Features are float32, shape [batch, channels, rows, columns].
 
     Raises
     ------
     UserError
-        As `LabelledCodec` does, and if config.json lacks a value.
+        As `LabelledCodec`, and also if config.json lacks a value.
     """
 
     def __init__(self, model: Path, ranked: int = 1) -> None:
@@ -165,8 +162,8 @@ class ImageCodec(LabelledCodec):
             raise UserError(
                 f"{self.config_path} must have the `input` shape [channels, rows, columns] with 1 "
                 "or 3 channels, and the `mean` and `std` of pixels from 0 to 1, a number or one "
-                f"for each channel ({error!r}); or save the preprocessing of transformers beside "
-                f"it as {PREPROCESSOR}"
+                f"for each channel ({error!r}); or save an image processor of transformers as "
+                f"{PREPROCESSOR} in the same folder"
             ) from error
         self.channels, self.size = channels, (rows, columns)
         self._scale = (1 / (255 * std)).astype(np.float32)
@@ -185,14 +182,14 @@ class ImageCodec(LabelledCodec):
 
 
 class ProcessorCodec(LabelledCodec):
-    """Codec with the image processor of transformers that is saved in a model's folder.
+    """Codec that uses the transformers image processor in the model's folder.
 
     Features are float32, shape [batch, channels, rows, columns].
 
     Raises
     ------
     UserError
-        As `LabelledCodec` does, and if the processor cannot be opened, or leaves images in
+        As `LabelledCodec`, and also if the processor cannot be opened, or returns images of
         different sizes.
     """
 
@@ -203,7 +200,7 @@ class ProcessorCodec(LabelledCodec):
         self.channels = self.config.get("num_channels", 3)
         if self.channels not in (1, 3):
             raise UserError(
-                f"{self.config_path}: num_channels is {self.channels}, and images have 1 or 3"
+                f"{self.config_path}: num_channels is {self.channels}, but must be 1 or 3"
             )
         pillow()
         path = model / PREPROCESSOR
@@ -212,14 +209,14 @@ class ProcessorCodec(LabelledCodec):
             self.axes = {"pixel_values": ("batch", *self._shape())}
         except UserError:
             raise
-        except Exception as error:  # what the code of a processor raises
+        except Exception as error:  # raised by the processor's own code
             raise UserError(
                 f"transformers cannot use {path}: {error!r}; save it with "
                 "image_processor.save_pretrained"
             ) from error
 
     def _shape(self) -> Sequence[int]:
-        """Return the shape of the features of one image, which is equal for all."""
+        """Return the shape of the features of an image. It must not depend on the image."""
         import numpy as np
 
         wide, high = (
@@ -228,13 +225,13 @@ class ProcessorCodec(LabelledCodec):
         )
         if wide != high:
             raise UserError(
-                f"{self.config_path.with_name(PREPROCESSOR)} makes images of different sizes "
+                f"{self.config_path.with_name(PREPROCESSOR)} returns images of different sizes "
                 f"({list(wide)} and {list(high)}): set a height and a width, or do_center_crop"
             )
         if len(wide) != 3:
             raise UserError(
-                f"{self.config_path.with_name(PREPROCESSOR)} makes features of the shape "
-                f"{list(wide)} from an image, not [channels, rows, columns]: it is for other models"
+                f"{self.config_path.with_name(PREPROCESSOR)} returns features of shape "
+                f"{list(wide)} for an image, not [channels, rows, columns]"
             )
         return tuple(wide)
 
@@ -247,15 +244,15 @@ class ProcessorCodec(LabelledCodec):
 
 
 def _open_processor(path: Path) -> Any:
-    """Return the image processor of a file, in the version that computes with Pillow and numpy.
+    """Return the image processor of a file, in its Pillow and NumPy version.
 
-    The other one, which transformers calls fast, resizes with torchvision, to other pixels.
+    The "fast" version of transformers resizes with torchvision and returns different pixels.
     """
     try:
         import transformers
     except ImportError as error:
         raise UserError(f'{path} needs: pip install "pytest-infperf[torch,vision]"') from error
-    # AutoImageProcessor imports scikit-learn and scipy, which takes a worker seconds.
+    # AutoImageProcessor imports scikit-learn and SciPy, which takes seconds.
     written = json.loads(path.read_text("utf-8")).get("image_processor_type")
     has_suffix = int(transformers.__version__.partition(".")[0]) >= 5
     name = f"{str(written).removesuffix('Fast')}{'Pil' if has_suffix else ''}"

@@ -1,4 +1,4 @@
-"""The labels of a classifier, and the form in which its test data writes them."""
+"""Labels of a classifier and of its test data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_infperf.suite.labels import listed, nearest_label, suggestions
 def read_labels(
     config: Mapping[str, Any], config_path: Path, instead: str = "correct id2label"
 ) -> dict[int, str]:
-    """Return the labels by the number of their logit, as transformers reads them.
+    """Return the labels by the index of their logit, as transformers reads them.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def read_labels(
     config_path : Path
         Its file, for messages.
     instead : str
-        What to do about a model with one label, for messages.
+        The remedy for a model with one label, for messages.
 
     Raises
     ------
@@ -36,19 +36,19 @@ def read_labels(
         labels = {int(number): str(label) for number, label in names.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{config_path}: write the configuration of transformers, with the names of "
+            f"{config_path} must be a transformers configuration with the names of "
             f'the labels in "id2label": {{"0": ..., "1": ...}} ({error!r})'
         ) from error
     if len(labels) == 1 and 0 in labels:
         raise UserError(
-            f"{config_path}: id2label has one label, {labels[0]!r}, as models have that "
-            f"give a number: {instead}"
+            f"{config_path}: id2label has only one label, {labels[0]!r}, as in a regression "
+            f"model: {instead}"
         )
     if sorted(labels) != list(range(len(labels))) or len(labels) < 2:
         raise UserError(
             f"{config_path}: id2label has {listed(labels.values())} at "
-            f"{', '.join(map(str, labels))}, and a classifier needs at least two labels "
-            "that are numbered from 0"
+            f"{', '.join(map(str, labels))}, but a classifier needs at least two labels, "
+            "numbered from 0"
         )
     return labels
 
@@ -56,10 +56,10 @@ def read_labels(
 def require_one_value_each(
     results: Any, labels: Mapping[int, str], each: str, config_path: Path
 ) -> None:
-    """Raise UserError if a model does not answer with one value for each of its labels."""
+    """Raise UserError if a model does not return one value for each of its labels."""
     if results.shape[-1] != len(labels):
         raise UserError(
-            f"the model answers with {results.shape[-1]} values for each {each}, and "
+            f"the model returns {results.shape[-1]} values for each {each}, but "
             f"{config_path} has {len(labels)} labels: correct id2label"
         )
 
@@ -67,12 +67,12 @@ def require_one_value_each(
 def answers_like(
     found: Collection[str], labels: Mapping[int, str], data: str, config_path: Path
 ) -> Mapping[int, str]:
-    """Return the labels as the test data writes them: by name, or all of them by number.
+    """Return the labels in the form of the test data: names, or class numbers.
 
     Parameters
     ----------
     found : collection of str
-        The labels of the test data, each once.
+        The distinct labels of the test data.
     labels : mapping of int to str
         The labels of the model.
     data : str
@@ -91,16 +91,16 @@ def answers_like(
     if unknown := sorted({*found} - {*answers.values()}):
         nearest = {label: _nearest(label, labels) for label in unknown}
         raise UserError(
-            f"the labels of {data} are not those of the model: the data has "
+            f"the labels of {data} do not match those of the model: the data has "
             f"{listed(sorted(found))}, and id2label in {config_path} has "
-            f"{listed(labels.values())}{suggestions(nearest)}. Write the labels of the "
-            "data as the model does, by name or by number from 0, or correct id2label"
+            f"{listed(labels.values())}{suggestions(nearest)}. Use the model's names or "
+            "numbers from 0 in the data, or correct id2label"
         )
     return answers
 
 
 def _nearest(label: str, names: Mapping[int, str]) -> str | None:
-    """Return the model's label that was probably meant, by its number or by its text."""
+    """Return the model's label that is nearest to a label, by number or by name."""
     if label.isdecimal() and int(label) in names:
         return names[int(label)]
     near: str | None = nearest_label(label, names.values())

@@ -1,4 +1,4 @@
-"""Tokens of Marian models, with their SentencePiece models and vocabulary."""
+"""Codec for Marian models, with their SentencePiece models and vocabulary."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LANGUAGE_CODE = re.compile(r">>.+?<<")
 
 
 class MarianCodec:
-    """Codec equal to transformers' MarianTokenizer, without its Python work for each piece.
+    """Codec equivalent to MarianTokenizer of transformers, without its Python code for each piece.
 
-    Features are one list of token ids per sentence, which ends in </s>; results are token ids too.
-    Tests compare it with MarianTokenizer. `prefix` is written before each input. Raises UserError
+    Features are one list of token ids per sentence, ending in </s>; results are token ids too.
+    Tests compare it with MarianTokenizer. `prefix` is prepended to each input. Raises UserError
     if the model folder lacks a file.
     """
 
@@ -27,8 +27,8 @@ class MarianCodec:
         needed = ("source.spm", "target.spm", "vocab.json", "tokenizer_config.json")
         if missing := [name for name in needed if not (model / name).is_file()]:
             raise UserError(
-                f"{model} has no {', '.join(missing)}, which every Marian model has, such as "
-                "Helsinki-NLP/opus-mt-zh-en"
+                f"{model} has no {', '.join(missing)}: a Marian model needs it, see "
+                "Helsinki-NLP/opus-mt-zh-en for an example"
             )
         self._prefix = prefix
         settings = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
@@ -50,7 +50,7 @@ class MarianCodec:
         return [self._encode(self._prefix + text, longest) for text in inputs]
 
     def cut(self, inputs: Sequence[str]) -> list[bool]:
-        """Return whether each input has more tokens than the model gets."""
+        """Return whether each input is truncated."""
         return [len(self._split(self._prefix + text)) >= self._longest for text in inputs]
 
     def _encode(self, text: str, longest: int) -> list[int]:

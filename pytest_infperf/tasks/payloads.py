@@ -1,7 +1,7 @@
-"""Requests and responses of the tasks: pydantic models, and their conversion to samples and back.
+"""Requests and responses of the tasks: pydantic models and their conversion to samples and back.
 
-Paths and keys follow KServe's V1 inference protocol, which TensorFlow Serving introduced:
-`{"instances": [...]}` in, `{"predictions": [...]}` out.
+Paths and keys follow KServe's V1 inference protocol: `{"instances": [...]}` in requests and
+`{"predictions": [...]}` in responses.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pytest_infperf.suite.payload import About, Answer, Payload
 
 MAX_INSTANCES = 256
 MAX_CHARACTERS = 50_000
-"""Longest text, in characters; models truncate texts well below it."""
+"""Maximum length of a text, in characters; models truncate texts well below it."""
 MAX_WORDS = 10_000
-"""Longest sentence, in words; models truncate sentences well below it."""
+"""Maximum length of a sentence, in words; models truncate sentences well below it."""
 
 
 class Instances(Payload):
-    """Payload with `instances` in the request and a prediction for each in the response."""
+    """Payload with `instances` in the request and one prediction for each in the response."""
 
     def path(self, suite: str) -> str:
         return f"/v1/models/{suite}:predict"
@@ -88,7 +88,7 @@ class Labels(Strict):
 
 
 class ToLabel(Instances):
-    """Payload of a classifier: the label, and the probabilities if the model has any."""
+    """Payload of a classifier: the label, and the probabilities if the model returns them."""
 
     response = Labels
 
@@ -117,7 +117,7 @@ class TextPairs(Strict):
 
 
 class Pairs(Instances):
-    """Payload whose instances are pairs, with the keys of transformers' pipelines."""
+    """Payload for pairs of texts, with the keys of transformers pipelines."""
 
     request = TextPairs
     form = "json"
@@ -151,7 +151,7 @@ class Tags(Strict):
 
 
 class WordsToTags(Instances):
-    """Payload of sentences, and a tag for each of their words."""
+    """Payload for sentences, with a tag for each word."""
 
     request = Sentences
     response = Tags
@@ -168,7 +168,7 @@ class Vectors(Strict):
 
 
 class TextToVector(Instances):
-    """Payload of texts and their vectors; of a pair, the first text is sent."""
+    """Payload for texts and their vectors; only the first text of a pair is sent."""
 
     request = Texts
     response = Vectors
@@ -197,11 +197,11 @@ class Rows(Strict):
         list[Annotated[dict[str, Cell], Field(max_length=MAX_COLUMNS)]],
         Field(min_length=1, max_length=MAX_INSTANCES),
     ]
-    """Rows of a table, the cells by column; null is a cell that is missing."""
+    """Rows of a table, the cells by column; null is a missing cell."""
 
 
 class RowInstances(Instances):
-    """Payload whose instances are rows of a table.
+    """Payload for rows of a table.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ class RowToScore(RowInstances):
 
 Pixel = Annotated[int, Field(strict=True, ge=0, le=255)]
 MAX_SIDE = 10_000
-"""Most rows of an image, and most pixels of a row."""
+"""Maximum number of rows of an image, and of pixels in a row."""
 PixelRow = Annotated[list[Pixel], Field(max_length=MAX_SIDE)]
 
 
@@ -246,7 +246,7 @@ class Images(Strict):
 
 
 _PIXEL_CHARACTERS = 6
-"""Longest pixel in JSON, with its comma, a space and a bracket, in characters."""
+"""Maximum length of a pixel in JSON, with comma, space and bracket, in characters."""
 
 
 class ImageToLabel(ToLabel):
@@ -274,11 +274,11 @@ class ImageToLabel(ToLabel):
 
 
 MAX_PIXELS = 64_000_000
-"""Most pixels of all images of a request."""
+"""Maximum number of pixels in all images of a request."""
 MAX_IMAGE_BASE64 = 32 * 1024 * 1024
-"""Longest image file, in characters of base64; `Serving(max_body_bytes)` limits the request."""
+"""Maximum size of an image, in base64 characters; `Serving(max_body_bytes)` limits requests."""
 MAX_ASPECT = 30
-"""Largest ratio of the sides: a processor that resizes the shorter side multiplies the longer."""
+"""Maximum ratio of the sides, since resizing the shorter side can enlarge the longer one."""
 
 
 class Photo(Strict):
@@ -291,12 +291,12 @@ class Photos(Strict):
 
 
 class PhotoToLabel(ToLabel):
-    """Payload whose instances are image files. Requires ``pytest-infperf[vision]``.
+    """Payload for image files. Requires ``pytest-infperf[vision]``.
 
     Parameters
     ----------
     size : tuple of (int, int), optional
-        The rows and columns that images must have; by default they may have any.
+        The required rows and columns of images; by default any.
 
     Raises
     ------
@@ -339,8 +339,8 @@ class PhotoToLabel(ToLabel):
             )
         if max(rows, columns) > MAX_ASPECT * min(rows, columns):
             raise ValueError(
-                f"instance {number} has {rows} rows of {columns} pixels: one side may be "
-                f"{MAX_ASPECT} times the other at most"
+                f"instance {number} has {rows} rows of {columns} pixels: one side may be at most "
+                f"{MAX_ASPECT} times the other"
             )
         return image
 
@@ -354,14 +354,14 @@ class PhotoToLabel(ToLabel):
 
 _SHORTEST_S = 0.1
 _USUAL_S = 30
-"""Duration of the longest usual recording, which is the longest of Whisper, in seconds."""
+"""Maximum usual duration of a recording, as for Whisper, in seconds."""
 MAX_RECORDING_BASE64 = 64 * 1024 * 1024
-"""Longest WAV file, in characters of base64; `Serving(max_body_bytes)` limits the request."""
+"""Maximum size of a WAV file, in base64 characters; `Serving(max_body_bytes)` limits requests."""
 
 
 class Recording(Strict):
     b64: Annotated[str, Field(min_length=1, max_length=MAX_RECORDING_BASE64)]
-    """WAV file in base64, mono with 16 bits."""
+    """WAV file in base64, mono, 16 bits."""
 
 
 class Recordings(Strict):

@@ -8,22 +8,22 @@ from pytest_infperf.errors import UserError
 
 
 def best_classes(logits: Any) -> list[int | None]:
-    """Return the class with the largest logit of each sample; None where it is not finite.
+    """Return the class with the largest logit of each sample; None if that logit is not finite.
 
-    A NaN or an infinity is the largest logit wherever there is one, except for minus infinity,
-    with which some models exclude a class.
+    A sample with a NaN or positive infinity gets None. Minus infinity is allowed, because some
+    models use it to exclude a class.
 
     Raises
     ------
     UserError
-        If there are fewer than two classes: the largest of one says nothing.
+        If there are fewer than two classes.
     """
     import numpy as np
 
     if logits.shape[-1] < 2:
         raise UserError(
-            f"the model answers with {logits.shape[-1]} value for each sample, as for a "
-            "regression, and a classifier needs one for each of at least two classes"
+            f"the model returns {logits.shape[-1]} value for each sample, as in a regression; a "
+            "classifier must return one value for each of at least two classes"
         )
     finite = np.isfinite(logits.max(axis=-1)).tolist()
     best = logits.argmax(axis=-1).tolist()
@@ -31,9 +31,9 @@ def best_classes(logits: Any) -> list[int | None]:
 
 
 def ranked_classes(logits: Any, count: int) -> list[list[int] | None]:
-    """Return the `count` classes with the largest logits of each sample, the largest first.
+    """Return the `count` classes with the largest logits of each sample, largest first.
 
-    A sample has None where `best_classes` has it. Raises UserError as that does.
+    Returns None and raises UserError in the same cases as `best_classes`.
     """
     import numpy as np
 
@@ -46,7 +46,7 @@ def ranked_classes(logits: Any, count: int) -> list[list[int] | None]:
 def softmax(logits: Any) -> Any:
     """Return the softmax over the last axis of logits, shape [samples, classes].
 
-    The probabilities of a sample whose largest logit is not finite are NaN.
+    If the largest logit of a sample is not finite, its probabilities are NaN.
     """
     import numpy as np
 
@@ -56,7 +56,7 @@ def softmax(logits: Any) -> Any:
 
 
 def sigmoid(logits: Any) -> Any:
-    """Return the sigmoid of logits, of any shape."""
+    """Return the sigmoid of logits of any shape."""
     import numpy as np
 
     return 0.5 * (1 + np.tanh(0.5 * np.asarray(logits, np.float64)))

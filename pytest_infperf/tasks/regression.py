@@ -1,4 +1,4 @@
-"""Scoring of texts by models with one output."""
+"""Scoring of texts with models that have one output."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextRegression(TextTask):
-    """Scoring of texts, or of pairs of texts, by models of transformers with one output.
+    """Scoring of texts, or of pairs of texts, with transformers models that have one output.
 
-    Such models are sequence classifiers of transformers whose `id2label` has one label, for example
-    cross-encoders of sentence similarity. An answer is the number that the model gives. Requires
-    ``pytest-infperf[torch]``.
+    These are sequence classifiers of transformers with one label in `id2label`, for example
+    cross-encoders for sentence similarity. The output is the number that the model returns.
+    Requires ``pytest-infperf[torch]``.
 
     Parameters
     ----------
     data : Data
-        The test data, as of `TextClassification`.
+        The test data, as for `TextClassification`.
     text : str, default "text"
         The column with the text.
     pair : str, optional
         The column with a second text.
     score : str, default "label"
-        The column with the number that the model should give.
+        The column with the correct number.
     max_tokens : int, default 512
-        Length at which texts are truncated, in tokens, special tokens included.
+        Maximum length of a text, in tokens, including special tokens; longer texts are truncated.
     calibration : Data, optional
-        Samples of the same form that calibrate ``int8="static"``, at most 200. None takes a fifth
-        of the test data, at most 200 samples, which are then not scored.
+        Samples of the same form that calibrate ``int8="static"``, at most 200. None uses a fifth
+        of the test data, at most 200 samples, which are not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("pearson", "spearman")
         Quality scores.
     sample_size : int, default 200
-        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of samples to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
     UserError
-        If the data cannot be read or a score is not a number (when the samples are read), or if the
-        model folder lacks a file or the model has more than one output (when the codec is opened).
+        If the data cannot be read or a score is not a number (when the samples are read), or if
+        the model folder lacks a file or the model has several outputs (when the codec is opened).
 
     Examples
     --------
@@ -87,19 +87,19 @@ class TextRegression(TextTask):
 
 
 class ScoreCodec(TextCodec):
-    """Codec of models with one output for each text. Results have the shape [batch, 1].
+    """Codec for models with one output for each text. Results have the shape [batch, 1].
 
     Raises
     ------
     UserError
-        As `TextCodec` does, and if the model has several labels.
+        As `TextCodec`, and also if the model has several labels.
     """
 
     def __init__(self, model: Path, max_tokens: int) -> None:
         super().__init__(model, max_tokens)
         if len(names := self.config.get("id2label") or {0: ""}) != 1:
             raise UserError(
-                f"{self.config_path} has {len(names)} labels, and a regression has one output: use "
+                f"{self.config_path} has {len(names)} labels, but a regression model has one: use "
                 "TextClassification"
             )
 
@@ -108,7 +108,7 @@ class ScoreCodec(TextCodec):
 
         if results.shape[-1] != 1:
             raise UserError(
-                f"the model answers with {results.shape[-1]} values for each text, and a "
-                "regression has one"
+                f"the model returns {results.shape[-1]} values for each text, but a regression "
+                "model must return one"
             )
         return [float(score) if np.isfinite(score) else None for score in results[:, 0]]

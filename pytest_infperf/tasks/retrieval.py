@@ -1,4 +1,4 @@
-"""Search: documents ranked by the cosine of their vectors to that of a query."""
+"""Search: ranking of documents by the cosine of their vectors with the vector of a query."""
 
 from __future__ import annotations
 
@@ -18,64 +18,64 @@ from pytest_infperf.tasks.embedding import EncoderTask, Pooling
 
 @dataclass(frozen=True)
 class Retrieval(EncoderTask):
-    """Search of documents by encoders of transformers, with the pooling of sentence-transformers.
+    """Search of documents with transformers encoders and the pooling of sentence-transformers.
 
-    Samples are the queries that have a relevant document, and all documents; an output is the
-    vector of a text. Metrics score, for each query, the ids of all documents, those with the
-    largest cosine to the query first and equal ones in the order of `documents`. Intervals are
-    bootstraps over queries: the documents are the same in each. Metrics that compare vectors with
-    those of the baseline, such as "cosine", score queries and documents alike. Defaults are the
-    columns of BEIR. Requires ``pytest-infperf[torch]``.
+    Samples are the queries that have a relevant document, and all documents. An output is the
+    vector of a text. For each query, all documents are ranked by the cosine of their vectors with
+    the query's; ties keep the order of `documents`. Metrics score the ranked ids. Intervals are
+    bootstrapped over queries, with the same documents in each resample. Metrics that compare
+    vectors with the baseline's, such as "cosine", score both queries and documents. Default column
+    names are BEIR's. Requires ``pytest-infperf[torch]``.
 
     Parameters
     ----------
     queries : Data
         The queries: a CSV, TSV, JSON, JSON Lines or Parquet file relative to the suite's folder, a
-        dataset of the hub, rows, or a function.
+        hub dataset, rows, or a function.
     documents : Data
-        The documents that are searched, in one of the same forms.
+        The documents to search, in one of the same forms.
     relevant : Data
-        The documents that answer each query, in one of the same forms: a row for each pair.
+        The relevant documents of each query, in one of the same forms: a row for each pair.
     id : str, default "_id"
         The column of `queries` and `documents` with an id.
     text : str, default "text"
         The column of `queries` and `documents` with the text.
     title : str, optional
-        The column of `documents` with a title, which is written before the text with a space.
+        The column of `documents` with a title, which is prepended to the text with a space.
     query : str, default "query-id"
         The column of `relevant` with the id of a query.
     document : str, default "corpus-id"
         The column of `relevant` with the id of a document.
     score : str or None, default "score"
-        The column of `relevant` with how relevant the document is, where 0 and less is not at all;
-        None takes 1 for each row.
+        The column of `relevant` with the relevance of the document; 0 or less means not relevant.
+        None means 1 for each row.
     query_prefix : str, default ""
-        Text that is prepended to each query, such as "query: " for E5. Inputs have it.
+        Text that is prepended to each query, such as "query: " for E5. Inputs include it.
     document_prefix : str, default ""
-        Text that is prepended to each document, such as "passage: " for E5. Inputs have it.
+        Text that is prepended to each document, such as "passage: " for E5. Inputs include it.
     pooling : {"mean", "cls", "max"} or None, default None
-        How token vectors are combined into one; None takes that of the model, or else the mean.
+        How token vectors are combined into one; None uses the model's pooling, or else the mean.
     normalize : bool or None, default None
-        Whether vectors have length 1; None takes what the model does, or else False.
+        Whether vectors have length 1; None uses the model's setting, or else False.
     max_tokens : int or None, default None
-        Length at which texts are truncated, in tokens, special tokens included; None takes that of
-        the model, or else 512.
+        Maximum length of a text, in tokens, including special tokens; longer texts are truncated.
+        None uses the model's limit, or else 512.
     calibration : Data, optional
-        Texts that calibrate ``int8="static"``, at most 200, in the column `text`. None takes a
-        fifth of the queries, at most 200, which are then not scored.
+        Texts that calibrate ``int8="static"``, at most 200, in the column `text`. None uses a
+        fifth of the queries, at most 200, which are not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("ndcg", "recall_at_10", "cosine")
         Quality scores.
     sample_size : int, default 200
-        Queries that are measured and scored, drawn with a seed; ``--infperf-full`` takes all. All
-        documents are measured in any case, because a search among fewer is an easier one.
+        Number of queries to measure and score, drawn with a seed; ``--infperf-full`` uses all. All
+        documents are always measured, because search among fewer documents is easier.
 
     Raises
     ------
     UserError
-        If the data cannot be read or lacks a column or a cell, if two texts have one id, if
-        `relevant` has an id that is not there, or if no query has a relevant document (when the
-        samples are read); or if the model folder lacks a file or has a module that is not known
-        (when the codec is opened).
+        If the data cannot be read or lacks a column or a cell, if two texts have the same id, if
+        `relevant` has an unknown id, or if no query has a relevant document (when the samples are
+        read); or if the model folder lacks a file or has an unknown module (when the codec is
+        opened).
 
     References
     ----------
@@ -141,7 +141,7 @@ class Retrieval(EncoderTask):
     def _gains(
         self, folder: Path, queries: Mapping[str, str], documents: Mapping[str, str]
     ) -> dict[str, dict[str, float]]:
-        """Return the gains of documents by query, of queries that have a relevant one."""
+        """Return the gains of documents by query, for queries with a relevant document."""
         columns = [self.query, self.document, *filter(None, [self.score])]
         table = read(self.relevant, folder, columns)
         scores = table.numbers(self.score) if self.score else [1.0] * len(table.rows)
@@ -153,25 +153,25 @@ class Retrieval(EncoderTask):
                 if name not in known:
                     raise UserError(
                         f"{place}: there is no {kind} with the id {name!r}: add it to the test "
-                        "data, or take the row out"
+                        "data, or remove the row"
                     )
             if document in gains[query]:
                 raise UserError(
-                    f"{place}: a row before it has the query {query!r} and the document "
-                    f"{document!r} too: take one of them out"
+                    f"{place}: an earlier row also has the query {query!r} and the document "
+                    f"{document!r}: remove one of them"
                 )
             gains[query][document] = max(0.0, score)
         if not (answered := {query: of for query, of in gains.items() if any(of.values())}):
             raise UserError(
-                f"{table.source} names no relevant document of any query: a row needs a score "
-                "above 0"
+                f"{table.source} names no relevant document for any query: at least one row needs "
+                "a score above 0"
             )
         return answered
 
     def scored(
         self, outputs: Sequence[Any], references: Sequence[Any]
     ) -> tuple[Sequence[Any], Sequence[Any]]:
-        """Return the ids of all documents in the order of their cosine to each query, and gains."""
+        """Return the ids of all documents ranked for each query, and the gains."""
         pairs = list(zip(outputs, references, strict=True))
         queries = [(vector, gains) for vector, gains in pairs if isinstance(gains, Mapping)]
         documents = [(v, name) for v, name in pairs if isinstance(name, str) and not is_absent(v)]
@@ -190,14 +190,14 @@ def _by_id(table: Table, id_column: str, texts: Sequence[str]) -> dict[str, str]
     for place, name, text in zip(table.places, table.texts(id_column), texts, strict=True):
         if name in text_of:
             raise UserError(
-                f"{place}: a row before it has the id {name!r} too: each text needs one of its own"
+                f"{place}: an earlier row also has the id {name!r}: each text needs a unique id"
             )
         text_of[name] = text
     return text_of
 
 
 def _ranked(queries: Sequence[Any], documents: Sequence[Any]) -> list[list[int]]:
-    """Return the numbers of the documents for each query, the nearest first."""
+    """Return the indices of the documents for each query, nearest first."""
     import numpy as np
 
     try:
@@ -206,8 +206,8 @@ def _ranked(queries: Sequence[Any], documents: Sequence[Any]) -> list[list[int]]
         )
     except (TypeError, ValueError) as error:
         raise UserError(
-            "the outputs for queries and documents are not vectors of one length, so documents "
-            "cannot be ranked: answer with a list of as many numbers for each text"
+            "the outputs for queries and documents are not vectors of the same length, so "
+            "documents cannot be ranked: return a list of the same length for each text"
         ) from error
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     units = vectors / np.maximum(lengths, np.finfo(np.float64).tiny)

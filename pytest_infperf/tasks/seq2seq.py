@@ -1,4 +1,4 @@
-"""Texts and tokens of encoder-decoder models of transformers, such as T5, M2M100, NLLB and BART."""
+"""Encoder-decoder models of transformers, such as T5, M2M100, NLLB and BART."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 _CHARACTERS_PER_TOKEN = 4
 """Upper bound of the average length of a token in a long text of any language, in characters."""
 _LONGEST_INPUT = 512
-"""Longest input of a tokenizer that names no limit, in tokens."""
+"""Maximum length of an input if the tokenizer sets no limit, in tokens."""
 
 
 @dataclass(frozen=True)
 class Seq2Seq(Task):
-    """The part that tasks share whose models read a text and write one.
+    """Base class of tasks for models that generate a text from a text.
 
     Parameters
     ----------
     source_language : str, optional
-        The language of inputs for a model of several, as its tokenizer names it: "zh" for M2M100,
+        Language of the inputs, for a multilingual model, as in its tokenizer: "zh" for M2M100,
         "zho_Hans" for NLLB, "zh_CN" for mBART.
     target_language : str, optional
-        The language of outputs, which is their first token.
+        Language of the outputs, for a multilingual model.
     prefix : str, default ""
         Text that is prepended to each input, such as "translate English to German: " for T5.
     beams : int, default 1
-        Beams of the search; 1 decodes greedily.
+        Number of beams; 1 decodes greedily.
     max_new_tokens : int, default 64
-        Longest output, in tokens.
+        Maximum length of an output, in tokens.
     """
 
     generates: ClassVar[bool] = True
@@ -74,8 +74,8 @@ class Seq2Seq(Task):
     def _refuse_languages(self, model: Path) -> None:
         if self.source_language or self.target_language:
             raise UserError(
-                f"{model} is a Marian model, which is for one language pair or takes the target "
-                'language as a token: set prefix=">>fra<< " instead of source_language and '
+                f"{model} is a Marian model, which has one language pair or selects the target "
+                'language by a token: set prefix=">>fra<< " instead of source_language and '
                 "target_language"
             )
 
@@ -86,7 +86,7 @@ class Seq2Seq(Task):
 
 
 class Seq2SeqCodec:
-    """Codec with the model's own tokenizer of transformers.
+    """Codec that uses the model's transformers tokenizer.
 
     Features are one list of token ids per text; results are token ids too.
 
@@ -97,12 +97,12 @@ class Seq2SeqCodec:
     source_language, target_language : str, optional
         The languages, as the tokenizer names them.
     prefix : str, default ""
-        What is written before each input.
+        Text that is prepended to each input.
 
     Raises
     ------
     UserError
-        If the folder has no tokenizer, or the tokenizer does not know a language.
+        If the folder has no tokenizer, or the tokenizer lacks a language.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Seq2SeqCodec:
         )
 
     def _language_id(self, language: str, model: Path) -> int:
-        """Return the token of a language; set nothing."""
+        """Return the token of a language."""
         tokenizer = self._tokenizer
         known: dict[str, int] = {}
         if hasattr(tokenizer, "lang_code_to_token"):  # M2M100
@@ -142,7 +142,7 @@ class Seq2SeqCodec:
         if not known:
             raise UserError(
                 f"the tokenizer of {model} has no languages: remove source_language and "
-                "target_language, or write the language in prefix="
+                "target_language, or name the language in prefix="
             )
         near = get_close_matches(language, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
@@ -157,7 +157,7 @@ class Seq2SeqCodec:
         return ids
 
     def cut(self, inputs: Sequence[str]) -> list[bool]:
-        """Return whether each input has more tokens than the model gets."""
+        """Return whether each input is truncated."""
         texts = [self._prefix + text for text in inputs]
         return [len(ids) > self._longest for ids in self._tokenizer(texts)["input_ids"]]
 

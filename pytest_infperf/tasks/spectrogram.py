@@ -1,4 +1,4 @@
-"""Spectrograms of speech, and the text of networks that are trained with CTC on them."""
+"""Codec for CTC models that read spectrograms."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from pytest_infperf.tasks.best_path import best_paths
 
 
 class SpectrogramCodec:
-    """Codec from waveforms to log spectrograms, and from CTC's outputs to text.
+    """Codec from waveforms to log spectrograms, and from CTC outputs to text.
 
     Features are float32, shape [batch, bins, frames]: `log1p(50 * |STFT|)` with a centred Hann
     window, normalised over each sample, as in the training of the network. Results are log
     probabilities, shape [batch, steps, letters], decoded by the best path (Graves et al. 2006).
-    `normalized` returns an output as it is compared. Raises UserError if config.json lacks a value.
+    `normalized` normalises an output before it is compared. Raises UserError if config.json lacks
+    a value.
     """
 
     axes: Mapping[str, Sequence[str | int]]

@@ -1,4 +1,4 @@
-"""Recognition of speech, in one pass by models trained with CTC or token by token by Whisper."""
+"""Speech recognition with CTC models and with Whisper."""
 
 from __future__ import annotations
 
@@ -22,70 +22,68 @@ if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
 
 MANIFESTS = ("metadata.csv", "metadata.jsonl", "metadata.tsv", "metadata.parquet")
-"""Files that list the recordings of a folder, as `datasets` reads them."""
+"""Names of the file that lists the recordings of a folder, as in `datasets`."""
 _FILE_NAME = "file_name"
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
-"""Files of processors, the latter since version 5 of transformers."""
+"""Processor files; the second one is written by transformers 5 and later."""
 _NORMALIZATIONS = ("none", "basic", "english")
 _NUMBERS = frozenset("0123456789.%$¢€£")
-"""Characters that Whisper's normaliser writes for words."""
+"""Characters with which Whisper's normaliser replaces words."""
 
 
 @dataclass(frozen=True)
 class SpeechRecognition(ReadsCalibration, Task):
-    """Recognition of speech by models trained with CTC, and by Whisper.
+    """Speech recognition with CTC models and with Whisper.
 
-    Models are those of transformers for CTC, such as wav2vec2 and HuBERT, which answer in one pass,
-    and Whisper and what was trained from it, which write a text token by token. Their folder has
-    the feature extractor and the tokenizer of the processor. Or the folder has a `modeling.py` and
-    a `config.json` with `n_fft`, `hop`, `bins`, `alphabet` and `blank`, and the module takes log
-    spectrograms. Outputs of CTC follow the best path; Whisper writes no timestamps. Reading files
-    and the metrics "wer" and "cer" require the extra ``pytest-infperf[speech]``.
+    Supported are transformers models trained with CTC, such as wav2vec2 and HuBERT, and Whisper
+    models, also fine-tuned ones. The model folder contains the feature extractor and the tokenizer
+    of the processor. Also supported are folders with a `modeling.py`, whose module reads log
+    spectrograms, and a `config.json` with `n_fft`, `hop`, `bins`, `alphabet` and `blank`. CTC
+    outputs are decoded by the best path; Whisper is run without timestamps. Reading files and the
+    metrics "wer" and "cer" require the extra ``pytest-infperf[speech]``.
 
     Parameters
     ----------
     data : Data
         A manifest: a CSV, TSV, JSON, JSON Lines or Parquet file relative to the suite's folder, a
-        folder with a `metadata.csv` as `datasets` reads it, a dataset of the hub, rows, or a
-        function.
+        folder with a `metadata.csv` as in `datasets`, a hub dataset, rows, or a function.
     audio : str, default "audio"
         The column with the recordings: paths relative to the manifest, of files that soundfile
         reads (WAV, FLAC, OGG, MP3), at any rate, mono or stereo; or pairs of samples and their
-        rate. Without this column, `file_name` takes its place. Whisper reads up to 30 s.
+        rate. If this column is missing, `file_name` is used. Whisper reads up to 30 s.
     text : str, default "text"
-        The column with the words.
+        The column with the transcript.
     rate : int, default 16000
         Sampling rate of the model, in hertz, to which recordings are resampled.
     normalization : {"none", "basic", "english"}, default "none"
-        What is done to words and outputs before they are compared: nothing; lower case without
-        punctuation and repeated spaces; or the English normaliser of Whisper, which also writes
-        numbers as digits, spells contractions out and leaves out "um" and what is in brackets. It
-        needs transformers, and does not map British to American spelling.
+        Normalisation of transcripts and outputs before they are compared. "basic" converts to
+        lower case and removes punctuation and repeated spaces. "english" is the English normaliser
+        of Whisper, which also writes numbers as digits, expands contractions, and removes "um" and
+        text in brackets. It requires transformers and does not map British to American spelling.
     language : str, optional
-        The language that is spoken, such as "en" or "english", for a Whisper model of several.
-        Models for CTC have their own.
+        The spoken language, such as "en" or "english", for a multilingual Whisper model.
     translate : bool, default False
-        Whether a Whisper model of several languages writes English.
+        Whether a multilingual Whisper model translates to English.
     beams : int, default 1
-        Beams of Whisper's search; 1 decodes greedily.
+        Number of beams of Whisper; 1 decodes greedily.
     max_new_tokens : int, default 224
-        Longest text that Whisper writes, in tokens.
+        Maximum length of Whisper's output, in tokens.
     calibration : Data, optional
-        Samples of the same form that calibrate ``int8="static"``, at most 200. None takes a fifth
-        of the test data, at most 200 samples, which are then not scored.
+        Samples of the same form that calibrate ``int8="static"``, at most 200. None uses a fifth
+        of the test data, at most 200 samples, which are not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("wer", "cer")
         Quality scores: word and character error rate.
     sample_size : int, default 120
-        Recordings that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of recordings to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
     UserError
-        If `normalization` is not one of these; if the data or a recording cannot be read (when the
-        samples are read); if the model folder lacks a file, the model has another rate, does not
-        know the language, or is for CTC and has no beams or translation (when the codec is opened);
-        or if the model cannot write a letter of the words, or a recording is too long for it
-        (before it is built).
+        If `normalization` is unknown; if the data or a recording cannot be read (when the samples
+        are read); if the model folder lacks a file, the model has a different rate or lacks the
+        language, or beams or translation are requested from a CTC model (when the codec is
+        opened); or if the model's alphabet lacks a letter of the transcripts, or a recording is
+        too long for the model (before it is built).
 
     References
     ----------
@@ -118,7 +116,7 @@ class SpeechRecognition(ReadsCalibration, Task):
     def __post_init__(self) -> None:
         if self.normalization not in _NORMALIZATIONS:
             raise UserError(
-                f'normalization="{self.normalization}": it is one of {", ".join(_NORMALIZATIONS)}'
+                f'normalization="{self.normalization}" must be one of {", ".join(_NORMALIZATIONS)}'
             )
 
     @property
@@ -160,14 +158,14 @@ class SpeechRecognition(ReadsCalibration, Task):
             found = [name for name in MANIFESTS if (clips / name).is_file()]
             if len(found) != 1:
                 raise UserError(
-                    f"{clips} has {' and '.join(found) or 'no manifest'}: it needs one of "
+                    f"{clips} has {' and '.join(found) or 'no manifest'}: add exactly one of "
                     f"{', '.join(MANIFESTS)}, or name the file in data="
                 )
             data = f"{data}/{found[0]}"
         return read(data, folder, [self.text])
 
     def _normalizer(self) -> Callable[[str], str]:
-        """Return what is done to words and outputs."""
+        """Return the function that normalises transcripts and outputs."""
         if self.normalization == "none":
             return str
         try:
@@ -210,13 +208,12 @@ class SpeechRecognition(ReadsCalibration, Task):
             )
         if config.get("is_encoder_decoder"):
             raise UserError(
-                f"{model} is a {config.get('model_type')}: of the models that write speech token "
-                "by token, this task runs Whisper. Use Custom, with a Function"
+                f"{model} is a {config.get('model_type')}, but Whisper is the only supported "
+                "encoder-decoder model. Use Custom, with a Function"
             )
         if self.translate or self.beams > 1:
             raise UserError(
-                f"{model.name} answers in one pass, and its letters follow the best path: remove "
-                "beams and translate, which are for Whisper"
+                f"{model.name} is a CTC model: remove beams and translate, which are for Whisper"
             )
         if any((model / name).is_file() for name in _PROCESSORS):
             from pytest_infperf.tasks.ctc import CtcCodec
@@ -227,7 +224,7 @@ class SpeechRecognition(ReadsCalibration, Task):
         return SpectrogramCodec(model, normalized)
 
     def check(self, samples: Samples, codec: Any) -> None:
-        """Check that the model can write the letters of the words, and reads whole recordings."""
+        """Check that transcripts match the model's alphabet, and recordings are short enough."""
         if codec.alphabet is None:
             self._check_durations(samples, codec.longest_s)
         else:
@@ -244,7 +241,7 @@ class SpeechRecognition(ReadsCalibration, Task):
             others = f", and so are {len(too_long) - 1} others" if len(too_long) > 1 else ""
             raise UserError(
                 f"{too_long[0]}: the recording is longer than the {longest_s:g} s that the model "
-                f"reads{others}: cut it where nobody speaks, into rows with their words"
+                f"reads{others}: split it at pauses into several rows"
             )
 
     def _check_letters(self, samples: Samples, alphabet: str) -> None:
@@ -258,8 +255,8 @@ class SpeechRecognition(ReadsCalibration, Task):
             if not {*map(str.casefold, unknown)} - {*map(str.casefold, alphabet)}:
                 remedy = '. They differ in case only: set normalization="basic"'
             raise UserError(
-                f"the model cannot write the references: they have the letters "
-                f"{listed(sorted(letters))}, and the model's alphabet is {alphabet!r}, "
+                f"the model cannot produce the references: they have the letters "
+                f"{listed(sorted(letters))}, but the model's alphabet is {alphabet!r}, "
                 f"without {listed(unknown)}{remedy}"
             )
 
@@ -271,14 +268,14 @@ class SpeechRecognition(ReadsCalibration, Task):
 
 @dataclass(frozen=True)
 class _TokenByToken(SpeechRecognition):
-    """The task for models with a decoder."""
+    """The task for encoder-decoder models."""
 
     generates: ClassVar[bool] = True
     auto_class: ClassVar[str | None] = "AutoModelForSpeechSeq2Seq"
 
 
 def _config(model: Path) -> Mapping[str, Any]:
-    """Return the config.json of a model; empty if it cannot be read, as its codec says then."""
+    """Return the config.json of a model; empty if it cannot be read, which the codec reports."""
     try:
         config = json.loads((model / "config.json").read_text("utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The processor of a speech model: what reads recordings, and what writes texts."""
+"""The processor of a speech model: its feature extractor and its tokenizer."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def open_processor(model: Path, rate: int, tokenizer_class: Any) -> tuple[Any, A
     rate : int
         The sampling rate of the task, in hertz.
     tokenizer_class : type
-        The class of transformers that opens the tokenizer.
+        The transformers class of the tokenizer.
 
     Raises
     ------
     UserError
-        If the folder lacks one of them, or the model has another rate.
+        If the folder lacks one of them, or the model has a different rate.
     """
     from transformers import AutoConfig, AutoFeatureExtractor
 
@@ -39,7 +39,7 @@ def open_processor(model: Path, rate: int, tokenizer_class: Any) -> tuple[Any, A
         ) from error
     if extractor.sampling_rate != rate:
         raise UserError(
-            f"the model takes {extractor.sampling_rate} Hz, and the task has {rate} Hz: "
+            f"the model requires {extractor.sampling_rate} Hz, but the task has {rate} Hz: "
             f"set rate={extractor.sampling_rate}"
         )
     return extractor, tokenizer, config

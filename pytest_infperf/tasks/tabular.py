@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ReadsRows(ReadsCalibration, Task):
-    """The part that tasks of tables share: a sample is a row, the cells by column."""
+    """Base class of tasks on tables. A sample is a row, a dict of cells by column."""
 
     reads_model: ClassVar[bool] = False
 
@@ -39,12 +39,12 @@ class ReadsRows(ReadsCalibration, Task):
         return read(self.data, folder, [target, *(self.features or ())])
 
     def _rows(self, table: Table, target: str) -> list[dict[str, Any]]:
-        """Return the rows without the column that the model should answer."""
+        """Return the rows without the target column."""
         names = [*(self.features or (name for name in table.columns if name != target))]
         if target in names or not names:
             raise UserError(
-                f"the test data {table.source} has no column that a model could answer {target!r} "
-                f"from: the features are {listed(names)}"
+                f"the test data {table.source} has no usable features for {target!r}: the features "
+                f"are {listed(names)}"
             )
         if unknown := sorted({*self.texts} - {*names}):
             raise UserError(
@@ -58,7 +58,7 @@ class ReadsRows(ReadsCalibration, Task):
         return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
     def check(self, samples: Samples, codec: Any) -> None:
-        """Tell the codec the columns of the data and, of a classifier, its labels."""
+        """Pass the columns of the data to the codec."""
         codec.learn(samples.inputs)
 
 
@@ -66,47 +66,48 @@ class ReadsRows(ReadsCalibration, Task):
 class TabularClassification(ReadsRows):
     """Classification of the rows of a table.
 
-    Goes with models of scikit-learn, XGBoost and LightGBM, ONNX graphs, models with a
-    `modeling.py`, and functions. A function gets rows as dicts, the cells by column. Other models
-    get the columns as one array `features`, float32 of the shape [batch, columns], or one input for
-    each column, of the shape [batch, 1]; if there are columns of texts, only the latter. A pipeline
-    of scikit-learn that was fitted on a DataFrame gets a DataFrame.
+    Supports scikit-learn, XGBoost and LightGBM models, ONNX graphs, models with a `modeling.py`,
+    and functions. A function gets rows as dicts of cells by column. Other models get the columns
+    as one array `features`, float32, shape [batch, columns], or one input for each column, shape
+    [batch, 1]. If there are text columns, only the latter is possible. A scikit-learn pipeline
+    that was fitted on a DataFrame gets a DataFrame.
 
-    An answer is a label. A model gives labels, or a value for each class of which the largest
-    counts, or a dict of these, or one value that is compared with `threshold`.
+    The output is a label. A model returns labels, a value for each class (the largest value
+    determines the label), a dict of such values, or one value that is compared with `threshold`.
 
     Parameters
     ----------
     data : Data
         The test data: a CSV, TSV, JSON, JSON Lines or Parquet file relative to the suite's folder,
-        a dataset of the hub, rows, or a function.
+        a hub dataset, rows, or a function.
     label : str, default "label"
         The column with the label.
     features : sequence of str, optional
-        The columns that the model gets, in this order; by default all but the label.
+        The columns that the model gets, in this order; by default, all but the label.
     texts : sequence of str, default ()
-        The columns that are texts though all their cells are numbers, such as codes.
+        Columns to read as texts although all their cells are numbers, such as codes.
     missing : {"error", "nan"}, default "error"
-        Whether a cell that is missing is an error or NaN.
+        Whether a missing cell is an error or NaN.
     classes : sequence of str or int, optional
-        The labels in the order of the model's classes. It is needed if the model answers with
-        numbers or values and the data has names.
+        The labels in the order of the model's classes. Required if the model returns class numbers
+        or values and the data has names.
     threshold : float, optional
-        For models with one value for each sample: the second class is answered above it.
+        For models with one value for each sample, the value above which the output is the second
+        class.
     calibration : Data, optional
-        Rows of the same form that calibrate ``int8="static"``, at most 200. None takes a fifth of
-        the test data, at most 200 rows, which are then not scored.
+        Rows of the same form that calibrate ``int8="static"``, at most 200. None uses a fifth of
+        the test data, at most 200 rows, which are not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("accuracy", "f1")
         Quality scores.
     sample_size : int, default 2000
-        Rows that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of rows to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
     UserError
-        If the data cannot be read, or a cell is missing or a text among numbers (when the samples
-        are read); if the data has a label that is not among `classes` (before a model is built); or
-        if the answers of a model cannot be labels of the data (when they are decoded).
+        If the data cannot be read, or a cell is missing or is a text among numbers (when the
+        samples are read); if the data has a label that is not in `classes` (before a model is
+        built); or if the model's results cannot be labels of the data (when they are decoded).
 
     Examples
     --------
@@ -133,7 +134,7 @@ class TabularClassification(ReadsRows):
         labels = table.labels(self.label)
         for label, place in zip(labels, table.places, strict=True):
             if isinstance(label, list):
-                raise UserError(f"{place}: {self.label!r} is one label, not {label}")
+                raise UserError(f"{place}: {self.label!r} must be one label, not {label}")
         return Samples(self._rows(table, self.label), labels)
 
     def codec(self, model: Path) -> ArrayCodec:
@@ -154,34 +155,35 @@ class TabularClassification(ReadsRows):
 class TabularRegression(ReadsRows):
     """Regression on the rows of a table.
 
-    Goes with the same models as `TabularClassification`. An answer is the number that the model
-    gives.
+    Supports the same models as `TabularClassification`. The output is the number that the model
+    returns.
 
     Parameters
     ----------
     data : Data
         The test data, as of `TabularClassification`.
     target : str, default "target"
-        The column with the number that the model should give.
+        The column with the correct number.
     features : sequence of str, optional
-        The columns that the model gets, in this order; by default all but the target.
+        The columns that the model gets, in this order; by default, all but the target.
     texts : sequence of str, default ()
-        The columns that are texts though all their cells are numbers, such as codes.
+        Columns to read as texts although all their cells are numbers, such as codes.
     missing : {"error", "nan"}, default "error"
-        Whether a cell that is missing is an error or NaN.
+        Whether a missing cell is an error or NaN.
     calibration : Data, optional
-        Rows of the same form that calibrate ``int8="static"``, at most 200. None takes a fifth of
-        the test data, at most 200 rows, which are then not scored.
+        Rows of the same form that calibrate ``int8="static"``, at most 200. None uses a fifth of
+        the test data, at most 200 rows, which are not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("mae", "rmse", "spearman")
         Quality scores.
     sample_size : int, default 2000
-        Rows that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of rows to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
     UserError
-        If the data cannot be read, or a cell is missing or a text among numbers (when the samples
-        are read); or if a model gives several values for a sample (when they are decoded).
+        If the data cannot be read, or a cell is missing or is a text among numbers (when the
+        samples are read); or if a model returns several values for a sample (when they are
+        decoded).
 
     Examples
     --------
@@ -216,12 +218,12 @@ class TabularRegression(ReadsRows):
 
 
 class RowCodec:
-    """Codec of rows, whose columns it learns from rows.
+    """Codec for rows. It gets the columns and their types from the test data.
 
     Parameters
     ----------
     missing : {"error", "nan"}
-        Whether a cell that is missing in a row from outside is an error or NaN.
+        Whether a missing cell in a request is an error or NaN.
     """
 
     def __init__(self, missing: str) -> None:
@@ -230,7 +232,7 @@ class RowCodec:
         self._kinds: dict[str, Kind] = {}
 
     def learn(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take the columns and their types from rows of the test data."""
+        """Determine the columns and their types from rows of the test data."""
         self._kinds = {
             name: str if any(isinstance(row[name], str) for row in rows) else type(value)
             for name, value in rows[0].items()
@@ -246,13 +248,14 @@ class RowCodec:
         return Columns(inputs, self._kinds)
 
     def row(self, instance: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row that came from outside, with the columns of the test data.
+        """Return the row of a request, with the columns of the test data.
 
-        Raises ValueError if it has others, or a value of another type.
+        Raises ValueError if it has different columns, or a value of the wrong type.
         """
         if self._kinds and instance.keys() != self._kinds.keys():
             raise ValueError(
-                f"an instance has the columns {listed([*self._kinds])}, not {listed([*instance])}"
+                f"an instance must have the columns {listed([*self._kinds])}, not "
+                f"{listed([*instance])}"
             )
         if not self._takes_gaps and (gaps := [n for n, v in instance.items() if v is None]):
             raise ValueError(f"{gaps[0]!r} is missing")
@@ -262,16 +265,16 @@ class RowCodec:
 
 
 class RowLabelCodec(RowCodec):
-    """Codec of classifiers of rows.
+    """Codec for classifiers of rows.
 
     Parameters
     ----------
     missing : {"error", "nan"}
-        As of `RowCodec`.
+        As in `RowCodec`.
     classes : sequence of str or int, optional
         The labels in the order of the model's classes.
     threshold : float, optional
-        The value above which the second class is answered, for models with one value.
+        For models with one value, the value above which the output is the second class.
     """
 
     def __init__(
@@ -283,14 +286,14 @@ class RowLabelCodec(RowCodec):
         self._found: Collection[str] = ()
 
     def answer_like(self, references: Sequence[str]) -> None:
-        """Remember the labels of the test data.
+        """Store the labels of the test data.
 
-        Raises UserError if one is not among the classes.
+        Raises UserError if a label is not in `classes`.
         """
         self._found = sorted({*references})
         if self._classes is not None and (unknown := sorted({*self._found} - {*self._classes})):
             raise UserError(
-                f"the data has the labels {listed(unknown)}, which are not among "
+                f"the data has the labels {listed(unknown)}, which are not in "
                 f"classes={self._classes!r}"
             )
 
@@ -309,8 +312,8 @@ class RowLabelCodec(RowCodec):
             ]
         if values.ndim != 1:
             raise UserError(
-                f"the model answers with the shape {list(values.shape)}: it has to give a label, "
-                "or a value for each class, for each row"
+                f"the model returns the shape {list(values.shape)}: it must return a label, or a "
+                "value for each class, for each row"
             )
         if values.dtype.kind in "OUS":
             return [str(label) for label in values.tolist()]
@@ -325,35 +328,35 @@ class RowLabelCodec(RowCodec):
             return self._named(int(value > self._threshold), 2)
         if not value.is_integer():
             raise UserError(
-                f"the model answers with one number for each row, such as {value:.4g}, which is no "
-                "label: say above which the second class is meant, such as threshold=0.5, or use "
-                "TabularRegression"
+                f"the model returns one number for each row, such as {value:.4g}, which is not a "
+                "label: set the value above which it means the second class, such as "
+                "threshold=0.5, or use TabularRegression"
             )
         return self._named(int(value))
 
     def _named(self, number: int, count: int | None = None) -> str:
-        """Return the label of a class by its number; `count` is the number of classes, if known."""
+        """Return the label of a class number; `count` is the number of classes, if known."""
         if self._classes is not None:
             if not 0 <= number < len(self._classes) or count not in (None, len(self._classes)):
                 has = f"class {number}" if count is None else f"{count} classes"
                 raise UserError(
-                    f"the model answers with {has}, and classes={self._classes!r} has "
-                    f"{len(self._classes)} labels: name them all, in the model's order"
+                    f"the model returns {has}, but classes={self._classes!r} has "
+                    f"{len(self._classes)} labels: name all classes, in the model's order"
                 )
             return self._classes[number]
         known = None if count is None else {*map(str, range(count))}
         strange = [label for label in self._found if not _is_class(label, known)]
         if strange and (known is not None or len(strange) == len(self._found)):
             raise UserError(
-                f"the model answers with numbers of classes, such as {number}, and the data has "
-                f"the labels {listed([*self._found])}: name them in the model's order, as in "
+                f"the model returns class numbers, such as {number}, but the data has the labels "
+                f"{listed([*self._found])}: name the classes in the model's order, as in "
                 f"classes={[*self._found]!r}"
             )
         return str(number)
 
 
 class RowNumberCodec(RowCodec):
-    """Codec of models that give a number for each row."""
+    """Codec for models that return a number for each row."""
 
     def decode(self, results: Any, features: Any) -> list[Any]:
         import numpy as np
@@ -361,8 +364,8 @@ class RowNumberCodec(RowCodec):
         values = np.asarray(results)
         if values.size != len(values) or values.dtype.kind not in "biuf":
             raise UserError(
-                f"the model answers with the shape {list(values.shape)} and the type "
-                f"{values.dtype}: a regression gives one number for each row"
+                f"the model returns the shape {list(values.shape)} and the type "
+                f"{values.dtype}: a regression must return one number for each row"
             )
         values = values.reshape(-1).astype(np.float64)
         return [value if np.isfinite(value) else None for value in values.tolist()]

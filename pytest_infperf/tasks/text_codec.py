@@ -1,4 +1,4 @@
-"""Features of texts and pairs of texts for models of transformers."""
+"""Codec from texts and pairs of texts to the features of transformers models."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pytest_infperf.errors import UserError, brief
 
 
 class TextCodec:
-    """Features of texts and pairs of texts for models of transformers that answer in one pass.
+    """Base class of codecs for transformers models that read texts or pairs of texts.
 
     Features are int64, shape [batch, tokens], padded to the longest text of a query. A fast
-    tokenizer (`tokenizer.json`) is used directly, another one through transformers.
+    tokenizer (`tokenizer.json`) is used directly, other tokenizers through transformers.
 
     Raises
     ------
@@ -29,8 +29,8 @@ class TextCodec:
         positions = self.config.get("max_position_embeddings")
         if isinstance(positions, int) and 0 < positions < max_tokens:
             raise UserError(
-                f"the model takes {positions} tokens at most (max_position_embeddings in "
-                f"{self.config_path}), and the task truncates to {max_tokens}: set "
+                f"the model reads at most {positions} tokens (max_position_embeddings in "
+                f"{self.config_path}), but the task truncates to {max_tokens}: set "
                 f"max_tokens={positions}"
             )
         if (model / "tokenizer.json").is_file():
@@ -48,11 +48,11 @@ class TextCodec:
             config: dict[str, Any] = dict(json.loads(self.config_path.read_text("utf-8")))
         except FileNotFoundError as error:
             raise UserError(
-                f"{self.config_path} does not exist: the model must be a folder of transformers"
+                f"{self.config_path} does not exist: the model must be a transformers folder"
             ) from error
         except (OSError, ValueError, TypeError) as error:
             raise UserError(
-                f"{self.config_path}: write the configuration of transformers ({error!r})"
+                f"{self.config_path} is not a transformers configuration ({error!r})"
             ) from error
         return config
 
@@ -60,12 +60,12 @@ class TextCodec:
         return self._tokenizer.encode(inputs, length)
 
     def cut(self, inputs: Sequence[Any]) -> list[bool]:
-        """Return whether each input has more tokens than the model gets."""
+        """Return whether each input is truncated."""
         return self._tokenizer.cut(inputs)
 
 
 class FastTokenizer:
-    """A tokenizer of the library tokenizers, without transformers' Python work around it.
+    """A tokenizer of the library `tokenizers`, without the Python code of transformers.
 
     Tests compare it with transformers.
     """
@@ -84,7 +84,7 @@ class FastTokenizer:
         pad_token = self._tokenizer.id_to_token(pad_id) if pad_id >= 0 else None
         if pad_token is None:
             raise UserError(
-                f"{model / 'config.json'}: pad_token_id is {pad_id}, and {path} has no such "
+                f"{model / 'config.json'}: pad_token_id is {pad_id}, but {path} has no such "
                 "token: correct pad_token_id"
             )
         self._tokenizer.enable_padding(pad_id=pad_id, pad_token=pad_token)
@@ -106,7 +106,8 @@ class FastTokenizer:
     ) -> tuple[dict[str, Any], list[list[int | None]]]:
         """Return the features of sentences, and the position of the first token of each word.
 
-        It is None for a word without a token: one that is cut off, or of which nothing is left.
+        The position is None for a word without a token: a truncated one, or one that the
+        tokenizer reduces to nothing.
         """
         encodings = self._encodings_of_words(sentences, length)
         positions = [
@@ -148,7 +149,7 @@ class FastTokenizer:
 
 
 class SlowTokenizer:
-    """A tokenizer of transformers that has no `tokenizer.json`."""
+    """A transformers tokenizer without a `tokenizer.json`."""
 
     def __init__(self, model: Path, max_tokens: int) -> None:
         self._tokenizer = open_tokenizer(model)
@@ -176,7 +177,7 @@ class SlowTokenizer:
 
 
 def open_tokenizer(model: Path) -> Any:
-    """Return the tokenizer of a model, as transformers opens it.
+    """Return the transformers tokenizer of a model.
 
     Raises
     ------
@@ -189,11 +190,11 @@ def open_tokenizer(model: Path) -> Any:
     remedy = "save one beside the model with tokenizer.save_pretrained"
     try:
         tokenizer = from_pretrained(str(model))
-    except Exception as error:  # what a tokenizer's own code raises
+    except Exception as error:  # raised by the tokenizer's own code
         raise UserError(
             f"{model} has no tokenizer that transformers can read: {remedy} ({brief(error)})"
         ) from error
-    # Transformers 5 makes a tokenizer without words of a folder without files of one.
+    # Transformers 5 returns an empty tokenizer for a folder without tokenizer files.
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise UserError(f"{model} has no tokenizer that transformers can read: {remedy}")
     return tokenizer

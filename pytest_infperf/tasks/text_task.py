@@ -1,4 +1,4 @@
-"""The base classes of tasks whose samples are texts, or pairs of texts."""
+"""Base classes of tasks on texts, or on pairs of texts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pytest_infperf.tasks.data import Data, ReadsCalibration, Table, read
 
 
 class JoinsTexts:
-    """The part that tasks of texts, and of pairs of texts, share: samples of a given length."""
+    """Mixin that makes texts, or pairs of texts, of a given length."""
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """Join texts until they have `length` words, which the codec truncates to tokens.
+        """Join texts until they have `length` words; the codec truncates them to `length` tokens.
 
-        Of pairs, each text has them.
+        Both texts of a pair have this length.
         """
         words: list[str] = []
         while len(words) < length:
@@ -30,7 +30,7 @@ class JoinsTexts:
 
 @dataclass(frozen=True)
 class TextTask(JoinsTexts, ReadsCalibration, Task):
-    """Base class of tasks whose samples are texts, or pairs of texts, of a table."""
+    """Base class of tasks on texts, or on pairs of texts, from a table."""
 
     _: KW_ONLY
     data: Data
@@ -38,10 +38,10 @@ class TextTask(JoinsTexts, ReadsCalibration, Task):
     pair: str | None = None
 
     def table(self, folder: Path, columns: Sequence[str]) -> Table:
-        """Read the table of the test data, which has other columns than the texts too."""
+        """Read the test data with the columns of the texts and `columns`."""
         return read(self.data, folder, [self.text, *filter(None, [self.pair]), *columns])
 
     def inputs(self, table: Table) -> Sequence[str | tuple[str, str]]:
-        """Return the texts of a table, or its pairs of texts."""
+        """Return the texts, or pairs of texts, of a table."""
         texts = table.texts(self.text)
         return list(zip(texts, table.texts(self.pair), strict=True)) if self.pair else texts

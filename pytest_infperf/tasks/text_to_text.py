@@ -1,4 +1,4 @@
-"""Texts from texts: summaries, answers, corrections, or translations from a table."""
+"""Text generation from texts: summaries, answers, corrections, or translations from a table."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from pytest_infperf.tasks.seq2seq import Seq2Seq
 
 @dataclass(frozen=True)
 class TextToText(ReadsData, Seq2Seq):
-    """Texts that encoder-decoder models of transformers write, greedily or with beams.
+    """Text generation with encoder-decoder transformers models, greedily or with beam search.
 
-    Model folders have a tokenizer: T5, BART, Pegasus, M2M100, NLLB, mBART or Marian. Requires
-    ``pytest-infperf[torch]``.
+    Supported are T5, BART, Pegasus, M2M100, NLLB, mBART and Marian models, with a tokenizer in
+    their folder. Requires ``pytest-infperf[torch]``.
 
     Parameters
     ----------
     data : Data
         The test data: a CSV, TSV, JSON, JSON Lines or Parquet file relative to the suite's folder,
-        a dataset of the hub, rows, or a function.
+        a hub dataset, rows, or a function.
     text : str, default "text"
         The column with the input.
     reference : str or sequence of str, default "reference"
-        The column with the right output, or several columns for inputs with several.
+        The column with the correct output, or several columns if inputs have several.
     source_language : str, optional
-        The language of inputs for a model of several, as its tokenizer names it: "zh" for M2M100,
+        Language of the inputs, for a multilingual model, as in its tokenizer: "zh" for M2M100,
         "zho_Hans" for NLLB, "zh_CN" for mBART.
     target_language : str, optional
-        The language of outputs, which is their first token.
+        Language of the outputs, for a multilingual model.
     prefix : str, default ""
         Text that is prepended to each input, such as "summarize: " for T5.
     beams : int, default 1
-        Beams of the search; 1 decodes greedily.
+        Number of beams; 1 decodes greedily.
     max_new_tokens : int, default 64
-        Longest output, in tokens.
+        Maximum length of an output, in tokens.
     metrics : sequence of Metric, CorpusMetric or str, default ("bleu", "chrf")
         Quality scores.
     sample_size : int, default 200
-        Samples that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of samples to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
     UserError
         If the data cannot be read or lacks a column or a cell (when the samples are read), or if
-        the model folder has no tokenizer or its tokenizer does not know a language (when the codec
-        is opened).
+        the model folder has no tokenizer or its tokenizer lacks a language (when the codec is
+        opened).
 
     Examples
     --------

@@ -25,44 +25,44 @@ _OUTSIDE = "O"
 
 @dataclass(frozen=True)
 class TokenClassification(ReadsCalibration, Task):
-    """Classification of the words of sentences by models of transformers.
+    """Classification of the words of sentences with transformers models.
 
-    It is for named entities, parts of speech and the like. Model folders have a `tokenizer.json`
-    and a `config.json` whose `id2label` names the tags. An output is a list with a tag for each
-    word: the label with the largest logit at the first token of the word, as in transformers'
-    examples. Words without a token, which are those beyond `max_tokens`, have the tag `O`.
-    Requires ``pytest-infperf[torch]``.
+    Examples are named entities and parts of speech. The model folder contains a `tokenizer.json`
+    and a `config.json` whose `id2label` names the tags. The output is a list with a tag for each
+    word: the label with the largest logit at the first token of the word, as in the examples of
+    transformers. Words beyond `max_tokens` have the tag `O`. Requires ``pytest-infperf[torch]``.
 
     Parameters
     ----------
     data : Data
         The test data: a CoNLL file, a JSON, JSON Lines or Parquet file relative to the suite's
-        folder, a dataset of the hub, rows, or a function.
+        folder, a hub dataset, rows, or a function.
     words : str or int, default "words"
-        The column with the list of words; of a CoNLL file its number, from 0.
+        The column with the list of words; for a CoNLL file, its number from 0.
     tags : str or int, default "tags"
-        The column with the list of tags; of a CoNLL file its number, where -1 is the last one.
+        The column with the list of tags; for a CoNLL file, its number, where -1 is the last one.
     names : sequence of str, default ()
-        The names of tags that the data writes as numbers, in the order of the numbers from 0.
-        Datasets of the hub have them.
+        The names of the tags in the order of their numbers, if the data has tag numbers. Hub
+        datasets have names.
     max_tokens : int, default 512
-        Length at which sentences are truncated, in tokens, special tokens included.
+        Maximum length of a sentence, in tokens, including special tokens; longer ones are
+        truncated.
     calibration : Data, optional
-        Samples of the same form that calibrate ``int8="static"``, at most 200. None takes a fifth
-        of the test data, at most 200 samples, which are then not scored.
+        Samples of the same form that calibrate ``int8="static"``, at most 200. None uses a fifth
+        of the test data, at most 200 samples, which are not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("entity_f1", "token_accuracy")
         Quality scores.
     sample_size : int, default 200
-        Sentences that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of sentences to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
     UserError
-        If only one of `words` and `tags` is a number; if the data cannot be read, lacks a column or
-        a cell, or a sentence has no words or another number of tags (when the samples are read); if
-        the model folder lacks a file, or the model has fewer than two labels or fewer than
-        `max_tokens` positions (when the codec is opened); or if the data has a tag that the model
-        does not have (before it is built).
+        If only one of `words` and `tags` is a number; if the data cannot be read, lacks a column
+        or a cell, or a sentence has no words or different numbers of words and tags (when the
+        samples are read); if the model folder lacks a file, or the model has fewer than two labels
+        or fewer than `max_tokens` positions (when the codec is opened); or if the data has a tag
+        that the model does not have (before it is built).
 
     Examples
     --------
@@ -113,14 +113,14 @@ class TokenClassification(ReadsCalibration, Task):
                 )
         if not self.names and all(tag.isdecimal() for row in tags for tag in row):
             raise UserError(
-                f"the tags of {table.source} are numbers: name them in the order of the numbers "
-                'from 0, such as names=("O", "B-PER", "I-PER")'
+                f"the tags of {table.source} are numbers: name them in their order, such as "
+                'names=("O", "B-PER", "I-PER")'
             )
         name_of = {str(number): name for number, name in enumerate(self.names)}
         return Samples(words, [[name_of.get(tag, tag) for tag in row] for row in tags])
 
     def sized(self, inputs: Sequence[Any], number: int, length: int) -> Any:
-        """Join sentences until they have `length` words, which the codec truncates to tokens."""
+        """Join sentences to `length` words; the codec truncates them to `length` tokens."""
         words: list[str] = []
         while len(words) < length:
             words += inputs[number % len(inputs)]
@@ -143,12 +143,12 @@ class TokenClassification(ReadsCalibration, Task):
 
 
 class TagCodec(TextCodec):
-    """Codec of classifiers of tokens. Results are logits, shape [batch, tokens, labels].
+    """Codec for token classifiers. Results are logits, shape [batch, tokens, labels].
 
     Raises
     ------
     UserError
-        As `TextCodec` does, and if the model has fewer than two labels or no `tokenizer.json`.
+        As `TextCodec`, and also if the model has fewer than two labels or no `tokenizer.json`.
     """
 
     def __init__(self, model: Path, max_tokens: int) -> None:
@@ -156,8 +156,8 @@ class TagCodec(TextCodec):
         self.labels = read_labels(self.config, self.config_path)
         if not isinstance(self._tokenizer, FastTokenizer):
             raise UserError(
-                f"{model} has no tokenizer.json, which says which word each token is of: write it "
-                "with AutoTokenizer.from_pretrained(MODEL).save_pretrained(MODEL)"
+                f"{model} has no tokenizer.json, which maps tokens to words: write it with "
+                "AutoTokenizer.from_pretrained(MODEL).save_pretrained(MODEL)"
             )
         self._words = self._tokenizer
 

@@ -1,4 +1,4 @@
-"""Translation of sentences in files whose lines belong together."""
+"""Translation of sentences from parallel text files."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from pytest_infperf.tasks.seq2seq import Seq2Seq
 
 @dataclass(frozen=True)
 class Translation(Seq2Seq):
-    """Translation of the lines of a file by models of transformers, greedily or with beams.
+    """Translation of the lines of a file with transformers models, greedily or with beam search.
 
-    Model folders have a tokenizer: Marian, M2M100, NLLB, mBART or T5. That of Marian models
-    (`source.spm`, `target.spm`, `vocab.json`, `tokenizer_config.json`) is used without
-    transformers, which is faster. For a table with columns see `TextToText`. Requires the extra
-    ``pytest-infperf[torch]``.
+    Supported are Marian, M2M100, NLLB, mBART and T5 models, with a tokenizer in their folder. The
+    tokenizer of Marian models (`source.spm`, `target.spm`, `vocab.json`, `tokenizer_config.json`)
+    is used without transformers, which is faster. For a table with columns see `TextToText`.
+    Requires the extra ``pytest-infperf[torch]``.
 
     Parameters
     ----------
     source : str
         UTF-8 file with one sentence per line, relative to the suite's folder.
     reference : str or sequence of str
-        UTF-8 file whose line i is the translation of line i of `source`, or several such files for
-        sentences with several translations.
+        UTF-8 file whose line i is the translation of line i of `source`, or several such files if
+        sentences have several translations.
     source_language : str, optional
-        The language of inputs for a model of several, as its tokenizer names it: "zh" for M2M100,
+        Language of the inputs, for a multilingual model, as in its tokenizer: "zh" for M2M100,
         "zho_Hans" for NLLB, "zh_CN" for mBART.
     target_language : str, optional
-        The language of outputs, which is their first token.
+        Language of the outputs, for a multilingual model.
     prefix : str, default ""
         Text that is prepended to each sentence, such as ">>fra<< " for a Marian model with several
         target languages.
     beams : int, default 1
-        Beams of the search; 1 decodes greedily.
+        Number of beams; 1 decodes greedily.
     max_new_tokens : int, default 64
-        Longest output, in tokens.
+        Maximum length of an output, in tokens.
     metrics : sequence of Metric, CorpusMetric or str, default ("bleu", "chrf")
         Quality scores.
     sample_size : int, default 400
-        Sentences that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of sentences to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
     UserError
-        If a file cannot be read or is empty, or the files differ in their number of lines (when the
-        samples are read), or if the model folder lacks a file or its tokenizer does
-        not know a language (when the codec is opened).
+        If a file cannot be read or is empty, or the files have different numbers of lines (when
+        the samples are read), or if the model folder lacks a file or its tokenizer lacks a
+        language (when the codec is opened).
 
     Examples
     --------

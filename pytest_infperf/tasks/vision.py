@@ -1,4 +1,4 @@
-"""Classification of images: photos in files, tables and datasets, and the IDX files of MNIST."""
+"""Classification of images from files, tables, datasets and IDX files."""
 
 from __future__ import annotations
 
@@ -24,50 +24,49 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageClassification(ReadsCalibration, Task):
-    """Classification of images by models of transformers, or by a model of your own.
+    """Classification of images with transformers models, or with your own model.
 
-    Images are decoded once, when a worker starts, turned as their EXIF orientation says;
-    transparency is dropped. They stay in the memory of each worker and count in the measures
-    `load_time`, `loaded_memory` and `peak_memory`, the same in every variant: a test set of a few
-    hundred to a few thousand photos is large enough. A query is the preprocessing and the model.
+    Images are decoded once, when a worker starts, with their EXIF orientation applied and
+    transparency dropped. They stay in the memory of each worker and count in the measures
+    `load_time`, `loaded_memory` and `peak_memory`, equally for every variant. A test set of a few
+    hundred to a few thousand photos is large enough. A query consists of preprocessing and model.
 
-    The preprocessing is that of the image processor in the model's `preprocessor_config.json`
-    (``pytest-infperf[torch,vision]``). Without one, the model's `config.json` has the `input` shape
-    [channels, rows, columns] and the `mean` and `std` of pixels from 0 to 1 (a number, or one for
-    each channel), and images of that size are normalised with them. Models with one channel get
-    grey images. A folder with a `modeling.py` is opened by it, others by transformers.
+    Images are preprocessed by the image processor in the model's `preprocessor_config.json`
+    (``pytest-infperf[torch,vision]``). Without one, the model's `config.json` must have the `input`
+    shape [channels, rows, columns] and the `mean` and `std` of pixels from 0 to 1 (a number, or
+    one for each channel); images must have that size. Models with one channel get grey images. A
+    folder with a `modeling.py` is opened by it, other folders by transformers.
 
-    An answer is the label with the largest logit: its name in the model's `id2label`, or its
+    The output is the label with the largest logit: its name in the model's `id2label`, or its
     number if the model or the data has no names.
 
     Parameters
     ----------
     data : Data, optional
         The test data: a folder with a subfolder of images for each class, relative to the suite's
-        folder; or a table with a column of images and one of labels, which is a CSV, TSV, JSON,
-        JSON Lines or Parquet file, a dataset of the hub, rows, or a function. Requires
-        ``pytest-infperf[vision]``.
+        folder; or a table with a column of images and one of labels: a CSV, TSV, JSON, JSON Lines
+        or Parquet file, a hub dataset, rows, or a function. Requires ``pytest-infperf[vision]``.
     image : str, default "image"
         The column with the image: a path relative to the file of the table (or to the suite's
-        folder), the bytes of a file, an image of Pillow, or an array of bytes, shape [rows,
-        columns] or [rows, columns, 3].
+        folder), the bytes of a file, a Pillow image, or a uint8 array, shape [rows, columns] or
+        [rows, columns, 3].
     label : str, default "label"
         The column with the label, by name or by number from 0.
     images : str, optional
-        In place of `data`: an IDX file of unsigned bytes, plain or gzip, shape [images, rows,
+        Instead of `data`, an IDX file of unsigned bytes, plain or gzip, shape [images, rows,
         columns], relative to the suite's folder.
     labels : str, optional
-        With `images`: an IDX file whose entry i is the class of image i.
+        With `images`, an IDX file whose entry i is the class of image i.
     ranked : int, default 1
-        The number of labels in an answer: with more than one it is the list of the best labels, the
-        best first, for metrics of ranked labels such as "top1_accuracy" and "top5_accuracy".
+        The number of labels in an output. Above 1, an output is the list of the best labels, best
+        first, for metrics of ranked labels such as "top1_accuracy" and "top5_accuracy".
     calibration : Data, optional
-        Images of the form of `data` that calibrate ``int8="static"``, at most 200. None takes a
-        fifth of the test data, at most 200 images, which are then not scored.
+        Images of the form of `data` that calibrate ``int8="static"``, at most 200. None uses a
+        fifth of the test data, at most 200 images, which are not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("accuracy",)
         Quality scores.
     sample_size : int, default 2000
-        Images that are measured and scored, drawn with a seed; ``--infperf-full`` takes all.
+        Number of images to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
     Raises
     ------
@@ -75,8 +74,8 @@ class ImageClassification(ReadsCalibration, Task):
         If not exactly one of `data` and (`images`, `labels`) is given; if an image or a label is
         missing or cannot be read (when the samples are read); if the model's folder lacks a file or
         a value, or has fewer labels than `ranked` (when the codec is opened); or if the data has a
-        label that the model does not have, or an image of a size that it does not take (before it
-        is built).
+        label that the model does not have, or an image of the wrong size (before the model is
+        built).
 
     References
     ----------
@@ -108,16 +107,16 @@ class ImageClassification(ReadsCalibration, Task):
         has_idx = [name for name in (self.images, self.labels) if name is not None]
         if len(has_idx) != (2 if self.data is None else 0):
             raise UserError(
-                "ImageClassification takes either data=..., or both images=... and labels=..., "
+                "ImageClassification requires either data=..., or both images=... and labels=..., "
                 "the IDX files"
             )
         if self.ranked < 1:
-            raise UserError(f"ImageClassification(ranked={self.ranked}): it is at least 1")
+            raise UserError(f"ImageClassification(ranked={self.ranked}): must be at least 1")
         names = [getattr(metric, "name", metric) for metric in self.metrics]
         if self.ranked > 1 and (plain := {"accuracy", "f1"} & {*names}):
             raise UserError(
-                f"ImageClassification(ranked={self.ranked}) answers with lists of labels, and "
-                f'{min(plain)} scores one label: write metrics=("top1_accuracy", '
+                f"ImageClassification(ranked={self.ranked}) returns lists of labels, but "
+                f'{min(plain)} scores a single label: use metrics=("top1_accuracy", '
                 f'"top{self.ranked}_accuracy")'
             )
 
@@ -140,7 +139,7 @@ class ImageClassification(ReadsCalibration, Task):
         labels = table.labels(self.label)
         for label, place in zip(labels, table.places, strict=True):
             if isinstance(label, list):
-                raise UserError(f"{place}: {self.label!r} is one label, not {label}")
+                raise UserError(f"{place}: {self.label!r} must be one label, not {label}")
         return Samples(table.images(self.image), labels)
 
     def calibration_inputs(self, folder: Path) -> Sequence[Any] | None:
@@ -152,7 +151,7 @@ class ImageClassification(ReadsCalibration, Task):
         return open_codec(model, self.ranked)
 
     def check(self, samples: Samples, codec: Any) -> None:
-        """Check that the model has every label of the data, and takes images of their size."""
+        """Check that the model has every label of the data, and images have the right size."""
         named = self.labels or (self.data if isinstance(self.data, str) else "the data")
         codec.answer_like(samples.references, named)
         codec.check_sizes(samples.inputs)
@@ -167,14 +166,13 @@ class ImageClassification(ReadsCalibration, Task):
         return payloads.PhotoToLabel(codec.size)
 
     def _payload_of_inputs(self) -> Payload:
-        """Return the payload of a variant that answers images itself."""
+        """Return the payload of a variant without a codec."""
         from pytest_infperf.tasks import payloads
 
         if self.data is None:
             raise UserError(
-                "ImageClassification of IDX files can be served only with a model whose "
-                "config.json has the size of images, which a variant that answers inputs itself "
-                "does not have: use data=..."
+                "ImageClassification of IDX files can only be served with a model whose "
+                "config.json has the size of the images, which this variant lacks: use data=..."
             )
         return payloads.PhotoToLabel(None)
 
@@ -183,7 +181,7 @@ def _read_idx_files(images_path: Path, labels_path: Path) -> Samples:
     images, labels = read_idx(images_path), read_idx(labels_path)
     if len(images) != len(labels):
         raise UserError(
-            f"{images_path} has {len(images):,} images and {labels_path} "
+            f"{images_path} has {len(images):,} images, but {labels_path} has "
             f"{len(labels):,} labels: each image needs one label"
         )
     if not len(images):

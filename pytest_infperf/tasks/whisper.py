@@ -1,4 +1,4 @@
-"""Recordings for models such as Whisper, which write a text token by token, and that text."""
+"""Codec for Whisper models."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MULTILINGUAL, _NO_TIMESTAMPS = "lang_to_id", "no_timestamps_token_id"
 
 
 class WhisperCodec:
-    """Codec of Whisper and of models that were trained from it.
+    """Codec for Whisper models, also fine-tuned ones.
 
     Features are those of the model's feature extractor, `input_features`, float32, shape [batch,
-    bins, frames], and `prompt`, the tokens that each text begins with: start, language and task of
-    a model for several languages, no timestamps. They are those of `generate` of transformers.
-    Results are token ids.
+    bins, frames], and `prompt`, the tokens at the start of each text: start, language and task (of
+    a multilingual model), and no timestamps, as in `generate` of transformers. Results are token
+    ids.
 
     Parameters
     ----------
@@ -29,19 +29,19 @@ class WhisperCodec:
     rate : int
         The sampling rate of the inputs, in hertz.
     language : str, optional
-        The language that is spoken, such as "en" or "english".
+        The spoken language, such as "en" or "english".
     task : {"transcribe", "translate"}
-        Whether the text has the language that is spoken, or is English.
+        Whether the text is in the spoken language or in English.
     max_new_tokens : int
-        Longest text, in tokens.
+        Maximum length of a text, in tokens.
     normalized : callable
-        Returns an output as it is compared.
+        Normalises an output before it is compared.
 
     Raises
     ------
     UserError
-        If the folder lacks a file, the model has another rate or does not know the language or the
-        task, a model for several languages is given none, or the model writes no text so long.
+        If the folder lacks a file, the model has a different rate, lacks the language or the task,
+        or cannot generate `max_new_tokens` tokens, or if a multilingual model has no `language`.
     """
 
     alphabet = None
@@ -62,18 +62,18 @@ class WhisperCodec:
         self._normalized = normalized
         self._prompt = _prompt(model / "generation_config.json", language, task)
         self.longest_s: float = self._extractor.n_samples / rate
-        """Longest recording, in seconds."""
+        """Maximum duration of a recording, in seconds."""
         longest = config.max_target_positions
         if max_new_tokens > longest - len(self._prompt):
             raise UserError(
-                f"max_new_tokens={max_new_tokens}: {model.name} writes "
-                f"{longest - len(self._prompt)} tokens at most"
+                f"max_new_tokens={max_new_tokens}: {model.name} generates at most "
+                f"{longest - len(self._prompt)} tokens"
             )
 
     def encode(self, inputs: Sequence[Any], length: int | None = None) -> dict[str, Any]:
         """Return the features of waveforms; `length` has no effect, as `sized` truncates.
 
-        Raises UserError if one is too long.
+        Raises UserError if a waveform is too long.
         """
         if (longest := max(map(len, inputs)) / self._rate) > self.longest_s:
             raise UserError(
@@ -88,21 +88,21 @@ class WhisperCodec:
 
 
 def _prompt(path: Path, language: str | None, task: str) -> list[int]:
-    """Return the tokens that each text begins with, from the model's generation_config.json."""
+    """Return the tokens at the start of each text, from the model's generation_config.json."""
     try:
         settings: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
         start, end = int(settings["decoder_start_token_id"]), int(settings[_NO_TIMESTAMPS])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path} must have decoder_start_token_id and {_NO_TIMESTAMPS}: copy the file of the "
-            f"model that this one was trained from ({error!r})"
+            f"base model ({error!r})"
         ) from error
     if _MULTILINGUAL not in settings:
         if language is None and task == "transcribe":
             return [start, end]
         raise UserError(
-            f"{path} has no {_MULTILINGUAL}, so that the model is for one language: remove "
-            "language and translate, or copy the file of the model that it was trained from"
+            f"{path} has no {_MULTILINGUAL}, so the model is not multilingual: remove language and "
+            "translate, or copy the file of the base model"
         )
     return [
         start,
@@ -124,9 +124,9 @@ def _language_token(known: Mapping[str, int], language: str | None, path: Path) 
     names = sorted(token.strip("<|>") for token in known)
     if language is None:
         raise UserError(
-            f"{path.parent.name} knows {len(names)} languages: name that of the recordings, "
+            f"{path.parent.name} has {len(names)} languages: set that of the recordings, "
             f"such as language={'en' if 'en' in names else names[0]!r}"
         )
     near = get_close_matches(language.lower(), [*names, *codes], 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(names)}"
-    raise UserError(f"{path.parent.name} does not know the language {language!r}; {hint}")
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names)}"
+    raise UserError(f"{path.parent.name} has no language {language!r}; {hint}")

@@ -125,7 +125,7 @@ def test_a_name_of_another_form_is_refused_at_once(name: str) -> None:
             "inferense:load",
             r"no module shop\.inferense; did you mean inference\?.*beside suite\.py",
         ),
-        ("inference.more:load", r"no module shop\.inference\.more\. It has to lie"),
+        ("inference.more:load", r"no module shop\.inference\.more\. It must be"),
         ("inference:lode", r"inference\.py has no lode; did you mean load\?"),
         ("inference:number", r"has a number that is not callable"),
         ("broken:load", r"No module named 'a_package_that_is_missing' \(.*broken\.py:2\)"),
@@ -166,7 +166,7 @@ def test_inputs_and_outputs_pass_the_codec_unchanged() -> None:
     features = InputsCodec().encode(inputs)
     assert features == [*inputs]
     assert InputsCodec().decode(features, features) is features
-    with pytest.raises(UserError, match="leave it out with Sweep"):
+    with pytest.raises(UserError, match="exclude it with Sweep"):
         InputsCodec().encode(inputs, length=8)
 
 

@@ -71,7 +71,7 @@ def test_top_k_accuracy() -> None:
     assert TopK().name == "top5_accuracy"
     with pytest.raises(UnusableSample, match=r"its reference is \['a'\], not one label"):
         TopK().statistics(["a"], [["a"]])
-    with pytest.raises(UserError, match=r"TopK\(0\): k is at least 1"):
+    with pytest.raises(UserError, match=r"TopK\(0\): k must be at least 1"):
         TopK(0)
 
 

@@ -62,5 +62,5 @@ def test_other_types_are_errors(output: Any, reference: Any, problem: str) -> No
 
 @pytest.mark.parametrize("made", [Ndcg, Recall])
 def test_at_least_one_id_counts(made: Any) -> None:
-    with pytest.raises(UserError, match=r"\(k=0\): k is at least 1"):
+    with pytest.raises(UserError, match=r"\(k=0\): k must be at least 1"):
         made(k=0)

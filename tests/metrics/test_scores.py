@@ -42,7 +42,7 @@ def test_a_class_of_another_type_is_named() -> None:
 
 
 def test_an_error_rate_of_empty_references_is_an_error() -> None:
-    with pytest.raises(UserError, match="wer is not defined: all 2 references are empty"):
+    with pytest.raises(UserError, match=r"wer is not defined: .* all 2 references are empty"):
         Wer().statistics(["one", ""], ["", ""])
 
 

@@ -204,9 +204,9 @@ def test_functions_that_a_worker_cannot_call_are_errors(shop: Project) -> None:
     assert outcomes.pop("test_sorted") == "passed"
     assert set(outcomes.values()) == {"failed"}
     for name in ("lambda", "inner", "partial"):
-        assert "write a function on the top level of a module" in result.message(f"test_{name}")
+        assert "write a function at the top level of a module" in result.message(f"test_{name}")
     assert "its arguments cannot be pickled" in result.message("test_lock")
-    assert "only makes a coroutine" in result.message("test_coroutine")
+    assert "only creates a coroutine" in result.message("test_coroutine")
     assert "was called twice in one test" in result.message("test_twice")
     assert "was not called: nothing was measured" in result.message("test_never")
 

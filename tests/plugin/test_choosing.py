@@ -213,7 +213,7 @@ def test_two_variants_with_the_same_name_are_reported(project: Project) -> None:
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert (
         "suite.py:2: Suite('echo'): several variants have the name fake; "
-        "give one of them an id of its own"
+        "give one of them a different id"
     ) in result.words
 
 

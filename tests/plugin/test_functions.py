@@ -124,7 +124,7 @@ def test_a_module_that_is_missing_is_an_error_with_its_remedy(project: Project) 
     assert {*outcome.outcomes().values()} == {"error"}
     message = " ".join(outcome.message("test_quality[right]").split())
     assert "there is no module shop.inference; did you mean inferring?" in message
-    assert "It has to lie beside suite.py or in the project's root, or be installed" in message
+    assert "It must be beside suite.py or in the project's root, or be installed" in message
 
 
 def test_outputs_that_are_none_or_nan_fail_the_quality(project: Project) -> None:
@@ -299,4 +299,4 @@ def test_a_sweep_of_length_is_an_error_with_its_remedy(project: Project) -> None
         "test_quality[function]": "passed",
         "test_quality[function-slowed]": "passed",
     }, outcome.text
-    assert 'leave it out with Sweep("length"' in outcome.message("test_sweep[function]")
+    assert 'exclude it with Sweep("length"' in outcome.message("test_sweep[function]")

@@ -106,7 +106,7 @@ def test_a_test_set_without_samples_is_an_error_with_its_name(project: Project) 
     suite.write_text(suite.read_text().replace("count=40", "count=0"))
     outcome = project.plain("--infperf")
     assert outcome.ret != 0
-    assert "Echo(count=0) has no sample: count is at least 1" in outcome.words
+    assert "Echo(count=0): count must be at least 1" in outcome.words
     suite.write_text(suite.read_text().replace("count=0", "count=9, sample_size=0"))
     outcome = project.plain("--infperf")
     assert outcome.ret != 0

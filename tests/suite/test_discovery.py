@@ -109,7 +109,7 @@ def test_suites_outside_of_the_root_are_not_taken_for_each_other(tmp_path: Path)
 @pytest.mark.usefixtures("_imports_are_undone")
 def test_a_name_that_leads_elsewhere_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     write(tmp_path / "code/suite.py", SUITE)
-    with pytest.raises(UserError, match="Rename the folder code, or what hides it"):
+    with pytest.raises(UserError, match="Rename the folder code, or the module that hides it"):
         SuiteAddress(str(tmp_path), "code.suite").load()
     write(tmp_path / "more/suite.py", "import none_such")
     with pytest.raises(UserError, match="none_such"):
@@ -175,5 +175,5 @@ def in_a_new_process(address: SuiteAddress) -> subprocess.CompletedProcess[str]:
 
 def test_a_folder_with_a_dot_is_refused_by_name(tmp_path: Path) -> None:
     write(tmp_path / "v1.5" / "suite.py", "")
-    with pytest.raises(UserError, match=r"'v1\.5' has a dot in it; rename the folder"):
+    with pytest.raises(UserError, match=r"'v1\.5' contains a dot; rename the folder"):
         suite_beside(tmp_path / "v1.5" / "test_it.py", tmp_path)

@@ -48,7 +48,7 @@ def suite(**changes: Any) -> Suite:
         ({"variants": [], "baseline": None}, "Suite('echo'): variants is empty"),
         (
             {"variants": [Fake(id="slow"), Fake(), Fake(wrong=1)]},
-            "Suite('echo'): several variants have the name fake; give one of them an id of its own",
+            "Suite('echo'): several variants have the name fake; give one of them a different id",
         ),
         ({"variants": [Fake(id="a\nb")], "baseline": None}, r"the name 'a\nb' has a line break"),
         ({"loads": [Server(), Server(limit_s=1)]}, "several loads have the name Server"),

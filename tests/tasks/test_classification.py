@@ -56,8 +56,8 @@ def test_labels_come_from_the_model() -> None:
     [
         ("{", "write an object"),
         ('{"text": "a"}', "'label' is missing"),
-        ("[]", "a row is an object"),
-        ('"text"', "a row is an object"),
+        ("[]", "a row must be an object"),
+        ('"text"', "a row must be an object"),
         ('{"text": ["a"], "label": "b"}', "'text' must be a text, not list"),
         ('{"text": "a", "label": {}}', "'label' must be a label"),
         ('{"text": "a", "label": " "}', "'label' is empty"),
@@ -92,7 +92,7 @@ def codec_with(folder: Path, **settings: object) -> LabelCodec:
         (["Clean", "SOLICITATION"], "'Clean' is probably 'clean', 'SOLICITATION' is probably"),
         (["1", "2"], "the data has '1', '2', and id2label in "),
         (["0", "clean"], "'0' is probably 'clean'"),
-        (["clean", "solicitations"], "'solicitations' is probably 'solicitation'. Write"),
+        (["clean", "solicitations"], "'solicitations' is probably 'solicitation'. Use"),
         (["clean", "spam"], "the data has 'clean', 'spam', and id2label in "),
         ([" clean"], "' clean' is probably 'clean'"),
     ],
@@ -106,7 +106,7 @@ def test_labels_of_the_data_are_held_against_the_models(
     message = str(raised.value)
     assert words in message
     assert f"{tmp_path / 'config.json'} has 'clean', 'solicitation'" in message
-    assert "the labels of data.jsonl are not those of the model" in message
+    assert "the labels of data.jsonl do not match those of the model" in message
     TASK.check(Samples(["a"], ["clean"]), codec)
 
 
@@ -132,12 +132,12 @@ def test_labels_are_read_as_transformers_reads_them(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"id2label": {"0": "score"}}, "has one label, 'score', .*: use TextRegression"),
+        ({"id2label": {"0": "score"}}, "has only one label, 'score', .*: use TextRegression"),
         ({"id2label": {"1": "a", "2": "b"}}, "numbered from 0"),
-        ({"id2label": ["a", "b"]}, "write the configuration of transformers"),
-        ({"id2label": {"first": "a"}}, "write the configuration of transformers"),
-        ({"pad_token_id": 99_999}, "pad_token_id is 99999, and .*no such token"),
-        ({"pad_token_id": -1}, "pad_token_id is -1, and .*no such token"),
+        ({"id2label": ["a", "b"]}, "must be a transformers configuration"),
+        ({"id2label": {"first": "a"}}, "must be a transformers configuration"),
+        ({"pad_token_id": 99_999}, "pad_token_id is 99999, but .*no such token"),
+        ({"pad_token_id": -1}, "pad_token_id is -1, but .*no such token"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_is_named(
@@ -149,9 +149,9 @@ def test_a_configuration_that_cannot_be_used_is_named(
 
 def test_a_head_of_another_size_is_named() -> None:
     codec = LabelCodec(MODELS / "bert-solicitation", 64)
-    with pytest.raises(UserError, match=r"answers with 3 values .*config\.json has 2 labels"):
+    with pytest.raises(UserError, match=r"returns 3 values .*config\.json has 2 labels"):
         codec.decode(np.zeros((1, 3)), {})
-    with pytest.raises(UserError, match=r"answers with 1 values .*config\.json has 2 labels"):
+    with pytest.raises(UserError, match=r"returns 1 values .*config\.json has 2 labels"):
         codec.decode(np.zeros((1, 1)), {})
 
 
@@ -205,7 +205,7 @@ def test_a_model_for_several_labels_answers_with_those_above_zero(tmp_path: Path
     logits = np.array([[1.0, -1.0, 0.1], [-1, 0, -1], [np.nan, 1, 1]])
     assert codec.decode(logits, {}) == [["rude", "fun"], [], None]
     assert codec.probabilities(np.zeros((1, 3)))[0] == {"rude": 0.5, "spam": 0.5, "fun": 0.5}
-    with pytest.raises(UserError, match=r"gives several labels .*write lists"):
+    with pytest.raises(UserError, match=r"returns several labels .*write lists"):
         TASK.check(Samples(["a"], ["rude"]), codec)
     with pytest.raises(UserError, match=r"has lists of labels, such as \['clean'\]"):
         TASK.check(Samples(["a"], [["clean"]]), codec_with(tmp_path))
@@ -253,5 +253,5 @@ def test_a_tokenizer_without_a_fast_one_is_that_of_transformers(tmp_path: Path) 
 
 
 def test_a_model_with_fewer_positions_than_the_task_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"takes 32 tokens at most .* set max_tokens=32"):
+    with pytest.raises(UserError, match=r"reads at most 32 tokens .* set max_tokens=32"):
         codec_with(tmp_path, max_position_embeddings=32)

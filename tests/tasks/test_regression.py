@@ -40,8 +40,8 @@ def test_what_is_no_number_is_named(tmp_path: Path, score: str) -> None:
 
 
 def test_a_classifier_is_no_regression(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has 2 labels, and a regression has one output"):
+    with pytest.raises(UserError, match="has 2 labels, but a regression model has one"):
         codec_with(tmp_path, {"0": "a", "1": "b"})
     codec = codec_with(tmp_path, {"0": "score"})
-    with pytest.raises(UserError, match="answers with 2 values for each text"):
+    with pytest.raises(UserError, match="returns 2 values for each text"):
         codec.decode(np.zeros((1, 2)), {})

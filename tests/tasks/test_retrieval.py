@@ -67,10 +67,13 @@ def test_rows_without_scores_and_with_numbers_as_ids(tmp_path: Path) -> None:
     [
         (["q1\td1\t1", "q9\td1\t1"], r"test\.tsv:3: there is no query with the id 'q9': add it"),
         (["q1\td9\t1"], r"test\.tsv:2: there is no document with the id 'd9': add it"),
-        (["q1\td1\t1", "q1\td1\t0"], r"test\.tsv:3: a row before it has the query 'q1' and the"),
-        (["q1\td1\t0"], r"test\.tsv names no relevant document of any query"),
+        (
+            ["q1\td1\t1", "q1\td1\t0"],
+            r"test\.tsv:3: an earlier row also has the query 'q1' and the",
+        ),
+        (["q1\td1\t0"], r"test\.tsv names no relevant document for any query"),
         (["q1\td1\tyes"], r"test\.tsv:2: 'score' must be a number, not 'yes'"),
-        (["q1\td1"], r"test\.tsv:2: 2 fields in a row, and the header has 3"),
+        (["q1\td1"], r"test\.tsv:2: the row has 2 fields, but the header has 3"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(
@@ -84,7 +87,7 @@ def test_two_texts_with_one_id_are_named(tmp_path: Path) -> None:
     written(tmp_path, RELEVANT)
     with (tmp_path / "corpus.jsonl").open("a") as file:
         file.write('\n{"_id": "d1", "title": "", "text": "again"}')
-    with pytest.raises(UserError, match=r"corpus\.jsonl:4: a row before it has the id 'd1' too"):
+    with pytest.raises(UserError, match=r"corpus\.jsonl:4: an earlier row also has the id 'd1'"):
         TASK.samples(tmp_path)
 
 
@@ -123,7 +126,7 @@ def test_a_vector_that_is_not_there_finds_nothing_and_is_not_found() -> None:
 
 @pytest.mark.parametrize("output", [[1.0], "text", 3.0, [[1.0, 2.0]], {}])
 def test_outputs_that_are_no_vectors_are_named(output: Any) -> None:
-    with pytest.raises(UserError, match="are not vectors of one length"):
+    with pytest.raises(UserError, match="are not vectors of the same length"):
         TASK.scored([output, *OUTPUTS[1:]], REFERENCES)
 
 

@@ -65,12 +65,12 @@ def test_missing_cells_are_nan_only_if_said(tmp_path: Path) -> None:
     ("text", "options", "message"),
     [
         ("x,label\n1,a\n,b\n", {}, r"data.csv:3: 'x' is missing.*missing=\"nan\""),
-        ("x,label\n1,a\nNA,b\n", {}, r"data.csv:3: 'x' is 'NA', and other cells .* are numbers"),
+        ("x,label\n1,a\nNA,b\n", {}, r"data.csv:3: 'x' is 'NA', but other cells .* are numbers"),
         ("x,label\n1,a\n12x,b\n", {"missing": "nan"}, r"data.csv:3: 'x' is '12x'"),
         ("x,label\n,a\n,b\n", {"missing": "nan"}, "the column 'x' of the test data .* is empty"),
         ("x,label\n1,a\n", {"label": "lable"}, "no column 'lable'; did you mean 'label'"),
-        ("x,label\n1,a\n", {"features": ["x", "label"]}, "no column that a model could answer"),
-        ("label\na\n", {}, "no column that a model could answer 'label' from"),
+        ("x,label\n1,a\n", {"features": ["x", "label"]}, "no usable features for"),
+        ("label\na\n", {}, "no usable features for 'label'"),
         ("x,label\n1,a\n", {"texts": ["y"]}, "'y' is not one of the features 'x'"),
         ("x,label\n1e999,a\n", {}, "data.csv:2: 'x' must be a finite number"),
         ("x,label\n1,\n", {}, "data.csv:2: 'label' is empty"),
@@ -141,12 +141,16 @@ def test_answers_become_labels(results: Any, labels: Any, options: dict[str, Any
 @pytest.mark.parametrize(
     ("results", "message", "options"),
     [
-        (np.array([[0.1, 0.9]]), r"the labels 'a', 'b': name them .* classes=\['a', 'b'\]", {}),
-        (np.array([1]), r"numbers of classes, such as 1, .* classes=\['a', 'b'\]", {}),
+        (
+            np.array([[0.1, 0.9]]),
+            r"the labels 'a', 'b': name the classes .* classes=\['a', 'b'\]",
+            {},
+        ),
+        (np.array([1]), r"class numbers, such as 1, .* classes=\['a', 'b'\]", {}),
         (np.array([[0.1, 0.9]]), r"classes=\['1', '2'\]", {"data": [1, 2]}),
-        (np.array([0.3]), "such as 0.3, which is no label: .*threshold=0.5", {}),
-        (np.array([[0.1, 0.2, 0.7]]), "answers with 3 classes, and", {"classes": ["a", "b"]}),
-        (np.array([2]), "answers with class 2, and", {"classes": ["a", "b"]}),
+        (np.array([0.3]), "such as 0.3, which is not a label: .*threshold=0.5", {}),
+        (np.array([[0.1, 0.2, 0.7]]), "returns 3 classes, but", {"classes": ["a", "b"]}),
+        (np.array([2]), "returns class 2, but", {"classes": ["a", "b"]}),
         (np.zeros((1, 2, 3)), r"the shape \[1, 2, 3\]", {}),
     ],
 )
@@ -156,7 +160,7 @@ def test_answers_that_cannot_be_labels(results: Any, message: str, options: dict
 
 
 def test_the_data_has_a_label_that_is_no_class() -> None:
-    with pytest.raises(UserError, match=r"labels 'b', which are not among classes=\['a', 'c'\]"):
+    with pytest.raises(UserError, match=r"labels 'b', which are not in classes=\['a', 'c'\]"):
         decoded([], classes=["a", "c"])
 
 
@@ -181,7 +185,7 @@ def test_rows_are_served() -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"x": 1}, "has the columns 'x', 'y', not 'x'"),
+        ({"x": 1}, "must have the columns 'x', 'y', not 'x'"),
         ({"x": 1, "y": None}, "'y' is missing"),
         ({"x": 1.5, "y": 1}, "'x' must be a whole number, not 1.5"),
         ({"x": 1, "y": "1"}, "'y' must be a number, not '1'"),

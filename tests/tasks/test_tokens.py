@@ -96,7 +96,7 @@ def test_a_sentence_with_a_logit_that_is_not_finite_has_no_tags(model: Path) -> 
     logits[0, 2, 3] = np.nan
     logits[1, 2, 3] = np.nan  # of a special token
     assert codec.decode(logits, features) == [None, ["O"]]
-    with pytest.raises(UserError, match=r"3 values for each token, and .*config\.json has 5 lab"):
+    with pytest.raises(UserError, match=r"3 values for each token, but .*config\.json has 5 lab"):
         codec.decode(np.zeros((2, 4, 3)), features)
 
 
@@ -192,14 +192,16 @@ def test_columns_are_both_numbers_or_both_names(columns: dict[str, Any]) -> None
 
 def test_a_conll_file_with_names_of_columns_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.conll").write_text("a O\n")
-    with pytest.raises(UserError, match=r"a\.conll is not known: .* words=0, tags=-1"):
+    with pytest.raises(UserError, match=r"a\.conll is unknown: .* words=0, tags=-1"):
         TokenClassification(data="a.conll").samples(tmp_path)
 
 
 def test_tags_are_held_against_the_models_labels(model: Path) -> None:
     codec = TASK.codec(model)
     TASK.check(Samples(SENTENCES[2:], [["B-LOC"]]), codec)
-    with pytest.raises(UserError, match=r"labels of rows\.jsonl are not .*'B-ORG'.*id2label in"):
+    with pytest.raises(
+        UserError, match=r"labels of rows\.jsonl do not match .*'B-ORG'.*id2label in"
+    ):
         TASK.check(Samples(SENTENCES[2:], [["B-ORG"]]), codec)
     with pytest.raises(UserError, match="'b-per' is probably 'B-PER'"):
         TASK.check(Samples(SENTENCES[2:], [["b-per", "O"]]), codec)
@@ -212,5 +214,5 @@ def test_a_model_without_a_fast_tokenizer_is_named(tmp_path: Path) -> None:
     BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
     (tmp_path / "tokenizer.json").unlink(missing_ok=True)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(UserError, match=r"has no tokenizer\.json, which says which word"):
+    with pytest.raises(UserError, match=r"has no tokenizer\.json, which maps tokens to words"):
         TagCodec(tmp_path, 8)

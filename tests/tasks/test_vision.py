@@ -49,7 +49,7 @@ def test_an_image_without_a_label_is_an_error(tmp_path: Path) -> None:
     idx(tmp_path / "images", np.zeros((3, 2, 2)))
     idx(tmp_path / "labels", np.zeros(2))
     task = ImageClassification(images="images", labels="labels")
-    with pytest.raises(UserError, match=r"3 images and .* 2 labels"):
+    with pytest.raises(UserError, match=r"3 images, but .* has 2 labels"):
         task.samples(tmp_path)
 
 
@@ -120,7 +120,9 @@ def test_files_without_images_are_named(tmp_path: Path) -> None:
 
 def test_a_server_needs_a_model_that_says_the_size_of_images() -> None:
     task = ImageClassification(images="images", labels="labels")
-    with pytest.raises(UserError, match=r"only with a model whose config\.json has the size"):
+    with pytest.raises(
+        UserError, match=r"only be served with a model whose config\.json has the size"
+    ):
         task.payload(InputsCodec())
     photos: Any = PHOTOS.payload(InputsCodec())
     assert photos.request.__name__ == "Photos"
@@ -258,9 +260,9 @@ def test_labels_of_photos_are_held_against_the_models(vit: Path) -> None:
     assert codec.decode(np.array([[0.0, 2, 1]]), {}) == ["1"]
     PHOTOS.check(Samples([image], [2]), codec)
     assert codec.decode(np.array([[0.0, 2, 1]]), {}) == [1]
-    with pytest.raises(UserError, match=r"has labels from 0 to 3, and the classes .* 0 to 2"):
+    with pytest.raises(UserError, match=r"has labels from 0 to 3, but the classes .* 0 to 2"):
         PHOTOS.check(Samples([image] * 2, [0, 3]), codec)
-    with pytest.raises(UserError, match=r"answers with 2 values .*config\.json has 3 labels"):
+    with pytest.raises(UserError, match=r"returns 2 values .*config\.json has 3 labels"):
         codec.decode(np.zeros((1, 2)), {})
 
 
@@ -269,23 +271,25 @@ def test_a_model_without_names_has_numbers(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     codec = ImageCodec(tmp_path, 2)
     image = np.zeros((2, 2), np.uint8)
-    with pytest.raises(UserError, match=r"has the labels 'cat', and the model has numbers only"):
+    with pytest.raises(
+        UserError, match=r"has the labels 'cat', but the model has only class numbers"
+    ):
         PHOTOS.check(Samples([image] * 2, ["1", "cat"]), codec)
-    with pytest.raises(UserError, match=r"image 2 has 2 rows of 3 pixels, and `input`"):
+    with pytest.raises(UserError, match=r"image 2 has 2 rows of 3 pixels, but `input`"):
         PHOTOS.check(Samples([image, np.zeros((2, 3, 3), np.uint8)], ["0", "1"]), codec)
     PHOTOS.check(Samples([image], ["3"]), codec)
     logits = np.array([[0.0, 2, 1, 2], [np.nan, 0, 0, 0]])
     assert codec.decode(logits, {}) == [["1", "3"], None]
     assert [*codec.probabilities(logits)[0]] == ["0", "1", "2", "3"]
-    with pytest.raises(UserError, match=r"has the label 3, and the model answers with 3 values"):
+    with pytest.raises(UserError, match=r"has the label 3, but the model returns 3 values"):
         codec.decode(logits[:, :3], {})
-    with pytest.raises(UserError, match="ranked=5 asks for more labels than the 4 of the model"):
+    with pytest.raises(UserError, match="ranked=5 is more than the 4 labels of the model"):
         ImageCodec(tmp_path, 5).decode(logits, {})
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_processor_that_cannot_be_used_is_named(vit: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="ranked=4 asks for more labels than the 3 of the model"):
+    with pytest.raises(UserError, match="ranked=4 is more than the 3 labels of the model"):
         ProcessorCodec(vit / "vit", 4)
     (tmp_path / "config.json").write_text((vit / "vit" / "config.json").read_text())
     path = tmp_path / "preprocessor_config.json"
@@ -297,23 +301,23 @@ def test_a_processor_that_cannot_be_used_is_named(vit: Path, tmp_path: Path) -> 
         '{"image_processor_type": "CLIPImageProcessor", "do_center_crop": false,'
         '"size": {"shortest_edge": 32}}'
     )
-    with pytest.raises(UserError, match=r"preprocessor_config\.json makes images of different"):
+    with pytest.raises(UserError, match=r"preprocessor_config\.json returns images of different"):
         ProcessorCodec(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "vit", "num_channels": 4}')
-    with pytest.raises(UserError, match=r"num_channels is 4, and images have 1 or 3"):
+    with pytest.raises(UserError, match=r"num_channels is 4, but must be 1 or 3"):
         ProcessorCodec(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({}, r"takes either data=\.\.\., or both images"),
-        ({"images": "a"}, r"takes either data"),
-        ({"data": "a", "labels": "b"}, r"takes either data"),
-        ({"data": "a", "images": "b", "labels": "c"}, r"takes either data"),
-        ({"data": "a", "ranked": 0}, r"ranked=0\): it is at least 1"),
-        ({"data": "a", "ranked": 5}, r'accuracy scores one label: write metrics=\("top1_acc'),
-        ({"data": "a", "ranked": 5, "metrics": (Accuracy(),)}, r"accuracy scores one label"),
+        ({}, r"requires either data=\.\.\., or both images"),
+        ({"images": "a"}, r"requires either data"),
+        ({"data": "a", "labels": "b"}, r"requires either data"),
+        ({"data": "a", "images": "b", "labels": "c"}, r"requires either data"),
+        ({"data": "a", "ranked": 0}, r"ranked=0\): must be at least 1"),
+        ({"data": "a", "ranked": 5}, r'accuracy scores a single label: use metrics=\("top1_acc'),
+        ({"data": "a", "ranked": 5, "metrics": (Accuracy(),)}, r"accuracy scores a single label"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], words: str) -> None:

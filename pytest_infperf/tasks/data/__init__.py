@@ -1,4 +1,4 @@
-"""Test data of any form: files, folders, values and datasets become tables of named columns."""
+"""Test data: files, folders, values and datasets as tables of named columns."""
 
 from pytest_infperf.tasks.data.conll import read_conll
 from pytest_infperf.tasks.data.hub import HubDataset

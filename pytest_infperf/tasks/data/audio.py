@@ -1,4 +1,4 @@
-"""Waveforms of recordings, at the rate of a model."""
+"""Waveforms of recordings at the rate of a model."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def waveforms(table: Table, column: str, rate: int) -> list[Any]:
     """Return the recordings of a column as float32 from -1 to 1, shape [samples].
 
     A cell is a path relative to the folder of the table, the bytes of a file, an array with its
-    rate, or a mapping of `datasets` with these. Channels are averaged. Other rates are resampled
-    with soxr.
+    rate, or a mapping of these as in `datasets`. Channels are averaged. Recordings at other rates
+    are resampled with soxr.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def _waveform(cell: Any, place: str, folder: Path, rate: int) -> Any:
     if samples.ndim == 2:  # [samples, channels], as soundfile returns it
         samples = samples.mean(axis=1)
     if samples.ndim != 1 or not samples.size:
-        raise UserError(f"{place} has no sound: a recording has at least one sample")
+        raise UserError(f"{place} is empty: a recording must have at least one sample")
     if not np.isfinite(samples).all():
         raise UserError(f"{place} has samples that are not finite")
     return samples if its_rate == rate else _resampled(samples, its_rate, rate)

@@ -1,4 +1,4 @@
-"""Files of CoNLL's form: a token and its tags on each line, a blank line after each sentence."""
+"""CoNLL files: a token and its tags on each line, a blank line after each sentence."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _DOCUMENT = "-DOCSTART-"
 def read_conll(path: Path, words: int, tags: int) -> Table:
     """Return the sentences of a file, in the columns "words" and "tags".
 
-    Columns are separated by a tab each, or by spaces if the first token's are. Lines that begin
-    with `-DOCSTART-` are left out, and so are comments: lines before the first token of a sentence
-    that begin with `# ` and have another number of columns than tokens have.
+    Columns are separated by single tabs or by spaces, as in the line of the first token. Lines
+    that begin with `-DOCSTART-` and comments are skipped. A comment is a line before the first
+    token of a sentence that begins with `# ` and has a different number of columns than tokens.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def read_conll(path: Path, words: int, tags: int) -> Table:
     Raises
     ------
     UserError
-        If the file cannot be read or has no such columns, if a line has more or fewer columns than
-        the others, or if a word or a tag is missing.
+        If the file cannot be read or lacks these columns, if lines have different numbers of
+        columns, or if a word or a tag is missing.
     """
     require_file(path)
     lines = read_lines(path)
@@ -48,8 +48,8 @@ def read_conll(path: Path, words: int, tags: int) -> Table:
         elif len(columns) == width:
             if not columns[words] or not columns[tags]:
                 raise UserError(
-                    f"{path}:{number}: a token has a word in column {words} and a tag in column "
-                    f"{tags}, and one of them is empty"
+                    f"{path}:{number}: a token must have a word in column {words} and a tag in "
+                    f"column {tags}, but one of them is empty"
                 )
             if not within:
                 rows.append({"words": [], "tags": []})
@@ -59,20 +59,20 @@ def read_conll(path: Path, words: int, tags: int) -> Table:
             rows[-1]["tags"].append(columns[tags])
         elif within or not line.strip().startswith("# "):
             raise UserError(
-                f"{path}:{number}: {len(columns)} columns, and other tokens have {width}: write a "
-                "token and its tags on each line, separated by a tab each or by spaces, and a "
-                "blank line after each sentence"
+                f"{path}:{number}: {len(columns)} columns, but other tokens have {width}: write a "
+                "token and its tags on each line, separated by tabs or by spaces, and a blank "
+                "line after each sentence"
             )
     return Table(str(path), rows, places, path.parent)
 
 
 def _is_token(line: str) -> bool:
-    """Return whether a line is neither blank nor a comment or the begin of a document."""
+    """Return whether a line is neither blank, nor a comment, nor the start of a document."""
     return bool(line.strip(" \t")) and not line.startswith(("#", _DOCUMENT))
 
 
 def _columns(line: str, separator: str | None) -> list[str]:
-    """Return the columns of a line, by default separated by spaces; none of a blank line."""
+    """Return the columns of a line, by default separated by spaces; empty for a blank line."""
     if not line.strip(" \t"):
         return []
     if separator is None:
@@ -83,11 +83,11 @@ def _columns(line: str, separator: str | None) -> list[str]:
 def _require_two_columns(path: Path, width: int, words: int, tags: int) -> None:
     if absent := [column for column in (words, tags) if not -width <= column < width]:
         raise UserError(
-            f"{path} has no column {absent[0]}: its tokens have {width} columns, which are "
-            "numbered from 0; name those of words and tags, such as words=0, tags=-1"
+            f"{path} has no column {absent[0]}: its tokens have {width} columns, numbered from 0; "
+            "set those of words and tags, such as words=0, tags=-1"
         )
     if words % width == tags % width:
         raise UserError(
-            f"{path}: words={words} and tags={tags} are one column, because its tokens have "
-            f"{width} columns: a token needs a word and a tag"
+            f"{path}: words={words} and tags={tags} are the same column, because its tokens have "
+            f"{width} columns: set different columns"
         )

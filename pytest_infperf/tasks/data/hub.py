@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub, read with the library `datasets`."""
+"""Datasets of the Hugging Face Hub, read with the library `datasets`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pytest_infperf.tasks.data.table import Table, table_of
 
 @dataclass(frozen=True)
 class HubDataset:
-    """A dataset of the Hugging Face hub, or a folder with one. Requires ``pytest-infperf[data]``.
+    """A dataset on the Hugging Face Hub or in a folder. Requires ``pytest-infperf[data]``.
 
     Parameters
     ----------
     name : str
         The id of the dataset, such as `stanfordnlp/imdb`, or a folder relative to the suite's.
     split : str, default "test"
-        The split, also in the slices of `datasets`, such as `validation[:1000]`.
+        The split, or a slice of it as in `datasets`, such as `validation[:1000]`.
     config : str, optional
         The configuration (subset) of the dataset.
     revision : str, optional
@@ -38,7 +38,7 @@ class HubDataset:
     revision: str | None = None
 
     def table(self, folder: Path) -> Table:
-        """Return the rows; classes become their names, and images stay as they are stored.
+        """Return the rows, with class names for class numbers and with images undecoded.
 
         Raises
         ------
@@ -57,7 +57,7 @@ class HubDataset:
                 name, self.config, split=self.split, revision=self.revision
             )
         except Exception as error:
-            # `datasets` raises errors of many libraries: of the network, pyarrow, pandas, json.
+            # `datasets` raises errors of many libraries, such as pyarrow, pandas and json.
             raise UserError(
                 f"cannot read the split {self.split!r} of the dataset {self.name}: {error}"
             ) from error
@@ -78,7 +78,7 @@ class HubDataset:
 
 
 def _with_names(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
-    """Return a row with the names of its classes, also within lists."""
+    """Return a row with class names for class numbers, also within lists."""
     return {
         column: _named(cell, names[column]) if column in names else cell
         for column, cell in row.items()
@@ -86,7 +86,7 @@ def _with_names(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, A
 
 
 def _named(cell: Any, names: list[str]) -> Any:
-    """Return the name of a class, or the names of a list; -1 marks a class that is not known."""
+    """Return the name of a class, or the names of a list; -1, an unknown class, stays."""
     if isinstance(cell, list):
         return [_named(number, names) for number in cell]
     return cell if cell in (None, -1) else names[cell]

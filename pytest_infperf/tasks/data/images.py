@@ -1,7 +1,7 @@
-"""Images of test data: read from files, bytes, Pillow's images and arrays to arrays of pixels.
+"""Images of test data: arrays of pixels from files, bytes, Pillow images and arrays.
 
-Pixels are bytes of the shape [rows, columns] for a grey image and [rows, columns, 3] for a coloured
-one. Requires ``pytest-infperf[vision]``.
+Pixels are uint8, shape [rows, columns] for grey images and [rows, columns, 3] for colour images.
+Requires ``pytest-infperf[vision]``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SUFFIXES = (
 _LEFT_BY_DESKTOPS = ("thumbs.db", "desktop.ini", "__macosx")
 _GREY_MODES = ("1", "L", "LA", "La")
 _LUMA = (19595, 38470, 7471)
-"""The weights of red, green and blue in the grey of ITU-R 601-2, as Pillow's, in 2^-16."""
+"""Weights of red, green and blue in ITU-R 601-2 luma, as in Pillow, in units of 2^-16."""
 
 
 def pillow() -> Any:
@@ -44,16 +44,16 @@ def pillow() -> Any:
 def decoded(
     content: bytes, formats: Collection[str] = FORMATS, most_pixels: int | None = None
 ) -> Any:
-    """Return the pixels of an image file, upright as its EXIF orientation says.
+    """Return the pixels of an image file, with its EXIF orientation applied.
 
     Parameters
     ----------
     content : bytes
-        The file. Of a file with several images, the first is taken.
+        The file. The first image is used if there are several.
     formats : collection of str
-        The formats that are tried, by Pillow's names.
+        The accepted formats, by their names in Pillow.
     most_pixels : int, optional
-        The largest number of pixels. By default it is Pillow's, 89 million.
+        The maximum number of pixels. By default, it is Pillow's, 89 million.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def decoded(
         raise ValueError(f"it has too many pixels ({error})") from error
     except module.UnidentifiedImageError as error:
         raise ValueError(f"it is not an image in the formats {', '.join(formats)}") from error
-    except Exception as error:  # Pillow's decoders raise errors of many kinds for damaged files
+    except Exception as error:  # Pillow's decoders raise many types of errors for damaged files
         raise ValueError(f"the image is damaged ({error})") from error
     raise ValueError(unusable)
 
@@ -80,9 +80,9 @@ def decoded(
 def _unusable(image: Any, most_pixels: int | None) -> str:
     """Return why the pixels of an image cannot be used; empty if they can."""
     if most_pixels is not None and image.width * image.height > most_pixels:
-        return f"it has {image.width} x {image.height} pixels, and {most_pixels:,} are allowed"
+        return f"it has {image.width} x {image.height} pixels, but {most_pixels:,} are allowed"
     if image.mode[0] in "IF":
-        return f"it has more than 8 bits for a pixel (mode {image.mode}): save it with 8"
+        return f"it has more than 8 bits per channel (mode {image.mode}): save it with 8"
     return ""
 
 
@@ -105,12 +105,12 @@ def image_of(cell: Any, folder: Path, place: str) -> Any:
     Parameters
     ----------
     cell : str, Path, bytes, mapping, PIL.Image.Image or ndarray
-        A path, the bytes of a file, `{"bytes": ..., "path": ...}` as in `datasets`, an image of
-        Pillow, or an array of bytes, shape [rows, columns] or [rows, columns, 3].
+        A path, the bytes of a file, `{"bytes": ..., "path": ...}` as in `datasets`, a Pillow
+        image, or a uint8 array, shape [rows, columns] or [rows, columns, 3].
     folder : Path
         The folder to which paths are relative.
     place : str
-        The place of the cell, for messages.
+        The location of the cell, for messages.
 
     Raises
     ------
@@ -145,12 +145,12 @@ def _read_file(path: Path) -> Any:
 
 
 def _of_pillow(image: Any) -> Any:
-    """Return the pixels of an image of Pillow. Raises OSError or ValueError."""
+    """Return the pixels of a Pillow image. Raises OSError or ValueError."""
     if unusable := _unusable(image, None):
         raise ValueError(unusable)
     try:
         return _pixels(image)
-    except Exception as error:  # as of a file that is opened and not yet decoded
+    except Exception as error:  # a file that is opened and not yet decoded
         raise ValueError(f"the image is damaged ({error})") from error
 
 
@@ -159,7 +159,7 @@ def _checked_array(cell: Any) -> Any:
 
     if not isinstance(cell, np.ndarray):
         raise ValueError(
-            "an image is a path, the bytes of a file, an image of Pillow or an array, not "
+            "an image must be a path, the bytes of a file, a Pillow image or an array, not "
             f"{type(cell).__name__}"
         )
     shape = cell.shape[:2] if cell.ndim == 3 and cell.shape[2] == 1 else cell.shape
@@ -169,7 +169,7 @@ def _checked_array(cell: Any) -> Any:
         or not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3))
     ):
         raise ValueError(
-            "an array of an image has the type uint8 and the shape [rows, columns] or "
+            "an image array must have the type uint8 and the shape [rows, columns] or "
             f"[rows, columns, 3], not {cell.dtype} and {[*cell.shape]}"
         )
     return np.ascontiguousarray(cell.reshape(shape))
@@ -178,18 +178,18 @@ def _checked_array(cell: Any) -> Any:
 def read_folder(folder: Path) -> tuple[list[Any], list[str]]:
     """Return the images in a folder and their labels, which are the names of its subfolders.
 
-    Hidden files, and those that desktops leave in folders, are not looked at.
+    Hidden files and files that desktops create, such as thumbs.db, are ignored.
 
     Raises
     ------
     UserError
-        If there is no subfolder, one has no image, a file in it is not an image, or an image lies
-        beside the subfolders.
+        If there is no subfolder, if a subfolder has no image or a file that is not an image, or if
+        an image is outside the subfolders.
     """
     classes = [path for path in _listing(folder) if path.is_dir()]
     loose = [path for path in _listing(folder) if path.suffix.lower() in _SUFFIXES]
     if not classes or loose:
-        found = f"and {loose[0].name} lies in none" if loose else "and it has no subfolder"
+        found = f"but {loose[0].name} is in none" if loose else "but it has no subfolder"
         raise UserError(f"the test data {folder} must have a subfolder for each class, {found}")
     images, labels = [], []
     for class_folder in classes:
@@ -211,7 +211,7 @@ def read_folder(folder: Path) -> tuple[list[Any], list[str]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files in a folder and in the folders below it."""
+    """Return the files in a folder and its subfolders."""
     nested = [_files(path) if path.is_dir() else [path] for path in _listing(folder)]
     return [path for paths in nested for path in paths]
 

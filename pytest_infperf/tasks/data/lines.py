@@ -1,4 +1,4 @@
-"""Texts and lines of the files that tasks read their data from."""
+"""Texts and lines of test data files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pytest_infperf.repository import lfs
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file, with or without a byte order mark; of `.gz`, what is in it.
+    """Return the text of a UTF-8 file, with or without a byte order mark; `.gz` is decompressed.
 
     Raises
     ------
     UserError
-        If the file cannot be read, is empty, or is a pointer of Git LFS.
+        If the file cannot be read, is empty, or is a Git LFS pointer.
     """
     try:
         content = path.read_bytes()
@@ -30,8 +30,7 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UserError(
-            f"cannot read the test data {path}:{line}: it is not in UTF-8 ({error}): save it as "
-            "UTF-8"
+            f"cannot read the test data {path}:{line}: it is not UTF-8 ({error}): save it as UTF-8"
         ) from error
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UserError(f"cannot read the test data {path}: {error}") from error
@@ -43,8 +42,8 @@ def read_text(path: Path) -> str:
 def read_lines(path: Path) -> list[str]:
     r"""Return the lines of a UTF-8 file.
 
-    Lines end at \n, \r\n or \r. Other characters that Unicode calls separators, such as U+2028 and
-    U+0085, are a part of their line: they occur within sentences.
+    Lines end at \n, \r\n or \r. Other Unicode separators, such as U+2028 and U+0085, do not end a
+    line, because they occur within sentences.
 
     Raises UserError as `read_text` does.
     """
@@ -53,11 +52,12 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_parallel(paths: Sequence[Path]) -> list[list[str]]:
-    """Return the lines of files whose lines i belong together.
+    """Return the lines of parallel files.
 
-    Blank lines at the end are left out, unless the line of another file is not blank.
+    Trailing lines that are blank in all files are removed.
 
-    Raises UserError if a file cannot be read or is empty, or if one has more lines than another.
+    Raises UserError if a file cannot be read or is empty, or if files have different numbers of
+    lines.
     """
     files = [read_lines(path) for path in paths]
     count = max(map(_written, files))
@@ -65,12 +65,12 @@ def read_parallel(paths: Sequence[Path]) -> list[list[str]]:
         if len(lines) < count:
             longest = max(range(len(paths)), key=lambda i: _written(files[i]))
             raise UserError(
-                f"{paths[longest]} has {_written(files[longest]):,} lines and {path} "
+                f"{paths[longest]} has {_written(files[longest]):,} lines, but {path} has "
                 f"{len(lines):,}: line i of one must translate line i of the other"
             )
     return [lines[:count] for lines in files]
 
 
 def _written(lines: Sequence[str]) -> int:
-    """Return the number of lines up to the last one that is not blank."""
+    """Return the number of lines without trailing blank lines."""
     return max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)

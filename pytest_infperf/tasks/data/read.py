@@ -1,4 +1,4 @@
-"""Reads test data: a file of a known format, a dataset, or values that the suite has."""
+"""Reading of test data: files, datasets, and values in the suite."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def read(data: Data, folder: Path, columns: Collection[str]) -> Table:
     Parameters
     ----------
     data : Data
-        The test data. A file is relative to `folder`; its format follows from its suffix: `.jsonl`
+        The test data. A file is relative to `folder`; its suffix determines the format: `.jsonl`
         (or `.ndjson`), `.json`, `.csv`, `.tsv` or `.parquet`, the text formats also with `.gz`.
     folder : Path
         The folder of the suite.
     columns : collection of str
-        The columns that will be used; they show how the columns of a CSV file are separated.
+        The columns that will be used; they help to detect the delimiter of a CSV file.
 
     Raises
     ------
@@ -60,9 +60,9 @@ def read(data: Data, folder: Path, columns: Collection[str]) -> Table:
 
 
 class ReadsData:
-    """The part that tasks share whose test data may be named by functions.
+    """Mixin for tasks whose test data can be the name of a function.
 
-    A module beside suite.py can be named without its package, also in workers.
+    The name of a module beside suite.py needs no package, also in workers.
     """
 
     sources: ClassVar[Sequence[str]] = ("data",)
@@ -88,7 +88,7 @@ class ReadsData:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadsCalibration(ReadsData):
-    """The part that tasks share whose models answer in one pass, so that int8 is calibrated."""
+    """Mixin for tasks with models that can be calibrated for static int8."""
 
     calibration: Data | None = None
 
@@ -109,7 +109,7 @@ def _needs_extra(data: Any) -> bool:
 
 
 def require_file(path: Path) -> None:
-    """Raise UserError if there is no such file of test data."""
+    """Raise UserError if a file of test data does not exist."""
     if not path.exists():
         raise UserError(f"there is no test data {path}{_others(path)}")
     if path.is_dir():
@@ -123,9 +123,9 @@ def _read_file(path: Path, columns: Collection[str]) -> Table:
         return _read_parquet(path)
     if suffix not in (".jsonl", ".ndjson", ".json", ".csv", ".tsv"):
         raise UserError(
-            f"the format of the test data {path} is not known: it must be a .jsonl, .json, .csv, "
-            ".tsv or .parquet file (for TokenClassification also a CoNLL file, whose columns have "
-            "numbers: words=0, tags=-1), or read it in a function and write data=FUNCTION"
+            f"the format of the test data {path} is unknown: use a .jsonl, .json, .csv, .tsv or "
+            ".parquet file (for TokenClassification also a CoNLL file with the column numbers, "
+            "such as words=0, tags=-1), or read the file in a function and set data=FUNCTION"
         )
     text = read_text(path)
     match suffix:
@@ -140,7 +140,7 @@ def _read_file(path: Path, columns: Collection[str]) -> Table:
 
 
 def _delimiter(text: str, columns: Collection[str]) -> str:
-    """Return the delimiter with which the first line has most of the columns, and most in all."""
+    """Return the delimiter that finds the most of `columns`, then the most columns, in line 1."""
     first_line = text.lstrip("\r\n").splitlines()[0]
 
     def found(delimiter: str) -> tuple[int, int]:
@@ -151,7 +151,7 @@ def _delimiter(text: str, columns: Collection[str]) -> str:
 
 
 def _csv_rows(path: Path, text: str, delimiter: str) -> tuple[list[dict[str, str]], list[int]]:
-    """Return the rows of a file with a header, and the line that each begins at."""
+    """Return the rows of a file with a header, and the first line of each row."""
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     records = _csv_records(path, text, delimiter)
     try:
@@ -161,14 +161,14 @@ def _csv_rows(path: Path, text: str, delimiter: str) -> tuple[list[dict[str, str
     names = [name.strip() for name in header]
     if len({*names}) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise UserError(f"{path}:{line}: two columns are called {twice!r}")
+        raise UserError(f"{path}:{line}: two columns are named {twice!r}")
     rows, lines = [], []
     for line, record in records:
         if len(record) != len(names):
             raise UserError(
-                f"{path}:{line}: {len(record)} fields in a row, and the header has {len(names)} "
-                f"columns; fields are separated by {delimiter!r}, and a field that has one is "
-                "written in double quotes"
+                f"{path}:{line}: the row has {len(record)} fields, but the header has "
+                f"{len(names)} columns; fields are separated by {delimiter!r}, and a field that "
+                "contains one must be in double quotes"
             )
         rows.append(dict(zip(names, record, strict=True)))
         lines.append(line)
@@ -176,7 +176,7 @@ def _csv_rows(path: Path, text: str, delimiter: str) -> tuple[list[dict[str, str
 
 
 def _csv_records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record that is not blank, with the line that it begins at."""
+    """Yield the first line and the fields of each record that is not blank."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:
@@ -191,7 +191,7 @@ def _csv_records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, l
 
 
 def _json_rows(path: Path, text: str) -> tuple[list[Any], list[int]]:
-    """Return the object in each line that is not blank, and its line."""
+    """Return the object in each line that is not blank, and the line number."""
     rows, lines = [], []
     for line, written in enumerate(io.StringIO(text, newline=None), 1):
         if not written.strip():
@@ -207,7 +207,7 @@ def _json_rows(path: Path, text: str) -> tuple[list[Any], list[int]]:
 
 
 def _from_json(path: Path, text: str) -> Table:
-    """Return the rows of a list of objects, of columns, or of an object that holds one of them."""
+    """Return the rows of a list of objects, of columns, or of an object with a list of objects."""
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
@@ -268,7 +268,7 @@ def _result(function: Callable[[], Any], name: str) -> Any:
 
 
 def _others(path: Path) -> str:
-    """Return the sentence that names files like a missing one in its folder."""
+    """Return a hint that names a similar file in the folder of a missing one."""
     if not path.parent.is_dir():
         return f": there is no folder {path.parent}"
     names = [other.name for other in path.parent.iterdir() if other.is_file()]

@@ -1,4 +1,4 @@
-"""A table of test data: rows with named columns, and the place of each row for messages."""
+"""A table of test data: rows with named columns, and the location of each row for messages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.tasks.data.images import image_of
 
 Label = str | list[str]
-"""A label, or the labels of a sample that may have several."""
+"""A label, or the list of labels of a multi-label sample."""
 
 _GAPS = ("", "na", "n/a", "nan", "null", "none")
-"""What stands for a value that is missing, in lower case."""
+"""Texts that mean a missing value, in lower case."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
 
@@ -29,13 +29,13 @@ class Table:
     Parameters
     ----------
     source : str
-        What the rows were read from, for messages.
+        The source of the rows, for messages.
     rows : sequence of mapping
-        The cells of each row by the name of their column.
+        The cells of each row by column name.
     places : sequence of str
-        Where each row is, such as `data/test.csv:7`.
+        The location of each row, such as `data/test.csv:7`.
     folder : Path
-        The folder to which paths in cells are relative: that of the file, or of the suite.
+        The folder to which paths in cells are relative: the file's or the suite's.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class Table:
         return [_text(cell, place) for cell, place in self.cells(column)]
 
     def lists(self, column: str) -> list[list[str]]:
-        """Return the cells of a column that are lists of texts, such as words of a sentence.
+        """Return the cells of a column of lists of texts, such as the words of a sentence.
 
         Raises
         ------
@@ -78,8 +78,8 @@ class Table:
         Parameters
         ----------
         column : str or sequence of str
-            The column with a label, which is a name, a number or a list of these; or the columns
-            of several labels, which are the names of the columns with a true cell (1, true, yes).
+            The column with the label: a name, a number or a list of these. Or one column for each
+            label, with a true cell (1, true, yes) in the rows that have the label.
 
         Raises
         ------
@@ -102,10 +102,10 @@ class Table:
         return [_number(cell, place) for cell, place in self.cells(column)]
 
     def images(self, column: str) -> list[Any]:
-        """Return the images of a column, bytes of shape [rows, columns] or [rows, columns, 3].
+        """Return the images of a column, uint8, shape [rows, columns] or [rows, columns, 3].
 
-        A cell is a path relative to the table's folder, the bytes of a file, an image of Pillow or
-        an array.
+        A cell is a path relative to the table's folder, the bytes of a file, a Pillow image or an
+        array.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class Table:
         return [image_of(cell, self.folder, place) for cell, place in self.cells(column)]
 
     def cells(self, column: str) -> list[tuple[Any, str]]:
-        """Return each cell of a column with the place of its row and the column's name.
+        """Return each cell of a column with its location: that of its row, and the column's name.
 
         Raises
         ------
@@ -125,9 +125,9 @@ class Table:
         return [(_present(cell, place), place) for cell, place in self._raw_cells(column)]
 
     def _raw_cells(self, column: str) -> list[tuple[Any, str]]:
-        """Return each cell of a column, also None, with its place.
+        """Return each cell of a column, including None, with its location.
 
-        Raises UserError if there is no such column.
+        Raises UserError if the column does not exist.
         """
         if column not in (known := self.columns):
             near = get_close_matches(column, map(str, known), 1)
@@ -157,14 +157,14 @@ class Table:
         as_texts : bool, default False
             Whether numbers stay texts.
         missing_as_nan : bool, default False
-            Whether a cell that is missing becomes NaN: one that is empty, or that says so (NA, NaN,
-            null, None).
+            Whether a missing cell becomes NaN: an empty cell, or one with a text such as NA, NaN,
+            null or None.
 
         Raises
         ------
         UserError
-            If the column or a cell is missing, a number is not finite, or a cell is neither a
-            number nor a text, or a text where others are numbers.
+            If the column or a cell is missing, a number is not finite, a cell is neither a number
+            nor a text, or the column has both texts and numbers.
         """
         found: list[Any] = []
         first_text = ""
@@ -172,8 +172,8 @@ class Table:
             value = _value(cell, place, as_text=as_texts, gaps=_GAPS if missing_as_nan else ("",))
             if value is None and not missing_as_nan:
                 raise UserError(
-                    f'{place} is missing: write a value, take the row out, or say missing="nan" if '
-                    "the model takes gaps"
+                    f'{place} is missing: write a value, remove the row, or set missing="nan" if '
+                    "the model accepts missing values"
                 )
             if isinstance(value, str):
                 first_text = first_text or f"{place} is {cell!r}"
@@ -184,8 +184,9 @@ class Table:
         if first_text:
             if not all(isinstance(value, str) for value in present):
                 raise UserError(
-                    f"{first_text}, and other cells of the column are numbers: correct it, say "
-                    f'missing="nan" if it is a gap, or name the column in texts=({column!r}, ...)'
+                    f"{first_text}, but other cells of the column are numbers: correct it, set "
+                    f'missing="nan" if the value is missing, or list the column in '
+                    f"texts=({column!r}, ...)"
                 )
             truths = {"true": 1, "false": 0}
             if not as_texts and all(isinstance(v, str) and v.lower() in truths for v in found):
@@ -195,18 +196,18 @@ class Table:
 
 
 def table_of(source: str, rows: Sequence[Any], place: Callable[[int], str], folder: Path) -> Table:
-    """Return the table of rows that must be mappings, with the place of row i."""
+    """Return the table of rows, which must be mappings; `place` returns the location of row i."""
     for i, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise UserError(
-                f"{place(i)}: a row is an object with a value for each column, such as "
+                f"{place(i)}: a row must be an object with a value for each column, such as "
                 f'{{"text": ...}}, not {_described(row)}'
             )
     return Table(source, rows, [place(i) for i in range(len(rows))], folder)
 
 
 def table_of_columns(source: str, columns: Mapping[str, Sequence[Any]], folder: Path) -> Table:
-    """Return the table of columns, which must be sequences of one length."""
+    """Return the table of columns, which must be sequences of the same length."""
     for name, cells in columns.items():
         if isinstance(cells, str | bytes) or not hasattr(cells, "__len__"):
             raise UserError(
@@ -216,20 +217,20 @@ def table_of_columns(source: str, columns: Mapping[str, Sequence[Any]], folder: 
     lengths = {name: len(cells) for name, cells in columns.items()}
     if len({*lengths.values()}) > 1:
         found = ", ".join(f"{name!r} has {length:,}" for name, length in lengths.items())
-        raise UserError(f"the columns of the test data {source} differ in their length: {found}")
+        raise UserError(f"the columns of the test data {source} have different lengths: {found}")
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     return table_of(source, rows, lambda i: f"{source}, row {i + 1}", folder)
 
 
 def _present(cell: Any, place: str) -> Any:
-    """Return a cell that is there; None and NaN, with which pandas marks gaps, are not."""
+    """Return a cell. Raises UserError if it is missing: None, or NaN as in pandas."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        raise UserError(f"{place} is missing: write a value, or take the row out")
+        raise UserError(f"{place} is missing: write a value, or remove the row")
     return cell.item() if hasattr(cell, "item") and not getattr(cell, "ndim", 0) else cell
 
 
 def _value(cell: Any, place: str, *, as_text: bool, gaps: Sequence[str]) -> Any:
-    """Return a number or a text; None for what is missing."""
+    """Return a number or a text, or None for a missing value."""
     if cell is None or (isinstance(cell, str) and cell.strip().lower() in gaps):
         return None
     if hasattr(cell, "item") and not getattr(cell, "ndim", 0):
@@ -260,8 +261,8 @@ def _list(cell: Any, place: str) -> list[str]:
     cell = cell.tolist() if getattr(cell, "ndim", 0) == 1 else cell
     if not isinstance(cell, list | tuple):
         raise UserError(
-            f"{place} must be a list, such as the words of a sentence, not {_described(cell)}; a "
-            "file that can have lists is one of JSON, JSON Lines or Parquet"
+            f"{place} must be a list, such as the words of a sentence, not {_described(cell)}; "
+            "JSON, JSON Lines and Parquet files support lists"
         )
     return [_text(item, place) for item in cell]
 
@@ -280,7 +281,7 @@ def _label(cell: Any, place: str) -> Label:
             f"{place} must be a label: a name, a number or a list of these, not {_described(cell)}"
         )
     if not cell.strip():
-        raise UserError(f"{place} is empty: write a label, or take the row out")
+        raise UserError(f"{place} is empty: write a label, or remove the row")
     return cell
 
 

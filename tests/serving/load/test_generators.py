@@ -229,7 +229,7 @@ def test_names_of_loads() -> None:
         (lambda: ClosedLoop(1, seconds=0), r"seconds=0\): must be a number above 0"),
         (lambda: ClosedLoop(1, seconds=math.nan), r"seconds=nan"),
         (lambda: ClosedLoop(1, full_seconds=math.inf), r"full_seconds=inf"),
-        (lambda: ClosedLoop(2, requests=9, generators=2), "needs generators=1"),
+        (lambda: ClosedLoop(2, requests=9, generators=2), "requires generators=1"),
         (lambda: OpenLoop(0.0), r"OpenLoop\(rate=0\.0\): must be a number above 0"),
         (lambda: OpenLoop(math.nan), r"rate=nan"),
         (lambda: OpenLoop(math.inf), r"rate=inf"),
@@ -242,7 +242,7 @@ def test_names_of_loads() -> None:
         (lambda: Server(percentile=99), r"percentile=99\): must be a number above 0 and below 1"),
         (lambda: Server(precision=0), r"precision=0"),
         (lambda: Soak(share=math.nan), r"share=nan"),
-        (lambda: SingleStream(repeats=12), "repeats=12 repeats a number of requests"),
+        (lambda: SingleStream(repeats=12), "repeats=12 requires a number of requests"),
     ],
 )
 def test_loads_with_invalid_fields(load: object, word: str) -> None:

@@ -35,7 +35,7 @@ def test_rows_are_answered_with_labels(serve: Serve, tmp_path: Path) -> None:
     reply = server.post({"instances": [{"a": 2, "b": 1.5}, {"b": 8, "a": 8}]})
     assert [answer["label"] for answer in reply.body["predictions"]] == ["low", "high"]
     for row, words in [
-        ({"a": 1}, "an instance has the columns 'a', 'b', not 'a'"),
+        ({"a": 1}, "an instance must have the columns 'a', 'b', not 'a'"),
         ({"a": 1, "b": None}, "'b' is missing"),
         ({"a": "x", "b": 1}, "'a' must be a number, not 'x'"),
     ]:

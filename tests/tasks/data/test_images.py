@@ -68,7 +68,7 @@ def test_a_folder_has_a_subfolder_for_each_class(tmp_path: Path) -> None:
         ),
         (
             lambda folder: (folder / "loose.png").write_bytes(encoded()),
-            r"photos must have a subfolder for each class, and loose\.png lies in none",
+            r"photos must have a subfolder for each class, but loose\.png is in none",
         ),
         (
             lambda folder: (folder / "cats" / "b.png").write_bytes(b""),
@@ -98,7 +98,7 @@ def test_what_is_wrong_with_a_folder_is_named(
 
 def test_a_folder_without_classes_is_named(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    with pytest.raises(UserError, match="subfolder for each class, and it has no subfolder"):
+    with pytest.raises(UserError, match="subfolder for each class, but it has no subfolder"):
         read("photos", tmp_path)
 
 
@@ -191,12 +191,12 @@ def test_images_of_a_dataset_are_read(tmp_path: Path, as_path: bool) -> None:
         (b"GIF89a", r"it is not an image in the formats|the image is damaged"),
         (encoded()[:-30], r"the image is damaged"),
         ({"bytes": None, "path": None}, r"not NoneType"),
-        ({"array": [1]}, r"an image is a path, .* not dict"),
-        (7, r"an image is a path, .* not int"),
+        ({"array": [1]}, r"an image must be a path, .* not dict"),
+        (7, r"an image must be a path, .* not int"),
         (np.zeros((2, 2, 4), np.uint8), r"not uint8 and \[2, 2, 4\]"),
         (np.zeros((2, 2)), r"not float64 and \[2, 2\]"),
         (np.zeros((0, 2), np.uint8), r"not uint8 and \[0, 2\]"),
-        (Image.new("I;16", (2, 2)), r"more than 8 bits for a pixel"),
+        (Image.new("I;16", (2, 2)), r"more than 8 bits per channel"),
         (None, r"is missing"),
     ],
 )
@@ -213,7 +213,7 @@ def test_an_error_has_the_line_of_the_table(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"t\.csv:3: 'image': there is no image .*b\.png"):
         read("t.csv", tmp_path)
     (tmp_path / "t.jsonl").write_text('{"image": "a.png", "label": ["cat"]}\n')
-    with pytest.raises(UserError, match=r"t\.jsonl:1: 'label' is one label, not \['cat'\]"):
+    with pytest.raises(UserError, match=r"t\.jsonl:1: 'label' must be one label, not \['cat'\]"):
         read("t.jsonl", tmp_path)
 
 
@@ -240,10 +240,10 @@ def test_pixels_are_upright_and_in_rgb_or_grey() -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_an_image_with_too_many_pixels_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="it has 8 x 6 pixels, and 47 are allowed"):
+    with pytest.raises(ValueError, match="it has 8 x 6 pixels, but 47 are allowed"):
         decoded(encoded(), most_pixels=47)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)
-    with pytest.raises(ValueError, match="it has 8 x 6 pixels, and 30 are allowed"):
+    with pytest.raises(ValueError, match="it has 8 x 6 pixels, but 30 are allowed"):
         decoded(encoded())
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
     with pytest.raises(ValueError, match="too many pixels"):

@@ -70,5 +70,7 @@ def test_blank_lines_at_the_end_are_no_samples(
 
 def test_the_file_with_fewer_lines_is_named(tmp_path: Path) -> None:
     paths = [written(tmp_path, "a", b"a\n"), written(tmp_path, "b", b"x\ny\n\n")]
-    with pytest.raises(UserError, match=r"b has 2 lines and .*a 1: line i of one must translate"):
+    with pytest.raises(
+        UserError, match=r"b has 2 lines, but .*a has 1: line i of one must translate"
+    ):
         read_parallel(paths)

@@ -150,18 +150,26 @@ def test_a_dataset_names_its_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.csv", "text,label\none,a\ntwo\n", r"a\.csv:3: 1 fields in a row, and the header has 2"),
-        ("a.csv", "text,label\none,a,b\n", r"a\.csv:2: 3 fields .*separated by ','"),
+        (
+            "a.csv",
+            "text,label\none,a\ntwo\n",
+            r"a\.csv:3: the row has 1 fields, but the header has 2",
+        ),
+        ("a.csv", "text,label\none,a,b\n", r"a\.csv:2: the row has 3 fields.*separated by ','"),
         ("a.csv", 'text,label\n"one\ntwo",a\n"x"y,b\n', r"a\.csv:4: .*double quote"),
         ("a.csv", 'text,label\none,a\n"two,b\nthree,c\n', r"a\.csv:3: unexpected end of data"),
-        ("a.csv", "text,text\none,a\n", r"a\.csv:1: two columns are called 'text'"),
+        ("a.csv", "text,text\none,a\n", r"a\.csv:1: two columns are named 'text'"),
         ("a.csv", "txt,label\none,a\n", r"no column 'text'; did you mean 'txt'\?"),
         ("a.csv", "id,label\n1,a\n", r"no column 'text'; there are 'id', 'label'"),
         ("a.csv", "text,label\n", r"a\.csv has no rows"),
         ("a.csv", " \n", r"a\.csv is empty"),
-        ("a.tsv", "text\tlabel\n\ta\n\t\tb\n", r"a\.tsv:3: 3 fields"),
+        ("a.tsv", "text\tlabel\n\ta\n\t\tb\n", r"a\.tsv:3: the row has 3 fields"),
         ("a.jsonl", '{"text": "a"}\n{"text": 1e\n', r"a\.jsonl:2: write an object"),
-        ("a.jsonl", '{"text": "a"}\n[1]\n', r"a\.jsonl:2: a row is an object .* not list \[1\]"),
+        (
+            "a.jsonl",
+            '{"text": "a"}\n[1]\n',
+            r"a\.jsonl:2: a row must be an object .* not list \[1\]",
+        ),
         ("a.jsonl", '{"text": "a"}\n{"label": "b"}\n', r"a\.jsonl:2: 'text' is missing"),
         (
             "a.jsonl",
@@ -174,7 +182,7 @@ def test_a_dataset_names_its_classes(tmp_path: Path) -> None:
         ("a.json", '{"text": ["a"], "label": []}', r"'text' has 1, 'label' has 0"),
         ("a.json", '{"text": "a", "label": "b"}', r"it must be a list of objects"),
         ("a.json", "[" * 100_000, r"it is not valid JSON"),
-        ("a.txt", "one\n", r"the format of the test data .*a\.txt is not known"),
+        ("a.txt", "one\n", r"the format of the test data .*a\.txt is unknown"),
         ("a.parquet", "PAR1", r"cannot read the test data .*a\.parquet"),
         ("a.csv.gz", "text\n", r"cannot read the test data .*a\.csv\.gz"),
     ],
@@ -199,7 +207,7 @@ def test_a_missing_file_is_named_with_its_neighbour(tmp_path: Path) -> None:
 
 def test_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes("text\neins\nfünf\n".encode("latin-1"))
-    with pytest.raises(UserError, match=r"a\.csv:3: it is not in UTF-8 .*save it as UTF-8"):
+    with pytest.raises(UserError, match=r"a\.csv:3: it is not UTF-8 .*save it as UTF-8"):
         read("a.csv", tmp_path, ["text"])
 
 
