@@ -1,4 +1,4 @@
-"""How the features of a task become the inputs of a graph that has other names or types."""
+"""Mapping from the features of a task to the inputs of a graph with other names or types."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Tensor:
 
     name: str
     dtype: str
-    """Type, in numpy's words where numpy has it."""
+    """Type, by its NumPy name if it has one."""
     shape: tuple[int | None, ...]
-    """Sizes of the axes, None where the size is free."""
+    """Sizes of the axes; None for a dynamic size."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.dtype}{_shape(self.shape)}"
@@ -43,16 +43,16 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Binding:
-    """The inputs of a graph, by its names, and the output that answers."""
+    """The inputs of a graph by name, and the output with the results."""
 
     inputs: Mapping[str, str]
     """Name of the feature, by the name of the input."""
     casts: Mapping[str, str]
-    """Type that a feature is cast to, by the name of the input."""
+    """Type to which a feature is cast, by the name of the input."""
     output: str
     """Name of the output."""
     batch: int | None = None
-    """Rows that the graph takes at once; None for any number."""
+    """Fixed batch size of the graph; None for any size."""
 
     @classmethod
     def of(
@@ -73,7 +73,7 @@ class Binding:
 
     @classmethod
     def read(cls, folder: Path, inputs: Iterable[str], outputs: Sequence[str]) -> Binding:
-        """Return what `write` wrote; if it wrote nothing, features and inputs have equal names."""
+        """Return the binding that `write` wrote; by default, names of inputs and features match."""
         path = folder / _FILE
         if path.is_file():
             return cls(**json.loads(path.read_text("utf-8")))
@@ -85,7 +85,7 @@ class Binding:
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """What a record has to say about how the graph is run."""
+        """The evidence about the binding, for the record."""
         return {} if self.batch is None else {"batch_of_graph": self.batch}
 
     def feed(self, features: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,9 +96,9 @@ class Binding:
         return arrays
 
     def feeds(self, features: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the inputs of each run of the graph for the features of a query.
+        """Yield the inputs of each run of the graph for a query.
 
-        Rows that are missing in the last run repeat the last row.
+        The last row is repeated to fill the last run.
         """
         arrays = self.feed(features)
         if self.batch is None:
@@ -110,14 +110,14 @@ class Binding:
             yield {name: array[rows] for name, array in arrays.items()}
 
     def answer(self, features: Mapping[str, Any], run: Callable[[dict[str, Any]], Any]) -> Any:
-        """Return the answer of a graph to a query, in as many runs as its batch asks for.
+        """Return the results of a graph for a query, in several runs if its batch size is fixed.
 
         Parameters
         ----------
         features : mapping of str to ndarray
             The features of the query.
         run : callable
-            Returns the output of the graph for its inputs, which is valid until the next call.
+            Returns the output of the graph for its inputs, valid until the next call.
         """
         if self.batch is None:
             return run(self.feed(features))
@@ -139,11 +139,11 @@ def bind_opened(
     output: str | None,
     run: Callable[[str, dict[str, Any]], Any],
 ) -> Binding:
-    """Return how the features of the task are the inputs of a graph, after trying it.
+    """Return the binding of a graph to the features of a task, after a trial run.
 
     `run` returns the named output for arrays by the names of the inputs.
 
-    Raises BuildError if the inputs are not the features, or the output has no row for each sample.
+    Raises BuildError if inputs and features do not match, or the output lacks a row per sample.
     """
     codec = material.codec()
     samples = material.task.samples(material.data).inputs
@@ -168,22 +168,22 @@ def bind_opened(
         if not shape or shape[0] != count:
             raise BuildError(
                 f"{graph}: the output {binding.output} has the shape {list(shape or ())} for "
-                f"{count} rows of input, and needs as many rows: name another output with "
+                f"{count} rows of input, but must have one row each: name another output with "
                 "output=..., or export the graph with a dynamic batch axis"
             )
     return binding
 
 
 def batch_of(graph: Path, inputs: Sequence[Tensor]) -> int | None:
-    """Return the number of rows that a graph takes at once; None if it takes any number.
+    """Return the fixed batch size of a graph, or None.
 
     Raises BuildError if its inputs differ in it.
     """
     fixed = {tensor.shape[0] for tensor in inputs if tensor.shape} - {None}
     if len(fixed) > 1:
         raise BuildError(
-            f"the inputs of {graph} differ in the size of their first axis, which is that of the "
-            f"batch: {_listed(inputs)}. Export it with a dynamic batch axis"
+            f"the inputs of {graph} have different sizes of the first axis, the batch: "
+            f"{_listed(inputs)}. Export it with a dynamic batch axis"
         )
     return next(iter(fixed), None)
 
@@ -191,12 +191,12 @@ def batch_of(graph: Path, inputs: Sequence[Tensor]) -> int | None:
 def match_inputs(
     graph: Path, inputs: Sequence[Tensor], axes: Axes, features: Mapping[str, Any]
 ) -> dict[Tensor, str]:
-    """Return the feature that each input of a graph takes.
+    """Return the feature for each input of a graph.
 
-    Inputs and features of equal names belong together; what is left is matched by shape and type,
-    if there is exactly one way. Features that no input takes are left out.
+    Inputs and features are matched by name, then by shape and type if there is exactly one way.
+    Features without an input are left out.
 
-    Raises BuildError if an input takes no feature, or several, or its shape is fixed.
+    Raises BuildError if an input matches no feature or several, or its shape is fixed.
     """
     dtypes = {name: features[name].dtype.name for name in axes}
     matched = {tensor: tensor.name for tensor in inputs if tensor.name in axes}
@@ -212,8 +212,8 @@ def match_inputs(
     if len(found) != 1 or not named_fit:
         made = [f"{name} {dtypes[name]}{_shape(axes[name])}" for name in axes]
         raise BuildError(
-            f"the inputs of {graph} are not what the task makes: the graph takes "
-            f"{_listed(inputs)}; the task makes {_listed(made)}"
+            f"the inputs of {graph} do not match the features of the task: the graph has "
+            f"{_listed(inputs)}; the task has {_listed(made)}"
             f"{'; more than one of them fits' if len(found) > 1 else ''}. Export the graph with "
             "the task's names and types"
         )
@@ -226,7 +226,7 @@ def match_inputs(
 def choose_output(
     graph: Path, outputs: Sequence[Tensor], name: str | None, usual: str = "logits"
 ) -> str:
-    """Return the output that was named, else the only one, else the one that is usual for the task.
+    """Return the named output, the only one, or the usual one of the task, in this order.
 
     Raises BuildError if there is none of them.
     """
@@ -240,18 +240,18 @@ def choose_output(
     if usual in names:
         return usual
     raise BuildError(
-        f"{graph} has {len(names)} outputs: {_listed(outputs)}. Name the one that answers, such as "
-        f"output={names[0]!r}"
+        f"{graph} has {len(names)} outputs: {_listed(outputs)}. Name the one with the results, "
+        f"such as output={names[0]!r}"
     )
 
 
 def _fits(tensor: Tensor, axes: Sequence[str | int], dtype: str) -> bool:
-    """Return whether an input can take a feature, fixed sizes of its free axes apart."""
+    """Return whether an input accepts a feature, ignoring fixed sizes of dynamic axes."""
     kinds = _KINDS.get(dtype, dtype), _KINDS.get(tensor.dtype, tensor.dtype)
     if kinds[0] != kinds[1] and kinds != ("integer", "real"):
         return False
     if not tensor.shape:
-        return True  # the graph does not say its shape
+        return True  # the graph does not declare its shape
     return len(tensor.shape) == len(axes) and all(
         isinstance(axis, str) or size in (None, axis)
         for size, axis in zip(tensor.shape[1:], axes[1:], strict=True)
@@ -267,8 +267,8 @@ def _require_free_axes(graph: Path, tensor: Tensor, axes: Sequence[str | int]) -
     if fixed:
         free = {index: axis for index, axis in enumerate(axes) if isinstance(axis, str)}
         raise BuildError(
-            f"{graph}: the input {tensor} has a fixed {' and '.join(fixed)}, which differs from "
-            "query to query: export the graph with dynamic axes, as in torch.onnx.export(..., "
+            f"{graph}: the input {tensor} has a fixed {' and '.join(fixed)}, which varies between "
+            "queries: export the graph with dynamic axes, as in torch.onnx.export(..., "
             f"dynamic_axes={{{tensor.name!r}: {free}, ...}})"
         )
 

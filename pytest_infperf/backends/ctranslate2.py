@@ -1,4 +1,4 @@
-"""Backend on CTranslate2, an engine with fused kernels and a decoding loop of its own."""
+"""CTranslate2 backend, an engine with fused kernels and its own decoding loop."""
 
 from __future__ import annotations
 
@@ -32,32 +32,33 @@ _SETTINGS = "decoding.json"
 class CTranslate2(Backend):
     """CTranslate2 on the CPU, in float32 or int8, for transformers models that generate text.
 
-    These are encoder-decoder models of texts, and Whisper. With beams, Whisper's text can differ
-    from that of `generate`: CTranslate2 scores a token among those that are not suppressed.
+    These are encoder-decoder models for texts, and Whisper. With several beams, Whisper's output
+    can differ from that of `generate`, because CTranslate2 excludes suppressed tokens before it
+    normalises the scores.
     Building converts the model with `ctranslate2.converters.TransformersConverter`; the evidence
     states the quantisation and the embedding that the decoder starts from. Requires the extra
     ``pytest-infperf[ctranslate2]``.
 
-    The settings of the model's generation_config.json are followed as far as CTranslate2 has them:
-    those that suppress tokens or repetitions and limit the length, `repetition_penalty` with one
-    beam, and `length_penalty` with several. The record's decoding has those that are, and a variant
-    that follows others than the baseline is not compared with it. A search with several beams stops
-    once as many outputs are complete, like ``early_stopping=True`` of transformers.
+    The following settings of the model's generation_config.json are applied: those that suppress
+    tokens or repetitions and limit the length, `repetition_penalty` with one beam, and
+    `length_penalty` with several. The record's decoding lists them. A variant with other settings
+    than the baseline is not compared with it. Beam search stops once as many outputs as beams are
+    complete, as with ``early_stopping=True`` in transformers.
 
     Parameters
     ----------
     int8 : bool, default False
         Whether weights are stored in int8 and activations are quantised at run time.
     folder : str, optional
-        A model that was converted elsewhere, such as ``"export/ct2"``: a path in the model's folder
-        or, if there is none, in the suite's, with ``model.bin``. It is run in the type that it was
-        converted to, or the nearest that the CPU has, which the evidence states. The model's folder
-        holds the tokenizer and configuration of the same model. None converts the model.
+        A model that was converted elsewhere, such as ``"export/ct2"``: a folder with ``model.bin``,
+        in the model's folder or else in the suite's. It runs in the type to which it was converted,
+        or the nearest type of the CPU, which the evidence states. The model's folder must contain
+        the tokenizer and configuration of the same model. None converts the model.
     vmap : str, optional
         A vocabulary map, such as ``"vmap.txt"``: a file in `folder`, the model's folder or the
-        suite's, the first that has it. The output layer is then computed for those tokens alone
-        that the map names for the input, which is faster and leaves the others out of the output.
-        The evidence states its size. None computes it for all tokens.
+        suite's, in this order. The output layer is then computed only for the tokens that the map
+        names for the input, which is faster; other tokens cannot occur in the output. The evidence
+        states its size. None computes all tokens.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"ctranslate2"`` with ``-folder`` or ``-int8``, and
         ``-vmap`` appended. With ``threads=None``, CTranslate2 uses all cores up to 4.
@@ -67,9 +68,9 @@ class CTranslate2(Backend):
     BuildError
         If the task does not generate text, the model folder brings a `modeling.py`, or CTranslate2
         cannot convert the model; if CTranslate2 cannot open `folder`, or the folder's vocabulary is
-        not that of the model's tokenizer; if a line of `vmap` is not a line of a map or has a token
-        that is not in the vocabulary, or CTranslate2 would look up a token in the wrong place.
-        Raised when the artifact is built.
+        not that of the model's tokenizer; if a line of `vmap` is invalid or has a token that is
+        not in the vocabulary, or CTranslate2 would look up a token in the wrong place. Raised when
+        the artifact is built.
     UserError
         If a required distribution is not installed, `folder` does not exist or has no model,
         `int8` is given with it, or `vmap` does not exist.
@@ -105,9 +106,9 @@ class CTranslate2(Backend):
     def __post_init__(self) -> None:
         if self.folder and self.int8:
             raise UserError(
-                f"CTranslate2(folder={self.folder!r}, int8=True): the folder is run in the type "
-                "that it was converted to, so remove int8; `ct2-transformers-converter "
-                "--quantization int8` converts to int8"
+                f"CTranslate2(folder={self.folder!r}, int8=True): the folder runs in the type to "
+                "which it was converted: remove int8, and convert with "
+                "`ct2-transformers-converter --quantization int8`"
             )
 
     @property
@@ -148,16 +149,16 @@ class CTranslate2(Backend):
         model = material.model
         if not material.task.generates or import_modeling(model):
             raise BuildError(
-                f"CTranslate2 cannot run {model.name}: it needs a task that generates text and a "
-                "model of transformers without a modeling.py. Use Torch() or Onnx()"
+                f"CTranslate2 cannot run {model.name}: it requires a task that generates text and "
+                "a transformers model without a modeling.py. Use Torch() or Onnx()"
             )
         if self.folder:
             return self._build_from_folder(material, self.folder, folder)
         if material.task.auto_class == torch_speech.AUTO_CLASS:
             if self.vmap:
                 raise BuildError(
-                    f"CTranslate2(vmap={self.vmap!r}): CTranslate2 has vocabulary maps for models "
-                    f"that translate texts, and {model.name} transcribes: remove vmap"
+                    f"CTranslate2(vmap={self.vmap!r}): vocabulary maps are for models that "
+                    f"translate texts, but {model.name} transcribes speech: remove vmap"
                 )
             self._convert(model, folder)
             return {"quantization": self._compute_type}
@@ -169,7 +170,7 @@ class CTranslate2(Backend):
             raise unreadable_weights(model, error) from error
         except ValueError as error:  # "Unrecognized configuration class": it has no encoder
             raise BuildError(
-                f"CTranslate2 cannot run {model.name}: it needs an encoder-decoder model. "
+                f"CTranslate2 cannot run {model.name}: it requires an encoder-decoder model. "
                 f"Use Torch() ({error})"
             ) from error
         from_zero = ctranslate2_marian.starts_from_zero(module)
@@ -263,14 +264,14 @@ class CTranslate2(Backend):
         doubts = int8.doubts() if self.int8 or stored.startswith("int8") else []
         if self.vmap:
             doubts.append(
-                "a vocabulary map copies the candidates' rows of the output layer for each query: "
-                "it pays where that layer takes much of the time and a query has few candidates"
+                "a vocabulary map copies rows of the output layer for each query: it is faster if "
+                "that layer takes much of the time and a query has few candidates"
             )
         return doubts
 
 
 class CTranslate2Generate:
-    """Runner from token ids to token ids, by way of the token strings that CTranslate2 expects."""
+    """Runner from token ids to token ids, through the token strings that CTranslate2 expects."""
 
     def __init__(
         self,
@@ -314,7 +315,7 @@ class CTranslate2Transcribe:
         import torch
 
         if threads is not None:
-            torch.set_num_threads(threads)  # which computes the features of the codec
+            torch.set_num_threads(threads)  # torch computes the features of the codec
         self._model = ctranslate2.models.Whisper(
             str(artifact), device="cpu", compute_type=compute_type, intra_threads=threads or 0
         )

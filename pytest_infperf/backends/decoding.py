@@ -42,7 +42,7 @@ NEUTRAL_TO_BEAMS: Mapping[str, tuple[Any, ...]] = {
     "num_beam_groups": (None, 1),
     "renormalize_logits": (None, False),
 }
-"""The same of settings that only a search with several beams follows."""
+"""Values with which a setting of beam search has no effect."""
 
 
 def described(settings: Mapping[str, Any]) -> Decoding:

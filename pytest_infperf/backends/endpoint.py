@@ -1,4 +1,4 @@
-"""Backend on a server that already runs: its address is the variant."""
+"""Backend for a server that already runs."""
 
 from __future__ import annotations
 
@@ -24,51 +24,49 @@ from pytest_infperf.suite.task import Decoding, Task
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SHOWN_CHARACTERS = 300
-"""Characters of a body that an error shows."""
+"""Maximum number of characters of a response in an error."""
 _IDLE_S = 4.0
-"""Time after which an idle connection is opened again, in seconds: uvicorn and Node close it after
-5 s, and a worker is frozen between blocks."""
+"""Idle time after which a connection is reopened, in seconds. uvicorn and Node close idle
+connections after 5 s, and a worker is frozen between blocks."""
 _TIMEOUT_S = 30.0
 _PART_OF_TIMEOUT = 0.9
-"""Part of the time limit of a worker's answer that a request may take, so that it can be named."""
+"""Time limit of a request as a fraction of the worker's, so that the request is named as cause."""
 
 
 @dataclass(frozen=True)
 class Endpoint(RemoteBackend):
-    """A server that already runs, measured through HTTP by a worker that is its client.
+    """A server that already runs, measured over HTTP by a worker that acts as its client.
 
-    The server gets the task's inputs as they are, such as texts, in the form of `payload`, and its
-    answers are scored by the task's metrics. A query's time is that of writing the request, of the
-    network and the server, and of reading the answer, on a connection that is kept alive. Nothing
-    is built. What only the server could tell is not measured: memory, size, load time, CPU time,
-    cost.
+    The server gets the task's inputs unchanged, such as texts, in the form of `payload`, and its
+    outputs are scored by the task's metrics. The time of a query includes writing the request, the
+    network, the server, and reading the response, on a connection that is kept alive. Nothing is
+    built. Memory, size, load time, CPU time and cost of the server are not measured.
 
     Parameters
     ----------
     url : str
-        The address that requests are posted to. ``${NAME}`` in it is the value of an environment
-        variable.
+        The address for POST requests. ``${NAME}`` in it is replaced by the environment variable.
     payload : EndpointPayload, default KServeV1()
-        The form of requests and answers. One that carries a single sample per request sends those
-        of a batch one after the other, on one connection.
+        The form of requests and responses. If it has a single sample per request, the samples of a
+        batch are sent one after another on one connection.
     headers : mapping of str to str, optional
         Headers of each request. ``${NAME}`` in a value is an environment variable, which the worker
         reads when it starts: ``{"Authorization": "Bearer ${TOKEN}"}``.
     decoding : mapping, optional
-        The settings with which the server decodes, such as ``{"max_tokens": 512}``; without them it
-        is compared only with other endpoints if the task has such settings.
+        The decoding settings of the server, such as ``{"max_tokens": 512}``. If the task has such
+        settings and they are not given, the variant is compared only with other endpoints.
     verify : str, optional
-        A file with the certificates of authorities, relative to the suite's folder, for a server
-        whose certificate another one has signed. Certificates are always verified.
+        A file with CA certificates, relative to the suite's folder, for a server with a private
+        CA. Certificates are always verified.
     timeout_s : float, optional
-        The time limit of a request, in seconds; None takes nine tenths of --infperf-timeout, which
+        The time limit of a request, in seconds. None uses nine tenths of --infperf-timeout, which
         is also the maximum.
     usd_per_hour : float, optional
-        The price of the instances behind the address, in US dollars per hour; with it a load has
-        the cost of a million requests.
+        The price of the instances behind the address, in US dollars per hour, from which loads
+        compute the cost of a million requests.
     model, id, threads, cpus
-        As in `Backend`; the id defaults to ``"endpoint"``. Model and threads are the server's, so
-        neither can be given.
+        As in `Backend`; the id defaults to ``"endpoint"``. The server determines model and
+        threads, so they cannot be given.
 
     Raises
     ------
@@ -110,30 +108,30 @@ class Endpoint(RemoteBackend):
         parts = urlsplit(self.url)
         name = f"Endpoint({self.shown_url!r})"
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UserError(f"{name}: an address begins with http:// or https:// and a host")
+            raise UserError(f"{name}: the address must begin with http:// or https:// and a host")
         if parts.username is not None or parts.password is not None:
             raise UserError(
-                f"{name}: leave user and password out of the address; name a variable in "
+                f"{name}: remove user and password from the address; name a variable in "
                 'headers={"Authorization": "Basic ${CREDENTIALS}"}'
             )
         if not isinstance(self.payload, EndpointPayload):
-            raise UserError(f"{name}: the payload is not an EndpointPayload, such as KServeV1()")
+            raise UserError(f"{name}: the payload must be an EndpointPayload, such as KServeV1()")
         if self.verify is not None and not isinstance(self.verify, str):
             raise UserError(
-                f"{name}: certificates are always verified; verify is the path of a file with the "
-                "certificates of authorities, such as certificates/ca.pem"
+                f"{name}: certificates are always verified; verify must be the path of a file with "
+                "CA certificates, such as certificates/ca.pem"
             )
         if self.model is not None or self.threads not in ("suite", None):
-            raise UserError(f"{name}: model and threads are the server's, so it takes neither")
+            raise UserError(f"{name}: the server determines model and threads: remove them")
         if self.timeout_s is not None and self.timeout_s <= 0:
             raise UserError(f"{name}: timeout_s={self.timeout_s} is not over 0 seconds")
         usd = self.usd_per_hour
         if usd is not None and not (isinstance(usd, int | float) and 0 < usd < math.inf):
-            raise UserError(f"{name}: usd_per_hour={usd!r} is not a number over 0 US dollars")
+            raise UserError(f"{name}: usd_per_hour={usd!r} must be a number above 0")
 
     @property
     def shown_url(self) -> str:
-        """The address without what may be secret: user, query and fragment."""
+        """The address without parts that can be secret: user, query and fragment."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
@@ -180,7 +178,7 @@ class Endpoint(RemoteBackend):
             for name, value in self.headers.items()
         }
         if self.verify is not None:
-            self.certificates()  # what cannot be read is said before anything is measured
+            self.certificates()  # raises an error before anything is measured
         is_here = is_loopback(urlsplit(url).hostname or "")
         return Address(url, headers, self.verify, self.timeout_s or _TIMEOUT_S, is_here)
 
@@ -208,9 +206,9 @@ class Endpoint(RemoteBackend):
             ) from None
 
     def secrets(self, address: Address) -> list[str]:
-        """Return what messages must not show: variables, headers and the query of the address.
+        """Return secrets that messages must not show: variables, headers, query of the address.
 
-        The longest come first, as one may be a part of another.
+        The longest come first, because one can be a part of another.
         """
         texts = [self.url, *self.headers.values()]
         found = [os.environ[name] for text in texts for name in _VARIABLE.findall(text)]
@@ -229,8 +227,8 @@ class Endpoint(RemoteBackend):
         def value(found: re.Match[str]) -> str:
             if found[1] not in os.environ:
                 raise UserError(
-                    f"{self.shown_url}: the environment variable {found[1]}, which {place} names, "
-                    "is not set: export it"
+                    f"{self.shown_url}: the environment variable {found[1]} in {place} is not set: "
+                    "export it"
                 )
             return os.environ[found[1]]
 
@@ -238,14 +236,14 @@ class Endpoint(RemoteBackend):
 
 
 class EndpointRunner:
-    """Runner of `Endpoint`: posts requests on one connection, and reads the answers."""
+    """Runner of `Endpoint`: posts requests on one connection and reads the responses."""
 
     threads = 1
 
     def __init__(self, endpoint: Endpoint) -> None:
         import httpx
 
-        # At these levels a suite's logging would write addresses and headers.
+        # At lower levels, these loggers write addresses and headers.
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self.decoding: Decoding = dict(endpoint.decoding)
@@ -274,7 +272,7 @@ class EndpointRunner:
         return [output for value in features for output in self._answered([value])]
 
     def close(self) -> None:
-        """End the connection; a worker's ends with its process."""
+        """Close the connection."""
         self._client.close()
 
     def _answered(self, inputs: Sequence[Any]) -> list[Any]:
@@ -307,7 +305,7 @@ class EndpointRunner:
         return outputs
 
     def _posted(self, content: bytes) -> tuple[int, str, str]:
-        """Return status, the address of a redirection, and body of the answer to a request."""
+        """Return the status, the address of a redirection, and the body of a response."""
         import httpx
 
         try:
@@ -325,10 +323,10 @@ class EndpointRunner:
     def _error(self, problem: str, body: str = "") -> UserError:
         message = f"{self._shown} {self._without_secrets(problem)}"
         if body:
-            # Hidden before it is cut, so that no part of a secret is left at the end.
+            # Secrets are hidden before truncation, so that no part of one remains.
             shown = self._without_secrets(body)
             end = "..." if len(shown) > _SHOWN_CHARACTERS else ""
-            message += f". The answer begins with: {shown[:_SHOWN_CHARACTERS]}{end}"
+            message += f". The response begins with: {shown[:_SHOWN_CHARACTERS]}{end}"
         return UserError(message)
 
     def _without_secrets(self, text: str) -> str:
@@ -338,7 +336,7 @@ class EndpointRunner:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host's name or address is that of this host itself."""
+    """Return whether a host name or address is that of this host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

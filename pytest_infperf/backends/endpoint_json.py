@@ -1,4 +1,4 @@
-"""Values and paths in the JSON of requests and answers."""
+"""Values and paths in the JSON of requests and responses."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _PATH = re.compile(r"((^|\.)[^.\[\]]+|\[(\d+|\*)\])+")
 
 
 def in_json(value: Any) -> Any:
-    """Return an input in JSON's types.
+    """Return an input in JSON types.
 
     Arrays become nested lists; bytes, and images as PNG, become texts in base64.
 
-    Raises UserError if there is no such form.
+    Raises UserError if the input cannot be converted.
     """
     if value is None or isinstance(value, str | bool | int | float):
         return value
@@ -36,15 +36,15 @@ def in_json(value: Any) -> Any:
     if type(value).__module__ == "numpy":
         return value.tolist()
     raise UserError(
-        f"an input of type {type(value).__name__} has no form in JSON: let the task read texts, "
-        "numbers, arrays, images or bytes, or send it with PydanticPayload(to_request=...)"
+        f"an input of type {type(value).__name__} cannot be written as JSON: use a task with "
+        "texts, numbers, arrays, images or bytes, or PydanticPayload(to_request=...)"
     )
 
 
 def at_path(answer: Any, path: str) -> Any:
     """Return the value at a path, such as `items[*].label`.
 
-    Raises ValueError if there is none, or if it is null.
+    Raises ValueError if the value does not exist or is null.
     """
     steps = [key or (place if place == "*" else int(place)) for place, key in _STEP.findall(path)]
     return _followed(answer, steps, "")

@@ -1,4 +1,4 @@
-"""KServe's forms of requests and answers, versions 1 and 2."""
+"""Requests and responses of KServe's protocols, versions 1 and 2."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pytest_infperf.errors import UserError
 
 @dataclass(frozen=True)
 class KServeV1(EndpointPayload):
-    """KServe's V1 protocol, also of TensorFlow Serving and of `infperf serve`.
+    """KServe's V1 protocol, also used by TensorFlow Serving and `infperf serve`.
 
-    The request is ``{"instances": [...]}`` and the answer ``{"predictions": [...]}``, with one of
-    each per sample.
+    The request is ``{"instances": [...]}`` and the response ``{"predictions": [...]}``, with one
+    element per sample.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class KServeV1(EndpointPayload):
         The key of the input in an instance, such as `text` for ``{"text": ...}``; None sends the
         input itself.
     answer : str, default ""
-        The path to the output in a prediction, such as `label`; empty takes the prediction itself.
+        The path to the output in a prediction, such as `label`; empty means the prediction itself.
 
     Raises
     ------
@@ -63,19 +63,19 @@ class KServeV1(EndpointPayload):
 
 @dataclass(frozen=True)
 class KServeV2(EndpointPayload):
-    """KServe's V2 protocol (Open Inference Protocol), also of Triton and of MLServer.
+    """KServe's V2 protocol (Open Inference Protocol), also used by Triton and MLServer.
 
-    A query is one tensor with a row per sample. The answer's tensor has a row per sample too; rows
-    with several values become lists.
+    A request has one tensor with a row per sample. The response's tensor also has a row per
+    sample; rows with several values become lists.
 
     Parameters
     ----------
     input : str
         The name of the input tensor.
     output : str, optional
-        The name of the output tensor; None takes the only one.
+        The name of the output tensor; None means the only one.
     datatype : str, optional
-        The type of the input, such as `FP32`; None takes BYTES for texts, BOOL, INT64 or FP64.
+        The type of the input, such as `FP32`; None means BYTES for texts, BOOL, INT64 or FP64.
 
     Examples
     --------
@@ -127,8 +127,8 @@ def _shape(rows: Any) -> list[int]:
         lengths = {len(row) if isinstance(row, list) else -1 for row in rows}
         if len(lengths) > 1:
             raise UserError(
-                "KServeV2: the samples of a query differ in shape, which one tensor cannot have: "
-                "measure with batch=1, or use another payload"
+                "KServeV2: the samples of a query have different shapes and do not fit in one "
+                "tensor: measure with batch=1, or use another payload"
             )
         rows = rows[0] if rows else None
     return shape
@@ -157,4 +157,4 @@ def _datatype(data: Sequence[Any]) -> str:
     if kinds <= {int, float}:
         return "FP64"
     names = ", ".join(sorted(kind.__name__ for kind in kinds))
-    raise UserError(f"KServeV2: one tensor cannot have {names}: use another payload")
+    raise UserError(f"KServeV2: one tensor cannot contain {names}: use another payload")

@@ -1,4 +1,4 @@
-"""OpenAI's forms of requests and answers."""
+"""Requests and responses of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from pytest_infperf.errors import UserError
 
 @dataclass(frozen=True)
 class OpenAIChat(OneSample):
-    """OpenAI's chat completions, also of vLLM, Ollama, TGI and llama.cpp, without streaming.
+    """OpenAI's chat completions without streaming, also used by vLLM, Ollama, TGI and llama.cpp.
 
-    A request carries one sample, so a query with a batch is as many requests, one after the other
-    on one connection. The output is the text of the first choice without the white space around it.
+    A request has one sample, so the samples of a batch are sent one after another
+    on one connection. The output is the text of the first choice without surrounding white space.
 
     Parameters
     ----------
     model : str
         The name of the model.
     prompt : str, default "$input"
-        The message of the user, in which ``$input`` stands for the input.
+        The message of the user, in which ``$input`` is replaced by the input.
     system : str, optional
         The message of the system.
     more : mapping, optional
@@ -66,15 +66,15 @@ class OpenAIChat(OneSample):
 class OpenAICompletions(OneSample):
     """OpenAI's completions of a prompt, without streaming.
 
-    A request carries one sample, so a query with a batch is as many requests, one after the other
-    on one connection. The output is the text of the first choice without the white space around it.
+    A request has one sample, so the samples of a batch are sent one after another
+    on one connection. The output is the text of the first choice without surrounding white space.
 
     Parameters
     ----------
     model : str
         The name of the model.
     prompt : str, default "$input"
-        The prompt, in which ``$input`` stands for the input.
+        The prompt, in which ``$input`` is replaced by the input.
     more : mapping, optional
         Further keys of the request, such as ``{"max_tokens": 64, "temperature": 0}``.
 

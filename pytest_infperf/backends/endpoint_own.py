@@ -1,4 +1,4 @@
-"""Forms of requests and answers of one's own: pydantic models, or JSON with places."""
+"""Custom requests and responses: pydantic models, or JSON with placeholders."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from pytest_infperf.errors import UserError
 
 @dataclass(frozen=True)
 class PydanticPayload(EndpointPayload):
-    """A pair of pydantic models of your own.
+    """Your own pair of pydantic models.
 
     Parameters
     ----------
     request, response : type of pydantic.BaseModel
-        The models of the bodies. Answers that `response` does not validate are errors.
+        The models of the bodies. Responses that `response` does not validate are errors.
     to_request : callable
-        Takes the input, or the list of inputs with `batches`, and returns a `request`.
+        Function from the input, or from the list of inputs with `batches`, to a `request`.
     to_output : callable
-        Takes a `response` and returns the output, or the list of outputs with `batches`.
+        Function from a `response` to the output, or to the list of outputs with `batches`.
     batches : bool, default False
-        Whether a request carries all samples of a query. Otherwise a query with a batch is as many
-        requests, one after the other on one connection.
+        Whether a request has all samples of a query. Otherwise, the samples of a batch are sent
+        one after another on one connection.
 
     Notes
     -----
-    Workers import classes and functions by their names, so they are defined at the top of a module,
-    such as suite.py; a lambda is not.
+    Workers import classes and functions by name, so they must be defined at the top level of a
+    module, such as suite.py. Lambdas do not work.
 
     Examples
     --------
@@ -69,8 +69,8 @@ class PydanticPayload(EndpointPayload):
         request = self.to_request(list(inputs) if self.batches else inputs[0])
         if not isinstance(request, self.request):
             raise UserError(
-                f"PydanticPayload: to_request returned {type(request).__name__}, and the request "
-                f"is {self.request.__name__}"
+                f"PydanticPayload: to_request returned {type(request).__name__}, but must return "
+                f"{self.request.__name__}"
             )
         return request.model_dump(mode="json", by_alias=True)
 
@@ -97,13 +97,13 @@ class JsonTemplate(EndpointPayload):
     ----------
     template : Any
         The body of a request. A value ``"$input"`` in it is replaced by the input, and ``$input``
-        inside a longer text by a text. With ``"$inputs"`` the list of inputs takes its place, and a
-        request carries all samples of a query; otherwise a query with a batch is as many requests,
-        one after the other on one connection.
+        inside a longer text by the input as text. A value ``"$inputs"`` is replaced by the list of
+        all inputs of a query. With ``$input``, the samples of a batch are sent one after another
+        on one connection.
     answer : str
-        The path to the output, such as `result.items[0].label`. With ``"$inputs"`` it leads to a
-        list with one output per input, such as `scores` or `items[*].label`. Empty takes the whole
-        answer.
+        The path to the output, such as `result.items[0].label`. With ``"$inputs"``, it leads to a
+        list with one output per input, such as `scores` or `items[*].label`. Empty means the whole
+        response.
 
     Raises
     ------
@@ -128,8 +128,8 @@ class JsonTemplate(EndpointPayload):
         one = any("$input" in text.replace("$inputs", "") for text in _texts(self.template))
         if one == self.takes_batches:
             raise UserError(
-                'JsonTemplate: the template needs either "$input", for one sample per request, or '
-                '"$inputs", for the list of all samples of a query'
+                'JsonTemplate: the template must contain either "$input", for one sample per '
+                'request, or "$inputs", for the list of all samples of a query'
             )
 
     @property

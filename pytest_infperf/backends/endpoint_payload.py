@@ -1,4 +1,4 @@
-"""The base of the forms of requests to endpoints and of their answers."""
+"""Base class of payloads of endpoints."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from typing import Any
 
 
 class EndpointPayload(ABC):
-    """The form of the requests to an `Endpoint`, and of its answers.
+    """The form of the requests to an `Endpoint` and of its responses.
 
-    Subclasses are frozen dataclasses whose fields have JSON's types, or are classes and functions
-    at the top of a module, because a worker receives them by name and value.
+    Subclasses are frozen dataclasses. Fields have JSON types, or are classes and functions at the
+    top level of a module, because they are sent to workers by name and value.
     """
 
     @property
     def takes_batches(self) -> bool:
-        """Whether one request carries all samples of a query; otherwise each has its own."""
+        """Whether one request has all samples of a query; otherwise, each sample is one request."""
         return True
 
     @abstractmethod
     def body(self, inputs: Sequence[Any]) -> Any:
-        """Return the body of a request in JSON's types.
+        """Return the body of a request, in JSON types.
 
         Parameters
         ----------
         inputs : sequence
-            Inputs of the task; one if the payload takes no batches.
+            Inputs of the task; only one if the payload has no batches.
         """
 
     @abstractmethod
     def outputs(self, answer: Any) -> list[Any]:
-        """Return the outputs in an answer, one per input.
+        """Return the outputs in a response, one per input.
 
         Parameters
         ----------
         answer : Any
-            The body of the response, read as JSON.
+            The parsed JSON body of the response.
 
         Raises
         ------
         ValueError
-            If the answer has another form.
+            If the response has a different form.
         """
 
 

@@ -1,7 +1,7 @@
-"""Backends without a model of their own: a null system and a variant of known slowness.
+"""Backends for tests: a null system, and a variant with a known slowdown.
 
-The null system measures the overhead of this package; MLPerf LoadGen ships one for the same reason
-(`system_under_test_null`). The slowed variant tests whether a regression is detected.
+The null system measures the overhead of this package, like `system_under_test_null` of MLPerf
+LoadGen. The slowed variant tests whether a regression is detected.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from pytest_infperf.suite.task import Decoding, Task
 class Fake(Backend):
     """A null system that returns its features as results after a fixed time on the CPU.
 
-    It reads no file of the model and needs no extra. The artifact is one file of zeros.
+    It requires no model files and no extra. The artifact is one file of zeros.
 
     Parameters
     ----------
     query_ms : float, default 0.0
-        CPU time of a query of one sample, in milliseconds. A batch takes the sum of the times of
-        its samples.
+        CPU time per sample, in milliseconds. A batch takes the sum over its samples.
     wrong : float, default 0.0
         Approximate share of wrong results, from 0 to 1. Whether a result is wrong depends only on
         its features, so it is the same in every run.
@@ -88,16 +87,15 @@ class Slowed(Backend):
     """Another backend whose queries all take longer by a known fraction.
 
     A gate on `regression` or `speedup` that does not detect it is too weak. The artifact is a link
-    to that of `inner`, so nothing is built twice.
+    to the artifact of `inner`, so nothing is built twice.
 
     Parameters
     ----------
     inner : Backend
-        The backend that answers the queries. It determines what has to be installed.
+        The backend that runs the queries. It determines the required distributions.
     by : float
-        Additional time as a share of the time in the runner of `inner`: 0.05 makes each query 5 %
-        slower, less what the task takes to prepare inputs and to read outputs. The added time is
-        spent on the CPU.
+        Additional time as a fraction of the time in the runner of `inner`. 0.05 slows each query
+        by 5 %, not counting the time of the task's codec. The added time is spent on the CPU.
     model, id, threads, cpus
         As in `Backend`; the id defaults to that of `inner` with ``-slowed`` appended.
 

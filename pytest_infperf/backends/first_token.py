@@ -1,4 +1,4 @@
-"""The token that every output of a model for several languages begins with."""
+"""The first token of all outputs of a multilingual model."""
 
 from __future__ import annotations
 

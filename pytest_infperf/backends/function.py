@@ -1,4 +1,4 @@
-"""Backend on any function of the user's project."""
+"""Backend for any function of the user's project."""
 
 from __future__ import annotations
 
@@ -17,33 +17,31 @@ from pytest_infperf.suite.task import Decoding, Task
 
 @dataclass(frozen=True)
 class Function(Backend):
-    """Inference code of your own: a pipeline of transformers, scikit-learn, XGBoost, any callable.
+    """Your own inference code, such as a pipeline of transformers or scikit-learn.
 
-    The function gets the task's inputs as they are, such as texts, and answers with the task's
-    outputs, such as labels; the task's codec is not used, and a model is needed only if the
-    function reads one. Nothing is built or cached: each worker imports the module and calls
-    `load`, so `--infperf-against` compares the code of two revisions. `size` is that of the model's
-    files; without a model it is not measured.
+    The function gets the task's inputs unchanged, such as texts, and returns the task's outputs,
+    such as labels. The task's codec is not used, and a model is optional. Nothing is built or
+    cached: each worker imports the module and calls `load`, so `--infperf-against` compares the
+    code of two revisions. `size` is that of the model's files, and is not measured without a model.
 
     Parameters
     ----------
     function : str
-        ``"package.module:load"``: a module beside suite.py, in the project's root or installed, and
-        a function in it. ``load(folder, threads)`` gets the folder of the model, or that of the
-        suite if there is no model, as a `pathlib.Path`, and the number of threads, or None for the
-        default. It returns a callable that takes a list of inputs and returns the list of their
-        outputs, in the types of JSON. If the task has settings of decoding, the callable is
-        compared with other variants only if it has an attribute `decoding`, a mapping of the
-        settings that it uses.
+        ``"package.module:load"``, a function in a module beside suite.py, in the project's root or
+        installed. ``load(folder, threads)`` gets the folder of the model (of the suite if there is
+        no model) as a `pathlib.Path`, and the number of threads, or None for the default. It
+        returns a callable from a list of inputs to the list of their outputs, in JSON types. If
+        the task has decoding settings, the callable is compared with other variants only if it has
+        an attribute `decoding`, a mapping of the settings that it uses.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"function"``.
 
     Raises
     ------
     UserError
-        If `function` has another form (at once); if there is no such module or function, if `load`
-        raises or returns what cannot be called (when it is loaded); or if a call returns anything
-        but a list with one output per input.
+        If `function` is not a valid name (at once); if there is no such module or function, or if
+        `load` raises or does not return a callable (when the variant is loaded); or if a call does
+        not return a list with one output per input.
 
     Examples
     --------
@@ -86,20 +84,20 @@ class Function(Backend):
             raise UserError(f"{self._name} raised {functions.described(error)}") from error
         if not callable(answer):
             raise UserError(
-                f"{self._name} returned {_kind(answer)}, which cannot be called: return a callable "
-                "that takes a list of inputs and returns the list of their outputs"
+                f"{self._name} returned {_kind(answer)}, which is not callable: return a callable "
+                "from a list of inputs to the list of their outputs"
             )
         decoding = getattr(answer, "decoding", {})
         if not isinstance(decoding, Mapping):
             raise UserError(
-                f"{self._name} returned a callable whose `decoding` is {_kind(decoding)}: it has "
-                'to be a mapping of settings, such as {"beams": 4}'
+                f"{self._name} returned a callable whose `decoding` is {_kind(decoding)}: it must "
+                'be a mapping of settings, such as {"beams": 4}'
             )
         return FunctionRunner(self._name, answer, dict(decoding), threads or len(usable_cores()))
 
 
 class FunctionRunner:
-    """Runner of `Function`: calls what its `load` returned, and checks the form of the answer."""
+    """Runner of `Function`: calls the callable of `load` and checks its outputs."""
 
     def __init__(
         self, name: str, answer: Callable[[Any], Any], decoding: Decoding, threads: int
@@ -119,8 +117,8 @@ class FunctionRunner:
             )
         if len(outputs) != count:
             raise UserError(
-                f"what {self._name} returned answered {count} inputs with {len(outputs)} outputs: "
-                "it has to return one output per input, in their order"
+                f"the callable of {self._name} returned {len(outputs)} outputs for {count} inputs: "
+                "it must return one output per input, in the same order"
             )
         return outputs
 

@@ -1,4 +1,4 @@
-"""Reasons why int8 may be no faster than float32, from the host's CPU and the built artifact."""
+"""Reasons why int8 may not be faster than float32, from the CPU and the built artifact."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RECURRENT = (
 )
 
 NOT_COMPILED = (
-    "torchao quantises each input in a series of operations that only torch.compile fuses: set "
+    "torchao quantises each input with a series of operations that only torch.compile fuses: set "
     "compile=True"
 )
 

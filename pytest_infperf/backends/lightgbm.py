@@ -1,4 +1,4 @@
-"""Backend on models of LightGBM in their text format."""
+"""Backend for LightGBM models in the text format."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _UNNAMED = re.compile(r"Column_\d+")
 
 @dataclass(frozen=True)
 class LightGBM(ModelFile):
-    """Models of LightGBM, from the file that `Booster.save_model` wrote.
+    """LightGBM models from a file of `Booster.save_model`.
 
-    Goes with `TabularClassification`, `TabularRegression` and with `Custom` whose inputs are
-    arrays. A classifier gives a value for each class; the classes are numbers, whose labels are the
-    task's `classes`. Columns are found by name if the model has names. Requires the extra
+    Supports `TabularClassification`, `TabularRegression`, and `Custom` with arrays as inputs. A
+    classifier returns a value for each class; the task's `classes` names the numbered classes.
+    Columns are matched by name if the model has names. Requires the extra
     ``pytest-infperf[lightgbm]``.
 
     Parameters
@@ -36,7 +36,7 @@ class LightGBM(ModelFile):
     Raises
     ------
     BuildError
-        If the model cannot answer a sample of the task. Raised when the artifact is built.
+        If the model cannot run a sample of the task. Raised when the artifact is built.
     UserError
         If lightgbm is not installed; if the file does not exist or cannot be read; if the model was
         trained on categories of pandas; or if the data lacks a column, or has texts.
@@ -59,12 +59,12 @@ class LightGBM(ModelFile):
             booster = lightgbm.Booster(model_str=text, params={"verbosity": -1})
         except (lightgbm.basic.LightGBMError, ValueError) as error:
             raise UserError(
-                f"{path} cannot be read by LightGBM {lightgbm.__version__}: it is damaged, or no "
-                "file of save_model"
+                f"{path} cannot be read by LightGBM {lightgbm.__version__}: it is damaged, or not "
+                "a file of save_model"
             ) from error
         if booster.pandas_categorical:
             raise UserError(
-                f"{path} was trained on categories of pandas, which a table does not have: use "
+                f"{path} was trained on pandas categories, which test data does not have: use "
                 'Function("package.module:load")'
             )
         is_binary = re.search(r"^objective=binary\b", text, re.MULTILINE)
@@ -72,7 +72,7 @@ class LightGBM(ModelFile):
 
 
 class _Booster:
-    """A model of LightGBM with its threads."""
+    """A LightGBM model with its number of threads."""
 
     evidence: Mapping[str, Any] = {}
 

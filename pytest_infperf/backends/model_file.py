@@ -1,4 +1,4 @@
-"""The base class of backends on a file that a library saved: copied when built, opened by load."""
+"""Base class of backends for a model file: `build` copies the file, and `load` opens it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pytest_infperf.suite.task import Decoding, Task
 
 
 class OpenedModel(Protocol):
-    """A model that is opened from a file.
+    """A model opened from a file.
 
     Attributes
     ----------
     threads : int
-        The number of threads that it computes with.
+        The number of threads in use.
     evidence : mapping
-        What the record should say about the file.
+        Facts about the file for the record.
     """
 
     threads: int
@@ -40,7 +40,7 @@ class OpenedModel(Protocol):
 
 @dataclass(frozen=True)
 class ModelFile(Backend):
-    """A model in a file of its library."""
+    """A model in a file that was saved by its library."""
 
     file: str
     _: KW_ONLY
@@ -62,7 +62,7 @@ class ModelFile(Backend):
 
     @abstractmethod
     def opened(self, path: Path, threads: int | None) -> OpenedModel:
-        """Open a file for a number of threads; None takes the library's default.
+        """Open a file with a number of threads; None means the library's default.
 
         Raises UserError if it cannot be read.
         """
@@ -70,7 +70,7 @@ class ModelFile(Backend):
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         path = find_file(self.file, material.model, material.folder or material.data)
         if material.task.generates:
-            raise BuildError(f"{path} answers in one pass, and this task generates text")
+            raise BuildError(f"{path} is a one-pass model, but this task generates text")
         model, codec = self.opened(path, None), material.codec()
         samples = material.task.samples(material.data).inputs
         for query in ([samples[0], samples[-1]], samples[:1]):
@@ -86,7 +86,7 @@ class ModelFile(Backend):
                 ) from error
             if len(outputs) != len(query):
                 raise BuildError(
-                    f"{path} answers {len(query)} rows with {len(outputs)} outputs: it has to give "
+                    f"{path} returned {len(outputs)} outputs for {len(query)} rows: it must return "
                     "one for each row"
                 )
         shutil.copy(path, folder / path.name)
@@ -98,7 +98,7 @@ class ModelFile(Backend):
 
 
 class ModelFileRunner:
-    """Runner of a model that is opened from a file."""
+    """Runner of a model opened from a file."""
 
     def __init__(self, model: OpenedModel, decoding: Decoding) -> None:
         self._model = model
@@ -110,14 +110,14 @@ class ModelFileRunner:
 
 
 def numbers(features: Any, names: Sequence[str] | None) -> Any:
-    """Return the array that a model of numbers takes, shape [batch, columns].
+    """Return the input array of a numeric model, shape [batch, columns].
 
     Parameters
     ----------
     features : mapping of str to ndarray
         The features of a query.
     names : sequence of str, optional
-        The columns that the model was trained on; None takes all, in their order.
+        The columns on which the model was trained; None means all, in their order.
 
     Raises
     ------
@@ -130,20 +130,20 @@ def numbers(features: Any, names: Sequence[str] | None) -> Any:
     if features.matrix is None:
         texts = [name for name, kind in features.kinds.items() if kind is str]
         raise UserError(
-            f"the columns {listed(texts)} have texts, and the model takes numbers: leave them out "
+            f"the columns {listed(texts)} have texts, but the model requires numbers: exclude them "
             "with features=(...), or encode them in a Function"
         )
     return features.matrix if names is None else features.selected(names)
 
 
 def require_columns(features: Columns, names: Sequence[str]) -> None:
-    """Check that the features have all columns that a model was trained on.
+    """Check that the features have all columns on which a model was trained.
 
     Raises UserError if not.
     """
     if missing := [name for name in names if name not in features.kinds]:
         raise UserError(
-            f"the model was trained on the columns {listed(missing)}, which the data lacks: it has "
+            f"the data lacks the columns {listed(missing)}, on which the model was trained: it has "
             f"{listed([*features.kinds])}"
         )
 
@@ -156,13 +156,13 @@ def only_array(features: Any) -> Any:
     if not isinstance(features, Mapping) or len(features) != 1:
         names = listed([*features]) if isinstance(features, Mapping) else "no arrays"
         raise UserError(
-            f"the model takes one array with a row for each sample, and the task makes {names}"
+            f"the model requires one array with a row for each sample, but the task has {names}"
         )
     return next(iter(features.values()))
 
 
 def two_columns(second: Any) -> Any:
-    """Return values of the second class as those of both, shape [batch, 2]."""
+    """Return the values of both classes, shape [batch, 2], from those of the second class."""
     import numpy as np
 
     return np.stack([1 - second, second], axis=1)

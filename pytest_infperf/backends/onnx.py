@@ -1,4 +1,4 @@
-"""Backend on ONNX Runtime, with optional fusion and quantisation.
+"""ONNX Runtime backend, with optional fusion and quantisation.
 
 A model that generates text becomes one graph from token ids to decoded token ids (`seq2seq`). Every
 other model is a graph of one forward pass (`onepass`).
@@ -24,7 +24,7 @@ from pytest_infperf.suite.task import Decoding, Task
 
 @dataclass(frozen=True)
 class OnnxExport(Backend):
-    """The float32 export that `Onnx` and `OpenVino` variants are built from."""
+    """The float32 export from which `Onnx` and `OpenVino` variants are built."""
 
     requires: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime", "torch", "transformers")
     optional: ClassVar[tuple[str, ...]] = ("optimum", "optimum-onnx")
@@ -55,36 +55,36 @@ class OnnxExport(Backend):
 
 @dataclass(frozen=True)
 class Onnx(Backend):
-    """ONNX Runtime on the CPU, on a graph that this package exports or that `file` names.
+    """ONNX Runtime on the CPU, with an exported graph or the graph in `file`.
 
-    All variants of a model without `file` start from one float32 export, which torch traces. A
-    model that generates text becomes one graph with its decoding loop inside, greedy or with beams,
-    which generates the tokens of transformers' `generate`. The evidence counts the fused operators
-    and names the quantisation. Requires the extra ``pytest-infperf[onnx]``, and
-    ``pytest-infperf[optimum]`` for Whisper and, with transformers 4, for classifiers without an
-    encoder. Whisper is an encoder and a decoder, which `ORTModelForSpeechSeq2Seq` of optimum runs
-    step by step; it cannot be fused.
+    Without `file`, all variants of a model are built from one float32 export, traced by torch. A
+    model that generates text becomes one graph that includes the decoding loop, greedy or with
+    beam search, and generates the same tokens as `generate` of transformers. The evidence counts
+    the fused operators and names the quantisation. Whisper is run step by step by
+    `ORTModelForSpeechSeq2Seq` of optimum and cannot be fused. Requires the extra
+    ``pytest-infperf[onnx]``, and ``pytest-infperf[optimum]`` for Whisper and, with transformers 4,
+    for classifiers without an encoder.
 
     Parameters
     ----------
     file : str, optional
         A graph that was exported elsewhere, such as ``"onnx/model.onnx"``: a path in the model's
-        folder or, if there is none, in the suite's. A file of a hub id is fetched. External data is
-        used with it. The graph's inputs are matched with what the task's codec makes, by name and
-        then by shape and type, and cast between integer or floating-point types. For tasks whose
-        models answer in one pass. None exports the model.
+        folder or else in the suite's. A file of a hub id is downloaded. External data is
+        supported. The graph's inputs are matched with the features of the task by name, then by
+        shape and type, and cast between integer or floating-point types. For one-pass models only.
+        None exports the model.
     output : str, optional
-        The output of `file` that answers; None takes the only one, or the
-        one that is usual for the task, such as `logits`.
+        The output of `file` with the results. None means the only output, or the usual one of the
+        task, such as `logits`.
     fused : bool, default False
-        Whether operators are fused: encoders of the BERT family by ONNX Runtime's transformer
-        optimiser, a MarianMT model by a graph that is rebuilt from fused operators, any other model
-        by the runtime's extended graph optimisations.
+        Whether operators are fused: in encoders of the BERT family by ONNX Runtime's transformer
+        optimiser, in MarianMT models by a graph built from fused operators, and in other models by
+        the runtime's extended graph optimisations.
     int8 : {"dynamic", "static"} or None, default None
         Quantisation of the weights to int8; None keeps float32. "dynamic" computes the ranges of
         activations at run time. "static" stores ranges that are calibrated on the task's
-        `calibration`, in QDQ format with a scale per channel; it is for models that answer in one
-        pass. The range is reduced to 7 bits on x86 without int8 dot products.
+        `calibration`, in QDQ format with a scale per channel, for one-pass models only. Weights
+        are limited to 7 bits on x86 without int8 dot products.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"onnx"`` with ``-file``, ``-fused`` and ``-int8``
         appended.
@@ -93,11 +93,10 @@ class Onnx(Backend):
     Raises
     ------
     BuildError
-        If the model cannot be exported, ``fused=True`` fuses no operator, ``int8="static"`` meets a
-        task that generates text, or the model's generation settings include one that the graph does
-        not implement; if `file` meets a task that generates text, ONNX Runtime cannot run it, its
-        inputs are not what the codec makes or have a fixed size, or its output is not known. Raised
-        when the artifact is built.
+        If the model cannot be exported, ``fused=True`` fuses no operator, the task generates text
+        and ``int8="static"`` or `file` is given, or the graph does not implement one of the
+        model's generation settings; if ONNX Runtime cannot run `file`, its inputs do not match the
+        features or have a fixed size, or its output is unknown. Raised when the artifact is built.
     UserError
         If a required distribution is not installed, `file` does not exist or is not an ONNX graph,
         or `output` is given without `file`.
@@ -176,9 +175,9 @@ class Onnx(Backend):
     def _build_from_file(self, material: Material, file: str, folder: Path) -> dict[str, Any]:
         if material.task.generates:
             raise BuildError(
-                f"Onnx(file={file!r}) is for models that answer in one pass, and this task "
-                "generates text, which needs a decoding loop: remove file, and Onnx() exports "
-                f"{material.model.name} with it"
+                f"Onnx(file={file!r}) is for one-pass models, but this task generates text and "
+                f"requires a decoding loop: remove file, so that {material.model.name} is exported "
+                "with it"
             )
         path = find_file(file, material.model, material.folder or material.data)
         binding = onnx_file.bind(path, material, self.output)
@@ -199,8 +198,8 @@ class Onnx(Backend):
             raise
         except Exception as error:
             raise BuildError(
-                f"{self.default_id} cannot be made of {path}: {error!r}. Remove fused or int8, or "
-                "export the graph in float32 and without optimisations"
+                f"{self.default_id} cannot be built from {path}: {error!r}. Remove fused or int8, "
+                "or export the graph in float32 and without optimisations"
             ) from error
 
     def _optimise(self, material: Material, folder: Path) -> dict[str, Any]:
@@ -216,8 +215,8 @@ class Onnx(Backend):
     def _build_generating(self, material: Material, source: Path, folder: Path) -> dict[str, Any]:
         if self.int8 == "static":
             raise BuildError(
-                'int8="static" is for models that answer in one pass, and this task generates '
-                'text: use int8="dynamic"'
+                'int8="static" is for one-pass models, but this task generates text: use '
+                'int8="dynamic"'
             )
         work = folder / "work"
         shutil.copytree(source, work)
@@ -239,8 +238,8 @@ class Onnx(Backend):
     def _build_speech(self, source: Path, folder: Path) -> dict[str, Any]:
         if self.fused or self.int8 == "static":
             raise BuildError(
-                "Onnx() runs speech models that write token by token, such as Whisper, in float32 "
-                'or with int8="dynamic": remove fused and int8="static"'
+                "Onnx() runs speech models with a decoder, such as Whisper, only in float32 or "
+                'with int8="dynamic": remove fused and int8="static"'
             )
         for path in source.iterdir():
             if path.suffix.startswith(".onnx") or path.name in _SPEECH_CONFIGS:
@@ -251,7 +250,7 @@ class Onnx(Backend):
         if not any(fused.values()):
             raise BuildError(
                 f"no operator of {self.file or material.model.name} could be fused: ONNX Runtime's "
-                "optimiser knows no pattern in the graph, or it is fused already. Remove fused=True"
+                "optimiser finds no pattern, or the graph is already fused. Remove fused=True"
             )
         return fused
 
@@ -291,7 +290,7 @@ def _speech_runner(artifact: Path, task: Task, options: Any, threads: int | None
     from optimum.onnxruntime import ORTModelForSpeechSeq2Seq
 
     if threads is not None:
-        torch.set_num_threads(threads)  # which computes the features and chooses the tokens
+        torch.set_num_threads(threads)  # torch computes the features and selects the tokens
     model = ORTModelForSpeechSeq2Seq.from_pretrained(artifact, session_options=options)
     return torch_speech.TorchTranscribe(model, task.decoding, threads or _default_threads())
 

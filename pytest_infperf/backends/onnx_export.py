@@ -15,7 +15,7 @@ Axes = Mapping[str, Mapping[int, str]]
 
 _OPSET = 17
 _TOLERANCE = 1e-3
-"""Of an answer and of the largest one: rounding is far below it."""
+"""Tolerance relative to each value and to the largest one, far above rounding errors."""
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def _is_close(answer: Any, expected: Any) -> bool:
 
 def _differs(model: Path, reason: str, remedy: str) -> str:
     return (
-        f"the graph that torch traces of {model.name} does not answer as the model does, because "
-        f"its code depends on the values or sizes of its input ({reason}): write it without such "
-        f"branches, or {remedy}"
+        f"the traced graph of {model.name} returns other results than the model, because the code "
+        f"depends on the values or sizes of its input ({reason}): remove such branches, or "
+        f"{remedy}"
     )

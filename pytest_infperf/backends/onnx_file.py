@@ -1,4 +1,4 @@
-"""ONNX graphs that were exported elsewhere: reading them, and opening them in the runtime."""
+"""Reading and opening of ONNX graphs that were exported elsewhere."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ def require_file_of(backend: Any) -> None:
     """
     if backend.output is not None and backend.file is None:
         raise UserError(
-            f"{type(backend).__name__}(output={backend.output!r}): output names an output of "
-            "file=..., which is not given"
+            f"{type(backend).__name__}(output={backend.output!r}): output requires file=..."
         )
 
 
@@ -70,7 +69,7 @@ def copy_as_one_file(path: Path, target: Path) -> None:
 
 
 def bind(path: Path, material: Material, output: str | None) -> Binding:
-    """Return how the features of the task are the inputs of a graph, after trying it.
+    """Return the binding of a graph to the features of a task, after a trial run.
 
     Raises BuildError if the runtime cannot open the graph, and what `bind_opened` raises.
     """
@@ -95,8 +94,8 @@ def _read(path: Path) -> Any:
         model = None
     if model is None or not model.graph.output:
         raise UserError(
-            f"{path} is not a whole ONNX graph ({path.stat().st_size:,} bytes): it is cut off or "
-            "has another format; download or export it again"
+            f"{path} is not a complete ONNX graph ({path.stat().st_size:,} bytes): it is truncated "
+            "or has a different format; download or export it again"
         )
     return model
 
@@ -120,7 +119,7 @@ def _data_file(graph: Path, location: str) -> Path:
         )
     if not path.is_file():
         raise UserError(
-            f"{graph} has external data in {path}, which does not exist: copy it to the graph"
+            f"{graph} has external data in {path}, which does not exist: copy it to that folder"
         )
     if lfs.is_pointer(path):
         raise UserError(lfs.fetch_it(path))
@@ -144,12 +143,12 @@ def _cannot_open(path: Path, reason: str) -> str:
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     if newest := re.search(r"support for domain ai\.onnx is till opset (\d+)", reason):
         return (
-            f"{path} has opset {opset}, and {runtime} runs opsets up to {newest[1]}: export it "
+            f"{path} has opset {opset}, but {runtime} runs opsets up to {newest[1]}: export it "
             f"with opset {newest[1]} or lower, or upgrade onnxruntime"
         )
     if newest := re.search(r"max supported IR version: (\d+)", reason):
         return (
-            f"{path} has IR version {model.ir_version}, and {runtime} reads versions up to "
+            f"{path} has IR version {model.ir_version}, but {runtime} reads versions up to "
             f"{newest[1]}: save it with a lower ir_version, or upgrade onnxruntime"
         )
     return f"{runtime} cannot open {path} (opset {opset}): {reason}"

@@ -1,4 +1,4 @@
-"""Backend on OpenVINO, in float32 or with NNCF's post-training quantisation."""
+"""OpenVINO backend, in float32 or with NNCF's post-training quantisation."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ _ENVIRONMENT_LOCK = Lock()
 
 @dataclass(frozen=True)
 class OpenVino(Backend):
-    """OpenVINO on the CPU, in float32 or int8, for models that answer in one pass.
+    """OpenVINO on the CPU, in float32 or int8, for one-pass models.
 
     Building converts the float32 ONNX export of the model, or `file`, to OpenVINO's format. Loading
-    compiles it
-    with the performance hint LATENCY; without `int8` it computes in float32 also on CPUs whose
-    default is bfloat16. Requires the extra ``pytest-infperf[openvino]``. OpenVINO's usage reports
-    are switched off.
+    compiles it with the performance hint LATENCY. Without `int8`, the model runs in float32, also
+    on CPUs with bfloat16 as default. OpenVINO's usage reports are turned off. Requires the extra
+    ``pytest-infperf[openvino]``.
 
     Parameters
     ----------
@@ -39,24 +38,23 @@ class OpenVino(Backend):
         A graph that was exported elsewhere: ``model.xml`` with its ``model.bin``, or an ONNX graph.
         It is found and matched with the task as in `Onnx`. None exports the model.
     output : str, optional
-        The output of `file` that answers; None takes the only one, or the one that is usual for
-        the task, such as `logits`.
+        The output of `file` with the results. None means the only output, or the usual one of the
+        task, such as `logits`.
     int8 : bool, default False
         Whether weights and activations are quantised to int8 by NNCF: channel alignment, ranges by
         minimum and maximum and fast bias correction, calibrated on the task's `calibration`.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"openvino"`` with ``-file`` and ``-int8`` appended.
-        With ``threads=None``, OpenVINO chooses their number.
+        With ``threads=None``, OpenVINO chooses the number of threads.
 
     Raises
     ------
     BuildError
-        If the task generates text, OpenVINO cannot open `file`, its inputs are not what the task's
-        codec makes or have a fixed size, or its output is not known. Raised when the artifact is
-        built.
+        If the task generates text, OpenVINO cannot open `file`, its inputs do not match the task's
+        features or have a fixed size, or its output is unknown. Raised when the artifact is built.
     UserError
-        If a required distribution is not installed, for `int8` also if nncf is not; if `file` does
-        not exist or has another format; or if `output` is given without `file`.
+        If a required distribution is not installed, including nncf for `int8`; if `file` does not
+        exist or has a different format; or if `output` is given without `file`.
 
     References
     ----------
@@ -116,8 +114,8 @@ class OpenVino(Backend):
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         if material.task.generates:
             raise BuildError(
-                f"OpenVino cannot run {material.model.name}: it runs models that answer in one "
-                "pass, and this task generates text. Use Onnx(), CTranslate2() or Torch()"
+                f"OpenVino cannot run {material.model.name}: it runs one-pass models, but this "
+                "task generates text. Use Onnx(), CTranslate2() or Torch()"
             )
         with without_telemetry():
             import openvino
@@ -227,7 +225,7 @@ def _quantize(model: Any, binding: Binding, material: Material) -> tuple[Any, di
         ) from None
     if _fake_quantizers(model):
         raise BuildError(
-            f"the graph for {material.model.name} is quantised already: remove int8=True"
+            f"the graph for {material.model.name} is already quantised: remove int8=True"
         )
     queries = list(chain.from_iterable(map(binding.feeds, material.features())))
     quantized = nncf.quantize(model, nncf.Dataset(queries), subset_size=len(queries))

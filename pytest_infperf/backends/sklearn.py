@@ -1,4 +1,4 @@
-"""Backend on estimators of scikit-learn, saved with skops or as pickles."""
+"""Backend for scikit-learn estimators saved with skops or as pickles."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _PICKLES = (".joblib", ".pkl", ".pickle")
 
 @dataclass(frozen=True)
 class Sklearn(ModelFile):
-    """Estimators and pipelines of scikit-learn, by their `predict`.
+    """Estimators and pipelines of scikit-learn, run with `predict`.
 
-    Goes with `TabularClassification`, `TabularRegression` and with `Custom` whose inputs are
-    arrays. An estimator that was fitted on a DataFrame gets one; one that was fitted on texts, such
-    as a pipeline with a TfidfVectorizer, gets a list of them if the table has one column. The
-    evidence has the version that saved the file, if it is another one. Requires the extra
+    Supports `TabularClassification`, `TabularRegression`, and `Custom` with arrays as inputs. An
+    estimator that was fitted on a DataFrame gets a DataFrame. One that was fitted on texts, such
+    as a pipeline with a TfidfVectorizer, gets a list of texts if the table has one column. If the
+    file was saved by a different version, the evidence states the version. Requires the extra
     ``pytest-infperf[sklearn]``.
 
     Parameters
@@ -36,17 +36,17 @@ class Sklearn(ModelFile):
         The file, a path in the model's folder or, if there is none, in the suite's: ``.skops``, or
         a pickle (``.joblib``, ``.pkl``, ``.pickle``).
     trust : bool or sequence of str, default ()
-        What may be loaded besides what skops trusts: the names of types, or True for everything.
-        Pickles, which can run any code, need True.
+        Names of trusted types, in addition to those that skops trusts, or True for all types.
+        Pickles require True, because they can run any code.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"sklearn"``. `threads` sets every `n_jobs` and the
-        pools of OpenMP and BLAS; with ``threads=None`` they are those of the file and the
-        libraries.
+        thread pools of OpenMP and BLAS. With ``threads=None``, the settings of the file and of the
+        libraries apply.
 
     Raises
     ------
     BuildError
-        If the estimator cannot answer a sample of the task. Raised when the artifact is built.
+        If the estimator cannot run a sample of the task. Raised when the artifact is built.
     UserError
         If a required distribution is not installed; if the file does not exist, cannot be read,
         or has types that are not trusted; or if the data lacks a column.
@@ -89,8 +89,8 @@ class Sklearn(ModelFile):
             if self.trust is not True:
                 raise UserError(
                     f"{path} is a pickle, which can run any code when it is opened: save the "
-                    'estimator with skops.io.dump(estimator, "model.skops"), or, if you know who '
-                    f"wrote it, say Sklearn({self.file!r}, trust=True)"
+                    'estimator with skops.io.dump(estimator, "model.skops"), or, if you trust '
+                    f"its author, set Sklearn({self.file!r}, trust=True)"
                 )
             import joblib
 
@@ -99,17 +99,17 @@ class Sklearn(ModelFile):
             read = self._read_skops
         else:
             raise UserError(
-                f"Sklearn({self.file!r}): the file is .skops, or a pickle with the suffix "
+                f"Sklearn({self.file!r}): the file must be .skops, or a pickle with the suffix "
                 f"{', '.join(_PICKLES)}"
             )
         try:
             return read(path)
         except UserError:
             raise
-        except Exception as error:  # of zip, pickle, and of every class in the file
+        except Exception as error:  # raised by zip, pickle, or any class in the file
             raise UserError(
                 f"{path} cannot be read: {type(error).__name__}: {error}. It may be damaged, or "
-                "need modules that are not installed"
+                "require modules that are not installed"
             ) from error
 
     def _read_skops(self, path: Path) -> Any:
@@ -132,12 +132,12 @@ class Sklearn(ModelFile):
         if not (saved_by := evidence.get("saved_by")):
             return []
         return [
-            f"{self.file} was saved by scikit-learn {saved_by}, and may answer differently here"
+            f"{self.file} was saved by scikit-learn {saved_by}, and its outputs may differ here"
         ]
 
 
 class _Estimator:
-    """An estimator with its threads."""
+    """An estimator with its number of threads."""
 
     def __init__(self, estimator: Any, saved_by: Sequence[str], threads: int | None) -> None:
         import joblib

@@ -1,4 +1,4 @@
-"""Backend on PyTorch: float32, bfloat16, float16 or int8, in eager mode or compiled."""
+"""PyTorch backend: float32, bfloat16, float16 or int8, in eager mode or compiled."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _SCRIPTED = "scripted.pt"
 class Torch(Backend):
     """PyTorch in eager mode or compiled, on the CPU or an NVIDIA GPU.
 
-    Opens the model with the task's Auto class of transformers, or with the `modeling.py` of its
-    folder. Tasks that generate text decode with `generate`; the others run one forward pass.
-    Requires the extra ``pytest-infperf[torch]``.
+    The model is opened with the task's Auto class of transformers, or with the `modeling.py` of
+    its folder. Text is generated with `generate`; other tasks run one forward pass. Requires the
+    extra ``pytest-infperf[torch]``.
 
     Parameters
     ----------
@@ -53,33 +53,33 @@ class Torch(Backend):
         Both are for float32 models on the CPU.
     quantizer : {"torch", "torchao"}, default "torch"
         Library of ``int8="dynamic"``. "torchao" quantises Linear layers, with a scale per channel
-        of the weights and per token of the activations. It needs ``pytest-infperf[torchao]``. In
-        eager mode each step of its arithmetic is a call of its own; ``compile=True`` joins them.
+        of the weights and per token of the activations. It requires ``pytest-infperf[torchao]``.
+        Use it with ``compile=True``: in eager mode, each arithmetic step is a separate call.
     dtype : {"float32", "bfloat16", "float16"}, default "float32"
         Type of weights and activations.
     compile : bool, default False
-        Whether `torch.compile` compiles the forward pass, for models that answer in one pass. It
-        takes place while the variant is loaded, for queries of any batch and length; a query that
-        would have to be compiled for again is an error. The evidence counts the compiled graphs and
-        the breaks between them. Needs a C++ compiler.
+        Whether `torch.compile` compiles the forward pass, for one-pass models only. The variant is
+        compiled while it is loaded, for queries of any batch and length. A query that requires
+        recompilation is an error. The evidence counts the compiled graphs and the graph breaks.
+        Requires a C++ compiler.
     device : {"cpu", "cuda"}, default "cpu"
-        Device that runs the model. "cuda" needs a CUDA build of torch, and its tests are skipped on
-        a host without an NVIDIA driver.
+        Device that runs the model. "cuda" requires a CUDA build of torch; its tests are skipped on
+        hosts without an NVIDIA driver.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"torch"`` or ``"cuda"`` with ``-compile``,
         ``-torchao``, ``-int8``, ``-bf16`` and ``-fp16`` appended. With ``threads=None``, torch
-        chooses their number.
+        chooses the number of threads.
 
     Raises
     ------
     BuildError
         If the model folder has no `modeling.py` and its task has no Auto class, `int8` finds no
-        layer that it can quantise or is "static" where text is generated, the CPU has no operator
-        of the model in `dtype`, or torch cannot compile the model, or it generates text. Raised
-        when the artifact is built.
+        layer to quantise, `int8` is "static" and the task generates text, the CPU lacks an
+        operator of the model in `dtype`, or the model generates text or cannot be compiled with
+        `compile`. Raised when the artifact is built.
     UserError
-        If a required distribution or a C++ compiler is not installed, or if the arguments exclude
-        each other, such as `int8` and another `dtype` than float32.
+        If a required distribution or a C++ compiler is not installed, or if arguments exclude each
+        other, such as `int8` and ``dtype="bfloat16"``.
 
     References
     ----------
@@ -117,7 +117,7 @@ class Torch(Backend):
                 f"dtype={self.dtype!r} and device={self.device!r}"
             )
         if ao and self.int8 != "dynamic":
-            raise UserError('Torch(quantizer="torchao") is for int8="dynamic": set it')
+            raise UserError('Torch(quantizer="torchao") requires int8="dynamic"')
         if self.compile and self.int8 and not ao:
             raise UserError(
                 f"Torch(int8={self.int8!r}, compile=True): torch.compile does not compile torch's "
@@ -151,8 +151,8 @@ class Torch(Backend):
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         if self.compile and material.task.generates:
             raise BuildError(
-                "Torch(compile=True) is for models that answer in one pass, and this task "
-                "generates text, whose steps all have other sizes: remove compile=True"
+                "Torch(compile=True) is for one-pass models, but this task generates text in steps "
+                "of different sizes: remove compile=True"
             )
         evidence = self._write(material, folder)
         if self.compile:
@@ -164,7 +164,7 @@ class Torch(Backend):
         return evidence
 
     def _try(self, material: Material, folder: Path) -> None:
-        """Answer one sample, because not every operator is implemented in float16 on CPUs."""
+        """Run one sample, because not every operator is implemented in float16 on CPUs."""
         sample = material.task.samples(material.data).inputs[0]
         features = material.codec().encode([sample])
         try:
@@ -180,8 +180,8 @@ class Torch(Backend):
 
         if self.int8 == "static" and material.task.generates:
             raise BuildError(
-                f'int8="static" is for models that answer in one pass, and {material.model.name} '
-                'writes token by token: use int8="dynamic"'
+                f'int8="static" is for one-pass models, but {material.model.name} generates token '
+                'by token: use int8="dynamic"'
             )
         module = load_torch_module(material.model, material.task.auto_class, self.dtype)
         if (first := first_token(material)) is not None:
@@ -289,10 +289,10 @@ class TorchGenerate:
 
 
 class TorchContinue:
-    """Runner from prompts to prompts with their continuation, by a model without an encoder.
+    """Runner from prompts to prompts with their continuation, for models without an encoder.
 
-    Results are the same in every batch. They are token ids: the prompt, what was generated, and
-    padding if another prompt of the batch was continued for longer.
+    Results are token ids: the prompt, the generated tokens, and padding to the longest result of
+    the batch. They do not depend on the batch.
     """
 
     def __init__(
@@ -332,8 +332,8 @@ class TorchContinue:
 class TorchForward:
     """Runner of one forward pass: maps arrays by name to an array.
 
-    Copying the result to the host waits for the device, so that the time of a query on a GPU
-    includes all of its work.
+    Copying the result to the host waits for the device, so the time of a query on a GPU includes
+    all of its work.
     """
 
     def __init__(self, module: Any, task: Task, threads: int, device: str) -> None:
@@ -352,8 +352,8 @@ class TorchForward:
         tensors = {name: self._tensor(features[name]) for name in self._inputs if name in features}
         if not tensors:
             raise UserError(
-                f"the forward of the model takes {listed(sorted(self._inputs))}, and the task "
-                f"makes {listed([*features])}: name its parameters so"
+                f"the forward of the model has the parameters {listed(sorted(self._inputs))}, but "
+                f"the task has the features {listed([*features])}: use the same names"
             )
         with torch.inference_mode():
             answer = self._module(**tensors)

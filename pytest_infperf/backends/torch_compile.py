@@ -55,8 +55,8 @@ def compile_forward(module: Any) -> None:
 
     if not any(compiler and shutil.which(compiler) for compiler in inductor.cpp.cxx):
         raise UserError(
-            "Torch(compile=True) needs a C++ compiler, which torch.compile calls: install g++ "
-            "(apt-get install g++), or name another one in the environment variable CXX"
+            "Torch(compile=True) requires a C++ compiler: install g++ (apt-get install g++), or "
+            "set the environment variable CXX to another one"
         )
     inductor.compile_threads = 1  # no pool of processes that would stay beside a measurement
     torch.compiler.reset()  # what another module of the same class was compiled to
@@ -116,6 +116,6 @@ class Compiled:
                 raise
             shapes = ", ".join(f"{name} {array.shape}" for name, array in features.items())
             raise UserError(
-                f"torch.compile would have to compile again for a query of other sizes ({shapes}), "
-                "which cannot be measured: leave such queries out, or remove compile=True"
+                f"torch.compile would have to recompile for a query of other sizes ({shapes}), "
+                "which cannot be measured: exclude such queries, or remove compile=True"
             ) from error

@@ -33,7 +33,7 @@ def has_no_encoder(config: Any) -> bool:
 
 
 def padding_id(config: Any) -> int:
-    """Return the token that a model is padded with, or a token that takes its place."""
+    """Return the padding token of a model, or a substitute."""
     for name in ("pad_token_id", "eos_token_id"):
         value = getattr(config, name, None)
         value = value[0] if isinstance(value, list) and value else value
@@ -52,7 +52,7 @@ def choose_padding(model: Any, folder: Path) -> dict[str, Any]:
         return {"padding": "left"}
     return {
         "padding": "none: the prompts of a batch run one by one, because padding on the left "
-        "changes what this model answers"
+        "changes the results of this model"
     }
 
 

@@ -1,4 +1,4 @@
-"""Runner of speech models that write token by token, in torch or behind torch's tensors."""
+"""Runner of speech models that generate token by token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backend on models of XGBoost in their own formats."""
+"""Backend for XGBoost models in their own formats."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pytest_infperf.host.cpu import usable_cores
 
 @dataclass(frozen=True)
 class XGBoost(ModelFile):
-    """Models of XGBoost, from the file that its `save_model` wrote.
+    """XGBoost models from a file of `save_model`.
 
-    Goes with `TabularClassification`, `TabularRegression` and with `Custom` whose inputs are
-    arrays. A classifier gives a value for each class; the classes are numbers, whose labels are the
-    task's `classes`. The trees up to the best iteration of an early stop count, as in XGBClassifier
-    and XGBRegressor. Columns are found by name if the model has names. Requires the extra
-    ``pytest-infperf[xgboost]``, or an xgboost of any other build.
+    Supports `TabularClassification`, `TabularRegression`, and `Custom` with arrays as inputs. A
+    classifier returns a value for each class; the task's `classes` names the numbered classes.
+    After early stopping, the trees up to the best iteration are used, as in XGBClassifier and
+    XGBRegressor. Columns are matched by name if the model has names. Requires the extra
+    ``pytest-infperf[xgboost]``, or any other build of xgboost.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class XGBoost(ModelFile):
     Raises
     ------
     BuildError
-        If the model cannot answer a sample of the task. Raised when the artifact is built.
+        If the model cannot run a sample of the task. Raised when the artifact is built.
     UserError
         If xgboost is not installed; if the file does not exist or cannot be read; or if the data
         lacks a column, or has texts.
@@ -58,20 +58,22 @@ class XGBoost(ModelFile):
                 'XGBoost needs xgboost: pip install "pytest-infperf[xgboost]"'
             ) from error
         if path.suffix not in (".json", ".ubj"):
-            raise UserError(f"XGBoost({self.file!r}): the file is .json or .ubj, of save_model")
+            raise UserError(
+                f"XGBoost({self.file!r}): the file must be a .json or .ubj of save_model"
+            )
         booster = xgboost.Booster()
         try:
             booster.load_model(path)
         except (xgboost.core.XGBoostError, ValueError) as error:
             raise UserError(
-                f"{path} cannot be read by XGBoost {xgboost.__version__}: it is damaged, or no "
+                f"{path} cannot be read by XGBoost {xgboost.__version__}: it is damaged, or not a "
                 "file of save_model"
             ) from error
         return _Booster(booster, threads or len(usable_cores()))
 
 
 class _Booster:
-    """A model of XGBoost with its threads."""
+    """An XGBoost model with its number of threads."""
 
     evidence: Mapping[str, Any] = {}
 
@@ -87,7 +89,7 @@ class _Booster:
 
     def answer(self, features: Any) -> Any:
         rows = numbers(features, self._booster.feature_names)
-        if self._is_linear:  # it has no prediction in place
+        if self._is_linear:  # linear models have no inplace_predict
             import xgboost
 
             data = xgboost.DMatrix(rows, feature_names=self._booster.feature_names)

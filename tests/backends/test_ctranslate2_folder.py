@@ -95,11 +95,11 @@ def test_another_vocabulary_is_refused(tmp_path: Path, converted: Path) -> None:
 
 def test_a_task_that_does_not_generate_is_refused(tmp_path: Path, converted: Path) -> None:
     material = Material(STUDENT, TextClassification(data=[]), tmp_path, folder=converted)
-    with pytest.raises(BuildError, match="it needs a task that generates text"):
+    with pytest.raises(BuildError, match="it requires a task that generates text"):
         CTranslate2(folder="ct2").build(material, tmp_path)
 
 
 def test_int8_is_what_the_folder_was_converted_to() -> None:
-    with pytest.raises(UserError, match=r"so remove int8; .* --quantization int8"):
+    with pytest.raises(UserError, match=r"remove int8, .* --quantization int8"):
         CTranslate2(folder="ct2", int8=True)
     assert CTranslate2(folder="ct2").variant_id == "ctranslate2-folder"

@@ -103,7 +103,7 @@ def test_a_server_that_is_too_slow(runner: Callable[..., EndpointRunner], addres
 
 @pytest.mark.parametrize("usd", [0, -1, float("nan"), float("inf"), "0.1"])
 def test_a_price_is_a_number(usd: Any) -> None:
-    with pytest.raises(UserError, match=r"usd_per_hour=.* is not a number over 0 US dollars"):
+    with pytest.raises(UserError, match=r"usd_per_hour=.* must be a number above 0"):
         Endpoint("http://a", usd_per_hour=usd)
 
 
@@ -150,10 +150,10 @@ def test_a_record_and_a_repr_have_no_header_and_no_query() -> None:
 @pytest.mark.parametrize(
     ("url", "settings", "problem"),
     [
-        ("example.com/a", {}, "begins with http:// or https://"),
-        ("ftp://example.com/a", {}, "begins with http:// or https://"),
-        ("https://me:hidden@example.com", {}, "leave user and password out"),
-        ("https://a", {"payload": {"text": "$input"}}, "not an EndpointPayload"),
+        ("example.com/a", {}, "must begin with http:// or https://"),
+        ("ftp://example.com/a", {}, "must begin with http:// or https://"),
+        ("https://me:hidden@example.com", {}, "remove user and password"),
+        ("https://a", {"payload": {"text": "$input"}}, "must be an EndpointPayload"),
         ("https://a", {"verify": False}, "certificates are always verified"),
         ("https://a", {"model": "gpt2"}, "takes neither"),
         ("https://a", {"threads": 4}, "takes neither"),

@@ -139,15 +139,15 @@ def test_an_answer_of_another_form(payload: EndpointPayload, answer: Any, proble
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda: JsonTemplate({"q": "text"}, "x"), 'needs either "$input"'),
-        (lambda: JsonTemplate(["$input", "$inputs"], "x"), 'needs either "$input"'),
+        (lambda: JsonTemplate({"q": "text"}, "x"), 'must contain either "$input"'),
+        (lambda: JsonTemplate(["$input", "$inputs"], "x"), 'must contain either "$input"'),
         (lambda: JsonTemplate("$input", "x..y"), "that is not a path"),
         (lambda: KServeV1(answer="x["), "that is not a path"),
         (lambda: OpenAIChat("m", prompt="Say"), "no $input"),
         (lambda: OpenAIChat("m").body([3]), "type int is not text"),
-        (lambda: KServeV2("x").body([[1, 2], [3]]), "differ in shape"),
+        (lambda: KServeV2("x").body([[1, 2], [3]]), "have different shapes"),
         (lambda: KServeV2("x").body(["a", 1]), "cannot have int, str"),
-        (lambda: KServeV1().body([object()]), "type object has no form in JSON"),
+        (lambda: KServeV1().body([object()]), "type object cannot be written as JSON"),
     ],
 )
 def test_what_no_payload_can_have(make: Any, problem: str) -> None:

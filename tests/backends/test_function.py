@@ -131,7 +131,7 @@ def test_a_name_of_another_form_is_refused_at_once(name: str) -> None:
         ("broken:load", r"No module named 'a_package_that_is_missing' \(.*broken\.py:2\)"),
         ("wrong:load", r"importing shop\.wrong raised ZeroDivisionError: .*wrong\.py:2\)"),
         ("inference:fails", r"fails'\) raised OSError: no weights \(.*inference\.py:9\)"),
-        ("inference:nothing", r"returned None, which cannot be called: return a callable"),
+        ("inference:nothing", r"returned None, which is not callable: return a callable"),
         ("inference:declares_a_number", r"`decoding` is an object of type int"),
     ],
 )
@@ -148,7 +148,7 @@ def test_a_missing_module_at_the_top_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("shortens", "answered 2 inputs with 1 outputs: it has to return one output per input"),
+        ("shortens", "returned 1 outputs for 2 inputs: it must return one output per input"),
         ("generates", "answered with an object of type generator, not with a list$"),
         (
             "array",

@@ -93,7 +93,7 @@ def test_a_pipeline_fitted_on_a_dataframe_with_texts(tmp_path: Path) -> None:
     task = TabularClassification(data=rows, label="kind", features=["size"])
     (tmp_path / "artifact" / "model.skops").unlink()
     (tmp_path / "artifact").rmdir()
-    with pytest.raises(UserError, match=r"trained on the columns 'colour', which the data lacks"):
+    with pytest.raises(UserError, match=r"the data lacks the columns 'colour'"):
         built(Sklearn("model.skops"), tmp_path, task)
 
 
@@ -152,7 +152,7 @@ def test_another_version_is_in_the_evidence(tmp_path: Path) -> None:
     [
         ("m.skops", b"no zip", "m.skops cannot be read: BadZipFile"),
         ("m.pkl", b"no pickle", "m.pkl cannot be read: "),
-        ("m.onnx", b"", "the file is .skops, or a pickle"),
+        ("m.onnx", b"", "the file must be .skops, or a pickle"),
         ("m.pkl", pickle.dumps([1]), "has an object of type list, which has no predict"),
     ],
 )
@@ -174,7 +174,9 @@ def test_columns_that_do_not_fit(tmp_path: Path) -> None:
 def test_texts_for_a_model_of_numbers(tmp_path: Path) -> None:
     saved(forest(), tmp_path / "m.skops")
     task = TabularClassification(data=ROWS, texts=["b"])
-    with pytest.raises(UserError, match="the columns 'b' have texts, and the model takes numbers"):
+    with pytest.raises(
+        UserError, match="the columns 'b' have texts, but the model requires numbers"
+    ):
         built(Sklearn("m.skops", trust=TREE), tmp_path, task)
 
 

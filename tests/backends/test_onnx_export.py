@@ -57,7 +57,7 @@ def test_a_module_takes_the_features_that_it_names(tmp_path: Path) -> None:
     ids=["value", "constant"],
 )
 def test_a_graph_that_answers_otherwise_is_refused(tmp_path: Path, line: str) -> None:
-    with pytest.raises(BuildError, match="does not answer as the model does, because its code"):
+    with pytest.raises(BuildError, match="returns other results than the model, because the code"):
         export(tmp_path, line)
 
 

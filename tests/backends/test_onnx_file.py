@@ -205,7 +205,9 @@ def test_features_that_the_graph_lacks_are_left_out(model: Path) -> None:
 def test_inputs_that_the_task_does_not_make(model: Path, inputs: Sequence[Input]) -> None:
     path = write_graph(model / "model.onnx", inputs)
     message = refusal(Onnx(file="model.onnx"), model)
-    assert message.startswith(f"the inputs of {path} are not what the task makes: the graph takes")
+    assert message.startswith(
+        f"the inputs of {path} do not match the features of the task: the graph has"
+    )
     for name, dtype, shape in inputs:
         dtype = {"INT64": "int64", "BOOL": "bool"}[dtype]
         assert f"{name} {dtype}[{', '.join('?' for _ in shape)}]" in message
@@ -235,7 +237,7 @@ def test_a_graph_with_a_fixed_batch_is_run_as_often_as_needed(model: Path, batch
 def test_inputs_that_differ_in_their_fixed_batch(model: Path) -> None:
     inputs = [("input_ids", "INT64", (1, "tokens")), ("attention_mask", "INT64", (2, "tokens"))]
     write_graph(model / "model.onnx", inputs)
-    assert "differ in the size of their first axis" in refusal(Onnx(file="model.onnx"), model)
+    assert "have different sizes of the first axis" in refusal(Onnx(file="model.onnx"), model)
 
 
 def test_of_several_outputs_logits_answers(model: Path) -> None:
@@ -265,14 +267,14 @@ def test_an_output_without_a_row_for_each_sample(model: Path) -> None:
 
 @pytest.mark.parametrize("kind", [Onnx, OpenVino])
 def test_an_output_needs_a_file(kind: Any) -> None:
-    with pytest.raises(UserError, match="output names an output of file"):
+    with pytest.raises(UserError, match="output requires file="):
         kind(output="logits")
 
 
 def test_a_task_that_generates_is_refused(model: Path) -> None:
     task = Translation(source="source", reference="reference")
     message = refusal(Onnx(file="model.onnx"), model, task)
-    assert "this task generates text, which needs a decoding loop: remove file" in message
+    assert "this task generates text, and requires a decoding loop: remove file" in message
 
 
 def test_a_file_is_fused_once(model: Path) -> None:

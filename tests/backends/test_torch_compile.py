@@ -108,7 +108,7 @@ def test_a_query_that_would_be_compiled_again_is_refused(tmp_path: Path) -> None
     runner = backend.load(tmp_path / "artifact", TASK, None)
     encode = TASK.codec(Path()).encode
     runner.infer(encode([[1, 2], [3, 4], [5]]))
-    with pytest.raises(UserError, match=r"compile again for a query .*input_ids \(2, 1\)"):
+    with pytest.raises(UserError, match=r"recompile for a query .*input_ids \(2, 1\)"):
         runner.infer(encode([[1], [3]]))
 
 
@@ -155,8 +155,8 @@ def test_ids_name_what_was_chosen(backend: Torch, expected: str) -> None:
         ({"int8": "static", "dtype": "float16"}, "float32 model on the CPU: remove int8, or"),
         ({"int8": "dynamic", "device": "cuda"}, "float32 model on the CPU: remove int8, or"),
         ({"int8": "dynamic", "compile": True}, "does not compile torch's int8 layers"),
-        ({"quantizer": "torchao"}, 'is for int8="dynamic": set it'),
-        ({"int8": "static", "quantizer": "torchao"}, 'is for int8="dynamic": set it'),
+        ({"quantizer": "torchao"}, 'requires int8="dynamic"'),
+        ({"int8": "static", "quantizer": "torchao"}, 'requires int8="dynamic"'),
         ({"dtype": "float64"}, r"choose one of \['float32', 'bfloat16', 'float16'\]"),
     ],
 )

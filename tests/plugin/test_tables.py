@@ -67,8 +67,16 @@ def test_a_network_its_exports_and_a_function(project: Project) -> None:
 @pytest.mark.parametrize(
     ("variant", "id", "words"),
     [
-        ('Torch(model="mlp")', "torch", "of the model takes 'x', and the task makes 'features', "),
-        ('Onnx(model="mlp")', "onnx", "takes x, and the task makes features, a, b: name the"),
+        (
+            'Torch(model="mlp")',
+            "torch",
+            "of the model has the parameters 'x', but the task has the features 'features' ",
+        ),
+        (
+            'Onnx(model="mlp")',
+            "onnx",
+            "the parameters x, but the task has the features features, a, b: use",
+        ),
     ],
 )
 def test_a_network_whose_parameter_has_another_name(

@@ -118,7 +118,7 @@ def test_the_prompt_is_that_of_transformers(model: Path, english: Path) -> None:
 
 
 def test_a_vocabulary_map_is_for_texts(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="transcribes: remove vmap"):
+    with pytest.raises(BuildError, match="transcribes speech: remove vmap"):
         built(CTranslate2(vmap="vmap.txt"), task(), model, tmp_path / "artifact")
 
 
@@ -182,7 +182,7 @@ def test_what_cannot_run_whisper_is_refused_before_building(
 ) -> None:
     material = Material(model, task().for_model(model), tmp_path, tmp_path)
     with pytest.raises(
-        BuildError, match=r"remove fused and int8|Use Onnx|writes token by token: use int8="
+        BuildError, match=r"remove fused and int8|Use Onnx|generates token by token: use int8="
     ):
         backend.build(material, tmp_path)
 

@@ -1,4 +1,4 @@
-"""ONNX graphs of models that answer in one pass, from arrays by name to one array.
+"""ONNX graphs of one-pass models, from arrays by name to one array.
 
 A variant is built in a folder: `export` writes the graph, `fuse` and one of the quantisations
 replace it if the variant asks for them. The functions import their libraries when they are called.

@@ -1,4 +1,4 @@
-"""Export of models that answer in one pass to ONNX, in float32.
+"""Export of one-pass models to ONNX, in float32.
 
 Torch traces them; optimum exports classifiers that it cannot trace.
 """
@@ -42,8 +42,8 @@ def export(material: Material, folder: Path) -> None:
     axes = {name: axes for name, axes in codec.axes.items() if name in accepted}
     if not axes:
         raise BuildError(
-            f"the module of {material.model} takes {', '.join(sorted(accepted))}, and the task "
-            f"makes {', '.join(codec.axes)}: name the parameters of its forward so"
+            f"the forward of {material.model} has the parameters {', '.join(sorted(accepted))}, "
+            f"but the task has the features {', '.join(codec.axes)}: use the same names"
         )
     answering = _answering(module, list(axes), material.task.answer)
     traced, *others = [{name: features[name] for name in axes} for features in queries]
