@@ -130,7 +130,7 @@ def test_a_variable_that_is_not_set(
     runner: Callable[..., EndpointRunner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TOKEN", raising=False)
-    with pytest.raises(UserError, match=r"variable TOKEN, which headers\['X'\] names, is not set"):
+    with pytest.raises(UserError, match=r"variable TOKEN in headers\['X'\] is not set"):
         runner("http://a/b", headers={"X": "${TOKEN}"})
 
 
@@ -155,8 +155,8 @@ def test_a_record_and_a_repr_have_no_header_and_no_query() -> None:
         ("https://me:hidden@example.com", {}, "remove user and password"),
         ("https://a", {"payload": {"text": "$input"}}, "must be an EndpointPayload"),
         ("https://a", {"verify": False}, "certificates are always verified"),
-        ("https://a", {"model": "gpt2"}, "takes neither"),
-        ("https://a", {"threads": 4}, "takes neither"),
+        ("https://a", {"model": "gpt2"}, "determines model and threads"),
+        ("https://a", {"threads": 4}, "determines model and threads"),
         ("https://a", {"timeout_s": 0}, "not over 0 seconds"),
     ],
 )

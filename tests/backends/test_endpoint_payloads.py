@@ -146,7 +146,7 @@ def test_an_answer_of_another_form(payload: EndpointPayload, answer: Any, proble
         (lambda: OpenAIChat("m", prompt="Say"), "no $input"),
         (lambda: OpenAIChat("m").body([3]), "type int is not text"),
         (lambda: KServeV2("x").body([[1, 2], [3]]), "have different shapes"),
-        (lambda: KServeV2("x").body(["a", 1]), "cannot have int, str"),
+        (lambda: KServeV2("x").body(["a", 1]), "cannot contain int, str"),
         (lambda: KServeV1().body([object()]), "type object cannot be written as JSON"),
     ],
 )
@@ -184,7 +184,7 @@ def test_a_worker_gets_the_payload_of_the_run(payload: EndpointPayload) -> None:
 
 def test_a_lambda_has_no_name_for_a_worker() -> None:
     payload = PydanticPayload(Question, Reply, to_request=ask, to_output=lambda reply: reply.label)
-    with pytest.raises(UserError, match="at the top of a module"):
+    with pytest.raises(UserError, match="at the top level of a module"):
         naming.describe(payload)
 
 

@@ -255,5 +255,5 @@ def test_a_model_with_numbers_of_classes_and_data_with_names(tmp_path: Path) -> 
     xgboost = pytest.importorskip("xgboost")
     xgboost.XGBClassifier(n_estimators=2).fit(X, Y).save_model(tmp_path / "m.json")
     rows = [{**row, "label": f"class {row['label']}"} for row in ROWS]
-    with pytest.raises(UserError, match=r"m.json: the model answers .* classes=\['class 0', "):
+    with pytest.raises(UserError, match=r"m.json: the model returns .* classes=\['class 0', "):
         built(XGBoost("m.json"), tmp_path, TabularClassification(data=rows))

@@ -274,7 +274,7 @@ def test_an_output_needs_a_file(kind: Any) -> None:
 def test_a_task_that_generates_is_refused(model: Path) -> None:
     task = Translation(source="source", reference="reference")
     message = refusal(Onnx(file="model.onnx"), model, task)
-    assert "this task generates text, and requires a decoding loop: remove file" in message
+    assert "this task generates text and requires a decoding loop: remove file" in message
 
 
 def test_a_file_is_fused_once(model: Path) -> None:
@@ -284,7 +284,7 @@ def test_a_file_is_fused_once(model: Path) -> None:
     fused = (folder / "model.onnx").rename(model / "fused.onnx")
     (folder / "binding.json").unlink()
     folder.rmdir()
-    assert "fused already" in refusal(Onnx(file=fused.name, fused=True), model)
+    assert "already fused" in refusal(Onnx(file=fused.name, fused=True), model)
 
 
 @pytest.mark.parametrize("int8", ["dynamic", "static"])
@@ -316,7 +316,7 @@ def test_a_file_that_is_no_whole_graph(model: Path, content: bytes | None) -> No
     path = write_graph(model / "model.onnx")
     path.write_bytes(path.read_bytes()[:150] if content is None else content)
     message = missing("model.onnx", model)
-    assert f"{path} is not a whole ONNX graph ({path.stat().st_size} bytes)" in message
+    assert f"{path} is not a complete ONNX graph ({path.stat().st_size} bytes)" in message
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.onnx_data"])
@@ -338,7 +338,7 @@ def test_an_opset_that_the_runtime_does_not_know(model: Path) -> None:
 
     path = write_graph(model / "model.onnx", opset=99)
     message = refusal(Onnx(file="model.onnx"), model)
-    assert f"{path} has opset 99, and ONNX Runtime {onnxruntime.__version__} runs opsets" in message
+    assert f"{path} has opset 99, but ONNX Runtime {onnxruntime.__version__} runs opsets" in message
 
 
 def test_an_operator_that_the_runtime_does_not_know(model: Path) -> None:
@@ -418,7 +418,7 @@ def test_an_ir_version_that_the_runtime_does_not_know(model: Path) -> None:
     proto.ir_version = 99
     path.write_bytes(proto.SerializeToString())
     message = refusal(Onnx(file="model.onnx"), model)
-    assert f"{path} has IR version 99, and ONNX Runtime" in message
+    assert f"{path} has IR version 99, but ONNX Runtime" in message
     assert "save it with a lower ir_version, or upgrade onnxruntime" in message
 
 

@@ -305,7 +305,7 @@ ONNX = ["mine", "--model=model.onnx", "--data=reviews.csv"]
         (only_graph, ONNX, "takes input_ids and answers with logits"),
         (only_graph, ONNX, "with its tokenizer.json; or write a function that runs it, and name"),
         (graph_without_tokenizer, ONNX, "was exported from beside it, or write a function"),
-        (cut_off_graph, ONNX, "is not a whole ONNX graph"),
+        (cut_off_graph, ONNX, "is not a complete ONNX graph"),
         (write_reviews, ONNX, "there is no ONNX file"),
         (write_shop, ["a", "--function=shop:lod", "--data=shop:rows"], "did you mean load?"),
         (write_shop, ["a", "--function=shop:load"], "the task of shop:load is not known"),

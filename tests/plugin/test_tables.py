@@ -70,7 +70,7 @@ def test_a_network_its_exports_and_a_function(project: Project) -> None:
         (
             'Torch(model="mlp")',
             "torch",
-            "of the model has the parameters 'x', but the task has the features 'features' ",
+            "has the parameters 'x', but the task has the features",
         ),
         (
             'Onnx(model="mlp")',
