@@ -98,8 +98,7 @@ class Suite:
     UserError
         If there is no variant, a variant requires a model and has none, two variants, loads or
         sweeps have the same name, a name cannot be printed, a load uses a payload that is not
-        served, or the baseline is not
-        one of the variants.
+        served, or the baseline is not one of the variants.
 
     Examples
     --------
