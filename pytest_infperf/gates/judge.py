@@ -47,13 +47,13 @@ _ESTIMATED = frozenset(
 """Measures that are estimated with an interval, except percentiles, which have their own rule."""
 
 _TINY = 1e-6
-"""Difference to the worst score that is rounding, in points."""
+"""Difference to the worst score that counts as rounding, in points."""
 _CORRECT_MODEL = (
     "find where the model overflows: in bfloat16 or int8 layers, with broken weights, or on the "
     "samples that the record names"
 )
 _CORRECT_DATA = (
-    "check that outputs and references have one form (labels, their case and type, language, "
+    "check that outputs and references have the same form (labels, their case and type, language, "
     "encoding), and that the baseline works"
 )
 
@@ -96,7 +96,7 @@ def _judge(gate: Gate, measured: Measured) -> GateRecord:
 
 
 def _doubted(gate: Gate, measured: Measured, outcome: GateRecord) -> GateRecord:
-    """Return the verdict, inconclusive in place of a pass if the values are in doubt."""
+    """Return the verdict, changed from pass to inconclusive if the values are in doubt."""
     if outcome.verdict is not Verdict.PASS or not measured.doubt:
         return outcome
     why = f"{outcome.why}, but {measured.doubt}"
@@ -104,10 +104,10 @@ def _doubted(gate: Gate, measured: Measured, outcome: GateRecord) -> GateRecord:
 
 
 def _unusable_quality(gate: Gate, measured: Measured) -> GateRecord | None:
-    """Return the verdict on a limit whose scores mean nothing; None if they do."""
+    """Return the verdict on a limit if its scores have no meaning, else None."""
     name, spec = gate.measure, gate.spec
     if measured.not_finite:
-        why = f"{name}: {measured.not_finite}, and a score counts them as wrong"
+        why = f"{name}: {measured.not_finite}; the score counts them as wrong"
         return gate_record(gate, Verdict.FAIL, why, _CORRECT_MODEL)
     compares = gate.limit.rule in ("max_drop", "max_rise")
     if measured.baseline_not_finite and (compares or name == "agreement"):
@@ -124,13 +124,13 @@ def _unusable_quality(gate: Gate, measured: Measured) -> GateRecord | None:
         other = score.value - difference.value
         if _is_worst(other, spec) and _is_worst(score.value, spec):
             shown = format_value(other, score.unit)
-            why = f"{other_name} scores {name} {shown} as well: nothing can be lost against it"
+            why = f"{other_name} also has {name} {shown}, so no loss can be measured"
             return gate_record(gate, Verdict.INCONCLUSIVE, why, _CORRECT_DATA)
     return None
 
 
 def _is_worst(value: float, spec: MeasureSpec) -> bool:
-    """Return whether a score from 0 to 100 is as bad as can be."""
+    """Return whether a score from 0 to 100 is the worst possible."""
     if spec.unit != "points":
         return False
     return value < _TINY if spec.higher_is_better else value > 100 - _TINY
@@ -163,7 +163,7 @@ def _limited_quantity(gate: Gate, measured: Measured) -> JudgedQuantity | str:
         if not baseline.value:
             return f"a baseline's {name} above zero"
         return _ratio(spec, measure, baseline)
-    # No run shows that no request ever fails: a limit of 0 counts the errors of this one.
+    # No run can prove that requests never fail: a limit of 0 counts the errors of this run.
     is_count = base_of(name) == "error_rate" and gate.limit.value == 0
     return JudgedQuantity(measure, exact or is_count or not _is_estimated(spec, measure))
 

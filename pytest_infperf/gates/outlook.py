@@ -1,8 +1,8 @@
-"""How much more measuring would decide a limit, if the estimate stays as it is.
+"""Estimates of the additional measuring time that decides a limit, if the value stays the same.
 
-An interval of independent observations shrinks with the square root of their number. That of a
-paired ratio shrinks with the number of pairs of processes, and with what more of them tell of their
-variance. The estimates are rough and have a reserve.
+The interval of independent observations shrinks with the square root of their number. The interval
+of a paired ratio shrinks with the number of pairs of processes, also because more processes give a
+better estimate of their variance. The estimates are rough and include a reserve.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pytest_infperf.records.measured import Measured
 _RESERVE = 1.1
 """Factor on the estimated time to decide."""
 _LONGEST_S = 3600.0
-"""Measuring time beyond which a value counts as one on its limit, in seconds."""
+"""Measuring time beyond which a value is treated as equal to its limit, in seconds."""
 
 
 def of_interval(
     quantity: Measure, bounds: tuple[float, float], limit: float, measured: Measured
 ) -> float:
-    """Return the seconds that would take an interval off its limit.
+    """Return the seconds of measuring after which an interval would exclude its limit.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def of_interval(
     limit : float
         The limit, in the unit of the quantity.
     measured : Measured
-        What was measured, in which time.
+        The measures, and the measuring time so far.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def of_percentile(
     seconds : float
         Measuring time so far, in seconds.
     share : float
-        The number of independent queries that each counts as.
+        The number of independent queries that each query counts as.
 
     Returns
     -------
@@ -97,6 +97,6 @@ def of_percentile(
 
 
 def _within_reason(total_s: float, seconds: float) -> float:
-    """Return what is left of a time with its reserve; infinite if it is too long."""
+    """Return the remaining time, with the reserve; infinite if the total is too long."""
     total_s *= _RESERVE
     return math.inf if total_s > _LONGEST_S else total_s - seconds

@@ -2,7 +2,8 @@
 
 The rule is MLPerf LoadGen's early stopping, applied to both sides: the percentile is under the
 limit if few enough queries are over it, and over the limit if enough queries are. Queries that
-depend on their neighbours, as those in a burst of other work or in one queue, count as fewer ones.
+depend on their neighbours, such as those in one queue or during a burst of other work, count as
+fewer queries.
 
 References
 ----------
@@ -71,7 +72,7 @@ def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
     elif verdict is Verdict.INCONCLUSIVE:
         why += f", too few {queries} to tell"
         if depend.effect > 1:
-            why += f", as {depend.effect:.3g} neighbours count as one"
+            why += f", because {depend.effect:.3g} neighbours count as one"
         share = depend.share(confidence)
         more_s = outlook.of_percentile(over, n, p, confidence, measured.seconds, share)
         remedy = more_time(gate.spec, more_s, measured.seconds)

@@ -1,6 +1,6 @@
 """Remedies for limits that did not pass, as sentences for the user.
 
-A broken limit needs a better variant or another limit. An inconclusive one needs more measuring,
+A broken limit needs a better variant or another limit. An inconclusive limit needs more measuring,
 and the sentence says how much.
 """
 
@@ -15,27 +15,27 @@ from pytest_infperf.thresholds.gate import A_DEFAULT, Gate
 
 _MORE_BUDGET = "raise --infperf-budget, --infperf-time or budget_s in thresholds.toml accordingly"
 _MORE_SAMPLES = "run over the whole test set with --infperf-full; a larger budget has no effect"
-_LONGER_LOAD = "let the load last longer: its `seconds` in the suite, or --infperf-full"
+_LONGER_LOAD = "run the load for longer: raise its `seconds` in the suite, or use --infperf-full"
 _SLOW_SERVER = (
-    "serve a faster variant, with more workers where cores are free, or batch requests together "
-    "(Serving(batch=..., batch_window_ms=...)) where the runtime gains from it"
+    "serve a faster variant, use more workers if cores are free, or batch requests "
+    "(Serving(batch=..., batch_window_ms=...)) if the runtime gains from it"
 )
 _UNDER_LOAD = {
     "error_rate": (
         "see the errors in the record's evidence: 429 means a full queue (Serving(queue=...)), 504 "
-        "the time limit (Serving(timeout_s=...)), and no answer means that a worker died"
+        "an exceeded time limit (Serving(timeout_s=...)), and no answer that a worker died"
     ),
     "memory_growth": "find the requests that leak memory: run a soak with one kind at a time",
     "peak_memory": "start fewer workers, or serve a smaller or quantised model",
-    "cpu_usage": "serve a faster variant, or with fewer threads",
+    "cpu_usage": "serve a faster variant, or use fewer threads",
 }
 
 
 def another_generator() -> str:
     """Return the remedy for a load generator that was too slow."""
     return (
-        "give the generator one or more cores of its own: ClosedLoop(..., generators=2); the "
-        "measured latency may be its own delay"
+        "give the generator its own cores: ClosedLoop(..., generators=2); the measured latency "
+        "may include the generator's delay"
     )
 
 
@@ -75,18 +75,18 @@ def _improvement(gate: Gate) -> str:
 
 
 def more_time(spec: MeasureSpec, more_s: float, seconds: float, *, has_bounds: bool = True) -> str:
-    """Return the remedy for a limit that too little measuring leaves open.
+    """Return the remedy for a limit that is inconclusive for lack of observations.
 
     Parameters
     ----------
     spec : MeasureSpec
         The measure.
     more_s : float
-        Seconds of measuring that would decide, in addition to those so far; may be infinite.
+        Additional seconds of measuring that would decide the limit; may be infinite.
     seconds : float
         Measuring time so far, in seconds.
     has_bounds : bool, default True
-        Whether the measure has an interval with two bounds, from which the seconds come.
+        Whether the measure has an interval with two bounds, from which `more_s` is estimated.
     """
     if spec.method == "quality":
         return "run with --infperf-full: the score of the whole test set is exact"

@@ -32,7 +32,7 @@ class Result:
     record : Record
         The record of the variant, which shows the verdicts.
     keep : callable
-        Keeps a verdict, see `gates.verdicts`.
+        Stores a verdict, see `gates.verdicts`.
     """
 
     parts: Sequence[Measured]
@@ -46,8 +46,8 @@ class Result:
     def check(self) -> Result:
         """Judge the limits on these measures.
 
-        The record shows the worst verdict on each limit of all tests. Limits that only advise, and
-        inconclusive ones where thresholds.toml has `inconclusive = "warn"`, give a warning.
+        The record shows the worst verdict on each limit over all tests. Advisory limits give a
+        warning, and so do inconclusive limits if thresholds.toml has `inconclusive = "warn"`.
 
         Returns
         -------
@@ -57,11 +57,11 @@ class Result:
         Raises
         ------
         GateBroken
-            If a limit is broken or cannot be judged. The message has measure, value, interval,
-            limit, number of observations and a remedy for each of them.
+            If a limit is broken or cannot be judged. The message contains the measure, value,
+            interval, limit, number of observations and a remedy for each of them.
         UserError
-            If outputs are not finite, or a metric has no score for them, and there is no limit that
-            fails for it.
+            If outputs are not finite, or a metric is not defined for them, and no limit fails for
+            this reason.
         """
         broken: list[str] = []
         doubtful: list[str] = []
@@ -106,7 +106,7 @@ class Result:
 
 
 def is_decided(parts: Sequence[Measured], gates: Sequence[Gate]) -> bool:
-    """Return whether every gate has a verdict, so that more measuring would change none."""
+    """Return whether every gate passes or fails, so that no more measuring is needed."""
     return all(
         judge(gate, _part_with(gate.measure, parts)).verdict is not Verdict.INCONCLUSIVE
         for gate in gates
@@ -114,7 +114,7 @@ def is_decided(parts: Sequence[Measured], gates: Sequence[Gate]) -> bool:
 
 
 def _part_with(measure: str, parts: Sequence[Measured]) -> Measured:
-    """Return the part with the measure or the reason why it is missing; else an empty one."""
+    """Return the part that has the measure or the reason why it is missing; else an empty part."""
     return next(
         (part for part in parts if measure in part.measures or measure in part.missing),
         Measured(),

@@ -1,8 +1,8 @@
-"""The verdicts on a variant over all tests of a run, and what its record shows of them.
+"""The verdicts on a variant from all tests of a run, and how they are entered in its record.
 
-Several tests may judge one limit, such as those that call `quality(batch=1)` and
-`quality(batch=8)`, and a test may be tried again. The record shows the worst verdict of the tests'
-last tries, with the values that it was judged by.
+Several tests may judge one limit, for example by calling `quality(batch=1)` and `quality(batch=8)`,
+and a test may be run again after a failure. The record shows the worst verdict of the tests' last
+tries, with the values that the verdict is based on.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _SEVERITY = {Verdict.PASS: 0, Verdict.XFAILED: 1, Verdict.INCONCLUSIVE: 2, Verdi
 
 @dataclass
 class Measuring:
-    """What one call of a method measured in a test, and the verdicts on it."""
+    """The measures of one call of a method in a test, and the verdicts on them."""
 
     parts: Sequence[Measured]
     tries: int
     """The number of the test's try."""
     batch: int | None
-    """The number of samples of a query, where the caller chooses it."""
+    """The number of samples of a query, if the caller chooses it."""
     on_verdict: Callable[[], None]
     outcomes: dict[LimitKey, GateRecord] = field(default_factory=dict)
 
@@ -51,7 +51,7 @@ class Measuring:
 
 @dataclass
 class Try:
-    """One try of a test: what it measured and judged, and what it could not."""
+    """One try of a test: its measures, verdicts and errors."""
 
     number: int
     on_change: Callable[[], None]
@@ -60,28 +60,28 @@ class Try:
     ended: bool = False
 
     def measured(self, parts: Sequence[Measured], batch: int | None = None) -> Measuring:
-        """Keep what a method measured, and return it to be judged."""
+        """Keep the result of a method, and return it so that it can be judged."""
         measuring = Measuring(parts, self.number, batch, self.on_change)
         self.measurings.append(measuring)
         self.on_change()
         return measuring
 
     def expect_failures(self) -> None:
-        """Change the verdict on limits that did not pass to xfailed."""
+        """Change the verdict to xfailed for limits that did not pass."""
         for measuring in self.measurings:
             for key, outcome in measuring.outcomes.items():
                 if outcome.verdict is not Verdict.PASS:
                     measuring.outcomes[key] = replace(outcome, verdict=Verdict.XFAILED)
 
     def note_error(self, failure: BaseException) -> None:
-        """Keep why something could not be measured, once."""
+        """Keep the reason why something could not be measured; equal reasons are kept once."""
         if (text := _plain(str(failure))) not in self.errors:
             self.errors.append(text)
             self.on_change()
 
 
 class VariantVerdicts:
-    """Keeps the verdicts on one variant by test, and enters the worst of them in its record.
+    """Keeps the verdicts on one variant by test, and enters the worst in its record.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class VariantVerdicts:
         self.gates: Sequence[Gate] = ()
         """The limits that apply to the variant in this run."""
         self._tries: dict[str, list[Try]] = {}
-        """By test, its last try, after the one before as long as the last has not ended."""
+        """Last try of each test, preceded by the one before it until the last try ends."""
         self._not_judged: list[GateRecord] = []
 
     def begin(self, test: str) -> Try:
@@ -111,7 +111,7 @@ class VariantVerdicts:
         torn_down: bool = False,
         xfailed: bool = False,
     ) -> None:
-        """End the try of a test; what an earlier try of it found is dropped.
+        """End the try of a test and discard the results of its earlier tries.
 
         Parameters
         ----------
@@ -120,9 +120,9 @@ class VariantVerdicts:
         failure : BaseException, optional
             The error that ended it, other than a broken limit.
         torn_down : bool, default False
-            Whether this is the end of the test's teardown, after the end of the test.
+            Whether the test's teardown has ended, instead of the test itself.
         xfailed : bool, default False
-            Whether the test failed as its marker xfail expects.
+            Whether the test failed as expected by its marker xfail.
         """
         tries = self._tries.get(test)
         if not tries or (tries[-1].ended and not torn_down):  # ended before `variant` was set up
@@ -137,7 +137,7 @@ class VariantVerdicts:
         self._show()
 
     def found_by(self, test: str) -> tuple[dict[str, Measure], list[GateRecord]]:
-        """Return what the last try of a test measured, and its verdicts."""
+        """Return the measures and the verdicts of the last try of a test."""
         measurings = self._tries[test][-1].measurings if test in self._tries else []
         measures = {
             name: measure
@@ -151,9 +151,9 @@ class VariantVerdicts:
         return measures, [outcome for outcome, _ in worst]
 
     def name_unjudged(self, may_be_judged: Callable[[Gate], bool]) -> None:
-        """Enter the limits that no test has judged, apart from those that a test may still judge.
+        """Enter the limits that no test has judged and that no test may still judge.
 
-        They are inconclusive. Limits that only advise are not meant.
+        Their verdict is inconclusive. Advisory limits are left out.
         """
         judged = {key for measuring in self._measurings() for key in measuring.outcomes}
         self._not_judged = [
@@ -167,7 +167,7 @@ class VariantVerdicts:
 
     def _measurings(self) -> Iterator[Measuring]:
         for tries in self._tries.values():
-            # Of an earlier try, only the verdicts that the last one has not given yet count.
+            # An earlier try counts only for limits that the last try has not judged yet.
             *before, last = tries
             again = {key for measuring in last.measurings for key in measuring.outcomes}
             for measuring in (measuring for earlier in before for measuring in earlier.measurings):
@@ -196,7 +196,7 @@ def _severity(outcome: GateRecord) -> tuple[int, int]:
 
 
 def _worst(measurings: Sequence[Measuring]) -> list[tuple[GateRecord, Measuring]]:
-    """Return the worst verdict on each limit with its measuring; the last of equal ones."""
+    """Return the worst verdict on each limit with its measuring; the last of several equal ones."""
     worst: dict[LimitKey, tuple[GateRecord, Measuring]] = {}
     for measuring in sorted(measurings, key=lambda each: each.severity):
         for key, outcome in measuring.outcomes.items():
@@ -206,7 +206,7 @@ def _worst(measurings: Sequence[Measuring]) -> list[tuple[GateRecord, Measuring]
 
 
 def _show_measure(record: Record, name: str, measuring: Measuring) -> None:
-    """Enter a measure in the record, with what stands beside it: differences and the batch."""
+    """Enter a measure in the record, with its differences and its batch size."""
     evidence = record.evidence
     for part in measuring.parts:
         if name in part.measures:
@@ -223,7 +223,7 @@ def _show_measure(record: Record, name: str, measuring: Measuring) -> None:
 
 
 def _plain(text: str) -> str:
-    """Return a text without colours and control characters, which a worker's output may have."""
+    """Return a text without the colours and control characters that a worker may print."""
     from rich.text import Text
 
     plain = Text.from_ansi(text).plain

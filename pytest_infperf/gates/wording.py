@@ -17,7 +17,7 @@ PAIRED_MEASURES = frozenset({"speedup", "regression"})
 
 @dataclass(frozen=True)
 class JudgedQuantity:
-    """A quantity that a limit bounds, with the words for its sentence."""
+    """A quantity that a limit bounds, with the text for its sentence."""
 
     quantity: Measure
     exact: bool
@@ -31,7 +31,7 @@ class JudgedQuantity:
 def gate_record(
     gate: Gate, verdict: Verdict, why: str, remedy: str, more_s: float | None = None
 ) -> GateRecord:
-    """Return the record of a verdict; infinite seconds that would decide are none."""
+    """Return the record of a verdict; infinite `more_s` is recorded as unknown."""
     known_s = more_s if more_s is not None and math.isfinite(more_s) else None
     return GateRecord(
         gate.measure, gate.limit.text, verdict, why, remedy, gate.source, more_s=known_s
@@ -61,12 +61,12 @@ def not_measured(gate: Gate, what: str, reason: str | None = None) -> GateRecord
 
 
 def not_judged(gate: Gate) -> GateRecord:
-    """Return the record of a limit that no test has judged: inconclusive, after no try."""
+    """Return the inconclusive record of a limit that no test has judged."""
     outcome = gate_record(
         gate,
         Verdict.INCONCLUSIVE,
         f"{gate.measure}: no test of this run judged the limit {gate.limit.text}",
-        f"let a test of this suite call check() on what variant.{gate.spec.method}() returns, or "
+        f"call check() on the result of variant.{gate.spec.method}() in a test of this suite, or "
         f"remove the limit at {gate.source}",
     )
     return replace(outcome, tries=0)
@@ -79,7 +79,7 @@ def explain(gate: Gate, judged: JudgedQuantity, verdict: Verdict) -> str:
         interval = ""
     beyond = "below" if gate.limit.is_lower else "above"
     relation = {
-        Verdict.PASS: "keeps to the limit of",
+        Verdict.PASS: "meets the limit of",
         Verdict.FAIL: f"is {beyond} the limit of",
         Verdict.INCONCLUSIVE: "is too uncertain to tell from the limit of",
     }[verdict]

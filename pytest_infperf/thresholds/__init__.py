@@ -2,8 +2,8 @@
 
 The modules follow the data:
 
-- `parsing` turns the text of the file into `Thresholds`, `section_parser` its tables into the
-  dataclasses of `sections`. They report every mistake that shows without knowing the suites.
+- `parsing` converts the text of the file to `Thresholds`, and `section_parser` converts its tables
+  to the dataclasses of `sections`. They report every mistake that can be found without the suites.
 - `checking` compares the sections with the collected suites: unknown names, gates that no test
   measures, percentiles that the budget cannot resolve.
 - `thresholds` selects the limits that apply to a variant on a host, `resolving` converts them to

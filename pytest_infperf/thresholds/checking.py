@@ -18,15 +18,15 @@ from pytest_infperf.thresholds.wording import suggest, toml_string
 FASTEST_QUERY_S = 100e-6
 """Lower bound on the time of a model's query, in seconds.
 
-A budget that fits the queries of a percentile only if they are faster is too small. To raise it
-costs nothing where queries are faster: measuring ends once the limits are decided.
+A budget is too small for a percentile if its queries would have to be faster than this. A larger
+budget costs nothing if queries are fast, because measuring ends once the limits are decided.
 """
 _LONGEST_S = 86_400.0
 
 
 @dataclass(frozen=True)
 class SuiteFacts:
-    """What the checks need to know about a collected suite."""
+    """The facts about a collected suite that the checks need."""
 
     variants: Sequence[str]
     """Ids of the variants."""
@@ -35,19 +35,19 @@ class SuiteFacts:
     measured_by: Collection[Method]
     """Methods of `variant` that the suite's tests call."""
     baseline: str | None
-    """Baseline named by an option, else by the suite; the file's precedes the suite's."""
+    """Baseline set by an option, or else by the suite; one in the file overrides the suite's."""
     baseline_from_option: bool = False
-    """Whether an option names the baseline: its own limits against a baseline are left out then."""
+    """Whether an option sets the baseline; its limits relative to a baseline are then left out."""
     against_revision: bool = False
     """Whether --infperf-against compares latencies with another revision."""
     budget_s: float | None = None
-    """Measuring time of a test by an option, in seconds, which takes precedence over the file's."""
+    """Measuring time of a test set by an option, in seconds; overrides the file's."""
     time_s: float | None = None
     """Value of --infperf-time in seconds, if `budget_s` is a share of it."""
     requests_at: Mapping[str, int] = field(default_factory=dict)
-    """Number of single requests at each point that has a fixed number, such as a protocol."""
+    """Number of single requests at each point where it is fixed, such as a protocol."""
     points: Mapping[Method, Collection[str]] = field(default_factory=dict)
-    """Points that the tests ask for, by method; a method that may ask for any is left out."""
+    """Points that the tests measure, by method; methods that may measure any point are left out."""
     swept_variants: Mapping[str, str] = field(default_factory=dict)
     """Glob over the variants that a sweep is measured for, by the sweep's parameter."""
 
@@ -89,7 +89,7 @@ class _GateChecker:
     problems: ProblemCollector
 
     def check(self, location: Location, measure: str, limits: Limits, variant: str | None) -> None:
-        """Check the limits of a measure, which are for one variant or for all (None)."""
+        """Check the limits of a measure for one variant, or for all variants (None)."""
         resolved = resolve(measure, limits, self.facts.catalogue, location, self.problems)
         if resolved is None:
             return
@@ -115,12 +115,12 @@ class _GateChecker:
             self.problems.add(
                 location,
                 f"the sweep of {parameter} is not measured for this variant, only for {swept}",
-                f"Remove the limit, or let the sweep's variants include {toml_string(variant)}.",
+                f"Remove the limit, or add {toml_string(variant)} to the sweep's variants.",
             )
         requests = self.facts.requests_at.get(point_of(measure))
         if spec.percentile is not None and (spec.method != "load" or requests):
             queries = self._queries_needed(spec.percentile)
-            # Pairs with the baseline and with the other revision have equal parts of the budget.
+            # Pairs with the baseline and with the other revision get equal parts of the budget.
             compared = self._compared(variants) + self.facts.against_revision
             share = 1 / (1 + compared) if spec.method == "latency" else 1.0
             if requests is None:
@@ -156,7 +156,7 @@ class _GateChecker:
     def _queries_needed(self, percentile: float) -> float:
         from pytest_infperf.stats.quantile import queries_needed
 
-        # A percentile so close to 1 that a float cannot tell them apart needs endless queries.
+        # A percentile that rounds to 1 as a float would need infinitely many queries.
         is_finite = 0 < percentile < 1
         return queries_needed(percentile, self.policy.confidence) if is_finite else math.inf
 
@@ -172,7 +172,7 @@ class _GateChecker:
                 "Gate a percentile closer to the median.",
             )
         elif needed_s > self._budget_s:
-            part = "" if share == 1 else f", of which pairs leave {share:.0%}"
+            part = "" if share == 1 else f" ({share:.0%} of it; pairs use the rest)"
             self.problems.add(
                 location,
                 f"{self._needs(queries)}, more than a model can answer within the budget of "

@@ -29,7 +29,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Gate:
-    """A limit on one measure of one variant, with the policy that it is judged by."""
+    """A limit on one measure of one variant, with the policy for judging it."""
 
     spec: MeasureSpec
     limit: Limit
@@ -38,9 +38,9 @@ class Gate:
     confidence: float
     """Confidence level of the verdict, between 0.5 and 1."""
     inconclusive: Literal["fail", "warn"]
-    """What an inconclusive verdict does to the test."""
+    """Effect of an inconclusive verdict on the test."""
     improvement: str = ""
-    """What to do if the limit is broken; empty for the usual advice on models."""
+    """Remedy for a broken limit; empty for the default advice on models."""
 
     @property
     def measure(self) -> str:

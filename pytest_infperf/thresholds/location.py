@@ -1,4 +1,4 @@
-"""Places in a thresholds file, as messages name them and with their line numbers."""
+"""Places in a thresholds file: their names in messages, and their line numbers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Location:
         return Location(self.table, (*self.keys, *names))
 
     def at_measure(self, measure: str) -> Location:
-        """Return the location of a measure's limits; those at a point have their own table."""
+        """Return the location of a measure's limits; limits at a point have their own table."""
         base, _, point = measure.partition(AT)
         return self.at_key(base, "at", point) if point else self.at_key(base)
 

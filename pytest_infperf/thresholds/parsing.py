@@ -1,4 +1,4 @@
-"""The text of thresholds.toml -> Thresholds, or all mistakes that show without the suites."""
+"""The text of thresholds.toml -> Thresholds, or all mistakes that need no suites to be found."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read(path: Path, root: Path) -> Thresholds:
 def parse(text: str, source: str) -> Thresholds:
     """Parse the text of a thresholds file; `source` is the file's name in messages.
 
-    Raises ThresholdsError with every mistake that shows without knowing the suites.
+    Raises ThresholdsError with every mistake that can be found without the suites.
     """
     document, lines = _load(text, source)
     problems = ProblemCollector(source, lines)

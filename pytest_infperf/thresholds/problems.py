@@ -17,11 +17,11 @@ class Problem:
     line: int
     """Line number, counted from 1."""
     key: str
-    """The table or key as messages write it, such as `[translation.gates] bleu.min`."""
+    """The table or key as shown in messages, such as `[translation.gates] bleu.min`."""
     message: str
-    """What is wrong, without a final full stop."""
+    """Description of the mistake, without a final full stop."""
     remedy: str
-    """What to write instead, as a sentence."""
+    """Instruction that corrects the mistake, as a sentence."""
 
     def __str__(self) -> str:
         return f"{self.line}: {self.key}: {self.message}. {self.remedy}"

@@ -15,7 +15,7 @@ Table = dict[str, Any]
 
 
 def to_toml(suites: Mapping[str, SuiteSection]) -> str:
-    """Return the tables of `suites`, which parse as equal sections below the file's schema."""
+    """Return the tables of `suites` as TOML, which parses to equal sections."""
     return tomlkit.dumps({name: _suite_table(section) for name, section in suites.items()})
 
 
@@ -32,7 +32,7 @@ def _suite_table(section: SuiteSection) -> Table:
 
 
 def _gates_table(gates: Gates) -> Table:
-    """Return an inline table for each measure, which includes its limits at points."""
+    """Return an inline table for each measure, including its limits at points."""
     measures: dict[str, Table] = {}
     for name, limits in gates.items():
         measure, _, point = name.partition(AT)

@@ -1,4 +1,4 @@
-"""The limits of a gate as written -> the measure's specification and limits in its unit."""
+"""Convert the limits of a gate to the unit of their measure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def resolve(
         try:
             value = parse_quantity(bound, "ratio" if rule.endswith("_ratio") else spec.unit)
         except ValueError as error:
-            # Messages of parse_quantity end with what to write, after a semicolon.
+            # Messages of parse_quantity end with a remedy, after a semicolon.
             message, _, remedy = str(error).rpartition("; ")
             problems.add(location.at_key(rule), message, f"{remedy[:1].upper()}{remedy[1:]}.")
         else:

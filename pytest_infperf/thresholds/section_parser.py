@@ -1,4 +1,4 @@
-"""Tables as tomllib returns them -> sections, with keys, types and ranges checked on the way."""
+"""Convert tables from tomllib to sections, and check their keys, types and ranges."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _NUMBERS = {
     "confidence": (0.5, 1.0, "a number greater than 0.5 and less than 1", "0.99"),
     "budget_s": (0.0, math.inf, "a number greater than 0", "20"),
 }
-"""Bounds that a number must lie between, their description, and an example, by key."""
+"""By key, the bounds between which a number must lie, their description, and an example."""
 _CHARACTER_SET = re.compile(r"\[!?+\]?+[^\]]*\]")
-"""A set of characters as fnmatch reads it: a ] directly behind its beginning belongs to it."""
+"""A set of characters in fnmatch's syntax: a ] directly after its beginning belongs to it."""
 
 
 class SectionParser:
-    """Parses tables; what is wrong is left out and added to the problems."""
+    """Parses tables; invalid entries are left out and added to the problems."""
 
     def __init__(self, problems: ProblemCollector) -> None:
         self._problems = problems
@@ -84,7 +84,7 @@ class SectionParser:
         return VariantSection(self._gates(table, location), on)
 
     def _check_glob(self, glob: str, location: Location) -> None:
-        """Reject globs that match no host: fnmatch takes a bracket that is not closed literally."""
+        """Reject globs that match no host; fnmatch matches an unclosed bracket literally."""
         if not glob.strip():
             self._problems.add(location, "the glob is empty", 'Write on."c7i.*" or on."*Xeon*".')
         elif "[" in _CHARACTER_SET.sub("", glob):

@@ -1,4 +1,4 @@
-"""The tables of a thresholds file as dataclasses, before they are checked against the suites."""
+"""The tables of a thresholds file as dataclasses, not yet checked against the suites."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ SCHEMA = 1
 Inconclusive = Literal["fail", "warn"]
 
 Bound = int | float | str
-"""Value of a limit as the file has it: a number, or a quantity with its unit."""
+"""Value of a limit as written in the file: a number, or a quantity with its unit."""
 Limits = Mapping[LimitRule, Bound]
 Gates = Mapping[str, Limits]
-"""Limits of each measure, by its name: `latency_p90`, or `latency_p90@length=512` at a point."""
+"""Limits by the name of the measure: `latency_p90`, or `latency_p90@length=512` at a point."""
 
 LIMIT_RULES: tuple[LimitRule, ...] = get_args(LimitRule)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How gates are judged."""
+    """The policy by which gates are judged."""
 
     confidence: float = 0.99
     """Confidence level of every verdict, between 0.5 and 1."""
     budget_s: float = 20.0
     """Measuring time of one test of one variant, in seconds."""
     inconclusive: Inconclusive = "fail"
-    """What an inconclusive verdict does to the test."""
+    """Effect of an inconclusive verdict on the test."""
 
 
 @dataclass(frozen=True)
 class PolicyOverrides:
-    """The policy settings of one table; None where the table leaves a setting out."""
+    """The policy settings of one table; None if the table does not contain the setting."""
 
     confidence: float | None = None
     budget_s: float | None = None
     inconclusive: Inconclusive | None = None
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings that the table has, by their keys."""
+        """Return the settings that the table contains, by key."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 

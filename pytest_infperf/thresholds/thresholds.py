@@ -27,7 +27,7 @@ _NO_GATES: Gates = {}
 
 @dataclass(frozen=True)
 class Thresholds:
-    """A thresholds file without mistakes of its own; `check` compares it with the suites."""
+    """A parsed thresholds file; `check` compares it with the suites."""
 
     source: str
     """Name of the file in messages."""
@@ -38,7 +38,7 @@ class Thresholds:
 
     @classmethod
     def empty(cls) -> Thresholds:
-        """Return thresholds without limits and with the default policy, for want of a file."""
+        """Return thresholds without limits and with the default policy, for runs without a file."""
         return cls("thresholds.toml")
 
     def check(self, suites: Mapping[str, SuiteFacts], known_suites: Collection[str]) -> None:
@@ -58,7 +58,7 @@ class Thresholds:
         problems.raise_if_any()
 
     def policy(self, suite: str) -> Policy:
-        """Return the policy of a suite: its own settings over [defaults] over the built-in ones."""
+        """Return the policy of a suite; its settings override [defaults]."""
         return self._section(suite).overrides.applied_to(self.defaults.applied_to(Policy()))
 
     def baseline(self, suite: str) -> str | None:
@@ -77,10 +77,10 @@ class Thresholds:
     ) -> list[Gate]:
         """Return the gates of a variant on a host with these names, one for each limit.
 
-        For each measure, a table for the host overrides the variant's table, which overrides the
-        suite's, which overrides the `usual` limits. Limits relative to the baseline are left out
-        for the baseline itself and without one, and so are limits whose need (such as another
-        revision) the run `lacks`.
+        For each measure, the table for the host has precedence, then the variant's table, the
+        suite's table, and the `usual` limits. Limits relative to the baseline are left out for the
+        baseline itself and if there is no baseline. Limits whose need (such as another revision)
+        the run `lacks` are left out as well.
 
         Raises ThresholdsError if the gates do not fit the catalogue; a suite that passed `check`
         has no such gates.
@@ -115,7 +115,7 @@ class Thresholds:
     def _gate_tables(
         self, suite: str, variant: str, host_names: Sequence[str]
     ) -> Iterator[tuple[Location, Gates]]:
-        """Yield the tables that apply, from the most general to the one that overrides all."""
+        """Yield the tables that apply, from the most general to the most specific."""
         section = self._section(suite)
         yield Location((suite, "gates")), section.gates
         if variant_section := section.variants.get(variant):

@@ -1,9 +1,9 @@
 """Line numbers of the keys of a TOML text, which tomllib does not report.
 
-tomllib itself parses every statement, so that quoted and dotted keys, inline tables and values over
-several lines are read as tomllib reads the whole text. tomlkit keeps no positions either
-(https://github.com/python-poetry/tomlkit/issues/55), and its parser accepts TOML 1.1, which tomllib
-of the oldest Python here does not.
+tomllib parses each statement, so quoted and dotted keys, inline tables and values over several
+lines are read in the same way as in the whole text. tomlkit does not keep positions either
+(https://github.com/python-poetry/tomlkit/issues/55), and its parser accepts TOML 1.1, unlike
+tomllib of Python 3.11.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ KeyPath = tuple[str, ...]
 
 
 def line_numbers(text: str) -> dict[KeyPath, int]:
-    """Return the line, counted from 1, where the statement begins that first names each key path.
+    """Return the first line of the statement that first defines each key path, counted from 1.
 
     `text` must be valid TOML. Tables in an array share the array's path.
     """
@@ -43,7 +43,7 @@ def line_numbers(text: str) -> dict[KeyPath, int]:
 def _key_paths(document: object) -> Iterator[KeyPath]:
     """Yield parents before their children.
 
-    This is a loop because dotted keys can nest deeper than Python's recursion limit.
+    Recursion is not used because dotted keys can nest deeper than Python's recursion limit.
     """
     pending: list[tuple[KeyPath, object]] = [((), document)]
     while pending:

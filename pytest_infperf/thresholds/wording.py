@@ -1,4 +1,4 @@
-"""How error messages write keys, values and suggestions: on one line, whatever the file holds."""
+"""Keys, values and suggestions in error messages, always on one line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def toml_key_path(path: KeyPath) -> str:
 
 
 def describe_value(value: object) -> str:
-    """Return short scalars as TOML writes them, and the type of any other value."""
+    """Return a short scalar in TOML's notation, or the type of any other value."""
     match value:
         case bool():
             return str(value).lower()

@@ -214,7 +214,7 @@ def test_size_is_judged_by_its_value() -> None:
         "size 54.2 MB is above the limit of 54 MB"
     )
     assert judge(gate("size", "max_ratio", 0.35), size).why == (
-        "size 0.26x of the baseline's keeps to the limit of 0.35x"
+        "size 0.26x of the baseline's meets the limit of 0.35x"
     )
     assert judge(gate("size", "max_ratio", 0.25), size).verdict is Verdict.FAIL
 

@@ -144,7 +144,7 @@ def test_limits_that_are_met_pass_and_are_in_the_record(project: Project) -> Non
     ]
     for gate in gates:
         is_percentile = gate["measure"] == "latency_p90"
-        assert ("queries took longer than 1 s" if is_percentile else "keeps to the limit") in (
+        assert ("queries took longer than 1 s" if is_percentile else "meets the limit") in (
             gate["why"]
         )
 

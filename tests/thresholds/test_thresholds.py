@@ -387,8 +387,8 @@ MISTAKES = {
     ),
     in_gates('"latency_p99.9999" = { max = "1 s" }'): (
         '5: [translation.gates] "latency_p99.9999": needs at least 4605168 queries at confidence '
-        "0.99, more than a model can answer within the budget of 20 s, of which pairs "
-        "leave 50%. Raise budget_s in [translation] to 922 or more, or gate a lower "
+        "0.99, more than a model can answer within the budget of 20 s (50% of it; "
+        "pairs use the rest). Raise budget_s in [translation] to 922 or more, or gate a lower "
         "percentile."
     ),
     in_gates('"latency_p99.99999999999999999" = { max = "1 s" }'): (
@@ -397,8 +397,8 @@ MISTAKES = {
     ),
     in_gates(P9999).replace("baseline", "budget_s = 6\nbaseline"): (
         '6: [translation.gates] "latency_p99.99": needs at least 46050 queries at confidence '
-        "0.99, more than a model can answer within the budget of 6 s, of which pairs "
-        "leave 50%. Raise budget_s in [translation] to 10 or more, or gate a lower "
+        "0.99, more than a model can answer within the budget of 6 s (50% of it; "
+        "pairs use the rest). Raise budget_s in [translation] to 10 or more, or gate a lower "
         "percentile."
     ),
     in_variant("torch", "speedup = { min = 1.2 }"): (
@@ -478,8 +478,8 @@ def test_the_budget_of_the_option_overrides_the_file() -> None:
     generous = text.replace("baseline", "budget_s = 1000\nbaseline")
     assert problems_of(generous, replace(FACTS, budget_s=20)) == (
         '6: [translation.gates] "latency_p99.9999": needs at least 4605168 queries at confidence '
-        "0.99, more than a model can answer within the budget of 20 s, of which pairs "
-        "leave 50%. Raise --infperf-budget to 922 or more, or gate a lower percentile."
+        "0.99, more than a model can answer within the budget of 20 s (50% of it; "
+        "pairs use the rest). Raise --infperf-budget to 922 or more, or gate a lower percentile."
     )
 
 
@@ -487,7 +487,7 @@ def test_pairs_with_another_revision_take_their_part_of_the_budget() -> None:
     text = in_gates(P9999).replace("baseline", "budget_s = 10\nbaseline")
     read(text).check({"translation": FACTS}, [])
     message = problems_of(text, replace(FACTS, against_revision=True))
-    assert "within the budget of 10 s, of which pairs leave 33%" in message
+    assert "within the budget of 10 s (33% of it; pairs use the rest)" in message
     assert "Raise budget_s in [translation] to 14 or more" in message
 
 
