@@ -13,9 +13,9 @@ from pytest_infperf.worker.messages import BlockDone
 LEAST_BLOCK_NS = 20_000_000
 """Minimum duration of a block, in nanoseconds."""
 _FOREIGN_SHARE = 0.05
-"""CPU time of other processes above which a block is contaminated, as a fraction."""
+"""CPU time of other processes above which a block is contaminated, as a fraction of its time."""
 _CLOCK_TICKS_NS = 20_000_000
-"""The kernel counts CPU time in ticks of 10 ms; one may be miscounted at each end of a block."""
+"""Two ticks of the kernel's CPU times: one may be miscounted at each end of a block."""
 _MEASURED_AGAIN = 0.2
 """Maximum number of repeated blocks, as a fraction of the blocks that count."""
 
@@ -28,7 +28,7 @@ def quality_sample(available: Sequence[int], size: int | None, seed: int) -> lis
     available : sequence of int
         The numbers of the samples that may be scored.
     size : int or None
-        The number of samples to draw without repetition; None takes all, in order.
+        The number of samples to draw without repetition; None for all, in order.
     seed : int
         The seed of the draw.
 
@@ -38,7 +38,7 @@ def quality_sample(available: Sequence[int], size: int | None, seed: int) -> lis
         If `size` is less than 1.
     """
     if size is not None and size < 1:
-        raise UserError(f"the task's sample_size is {size}, and at least 1 sample is measured")
+        raise UserError(f"the task's sample_size is {size}, but must be at least 1")
     if size is None or size >= len(available):
         return list(available)
     return random.Random(seed).sample(available, size)
@@ -72,7 +72,7 @@ class SecondChances:
     again: int = 0
     """The number of blocks that were measured again."""
     disturbed: int = 0
-    """The number of blocks that count although they are contaminated."""
+    """The number of contaminated blocks that count."""
 
     def counts(self) -> RepeatedBlocks:
         """Return the counts for the record."""
@@ -84,10 +84,10 @@ class SecondChances:
         Parameters
         ----------
         *blocks : BlockDone
-            The blocks, which count together or not at all.
+            The blocks; either all of them count or none.
         in_time : bool, default True
-            Whether there is time to measure them again. Without it the first ones count in any
-            case: a contaminated block is better than none.
+            Whether there is time to measure them again. If not, the first blocks always count: a
+            contaminated block is better than none.
         """
         if any(map(contaminated, blocks)):
             is_allowed = self.again < _MEASURED_AGAIN * (self.measured + 1)
@@ -99,7 +99,7 @@ class SecondChances:
         return True
 
     def remark(self, noun: str) -> str:
-        """Return what a verdict should say if most of the blocks that count are contaminated."""
+        """Return the remark for a verdict if most of the blocks that count are contaminated."""
         if 2 * self.disturbed <= self.measured:
             return ""
         return f"other processes disturbed {self.disturbed} of {self.measured} {noun}"

@@ -1,4 +1,4 @@
-"""The measuring time of one measurement, and when it ends."""
+"""The measuring time of one measurement, and the rule for ending it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pytest_infperf.records.measured import Measured
 
 Remaining = Callable[[Measured], float]
-"""Returns the seconds of measuring that would decide every gate, in addition to those so far: 0 if
-all are decided, infinite if no time is known to decide them."""
+"""Returns the additional seconds of measuring that would decide every gate: 0 if all are decided,
+infinite if they are not expected to be decided."""
 
 _MOST_OVERESTIMATED = 2.0
-"""Factor by which an estimate of the remaining time may be too long, as few pairs give it."""
+"""Factor by which an estimate of the remaining time from few pairs may be too long."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Budget:
     Parameters
     ----------
     own_s : float
-        Time that it has in any case, in seconds.
+        Guaranteed time, in seconds.
     more_s : float, default 0
-        Time that it may draw in addition, if that promises to decide its gates, in seconds.
+        Time that it may draw in addition if this is expected to decide its gates, in seconds.
     """
 
     own_s: float

@@ -1,4 +1,4 @@
-"""Latency: single queries of one variant, on samples in random order, until the gates decide.
+"""Latency: single queries of one variant on samples in random order.
 
 The real-time factor is the time of all queries divided by the duration of their samples: below 1, a
 speech recogniser keeps up with the speaker.
@@ -28,18 +28,18 @@ __tracebackhide__ = errors.meant_for_the_user
 _BLOCK_S = 0.1
 """Target duration of a block, in seconds."""
 _LONGEST_BLOCK_S = 0.5
-"""Duration to which slow queries may lengthen a block, in seconds."""
+"""Maximum duration of a block of slow queries, in seconds."""
 _LEAST_OF_A_BLOCK = 8
-"""Minimum number of queries of a block, because each block warms up with another query."""
+"""Minimum number of queries of a block; each block costs one more query for its warm-up."""
 _LEAST_QUERIES = 60
 _ENOUGH_QUERIES = 459
-"""Number of queries that bound the 99th percentile at a confidence of 0.99."""
+"""Number of queries that give an upper bound of the 99th percentile at a confidence of 0.99."""
 _ENOUGH_S = 1.0
 
 
 @dataclass
 class Queries:
-    """The single queries of one variant that have been measured so far."""
+    """The single queries of one variant so far."""
 
     query_ns: list[int] = field(default_factory=list)
     """The time of each query, in nanoseconds."""
@@ -55,7 +55,7 @@ class Queries:
     seconds: float = 0.0
 
     def measure(self, worker: VariantWorker, order: Iterator[int], budget_s: float) -> None:
-        """Measure one more block of about 0.1 s, or longer if queries are slow."""
+        """Measure another block of about 0.1 s, or longer if queries are slow."""
         start = perf_counter()
         mean_s = sum(self.query_ns) / len(self.query_ns) / 1e9 if self.query_ns else _BLOCK_S / 2
         least = min(_LEAST_OF_A_BLOCK, ceil(_LONGEST_BLOCK_S / mean_s))
@@ -108,10 +108,10 @@ class Queries:
 def _plan(
     queries: Queries, percentiles: Sequence[str], budget: Budget, confidence: float
 ) -> tuple[list[int], float, dict[str, dict[int, float]]]:
-    """Return the looks, the confidence of each, and by percentile and look that for passing.
+    """Return the looks, their confidence, and the confidence for passing by percentile and look.
 
-    Every percentile may pass at the looks that are another's first, so that what one of them
-    waits for does not take the verdict of another back.
+    Each percentile may also pass at the first look of another one. Otherwise its verdict could
+    become inconclusive again while the other is measured.
     """
     first = len(queries.query_ns)
     planned, _ = sequential.plan(first, queries.seconds, budget.own_s, budget.most_s, confidence)
@@ -141,9 +141,9 @@ def measure_latency(
     confidence: float,
     remaining: Remaining,
 ) -> tuple[Measured, Queries]:
-    """Measure single queries until the gates decide or the budget is spent.
+    """Measure single queries until all gates are decided or the budget is spent.
 
-    The gates are evaluated after the first queries, and each time the number of queries doubles.
+    The gates are evaluated after the first queries and whenever the number of queries has doubled.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def measure_latency(
     budget : Budget
         Measuring time.
     confidence : float
-        The confidence of verdicts; the looks share its error.
+        The confidence of verdicts; its error is shared by the looks.
     remaining : callable
         Returns the seconds that would decide every gate.
     """

@@ -1,9 +1,9 @@
 """Paired ratios: blocks of two workers on the same inputs, in random order.
 
-For pair i, d_i is the logarithm of the variant's time over the time of the other worker. Both
-processes are renewed while measuring, and the interval of the centre of d holds the variation
-between pairs and between processes (see `stats.processes`). Against the baseline the speed-up is
-exp(-d); against the same variant at another revision the regression is exp(d) - 1.
+For pair i, d_i is the logarithm of the variant's time divided by the time of the other worker. Both
+processes are restarted during the measurement, and the interval of the centre of d includes the
+variation between pairs and between processes (see `stats.processes`). The speed-up against the
+baseline is exp(-d). The regression against the same variant at another revision is exp(d) - 1.
 """
 
 from __future__ import annotations
@@ -28,34 +28,35 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 __tracebackhide__ = errors.meant_for_the_user
 
 _LEAST_PAIRS = 6
-"""Minimum number of pairs of a pair of processes; twice as many before the first look, if it is the
-only one. They run on the same cores; a change of cores slows the next block of a small model."""
+"""Minimum number of pairs per pair of processes; twice as many if the first look has only one pair
+of processes. They run on the same cores, because a change of cores slows the next block of a small
+model."""
 _FIRST_PROCESSES = 3
-"""Number of pairs of processes before the first look, if starting them is cheap."""
+"""Number of pairs of processes before the first look, if they start fast enough."""
 _CHEAP_START = 1 / 3
-"""Maximum time of starting these processes, as a fraction of the budget."""
+"""Maximum start time of these processes, as a fraction of the budget."""
 _LEAST_INPUTS = 3
-"""Minimum number of inputs of a pair, because the ratio differs from input to input."""
+"""Minimum number of inputs of a pair, because the ratio depends on the input."""
 _MOST_INPUTS = 64
 """Maximum number of inputs of a pair."""
 _SLICE_NS = 4_000_000
-"""Duration of a slice, in nanoseconds. Disturbances of a shared host come in bursts of any length,
-so two short times in sequence differ as much as two long ones: the more often the sides alternate,
-the smaller the effect. Alternating costs 1 to 2 ms for waking and warming up."""
+"""Duration of a slice, in nanoseconds. Disturbances of a shared host come in bursts of any length.
+Frequent alternation of the sides distributes them evenly; each change costs 1 to 2 ms for waking
+and warming up."""
 
 
 class Pairs(Protocol):
-    """The pairs that have been measured so far, and the means to measure more."""
+    """The pairs so far, and methods to measure more."""
 
     by_process: list[list[float]]
-    """The log ratios of the pairs of each pair of processes, the present one last."""
+    """The log ratios of the pairs of each pair of processes, the current one last."""
     seconds: float
-    """Measuring time so far, in seconds, with that of starting processes."""
+    """Measuring time so far, including the start of processes, in seconds."""
     start_s: float
     """Expected time of starting a pair of processes, in seconds."""
 
     def measure(self) -> None:
-        """Measure one more pair. The time of a disturbed pair counts, but not its ratio."""
+        """Measure another pair. A disturbed pair counts in `seconds`, but its ratio is dropped."""
 
     def renew(self) -> None:
         """Replace both processes."""
@@ -63,7 +64,7 @@ class Pairs(Protocol):
 
 @dataclass
 class WorkerPairs:
-    """Pairs of blocks of two workers, slice by slice in random order.
+    """Pairs of blocks of two workers, run in alternating slices in random order.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ class WorkerPairs:
                 side.restart()
             for side in sides:
                 side.finish_restart()
-        except BaseException:  # the next request would get an answer that is still to come
+        except BaseException:  # otherwise the next request would get a late answer to this one
             for side in sides:
                 side.close()
             raise
@@ -124,7 +125,7 @@ class WorkerPairs:
         self.by_process.append([])
 
     def _fitting_shape(self) -> _Shape:
-        """Choose the shape of pairs from a first block of each side, which does not count."""
+        """Choose the shape of pairs from a first block of each side, which is not counted."""
         number = next(self.order)
         slowest = max(
             _mean_ns(side.run([[number]], least_ns=LEAST_BLOCK_NS))
@@ -137,10 +138,10 @@ class WorkerPairs:
 
 @dataclass(frozen=True)
 class _Shape:
-    """The shape of a pair, whose blocks run in slices that alternate with the other side's."""
+    """The shape of a pair: its two blocks run in alternating slices."""
 
     inputs: int
-    """The number of inputs; each slice runs all of them, as often as its duration allows."""
+    """The number of inputs; each slice runs all of them, repeatedly if its duration allows."""
     slices: int
     """The number of slices of a block."""
     slice_ns: int
@@ -152,7 +153,7 @@ _QUANTITIES: dict[Ratio, tuple[str, Callable[[float], float]]] = {
     "speedup": ("ratio", lambda d: exp(-d)),
     "regression": ("fraction", expm1),
 }
-"""The unit of each ratio, and its value of a log ratio."""
+"""The unit of each ratio, and the function that computes it from a log ratio."""
 
 
 def measure_ratio(
@@ -164,24 +165,23 @@ def measure_ratio(
     remaining: Remaining,
     prior: Prior = CAUTIOUS,
 ) -> Measured:
-    """Measure pairs until the gates decide or the budget is spent.
+    """Measure pairs until all gates are decided or the budget is spent.
 
     Parameters
     ----------
     name : str
-        The measure: the speed-up, which is the ratio of the other side's time to the variant's, or
-        the regression, which is the fraction by which the variant is slower, negative if it is
-        faster.
+        The measure. The speed-up is the other side's time divided by the variant's. The regression
+        is the relative increase in the variant's time, negative if it is faster.
     pairs : Pairs
         The pairs of the variant and the other side.
     budget : Budget
         Measuring time.
     confidence : float
-        The confidence of the verdict; the looks share its error.
+        The confidence of the verdict; its error is shared by the looks.
     remaining : callable
         Returns the seconds that would decide every gate.
     prior : Prior
-        What is known of the difference between processes of the same code.
+        Prior knowledge of the difference between processes of the same code.
     """
     unit, of_log_ratio = _QUANTITIES[name]
     _measure_until(_LEAST_PAIRS, pairs)
@@ -216,7 +216,7 @@ def measure_ratio(
 
 
 def _measure_until(count: int, pairs: Pairs) -> None:
-    """Measure until the present pair of processes has a number of pairs."""
+    """Measure until the current pair of processes has `count` pairs."""
     while len(pairs.by_process[-1]) < count:
         pairs.measure()
 
@@ -226,19 +226,19 @@ def _count(pairs: Pairs) -> int:
 
 
 def _pair_s(pairs: Pairs) -> float:
-    """Return the measuring time of a pair, without that of starting processes."""
+    """Return the measuring time of a pair, without the start of processes, in seconds."""
     return max(pairs.seconds - (len(pairs.by_process) - 1) * pairs.start_s, 0.0) / _count(pairs)
 
 
 def _pairs_a_process(pairs: Pairs, known: Centre) -> float:
-    """Return the number of pairs after which processes are best renewed."""
+    """Return the optimal number of pairs per pair of processes."""
     pair_s = _pair_s(pairs)
     best = known.pairs_a_process(pairs.start_s, pair_s) if pair_s else 0.0
     return max(_LEAST_PAIRS, best)
 
 
 def _is_renewal_due(pairs: Pairs, known: Centre, most_s: float) -> bool:
-    """Return whether new processes tell more than further pairs of the present ones."""
+    """Return whether new processes give more information than further pairs of the current ones."""
     has_time = pairs.start_s + _LEAST_PAIRS * _pair_s(pairs) <= most_s - pairs.seconds
     return len(pairs.by_process[-1]) >= _pairs_a_process(pairs, known) and has_time
 
@@ -266,9 +266,9 @@ def _joined(slices: Sequence[BlockDone]) -> BlockDone:
 
 
 def _undisturbed_ns(slices: Sequence[BlockDone], inputs: int) -> int:
-    """Return the sum over the inputs of the shortest time of each, in nanoseconds.
+    """Return the sum of the shortest times of all inputs, in nanoseconds.
 
-    If the same work takes longer, the reason is the host and not the variant, as for Python's
+    Longer times for the same work are caused by the host and not by the variant, as in Python's
     `timeit.repeat`. A slow variant runs each input once.
     """
     return sum(min(ns for part in slices for ns in part.query_ns[i::inputs]) for i in range(inputs))

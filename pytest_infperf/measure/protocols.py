@@ -1,7 +1,7 @@
-"""The protocols of published studies, so that their tables can be compared with ours.
+"""The protocols of published studies, for results that can be compared with theirs.
 
-The latencies of `measure.latency` have intervals, and measuring ends when the gates are decided. A
-protocol repeats the procedure of a study, with the same number of requests.
+`measure.latency` ends when the gates are decided. A protocol repeats the procedure of a study, with
+the same number of requests.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Protocol:
     source: str
     """The study and a summary of its procedure."""
     requests: int
-    """The number of requests of a run, in sequence with one sample each."""
+    """The number of requests of a run, in sequence and with one sample each."""
     runs: int
-    """The number of runs, over which the mean of each statistic is reported."""
+    """The number of runs; the mean of each statistic over the runs is reported."""
     batches: int = 0
-    """The number of queries that give the throughput; 0 takes it from the requests."""
+    """The number of queries for the throughput; 0 computes it from the requests."""
     batch: int = 1
     """The number of samples of each of these queries."""
     warm_up: int = 1
@@ -70,7 +70,7 @@ def measure_protocol(
     confidence: float,
     report_progress: Callable[[float], None] = lambda share: None,
 ) -> Measured:
-    """Measure by the procedure of a protocol.
+    """Measure according to a protocol.
 
     Parameters
     ----------
@@ -81,10 +81,10 @@ def measure_protocol(
     order : iterator of int
         The numbers of the samples, in the order in which they are run.
     confidence : float
-        The confidence of intervals, which are over the runs. A single run has none, but for its
-        throughput.
+        The confidence of intervals, which are computed from the runs. A single run has an interval
+        of its throughput only.
     report_progress : callable, optional
-        Callback for the fraction that is done.
+        Callback for the fraction of runs that is done.
     """
     worker.run([[next(order)] for _ in range(protocol.warm_up)])
     runs: list[list[float]] = []

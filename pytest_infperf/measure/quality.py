@@ -1,4 +1,4 @@
-"""Quality: the task's metrics on the outputs of a run, and paired differences to other runs."""
+"""Quality: the task's metrics on the outputs of a run, and paired differences from other runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pytest_infperf.suite.outputs import UnusableSample, is_absent
 
 
 class _Scored(NamedTuple):
-    """What a metric scores, and against what."""
+    """The outputs that a metric scores, and their references."""
 
     outputs: Sequence[Any]
     references: Sequence[Any]
@@ -39,7 +39,7 @@ class Scoring:
     whole_set: bool
     """Whether the quality set is the whole test set."""
     of_task: Callable[[Sequence[Any], Sequence[Any]], tuple[Sequence[Any], Sequence[Any]]] = _Scored
-    """Returns what the task scores of outputs and references."""
+    """Returns the outputs and references that the task scores."""
 
     @property
     def names(self) -> list[str]:
@@ -53,7 +53,7 @@ class Scoring:
         return next(own, self.metrics[0])
 
     def scorable(self, run: SetRun) -> ScorableOutputs:
-        """Return the outputs of a run as they are scored."""
+        """Return the outputs of a run in the form in which they are scored."""
         return ScorableOutputs.of(run.outputs, [self.references[i] for i in run.numbers])
 
     def quality(
@@ -62,17 +62,17 @@ class Scoring:
         baseline: SetRun | None,
         before: SetRun | None = None,
     ) -> Measured:
-        """Score a run, with its differences to other runs on the same samples.
+        """Score a run, with its differences from other runs on the same samples.
 
         Parameters
         ----------
         run : SetRun
             The run of the variant.
         baseline : SetRun or None
-            The run of the baseline, for differences, for agreement, and for metrics that score
-            outputs against those of the baseline.
+            The run of the baseline, for differences, agreement, and metrics that compare outputs
+            with the baseline's.
         before : SetRun, optional
-            The run of the same variant at the other revision, for the changes since then.
+            The run of the same variant at the other revision, for changes since that revision.
         """
         numbers = run.numbers
         scored = self.scorable(run)
@@ -133,7 +133,7 @@ class Scoring:
         )
 
     def signature(self, metric: AnyMetric) -> str:
-        """Return what makes scores comparable, and how many resamples of samples were scored."""
+        """Return the metric's signature, with the number of resamples that were scored."""
         if is_sum(metric):
             return metric.signature()
         return f"{metric.signature()}; interval of {bootstrap.SAMPLE_RESAMPLES:,} scored resamples"
@@ -158,7 +158,6 @@ def _why_undefined(name: str, scored: ScorableOutputs) -> str:
     if scored.problem:
         return f"{name} is not defined: {scored.problem}"
     return (
-        f"{name} is not defined for these {len(scored.outputs):,} outputs and references, as a "
-        "correlation is not where all outputs are equal, or a ranking without relevant ids: look "
-        "at both"
+        f"{name} is not defined for these {len(scored.outputs):,} outputs and references: check "
+        "both (a correlation of equal outputs is not defined, nor a ranking without relevant ids)"
     )

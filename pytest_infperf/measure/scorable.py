@@ -1,4 +1,4 @@
-"""Outputs that every metric takes, whatever a variant answered."""
+"""Outputs in a form that every metric accepts, for any answer of a variant."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pytest_infperf.suite.outputs import ABSENT_TEXT, is_finite
 
 @dataclass(frozen=True)
 class ScorableOutputs:
-    """Outputs in a form that every metric takes, and which of them are not finite."""
+    """Outputs in a form that every metric accepts, and the positions of non-finite ones."""
 
     outputs: Sequence[Any]
-    """The outputs, with one that is wrong in place of each that is not finite."""
+    """The outputs; those that are not finite are replaced by wrong ones."""
     not_finite: frozenset[int]
     """The positions of outputs that are not finite."""
 
@@ -35,7 +35,7 @@ class ScorableOutputs:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the outputs, in words; empty if all are finite."""
+        """Description of the outputs that are not finite; empty if all are finite."""
         if not self.not_finite:
             return ""
         return (
@@ -49,6 +49,6 @@ def _is_missing(output: Any, reference: Any) -> bool:
 
 
 def wrong_output(reference: Any) -> Any:
-    """Return an output of the reference's type that differs from it, and from all others."""
+    """Return an output of the reference's type that differs from all references."""
     texts = reference if isinstance(reference, list | tuple) else [reference]
     return ABSENT_TEXT if texts and all(isinstance(text, str) for text in texts) else math.nan

@@ -1,10 +1,11 @@
 """The score of one run by one metric, and its interval.
 
-A score that only counts which samples are right has the exact interval of a proportion, and a
-difference of two the one of paired proportions (`stats.proportion`). That of any other score is a
-percentile bootstrap over samples, with wrong answers that the samples may not show; both sides of a
-difference have the same resamples. The 2,000 resamples of a rank correlation take 0.4 s for 200
-samples and 1.5 s for 2,000, for each side; those of sums take some hundredths of a second.
+A score that only counts correct samples has the exact interval of a proportion, and the difference
+of two such scores has the interval of paired proportions (`stats.proportion`). Any other score has
+a percentile bootstrap interval over samples, which allows for wrong answers that the samples may
+not contain; both sides of a difference use the same resamples. For each side, the 2,000 resamples
+of a rank correlation take 0.4 s for 200 samples and 1.5 s for 2,000; the resamples of sums take
+some hundredths of a second.
 
 References
 ----------
@@ -36,19 +37,19 @@ Bounds = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Score:
-    """The score of one run, and what its interval is computed from."""
+    """The score of one run, and the data for its interval."""
 
     value: float
     resamples: NDArray[np.float64] | None
     """The scores of resamples; None if the score itself is not defined."""
     worse: NDArray[np.float64] | None = None
-    """The same with wrong answers that the samples may not show; None if none can be scored."""
+    """The scores with unobserved wrong answers; None if a wrong answer cannot be scored."""
     worst: float = math.nan
-    """The score if as many are wrong as may be where the samples show none."""
+    """The score with the largest number of wrong answers that n correct samples allow."""
     right: NDArray[np.bool_] | None = None
-    """Which samples are right, where the score counts only them."""
+    """Whether each sample is correct, if the score only counts correct samples."""
     ends: tuple[float, float] = (0.0, 0.0)
-    """The scores if no sample and if every one is right."""
+    """The scores if no sample and if all samples are correct."""
 
     def bounds(self, n: int, confidence: float, *, higher_is_better: bool) -> Bounds:
         """Return the interval of the score."""
@@ -70,7 +71,7 @@ class Score:
     def gap_bounds(
         self, other: Score, n: int, confidence: float, *, higher_is_better: bool
     ) -> Bounds:
-        """Return the interval of the difference to another score of the same samples."""
+        """Return the interval of the difference from another score of the same samples."""
         if self.right is not None and other.right is not None:
             only = int((self.right & ~other.right).sum()), int((other.right & ~self.right).sum())
             none, every = self.ends
@@ -93,7 +94,7 @@ class Score:
 
 
 def _bounds_if_varied(scores: NDArray[np.float64], n: int, confidence: float) -> Bounds:
-    """Return the interval of resamples; none of equal ones, which do not show what others are."""
+    """Return the interval of resamples; no bounds if all are equal and show no variation."""
     if scores.min() == scores.max():
         return None, None
     return bootstrap.bounds(scores, n, confidence)
@@ -113,7 +114,7 @@ def score_of(
     confidence: float,
     seed: int,
 ) -> Score:
-    """Return the score of outputs, with what its interval at a confidence is computed from.
+    """Return the score of outputs, with the data for its interval at a confidence.
 
     Raises UnusableSample if the metric cannot score one of them.
     """
@@ -133,7 +134,7 @@ def _score_of_sums(
     value = metric.score(statistics.sum(axis=0))
     if not math.isfinite(value):
         return Score(value, None)
-    # How alike vectors are is a matter of degree, without answers that are wrong as a whole.
+    # The similarity of vectors is a matter of degree: an answer is not simply wrong.
     wrong = [] if is_of_baseline(metric) else _wrong_statistics(metric, references)
     if wrong and (counted := _count(metric, statistics, wrong[0], value, seed)):
         return counted
@@ -160,7 +161,7 @@ def _count(
     value: float,
     seed: int,
 ) -> Score | None:
-    """Return the score if it only counts which samples are right; None otherwise."""
+    """Return the score if it only counts correct samples, else None."""
     right, n = _right(statistics, wrong), len(statistics)
     if right is None:
         return None
@@ -189,7 +190,7 @@ def _score_of_samples(
 
 
 def _wrong_statistics(metric: Metric, references: Sequence[Any]) -> list[NDArray[np.float64]]:
-    """Return the statistics of answers that are wrong: absent ones, and those to other samples."""
+    """Return the statistics of wrong answers: absent answers, and answers to other samples."""
     import numpy as np
 
     answers = [[wrong_output(reference) for reference in references]]
@@ -213,14 +214,14 @@ def _of_others(references: Sequence[Any]) -> list[Any]:
 
 
 def _right(statistics: NDArray[np.float64], wrong: NDArray[np.float64]) -> NDArray[np.bool_] | None:
-    """Return which samples are right, if all that are not are wrong in one way; None otherwise."""
+    """Return which samples are correct; None if some are partly correct."""
     right: NDArray[np.bool_] = (statistics != wrong[0]).any(axis=1)
     same = (wrong == wrong[0]).all() and (statistics[right] == statistics[right.argmax()]).all()
     return right if same and right.any() else None
 
 
 def is_of_baseline(metric: AnyMetric) -> bool:
-    """Return whether a metric scores outputs against those of the baseline, not of the task."""
+    """Return whether a metric compares outputs with the baseline's instead of the references."""
     return getattr(metric, "of_baseline", False) is True
 
 

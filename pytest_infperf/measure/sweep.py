@@ -26,7 +26,7 @@ __tracebackhide__ = errors.meant_for_the_user
 
 _BLOCK_NS = 20_000_000
 _FIRST_LOOK = 12
-"""Number of rounds below which a slope has no interval at a confidence of 0.99."""
+"""Minimum number of rounds for an interval of the slope at a confidence of 0.99."""
 
 Decided = Callable[[Sequence[Measured]], bool]
 """Returns whether the measures decide every gate."""
@@ -34,7 +34,7 @@ Decided = Callable[[Sequence[Measured]], bool]
 
 @dataclass
 class SweepPoint:
-    """One value of a sweep, and the queries that were measured with it."""
+    """One value of a sweep, and its queries."""
 
     sweep: Sweep
     value: int
@@ -92,14 +92,14 @@ def measure_sweep(
     seed: int,
     decided: Decided,
 ) -> list[Measured]:
-    """Measure all points until the gates decide or the budget is spent.
+    """Measure all points until all gates are decided or the budget is spent.
 
-    The gates are evaluated after 12, 24, 48 ... rounds; these looks share the error.
+    The gates are evaluated after 12, 24, 48 ... rounds, and the error is shared by these looks.
 
     Parameters
     ----------
     points : sequence of SweepPoint
-        The values, each with the worker that runs it.
+        The values of the parameter, each with its worker.
     order : iterator of int
         The numbers of the samples, in the order in which they are run.
     percentiles : iterable of str
@@ -116,7 +116,7 @@ def measure_sweep(
     Returns
     -------
     list of Measured
-        One part for each point, and a last one for the growth.
+        One part for each point, followed by the growth.
     """
     turns, rng = list(points), random.Random(seed)
     start = perf_counter()

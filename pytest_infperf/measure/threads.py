@@ -1,4 +1,4 @@
-"""A short search for the best number of threads, which matters as much as the runtime."""
+"""A short search for the best number of threads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def candidates(cores: int) -> list[int]:
 
 
 def search(begin: Callable[[int], VariantWorker], cores: int, order: Iterator[int]) -> ThreadSearch:
-    """Run the variant with each number of threads in turns on the same inputs; keep the fastest.
+    """Run the variant with each number of threads on the same inputs, and keep the fastest worker.
 
     The workers load in parallel; their number does not exceed the number of cores.
 

@@ -1,4 +1,4 @@
-"""Throughput: the quality set is run in batches, in sequence. The outputs are scored."""
+"""Throughput: the quality set is run in batches in sequence, and its outputs are scored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SetRun:
     batch_s: Sequence[float]
     """The time of each batch, in seconds."""
     shares: Mapping[str, int] = field(default_factory=dict)
-    """The number of shares of the set that each node type ran; empty if this host ran it."""
+    """The number of shares of the set that each node type ran; empty if this host ran the set."""
 
 
 def run_set(
@@ -48,7 +48,7 @@ def run_set(
     batch : int
         The number of samples per query.
     report_progress : callable, optional
-        Callback for the fraction that is done.
+        Callback for the fraction of batches that is done.
     """
     batches = [numbers[i : i + batch] for i in range(0, len(numbers), batch)]
     outputs: list[Any] = []
@@ -69,7 +69,7 @@ def throughput(run: SetRun, confidence: float) -> Measured:
 
 
 def rate(samples: Sequence[float], seconds: Sequence[float], confidence: float, n: int) -> Measure:
-    """Return samples per second of batches.
+    """Return the samples per second of batches.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def rate(samples: Sequence[float], seconds: Sequence[float], confidence: float, 
     seconds : sequence of float
         The time of each batch, in seconds.
     confidence : float
-        The confidence of the interval: that of the seconds of a sample, which are what varies.
+        The confidence of the interval, which is computed from the seconds per sample.
     n : int
         The number of observations.
     """

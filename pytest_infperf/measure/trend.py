@@ -1,7 +1,7 @@
-"""The change of a measure since earlier runs: only advisory, because the speed of a host drifts.
+"""The change of a measure since earlier runs; only advisory, because the speed of a host drifts.
 
-The model is that the earlier values and the new one are draws from the same distribution. The
-interval of the ratio to their median is a prediction interval on the log scale.
+The model assumes that the earlier values and the new value come from the same distribution. The
+interval of the ratio to the median of the earlier values is a prediction interval on the log scale.
 
 References
 ----------
@@ -18,7 +18,7 @@ from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 
 _MEDIAN_VARIANCE = math.pi / 2
-"""Variance of a median over that of a mean of as many normal values."""
+"""Ratio of the variances of the median and the mean of normal values."""
 LEAST_RUNS = 3
 """Minimum number of earlier runs for an estimate of their scatter."""
 
@@ -31,7 +31,7 @@ def measure_trend(now: Measure, past: Sequence[float], confidence: float) -> Mea
     now : Measure
         The measure of this run.
     past : sequence of float
-        The values in earlier runs; without any, nothing is measured.
+        The values in earlier runs; if empty, the result has no measures.
     confidence : float
         The confidence of the interval.
     """

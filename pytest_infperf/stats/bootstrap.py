@@ -1,9 +1,9 @@
 """Confidence intervals of scores by resampling samples.
 
-A score that is a function of statistics summed over samples needs no resampled samples: a resample
-is a row of counts, and all resamples are one matrix product. Any other score is computed once for
-each resample. Two systems are compared on the same resamples [1]_. Bounds are expanded percentiles
-[2]_, because plain ones are too narrow for few samples.
+For a score that is a function of statistics summed over samples, a resample is a row of counts, and
+all resamples are computed by one matrix product. Any other score is computed once per resample.
+Two systems are compared on the same resamples [1]_. Bounds are expanded percentiles [2]_, because
+plain percentiles are too narrow for few samples.
 
 References
 ----------
@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 Statistics = NDArray[np.float64]
-"""Statistics of samples, one row a sample, shape [n, k]."""
+"""Statistics of samples, one row per sample, shape [n, k]."""
 Score = Callable[[NDArray[np.float64]], float]
-"""Score of statistics that are summed over samples, shape [k]."""
+"""Function from statistics summed over samples, shape [k], to a score."""
 Bounds = tuple[float | None, float | None]
 """Lower and upper bound of an interval; None means no bound."""
 
@@ -38,7 +38,7 @@ _RESAMPLES = 1000
 SAMPLE_RESAMPLES = 2000
 """Number of resamples of a score that is not a function of sums: 10 lie outside a bound at 99 %."""
 _COUNTS_AT_ONCE = 4_000_000
-"""Size of a matrix of counts, which limits memory."""
+"""Maximum size of a matrix of counts, to limit memory."""
 
 
 def interval(
@@ -80,10 +80,10 @@ def scores_of_sums(
     resamples: int = _RESAMPLES,
     added: Statistics | float = 0.0,
 ) -> NDArray[np.float64]:
-    """Return the score of each resample, from statistics that are summed over its samples.
+    """Return the score of each resample from the summed statistics of its samples.
 
     The resamples are equal for equal seeds and numbers of samples. The paired bootstrap of Koehn
-    (2004) takes the bounds of the differences of two systems' scores.
+    (2004) computes the bounds of the differences between two systems' scores.
 
     Parameters
     ----------
@@ -108,17 +108,17 @@ def scores_of_sums(
 
 
 def shares(values: NDArray[np.bool_], seed: int) -> NDArray[np.float64]:
-    """Return the share of true values in each resample, as `scores_of_sums` draws them."""
+    """Return the share of true values in each resample; resamples are those of `scores_of_sums`."""
     totals = _resampled_totals(values[:, None].astype(float), seed, _RESAMPLES)
     return totals[:, 0] / len(values)
 
 
 def unseen(n: int, confidence: float) -> tuple[float, float]:
-    """Return how many wrong answers n samples may not show, if they show some and if none.
+    """Return the number of unobserved wrong answers, if n samples contain some and if none.
 
-    Resamples hold only what the sample holds. The upper bound of a Poisson mean is half of the
-    squared normal quantile above the same quantile of its counts [3]_, which is what Agresti and
-    Coull add [4]_; without any, it is the rule of three [5]_.
+    Resamples contain only observed answers. The upper bound of a Poisson mean exceeds the same
+    quantile of its counts by half of the squared normal quantile [3]_, the number that Agresti and
+    Coull add [4]_. If no wrong answer was observed, the bound is the rule of three [5]_.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def unseen(n: int, confidence: float) -> tuple[float, float]:
     added : float
         Number of wrong answers that are added to each resample.
     at_least : float
-        Number of wrong answers that may be there in any case.
+        Upper bound on the number of wrong answers if none was observed.
     """
     tail = (1 - confidence) / 2
     return float(special.ndtri(tail)) ** 2 / 2, n * (1 - tail ** (1 / n))
@@ -141,14 +141,14 @@ def unseen(n: int, confidence: float) -> tuple[float, float]:
 def scores_of_samples(
     score: Callable[[NDArray[np.intp]], float], n: int, seed: int
 ) -> NDArray[np.float64]:
-    """Return the score of each of `SAMPLE_RESAMPLES` resamples, from its samples.
+    """Return the score of each of `SAMPLE_RESAMPLES` resamples from its samples.
 
     The resamples are equal for equal seeds and numbers of samples, as in `scores_of_sums`.
 
     Parameters
     ----------
     score : callable
-        Score of the samples with these indices, shape [n]; an index can be there many times.
+        Score of the samples with these indices, shape [n]; indices can be repeated.
     n : int
         Number of samples.
     seed : int
@@ -166,9 +166,9 @@ def scores_of_samples(
 def bounds(scores: NDArray[np.float64], n: int, confidence: float) -> Bounds:
     """Return the confidence interval of a score, or of a difference of scores, from resamples.
 
-    A resample without a defined score, such as a correlation of outputs that are all equal, can
-    have any score: it counts below the lower bound and above the upper one. If more of them have
-    none than lie outside the interval, there is no bound.
+    A score that is not defined, such as the correlation of equal outputs, counts as below the lower
+    bound and as above the upper bound. If more scores are undefined than lie outside the interval,
+    there is no bound.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def _resampled_totals(statistics: Statistics, seed: int, resamples: int) -> Stat
 
 
 def _resample_counts(rng: np.random.Generator, resamples: int, n: int) -> NDArray[np.float64]:
-    """Return how often each resample has each of n samples, shape [resamples, n]."""
+    """Return how often each resample contains each of n samples, shape [resamples, n]."""
     drawn = rng.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(float)
 

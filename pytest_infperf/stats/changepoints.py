@@ -1,9 +1,9 @@
-"""Change points of a series: where its level changed, and how certain each change is.
+"""Change points of a series: the positions and p-values of changes of its level.
 
 Candidates come from PELT [1]_ with squared error and the penalty of the Bayesian information
-criterion, as implemented in ruptures. The noise is estimated from the differences of neighbours,
-which a change of level disturbs only once. A candidate is kept if a t test of the two levels, with
-the noise of the whole series, rejects that they are equal.
+criterion, as implemented in ruptures. The noise is estimated from the differences of neighbours; a
+change of level affects only one of them. A candidate is kept if a t test with the noise of the
+whole series rejects that the two levels are equal.
 
 References
 ----------
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 LEAST_RUNS = 3
-"""Minimum number of values of a level: fewer cannot be told from outliers."""
+"""Minimum number of values of a level; fewer cannot be distinguished from outliers."""
 _MAD_TO_DEVIATION = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation."""
+"""Ratio of the standard deviation of a normal distribution to its median absolute deviation."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ChangePoint:
 
 
 def change_points(values: Sequence[float], confidence: float) -> list[ChangePoint]:
-    """Return the changes of level in their order.
+    """Return the changes of level in the order of the series.
 
     Parameters
     ----------

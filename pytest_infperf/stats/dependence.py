@@ -1,10 +1,10 @@
-"""How much less a series of yes and no tells than as many independent ones: the design effect.
+"""The design effect of a series of yes and no: the number of dependent values that count as one.
 
-Neighbouring queries share the state of the host: a burst of other work slows many of them, and n
-queries are then no n observations. The series is cut into runs of 2, 4, 8 ... consecutive values.
-The counts of independent values vary by the binomial variance; the factor by which they vary more
-is the design effect [1]_, and n observations count as n divided by it, with the degrees of freedom
-of the runs that it was estimated from [2]_.
+Neighbouring queries share the state of the host: a burst of other work slows many of them, so n
+queries are fewer than n independent observations. The series is divided into runs of 2, 4, 8 ...
+consecutive values. For independent values, the counts of the runs have the binomial variance. The
+ratio of the observed variance to it is the design effect [1]_. The n observations count as n
+divided by the design effect, with the degrees of freedom of the runs [2]_.
 
 References
 ----------
@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 _LEAST_RUNS = 8
-"""Minimum number of runs whose counts show a variance."""
+"""Minimum number of runs for an estimate of the variance of their counts."""
 _LEVEL = 0.2
-"""Error of calling independent values dependent, for all lengths of runs together."""
+"""Probability of treating independent values as dependent, over all lengths of runs."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Dependence:
     effect: float = 1.0
     """The design effect: the number of values that count as one."""
     runs: float = math.inf
-    """The number of runs that it was estimated from; infinite for independent values."""
+    """The number of runs from which the effect was estimated; infinite for independent values."""
 
     def share(self, confidence: float) -> float:
         """Return the number of independent observations that one value counts as, at most 1.
@@ -43,7 +43,7 @@ class Dependence:
         Parameters
         ----------
         confidence : float
-            Confidence of the interval that is wanted, between 0 and 1.
+            Confidence of the required interval, between 0 and 1.
         """
         if not math.isfinite(self.runs) or confidence >= 1:
             return 1 / self.effect
@@ -63,8 +63,8 @@ def dependence(values: NDArray[np.bool_]) -> Dependence:
     Returns
     -------
     Dependence
-        The largest design effect of all lengths of runs whose counts vary more than those of
-        independent values. Short series, and those of equal values, show none.
+        The largest design effect among the lengths of runs whose counts vary more than those of
+        independent values. It is 1 for short series and for series of equal values.
     """
     lengths = [2**i for i in range(1, 64) if len(values) >= 2**i * _LEAST_RUNS]
     found = Dependence()

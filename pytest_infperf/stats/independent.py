@@ -1,7 +1,7 @@
 """Ratio and difference of two quantities that were measured independently, with intervals.
 
-The intervals of both are combined by MOVER [1]_, for ratios on the log scale [2]_. They cover only
-the variation within each measurement, and not a change of the host between the two.
+The intervals of both are combined by MOVER [1]_, for ratios on the log scale [2]_. They include
+only the variation within each measurement, not a change of the host between the two.
 
 References
 ----------
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its confidence interval. Equal bounds are an exact value."""
+    """A value with its confidence interval. Equal bounds mean an exact value."""
 
     value: float
     low: float
@@ -39,8 +39,8 @@ def ratio(a: Estimate, b: Estimate) -> Estimate:
     Returns
     -------
     Estimate
-        The ratio at the same confidence. Its lower bound is 0 and its upper bound is inf where the
-        bound of a or b that it depends on is not positive and finite.
+        The ratio at the same confidence. Its lower bound is 0, or its upper bound inf, if a bound
+        of a or b that it depends on is not positive and finite.
     """
     value = a.value / b.value
     down = math.hypot(_log_distance(a.low, a.value), _log_distance(b.high, b.value))

@@ -1,10 +1,10 @@
-"""Confidence interval of a mean or of a ratio of sums, from values in the order of measuring.
+"""Confidence interval of a mean or of a ratio of sums, from values in the order of measurement.
 
-Student's interval holds for independent values. Neighbouring values share the state of the host, so
-they are put together in runs until the runs are independent by von Neumann's test, as Fishman's
-method of batch means does [1]_. A few long times make the distribution skewed: the bound on that
-side is moved as Johnson's and Chen's modified t do [2]_ [3]_. Bootstrap intervals, BCa ones too,
-are narrower than they should be for fewer than some thirty values.
+Student's interval is valid for independent values. Neighbouring values share the state of the host,
+so they are combined into longer runs until von Neumann's test finds the runs independent, as in
+Fishman's method of batch means [1]_. A few long times make the distribution skewed, so the bound on
+that side is moved as in Johnson's and Chen's modified t tests [2]_ [3]_. Bootstrap intervals,
+including BCa, are too narrow for fewer than about thirty values.
 
 References
 ----------
@@ -28,11 +28,11 @@ Bounds = tuple[float | None, float | None]
 """Lower and upper bound of an interval; None means no bound."""
 
 _LEAST_VALUES = 6
-"""Minimum number of values that an interval is estimated from."""
+"""Minimum number of values for an interval."""
 _MOST_RUNS = 32
 _LEAST_RUNS = 4
 _LEVEL = 0.2
-"""Error of von Neumann's test: longer runs of independent values cost little."""
+"""Error of von Neumann's test; runs that are longer than necessary cost little."""
 
 
 def mean(values: Sequence[float], confidence: float) -> Bounds:
@@ -56,13 +56,13 @@ def mean(values: Sequence[float], confidence: float) -> Bounds:
 def ratio_of_sums(
     numerators: Sequence[float], denominators: Sequence[float], confidence: float
 ) -> Bounds:
-    """Return the confidence interval of a ratio of two sums, such as the seconds of a sample.
+    """Return the confidence interval of a ratio of two sums, such as the seconds per sample.
 
     Parameters
     ----------
     numerators, denominators : sequence of float, shape [n]
-        Terms of both sums: the seconds and the samples of each batch. What varies is the
-        numerator.
+        Terms of both sums, such as the seconds and the samples of each batch. Only the numerators
+        are random.
     confidence : float
         Confidence of the interval, between 0 and 1.
 
@@ -89,7 +89,7 @@ def ratio_of_sums(
 
 
 def _independent_runs(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sums of runs of residuals: those that do not depend on each other, or few."""
+    """Return the sums of runs of residuals, long enough to be independent, or few."""
     count = min(len(residuals), _MOST_RUNS)
     while True:
         ends = np.linspace(0, len(residuals), count + 1).astype(int)

@@ -1,10 +1,10 @@
-"""Paired log ratios of several processes, and an interval that holds both sources of variation.
+"""Interval of paired log ratios that includes the variation between pairs and between processes.
 
-Two processes of the same code differ for as long as they live, by the layout of their memory. Pairs
-within one pair of processes cannot show that difference, so processes are the unit of the interval
-[1]_. A pair of processes gives one value, the Hodges-Lehmann centre of its pairs, and the interval
-is that of a weighted mean of these values by Student's t. As there are few of them, their variance
-is moderated by a prior [2]_: a value of the variance that counts as much as a number of processes.
+Two processes of the same code differ in the layout of their memory as long as they run. Pairs
+within one pair of processes cannot show this difference, so processes are the unit of the interval
+[1]_. Each pair of processes gives one value, the Hodges-Lehmann centre of its pairs. The interval
+is Student's t interval of a weighted mean of these values. Since they are few, their variance is
+moderated by a prior [2]_: a variance with the weight of a number of processes.
 
 References
 ----------
@@ -30,24 +30,24 @@ from scipy import special
 from pytest_infperf.stats.ratio import hodges_lehmann, signed_rank_interval
 
 _SCALE_CONFIDENCE = 0.9
-"""Confidence of the signed-rank interval whose width gives the variance of a pair."""
+"""Confidence of the signed-rank interval from which the variance of a pair is estimated."""
 
 _MOST_PROCESSES = 100_000
-"""Maximum number of pairs of processes to wait for."""
+"""Maximum number of pairs of processes to predict."""
 _MOST_RESIDUALS = 1000
-"""Maximum number of residuals that give it, as their averages in pairs take memory."""
+"""Maximum number of residuals for this estimate, because their pairwise averages need memory."""
 
 
 @dataclass(frozen=True)
 class Prior:
-    """What is known of the difference between two processes before a ratio is measured.
+    """Prior knowledge of the difference between two processes of the same code.
 
     Parameters
     ----------
     deviation : float
         Standard deviation of the log ratio of two processes of the same code.
     processes : float
-        The number of pairs of processes that this knowledge is worth, above 0.
+        The weight of this knowledge as a number of pairs of processes, greater than 0.
     """
 
     deviation: float
@@ -55,8 +55,8 @@ class Prior:
 
 
 CAUTIOUS = Prior(deviation=0.01, processes=3)
-"""The prior of a host of which nothing is known: `python -m bench calibration` shows that it keeps
-wrong verdicts below 1 % also where processes differ by twice as much."""
+"""The prior for an unknown host. `python -m bench calibration` shows that wrong verdicts remain
+below 1 % even if processes differ by twice as much."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,15 @@ class Centre:
         return self.estimate - half_width, self.estimate + half_width
 
     def pairs_a_process(self, start_s: float, pair_s: float) -> float:
-        """Return the number of pairs for which a pair of processes is best kept.
+        """Return the optimal number of pairs per pair of processes.
 
-        It minimises the variance of the estimate in a given time: the square root of the ratio of
-        the two costs times the ratio of the two variances (Kalibera and Jones 2013, section 6).
+        It minimises the variance of the estimate for a given time: the square root of the ratio of
+        the costs times the ratio of the variances (Kalibera and Jones 2013, section 6).
 
         Parameters
         ----------
         start_s : float
-            Time that starting a pair of processes takes, in seconds.
+            Start time of a pair of processes, in seconds.
         pair_s : float
             Measuring time of a pair, in seconds.
         """
@@ -96,18 +96,18 @@ class Centre:
 
 
 def centre(processes: Sequence[Sequence[float]], prior: Prior = CAUTIOUS) -> Centre:
-    """Return the centre of paired log ratios, and how well it is known.
+    """Return the centre of paired log ratios, with its standard error.
 
-    The prior predicts the variance of each pair of processes, from `prior.deviation` and from the
-    variance of its pairs. What the values vary more or less than predicted scales all variances
-    alike, as far as the number of processes outweighs the prior.
+    The prior predicts the variance of each pair of processes from `prior.deviation` and the
+    variance of its pairs. If the values vary more or less than predicted, all variances are scaled
+    by a common factor, which is moderated by the weight of the prior.
 
     Parameters
     ----------
     processes : sequence of sequence of float
         The log ratios of the pairs of each pair of processes, none empty.
     prior : Prior
-        What is known of the difference between processes.
+        Prior knowledge of the difference between processes.
 
     References
     ----------
@@ -136,7 +136,7 @@ def centre(processes: Sequence[Sequence[float]], prior: Prior = CAUTIOUS) -> Cen
 def processes_to_decide(
     gap: float, processes: int, freedom: float, confidence: float
 ) -> int | None:
-    """Estimate how many pairs of processes take the interval off a limit.
+    """Estimate the number of pairs of processes after which the interval excludes a limit.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def processes_to_decide(
     Returns
     -------
     int or None
-        Number of pairs of processes, including those so far; None if no practical run decides.
+        Number of pairs of processes, including those so far; None if it is impractical.
     """
 
     def half_width(count: int) -> float:
@@ -168,7 +168,7 @@ def processes_to_decide(
 
 
 def variance_between(processes: Sequence[Sequence[float]]) -> float:
-    """Return the variance between pairs of processes beyond what their pairs explain.
+    """Return the variance between pairs of processes that their pairs do not explain.
 
     Parameters
     ----------
@@ -186,9 +186,9 @@ def variance_between(processes: Sequence[Sequence[float]]) -> float:
 
 
 def typical_deviation(comparisons: Iterable[tuple[int, float]]) -> float:
-    """Return the standard deviation between processes in half of the comparisons or more.
+    """Return the median standard deviation between processes.
 
-    A median is not moved by a variant whose processes differ by much more than those of others.
+    The median is robust against a variant whose processes differ much more than those of others.
 
     Parameters
     ----------
@@ -225,7 +225,8 @@ def _pair_variance(
 ) -> float:
     """Return the variance of a pair: n times that of a Hodges-Lehmann centre of n pairs.
 
-    The width of the signed-rank interval of the residuals gives it, whatever their tails.
+    It is estimated from the width of the signed-rank interval of the residuals, which is robust
+    against heavy tails.
     """
     residuals = np.concatenate(
         [np.asarray(pairs) - value for pairs, value in zip(processes, values, strict=True)]

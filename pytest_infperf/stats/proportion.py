@@ -1,8 +1,8 @@
-"""Confidence intervals of a proportion, and of the difference of two of the same samples.
+"""Confidence intervals of a proportion, and of the difference of two proportions of equal samples.
 
-That of one is exact, by Clopper and Pearson [1]_, and holds for any count. The normal approximation
-and the bootstrap fail near 0 and 1, where agreement and accuracy usually are: where no sample is
-wrong, every resample is right as well. That of a difference combines the exact intervals of the
+The interval of a proportion is exact, by Clopper and Pearson [1]_. The normal approximation and the
+bootstrap fail near 0 and 1, the usual range of agreement and accuracy: if no sample is wrong, no
+resample contains a wrong one. The interval of a difference combines the exact intervals of the
 shares of samples that only one of both has right (MOVER [2]_).
 
 References
@@ -30,7 +30,7 @@ def clopper_pearson(successes: float, n: float, confidence: float) -> tuple[floa
     Parameters
     ----------
     successes : float
-        Number of successes, from 0 to n; a fraction where trials count as fewer ones.
+        Number of successes, from 0 to n; fractional if trials depend on each other.
     n : float
         Number of trials.
     confidence : float
@@ -49,7 +49,7 @@ def clopper_pearson(successes: float, n: float, confidence: float) -> tuple[floa
 
 
 def proportion_of(values: NDArray[np.bool_], confidence: float) -> tuple[float, float]:
-    """Return the confidence interval of the share of true values, which may depend on each other.
+    """Return the confidence interval of the share of true values, which may be dependent.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def paired_difference(only_a: int, only_b: int, n: int, confidence: float) -> tu
     Parameters
     ----------
     only_a, only_b : int
-        Number of samples that are a success of a but not of b, and of b but not of a.
+        Number of samples that are a success only of a, and only of b.
     n : int
         Number of samples.
     confidence : float
@@ -87,7 +87,7 @@ def paired_difference(only_a: int, only_b: int, n: int, confidence: float) -> tu
     shares = only_a / n, only_b / n
     low_a, high_a = clopper_pearson(only_a, n, confidence)
     low_b, high_b = clopper_pearson(only_b, n, confidence)
-    # A sample counts for one of both at most, so the shares are negatively correlated.
+    # A sample counts for at most one of both, so the shares are negatively correlated.
     odds = math.prod(share / (1 - share) if share < 1 else 0.0 for share in shares)
     correlation = -math.sqrt(odds)
 

@@ -1,10 +1,10 @@
-"""Percentiles of latencies: their value, their interval, and whether one is under a limit.
+"""Percentiles of latencies: their values, their intervals, and their comparison with a limit.
 
-A percentile is an order statistic by the nearest-rank definition: a latency that was measured, and
-never an average of two. The number of n independent latencies over a percentile is binomial. This
-gives its interval [1]_ and, applied to the number over a limit, the early stopping rule of MLPerf's
+A percentile is an order statistic by the nearest-rank definition: one of the latencies, never an
+average of two. The number of latencies over a percentile, out of n independent ones, is binomial.
+This gives its interval [1]_ and, for the number over a limit, the early stopping rule of MLPerf's
 LoadGen [2]_. LoadGen stops early only to pass; here the same test also stops early to fail.
-Latencies that depend on their neighbours count as fewer ones, see `stats.dependence`.
+Latencies that depend on their neighbours count as fewer latencies, see `stats.dependence`.
 
 References
 ----------
@@ -25,21 +25,21 @@ from scipy import special
 from pytest_infperf.stats.dependence import Dependence, dependence
 
 _ROUNDING = 1e-9
-"""Tolerance that keeps 0.07 x 100 at rank 7 in floating point."""
+"""Tolerance for rounding, so that 0.07 x 100 gives rank 7."""
 _GROWTH = 1.05
 _MOST_QUERIES = 10_000_000
-"""Limit of the search: longer runs are not practical, and `bdtr` is not exact beyond it."""
+"""Limit of the search: longer runs are impractical, and `bdtr` is inexact for them."""
 _FAR = 3.0
-"""Distance of a limit from the median over that of the slowest query, from which it is far."""
+"""Distance from the median, relative to the slowest query's, beyond which a limit is far."""
 _FAR_DEVIATIONS = 8
 _NONE = 1e-300
-"""Stands for no failure, of which the probability is 1."""
+"""Positive number in place of zero failures, for which the probability is 1."""
 _MOST_STEPS_OFF = 2
-"""Number of queries by which rounding can put the logarithms' answer below the binomial one."""
+"""Number of queries by which rounding can make the estimate from logarithms too low."""
 
 
 def percentile(times: Sequence[float] | NDArray[np.float64], p: float) -> float:
-    """Return the smallest time that at least the share p of all times does not exceed.
+    """Return the smallest time that is not exceeded by at least the share p of all times.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def order_statistic_interval(
     Returns
     -------
     low, high : float or None
-        Bounds, which are among the times; None where n is too small for this confidence.
+        Bounds, which are among the times; None if n is too small for this confidence.
 
     References
     ----------
@@ -103,7 +103,7 @@ def order_statistic_interval(
     depend = dependence(series > percentile(series, p))
     tail = (1 - confidence) / 2
     share = depend.share(confidence)
-    # Ranks further off have probabilities next to 0 or 1.
+    # Ranks outside this range have probabilities close to 0 or 1.
     distance = _FAR_DEVIATIONS * (1 + math.sqrt(n * p * (1 - p) / share))
     first = max(0, math.floor(n * p - distance))
     ranks = np.arange(first, min(n, math.ceil(n * p + distance)))
@@ -116,11 +116,12 @@ def order_statistic_interval(
 
 
 def dependence_at(times: NDArray[np.float64], p: float, limit: float) -> Dependence:
-    """Return how far latencies depend on their neighbours, as far as it matters for a limit.
+    """Return the dependence of neighbouring latencies that is relevant for a limit.
 
-    It is seen in the queries over the limit, and in those over the percentile itself, as there may
-    be none over the limit yet. Where the limit is far from all of them, as measured by their own
-    spread, no state of the host that they show would take the percentile there.
+    It is the larger of the dependences of the queries over the limit and of the queries over the
+    percentile itself, because none may be over the limit yet. It is ignored if the limit is far
+    from all latencies relative to their spread: no observed state of the host would then move the
+    percentile to the limit.
 
     Parameters
     ----------
@@ -161,13 +162,12 @@ def percentile_decision(
     passing : float, optional
         Confidence that the decision "under the limit" needs instead.
     depend : Dependence, optional
-        Dependence of the latencies; none by default.
+        Dependence of the latencies; independent by default.
 
     Returns
     -------
     bool or None
-        True if the percentile is under the limit, False if it is over, None if n latencies do not
-        decide.
+        True if the percentile is under the limit, False if it is over, None if it is undecided.
 
     References
     ----------
@@ -177,14 +177,14 @@ def percentile_decision(
     passing = confidence if passing is None else passing
     if _at_most(over, n, 1 - p, depend.share(passing)) <= 1 - passing:
         return True
-    # At least as many over the limit is at most the rest of them under it.
+    # "At least `over` above the limit" is equal to "at most n - `over` under it".
     if over and _at_most(n - over, n, p, depend.share(confidence)) <= 1 - confidence:
         return False
     return None
 
 
 def queries_needed(p: float, confidence: float) -> int:
-    """Return the smallest number of queries that pass if none of them is over the limit.
+    """Return the smallest number of queries that pass if none is over the limit.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def queries_needed(p: float, confidence: float) -> int:
 
 
 def queries_to_decide(over: int, n: int, p: float, confidence: float) -> int | None:
-    """Estimate how many queries decide if the share over the limit stays as it is.
+    """Estimate the number of queries that decides, if the share over the limit stays the same.
 
     Parameters
     ----------
@@ -224,8 +224,8 @@ def queries_to_decide(over: int, n: int, p: float, confidence: float) -> int | N
     Returns
     -------
     int or None
-        Number of queries, including the first n; None if the share is so close to 1 - p that no
-        practical run decides.
+        Number of queries, including the first n; None if it is impractical because the share is too
+        close to 1 - p.
     """
     if not over:
         return max(n, queries_needed(p, confidence))
@@ -238,7 +238,7 @@ def queries_to_decide(over: int, n: int, p: float, confidence: float) -> int | N
 
 
 def _at_most(count: ArrayLike, n: int, p: float, share: float) -> Any:
-    """Return the binomial probability of at most `count` of n, each of which counts as a share."""
+    """Return the binomial probability of at most `count` of n, where each counts as a share."""
     counts = np.asarray(count, np.float64)
     if share == 1:
         return special.bdtr(counts, n, p)

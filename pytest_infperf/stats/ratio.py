@@ -1,8 +1,8 @@
-"""Paired log ratios: how much slower or faster one variant is, with a confidence interval.
+"""The centre of paired log ratios, with a confidence interval.
 
-The estimate is the median of the Walsh averages [1]_; the interval contains every shift that the
-Wilcoxon signed-rank test does not reject [2]_. Both tolerate the bursts of a shared host, which
-distort a mean. scipy.stats.wilcoxon returns only p-values, and its exact null distribution is
+The estimate is the median of the Walsh averages [1]_. The interval contains every shift that the
+Wilcoxon signed-rank test does not reject [2]_. Both are robust against the bursts of a shared host,
+which distort a mean. scipy.stats.wilcoxon returns only p-values, and its exact null distribution is
 private.
 
 References
@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _EXACT_UP_TO = 100
-"""Number of pairs up to which the null distribution is exact, instead of approximately normal."""
+"""Number of pairs up to which the exact null distribution is used; then a normal approximation."""
 
 
 def hodges_lehmann(d: ArrayLike) -> float:
-    """Return the centre of differences: the median of the averages of all pairs of them.
+    """Return the centre of differences: the median of all pairwise averages.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def _walsh_averages(d: ArrayLike) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=64)
 def _largest_rejected_rank_sum(n: int, tail: float) -> int:
-    """Return the largest c with P(rank sum <= c) <= tail for a centre of 0, or -1 without one."""
+    """Return the largest c with P(rank sum <= c) <= tail for a centre of 0, or -1 if none."""
     if n <= _EXACT_UP_TO:
         return int(np.searchsorted(_null_distribution(n).cumsum(), tail, side="right")) - 1
     mean = n * (n + 1) / 4
@@ -102,7 +102,7 @@ def _largest_rejected_rank_sum(n: int, tail: float) -> int:
 def _null_distribution(n: int) -> NDArray[np.float64]:
     """Return the probabilities of the rank sums 0 to n(n+1)/2.
 
-    Each rank counts with probability 1/2.
+    Each rank is included with probability 1/2.
     """
     probabilities = np.zeros(n * (n + 1) // 2 + 1)
     probabilities[0] = 1.0

@@ -1,8 +1,8 @@
-"""Looks at the data while measuring, and the confidence of each: measuring stops once one decides.
+"""Looks at the data during a measurement, and their confidence. Measuring ends when a look decides.
 
-Every look can err, so the looks share the error: equally, or by a spending function. Boundaries
-that use the joint distribution of the looks would spend less of it, but that distribution is not
-known. Doubling keeps the looks few, and each adds as much as all earlier ones together.
+Every look can give a wrong result, so the error is shared by the looks: equally, or by a spending
+function. Boundaries from the joint distribution of the looks would be less strict, but this
+distribution is not known. The amount of data doubles from look to look, so there are few looks.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 _NEAR_THE_END = 0.75
-"""Share of the time from which a look is left out, because the one at the end follows soon."""
+"""Share of the time after which there is no look except the one at the end."""
 _SPENT_AT_ONCE = 0.8
-"""Share of the error that the first look at which a percentile can pass spends."""
+"""Share of the error for the first look at which a percentile can pass."""
 
 
 def looks(first: int, most: int) -> list[int]:
-    """Return the numbers of pairs to look at: doubled from the first, and `most` at the end.
+    """Return the numbers of pairs at which to look: doubled from `first`, and `most` at the end.
 
     Parameters
     ----------
@@ -48,18 +48,18 @@ def plan(
     Parameters
     ----------
     first : int
-        Number of pairs at the first look, which are measured.
+        Number of pairs at the first look, which have been measured.
     spent_s : float
-        Time that they took, in seconds.
+        Measuring time of these pairs, in seconds.
     own_s, most_s : float
-        Times at which measuring may end, in seconds; the second is not less.
+        Times at which measuring may end, in seconds; `most_s` is at least `own_s`.
     confidence : float
         Confidence of all looks together, between 0 and 1.
 
     Returns
     -------
     looks : list of int
-        Numbers of pairs to look at, including `first`.
+        Numbers of pairs at which to look, including `first`.
     confidence : float
         Confidence of each look.
     """
@@ -69,17 +69,17 @@ def plan(
 
 
 def look_times(first_s: float, own_s: float, most_s: float) -> list[float]:
-    """Return the times at which to look: doubled from the first one, and again from `own_s`.
+    """Return the times at which to look: doubled from `first_s`, and again from `own_s`.
 
-    There is none shortly before `own_s` and `most_s`, as two looks at much the same pairs spend the
-    error of two.
+    There is no look shortly before `own_s` and `most_s`, because two looks at almost the same pairs
+    would use the error of two.
 
     Parameters
     ----------
     first_s : float
         Time of the first look, in seconds.
     own_s, most_s : float
-        Times at which measuring may end, in seconds; the second is not less.
+        Times at which measuring may end, in seconds; `most_s` is at least `own_s`.
 
     Returns
     -------
@@ -114,11 +114,10 @@ def look_confidence(confidence: float, looks_count: int) -> float:
 
 
 def spending_confidences(times: Sequence[float], confidence: float) -> list[float]:
-    """Return the confidence of each look at which a share of the error is spent.
+    """Return the confidence of each look by a spending function.
 
-    By a fraction t of the time, the share ln(1 + (e - 1) t) of the error is spent, of which later
-    looks get more than an equal part. The looks need no joint distribution, because what each of
-    them spends is added up (Bonferroni).
+    Until a fraction t of the time, the share ln(1 + (e - 1) t) of the error is spent. The joint
+    distribution of the looks is not needed, because their errors are added (Bonferroni).
 
     Parameters
     ----------
@@ -145,26 +144,26 @@ def spending_confidences(times: Sequence[float], confidence: float) -> list[floa
 def passing_confidences(
     looks: Sequence[int], needed: Callable[[float], int], confidence: float
 ) -> dict[int, float]:
-    """Return the looks at which a percentile can pass, with the confidence that each needs.
+    """Return the looks at which a percentile can pass, with the confidence of each.
 
-    A look before enough queries are measured cannot pass, and so spends no error. The first look
-    that can pass spends most of the error, and the later ones share the rest.
+    A look with too few queries cannot pass and therefore spends no error. The first look that can
+    pass spends most of the error, and the later looks share the rest.
 
     Parameters
     ----------
     looks : sequence of int
-        Planned numbers of queries to look at, increasing.
+        Planned numbers of queries at which to look, increasing.
     needed : callable
-        Smallest number of queries that can pass at a confidence, for example `queries_needed` of a
-        percentile.
+        Returns the smallest number of queries that can pass at a confidence, for example
+        `queries_needed` of a percentile.
     confidence : float
         Confidence of all looks together, between 0 and 1.
 
     Returns
     -------
     dict of int to float
-        Confidence by number of queries. The first number need not be a planned look. Empty if the
-        last look is too early to pass.
+        Confidence by number of queries. The first number may differ from the planned looks. Empty
+        if the last look has too few queries to pass.
     """
     error = 1 - confidence
     last = looks[-1]
@@ -179,9 +178,10 @@ def passing_confidences(
 
 
 def pairs_to_decide(estimate: float, low: float, high: float, limit: float, n: int) -> int | None:
-    """Estimate how many pairs take the interval off the limit, if the estimate stays as it is.
+    """Estimate the number of pairs after which the interval excludes the limit.
 
-    The width of the interval shrinks with the square root of the number of pairs.
+    The estimate is assumed to stay the same, and the width of the interval to shrink with the
+    square root of the number of pairs.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """The steady state of a series of latencies, without its warm-up and its cool-down.
 
-The method is MSER-5, the marginal standard error rule [1]_ [2]_: of the means of five neighbours
-each, the cut that leaves the smallest standard error of the mean of the rest. It is applied from
-the front and then, to the rest, from the back. Neither cuts more than half, and neither cuts what
-the rest shows as well: the rule alone would cut off a queue by chance at either end of a run, and
-the rest would be too fast.
+The method is MSER-5, the marginal standard error rule [1]_ [2]_: the series is divided into means
+of five neighbours, and the cut is chosen that minimises the standard error of the mean of the rest.
+The rule is applied at the front, and then to the rest at the back. Each cut removes at most half of
+the series, and only values unlike the rest. Otherwise the rule would remove a random queue at
+either end of a run, and the rest would be too fast.
 
 References
 ----------
@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 
 _NEIGHBOURS = 5
 _LEAST = 10 * _NEIGHBOURS
-"""Minimum number of values to cut from: fewer than ten means do not show a trend."""
+"""Minimum number of values of a series that is cut; fewer than ten means show no trend."""
 _CLEARLY = 2.0
 _LEAST_PARTS = 4
-"""Minimum number of parts of the rest that a cut is compared with."""
+"""Minimum number of parts of the rest with which a cut is compared."""
 
 
 def steady(values: Sequence[float]) -> tuple[int, int]:
-    """Return where the steady state begins and ends.
+    """Return the begin and the end of the steady state.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def steady(values: Sequence[float]) -> tuple[int, int]:
     start : int
         Index of the first value of the steady state.
     end : int
-        Index after the last one. A series of fewer than 50 values is steady as a whole.
+        Index after the last value. A series of fewer than 50 values is steady as a whole.
     """
     series = np.asarray(values, dtype=np.float64)
     start = _cut(series)
@@ -63,7 +63,7 @@ def _cut(series: NDArray[np.float64]) -> int:
 
 
 def _is_unlike(cut: NDArray[np.float64], rest: NDArray[np.float64]) -> bool:
-    """Return whether a part is twice as far from the mean as any other part of its length."""
+    """Return whether `cut` is twice as far from the mean of `rest` as any equal part of it."""
     length = min(len(cut), len(rest) // _LEAST_PARTS)
     sums = np.concatenate([[0.0], np.cumsum(rest)])
     means = (sums[length:] - sums[:-length]) / length

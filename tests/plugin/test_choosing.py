@@ -277,4 +277,6 @@ def test_a_mistake_in_a_suite_names_its_file_and_line(project: Project) -> None:
     )
     result = project.collect()
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert "suites/echo/suite.py:3: Sweep('batch'): values=[4, 2] must be two or more" in result.words
+    assert (
+        "suites/echo/suite.py:3: Sweep('batch'): values=[4, 2] must be two or more" in result.words
+    )

@@ -110,7 +110,7 @@ def test_a_test_set_without_samples_is_an_error_with_its_name(project: Project) 
     suite.write_text(suite.read_text().replace("count=0", "count=9, sample_size=0"))
     outcome = project.plain("--infperf")
     assert outcome.ret != 0
-    assert "the task's sample_size is 0, and at least 1 sample is measured" in outcome.words
+    assert "the task's sample_size is 0, but must be at least 1" in outcome.words
 
 
 def test_a_model_that_cannot_answer_the_data_is_refused_before_it_is_built(
