@@ -1,7 +1,8 @@
-"""The smallest slowdown that this host can show, from A/A runs of a variant against itself.
+"""The smallest slowdown that can be detected on this host, from A/A runs.
 
-An A/A run measures pairs of two workers with the same artifact for a whole budget. Its interval
-holds the scatter of the pairs and the difference between processes, which is also given by itself.
+An A/A run compares a variant with itself: it measures pairs of two workers with the same artifact
+for a whole budget. Its interval includes the scatter of the pairs and the difference between
+processes. The latter is also reported separately.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from pytest_infperf.thresholds import Policy, Thresholds
 
 _TWIN = "calibration-twin"
 _FOUND_SURELY = 2.0
-"""Number of half-widths at which a slowdown is found nearly always: the interval contains 0 only if
-the error of the estimate is a whole half-width."""
+"""Number of half-widths at which a slowdown is nearly always detected: the interval then contains 0
+only if the error of the estimate is a whole half-width."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class AARun:
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """The smallest difference that this host can show for a variant."""
+    """The smallest difference of a variant that can be detected on this host."""
 
     variant: str
     budget_s: float
@@ -78,7 +79,7 @@ class NoiseFloor:
 
     @property
     def smallest_slowdown(self) -> float:
-        """The smallest slowdown that a run of this budget finds nearly always, as a fraction."""
+        """The smallest slowdown that a run of this budget nearly always detects, as a fraction."""
         return _FOUND_SURELY * self.half_width
 
     def budget_for(self, margin: float) -> float:
@@ -107,7 +108,7 @@ def calibrate(
     runs: int,
     noise: HostNoise,
 ) -> NoiseFloor:
-    """Measure a variant against itself in several runs, and keep what processes differ by.
+    """Measure a variant against itself in several runs, and store the difference between processes.
 
     Raises
     ------
@@ -152,7 +153,7 @@ def aa_runs(
     configured : ConfiguredSuite
         The suite.
     twin : Backend
-        The backend that is compared with the variant, usually the variant itself.
+        The backend to compare with the variant, usually the variant itself.
     variant_id : str
         The id of the variant.
     settings, policy
@@ -195,7 +196,7 @@ def too_tight(
     configured: ConfiguredSuite,
     host_names: Sequence[str],
 ) -> Iterator[TightLimit]:
-    """Yield the limits on `regression` that equal code does not pass on this host in the budget."""
+    """Yield the limits on `regression` that equal code does not pass within the budget."""
     for variant_id in configured.suite.variant_ids:
         for gate in thresholds.gates_for(
             configured.suite.name,

@@ -1,4 +1,4 @@
-"""A suite as a run configures it: with the additions of plugins, and a baseline."""
+"""A suite as configured for a run: with a baseline and the additions of plugins."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ConfiguredSuite:
     usual_limits: Gates = field(default_factory=dict)
     """Limits of measures that thresholds.toml does not limit."""
     improvement: str = ""
-    """What to do if an absolute limit is broken; empty for the usual advice on models."""
+    """Remedy for a broken absolute limit; empty for the default advice on models."""
 
     @property
     def measuring_order(self) -> list[str]:
@@ -43,7 +43,7 @@ class ConfiguredSuite:
 
     @property
     def requests_at(self) -> dict[str, int]:
-        """The number of requests at each point that has a fixed one: protocols, and some loads."""
+        """The number of requests at each point where it is fixed: protocols and some loads."""
         return {
             **{name: protocol.runs * protocol.requests for name, protocol in PROTOCOLS.items()},
             **{load.name: load.total for load in self.suite.loads if load.total},

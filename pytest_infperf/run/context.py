@@ -33,14 +33,14 @@ class VariantContext:
     """The variant at both revisions; None without another revision."""
     record: Record
     attempt: Try
-    """The try of the test that measures."""
+    """The current try of the test."""
     gates: Sequence[Gate]
     budget_s: float
     """Measuring time of one test, in seconds."""
     purse: Purse
-    """What the tests of this run have left of their measuring time."""
+    """The unused measuring time of this run's tests."""
     noise: HostNoise
-    """What processes of the same code differ by on this host."""
+    """The observed difference between processes of the same code on this host."""
     usd_per_hour: float | None
     """The price of this host, in US dollars per hour; None if it is not known."""
     past: Callable[[str], Sequence[float]]
@@ -48,7 +48,7 @@ class VariantContext:
 
     @property
     def worker(self) -> VariantWorker:
-        """The worker of the variant, started again if it has ended since."""
+        """The worker of the variant, restarted if it has ended."""
         return self.suite_run.worker(self.variant_id)
 
     @property
@@ -84,20 +84,20 @@ class VariantContext:
         ]
 
     def report_progress(self, text: str) -> None:
-        """Report what is being done with the variant."""
+        """Report the current activity."""
         self.suite_run.report_progress(self.variant_id, text)
 
     def result(
         self, parts: Sequence[Measured], gates: Sequence[Gate], batch: int | None = None
     ) -> Result:
-        """Enter the measures in the record, and return them as a result to check.
+        """Enter the measures in the record, and return them as a result.
 
         Parameters
         ----------
         parts : sequence of Measured
-            What was measured.
+            The measures.
         gates : sequence of Gate
-            The limits on it.
+            The limits on them.
         batch : int, optional
             The number of samples of a query.
         """
@@ -105,7 +105,7 @@ class VariantContext:
         return Result(parts, gates, self.record, measuring.keep)
 
     def note_unable(self, failure: Exception) -> str:
-        """Add to the record why the other revision cannot be measured, and return the reason."""
+        """Enter in the record why the other revision cannot be measured, and return the reason."""
         self.against.unable = str(failure)
         return str(failure)
 

@@ -1,9 +1,9 @@
-"""What processes of the same code differ by on this host, kept from run to run beside the cache.
+"""The difference between processes of the same code on this host, stored in the cache.
 
-Every comparison of several pairs of processes adds what they differed by. A host on which they
-differ by more than the cautious prior has it gets a prior with what it has shown. A host on which
-they differ by less keeps the cautious one: a smaller one would make verdicts wrong in the hour in
-which the host is loud, and would decide hardly sooner (`python -m bench calibration`).
+Every comparison of several pairs of processes adds their observed difference. If it is larger than
+the cautious prior assumes, later runs use a prior with the observed difference. If it is smaller,
+they keep the cautious prior: a smaller one would cause wrong verdicts when the host is busy, and
+verdicts would be hardly faster (`python -m bench calibration`).
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from pytest_infperf.host.fingerprint import DECIDES_SPEED
 from pytest_infperf.records.evidence import ProcessPrior
 
 _LEAST_COMPARISONS = 5
-"""Minimum number of comparisons that tell something of a host."""
+"""Minimum number of comparisons from which a prior is estimated."""
 _MOST_DEVIATION = 0.03
-"""Maximum standard deviation of a prior: that of an hour of heavy load decides nothing for days."""
+"""Maximum standard deviation of a prior, so that an hour of heavy load has no lasting effect."""
 _MOST_COMPARISONS = 60
 """Number of the latest comparisons that are kept."""
 
 
 class HostNoise:
-    """The differences between processes that a host has shown.
+    """The observed differences between processes on a host.
 
     Parameters
     ----------
     cache : Path
-        The folder of artifacts, in which what hosts have shown is kept.
+        The folder of artifacts, in which the differences are stored.
     host : mapping
         The fingerprint of the host.
     """
 
     def __init__(self, cache: Path, host: Mapping[str, Any]) -> None:
-        # Without the instance type, which only a run that may ask EC2's metadata service knows.
+        # The instance type is left out: it is unknown if EC2's metadata service may not be asked.
         facts = [host.get(fact) for fact in DECIDES_SPEED if fact != "instance_type"]
         name = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:16]
         self._path = cache / "hosts" / f"{name}.json"
         self._about = {fact: host.get(fact) for fact in ("cpu_model", "logical_cores")}
         self._comparisons: list[tuple[int, float]] = []
-        with suppress(OSError, ValueError, TypeError, KeyError):  # a damaged file tells nothing
+        with suppress(OSError, ValueError, TypeError, KeyError):  # a damaged file is ignored
             document = json.loads(self._path.read_text(encoding="utf-8"))
             self._comparisons = [(int(n), float(v)) for n, v in document["comparisons"]]
 
     def prior(self) -> ProcessPrior:
-        """Return what is known of processes on this host."""
+        """Return the prior for processes on this host."""
         from pytest_infperf.stats.processes import CAUTIOUS, typical_deviation
 
         comparisons = len(self._comparisons)
@@ -64,7 +64,7 @@ class HostNoise:
     def add(self, by_process: Sequence[Sequence[float]]) -> None:
         """Add the log ratios of a comparison, by pair of processes.
 
-        A cache that cannot be written keeps nothing; this run knows it all the same.
+        If the cache cannot be written, they are known in this run only.
         """
         from pytest_infperf.stats.processes import variance_between
 

@@ -1,4 +1,4 @@
-"""What gates need besides the variant, and whether this run has it."""
+"""Conditions of gates, such as a price or another revision, and whether this run meets them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pytest_infperf.records.catalogue import Need
 
 NO_PRICE = (
-    "cost_per_million is not judged: the price of this host is not known. Name its "
-    "type with INFPERF_INSTANCE, and a table with its price with --infperf-prices"
+    "cost_per_million is not judged: the price of this host is not known. Set its "
+    "type with INFPERF_INSTANCE, or its price in a table given with --infperf-prices"
 )
 NO_PRICE_OF_ADDRESS = (
-    "cost_per_million of {variant} is not judged: the price of what answers at the address is not "
-    "known. Name it with Endpoint(..., usd_per_hour=...)"
+    "cost_per_million of {variant} is not judged: the price of the endpoint's server is not known. "
+    "Set it with Endpoint(..., usd_per_hour=...)"
 )
 
 
@@ -23,14 +23,14 @@ class AvailableNeeds:
 
     has_other_revision: bool
     no_price: str
-    """Notice that the price is not known; empty if it is."""
+    """Notice that the price is not known; empty if the price is known."""
     past: Callable[[str], Sequence[float]]
     """Returns the values of a measure in earlier runs."""
     notice: Callable[[str], None]
     """Callback for notices that do not stop the run."""
 
     def lacks(self, need: Need) -> bool:
-        """Return whether a need is not met, so that gates with it are left out."""
+        """Return whether a need is not met, in which case its gates are left out."""
         match need:
             case "another revision":
                 return not self.has_other_revision

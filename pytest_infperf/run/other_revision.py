@@ -1,4 +1,4 @@
-"""A suite at another revision, whose variants are compared with those of the working tree.
+"""A suite at another revision, for comparison with the variants of the working tree.
 
 The workers of that revision run its code and models on the test data of the working tree, so that
 both sides get the same inputs.
@@ -35,7 +35,7 @@ __tracebackhide__ = errors.meant_for_the_user
 
 @dataclass
 class OtherRevision:
-    """Another revision of the repository, checked out when a suite first needs it."""
+    """Another revision of the repository, checked out on first use."""
 
     commit: Commit
     settings: Settings
@@ -63,7 +63,7 @@ class OtherRevision:
         return SuiteAtRevision(self, configured, workers)
 
     def path(self, path: Path) -> Path:
-        """Return the path at this revision that corresponds to one of the working tree.
+        """Return the path at this revision that corresponds to a path of the working tree.
 
         Raises
         ------
@@ -74,8 +74,8 @@ class OtherRevision:
         position = position_below(self.commit.top, path)
         if position is None:
             raise UserError(
-                f"{path} is outside the repository {self.commit.top}, which has no other revision "
-                "of it: move it there"
+                f"{path} is outside the repository {self.commit.top}, so it has no other revision: "
+                "move it into the repository"
             )
         for submodule, reason in self._tree.missing.items():
             if position.is_relative_to(submodule):
@@ -83,7 +83,7 @@ class OtherRevision:
         return self._tree.folder / position
 
     def checkout(self) -> Checkout:
-        """Return the tree that workers of this revision run in.
+        """Return the checkout for workers of this revision.
 
         Raises
         ------
@@ -133,8 +133,8 @@ class RevisionPair:
         try:
             if self.suite.configured.suite.variant(self.variant_id).is_remote:
                 raise UserError(
-                    "it is an address, which answers alike at both revisions: compare two "
-                    "addresses, one of which is the baseline"
+                    "it is an endpoint, which is the same at both revisions: compare two "
+                    "endpoints, one of them as the baseline"
                 )
             self.suite.check_known()
             if not self.suite.inputs_agree(self.variant_id):
@@ -169,11 +169,11 @@ class SuiteAtRevision:
         return self.other_revision.commit
 
     def pair(self, variant_id: str) -> RevisionPair | None:
-        """Return the variant at both revisions; None if the other one has no such variant."""
+        """Return the variant at both revisions; None if the other revision lacks it."""
         return None if self._lacks(variant_id) else RevisionPair(self, variant_id)
 
     def described(self, *, only_here: bool) -> AgainstEvidence:
-        """Return the revision, with what only it contains, for the record of a variant.
+        """Return the evidence about the revision for the record of a variant.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class SuiteAtRevision:
         return against
 
     def check_known(self) -> None:
-        """Raise UserError or WorkerError if it is not known what the suite contains there."""
+        """Raise UserError or WorkerError if the suite's content at the revision is not known."""
         if not isinstance(self._surveyed, messages.Surveyed):
             raise self._surveyed
 
@@ -223,7 +223,7 @@ class SuiteAtRevision:
 
     @cached_property
     def _surveyed(self) -> messages.Surveyed | UserError | WorkerError:
-        """The suite's content at the revision, empty without a suite; or why it is not known."""
+        """The suite's content at the revision, empty if it has no suite, or the error."""
         commit = self.commit
         try:
             self._check_in_repository(self.configured.suite.folder)
@@ -240,7 +240,7 @@ class SuiteAtRevision:
         return surveyed
 
     def _has_file(self) -> bool:
-        """Return whether the revision has the file that the suite is made from."""
+        """Return whether the revision has the file that defines the suite."""
         file = self.configured.address.path
         if self.other_revision.path(file).is_file():
             return True
@@ -250,24 +250,24 @@ class SuiteAtRevision:
     def _check_in_repository(self, folder: Path) -> None:
         """Raise UserError if git has no other revision of a folder.
 
-        Through a symbolic link that leads out of the repository, the other revision would reach
-        the same files or none.
+        A symbolic link out of the repository would lead to the same files, or to none, at the
+        other revision.
         """
         top, real = self.commit.top.resolve(), folder.resolve()
         if not real.is_relative_to(top):
             where = "" if real == folder else f", in {real}"
             raise UserError(
-                f"{folder} lies outside of the repository {top}{where}: git has no other revision "
-                "of it. Move it into the repository (install a package of your own with "
-                "pip install --editable), or leave --infperf-against out"
+                f"{folder} is outside the repository {top}{where}, so it has no other revision. "
+                "Move it into the repository (install your own package with "
+                "pip install --editable), or omit --infperf-against"
             )
 
     def _check_not_ignored(self, file: Path) -> None:
-        """Raise UserError if no revision can have a file, because git ignores it."""
+        """Raise UserError if git ignores a file, so that no revision can contain it."""
         if rule := git.ask(file.parent, "check-ignore", "--verbose", file.name).partition("\t")[0]:
             raise UserError(
-                f"{file} is in no revision, because git ignores it ({rule}): take the rule away "
-                "and commit the file, or leave --infperf-against out"
+                f"{file} is in no revision, because git ignores it ({rule}): remove the rule and "
+                "commit the file, or omit --infperf-against"
             )
 
     def _only_there(self, surveyed: messages.Surveyed) -> tuple[list[str], list[str]]:

@@ -1,9 +1,8 @@
-"""The measuring time of a run, which its tests share.
+"""The measuring time of a run, which is shared by its tests.
 
-A test whose gates are clear leaves the rest of its budget in a purse. A test whose gates are not
-decided at the end of its own budget draws on the purse, if what it may draw promises to decide
-them; if not, it leaves the purse to others. So the tests of a run measure for no longer than the
-sum of their budgets.
+A test whose gates are decided early adds the rest of its budget to a purse. A test whose gates are
+not decided at the end of its own budget draws on the purse, if the available time is expected to
+decide them. The total measuring time does not exceed the sum of the budgets of all tests.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ class TestTime:
     __test__ = False
 
     own_s: float
-    """What is left of the test's own budget, in seconds."""
+    """Unused time of the test's own budget, in seconds."""
     more_s: float = 0.0
-    """What it may still draw on the purse, in seconds."""
+    """Time that the test may still draw on the purse, in seconds."""
     drawn_s: float = 0.0
-    """What it has drawn, in seconds."""
+    """Time that the test has drawn, in seconds."""
 
     def part(self, share: float = 1.0) -> Budget:
         """Return the budget of a measurement with a share of the test's own time."""
         return Budget(share * self.own_s, self.more_s)
 
     def spend(self, budget: Budget, seconds: float) -> None:
-        """Subtract what a measurement took of its budget."""
+        """Subtract the time of a measurement."""
         drawn_s = max(0.0, seconds - budget.own_s)
         self.own_s -= seconds - drawn_s
         self.more_s = max(0.0, self.more_s - drawn_s)
@@ -45,17 +44,17 @@ class TestTime:
 
 @dataclass
 class Purse:
-    """What the tests of a run have left of their measuring time."""
+    """The unused measuring time of a run's tests."""
 
     left_s: float = 0.0
     scale: float = 1.0
-    """Factor on the budgets of all tests, by which they share the time of --infperf-time."""
+    """Factor on the budgets of all tests, which divides the time of --infperf-time."""
 
     @contextmanager
     def test(self, budget_s: float) -> Iterator[TestTime]:
-        """Yield the measuring time of a test; what it leaves of it goes to later tests.
+        """Yield the measuring time of a test, and keep its unused time for later tests.
 
-        A test that raises leaves nothing.
+        The unused time of a test that raises is lost.
 
         Parameters
         ----------

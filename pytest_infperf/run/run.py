@@ -41,7 +41,7 @@ __tracebackhide__ = errors.meant_for_the_user
 
 @dataclass
 class Run:
-    """A run that measures, as the fixture `infperf` provides it.
+    """A measuring run, the value of the fixture `infperf`.
 
     Attributes
     ----------
@@ -52,21 +52,21 @@ class Run:
     host : dict
         The fingerprint of this host: CPU, cores, memory, libraries, instance type, price.
     purse : Purse
-        What the tests have left of their measuring time.
+        The unused measuring time of the tests.
     records : dict of (str, str) to Record
-        The records so far, by the names of suite and variant.
+        The records so far, by suite and variant.
     """
 
     settings: Settings
     thresholds: Thresholds
     phase: Callable[[str, str, str], None]
-    """Callback for progress: the suite, the variant, and what is being done with it."""
+    """Callback for progress: the suite, the variant, and the current activity."""
     notice: Callable[[str], None]
     """Callback for notices that do not stop the run."""
     more_host_facts: dict[str, Any] = field(default_factory=dict)
     """Facts about the host that plugins add."""
     cluster_sets: ClusterSetRunner | None = None
-    """Runs the quality sets that are scored; None runs them on this host."""
+    """Runs the quality sets for scores on other machines; None runs them on this host."""
     selected: dict[str, list[str]] = field(default_factory=dict)
     """The ids of the variants whose tests were selected, by suite."""
     records: dict[tuple[str, str], Record] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Run:
     def variant(
         self, configured: ConfiguredSuite, variant_id: str, table: TimesTable, test: str
     ) -> Variant:
-        """Start the worker of a variant, and return the variant to be measured.
+        """Start the worker of a variant, and return the variant.
 
         The workers of a suite end when a variant of another suite is started.
 
@@ -116,9 +116,9 @@ class Run:
         variant_id : str
             The id of the variant.
         table : TimesTable
-            Where latencies are shown.
+            The table in which latencies are shown.
         test : str
-            The node id of the test that measures; called again, it is tried again.
+            The node id of the test; another call with the same id is another try of the test.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class Run:
         return Variant(context, table)
 
     def _describe(self, record: Record, suite_run: SuiteRun, worker: VariantWorker) -> None:
-        """Add to the record how the variant is run, and the evidence of its build."""
+        """Enter the settings of the variant and the evidence of its build in the record."""
         suite, backend = suite_run.suite, suite_run.suite.variant(record.variant)
         model = suite_run.workers.blueprint(record.variant).model
         record.settings = replace(
@@ -213,14 +213,14 @@ class Run:
         return [replace(gate, improvement=configured.improvement) for gate in gates]
 
     def _no_price(self, backend: Backend) -> str:
-        """Return the notice that the price of what runs a variant is not known, or nothing."""
+        """Return a notice if the price of the host or endpoint is not known, else an empty text."""
         if isinstance(backend, RemoteBackend):
             known = backend.cost_per_hour is not None
             return "" if known else NO_PRICE_OF_ADDRESS.format(variant=backend.variant_id)
         return "" if "usd_per_hour" in self.host else NO_PRICE
 
     def record(self, suite: str, variant_id: str) -> Record:
-        """Return the record of a variant; a new one at the first call."""
+        """Return the record of a variant, which is created at the first call."""
         return self.records.setdefault((suite, variant_id), Record(suite, variant_id))
 
     def verdicts_on(self, suite: str, variant_id: str) -> VariantVerdicts:
@@ -230,13 +230,13 @@ class Run:
         return self._verdicts[suite, variant_id]
 
     def notice_once(self, text: str) -> None:
-        """Pass a notice on, unless it was passed on before."""
+        """Report a notice, but only once."""
         if text not in self._noticed:
             self._noticed.add(text)
             self.notice(text)
 
     def _enter(self, configured: ConfiguredSuite) -> SuiteRun:
-        """Return the run of a suite, and end that of another suite."""
+        """Return the run of a suite, and end the run of another suite."""
         name = configured.suite.name
         if self._suite and self._suite.configured is configured:
             return self._suite
@@ -277,8 +277,8 @@ def _noting_errors(attempt: Try) -> Iterator[None]:
 
 
 _NO_CPU_TIMES = (
-    "the CPU time of other processes is not known here (/proc/stat does not have it): blocks that "
-    "they disturb are not recognised and not measured again"
+    "the CPU time of other processes is not known here (/proc/stat does not have it): disturbed "
+    "blocks are not detected and not measured again"
 )
 LIBRARIES = (
     "pytest-infperf", "pytest", "pytest-benchmark", "torch", "transformers", "optimum",

@@ -1,4 +1,4 @@
-"""One suite in a run: the data that its variants share, its workers and its server."""
+"""One suite in a run: the common data of its variants, its workers and its server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ClusterSetRunner(Protocol):
         Raises
         ------
         WorkerError
-            If a part of the set could not be run.
+            If a part of the set cannot be run.
         """
 
     def close(self) -> None:
@@ -58,8 +58,8 @@ class ClusterSetRunner(Protocol):
 class SuiteRun:
     """One suite while its variants are measured.
 
-    Few workers are kept: that of the baseline, that of the variant that is measured, and that of
-    the same variant at the other revision.
+    At most three workers exist at a time: those of the baseline, of the current variant, and of the
+    current variant at the other revision.
     """
 
     configured: ConfiguredSuite
@@ -70,9 +70,9 @@ class SuiteRun:
     """The ids of the variants whose tests run."""
     report_progress: ReportProgress
     other_revision: OtherRevision | None = None
-    """The revision that variants are compared with."""
+    """The revision with which variants are compared."""
     cluster_sets: ClusterSetRunner | None = None
-    """Runs the quality sets that are scored; None runs them on this host."""
+    """Runs the quality sets for scores on other machines; None runs them on this host."""
     _resources: ExitStack = field(init=False, default_factory=ExitStack)
 
     @property
@@ -94,7 +94,7 @@ class SuiteRun:
 
     @cached_property
     def _test_numbers(self) -> list[int]:
-        """The numbers of the samples to draw from, without those that calibrate a variant."""
+        """The numbers of the samples to draw from, without the samples for calibration."""
         held_out = self.suite.held_out_numbers(self.samples.drawn_from)
         return [n for n in range(self.samples.drawn_from) if n not in held_out]
 
@@ -133,18 +133,18 @@ class SuiteRun:
         return self.workers.worker(variant_id)
 
     def check_inputs(self, worker: VariantWorker) -> None:
-        """Check that a worker has the inputs whose references are here.
+        """Check that a worker has the same inputs as this process, which has their references.
 
         Raises
         ------
         UserError
-            If it has others.
+            If the inputs differ.
         """
         if worker.inputs_digest() != self._inputs_digest:
             raise UserError(
                 f"the data of the suite {self.suite.name} differs from process to process, so "
-                "outputs cannot be scored: let the function that makes it return the same inputs "
-                "in the same order at each call, with a fixed seed and without sets"
+                "outputs cannot be scored: the data function must return the same inputs in the "
+                "same order at each call; use a fixed seed, and no sets"
             )
 
     @cached_property
@@ -170,9 +170,9 @@ class SuiteRun:
             if settings and not worker.loaded.decoding:
                 raise UserError(
                     f"{name} does not say how it decodes, so it cannot be compared: the task has "
-                    f"{settings}. Set the attribute `decoding` of its runner, or of what the "
-                    "function load of a Function returns, to the settings that it does use; an "
-                    "endpoint's are Endpoint(..., decoding={...})"
+                    f"{settings}. Set the attribute `decoding` of its runner, or of the object "
+                    "that a Function's load function returns, to the settings in use; for an "
+                    "endpoint, use Endpoint(..., decoding={...})"
                 )
         if variant.loaded.decoding != baseline.loaded.decoding:
             raise UserError(
@@ -183,16 +183,16 @@ class SuiteRun:
         return baseline, variant
 
     def set_run(self, variant_id: str, batch: int) -> SetRun:
-        """Return a variant's run over the quality set, which throughput and quality share."""
+        """Return a variant's run over the quality set, used for throughput and quality."""
         return self.workers.set_run(variant_id, batch)
 
     def scored_set(self, variant_id: str, batch: int) -> SetRun:
-        """Return the run whose outputs are scored, on this host or on others.
+        """Return the run whose outputs are scored, from this host or other machines.
 
         Raises
         ------
         WorkerError
-            If a part of the set could not be run.
+            If a part of the set cannot be run.
         """
         if self.cluster_sets is None or self.suite.variant(variant_id).is_remote:
             return self.set_run(variant_id, batch)

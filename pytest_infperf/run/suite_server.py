@@ -30,7 +30,7 @@ from pytest_infperf.suite.suite import Suite
 __tracebackhide__ = errors.meant_for_the_user
 
 _BODIES = 200
-"""Number of different requests, which are sent in turn."""
+"""Maximum number of different requests, which are sent in turn."""
 _PATIENCE_S = 5.0
 """Time that a client waits beyond the server's time limit, in seconds."""
 
@@ -68,9 +68,9 @@ class SuiteServer:
     _running: ServerProcess | None = field(init=False, default=None)
 
     def running(self, variant_id: str) -> ServerProcess:
-        """Return the server of a variant as the suite configures it, and start it if needed.
+        """Return the server of a variant, and start it with the suite's settings if needed.
 
-        A server of another variant ends.
+        The server of another variant is ended.
         """
         running = self._running
         if running and running.alive and running.deployment.variant == variant_id:
@@ -89,17 +89,17 @@ class SuiteServer:
         Parameters
         ----------
         deployment : Deployment
-            What is served, and how.
+            The variant and the settings of the server.
         has_failed : callable, optional
-            Returns True if the server will not become ready, which ends the wait for it.
+            Returns True if the server will not become ready, which ends the wait.
         """
         return ServerProcess(deployment, self.checkout, self.timeout_s, has_failed)
 
     def deployment(self, variant_id: str, serving: Serving, servers: int = 1) -> Deployment:
         """Return the deployment of a variant.
 
-        Each process of so many servers gets the variant's number of threads, or else an equal share
-        of the cores and of the CPU quota.
+        Each process gets the variant's number of threads, or else an equal share of the cores and
+        the CPU quota, divided by all processes of `servers` servers.
         """
         blueprint, artifact = self.blueprint(variant_id), self.artifact(variant_id)
         if blueprint.is_remote:
@@ -130,17 +130,15 @@ class SuiteServer:
         size: int = 1,
         payload_name: str = "",
     ) -> Target:
-        """Return the base URL of a deployment as the destination of load.
+        """Return a server as the target of load, with requests of `size` samples.
 
-        Requests have `size` samples each.
-
-        Requests have the task's own form, or that of an additional payload of the suite. Samples
-        that no request can have, such as an empty text, are left out.
+        Requests use the payload of the task, or an additional payload of the suite. Samples that
+        are not valid in a request, such as an empty text, are left out.
 
         Raises
         ------
         UserError
-            If no sample is left, or no request can have so many.
+            If no sample is left, or a request cannot contain that many samples.
         """
         payload = (
             self.suite.serving.payload(payload_name) if payload_name else self._payload(deployment)
@@ -169,19 +167,19 @@ class SuiteServer:
         size: int = 1,
         payload_name: str = "",
     ) -> Target:
-        """Return an address as the destination of load, with requests of `size` samples.
+        """Return an endpoint as the target of load, with requests of `size` samples.
 
         Raises
         ------
         UserError
-            If a request carries another number of samples, or has the form of a payload that this
-            suite serves.
+            If the endpoint does not accept this number of samples per request, or `payload_name` is
+            not empty.
         """
         name = backend.variant_id
         if payload_name:
-            raise UserError(f"{name} is an address, whose payload is that of the endpoint")
+            raise UserError(f"{name} is an endpoint with its own payload: omit payload=")
         if size > 1 and not backend.takes_batches:
-            raise UserError(f"a request to {name} carries one sample, and not {size}")
+            raise UserError(f"a request to {name} contains one sample, not {size}")
         address = backend.within(self.timeout_s).address()
         bodies = [
             backend.request([samples.inputs[i] for i in islice(order, size)])
@@ -190,7 +188,7 @@ class SuiteServer:
         return Target.at(address, bodies, size)
 
     def limits(self, deployment: Deployment) -> dict[str, Any]:
-        """Return how a deployment is served, with the maximum size of a request's body."""
+        """Return the server settings of a deployment, with the maximum size of a request's body."""
         body_bytes = replace(deployment.limits, payloads=self.suite.serving.payloads).body_limit(
             self._payload(deployment)
         )
@@ -208,12 +206,12 @@ class SuiteServer:
 
 
 def _body(payload: Payload, inputs: Sequence[Any]) -> bytes:
-    """Return the body of the request for samples each of which a request can have."""
+    """Return the body of a request with several samples that are valid one by one."""
     try:
         return payload.ask(inputs).model_dump_json().encode()
     except ValueError as error:
         raise UserError(
-            f"a request of {type(payload).__name__} cannot have {len(inputs)} samples: "
+            f"a request of {type(payload).__name__} cannot contain {len(inputs)} samples: "
             f"{_reason(error)}"
         ) from None
 
@@ -221,9 +219,10 @@ def _body(payload: Payload, inputs: Sequence[Any]) -> bytes:
 def _accepted(
     payload: Payload, inputs: Sequence[Any], order: Iterator[int], refused: dict[int, str]
 ) -> Iterator[int]:
-    """Yield the numbers of samples that a request can have, and enter others in `refused`.
+    """Yield the numbers of samples that are valid in a request, and enter others in `refused`.
 
-    Raises UserError if there are none: after as many refusals on end as there can be.
+    Raises UserError if no sample is valid, after more consecutive refusals than are possible
+    otherwise.
     """
     refusals_on_end = 0
     for number in order:
@@ -237,13 +236,12 @@ def _accepted(
             yield number
         elif (refusals_on_end := refusals_on_end + 1) > 2 * len(inputs):
             raise UserError(
-                f"a request of {type(payload).__name__} can have none of the samples: "
-                f"{refused[number]}"
+                f"no sample is valid in a request of {type(payload).__name__}: {refused[number]}"
             )
 
 
 def _reason(error: ValueError) -> str:
-    """Return the first reason of a validation error, or the message of another one."""
+    """Return the first message of a validation error, or the message of another error."""
     if isinstance(error, ValidationError):
         return str(error.errors(include_url=False, include_input=False)[0]["msg"])
     return str(error)

@@ -1,4 +1,4 @@
-"""The workers of a suite in one checkout: all artifacts are built first, few workers are kept."""
+"""The workers of a suite in one checkout. All artifacts are built before workers start."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pytest_infperf.worker.variant_worker import Assignment, VariantWorker
 __tracebackhide__ = errors.meant_for_the_user
 
 ReportProgress = Callable[[str, str], None]
-"""Callback for progress: the id of a variant, and what is being done with it."""
+"""Callback for progress: the id of a variant, and the current activity."""
 
 Outcome = TypeVar("Outcome")
 
@@ -48,7 +48,7 @@ class SuiteWorkers:
     blueprint: Callable[[str], Blueprint]
     """Returns the blueprint of a variant. Raises UserError if it cannot be made."""
     threads: Callable[[Blueprint], Threads]
-    """Returns the number of threads with which a variant is started."""
+    """Returns the number of threads for a variant."""
     wanted: Sequence[str]
     """The ids of the variants that will be measured; they are built first, in parallel."""
     kept: str | None
@@ -59,7 +59,7 @@ class SuiteWorkers:
     _set_runs: dict[tuple[str, int], SetRun] = field(init=False, default_factory=dict)
     _failures: dict[str, UserError | WorkerError] = field(init=False, default_factory=dict)
     _failed_parts: dict[str, UserError | WorkerError] = field(init=False, default_factory=dict)
-    """Why an artifact could not be built, by the key of its blueprint."""
+    """Reason why an artifact could not be built, by the key of its blueprint."""
     _builders: Builders = field(init=False, default_factory=Builders)
 
     def worker(self, variant_id: str) -> VariantWorker:
@@ -69,7 +69,7 @@ class SuiteWorkers:
         ------
         UserError, WorkerError
             If the variant cannot be built or its worker cannot be started. Later calls raise the
-            same failure again.
+            same error.
         """
         if known := self._failures.get(variant_id):
             raise known
@@ -157,7 +157,7 @@ class SuiteWorkers:
     def _built(self) -> dict[str, Artifact]:
         """The artifacts of all wanted variants; missing ones are built in parallel.
 
-        Nothing is measured meanwhile, and no worker is started, because its start is measured.
+        Meanwhile, nothing is measured and no worker is started, because start times are measured.
         """
         wanted = dict.fromkeys([*([self.kept] if self.kept else []), *self.wanted])
         with ThreadPoolExecutor(max_workers=len(usable_cores())) as pool:
@@ -165,7 +165,7 @@ class SuiteWorkers:
                 found = self._outcomes({i: pool.submit(self._found, i) for i in wanted})
                 missing = {i: self.blueprint(i) for i, artifact in found.items() if not artifact}
                 built = self._build(missing, pool) if missing else {}
-            except BaseException:  # Ctrl-C: the pool would wait for builds that take minutes
+            except BaseException:  # after Ctrl-C, the pool would wait minutes for running builds
                 pool.shutdown(wait=False, cancel_futures=True)
                 self._builders.end()
                 raise
@@ -214,10 +214,10 @@ class SuiteWorkers:
 
 
 def _building_order(missing: Mapping[str, Blueprint]) -> list[tuple[str, Blueprint]]:
-    """Return what is built, each once and with a variant that needs it.
+    """Return the artifacts to build, each once and with the id of a variant that needs it.
 
-    What variants start from comes first, and those variants last: a thread that waits for another
-    builds nothing.
+    Sources of other artifacts come first, and artifacts with a source last, because a thread that
+    waits for a source builds nothing.
     """
     sources: dict[str, tuple[str, Blueprint]] = {}
     variants: dict[str, tuple[str, Blueprint]] = {}

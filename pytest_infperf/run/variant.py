@@ -21,17 +21,17 @@ __tracebackhide__ = errors.meant_for_the_user
 
 @dataclass(frozen=True, repr=False)
 class Variant:
-    """One variant of a suite on this host, as the fixture `variant` provides it.
+    """One variant of a suite on this host, the value of the fixture `variant`.
 
-    Each method measures and returns a `Result`, which maps names to measures and has `check()` for
+    Each method returns a `Result`, which maps names to measures and has the method `check()` for
     the limits in thresholds.toml. All methods raise `WorkerError` if the worker dies, hangs or
     fails, and `UserError` for errors that the user can correct.
     """
 
     context: VariantContext
-    """What the measurements work with: worker, record, gates, budget."""
+    """Worker, record, gates and budget of the measurements."""
     table: TimesTable
-    """Where latencies are shown beside other benchmarks."""
+    """Table that shows latencies beside other benchmarks."""
 
     def __repr__(self) -> str:
         return f"<variant {self.context.record.suite}[{self.id}]>"
@@ -43,15 +43,14 @@ class Variant:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether this is the variant that others are compared with."""
+        """Whether this is the variant with which others are compared."""
         return self.context.is_baseline
 
     def latency(self) -> Result:
         """Measure the latency of single queries, and compare it with others.
 
         Queries have one sample each, in random order. The variant is compared with the baseline
-        and with the other revision of --infperf-against, if there are any, in interleaved pairs of
-        blocks.
+        and with the revision of --infperf-against, if any, in interleaved pairs of blocks.
 
         Returns
         -------
@@ -89,7 +88,7 @@ class Variant:
     def quality(self, batch: int = 32) -> Result:
         """Score the outputs over the quality set with the metrics of the suite.
 
-        The outputs are those of the run that `throughput` measures with the same batch.
+        `quality` and `throughput` with the same batch use the same run.
 
         Parameters
         ----------
@@ -152,7 +151,7 @@ class Variant:
             return measure_sweep(self.context, parameter)
 
     def protocol(self, name: str) -> Result:
-        """Measure by the procedure of a published study.
+        """Measure according to the procedure of a published study.
 
         Parameters
         ----------

@@ -309,7 +309,7 @@ def test_a_suite_behind_a_link_out_of_the_tree_is_inconclusive(
     assert result.outcomes() == {"test_latency[only]": "failed"}
     (gate,) = result.record("only")["gates"]
     assert (gate["measure"], gate["verdict"]) == ("regression", "inconclusive")
-    assert "lies outside of the repository" in result.message("test_latency[only]")
+    assert "is outside the repository" in result.message("test_latency[only]")
 
 
 def test_a_suite_that_git_ignores_is_inconclusive(project: Project) -> None:

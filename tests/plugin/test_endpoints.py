@@ -143,7 +143,7 @@ def test_a_limit_on_what_only_the_server_knows_says_so(measured: Outcome) -> Non
     for test, name in (("latency", "load_time"), ("footprint", "peak_memory")):
         message = " ".join(measured.message(f"test_{test}[canary]").split())
         assert f"{name} was not measured" in message
-        assert "canary is an address, and what its server uses cannot be measured" in message
+        assert "canary is an endpoint, and its server cannot be observed" in message
 
 
 def test_a_record_has_how_the_server_was_asked_and_nothing_of_the_client(
@@ -205,7 +205,7 @@ def test_two_revisions_of_an_address_cannot_be_compared(project: Project, addres
     commit(project)
     result = project.measure("--infperf-against=HEAD", "-k", "latency")
     assert result.outcomes() == {"test_latency[production]": "failed"}
-    assert "it is an address, which answers alike at both revisions" in result.words
+    assert "it is an endpoint, which is the same at both revisions" in result.words
 
 
 def test_addresses_that_do_not_say_how_they_decode(project: Project, address: str) -> None:
@@ -322,7 +322,7 @@ def test_loads_on_addresses(project: Project, address: str) -> None:
     assert measures["requests_per_hour@users=2"]["value"] > 0
     of_the_server = ("cpu_usage", "peak_memory", "energy", "estimated_energy", "cost_per_million")
     assert [name for name in measures if name.startswith(of_the_server)] == []
-    assert "what its server uses cannot be measured from here" in run.words
+    assert "its server cannot be observed from this host" in run.words
     assert "/secured answered with status 401" in run.words, "the header is missing"
     written = [path for path in run.folder.rglob("*") if path.is_file()]
     assert [path for path in written if SECRET.encode() in path.read_bytes()] == []

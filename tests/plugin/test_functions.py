@@ -98,7 +98,7 @@ def test_the_size_is_that_of_the_models_files(measured_functions: Outcome) -> No
     )
     assert "size" not in measured_functions.record("right")["measures"]
     message = " ".join(measured_functions.message("test_footprint[wrong]").split())
-    assert "wrong has no model whose files could be measured" in message
+    assert "wrong has no model files to measure" in message
     assert "Function(..., model=...), or remove the limit" in message
 
 

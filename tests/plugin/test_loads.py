@@ -391,7 +391,7 @@ def test_a_payload_that_has_no_request_of_several_samples(loaded: Project) -> No
     tests_of(loaded, "MultiStream:words")
     outcome = loaded.measure("--infperf-variants=fast")
     outcome.assert_outcomes(failed=1)
-    assert "a request of WordPayload cannot have 8 samples" in outcome.words
+    assert "a request of WordPayload cannot contain 8 samples" in outcome.words
 
 
 def test_a_percentile_that_the_number_of_requests_cannot_bound(loaded: Project) -> None:

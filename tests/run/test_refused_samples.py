@@ -21,5 +21,7 @@ def test_an_empty_text_is_left_out_with_the_reason() -> None:
 
 
 def test_a_test_set_of_empty_texts_is_an_error() -> None:
-    with pytest.raises(UserError, match=r"TextToText can have none of the samples: .*at least 1"):
+    with pytest.raises(
+        UserError, match=r"no sample is valid in a request of TextToText: .*at least 1"
+    ):
         next(_accepted(TextToText(), ["", ""], cycle(range(2)), {}))

@@ -18,20 +18,20 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
-_NAME_A_MODEL = "name the folder of its files, Function(..., model=...), or remove the limit"
+_NAME_A_MODEL = "set the folder of its files, Function(..., model=...), or remove the limit"
 
 
 def measure_footprint(context: VariantContext, batch: int) -> Result:
-    """Measure the variant, and also the baseline if a limit is relative to it.
+    """Measure the variant, and the baseline if a limit is relative to it.
 
     Raises
     ------
     NotForVariant
-        If the variant is an endpoint and has no limit that would have to be judged.
+        If the variant is an endpoint without limits on these measures.
     """
     run, gates = context.suite_run, context.gates_of("footprint")
     if run.suite.variant(context.variant_id).is_remote and not gates:
-        raise NotForVariant(f"{context.variant_id} is an address: its server has the footprint")
+        raise NotForVariant(f"{context.variant_id} is an endpoint: its footprint is not known")
     samples = run.numbers[:batch]
     measured = _footprint(run, context.variant_id, samples)
     if context.baseline_id and any(map(is_relative, gates)):
@@ -55,13 +55,13 @@ def _footprint(run: SuiteRun, variant_id: str, samples: list[int]) -> Measured:
     }
     size = _size_bytes(run, worker)
     if size is None:
-        reason = f"{variant_id} has no model whose files could be measured: {_NAME_A_MODEL}"
+        reason = f"{variant_id} has no model files to measure: {_NAME_A_MODEL}"
         return Measured(measures, missing={"size": reason})
     return Measured({"size": Measure(size, "bytes"), **measures})
 
 
 def _size_bytes(run: SuiteRun, worker: VariantWorker) -> int | None:
-    """Return the size of what is loaded: the artifact, or the files of a model that is not built.
+    """Return the size of the artifact, or of the model's files if there is no artifact.
 
     None if the variant has no model.
     """

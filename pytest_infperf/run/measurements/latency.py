@@ -64,7 +64,7 @@ class LatencyMeasurement:
         return self.context.gates_of("latency")
 
     def _parts(self, time: TestTime) -> list[Measured]:
-        """Measure single queries, then pairs; what one part leaves goes to the next."""
+        """Measure single queries, then pairs; unused time of one part goes to the next."""
         context, gates = self.context, self._gates
         share = 1 / (1 + self._has_baseline + (context.revision_pair is not None))
         budget = time.part(share)
@@ -135,7 +135,7 @@ class LatencyMeasurement:
         budget: Budget,
         evidence: Evidence | AgainstEvidence,
     ) -> Measured:
-        """Measure pairs with another worker, and keep what they tell of this host's processes."""
+        """Measure pairs with another worker, and store the difference between processes."""
         context, run = self.context, self.context.suite_run
         variant = run.worker(context.variant_id)
         pairs = WorkerPairs(
@@ -157,10 +157,10 @@ class LatencyMeasurement:
 
 
 def _remaining(measure: str, gates: Sequence[Gate]) -> Remaining:
-    """Return a function that returns the seconds after which a ratio is known well enough.
+    """Return a function that returns the remaining seconds of the measurement of a ratio.
 
-    Gates on the ratio have to be decided; without a gate a fixed number of pairs is enough, for
-    which nothing is drawn on the purse.
+    Gates on the ratio must be decided. Without a gate, a fixed number of pairs is measured, and no
+    time is drawn on the purse.
     """
     if own_gates := [gate for gate in gates if gate.measure == measure]:
         return seconds_to_decide(own_gates)

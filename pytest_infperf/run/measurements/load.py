@@ -28,7 +28,7 @@ def measure_load(context: VariantContext, name: str) -> Result:
     UserError
         If the suite has no load with that name.
     WorkerError
-        If the server ended under the load: what it answered before says nothing about the rest.
+        If the server ends during the load: the answers until then are not representative.
     """
     run, load = context.suite_run, context.suite_run.suite.load(name)
     gates = context.gates_of("load", load.name)
@@ -79,9 +79,9 @@ def measure_load(context: VariantContext, name: str) -> Result:
 
 
 def _share_within(gate: Gate) -> float | None:
-    """Return the share of requests that a limit lets be slow or fail, as that of the others.
+    """Return the share of requests that must be fast enough or succeed according to a limit.
 
-    None if the limit is on something else, or lets none fail.
+    None if the limit is on another measure, or if no request may fail.
     """
     if base_of(gate.measure) == "error_rate" and 0 < gate.limit.value < 1:
         return 1 - gate.limit.value

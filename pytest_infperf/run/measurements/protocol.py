@@ -13,7 +13,7 @@ __tracebackhide__ = errors.meant_for_the_user
 
 
 def measure_protocol(context: VariantContext, name: str) -> Result:
-    """Measure by the protocol with that name (see `measure.protocols`).
+    """Measure according to a protocol (see `measure.protocols`).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""`variant.quality()`: the task's metrics, on the outputs that throughput measures."""
+"""`variant.quality()`: the task's metrics on the outputs of the run for throughput."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pytest_infperf.run.context import VariantContext
 __tracebackhide__ = errors.meant_for_the_user
 
 _NAMED_SAMPLES = 20
-"""The number of samples that the record names, of those whose outputs are not finite."""
+"""The maximum number of samples with outputs that are not finite in the record."""
 
 
 def measure_quality(context: VariantContext, batch: int) -> Result:
-    """Score the variant, with its differences to the baseline and to the other revision."""
+    """Score the variant, with its differences from the baseline and the other revision."""
     run = context.suite_run
     outputs = run.scored_set(context.variant_id, batch)
     baseline = None
@@ -35,7 +35,7 @@ def measure_quality(context: VariantContext, batch: int) -> Result:
 
 
 def _before(context: VariantContext, batch: int) -> tuple[SetRun | None, dict[str, str]]:
-    """Return the run of the other revision, or the reason by metric why it is missing."""
+    """Return the run of the other revision, or the reason for each metric why it is missing."""
     if not context.revision_pair:
         return None, {}
     try:

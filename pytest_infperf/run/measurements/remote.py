@@ -1,4 +1,4 @@
-"""Measures that a run cannot take of an endpoint: its worker is only the client."""
+"""Measures that are not available for an endpoint, because its worker is only the client."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _OF_LOADED_SERVER = (
 
 
 def of_server(run: SuiteRun, variant_id: str, measured: Measured, load: str = "") -> Measured:
-    """Return the measures without those that are the client's if the variant is an endpoint.
+    """Return the measures, without those of the client if the variant is an endpoint.
 
-    `load` is the name of the load that they were taken under, if any.
+    `load` is the name of the load, if the measures were made under a load.
     """
     backend = run.suite.variant(variant_id)
     if not isinstance(backend, RemoteBackend):
         return measured
     names = [at(name, load) for name in _OF_LOADED_SERVER] if load else _OF_CLIENT
     kept = {name: value for name, value in measured.measures.items() if name not in names}
-    reason = f"{variant_id} is an address, and what its server uses cannot be measured from here: "
+    reason = f"{variant_id} is an endpoint, and its server cannot be observed from this host: "
     missing = {name: f"{reason}remove the limit on {name}" for name in names}
     return replace(measured, measures=kept, missing={**missing, **measured.missing})

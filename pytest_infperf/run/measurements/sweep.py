@@ -19,20 +19,20 @@ __tracebackhide__ = errors.meant_for_the_user
 
 
 def measure_sweep(context: VariantContext, parameter: str) -> Result:
-    """Measure all values in turns, until every gate is decided or the budget is spent.
+    """Measure all values interleaved until every gate is decided or the budget is spent.
 
     Raises
     ------
     NotForVariant
         If the sweep is for other variants.
     UserError
-        If the suite has no sweep of the parameter.
+        If the suite has no sweep of this parameter.
     """
     run, sweep = context.suite_run, context.suite_run.suite.sweep(parameter)
     if not fnmatchcase(context.variant_id, sweep.variants):
         raise NotForVariant(f"the sweep of {parameter} is for the variants {sweep.variants}")
     if sweep.parameter == "threads" and run.suite.variant(context.variant_id).is_remote:
-        raise NotForVariant(f"{context.variant_id} is an address: its server has the threads")
+        raise NotForVariant(f"{context.variant_id} is an endpoint: its threads cannot be set")
     gates = context.gates_of("sweep", *sweep.points, parameter)
     context.report_progress(f"sweeping {parameter}")
     with _points(context, sweep) as points:
@@ -50,7 +50,7 @@ def measure_sweep(context: VariantContext, parameter: str) -> Result:
 
 @contextmanager
 def _points(context: VariantContext, sweep: Sweep) -> Iterator[list[SweepPoint]]:
-    """Yield the points with their workers; in a sweep of threads each has its own worker."""
+    """Yield the points with their workers; in a sweep of threads, each has its own worker."""
     run, variant_id = context.suite_run, context.variant_id
     if sweep.parameter != "threads":
         worker = run.worker(variant_id)

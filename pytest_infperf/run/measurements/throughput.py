@@ -16,7 +16,7 @@ __tracebackhide__ = errors.meant_for_the_user
 
 
 def measure_throughput(context: VariantContext, batch: int) -> Result:
-    """Measure the variant, and also the baseline if a limit is relative to it."""
+    """Measure the variant, and the baseline if a limit is relative to it."""
     gates = context.gates_of("throughput")
     measured = _with_cost(_throughput(context, context.variant_id, batch), context.usd_per_hour)
     measured = of_server(context.suite_run, context.variant_id, measured)
