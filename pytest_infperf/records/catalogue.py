@@ -32,12 +32,12 @@ class MeasureSpec:
     limits: tuple[LimitRule, ...] = ("min", "max")
     """The limits that thresholds.toml can set."""
     needs: Need | None = None
-    """What the measure needs besides the variant."""
+    """Additional requirement of the measure, besides the variant."""
     advisory: bool = False
-    """Whether a broken limit warns and fails no test."""
+    """Whether a broken limit gives a warning instead of failing the test."""
 
     def need_of(self, limit: LimitRule) -> Need | None:
-        """Return what is needed to judge a limit with this rule."""
+        """Return the requirement for judging a limit with this rule."""
         if limit == "max_regression":
             return "another revision"
         return "baseline" if limit in _TO_BASELINE else self.needs
@@ -123,16 +123,16 @@ _OF_SERVERS = (
 """Measures that exist only under a load."""
 
 _ALIKE_ON_ANY_HOST = frozenset({"speedup", "regression", "trend", "size", "fused_operators"})
-"""Measures that are ratios to the same host's other times, or properties of an artifact."""
+"""Measures that are ratios of times on one host, or properties of an artifact."""
 
 
 def is_quality(name: str) -> bool:
-    """Return whether a measure is `agreement` or a task's metric, which the catalogue cannot know.
+    """Return whether a measure is `agreement` or a metric: any that is not predefined.
 
     Parameters
     ----------
     name : str
-        The name of a measure, also at a point: `latency_p99@users=4`.
+        The name of a measure, possibly at a point: `latency_p99@users=4`.
     """
     base = base_of(name)
     known = {spec.name: spec.method for spec in (*_FIXED, *_OF_SERVERS)}
@@ -141,10 +141,10 @@ def is_quality(name: str) -> bool:
 
 
 def is_alike_on_any_host(name: str) -> bool:
-    """Return whether a measure does not depend on how fast or how large a host is.
+    """Return whether a measure is independent of the speed and the size of the host.
 
-    Qualities are alike, and so are ratios of times of one host and the sizes of artifacts. Times,
-    rates, memory, cores, energy, cost, and the errors under a load are not.
+    This is true of qualities, ratios of times on one host, and sizes of artifacts. It is not true
+    of times, rates, memory, cores, energy, cost, and errors under a load.
     """
     base = base_of(name)
     return base in _ALIKE_ON_ANY_HOST or base == GROWTH or is_quality(name)
@@ -155,8 +155,8 @@ def quality_spec(
 ) -> MeasureSpec:
     """Return the specification of a task's metric.
 
-    Limits can also be relative to the scores of the baseline and of the other revision, unless the
-    metric scores outputs against those of the baseline (`of_baseline`).
+    Limits can also be relative to the scores of the baseline and the other revision, unless the
+    metric compares outputs with the baseline's (`of_baseline`).
     """
     if of_baseline:
         return MeasureSpec(name, unit, higher_is_better, "quality", needs="baseline")
@@ -167,14 +167,14 @@ def quality_spec(
 
 
 class Catalogue:
-    """The measures of one suite: those that every suite has, and the metrics of its task.
+    """The measures of one suite: the predefined measures, and the metrics of its task.
 
     Parameters
     ----------
     metrics : tuple of MeasureSpec
         The metrics of the task.
     points : mapping of str to str, optional
-        The points of sweeps, protocols and loads, each with the method that measures it.
+        The points of sweeps, protocols and loads, with their methods.
     sweeps : sequence of str, optional
         The parameters of the sweeps.
     """
@@ -191,7 +191,7 @@ class Catalogue:
         self._growths = [at(GROWTH, parameter) for parameter in sweeps]
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all measures that exist without a point."""
+        """Return the names of all measures without a point."""
         return (*self._specs, *self._growths)
 
     @property
@@ -205,14 +205,14 @@ class Catalogue:
         return tuple(point for point, method in self._points.items() if method == "load")
 
     def measured_at(self, point: str) -> tuple[str, ...]:
-        """Return the measures that exist at a point, without further percentiles of latency."""
+        """Return the measures at a point, without additional percentiles of latency."""
         return (*AT_POINTS, *UNDER_LOAD) if self._points.get(point) == "load" else AT_POINTS
 
     def get(self, name: str) -> MeasureSpec | None:
         """Return the specification of a measure; None if the suite has no such measure.
 
-        Any percentile `latency_p..` between 0 and 100 is a measure. `growth` without a point is
-        that of the suite's only sweep.
+        Any percentile `latency_p..` between 0 and 100 is a measure. `growth` without a point refers
+        to the suite's only sweep.
         """
         if name == GROWTH and len(self._growths) == 1:
             name = self._growths[0]

@@ -1,6 +1,7 @@
-"""The settings and the evidence of a record: how a variant was run, and what was observed.
+"""The settings and the evidence of a record.
 
-A file leaves out values of None, and has the entries of `more` on the same level as the others.
+In a file, values of None are left out, and the entries of `more` are on the same level as the
+others.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pytest_infperf.records.measure import STRICT, Measure
 
 
 class Entries:
-    """The base of dataclasses from which a record keeps the values that are known."""
+    """The base of dataclasses of which a record contains only the known values."""
 
     def entries(self) -> dict[str, Any]:
         """Return the values that are not None by name, and the entries of `more`."""
@@ -24,18 +25,18 @@ class Entries:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How a server was configured under load."""
+    """The settings of a server under load."""
 
     __pydantic_config__: ClassVar = STRICT
 
     workers: int
-    """The number of processes that answered."""
+    """The number of worker processes."""
     queue: int
     """The maximum number of waiting requests per process."""
     batch: int
     """The maximum number of samples per query."""
     batch_window_ms: float
-    """The time for which the first request of a batch waited, in milliseconds."""
+    """The maximum waiting time of the first request of a batch, in milliseconds."""
     timeout_s: float
     """The time limit of a request, in seconds."""
     max_body_bytes: int
@@ -47,12 +48,12 @@ class ServerSettings:
     generator_cpus: Sequence[int]
     """The cores of the load generator."""
     grace_s: float | None = None
-    """The time for which it takes requests after SIGTERM, in seconds; None if it is not known."""
+    """The time for which requests are accepted after SIGTERM, in seconds; None if unknown."""
 
 
 @dataclass
 class VariantSettings(Entries):
-    """How a variant was run; values are None if they are not known."""
+    """The settings of a variant; None if they are not known."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -61,11 +62,11 @@ class VariantSettings(Entries):
     decoding: dict[str, int | float | str | bool] | None = None
     """The settings of decoding."""
     cpus: Sequence[int] | None = None
-    """The cores that the worker was pinned to; None means the system's choice."""
+    """The cores to which the worker was pinned; None means the system's choice."""
     model: str | None = None
     """The folder or hub id of the model."""
     model_commit: str | None = None
-    """The commit of a model from the hub, which a branch in its id may have left since."""
+    """The commit of a model from the hub at the time of the run."""
     recipe: dict[str, Any] | None = None
     """The backend with its optimisations."""
     baseline: bool | None = None
@@ -81,14 +82,14 @@ class VariantSettings(Entries):
     batch: int | None = None
     """The number of samples per query in the measurement of throughput."""
     serving: ServerSettings | None = None
-    """How the server was configured under load."""
+    """The settings of the server under load."""
     more: dict[str, Any] = field(default_factory=dict)
-    """Settings in files that another version wrote."""
+    """Settings in files of other versions."""
 
 
 @dataclass(frozen=True)
 class RepeatedBlocks:
-    """How many blocks other processes disturbed."""
+    """The numbers of blocks that were disturbed by other processes."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -97,22 +98,22 @@ class RepeatedBlocks:
     again: int
     """The number of blocks or pairs that were disturbed and measured again."""
     disturbed: int = 0
-    """The number of blocks or pairs that count although they were disturbed, as enough were
-    measured again or there was no time to. Older files do not have it."""
+    """The number of disturbed blocks or pairs that count, because too many were measured again
+    already or no time was left. Older files do not have it."""
 
 
 @dataclass(frozen=True)
 class ProcessPrior:
-    """What was known of the difference between processes before a ratio was measured."""
+    """The prior knowledge of the difference between processes for a paired ratio."""
 
     __pydantic_config__: ClassVar = STRICT
 
     deviation: float
     """The standard deviation of the log ratio of two processes of the same code."""
     processes: float
-    """The number of pairs of processes that this knowledge is worth."""
+    """The weight of this knowledge, as a number of pairs of processes."""
     comparisons: int
-    """The number of earlier comparisons on this host that showed it; 0 is the cautious default."""
+    """The number of earlier comparisons on this host it is based on; 0 for the default."""
 
 
 @dataclass
@@ -134,13 +135,13 @@ class AgainstEvidence(Entries):
     changes: dict[str, Measure] | None = None
     """The changes of scores since the other revision, by metric."""
     unable: str | None = None
-    """Why the other revision could not be measured."""
+    """The reason why the other revision could not be measured."""
     contaminated_pairs: RepeatedBlocks | None = None
     """The pairs with the other revision, and how many were disturbed."""
     processes_compared: int | None = None
     """The number of successive processes of each side."""
     prior: ProcessPrior | None = None
-    """What was known of the difference between processes."""
+    """The prior knowledge of the difference between processes."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class LoadWindow:
     cpu_s_per_answer: float | None
     """The CPU time per answer, in seconds; None without an answer."""
     slow_host: bool = False
-    """Whether the CPU time per answer was over 1.25 times that of the median window."""
+    """Whether the CPU time per answer was over 1.25 times its median over all windows."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ class LoadEvidence:
     seconds: float
     """The time from the first request to the last answer, in seconds."""
     timeline: Sequence[LoadWindow]
-    """The run window by window; empty if it was short."""
+    """The windows of the run; empty if it was short."""
     steady: SteadyPart
     """The answers that count for latency."""
     service_mean_s: float
@@ -224,24 +225,24 @@ class LoadEvidence:
     energy_source: str | None
     """The source of the energy; None if the energy is not known."""
     died_workers: int
-    """The number of the server's worker processes that died, in the runs before the load too."""
+    """The number of the server's worker processes that died, including earlier runs."""
     trials: dict[str, bool]
     """Whether each rate met the limit, by rate in requests per second."""
     doubt: str
-    """Why the results may be another's than the server's, or no steady ones; empty if not."""
+    """The reason why the results may not describe the server, or its steady state; else empty."""
     spoilt_runs: Sequence[str]
-    """What was wrong with the generator in earlier runs, which this one replaces."""
+    """The problems of the generator in earlier runs, which this run replaces."""
     samples_left_out: int = 0
-    """The number of samples that were not sent, because the server refuses them by their form."""
+    """The number of samples that were not sent because they are not valid in a request."""
     left_out_why: str = ""
-    """Why the first of them is refused."""
+    """The reason why the first of them is not valid."""
     repetition_means_s: Sequence[float] = ()
     """The mean latency of each repetition, in seconds; empty for a load without repetitions."""
 
 
 @dataclass(frozen=True)
 class NotFiniteOutputs:
-    """Outputs that are not finite: NaN, infinite or missing. They are wrong in every metric."""
+    """Outputs that are not finite: NaN, infinite or missing. Every metric counts them as wrong."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -255,16 +256,16 @@ class NotFiniteOutputs:
 
 @dataclass
 class Evidence(Entries):
-    """Observations while a variant was built and measured; None for what was not observed."""
+    """Observations during the build and the measurement of a variant; None if not observed."""
 
     __pydantic_config__: ClassVar = STRICT
 
     skipped: str | None = None
-    """Why this host cannot run the variant."""
+    """The reason why this host cannot run the variant."""
     doubts: list[str] | None = None
     """Reasons why the variant may not be faster than the baseline."""
     host_doubts: list[str] | None = None
-    """Reasons why this host may distort what was measured."""
+    """Reasons why this host may distort measurements."""
     thread_search_s: dict[str, float] | None = None
     """The median time of a query with each number of threads, in seconds."""
     latency_percentiles_s: list[float] | None = None
@@ -276,9 +277,9 @@ class Evidence(Entries):
     processes_compared: int | None = None
     """The number of successive processes of each side."""
     prior: ProcessPrior | None = None
-    """What was known of the difference between processes."""
+    """The prior knowledge of the difference between processes."""
     drawn_s: float | None = None
-    """Measuring time beyond the test's own budget, which clear tests had left, in seconds."""
+    """Measuring time beyond the test's own budget, from unused time of other tests, in seconds."""
     against: AgainstEvidence | None = None
     """The comparison with the other revision."""
     quality_metric: str | None = None
@@ -286,23 +287,23 @@ class Evidence(Entries):
     quality_higher_is_better: bool | None = None
     """Whether a higher value of that metric is better."""
     quality_batch: int | None = None
-    """The number of samples of a query when that metric was scored."""
+    """The number of samples per query when that metric was scored."""
     whole_set: bool | None = None
-    """Whether the whole test set was scored, for which a score is exact; its interval is that of
-    other samples like these."""
+    """Whether the whole test set was scored, so that the score is exact; its interval applies to
+    other samples of the same kind."""
     quality_shares: dict[str, int] | None = None
-    """The number of shares of the quality set that each type of node ran."""
+    """The number of shares of the quality set by type of node."""
     not_finite_outputs: NotFiniteOutputs | None = None
     """The outputs that are not finite."""
     signatures: dict[str, str] | None = None
     """The versions and settings that make scores comparable, by metric."""
     differences: dict[str, Measure] | None = None
-    """The differences of scores to the baseline, by metric."""
+    """The differences of scores from the baseline, by metric."""
     protocols: dict[str, str] | None = None
-    """The study that each protocol follows, by protocol."""
+    """The study of each protocol, by protocol."""
     loads: dict[str, LoadEvidence] | None = None
     """Observations under each load."""
     advice: str | None = None
-    """The reason of a broken advisory limit."""
+    """The sentence about a broken advisory limit."""
     more: dict[str, Any] = field(default_factory=dict)
-    """The evidence that the backend returned from the build of the artifact."""
+    """The evidence that the backend returned from the build."""

@@ -1,6 +1,6 @@
 """Records on disk: writing and reading the file of `--infperf-json`, and its JSON Schema.
 
-`python -m pytest_infperf.records.file` prints the schema that is kept as record.schema.json.
+`python -m pytest_infperf.records.file` prints the schema, the content of record.schema.json.
 Importing pydantic takes a tenth of a second, so this module is imported only to handle a file.
 """
 
@@ -33,13 +33,13 @@ _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space, or write the record elsewhere",
     errno.EDQUOT: "the disk quota is used up: free some space, or write the record elsewhere",
     errno.EROFS: "the disk is read-only: write the record elsewhere",
-    errno.EACCES: "you may not write there: name a folder of yours",
-    errno.EPERM: "you may not write there: name a folder of yours",
-    errno.EISDIR: "that is a folder: name a file in it",
-    errno.ENOTDIR: "a part of that path is a file: name a folder",
-    errno.EEXIST: "a part of that path is a file: name a folder",
-    errno.EINVAL: "name a file, a FIFO or a character device",
-    errno.ELOOP: "its symbolic links form a circle: name a file",
+    errno.EACCES: "you may not write there: choose another folder",
+    errno.EPERM: "you may not write there: choose another folder",
+    errno.EISDIR: "this is a folder: choose a file in it",
+    errno.ENOTDIR: "a part of the path is a file: choose another folder",
+    errno.EEXIST: "a part of the path is a file: choose another folder",
+    errno.EINVAL: "choose a file, a FIFO or a character device",
+    errno.ELOOP: "its symbolic links form a circle: choose another file",
     errno.ENXIO: "no process reads from that FIFO: start the reader first",
 }
 
@@ -49,7 +49,7 @@ class RecordError(UserError):
 
 
 def write(path: Path, run: RunRecord) -> None:
-    """Write the record of a run. An existing file stays until the new one is complete.
+    """Write the record of a run. An existing file remains until the new one is complete.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def record_text(record: Record) -> str:
 
 
 def run_text(run: RunRecord, records: Iterable[str]) -> str:
-    """Return the text of a run's file, made from the texts of its records."""
+    """Return the text of a run's file from the texts of its records."""
     document = to_document(replace(run, records=[]))
     texts = ",\n".join(indent(text, "    ") for text in records)
     inner = f"[\n{texts}\n  ]" if texts else "[]"
@@ -80,9 +80,9 @@ def _dumps(document: object) -> str:
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write a file of a run. An existing file stays until the new one is complete.
+    """Write a file of a run. An existing file remains until the new one is complete.
 
-    Symbolic links are followed. A FIFO and a character device are written to, and not replaced.
+    Symbolic links are followed. A FIFO or a character device is written to, not replaced.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     text : str
         The content.
     durable : bool, default True
-        Whether the content is on the disk when this function returns. If not, a power failure can
-        lose it; the end of the process cannot.
+        Whether the content is on the disk when this function returns. If False, it can be lost in a
+        power failure, but not at the end of the process.
 
     Raises
     ------
@@ -109,27 +109,27 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 
 
 def is_written_once(path: Path) -> bool:
-    """Return whether a file can be written once only, because it is a FIFO or a device."""
+    """Return whether a file can be written only once, because it is a FIFO or a device."""
     with _explained(path):
         return is_stream(path)
 
 
 def withdraw(path: Path, *, keep: bool) -> str:
-    """Make sure that an outdated file of a run is not taken for a whole one.
+    """Rename an outdated file of a run to `NAME.incomplete`, or remove it.
 
-    It is renamed to `NAME.incomplete` or removed, for which a full disk has room.
+    Both are possible on a full disk.
 
     Parameters
     ----------
     path : Path
         The file.
     keep : bool
-        Whether it is of this run, so that what it holds is kept.
+        Whether to rename the file, because it is from this run, instead of removing it.
 
     Returns
     -------
     str
-        What was done, as the end of a message; empty if there is no such file.
+        The result as the end of a message; empty if there is no such file.
     """
     target = link_target(path)
     incomplete = target.with_name(f"{target.name}.incomplete")
@@ -141,8 +141,8 @@ def withdraw(path: Path, *, keep: bool) -> str:
             return "; the file of an earlier run was removed"
         os.replace(target, incomplete)
     except OSError as error:
-        return f"; the file there is out of date and stays ({error.strerror or error})"
-    return f"; what was written before is in {incomplete}"
+        return f"; an outdated file remains there ({error.strerror or error})"
+    return f"; the earlier content is in {incomplete}"
 
 
 def check_writable(path: Path) -> None:
@@ -155,7 +155,7 @@ def check_writable(path: Path) -> None:
     """
     with _explained(path):
         if is_stream(path):
-            # Opening a FIFO and closing it again would end its reader.
+            # Opening and closing a FIFO would end its reader.
             if not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return
@@ -201,10 +201,10 @@ def read(path: Path) -> RunRecord:
 
 
 def to_document(run: RunRecord) -> dict[str, Any]:
-    """Return the record as it is written, in JSON's types.
+    """Return the record as a document in JSON's types.
 
-    JSON has neither infinity nor NaN. A bound that is not finite becomes null. A measure whose
-    value is not finite is left out, with an entry in the errors of its record.
+    JSON has neither infinity nor NaN. A bound that is not finite becomes null. A measure that is
+    not finite is left out, and an error is added to its record.
     """
     records = [in_json(_without_non_finite(record)) for record in run.records]
     return {
@@ -219,19 +219,19 @@ def to_document(run: RunRecord) -> dict[str, Any]:
 
 
 def from_document(document: object) -> RunRecord:
-    """Return the record that a document in JSON's types contains.
+    """Return the record in a document in JSON's types.
 
     Raises
     ------
     RecordError
-        If the document is not a record; the message lists the first errors with their places.
+        If the document is not a record; the message lists the first errors with their paths.
     """
     if not isinstance(document, dict) or document.get("schema") is None:
-        raise RecordError('there is no "schema" at its top')
+        raise RecordError('it has no "schema" at the top level')
     version = document["schema"]
     if type(version) is not int or version != 1:
         raise RecordError(
-            f"its schema is {version!r} and this version of pytest-infperf reads 1; "
+            f"its schema is {version!r}, but this version of pytest-infperf reads 1; "
             "read it with the version that wrote it, or measure again"
         )
     try:
@@ -266,7 +266,7 @@ def _check_time_and_names(run: RunRecord) -> None:
 
 
 def _with_more(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document with the entries of unknown names moved to the key `more`."""
+    """Return the document with unknown entries moved to the key `more`."""
     records = document.get("records")
     if not isinstance(records, list):
         return dict(document)
@@ -308,9 +308,7 @@ def _without_non_finite(record: Record) -> Record:
     }
     if not non_finite:
         return record
-    messages = [
-        f"{name} was measured as {value} and is left out" for name, value in non_finite.items()
-    ]
+    messages = [f"{name} is {value} and was left out" for name, value in non_finite.items()]
     return Record(
         suite=record.suite,
         variant=record.variant,

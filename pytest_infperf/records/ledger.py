@@ -1,4 +1,4 @@
-"""The records of a run, which arrive one by one, also from other processes, and its file."""
+"""The records of a run and their file, which is updated with each record."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pytest_infperf.records.record import Record, RunRecord
 
 
 class Ledger:
-    """Keeps the file of a run up to date, so that an interrupted run keeps what it measured.
+    """Keeps the file of a run up to date, so that an interrupted run does not lose its results.
 
-    The file is written when a record has changed, and only that record is converted again. It is
-    forced to the disk when the run ends: doing that while others measure would disturb them. A FIFO
-    or a device is written to once, when the run ends. If the file cannot be written, an earlier
-    state of it does not stay under its name.
+    The file is written when a record has changed, and only this record is converted again. It is
+    synchronised to the disk only when the run ends, because this would disturb measurements. A FIFO
+    or a device is written once, when the run ends. If the file cannot be written, its earlier state
+    is renamed or removed.
 
     Parameters
     ----------
@@ -33,13 +33,13 @@ class Ledger:
     def __init__(self, path: Path | None, run: RunRecord) -> None:
         self.run = run
         self.unwritten: RecordError | None = None
-        """The reason why the file does not contain all records, such as a full disk."""
+        """The reason why the file is not up to date, such as a full disk."""
         self._path = path
         self._written_once = False
         self._written = ""
-        """The content of the file, empty if this run has not written it."""
+        """The content of the file; empty if this run has not written it."""
         self._withdrawn = ""
-        """What was done with an earlier state of the file."""
+        """Description of what happened to an earlier state of the file."""
         self._positions: dict[tuple[str, str], int] = {}
         self._texts: list[str] = []
         if path:
@@ -47,7 +47,7 @@ class Ledger:
             self._written_once = record_file.is_written_once(path)
 
     def enter(self, record: Record) -> None:
-        """Add a record, or replace the one of the same suite and variant."""
+        """Add a record, or replace the record of the same suite and variant."""
         key = record.suite, record.variant
         if key not in self._positions:
             self._positions[key] = len(self.run.records)
@@ -76,7 +76,7 @@ class Ledger:
             record_file.write_text(path, text, durable=durable)
         except RecordError as error:
             if text == self._written:
-                return  # the file holds every record, and only may not be on the disk
+                return  # the file contains every record, and only synchronisation failed
             done = record_file.withdraw(path, keep=bool(self._written))
             self._written, self._withdrawn = "", done or self._withdrawn
             self.unwritten = RecordError(f"{error}{self._withdrawn}")

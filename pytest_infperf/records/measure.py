@@ -11,18 +11,19 @@ STRICT = {"extra": "forbid", "allow_inf_nan": False}
 
 @dataclass(frozen=True)
 class Measure:
-    """The value of a quantity, with an interval if it was estimated from repeated measuring.
+    """The value of a quantity, with an interval if it was estimated from repeated measurements.
 
     Parameters
     ----------
     value : float
         The value, in `unit`.
     unit : str
-        The unit: `s`, `bytes`, `samples/s`, `ratio`, `fraction`, `points`, `usd`, or a metric's.
+        The unit: `s`, `bytes`, `samples/s`, `ratio`, `fraction`, `points`, `usd`, or a metric's
+        own.
     low, high : float, optional
         The bounds of the confidence interval, at the confidence of the suite; None means no bound.
     n : int, default 1
-        The number of observations behind the value, such as queries, samples or pairs.
+        The number of observations, such as queries, samples or pairs.
     """
 
     __pydantic_config__: ClassVar = STRICT

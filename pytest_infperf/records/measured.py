@@ -1,4 +1,4 @@
-"""The measures of one method of a variant, with what the gates need to judge them."""
+"""The measures of one method of a variant, with the data for judging them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pytest_infperf.records.measure import Measure
 
 @dataclass(frozen=True)
 class Processes:
-    """The pairs of processes that a paired ratio comes from."""
+    """The pairs of processes of a paired ratio."""
 
     count: int
     """The number of pairs of processes."""
     freedom: float
     """The degrees of freedom of the interval; one more for each further pair of processes."""
     seconds_each: float
-    """Time that one more pair of processes takes with its pairs of blocks, in seconds."""
+    """Time of a further pair of processes with its pairs of blocks, in seconds."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Measures with intervals, and what gates need to judge them."""
+    """Measures with intervals, and the data for judging them."""
 
     measures: Mapping[str, Measure] = field(default_factory=dict)
     """The measures by name."""
@@ -33,27 +33,27 @@ class Measured:
     changes: Mapping[str, Measure] = field(default_factory=dict)
     """Scores of this revision minus those of the other one, with the paired interval."""
     missing: Mapping[str, str] = field(default_factory=dict)
-    """The reasons why measures could not be taken, by measure."""
+    """The reasons why measures are missing, by measure."""
     undefined: Mapping[str, str] = field(default_factory=dict)
-    """The reasons why metrics have no score for the outputs, by metric; without a limit that
-    cannot be judged they are errors."""
+    """The reasons why metrics are not defined for the outputs, by metric; they are errors unless
+    the metric has a limit, which then cannot be judged."""
     times_s: Sequence[float] = ()
-    """The latencies in seconds and in their order, for percentiles against a limit."""
+    """The latencies in seconds, in the order of measurement, for limits on percentiles."""
     confidence: float = 0.99
-    """The confidence of this look: the suite's error is shared among all possible looks."""
+    """The confidence of this look; the suite's error is shared by all possible looks."""
     passing: Mapping[str, float] = field(default_factory=dict)
-    """The confidence for being under a limit at this look, by percentile, where it differs."""
+    """The confidence for passing at this look, by percentile, if it differs."""
     seconds: float = 0.0
     """Measuring time of these values, in seconds."""
     doubt: str = ""
-    """Why the values may be those of something else, for which no limit passes."""
+    """The reason why the values may not describe the variant; no limit passes then."""
     not_finite: str = ""
-    """What is wrong with outputs that are not finite, for which every gate on quality fails."""
+    """Description of outputs that are not finite; every gate on quality fails then."""
     baseline_not_finite: str = ""
-    """The same of the outputs of the baseline, for which no gate that compares with it passes."""
+    """The same for the baseline's outputs; no gate that compares with the baseline passes then."""
     remark: str = ""
-    """What the sentence of a verdict should say about how the values were measured."""
+    """A remark about the measurement for the sentence of a verdict."""
     processes: Processes | None = None
-    """The pairs of processes, if the values come from such."""
+    """The pairs of processes of a paired ratio."""
     whole_set: bool = False
     """Whether the whole test set was scored, so that the quality is exact."""

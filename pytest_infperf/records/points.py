@@ -7,7 +7,7 @@ from __future__ import annotations
 
 AT = "@"
 GROWTH = "growth"
-"""The exponent with which the times of a sweep grow with its parameter, as in `growth@length`."""
+"""The exponent of the growth of a sweep's times with its parameter, as in `growth@length`."""
 
 
 def at(measure: str, point: str) -> str:
@@ -23,7 +23,7 @@ def point(parameter: str, value: float) -> str:
 def parameter_and_value(point: str) -> tuple[str, float] | None:
     """Split the point of a sweep or a load into parameter and value.
 
-    Return None for a protocol, for the point of `growth`, which has no value, and for a load with
+    Return None for points without a numeric value: protocols, the point of `growth`, and loads with
     a payload or a number of requests, such as `users=1:listings` and `users=1-1000`.
     """
     parameter, _, value = point.partition("=")
@@ -34,7 +34,7 @@ def parameter_and_value(point: str) -> tuple[str, float] | None:
 
 
 def parameter_of(point: str) -> str:
-    """Return `length` of `length=512`, and of the `length` that a growth is of."""
+    """Return `length` of `length=512`, and of `length`, the point of a growth."""
     return point.partition("=")[0]
 
 

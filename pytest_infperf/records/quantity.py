@@ -1,10 +1,10 @@
 """Quantities as text: "300 ms", "54.2 MB", "1.31x", "98.5 %".
 
-Limits are read from thresholds.toml and measures are printed in the same notation, so that a
-number copied from a report is a valid limit. A comma is taken where it cannot be a decimal one, as
-in "1,234,567", and numbers are printed without it. Prefixes are decimal (1 MB = 1e6 bytes) or
-binary (1 MiB = 2**20 bytes). A unit that is not known here, such as that of a third-party metric,
-takes plain numbers and may follow them.
+Limits in thresholds.toml and printed measures have the same notation, so that a number copied from
+a report is a valid limit. Commas are accepted if they cannot be decimal commas, as in "1,234,567";
+numbers are printed without commas. Prefixes are decimal (1 MB = 1e6 bytes) or binary (1 MiB = 2**20
+bytes). For a unit that is not known here, such as that of a third-party metric, plain numbers are
+accepted, optionally followed by the unit.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def parse_quantity(value: object, unit: str) -> float:
     Raises
     ------
     ValueError
-        If the value cannot be read; the message shows how to write it.
+        If the value cannot be parsed; the message shows the correct notation.
     """
     number, suffix = _split(value, unit)
     scales = {name.replace(_MU, _MICRO): scale for name, scale in _scales(unit).items()}
@@ -104,7 +104,7 @@ def parse_quantity(value: object, unit: str) -> float:
 
 
 def read_back(text: str) -> float | None:
-    """Return the value of a text that `format_value` made, in its base unit; None for other texts.
+    """Return the value of a text from `format_value` in its base unit; None for other texts.
 
     Examples
     --------
@@ -132,14 +132,14 @@ def _split(value: object, unit: str) -> tuple[Decimal, str]:
 
 
 def _ambiguous(value: str, comma: re.Match[str]) -> str:
-    """Return what is wrong with a comma that can be a decimal one, and both ways to write it."""
+    """Return the message about a comma that may be a decimal comma, with both alternatives."""
     whole, rest, exponent = comma["whole"], comma["rest"], comma["exponent"] or ""
     after = f"{exponent} {comma['unit'] or ''}".rstrip()
     readings = [f"{whole}.{rest}{after}"]
     if len(rest) == 3 and 1 <= len(whole.lstrip("+-")) <= 3:
         readings.append(f"{int(whole + rest)}{after}")
     ways = " or ".join(f'"{reading}"' for reading in readings)
-    return f"{value!r} has a comma that may be a decimal one; write {ways}"
+    return f"{value!r} has a comma that may be a decimal comma; write {ways}"
 
 
 def _scales(unit: str) -> Mapping[str, Decimal]:
@@ -158,9 +158,9 @@ def _is_finite(value: float) -> bool:
 def _unfitting_unit(value: object, number: Decimal, suffix: str, unit: str) -> str:
     fitting = [name for name in _scales(unit) if name]
     if suffix and not fitting:
-        return f"{value!r}: {suffix!r} does not fit here; write {number}"
+        return f"{value!r}: {suffix!r} is not a valid unit here; write {number}"
     if suffix:
-        return f"{value!r}: {suffix!r} does not fit here; units that do: {', '.join(fitting)}"
+        return f"{value!r}: {suffix!r} is not a valid unit here; use one of {', '.join(fitting)}"
     shown = {"s": ("ms", "s"), "bytes": ("MB", "GB")}[unit]
     ways = " or ".join(f'"{number} {name}"' for name in shown)
     return f"{value!r} has no unit; write {ways} (units: {', '.join(fitting)})"
@@ -176,7 +176,7 @@ def format_value(value: float, unit: str, extra_digits: int = 0) -> str:
     unit : str
         The unit.
     extra_digits : int, default 0
-        Digits in addition to three significant figures or the usual decimals of the unit, to
+        Digits in addition to three significant figures or the unit's default decimals, to
         distinguish two values.
     """
     if not math.isfinite(value):
@@ -205,7 +205,7 @@ def _fixed(value: float, decimals: int) -> str:
 
 
 def _significant(value: float, figures: int) -> str:
-    """Format without exponent and trailing zeros, with all digits before the decimal point."""
+    """Format a value without exponent and trailing zeros, with all digits before the point."""
     if not value:
         return "0"
     whole = math.floor(math.log10(abs(value))) + 1

@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     XFAILED = "xfailed"
-    """The limit did not pass, in a test that pytest's marker xfail expects to fail."""
+    """The limit did not pass in a test that is expected to fail (pytest's marker xfail)."""
     INCONCLUSIVE = "inconclusive"
 
 
@@ -34,14 +34,14 @@ class GateRecord:
     why: str
     """The reason for the verdict: value, interval, limit, number of observations."""
     remedy: str = ""
-    """What to do about a limit that did not pass."""
+    """The remedy for a limit that did not pass."""
     source: str = ""
     """File and line of the limit, such as `thresholds.toml:12`."""
     tries: int = 1
-    """The try of the test that gave the verdict; 0 if no test judged the limit."""
+    """The number of the try that gave the verdict; 0 if no test judged the limit."""
     more_s: float | None = None
-    """Estimated measuring time that would decide an inconclusive limit, in seconds, in addition to
-    that so far; None if no such time is known."""
+    """Estimated additional measuring time that would decide an inconclusive limit, in seconds; None
+    if it is not known."""
 
 
 @dataclass
@@ -59,10 +59,10 @@ class Record:
     gates : list of GateRecord
         The verdicts, one per limit: the worst of the tests that judged it.
     settings : VariantSettings
-        How the variant was run: threads, decoding, pinning, baseline, seed.
+        The settings: threads, decoding, pinning, baseline, seed.
     evidence : Evidence
         Observations: fused operators, thread search, signatures, disturbed blocks, differences of
-        quality to the baseline.
+        quality from the baseline.
     errors : list of str
         The reasons why measures of this variant are missing.
     """
@@ -80,7 +80,7 @@ class Record:
 
 @dataclass
 class RunRecord:
-    """The records of a run on one host, as `--infperf-json` writes them."""
+    """The records of a run on one host, the content of `--infperf-json`."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -90,11 +90,11 @@ class RunRecord:
     """Commit, branch and state of the user's repository; None outside of a repository."""
     records: list[Record] = field(default_factory=list)
     against: dict[str, Any] | None = None
-    """Name and commit of the other revision that was compared with."""
+    """Name and commit of the other revision."""
     when: str = ""
-    """The time at which the run began: ISO 8601, UTC. Older files do not have it."""
+    """The begin of the run: ISO 8601, UTC. Older files do not have it."""
     time_s: dict[str, float] = field(default_factory=dict)
-    """Where the time of the run went, in seconds by activity: measuring, scoring, building,
-    starting, other. With pytest-xdist or a cluster it is that of the processes that measured."""
+    """The time of the run by activity, in seconds: measuring, scoring, building, starting, other.
+    With pytest-xdist or a cluster, it is the time of the processes that measured."""
     schema: Literal[1] = 1
     """The version of this format."""

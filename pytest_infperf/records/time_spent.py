@@ -1,4 +1,4 @@
-"""Where the time of a run goes: each moment counts as the innermost activity under way."""
+"""The time of a run by activity; nested activities count as the innermost one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ OTHER = "other"
 
 
 class TimeAccount:
-    """The time of a run by activity, from its construction on.
+    """The time of a run by activity since the account was created.
 
-    Only the thread that made the account enters time: what others do meanwhile is part of what this
-    one waits for.
+    Only the thread that created the account enters time; it waits while other threads work.
 
     Parameters
     ----------
@@ -35,7 +34,7 @@ class TimeAccount:
 
     @contextmanager
     def spending(self, activity: Activity) -> Iterator[None]:
-        """Enter the time of the body as that of an activity, except for activities inside it."""
+        """Enter the time of the body as time of an activity, except for nested activities."""
         if get_ident() != self._thread:
             yield
             return
@@ -48,7 +47,7 @@ class TimeAccount:
             self._under_way.pop()
 
     def seconds(self) -> dict[str, float]:
-        """Return the seconds of each activity so far, and of everything else as "other"."""
+        """Return the seconds of each activity so far, and the remaining seconds as "other"."""
         self._enter()
         return dict(self._seconds)
 
@@ -63,14 +62,14 @@ _ACCOUNT: ContextVar[TimeAccount | None] = ContextVar("infperf_time_account", de
 
 
 def keep(account: TimeAccount) -> Callable[[], None]:
-    """Have `spending` enter time in this account, until the returned function is called."""
+    """Let `spending` enter time in this account until the returned function is called."""
     token = _ACCOUNT.set(account)
     return lambda: _ACCOUNT.reset(token)
 
 
 @contextmanager
 def spending(activity: Activity) -> Iterator[None]:
-    """Enter the time of the body in the account of the run, if one is kept."""
+    """Enter the time of the body in the account of the run, if there is one."""
     account = _ACCOUNT.get()
     if account is None:
         yield
@@ -80,12 +79,12 @@ def spending(activity: Activity) -> Iterator[None]:
 
 
 def is_of_measuring(seconds: Mapping[str, float]) -> bool:
-    """Return whether a process with these seconds by activity did more than run other tests."""
+    """Return whether a process with these seconds by activity has measured."""
     return any(value for name, value in seconds.items() if name != OTHER)
 
 
 def total(times: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Return the sum of several processes' seconds by activity."""
+    """Return the sum of the seconds of several processes by activity."""
     whole: dict[str, float] = {}
     for seconds in times:
         for name, value in seconds.items():
@@ -94,7 +93,7 @@ def total(times: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def in_words(seconds: Mapping[str, float]) -> str:
-    """Return the shares of activities in per cent, which add up to 100, and the whole time.
+    """Return the shares of activities in per cent, which add up to 100, and the total time.
 
     Examples
     --------
@@ -111,7 +110,7 @@ def in_words(seconds: Mapping[str, float]) -> str:
 
 
 def _in_per_cent(values: list[float]) -> list[int]:
-    """Return whole per cents that add up to 100, by the method of the largest remainders."""
+    """Return integer percentages that add up to 100, by the method of largest remainders."""
     whole = sum(values)
     exact = [100 * value / whole for value in values]
     shares = [int(share) for share in exact]

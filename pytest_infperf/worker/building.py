@@ -21,46 +21,47 @@ from pytest_infperf.worker.variant_worker import Assignment
 _RUNTIME_BYTES = 500_000_000
 """Memory of a builder besides the model: torch, transformers and the exporter."""
 _COPIES = 6
-"""Copies of a model while it is exported: the module, its trace, the graph, the graph as it is
-written, and the session that checks it, which keeps the weights twice."""
+"""Copies of a model in memory during export: the module, its trace, the graph, the serialised
+graph, and the session that checks it, which keeps the weights twice."""
 
 
 def free_bytes() -> int:
-    """Return the memory that this host has for builders, or the control group of this process."""
+    """Return the available memory of this host or of this process's control group, in bytes."""
     free, granted = psutil.virtual_memory().available, cgroup.free_memory_bytes()
     return free if granted is None else min(free, granted)
 
 
 class Builders:
-    """The processes that build artifacts. Threads may share it to build side by side.
+    """The processes that build artifacts. It may be used by several threads.
 
-    A build waits while there is no memory for it beside others. One always runs. A process whose
-    build left no trace builds again, until `release`: importing a runtime takes most of the time.
-    The threads that build have to outlive `release`, as those that start workers do.
+    A build waits until there is enough memory for it beside the running builds; at least one build
+    runs. Processes are reused until `release` if their backend allows it, because importing a
+    runtime takes most of the time. Threads that build must not end before `release`: Linux ends a
+    process with the thread that started it.
 
     Parameters
     ----------
     free_bytes : callable, optional
-        Returns the memory that there is for builders, in bytes.
+        Returns the memory available for builders, in bytes.
     """
 
     def __init__(self, free_bytes: Callable[[], int] = free_bytes) -> None:
         self._free_bytes = free_bytes
         self._processes: set[WorkerProcess] = set()
         self._idle: list[tuple[str, WorkerProcess]] = []
-        """Processes that may build again, with the names that their blueprints have for them."""
+        """Processes that can be reused, with the `builder` of their blueprints."""
         self._ended = False
         self._lock = Condition()
         self._room_bytes = 0
-        """Memory that there was for the builds that are under way."""
+        """Memory that was available when the first running build started."""
         self._taken_bytes = 0
-        """Memory that they may take."""
+        """Memory reserved for the running builds."""
 
     def build(self, assignment: Assignment, folder: Path, source: Path | None) -> dict[str, Any]:
-        """Build an artifact into an empty folder and return the evidence of how it was built.
+        """Build an artifact in an empty folder, and return the evidence of the build.
 
         Raises WorkerError if the process fails or `end` was called, and UserError if the backend
-        reports one.
+        raises one.
         """
         request = messages.Build(
             suite=asdict(assignment.suite),
@@ -86,7 +87,7 @@ class Builders:
 
     @contextmanager
     def _memory_for(self, model: str) -> Iterator[None]:
-        """Wait until a variant of a model can be built beside the builds that are under way."""
+        """Wait until there is enough memory to build a variant of a model."""
         files = files_of(Path(model)) if model else []
         needed = _RUNTIME_BYTES + _COPIES * sum(path.stat().st_size for path in files)
         with self._lock:
@@ -104,7 +105,7 @@ class Builders:
                 self._lock.notify_all()
 
     def _process(self, assignment: Assignment) -> WorkerProcess:
-        """Return an idle process that may build this, or start another."""
+        """Return an idle process that can be reused, or start another."""
         with self._lock:
             if self._ended:
                 raise WorkerError(f"building {assignment.name} was interrupted")
@@ -123,14 +124,14 @@ class Builders:
         process.close()
 
     def release(self) -> None:
-        """End the processes that wait for another build."""
+        """End the idle processes."""
         with self._lock:
             idle, self._idle = self._idle, []
         for _, process in idle:
             self._close(process)
 
     def end(self) -> None:
-        """Kill the running processes and refuse to start others."""
+        """Kill the running processes, and prevent the start of others."""
         with self._lock:
             self._ended = True
             for process in self._processes:

@@ -1,6 +1,6 @@
-"""The worker's side of the pipes: load one variant and run blocks, timing each query.
+"""The worker's side of the pipes: load one variant, run blocks, and measure the time of queries.
 
-Limits, intervals and reports are unknown here: a worker measures, and the run judges.
+A worker only measures. Limits, intervals and reports belong to the run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class LoadedVariant:
         self.runner: Runner = suite.loaded(backend, load.model, load.artifact, load.threads)
         self._server_is_here: bool = getattr(self.runner, "server_is_here", False)
         refuse_observers()
-        # Loaded objects stay alive, so the collection before each block need not scan them again.
+        # Loaded objects stay alive, so the collection before each block can skip them.
         gc.collect()
         gc.freeze()
 
@@ -62,7 +62,7 @@ class LoadedVariant:
         return messages.Inputs(self._samples.inputs_digest())
 
     def run(self, block: messages.Block) -> messages.BlockDone:
-        """Run the queries of a block and return their times, and the outputs if requested.
+        """Run the queries of a block, and return their times and, if requested, their outputs.
 
         Raises ValueError if a query returns more or fewer outputs than it has samples.
         """
@@ -100,12 +100,12 @@ class LoadedVariant:
                 raise ValueError(f"a query of {samples} samples returned {len(output)} outputs")
         if self._backend.answers_inputs and (problem := json_problem(outputs)):
             raise UserError(
-                f"{self._backend.variant_id} answers with what JSON cannot express ({problem}): "
-                "answer with str, int, float, bool, None, and lists and dicts of them; arrays and "
-                "numbers of numpy have a method tolist()"
+                f"{self._backend.variant_id} returns outputs that JSON cannot express ({problem}): "
+                "return str, int, float, bool, None, and lists and dicts of them; convert arrays "
+                "and numbers of numpy with their method tolist()"
             )
         foreign_ns = None
-        # Other processes that are busy may be the very server that answers.
+        # If the server runs on this host, other busy processes may be the server itself.
         if busy_before is not None and busy_after is not None and not self._server_is_here:
             foreign_ns = busy_after - busy_before - cpu_ns
         return messages.BlockDone(
@@ -120,9 +120,10 @@ class LoadedVariant:
     def _run_query(
         self, encode: Callable[[list[object]], Any], inputs: list[object]
     ) -> tuple[int, int, int, int, list[object]]:
-        """Return the outputs of a query after four times of `perf_counter_ns`.
+        """Return four times of `perf_counter_ns` and the outputs of a query.
 
-        They are its start, the start and end of the model's part, and its end.
+        The times are the start of the query, the start and the end of the model's part, and the end
+        of the query.
         """
         start = perf_counter_ns()
         features = encode(inputs)
@@ -134,15 +135,12 @@ class LoadedVariant:
 
 
 def _shortest_input(inputs: Sequence[object]) -> object:
-    """Return the first of the shortest inputs that are not empty.
-
-    This is the first input of all if none has a length.
-    """
+    """Return the shortest input that is not empty, or the first input if none has a length."""
     return min(inputs, key=lambda sample: (isinstance(sample, Sized) and len(sample)) or inf)
 
 
 def build(request: messages.Build) -> messages.Built:
-    gc.collect()  # the model of the artifact before
+    gc.collect()  # the model of the previous build
     suite = address_of(request.suite).load()
     backend = naming.restore(request.backend)
     model = suite.model_folder(request.model)
@@ -198,7 +196,7 @@ def main() -> None:
 
 
 def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Return the pipes of stdin and stdout, and redirect what libraries print to stderr."""
+    """Return the pipes of stdin and stdout, and redirect the output of libraries to stderr."""
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -11,13 +11,13 @@ from pytest_infperf.host.processes import family
 
 _STAT = Path("/proc/stat")
 _IDLE_FIELDS = (3, 4)  # idle, iowait: proc(5)
-_GUEST_FIELDS = 8  # guest time is part of user time already
+_GUEST_FIELDS = 8  # guest time is included in user time
 
 
 def host_busy_ns() -> int | None:
     """Return the CPU time of all processes and of the hypervisor (steal) since boot.
 
-    None where /proc/stat is missing or does not have it, as in some sandboxes. The kernel counts in
+    None if /proc/stat is missing or lacks these times, as in some sandboxes. The kernel counts in
     ticks, usually of 10 ms on each core.
     """
     try:
@@ -33,9 +33,9 @@ def host_busy_ns() -> int | None:
 
 
 def peak_memory_bytes() -> int:
-    """Return the sum of the peak resident memory of this process and of each of its children.
+    """Return the sum of the peak resident memories of this process and its children, in bytes.
 
-    VmHWM is preferred to ru_maxrss, which survives exec and can hold the peak of the parent.
+    VmHWM is used instead of ru_maxrss, which survives exec and can be the peak of the parent.
     """
     return sum(_high_water_bytes(pid) for pid in family(os.getpid()))
 
@@ -49,5 +49,5 @@ def _high_water_bytes(pid: int) -> int:
         pass
     try:
         return int(psutil.Process(pid).memory_info().rss)
-    except psutil.NoSuchProcess:  # it has ended since
+    except psutil.NoSuchProcess:  # it has ended meanwhile
         return 0

@@ -15,7 +15,7 @@ class LoadArtifact:
     suite: dict[str, str]
     """Fields of the suite's `SuiteAddress`."""
     data: str
-    """Folder that the suite's samples are read from."""
+    """Folder of the suite's data."""
     backend: Mapping[str, Any]
     """Description of the backend, made by `naming.describe`."""
     model: str
@@ -25,7 +25,7 @@ class LoadArtifact:
     threads: int | None
     """Number of threads; None for the default of the runtime."""
     cpus: Sequence[int] | None
-    """Cores that the worker is pinned to; None for all."""
+    """Cores to which the worker is pinned; None for all."""
     timeout_s: float = 300.0
     """Time limit of each reply, in seconds."""
 
@@ -41,7 +41,7 @@ class Loaded:
     memory_bytes: int
     """Peak memory so far, in bytes."""
     ready_ns: int
-    """Time when loading ended, by `perf_counter_ns`, which all processes of a host share."""
+    """Time at which loading ended, by `perf_counter_ns`, a clock common to all processes."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Build:
     model: str
     data: str
     source: str | None
-    """Folder of the artifact that this one is built from, if any."""
+    """Folder of the artifact from which this one is built, if any."""
     folder: str
-    """Empty folder that the artifact is written into."""
+    """Empty folder for the artifact."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Built:
     """A finished artifact."""
 
     evidence: dict[str, Any]
-    """What the backend reports about the build, such as counts of fused operators."""
+    """Facts about the build from the backend, such as counts of fused operators."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,14 @@ class Block:
     queries: Sequence[Sequence[int]]
     """Sample numbers of each query's batch."""
     least_ns: int = 0
-    """Minimum duration, in nanoseconds: the queries are repeated in turn until it has passed."""
+    """Minimum duration, in nanoseconds; the queries are repeated in turn until it has passed."""
     warm_up: bool = True
-    """Whether a query that is not counted comes first: the suite's shortest sample, in a batch as
-    large as that of the first query."""
+    """Whether a query that is not counted comes first. It consists of the suite's shortest sample,
+    in a batch as large as the first query's."""
     outputs: bool = False
-    """Whether the outputs are returned."""
+    """Whether to return the outputs."""
     length: int | None = None
-    """Length that `Task.sized` brings each sample to; None leaves samples unchanged."""
+    """Length of each sample for `Task.sized`; None leaves samples unchanged."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class BlockDone:
     cpu_ns: int
     """CPU time of the worker's process, all threads."""
     foreign_cpu_ns: int | None
-    """CPU time of everything else on this host during the block, steal included; None if the
+    """CPU time of all other processes and of the hypervisor (steal) during the block; None if the
     host does not report it."""
     outputs: list[list[Any]] | None
     """Outputs of each query, one per sample; None if they were not requested."""
@@ -121,7 +121,7 @@ class AskInputs:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Identity of the inputs that a worker has read."""
+    """The identity of a worker's inputs."""
 
     digest: str
     """Hash of the inputs, equal in two workers with the same inputs."""
@@ -136,7 +136,7 @@ class Survey:
     more_backends: Sequence[Mapping[str, Any]]
     """Descriptions of backends whose variants are added to the suite."""
     models_beside: str
-    """Folder that supplies the models which the worker's checkout lacks."""
+    """Folder with models that may be missing in the worker's checkout."""
 
 
 @dataclass(frozen=True)
@@ -150,12 +150,12 @@ class Surveyed:
     metrics: Sequence[str]
     """Names of the suite's metrics."""
     borrowed_models: Sequence[str]
-    """Names of the models that were found in `models_beside` only."""
+    """Names of the models that were found only in `models_beside`."""
 
 
 @dataclass(frozen=True)
 class RequestFailed:
-    """Exception that a request ended with; the worker goes on."""
+    """The exception of a failed request; the worker continues."""
 
     error_type: str
     message: str
@@ -183,11 +183,11 @@ _TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Message)}
 
 
 def encode(message: Message, number: int) -> bytes:
-    """Return the message as a line. Raises TypeError if a value is not of JSON's types.
+    """Return the message as a line. Raises TypeError if JSON cannot express a value.
 
-    `number` is that of the request, in the request and in its reply.
+    `number` is the number of the request, which its reply repeats.
     """
-    # `asdict` would copy every number of a block first, which takes ten times as long.
+    # `asdict` takes ten times as long, because it copies every number of a block.
     values = {"is": type(message).__name__, "number": number, **vars(message)}
     return json.dumps(values).encode() + b"\n"
 

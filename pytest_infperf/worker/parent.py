@@ -1,4 +1,4 @@
-"""The run's side of the pipes: start, freeze and end a worker, and exchange messages with it."""
+"""The run's side of the pipes: start, freeze and end a worker, and communicate with it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Reply = TypeVar("Reply", bound=messages.Message)
 
 
 class WorkerProcess:
-    """A worker's process. Once `freeze` was called, it runs only inside `thawed`.
+    """A worker's process. After `freeze`, it runs only inside `thawed`.
 
-    Each request has a number, which its reply repeats. An exchange that any exception breaks off
-    ends the process: its reply would otherwise be read as that of the next request.
+    Each request has a number, which its reply repeats. An exception during an exchange ends the
+    process; otherwise its late reply would be read as the reply to the next request.
     """
 
     def __init__(self, name: str, checkout: Checkout, timeout_s: float) -> None:
@@ -46,7 +46,7 @@ class WorkerProcess:
         self._number = 0
         """Number of the last request."""
         self._ended_by_run = ""
-        """Why the run ended the process; empty if it did not."""
+        """Reason why the run ended the process; empty if it did not."""
         self._placement: tuple[int, ...] | None = None
 
     def ask(self, request: messages.Message, reply_type: type[Reply]) -> Reply:
@@ -65,10 +65,10 @@ class WorkerProcess:
                 raise self._ended_error() from None
 
     def receive(self, reply_type: type[Reply]) -> Reply:
-        """Wait for a reply of that type and return it.
+        """Wait for a reply of that type, and return it.
 
-        Raises UserError if the request failed with one. Raises WorkerError if it failed otherwise,
-        if the process ended or did not reply in time, and if it sent anything else.
+        Raises UserError if the request raised one. Raises WorkerError if the request failed in
+        another way, if the process ended or did not reply in time, and if it sent another message.
         """
         with self._exchange():
             reply = self._read_reply()
@@ -90,7 +90,7 @@ class WorkerProcess:
         try:
             yield
         except BaseException:
-            self.close("its last exchange with the run was broken off")
+            self.close("its last exchange with the run was interrupted")
             raise
 
     def _read_reply(self) -> messages.Message:
@@ -127,16 +127,17 @@ class WorkerProcess:
     def _ended_error(self) -> WorkerError:
         if self._ended_by_run:
             return WorkerError(
-                f"the worker of {self.name} was ended before, because {self._ended_by_run}"
+                f"the worker of {self.name} was already ended, because {self._ended_by_run}"
             )
         how = how_it_ended(self._process.wait())
         self.close()
         return WorkerError(f"the worker of {self.name} {how}{self._output}")
 
     def place(self, cores: Sequence[int], *, first_leads: bool) -> None:
-        """Restrict all threads of the worker to these cores; does nothing outside Linux.
+        """Restrict all threads of the worker to these cores; has no effect outside Linux.
 
-        With `first_leads` the main thread, which runs the queries, is restricted to the first core.
+        With `first_leads`, the main thread, which runs the queries, is restricted to the first
+        core.
         """
         if (placement := (*cores, first_leads)) == self._placement or not hasattr(
             os, "sched_setaffinity"
@@ -149,7 +150,7 @@ class WorkerProcess:
         self._placement = placement
 
     def rename(self, name: str) -> None:
-        """Give the process, which has replied, another name and forget its output, for messages."""
+        """Change the name of an idle process in messages, and discard its output so far."""
         self.name = name
         self._output.clear()
 
@@ -159,7 +160,7 @@ class WorkerProcess:
 
     @contextmanager
     def thawed(self) -> Iterator[None]:
-        """Let the process run (SIGCONT) inside the context, and freeze it afterwards."""
+        """Continue the process (SIGCONT) inside the context, and freeze it afterwards."""
         self._signal(signal.SIGCONT)
         try:
             yield
@@ -184,9 +185,9 @@ class WorkerProcess:
             self._signal(signal.SIGKILL)
 
     def close(self, reason: str = "the run no longer needed it") -> None:
-        """End the process if it runs, wait for it and close its pipes.
+        """End the process if it runs, wait for it, and close its pipes.
 
-        `reason` is why the run ends it, for the message if it is asked again.
+        `reason` is shown in the error message of later requests.
         """
         if self.alive:
             self._ended_by_run = reason

@@ -1,4 +1,4 @@
-"""A survey of a suite in the checkout of this worker: blueprints of its variants, and metrics."""
+"""A survey of a suite in this worker's checkout: blueprints of its variants, and metrics."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pytest_infperf.worker import messages
 
 
 def survey(request: messages.Survey) -> messages.Surveyed:
-    """Return the blueprint of each variant of a suite, or why it has none.
+    """Return the blueprint of each variant of a suite, or the reason why it has none.
 
-    The suite of a function that does not exist in this checkout has no variant.
+    If the suite is made by a function that does not exist in this checkout, it has no variants.
     """
     try:
         suite = address_of(request.suite).load()

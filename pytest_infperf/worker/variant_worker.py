@@ -1,4 +1,4 @@
-"""A worker with its variant: it is started, runs blocks, and is frozen in between."""
+"""A worker with its variant: it runs blocks, and is frozen between them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __tracebackhide__ = errors.meant_for_the_user
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a worker has to run, or a builder to build."""
+    """The variant that a worker runs or a builder builds."""
 
     suite: SuiteAddress
     blueprint: Blueprint
     checkout: Checkout
     data: Path
-    """Folder that the samples are read from."""
+    """Folder of the data."""
     timeout_s: float
     """Time limit of each reply, in seconds."""
 
@@ -41,17 +41,18 @@ class Assignment:
 
 
 class VariantWorker:
-    """A worker that loads one variant and then runs blocks, frozen while it has nothing to do.
+    """A worker that loads one variant and runs blocks. It is frozen while idle.
 
-    The constructor starts the process and returns at once, so that several can load at a time;
-    call `finish_loading` and `answer_first_query` before anything else, or use `ready`. The
-    thread that starts a worker has to outlive it: Linux ends a worker with that thread.
+    The constructor starts the process and returns at once, so that several workers can load in
+    parallel. Call `finish_loading` and `answer_first_query` before other methods, or use `ready`.
+    The thread that starts a worker must not end before the worker: Linux ends a worker with that
+    thread.
     """
 
     loaded: messages.Loaded
     """Settings of the loaded variant."""
     load_s: float
-    """Time from the start of the process until the variant is loaded, imports included."""
+    """Time from the start of the process until the variant is loaded, in seconds."""
     first_query_s: float
     """Time of the first query, in seconds."""
 
@@ -68,7 +69,7 @@ class VariantWorker:
     def ready(
         cls, assignment: Assignment, artifact: Artifact, threads: int | None
     ) -> VariantWorker:
-        """Return a worker that has loaded its variant and answered its first query."""
+        """Return a worker that has loaded its variant and run its first query."""
         worker = cls(assignment, artifact, threads)
         worker.finish_loading()
         worker.answer_first_query()
@@ -100,16 +101,16 @@ class VariantWorker:
         self.first_query_s = self._run_first_query().query_ns[0] / 1e9
 
     def restart(self) -> None:
-        """End the process and start a new one with as many threads; `finish_restart` waits for it.
+        """End the process, and start a new one with the same threads; see `finish_restart`.
 
-        `loaded`, `load_s` and `first_query_s` keep describing the first process.
+        `loaded`, `load_s` and `first_query_s` still describe the first process.
         """
         with spending("starting"):
             self._process.close()
             self._start(self.loaded.threads)
 
     def finish_restart(self) -> None:
-        """Wait until the new process has loaded the variant and answered its first query."""
+        """Wait until the new process has loaded the variant and run its first query."""
         with spending("starting"):
             self._wait_until_loaded()
             self._run_first_query()
@@ -146,12 +147,12 @@ class VariantWorker:
         turn: int | None = None,
         length: int | None = None,
     ) -> messages.BlockDone:
-        """Run one block and return its times; the worker runs only that long.
+        """Run one block, and return its times. The worker is frozen afterwards.
 
-        With a `turn`, the worker is placed on as many cores as it has threads, on other cores at
-        each turn, and its main thread on the first of them. Cores of a shared host differ in speed,
-        so two workers that are compared at one turn use the same cores for the same kind of work.
-        The other parameters are those of `messages.Block`.
+        With a `turn`, the worker gets as many cores as it has threads, different ones in each turn,
+        and its main thread gets the first of them. The cores of a shared host differ in speed;
+        therefore, two workers that are compared in a turn use the same cores for the same kind of
+        work. The other parameters are those of `messages.Block`.
         """
         block = messages.Block(queries, least_ns, warm_up, outputs, length)
         cores = self._cores if turn is None else self._cores_of_turn(turn)

@@ -145,7 +145,7 @@ def test_outputs_that_json_lacks_are_an_error_with_its_remedy(project: Project) 
     outcome = project.measure_here()
     assert outcome.outcomes()["test_quality[wrong]"] == "failed"
     message = " ".join(outcome.message("test_quality[wrong]").split())
-    assert "wrong answers with what JSON cannot express (Object of type set" in message
+    assert "wrong returns outputs that JSON cannot express (Object of type set" in message
 
 
 def test_data_that_differs_from_process_to_process_is_an_error(project: Project) -> None:

@@ -124,7 +124,7 @@ def test_unreadable_prices_are_a_usage_error(project: Project) -> None:
 def test_an_unwritable_page_is_a_usage_error(project: Project) -> None:
     result = project.collect("--infperf-html=pytest.ini/page.html")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "a part of that path is a file" in result.words
+    assert "a part of the path is a file" in result.words
 
 
 def test_outputs_that_cannot_be_written_at_the_end_fail_the_run(project: Project) -> None:

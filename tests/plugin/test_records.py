@@ -193,7 +193,7 @@ def test_a_file_that_cannot_be_written_is_a_usage_error(project: Project) -> Non
     result = project.collect("--infperf-json=pytest.ini/infperf.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "pytest.ini/infperf.json: the record was not written" in result.words
-    assert "a part of that path is a file: name a folder" in result.words
+    assert "a part of the path is a file: choose another folder" in result.words
 
 
 def test_a_file_that_becomes_unwritable_fails_the_run_after_its_table(

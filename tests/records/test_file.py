@@ -152,7 +152,7 @@ def test_a_value_that_is_not_finite_is_left_out_with_an_error(value: float) -> N
     record = Record("s", "v", {"speedup": Measure(value, "ratio"), "size": Measure(1.0, "bytes")})
     written = from_document(to_document(RunRecord({}, None, [record]))).records[0]
     assert list(written.measures) == ["size"]
-    assert written.errors == [f"speedup was measured as {value} and is left out"]
+    assert written.errors == [f"speedup is {value} and was left out"]
     assert record.errors == []
 
 
@@ -294,7 +294,7 @@ def test_the_file_that_the_output_goes_to_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_that_name(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="that is a folder: name a file in it"):
+    with pytest.raises(RecordError, match="this is a folder: choose a file in it"):
         record_file.write(tmp_path, RUN)
     assert tmp_path.is_dir()
     assert not list(tmp_path.iterdir())
@@ -302,14 +302,14 @@ def test_a_folder_of_that_name(tmp_path: Path) -> None:
 
 def test_a_file_in_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
-    with pytest.raises(RecordError, match="a part of that path is a file"):
+    with pytest.raises(RecordError, match="a part of the path is a file"):
         record_file.write(tmp_path / "file" / "record.json", RUN)
     assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_an_unwritable_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "open", refuse(errno.EACCES))
-    with pytest.raises(RecordError, match="you may not write there: name a folder of yours"):
+    with pytest.raises(RecordError, match="you may not write there: choose another folder"):
         record_file.write(tmp_path / "record.json", RUN)
 
 
@@ -330,9 +330,9 @@ def changed(**changes: object) -> str:
     [
         ("", "Expecting value at line 1, column 1"),
         ('{"schema": 1,', "line 1, column 14"),
-        ("[]", 'there is no "schema" at its top'),
-        ("{}", 'there is no "schema" at its top'),
-        (changed(schema=2), "its schema is 2 and this version of pytest-infperf reads 1"),
+        ("[]", 'it has no "schema" at the top level'),
+        ("{}", 'it has no "schema" at the top level'),
+        (changed(schema=2), "its schema is 2, but this version of pytest-infperf reads 1"),
         (changed(schema="1"), "its schema is '1'"),
         (changed(schema=True), "its schema is True"),
         (changed(records=3), "records: Input should be a valid array"),

@@ -88,7 +88,7 @@ def test_a_full_disk_leaves_no_file_that_looks_whole(
     incomplete = tmp_path / "run.json.incomplete"
     assert [found.variant for found in record_file.read(incomplete).records] == ["slow"]
     assert "the disk is full" in str(ledger.unwritten)
-    assert f"what was written before is in {incomplete}" in str(ledger.unwritten)
+    assert f"the earlier content is in {incomplete}" in str(ledger.unwritten)
     ledger.close()
     assert ledger.unwritten is None
     assert len(record_file.read(path).records) == 3
@@ -129,7 +129,7 @@ def test_a_disk_that_is_full_again_leaves_no_file_that_looks_whole(
             patch.setattr(os, "replace", _full_for(path))
             ledger.enter(record(f"{name}-too"))
         assert not path.exists()
-        assert "what was written before is in" in str(ledger.unwritten)
+        assert "the earlier content is in" in str(ledger.unwritten)
 
 
 def _full_for(path: Path) -> Callable[[Path, Path], None]:
@@ -176,5 +176,5 @@ def test_without_a_file_the_records_are_kept_in_memory(tmp_path: Path, writes: l
 
 
 def test_a_file_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="that is a folder"):
+    with pytest.raises(RecordError, match="this is a folder"):
         Ledger(tmp_path, RunRecord({}, None))

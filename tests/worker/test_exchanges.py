@@ -101,7 +101,7 @@ def test_a_worker_whose_exchange_was_broken_off_is_ended(checkout: Checkout) -> 
     with pytest.raises(BrokenOff), alarms(1e-4):
         ask_many(worker)
     assert not worker.alive
-    with pytest.raises(WorkerError, match="was ended before, because its last exchange"):
+    with pytest.raises(WorkerError, match="was already ended, because its last exchange"):
         asked(worker, 3)
 
 
