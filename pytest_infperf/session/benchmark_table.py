@@ -27,7 +27,7 @@ class Replay:
 
     def tick(self) -> None:
         """Advance by the next time."""
-        # The clock starts at 0 for each time, which would lose digits in a long sum.
+        # The clock starts at 0 for each time, because a long sum would lose digits.
         self._now = next(self._times, 0.0)
 
     def reset(self) -> None:
@@ -37,10 +37,10 @@ class Replay:
 
 @contextmanager
 def announced(tests: Iterable[Any]) -> Iterator[None]:
-    """Let tests that measure latency count as benchmarks while plugins select and deselect tests.
+    """Mark tests that measure latency as benchmarks while plugins select and deselect tests.
 
-    Afterwards they do not request the fixture any more: it is made when latency is measured. A test
-    that fails before is not one that forgot to use its fixture.
+    Afterwards the mark is removed, because the fixture is created when latency is measured.
+    Otherwise a test that fails earlier would be reported for not using its fixture.
     """
     added = []
     for names in (test.fixturenames for test in tests):
@@ -55,7 +55,7 @@ def announced(tests: Iterable[Any]) -> Iterator[None]:
 
 
 def excuse_unused(test: Any) -> None:
-    """Let a test that failed not be warned about its own fixture, which it did not get to use."""
+    """Suppress the warning about an unused fixture for a test that failed before using it."""
     if fixture := getattr(test, "funcargs", {}).get(_FIXTURE):
         fixture.skipped = True
 
@@ -81,8 +81,8 @@ def add_records(
     document : mapping
         The document that pytest-benchmark is about to write.
     record_of : callable
-        Returns the record that a test measured, in JSON's types, from the name of its row and its
-        parameter `variant`; None for other tests.
+        Returns the record of a test, in JSON's types, from the name of its row and its parameter
+        `variant`; None for other tests.
     """
     params = {benchmark.fullname: benchmark.params or {} for benchmark in benchmarks}
     for entry in document["benchmarks"]:
@@ -113,7 +113,7 @@ class BenchmarkTable:
     request : FixtureRequest
         The request of the test's `variant`.
     group : str
-        The group of the rows, where the test's marker `benchmark` names none.
+        The group of the rows, unless the test's marker `benchmark` sets one.
     available : bool
         Whether pytest-benchmark is active.
     """
@@ -126,13 +126,13 @@ class BenchmarkTable:
         self._rows = 0
 
     def expect(self) -> None:
-        """Request pytest-benchmark's fixture, before anything is measured."""
+        """Request pytest-benchmark's fixture before the measurement."""
         if not self._available or self._fixture:
             return
         from pytest_benchmark.fixture import BenchmarkFixture
 
         fixture = self._request.getfixturevalue(_FIXTURE)
-        # That of pytest-codspeed, which runs code, claims to be an instance.
+        # pytest-codspeed's fixture, which runs code itself, claims to be an instance.
         if not issubclass(type(fixture), BenchmarkFixture):
             return
         self._fixture = fixture
@@ -144,11 +144,11 @@ class BenchmarkTable:
     def show(self, times_s: Sequence[float]) -> None:
         """Add the times of single queries to the table, in seconds.
 
-        A further row of the test has a number behind its name.
+        The names of further rows of a test end with a number.
         """
         if not self._fixture:
             return
-        # A copy, because a fixture can be used once, and the test may use its own with its clock.
+        # A copy, because a fixture can be used only once, and the test may use its own.
         row = copy(self._fixture)
         replay = Replay()
         self._rows += 1

@@ -1,4 +1,4 @@
-"""Tests that take `infperf_benchmark`: each is a variant, and its file stands for the suite."""
+"""Tests with the fixture `infperf_benchmark`: each is a variant, and its file is the suite."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ from pytest_infperf.thresholds.sections import Gates
 __tracebackhide__ = errors.meant_for_the_user
 
 USUAL_LIMITS: Gates = {"regression": {"max": "5 %"}}
-"""The limits of a function that thresholds.toml does not limit."""
+"""The default limits of functions without limits in thresholds.toml."""
 
 
 @dataclass
 class BenchmarkTests:
-    """The collected tests that take `infperf_benchmark`."""
+    """The collected tests with the fixture `infperf_benchmark`."""
 
     params: dict[str, VariantParam] = field(default_factory=dict)
-    """The suite and variant that a test stands for, by node id."""
+    """The suite and variant of each test, by node id."""
     whole_files: bool = True
-    """Whether all tests of each file were collected, and not those of some node ids."""
+    """Whether all tests of each file were collected, instead of some node ids."""
     _files: dict[str, Path] = field(default_factory=dict)
     """The test files by the name of their suite."""
 
     def add(self, test_file: Path, nodeid: str) -> VariantParam:
-        """Add a test, and return the suite and variant that it stands for.
+        """Add a test, and return its suite and variant.
 
         Raises
         ------
         UserError
-            If another file stands for a suite of the same name.
+            If another file is a suite of the same name.
         """
         name, variant_id = test_file.stem, nodeid.partition("::")[2]
         if (known := self._files.setdefault(name, test_file)) != test_file:
             raise UserError(
-                f"two files with tests that take infperf_benchmark are called {test_file.name}: "
-                f"{known} and {test_file}; thresholds and records need names of their own, so "
-                "rename one of them"
+                f"two files with tests that use infperf_benchmark are called {test_file.name}: "
+                f"{known} and {test_file}; thresholds and records need unique names: rename one "
+                "of them"
             )
         variants = [Call("", id=variant_id)]
         suite = Suite(name, task=CallTask(), variants=variants, folder=test_file.parent)
@@ -61,7 +61,7 @@ class BenchmarkTests:
             SuiteAddress("", ""),
             baseline_id=None,
             usual_limits=USUAL_LIMITS,
-            improvement="find with a profiler where the function spends its time",
+            improvement="profile the function to find where it spends its time",
         )
         self.params[nodeid] = VariantParam(configured, variant_id)
         return self.params[nodeid]
@@ -70,28 +70,28 @@ class BenchmarkTests:
         return suite in self._files
 
     def file(self, suite: str) -> Path:
-        """Return the test file that stands for a suite."""
+        """Return the test file of a suite."""
         return self._files[suite]
 
     def of_row(self, name: str) -> VariantParam | None:
-        """Return what the test of a row of pytest-benchmark stands for; None for other tests."""
+        """Return the variant of a row of pytest-benchmark; None for rows of other tests."""
         return self.params.get(name) or self.params.get(re.sub(r"#\d+$", "", name))
 
     def facts(self, settings: Settings, thresholds: Thresholds) -> dict[str, SuiteFacts]:
-        """Return what the checks of thresholds.toml need to know of each suite.
+        """Return the facts about each suite for checking thresholds.toml.
 
         Raises
         ------
         UserError
-            If thresholds.toml names a baseline of such a suite.
+            If thresholds.toml sets a baseline for such a suite.
         """
         facts = {}
         for name in self._files:
             section = thresholds.suites.get(name)
             if section and section.baseline:
                 raise UserError(
-                    f"{settings.thresholds}: [{name}] has a baseline, and functions of "
-                    "infperf_benchmark are compared with another revision only: leave it out"
+                    f"{settings.thresholds}: [{name}] has a baseline, but functions measured with "
+                    "infperf_benchmark are compared only with another revision: remove it"
                 )
             params = [param for param in self.params.values() if param.key[0] == name]
             variants = [param.variant_id for param in params]
@@ -117,16 +117,16 @@ def measure_call(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
 ) -> Any:
-    """Call a function, then measure such calls in a worker and check the limits on them.
+    """Call a function, then measure equal calls in a worker and check their limits.
 
     Parameters
     ----------
     run : Run
-        The run that measures.
+        The measuring run.
     param : VariantParam
-        What the test stands for.
+        The suite and variant of the test.
     table : TimesTable
-        Where latencies are shown.
+        The table in which latencies are shown.
     test : str
         The node id of the test.
     function, args, kwargs : callable, sequence, mapping
@@ -135,7 +135,7 @@ def measure_call(
     Returns
     -------
     object
-        What the call in this process returned.
+        The result of the call in this process.
 
     Raises
     ------

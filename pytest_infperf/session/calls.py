@@ -1,9 +1,9 @@
-"""The methods that the tests of a folder call on their `variant`, read from the source.
+"""The methods that tests call on their `variant`, read from the source.
 
 Only calls on a function's parameter `variant` count; `json.load(file)` in the same file does not.
 The marker `infperf(calls=...)` declares calls that the source of the test does not show, such as
-those of an imported helper. The name of a load, sweep or protocol is read too, where
-it is a constant or made from the constants of `pytest.mark.parametrize`.
+those of an imported helper. The name of a load, sweep or protocol is read if it is a constant or
+made from the constants of `pytest.mark.parametrize`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pytest_infperf.records.points import parameter_of, point_of
 METHODS: tuple[Method, ...] = get_args(Method)
 _FIXTURE = "variant"
 _NAMED: Mapping[Method, str] = {"load": "name", "sweep": "parameter", "protocol": "name"}
-"""The methods that measure at points, and the parameter that names the load, sweep or protocol."""
+"""The methods that measure at points, and their parameter for the load, sweep or protocol."""
 
 
 class Call(NamedTuple):
@@ -32,10 +32,10 @@ class Call(NamedTuple):
 
     method: Method
     name: str | None = None
-    """The load, sweep or protocol; None if it may be any, and for other methods."""
+    """The load, sweep or protocol; None if it is not known, and for other methods."""
 
     def measures(self, spec: MeasureSpec) -> bool:
-        """Return whether the call may take a measure."""
+        """Return whether the call may give a measure."""
         if spec.method != self.method:
             return False
         point = point_of(spec.name)
@@ -43,13 +43,13 @@ class Call(NamedTuple):
 
 
 Calls = Mapping[str, frozenset[Call]]
-"""What each function of a file calls, by the function's qualified name."""
+"""The calls of each function of a file, by the function's qualified name."""
 
 
 def called_in_folder(folder: Path) -> set[Call]:
-    """Return what the files of a suite's folder call.
+    """Return the calls of all files in a suite's folder.
 
-    All files count, because files that were not collected may be part of another run.
+    Files that were not collected are included, because they may be part of another run.
     """
     files = (called_in_file(path) for path in sorted(folder.glob("*.py")))
     return {call for functions in files for calls in functions.values() for call in calls}
@@ -66,7 +66,7 @@ def called_by(function: Callable[..., Any]) -> frozenset[Call]:
 
 @cache
 def called_in_file(path: Path) -> Calls:
-    """Return the calls of each function of a file; none if it is not valid Python."""
+    """Return the calls of each function of a file; empty if it is not valid Python."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError):  # pytest reports it if the file is collected
@@ -89,8 +89,8 @@ def declared(marker: Mapping[str, Any], test_file: Path) -> set[Call]:
             if word not in known:
                 near = get_close_matches(str(word), known, 1)
                 raise UserError(
-                    f"{test_file}: the marker infperf does not know {word!r}; "
-                    + (f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}")
+                    f"{test_file}: unknown argument {word!r} of the marker infperf; "
+                    + (f"did you mean {near[0]}?" if near else f"valid are {', '.join(known)}")
                 )
     return {Call(method) for method in METHODS if method in calls}
 
@@ -133,7 +133,7 @@ def _called_on_variant(function: _Function) -> frozenset[Call]:
 
 
 def _calls(name: str, call: ast.Call | None, parameters: Mapping[str, Sequence[Any]]) -> set[Call]:
-    """Return the calls that one use of a method may be; `call` is None where it is not called."""
+    """Return the possible calls of one use of a method; `call` is None if it is not called."""
     method = next((method for method in METHODS if method == name), None)
     if method is None:
         return set()
@@ -147,7 +147,7 @@ def _calls(name: str, call: ast.Call | None, parameters: Mapping[str, Sequence[A
 
 
 def _texts(node: ast.expr, parameters: Mapping[str, Sequence[Any]]) -> set[str] | None:
-    """Return the values of a constant, a parameter or an f-string of these; None for others."""
+    """Return the possible values of a constant, parameter or f-string; None for others."""
     match node:
         case ast.Constant(value=value):
             return {str(value)}
@@ -187,7 +187,7 @@ def _constants(node: ast.expr) -> Sequence[Any] | None:
 def points_named(
     called: Iterable[Call], sweeps: Mapping[str, Sequence[str]]
 ) -> dict[Method, set[str]]:
-    """Return the points that calls ask for, by method; none for a method that may ask for any.
+    """Return the points that calls measure, by method, without methods that may measure any point.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ from pytest_infperf.thresholds import SuiteFacts, Thresholds
 
 @dataclass(frozen=True)
 class Additions:
-    """The hooks with which plugins add to a suite."""
+    """The hooks by which plugins add to a suite."""
 
     variants: Callable[[Suite], Sequence[Backend]]
     metrics: Callable[[Suite], Sequence[AnyMetric]]
@@ -43,11 +43,11 @@ class Collection:
     suites: dict[Path, ConfiguredSuite] = field(default_factory=dict)
     """The suites by their folder."""
     called: dict[str, set[Call]] = field(default_factory=dict)
-    """What the tests of each suite call."""
+    """The calls of the tests of each suite."""
     tests: TestRegister = field(default_factory=TestRegister)
     """The tests of each variant."""
     benchmarks: BenchmarkTests = field(default_factory=BenchmarkTests)
-    """The tests that take `infperf_benchmark`."""
+    """The tests with the fixture `infperf_benchmark`."""
     _all_loaded: bool = True
 
     def params(self, test_file: Path, marker: Mapping[str, Any]) -> list[VariantParam]:
@@ -92,12 +92,12 @@ class Collection:
             suite = suite.with_variants(added)
         except UserError as error:
             file = suite.folder / SUITE_FILE
-            raise UserError(f"{file} with the variants that plugins add: {error}") from error
+            raise UserError(f"{file} with the variants of plugins: {error}") from error
         for other in self.suites.values():
             if other.suite.name == suite.name:
                 raise UserError(
                     f"two suites are called {suite.name!r}: {other.suite.folder} and "
-                    f"{suite.folder}; thresholds and records need names of their own"
+                    f"{suite.folder}; thresholds and records need unique names: rename one"
                 )
         configured = ConfiguredSuite(
             suite,
@@ -110,7 +110,7 @@ class Collection:
         return configured
 
     def _chosen_baseline(self, suite: Suite) -> str | None:
-        """Return the baseline that --infperf-baseline names, if it is a variant of the suite."""
+        """Return the baseline of --infperf-baseline if it is a variant of the suite, else None."""
         return self.settings.baseline if self.settings.baseline in suite.variant_ids else None
 
     def _usual_baseline(self, suite: Suite) -> str | None:
@@ -118,7 +118,7 @@ class Collection:
         return configured if configured in suite.variant_ids else None
 
     def limits_left_out(self, host_names: Sequence[str]) -> Iterator[str]:
-        """Yield a sentence about each suite of which --infperf-baseline leaves limits out."""
+        """Yield a sentence for each suite with limits that --infperf-baseline makes void."""
         for configured in self.suites.values():
             suite, catalogue = configured.suite, configured.catalogue
             if (chosen := self._chosen_baseline(suite)) is None:
@@ -128,8 +128,8 @@ class Collection:
             left_out = [g for g in gates(self._usual_baseline(suite)) if g not in judged]
             if places := dict.fromkeys(gate.source for gate in left_out):
                 yield (
-                    f"limits of {suite.name}[{chosen}] that are not judged, because "
-                    f"--infperf-baseline makes it the baseline: {', '.join(places)}"
+                    f"limits of {suite.name}[{chosen}] that are not judged, because it is the "
+                    f"baseline by --infperf-baseline: {', '.join(places)}"
                 )
 
     def check(self, budget_scale: float = 1.0) -> None:
@@ -138,14 +138,14 @@ class Collection:
         Parameters
         ----------
         budget_scale : float, default 1
-            Factor on the budgets of tests, by which they share the time of --infperf-time.
+            Factor on the budgets of tests, which divides the time of --infperf-time.
 
         Raises
         ------
         UserError
-            If an option or a limit names something that no suite has.
+            If an option or a limit contains a name that no suite has.
         """
-        if not self._all_loaded:  # pytest shows the errors of suites that failed to load
+        if not self._all_loaded:  # pytest reports the suites that failed to load
             return
         self._check_options()
         facts = self._facts() | self.benchmarks.facts(self.settings, self.thresholds)
@@ -160,9 +160,9 @@ class Collection:
             }
         if both := [c.suite for c in self.suites.values() if c.suite.name in self.benchmarks]:
             raise UserError(
-                f"{self.benchmarks.file(both[0].name)} takes infperf_benchmark, and there is a "
-                f"suite {both[0].name!r} in {both[0].folder}: thresholds and records need names of "
-                "their own, so rename one of the two"
+                f"{self.benchmarks.file(both[0].name)} uses infperf_benchmark, and there is also a "
+                f"suite {both[0].name!r} in {both[0].folder}: thresholds and records need unique "
+                "names: rename one of the two"
             )
         if facts:
             known = suite_names_below(self.settings.root, self.thresholds.suites.keys())

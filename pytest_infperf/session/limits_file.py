@@ -1,4 +1,4 @@
-"""Which file the limits of a run come from: no suite is measured without limits unnoticed."""
+"""Messages about the file with the limits of a run, and about runs without limits."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from pytest_infperf.suite.suite import Suite
 
 
 def named(settings: Settings) -> str:
-    """Return the words of pytest's header: the file with the limits, or that there is none."""
+    """Return the text for pytest's header: the file with the limits, or that there is none."""
     if settings.thresholds is None:
         return f"no limits: {_missing(settings.root)}"
     return f"limits of {_short(settings.thresholds, settings.root)}"
 
 
 def measured_without(suite: str, settings: Settings) -> str:
-    """Return the sentence about a suite that was measured while no limit was judged."""
+    """Return the sentence about a suite that was measured without judging a limit."""
     reason = f": {_missing(settings.root)}"
     if settings.thresholds:
         reason = f", none of {_short(settings.thresholds, settings.root)}"
-    failing = "; the run fails, as --infperf-strict asks" if settings.strict else ""
+    failing = "; the run fails because of --infperf-strict" if settings.strict else ""
     return f"no limit of {suite} was judged{reason}{failing}"
 
 
 def left_aside(settings: Settings, suites: Sequence[Suite]) -> Iterator[str]:
-    """Yield a sentence about each thresholds.toml that lies around a suite and does not apply.
+    """Yield a sentence about each thresholds.toml near a suite that does not apply.
 
-    A file that --infperf-thresholds names replaces such files knowingly.
+    There is none if --infperf-thresholds sets the file explicitly.
     """
     default = settings.root / THRESHOLDS_FILE
     if settings.thresholds not in (None, default):
@@ -38,8 +38,8 @@ def left_aside(settings: Settings, suites: Sequence[Suite]) -> Iterator[str]:
     for path in nearest:
         if not (settings.thresholds and path.samefile(settings.thresholds)):
             yield (
-                f"{path} does not apply: the limits are those of {default}, in pytest's rootdir. "
-                f"Run pytest in {path.parent}, or name the file with --infperf-thresholds"
+                f"{path} is not used: the limits are in {default}, in pytest's rootdir. "
+                f"Run pytest in {path.parent}, or set the file with --infperf-thresholds"
             )
 
 

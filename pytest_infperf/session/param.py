@@ -14,15 +14,15 @@ class VariantParam:
     configured: ConfiguredSuite
     variant_id: str
     node_type: str | None = None
-    """The type of the node that measures the variant; None for this host."""
+    """The type of the node for the variant; None for this host."""
 
     def __str__(self) -> str:
-        """Return what tables and files of pytest-benchmark show of it."""
+        """Return the text for tables and files of pytest-benchmark."""
         return self.id
 
     @property
     def id(self) -> str:
-        """The part of the test's id: the variant, and the node type if it is not this host."""
+        """The part of the test's id: the variant, and the node type unless it is this host."""
         return f"{self.variant_id}@{self.node_type}" if self.node_type else self.variant_id
 
     @property

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def on_terminal(config: pytest.Config) -> Progress:
     """Return the progress line.
 
-    Nothing is shown with -q or -p no:terminal, nor in xdist's workers, whose lines would
-    interleave.
+    Nothing is shown with -q or -p no:terminal, nor in xdist's workers, because their lines would
+    be mixed.
     """
     manager = config.pluginmanager
     quiet = (
@@ -29,7 +29,7 @@ def on_terminal(config: pytest.Config) -> Progress:
         or config.option.collectonly
     )
     try:
-        # stdout is captured while tests run; a duplicate of its descriptor is not.
+        # pytest captures stdout while tests run, but not a duplicate of its descriptor.
         stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding)
     except (OSError, io.UnsupportedOperation):
         return progress_for(sys.stderr, quiet=True, interactive=False)

@@ -1,7 +1,7 @@
-"""Which tests a run could have run for each variant, and which of them passed.
+"""The tests of each variant that a run could run, and whether they passed.
 
-A limit that no test has judged is a fault only if no other test could have judged it: one that was
-not selected, was skipped, failed, or has not run yet.
+A limit that no test has judged is an error only if no other test could have judged it, such as a
+test that was not selected, was skipped, failed, or has not run yet.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ VariantKey = tuple[str, str]
 
 @dataclass
 class TestRegister:
-    """The tests of each variant with what they call, and whether they passed."""
+    """The tests of each variant with their calls, and whether they passed."""
 
     __test__ = False
 
     collected_files: set[Path] = field(default_factory=set)
-    """The files that tests were collected from, without symbolic links."""
+    """The resolved paths of the files from which tests were collected."""
     _tests: dict[VariantKey, dict[str, frozenset[Call]]] = field(default_factory=dict)
-    """By variant: what each test of a collected file calls, selected or not, by node id."""
+    """The calls of each test of the collected files, selected or not, by variant and node id."""
     _passed: set[str] = field(default_factory=set)
 
     def generated(self, variant: VariantKey, test: str, called: frozenset[Call]) -> None:
@@ -34,26 +34,26 @@ class TestRegister:
         self._tests.setdefault(variant, {})[test] = called
 
     def ended(self, test: str, *, passed: bool) -> None:
-        """Note how a try of a test ended."""
+        """Store whether a test passed at its last try."""
         (self._passed.add if passed else self._passed.discard)(test)
 
     def has_budget(self, variant: VariantKey, test: str) -> bool:
         """Return whether a test measures until its gates are decided or its budget is spent.
 
-        A test whose source does not show what it calls may do so.
+        This is assumed of a test whose source does not show its calls.
         """
         called = self._tests.get(variant, {}).get(test)
         return not called or any(call.method in _WITH_BUDGET for call in called)
 
     def may_measure(self, variant: VariantKey, folder: Path, spec: MeasureSpec) -> bool:
-        """Return whether a test that did not pass in this run may take a measure of a variant.
+        """Return whether a test that has not passed in this run may give a measure of a variant.
 
         Parameters
         ----------
         variant : tuple of str
             The names of the suite and the variant.
         folder : Path
-            The folder of the suite, whose other files may have tests of it.
+            The folder of the suite, in which other files may contain tests of it.
         spec : MeasureSpec
             The measure.
         """
@@ -69,7 +69,7 @@ class TestRegister:
             for test, called in self._tests.get(variant, {}).items()
             if test not in self._passed
         )
-        # The calls of a test may all stand in a helper, where its source does not show them.
+        # All calls of a test may be in a helper, so that its source does not show them.
         return any(
             not called or any(call.measures(spec) for call in called)
             for called in (*others, *open_tests)

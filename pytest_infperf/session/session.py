@@ -41,19 +41,19 @@ from pytest_infperf.thresholds import Thresholds, read
 
 @dataclass(frozen=True)
 class Ended:
-    """How a test ended, or its teardown."""
+    """The result of a test or of its teardown."""
 
     passed: bool
     failure: BaseException | None = None
-    """The error that it failed with, other than a broken limit."""
+    """The error of the test, other than a broken limit."""
     torn_down: bool = False
-    """Whether this is the end of the test's teardown."""
+    """Whether the test's teardown has ended."""
     xfailed: bool = False
-    """Whether the test failed as its marker xfail expects."""
+    """Whether the test failed as expected by its marker xfail."""
 
 
 class Session:
-    """The session of a run that measures on this host.
+    """The session of a measuring run on this host.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ class Session:
     hooks : pluggy.HookRelay
         The hooks of other packages.
     keeps_records : bool
-        Whether this process writes the files of the run; workers of xdist do not.
+        Whether this process writes the files of the run; False for workers of xdist.
     cluster_sets : ClusterSetRunner, optional
-        Runs the quality sets that are scored; None runs them on this host.
+        Runs the quality sets for scores on other machines; None runs them on this host.
 
     Raises
     ------
@@ -100,7 +100,7 @@ class Session:
         self.settings = settings
         self.time = TimeAccount()
         self._times_elsewhere: list[Mapping[str, float]] = []
-        """Seconds by activity of each other process that measured for this run."""
+        """Seconds by activity of each other measuring process of this run."""
         self._keeps_records = keeps_records
         self.notices: list[str] = []
         self.progress = progress
@@ -111,7 +111,7 @@ class Session:
         )
         self._has_all_pages = True
         self._pages: list[Path] = []
-        """The pages that were written."""
+        """The written pages."""
         self._ledger = Ledger(
             settings.json if keeps_records else None,
             RunRecord(
@@ -141,7 +141,7 @@ class Session:
         return ", ".join(parts)
 
     def measures_latency(self, test: Callable[..., Any], marker: Mapping[str, Any]) -> bool:
-        """Return whether a test calls `variant.latency`, as its source or its marker says."""
+        """Return whether a test calls `variant.latency` according to its source or marker."""
         return any(
             call.method == "latency" for call in calls.called_by(test)
         ) or "latency" in marker.get("calls", ())
@@ -151,12 +151,12 @@ class Session:
         return self.collection.params(test_file, marker)
 
     def benchmark(self, test_file: Path, nodeid: str) -> VariantParam:
-        """Add a test that takes `infperf_benchmark`, and return what it stands for.
+        """Add a test with the fixture `infperf_benchmark`, and return its suite and variant.
 
         Raises
         ------
         UserError
-            If another file stands for a suite of the same name.
+            If another file is a suite of the same name.
         """
         param = self.collection.benchmarks.add(test_file, nodeid)
         self.collection.tests.generated(param.key, nodeid, frozenset({Call("latency")}))
@@ -180,16 +180,16 @@ class Session:
         *,
         whole_files: bool = True,
     ) -> list[int]:
-        """Check the collected tests, and return the order in which they run.
+        """Check the collected tests, and return their order.
 
         Parameters
         ----------
         params : sequence of VariantParam or None
-            What each test measures.
+            The suite and variant of each test; None for tests that do not measure.
         nodeids : sequence of str
-            The tests.
+            The node ids of the tests.
         whole_files : bool, default True
-            Whether all tests of each file were collected, and not those of some node ids.
+            Whether all tests of each file were collected, instead of some node ids.
         """
         self.collection.benchmarks.whole_files = whole_files
         self.run.purse.scale = self._budget_scale(params, nodeids)
@@ -211,7 +211,7 @@ class Session:
         return grouped(params)
 
     def _budget_scale(self, params: Sequence[VariantParam | None], nodeids: Sequence[str]) -> float:
-        """Return the factor on the budgets of tests with which they add up to --infperf-time."""
+        """Return the factor on the budgets of tests so that their sum is --infperf-time."""
         budgets_s = [
             self.thresholds.policy(param.key[0]).budget_s
             for param, nodeid in zip(params, nodeids, strict=True)
@@ -222,16 +222,16 @@ class Session:
     def report(
         self, param: VariantParam, nodeid: str, ended: Ended
     ) -> tuple[RunRecord, list[tuple[str, str]]]:
-        """Return the record of a test's variant, and what the test found as JUnit properties.
+        """Return the record of a test's variant, and the test's results as JUnit properties.
 
         Parameters
         ----------
         param : VariantParam
             The parameter `variant` of the test.
         nodeid : str
-            The test.
+            The node id of the test.
         ended : Ended
-            How the test or its teardown ended.
+            The result of the test or of its teardown.
         """
         verdicts, tests = self.run.verdicts_on(*param.key), self.collection.tests
         verdicts.end(nodeid, ended.failure, torn_down=ended.torn_down, xfailed=ended.xfailed)
@@ -242,13 +242,13 @@ class Session:
         return record, list(junit.properties(*verdicts.found_by(nodeid)))
 
     def enter(self, run: RunRecord) -> None:
-        """Add the records in a test's report, which may come from another process."""
+        """Add the records of a test's report, which may come from another process."""
         ledger = self.ledger_of(run.host)
         for record in run.records:
             ledger.enter(record)
 
     def benchmark_info(self, row: str, param: object) -> dict[str, Any] | None:
-        """Return what pytest-benchmark's files contain about a variant: its record and host."""
+        """Return the record and host of a variant for pytest-benchmark's files."""
         param = param or self.collection.benchmarks.of_row(row)
         if not isinstance(param, VariantParam) or param.key not in self.run.records:
             return None
@@ -273,12 +273,12 @@ class Session:
     def time_s(self) -> dict[str, float]:
         """Return the seconds of each activity, summed over the processes that measured.
 
-        A controller of xdist or of a fleet only waits, so that its own time does not count.
+        The time of a controller of xdist or of a fleet does not count, because it only waits.
         """
         return total(self._times_elsewhere or [self.time.seconds()])
 
     def _time_line(self) -> str:
-        """Return the line about where the time went; empty if nothing was measured."""
+        """Return the line about the time by activity; empty if nothing was measured."""
         seconds = self.time_s()
         if not is_of_measuring(seconds):
             return ""
@@ -309,22 +309,22 @@ class Session:
         self._ledger.run.time_s = self.time_s()
 
     def _describe_unused(self) -> Iterator[str]:
-        """Yield a notice for what was asked for in vain, as no test of a suite ran."""
+        """Yield a notice for each requested file and for limits if no test of a suite ran."""
         reason = (
-            "no test of a suite ran: a test that takes `variant`, in a folder with a suite.py, or "
-            "`infperf_benchmark`"
+            "no test of a suite ran (a test with the fixture `variant`, in a folder with a "
+            "suite.py, or with `infperf_benchmark`)"
         )
         for path in filter(None, (self.settings.json, self.settings.html)):
-            older = ", and holds an earlier run" if path.exists() else ""
-            yield f"{path} is not written{older}, because {reason}"
+            older = ", and contains an earlier run" if path.exists() else ""
+            yield f"{path} was not written{older}, because {reason}"
         if self.thresholds.suites:
             names = ", ".join(f"[{name}]" for name in self.thresholds.suites)
             yield f"the limits of {names} in {self.settings.thresholds} were not judged: {reason}"
 
     def _doubts(self) -> Iterator[str]:
-        """Yield what a reader of the verdicts must know: tries, and limits that were not judged.
+        """Yield notices about the verdicts: repeated tries, and limits that were not judged.
 
-        Workers of xdist leave this to their controller; the nodes of a fleet pass it on.
+        Under xdist, only the controller yields them. The nodes of a fleet send theirs to it.
         """
         for record, gate in tried_again(self._ledger.run.records):
             words = {
@@ -343,8 +343,8 @@ class Session:
     def fails(self) -> bool:
         """Whether the run fails even if every test passed.
 
-        It does if a file could not be written, or a limit was not judged; with --infperf-strict
-        also if a suite was measured without a limit.
+        This is the case if a file could not be written or a limit was not judged. With
+        --infperf-strict, it is also the case if a suite was measured without a limit.
         """
         records = [record for ledger in self.ledgers for record in ledger.run.records]
         return (
@@ -376,16 +376,16 @@ class Session:
                 self.notices.append(problem)
 
     def closing_lines(self, width: int) -> list[str]:
-        """Return the last lines on the terminal: where the page is, and where the time went."""
+        """Return the last lines on the terminal: the page and the time by activity."""
         pages = [f"infperf page: {os.path.relpath(page)}" for page in self._pages]
         return [*pages, *textwrap.wrap(self._time_line(), width, subsequent_indent=" " * 4)]
 
     def page_of(self, ledger: Ledger) -> Path | None:
-        """Return the file of the page with the report of a host."""
+        """Return the file for the page with the report of a host."""
         return self.settings.html
 
     def workflow_commands(self) -> list[str]:
-        """Return the lines that GitHub Actions turns into annotations."""
+        """Return the workflow commands for annotations in GitHub Actions."""
         root = self.settings.root
         commands = (
             github.workflow_commands(ledger.run, root, os.environ) for ledger in self.ledgers

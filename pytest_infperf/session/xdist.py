@@ -1,4 +1,4 @@
-"""Measuring under pytest-xdist: on one worker, or not at all."""
+"""Measuring under pytest-xdist, which is possible on one worker only."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ def refuse_what_disturbs(config: pytest.Config) -> None:
     if config.getoption("infperf_ray") or config.getini("infperf_ray"):
         raise UserError(
             "--infperf-ray cannot be used with -n: a fleet's tests run on its nodes, one process "
-            "per node. Leave one of the two out"
+            "per node. Omit one of the two"
         )
     if config.option.dist not in ("load", "loadgroup", "no"):
         raise UserError(
             f"--infperf cannot measure with --dist {config.option.dist}: tests that measure must "
-            "run one at a time on one worker. Use --dist loadgroup, or leave -n out"
+            "run one at a time on one worker. Use --dist loadgroup, or omit -n"
         )
 
 
 def is_measured_alone(test_file: Path) -> bool:
-    """Return whether all tests of a file that measure run on one worker, see `xdist_schedule`."""
+    """Return whether the tests of a file run on the measuring worker, see `xdist_schedule`."""
     return has_suite_beside(test_file) or takes_benchmark(test_file)
 
 
 def pass_on(notices: Sequence[str], time_s: Mapping[str, float], config: pytest.Config) -> None:
-    """Send notices and time from a worker to the controller, at the end of the worker."""
+    """Send notices and time from a worker to the controller when the worker ends."""
     if is_worker(config):
         output: dict[str, Any] = vars(config)["workeroutput"]
         output["infperf_notices"] = list(notices)
@@ -56,6 +56,6 @@ def pass_on(notices: Sequence[str], time_s: Mapping[str, float], config: pytest.
 
 
 def passed_on(node: object) -> tuple[list[str], dict[str, float]]:
-    """Return the notices and the time that a worker sent; none if it crashed."""
+    """Return the notices and the time from a worker; empty if it crashed."""
     output = getattr(node, "workeroutput", {})
     return list(output.get("infperf_notices", ())), dict(output.get("infperf_time_s", {}))

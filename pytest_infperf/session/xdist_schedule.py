@@ -1,6 +1,7 @@
-"""A schedule for pytest-xdist that runs all tests of the suites on one worker, in their order.
+"""A schedule for pytest-xdist that runs all tests of the suites in order on one worker.
 
-xdist's own groups need a mark on each test and change its node id, so that users cannot copy it.
+xdist's own groups require a mark on each test, and they change node ids, so that users cannot copy
+them.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from pytest_infperf.session.xdist import is_measured_alone
 
 
 class OneWorkerMeasures(LoadGroupScheduling):  # type: ignore[misc]  # untyped base
-    """Schedules tests that measure as one group, and distributes the others as usual.
+    """Schedules measuring tests as one group, and distributes the others as usual.
 
-    These are the tests beside a suite.py, and those in a file that takes `infperf_benchmark`.
+    Measuring tests are those beside a suite.py, and those in a file with `infperf_benchmark`.
     """
 
     def _split_scope(self, nodeid: str) -> str:

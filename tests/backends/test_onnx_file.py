@@ -323,7 +323,7 @@ def test_a_file_that_is_no_whole_graph(model: Path, content: bytes | None) -> No
 def test_a_pointer_of_git_lfs(model: Path, name: str) -> None:
     write_graph(model / "model.onnx", external="model.onnx_data")
     (model / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
-    assert f"{model / name} is a pointer of Git LFS" in missing("model.onnx", model)
+    assert f"{model / name} is a Git LFS pointer" in missing("model.onnx", model)
 
 
 def test_external_data_that_is_missing(model: Path) -> None:

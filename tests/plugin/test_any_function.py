@@ -144,7 +144,7 @@ def test_a_limit_on_latency_is_judged_without_a_revision(shop: Project) -> None:
     assert result.outcomes() == {"test_total[steady]": "failed"}
     message = result.message("test_total[steady]")
     assert "queries took longer than 1 ms" in message
-    assert "find with a profiler where the function spends its time" in message
+    assert "profile the function to find where it spends its time" in message
     assert [
         gate["measure"] for gate in result.record("test_total[steady]", "test_pricing")["gates"]
     ] == ["latency_p50"]
@@ -292,8 +292,7 @@ def test_two_suites_of_one_name_are_refused(shop: Project) -> None:
         shop.tests(TESTS.format(names=["steady"]), f"{name}/test_pricing.py")
     result = shop.measure_here("a", "b")
     assert (
-        "two files with tests that take infperf_benchmark are called test_pricing.py"
-        in result.words
+        "two files with tests that use infperf_benchmark are called test_pricing.py" in result.words
     )
 
 

@@ -110,8 +110,8 @@ def test_limits_of_another_baseline_that_are_not_judged_are_named(project: Proje
     result = project.measure_here("--infperf-baseline", "fast")
     result.assert_outcomes(passed=3)
     assert (
-        "limits of echo[fast] that are not judged, because --infperf-baseline makes it the "
-        "baseline: thresholds.toml:7" in result.words
+        "limits of echo[fast] that are not judged, because it is the baseline by "
+        "--infperf-baseline: thresholds.toml:7" in result.words
     )
     assert "not judged" not in project.measure_here("--infperf-baseline", "slow").words
 
@@ -236,7 +236,7 @@ def test_two_suites_of_one_name_are_named(project: Project) -> None:
     result = project.collect()
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "two suites are called 'echo'" in result.words
-    assert "names of their own" in result.words
+    assert "need unique names" in result.words
 
 
 def test_a_suite_that_cannot_be_imported_is_the_only_error(project: Project) -> None:

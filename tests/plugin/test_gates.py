@@ -382,9 +382,9 @@ def test_the_marker_declares_the_calls_of_a_helper_function(project: Project) ->
     [
         (
             'calls=["footprnt"]',
-            "the marker infperf does not know 'footprnt'; did you mean footprint?",
+            "unknown argument 'footprnt' of the marker infperf; did you mean footprint?",
         ),
-        ('call="footprint"', "the marker infperf does not know 'call'; did you mean calls?"),
+        ('call="footprint"', "unknown argument 'call' of the marker infperf; did you mean calls?"),
     ],
 )
 def test_an_unknown_argument_of_the_marker_is_refused(

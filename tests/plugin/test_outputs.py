@@ -202,8 +202,8 @@ def test_a_run_without_a_suite_says_what_it_does_not_write_and_judge(project: Pr
     outcome = project.measure_here("--infperf-html=page.html")
     outcome.assert_outcomes(passed=1)
     assert not outcome.json_path.exists()
-    assert "infperf.json is not written, because no test of a suite ran" in outcome.words
-    assert "page.html is not written, and holds an earlier run, because" in outcome.words
+    assert "infperf.json was not written, because no test of a suite ran" in outcome.words
+    assert "page.html was not written, and contains an earlier run, because" in outcome.words
     assert "the limits of [echo] in" in outcome.words
 
 

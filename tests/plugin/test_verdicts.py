@@ -302,7 +302,7 @@ def test_a_suite_without_limits_is_said_and_fails_where_that_is_asked(batched: P
     strict = batched.measure_here("--infperf-strict")
     assert strict.ret == 1
     assert strict.outcomes() == {"test_another[fast]": "passed"}
-    assert f"{NOT_JUDGED}: {missing}; the run fails, as --infperf-strict asks" in strict.outlines
+    assert f"{NOT_JUDGED}: {missing}; the run fails because of --infperf-strict" in strict.outlines
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_a_file_of_limits_that_does_not_apply_is_named(
     (header,) = [line for line in outcome.outlines if line.startswith("infperf: ")]
     assert applies in header
     (note,) = [line for line in outcome.outlines if f"note: {project.folder}/a/" in line]
-    assert "a/thresholds.toml does not apply: " in note
+    assert "a/thresholds.toml is not used: " in note
     assert "note: no limit of a was judged" in outcome.text
 
 

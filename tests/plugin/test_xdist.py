@@ -80,7 +80,7 @@ def test_a_distribution_that_would_measure_on_two_workers_is_refused(
     result = project.collect(*workers, f"--dist={how}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"ERROR: --infperf cannot measure with --dist {how}" in result.words
-    assert "one at a time on one worker. Use --dist loadgroup, or leave -n out" in result.words
+    assert "one at a time on one worker. Use --dist loadgroup, or omit -n" in result.words
 
 
 def test_every_distribution_is_accepted_without_infperf(project: Project) -> None:

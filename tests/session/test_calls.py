@@ -140,7 +140,11 @@ def test_the_marker_names_methods_and_nothing_else(tmp_path: Path) -> None:
     assert calls.declared({"calls": "sweep"}, tmp_path) == {Call("sweep")}
     both = {Call("sweep"), Call("load")}
     assert calls.declared({"calls": ["sweep", "load"]}, tmp_path) == both
-    with pytest.raises(UserError, match="does not know 'latncy'; did you mean latency"):
+    with pytest.raises(
+        UserError, match="unknown argument 'latncy' of the marker infperf; did you mean latency"
+    ):
         calls.declared({"calls": ["latncy"]}, tmp_path)
-    with pytest.raises(UserError, match="does not know 'call'; did you mean calls"):
+    with pytest.raises(
+        UserError, match="unknown argument 'call' of the marker infperf; did you mean calls"
+    ):
         calls.declared({"call": "latency"}, tmp_path)

@@ -83,7 +83,7 @@ def test_recordings_may_be_values(clips: Path, cell: Callable[[Path], object]) -
         (None, r"there is no recording .*a\.wav"),
         (b"", "the recording cannot be read"),
         (b"RIFF is not enough", "the recording cannot be read"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
     ],
 )
 def test_a_recording_that_cannot_be_read_is_named_with_its_line(

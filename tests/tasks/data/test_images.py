@@ -80,7 +80,7 @@ def test_a_folder_has_a_subfolder_for_each_class(tmp_path: Path) -> None:
         ),
         (
             lambda folder: (folder / "cats" / "b.png").write_bytes(POINTER),
-            r"cats/b\.png is a pointer of Git LFS",
+            r"cats/b\.png is a Git LFS pointer",
         ),
         (
             lambda folder: (folder / "cats" / "z.png").symlink_to("nowhere.png"),

@@ -42,7 +42,7 @@ def test_an_empty_file_is_named(tmp_path: Path, content: bytes) -> None:
 def test_a_pointer_of_git_lfs_is_no_data(tmp_path: Path) -> None:
     """Its three lines would be three samples."""
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n"
-    with pytest.raises(UserError, match=r"a\.txt is a pointer of Git LFS.* run `git lfs pull`"):
+    with pytest.raises(UserError, match=r"a\.txt is a Git LFS pointer.* run `git lfs pull`"):
         read_lines(written(tmp_path, "a.txt", pointer))
 
 
