@@ -1,7 +1,7 @@
-"""The description of a variant that processes of all checkouts understand.
+"""The description of a variant, which is valid in the processes of all checkouts.
 
-The checkout that the variant belongs to makes it, because an artifact depends on its code. The run
-reads it to obtain the artifact and to start the worker.
+It is made in the variant's own checkout, because an artifact depends on the code there. The run
+uses it to obtain the artifact and to start the worker.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from pytest_infperf.suite.suite import Suite
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What a variant is built from and how its worker runs."""
+    """The inputs of a variant's build, and the settings of its worker."""
 
     variant_id: str
     """Id of the variant in its suite."""
     default_id: str
-    """Id that the backend derives from its settings, which names the artifact."""
+    """Id that the backend derives from its settings, part of the artifact's name."""
     backend: Mapping[str, Any]
     """Description of the backend, made by `naming.describe`."""
     model: str
@@ -44,18 +44,18 @@ class Blueprint:
     threads: Threads
     """Number of threads, "best", or None for the default of the runtime."""
     cpus: tuple[int, ...] | None
-    """Cores that the worker is pinned to; None for all."""
+    """Cores to which the worker is pinned; None for all."""
     source: Blueprint | None
-    """Blueprint of the artifact that this one is built from, if any."""
+    """Blueprint of the artifact from which this one is built, if any."""
     builder: str | None = None
-    """Name that is equal for blueprints which one process may build in sequence; None for a process
-    of its own."""
+    """Name of the builder: one process may build all blueprints of one builder in sequence. None if
+    the build needs its own process."""
     is_remote: bool = False
-    """Whether a server answers that is not part of the run, so that there is no artifact."""
+    """Whether the variant is an endpoint, which has no artifact."""
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Blueprint:
-        """Return the blueprint of a document that `to_document` made, also after JSON."""
+        """Return the blueprint of a document from `to_document`, possibly after JSON."""
         source, cpus = document["source"], document["cpus"]
         values = {
             **document,
@@ -70,7 +70,7 @@ class Blueprint:
 
 
 def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Blueprint:
-    """Return the blueprint of a variant, `model` being the folder of its model's files, if any.
+    """Return the blueprint of a variant; `model` is the folder of its model's files, if any.
 
     Raises UserError if a distribution or a file that the backend needs is missing.
     """
@@ -111,21 +111,21 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Bluepr
 
 
 def _builder(backend: Backend, model: Path | None) -> str | None:
-    """Return the name of the process that builds a variant; code of a model may leave a trace."""
+    """Return the name of a variant's builder; None if it or the model's code has side effects."""
     if not backend.leaves_no_trace:
         return None
     return str(model) if model and any(model.glob("*.py")) else ""
 
 
 def _codec_reads_inputs(suite: Suite, backend: Backend) -> bool:
-    """Return whether the codec of a variant follows from the form of the samples."""
+    """Return whether the codec of a variant is derived from the samples."""
     return not (suite.task.reads_model or backend.answers_inputs)
 
 
 def installed_versions(backend: type[Backend]) -> dict[str, str]:
-    """Return the version of each distribution that a backend requires, or has as an option.
+    """Return the versions of the distributions that a backend requires or can use.
 
-    Raises UserError if a required one is not installed.
+    Raises UserError if a required distribution is not installed.
     """
     versions = {}
     for name in backend.requires:
@@ -156,7 +156,7 @@ def _model_digest(model: Path) -> str:
 
 @lru_cache
 def _code_digest(backend: type[Backend]) -> str:
-    """Return the hash of the backend's module, or of its whole package if it is in one."""
+    """Return the hash of the backend's module, or of its package if it is in one."""
     module = Path(inspect.getfile(backend))
     in_package = (module.parent / "__init__.py").exists()
     sources = sorted(module.parent.rglob("*.py")) if in_package else [module]

@@ -1,4 +1,4 @@
-"""The cache of artifacts: each is built once, as a whole or not at all, and verified before use."""
+"""The cache of artifacts. Each is built once and atomically, and verified before use."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pytest_infperf.host.files import atomic_replacement
 
 _MANIFEST = "infperf-artifact.json"
 _LOCK_MODE = 0o666
-"""Any user of a shared cache may lock what another user has locked before."""
+"""All users of a shared cache may use the lock file of another user."""
 
 Builder = Callable[[Blueprint, Path, Path | None], dict[str, Any]]
-"""Function that builds the artifact of a blueprint into the first folder, from the artifact in the
-second one if it has a source, and returns the evidence of how it was built."""
+"""Function that builds the artifact of a blueprint in the first folder, from the artifact in the
+second folder if it has a source, and returns the evidence of the build."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Artifact:
 
     folder: Path
     evidence: dict[str, Any]
-    """What the backend reported when it built the artifact."""
+    """Facts about the build from the backend."""
     size_bytes: int
-    """Size of its files, in bytes."""
+    """Total size of the files, in bytes."""
 
 
 class ArtifactCache:
@@ -44,19 +44,19 @@ class ArtifactCache:
         self._notice = notice
 
     def find(self, blueprint: Blueprint) -> Artifact | None:
-        """Return the artifact of a blueprint if it is whole, without writing or waiting."""
+        """Return the artifact of a blueprint if it is complete, without writing or waiting."""
         with suppress(OSError, ValueError):
-            return _verified(self._folder(blueprint))  # needs no lock, because it appears whole
+            return _verified(self._folder(blueprint))  # no lock, because it is created atomically
         return None
 
     def obtain(self, blueprint: Blueprint, build: Builder) -> Artifact:
-        """Return the artifact of a blueprint, after building it if it is missing or damaged.
+        """Return the artifact of a blueprint, and build it first if it is missing or damaged.
 
-        An artifact that is whole is used without writing anything, so that the cache may be another
-        user's or read-only.
+        Nothing is written if the artifact is complete, so that the cache may belong to another user
+        or be read-only.
 
-        Raises UserError if an artifact has to be built and the cache cannot be written, and
-        whatever `build` raises.
+        Raises UserError if an artifact must be built and the cache cannot be written, and the
+        errors of `build`.
         """
         if artifact := self.find(blueprint):
             return artifact
@@ -77,7 +77,7 @@ class ArtifactCache:
             raise UserError(
                 f"cannot write the artifact cache {self._root} to build {folder.name}: "
                 f"{error.strerror or error}. "
-                "Make room or choose another folder with --infperf-cache"
+                "Free some space, or choose another folder with --infperf-cache"
             ) from error
 
     def _folder(self, blueprint: Blueprint) -> Path:

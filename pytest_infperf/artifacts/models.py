@@ -22,13 +22,12 @@ _WEIGHT_SUFFIXES = frozenset(
 
 
 def locate(model: str, folder: Path, files: Sequence[str] = ()) -> Path:
-    """Return the model's folder: one relative to `folder`, or a snapshot from the hub or its cache.
+    """Return the model's folder: a path relative to `folder`, or a snapshot from the hub.
 
-    `files` are names in the snapshot that are fetched too, unless they are in `folder`. A hub id is
-    `owner/name` or `name`, or `name@revision` with a branch, a tag or a commit.
+    `files` are additional files to fetch from the hub, unless they are in `folder`. A hub id is
+    `owner/name` or `name`, optionally followed by `@revision`: a branch, a tag or a commit.
 
-    Raises UserError if neither exists, or if the folder has pointers of Git LFS in the place of
-    files; the message says what to do.
+    Raises UserError if neither exists, or if the folder contains Git LFS pointers instead of files.
     """
     local = folder / model
     found = local.resolve() if local.is_dir() else _snapshot(model, folder, files)
@@ -40,9 +39,9 @@ def locate(model: str, folder: Path, files: Sequence[str] = ()) -> Path:
 
 
 def find_file(name: str, model: Path, folder: Path) -> Path:
-    """Return a file of the model's folder or, if it has none of that name, of the suite's.
+    """Return the path of a file in the model's folder or, if it is not there, in the suite's.
 
-    Raises UserError if both lack it, or have a pointer of Git LFS in its place.
+    Raises UserError if the file is in neither, or is a Git LFS pointer.
     """
     for path in (model / name, folder / name):
         if lfs.is_pointer(path):
@@ -79,11 +78,11 @@ def hub_commit(folder: Path) -> str | None:
 
 
 def files_of(model: Path) -> list[Path]:
-    """Return the files that a model consists of, in order.
+    """Return the files of a model in a fixed order.
 
-    Hidden files and folders, such as the metadata that downloaders leave (`.cache`) and those of
-    git, macOS and editors, are not part of it; neither are documentation and licences, nor, in a
-    snapshot from the hub, what is not fetched by default.
+    Hidden files and folders, such as a download's metadata (`.cache`) and those of git, macOS and
+    editors, are left out, and so are documentation and licences. In a snapshot from the hub, files
+    that are not fetched by default are left out too.
     """
     paths = (path for path in sorted(model.rglob("*")) if path.is_file())
     files = [path for path in paths if not _is_beside_the_model(path.relative_to(model))]
@@ -106,9 +105,9 @@ def _hub_name(snapshot: Path) -> str:
 
 
 def _missing_from_lfs(model: Path) -> Path | None:
-    """Return a file of a model, relative to its folder, whose content Git LFS has not fetched.
+    """Return the relative path of a model file that Git LFS has not fetched; None if there is none.
 
-    Weights in a format that is not fetched do not matter beside weights in one that is.
+    Weights that are not fetched are ignored if weights in another format are.
     """
     missing: list[Path] = []
     fetched: set[str] = set()
@@ -125,7 +124,7 @@ def _missing_from_lfs(model: Path) -> Path | None:
 def _snapshot(model: str, folder: Path, files: Sequence[str]) -> Path:
     """Return the snapshot of a hub id. Raises UserError if it is in neither the hub nor its cache.
 
-    `folder` is that of the suite, in which the model could have been. `files` are fetched too.
+    `folder` is the suite's folder, for messages. `files` are additional files to fetch.
     """
     local = folder / model
     matched = _HUB_ID.fullmatch(model)
@@ -177,5 +176,5 @@ def _snapshot(model: str, folder: Path, files: Sequence[str]) -> Path:
         raise UserError(
             f"{missing}, the model is not in the local hub cache, and the hub cannot be reached "
             f"({type(error).__name__}). Run `{command}` on a machine with network access and copy "
-            "its cache (HF_HOME), or name a folder with the model's files in the suite"
+            "its cache (HF_HOME), or set a folder with the model's files in the suite"
         ) from error

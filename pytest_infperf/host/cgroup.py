@@ -1,7 +1,7 @@
-"""The CPU quota and memory that a container grants, and the kind of container.
+"""The CPU quota and the memory limit of a container, and the kind of container.
 
 A container sees all cores of the machine but may use only some of their time, so thread counts and
-speeds make no sense without the quota.
+speeds depend on the quota.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ from pytest_infperf.host.cpu import ROOT, read_text, usable_cores
 
 
 def quota_cores(root: Path = ROOT) -> float | None:
-    """Return the CPU time that this process may use, in cores; None if nothing limits it.
+    """Return the CPU time that this process may use, in cores; None if there is no limit.
 
-    The limits of all groups above it apply too, so the smallest one is returned.
+    The limits of all parent groups apply too, so the smallest limit is returned.
     """
     quotas = [quota for quota in (*_version_2(root), *_version_1(root)) if quota is not None]
     return min(quotas, default=None)
 
 
 def usable_threads(cpus: Sequence[int] | None = None, root: Path = ROOT) -> int:
-    """Return the number of threads that can run at a time, within affinity and CPU quota.
+    """Return the number of threads that can run at a time, given affinity and CPU quota.
 
-    `cpus` are the cores that the threads are pinned to; None is all that this process may use.
+    `cpus` are the cores to which the threads are pinned; None means all that this process may use.
     """
     cores, quota = len(cpus or usable_cores()), quota_cores(root)
     return cores if quota is None else max(1, min(cores, int(quota)))
 
 
 def default_threads(cpus: Sequence[int] | None = None, root: Path = ROOT) -> int | None:
-    """Return the number of threads where none is configured; None is the runtime's own default.
+    """Return the number of threads if none is configured; None means the runtime's default.
 
-    Runtimes look at the cores of the machine, and not all of them at affinity and quota.
+    Runtimes count the cores of the machine, and some ignore affinity and quota.
     """
     usable = usable_threads(cpus, root)
     return usable if usable < (os.cpu_count() or 1) else None
 
 
 def thread_doubt(threads: int, cpus: Sequence[int] | None = None, root: Path = ROOT) -> str:
-    """Return why that many threads disturb each other here; empty if they do not."""
+    """Return the reason why these threads disturb each other; empty if they do not."""
     cores, quota = len(cpus or usable_cores()), quota_cores(root)
     noun = "1 thread" if threads == 1 else f"{threads} threads"
     if quota is not None and threads > quota:
         fewer = f"use at most {max(1, int(quota))}, or " if threads > 1 else ""
         return (
             f"{noun} under a CPU quota of {quota:g} cores use it up early in each period and then "
-            f"wait for the next one, which shows in high percentiles: {fewer}raise the quota"
+            f"wait for the next period, which increases high percentiles: {fewer}raise the quota"
         )
     if threads > cores:
         return f"{noun} wait for each other, because {cores} can run at a time: use at most {cores}"
@@ -57,7 +57,7 @@ def thread_doubt(threads: int, cpus: Sequence[int] | None = None, root: Path = R
 
 
 def container(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return a guess of the container, such as "docker"; None if nothing hints at one."""
+    """Return the probable kind of container, such as "docker"; None if there is no sign of one."""
     if "KUBERNETES_SERVICE_HOST" in environment:
         return "kubernetes"
     if (root / "run/.containerenv").exists():
@@ -71,9 +71,9 @@ def container(root: Path = ROOT, environment: Mapping[str, str] = os.environ) ->
 
 
 def free_memory_bytes(root: Path = ROOT) -> int | None:
-    """Return the memory that the groups of this process still grant; None if nothing limits it.
+    """Return the memory still available in the groups of this process; None if there is no limit.
 
-    The kernel drops files that it keeps in memory when a group needs it.
+    Memory of cached files counts as available, because the kernel drops them if necessary.
     """
     left = []
     for controllers, group in groups(root):
@@ -97,8 +97,8 @@ _MEMORY_FILES = (
         *("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     ),
 )
-"""The controller, its mounts, and the names of limit, usage and files in memory, of version 2 and
-of version 1."""
+"""The controller, its mounts, and the names of its limit, usage and cached files, of version 2 and
+version 1."""
 
 
 def _number(path: Path) -> int | None:
@@ -135,7 +135,7 @@ def _version_1(root: Path) -> Iterator[float | None]:
 
 
 def groups(root: Path) -> Iterator[tuple[str, str]]:
-    """Yield the controllers and the path of each group that this process is in."""
+    """Yield the controllers and the path of each group of this process."""
     for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
         parts = line.split(":", 2)
         if len(parts) == 3:
@@ -145,7 +145,7 @@ def groups(root: Path) -> Iterator[tuple[str, str]]:
 def _upwards(mount: Path, group: str) -> Iterator[Path]:
     """Yield the group's folder and all folders above it.
 
-    Inside a container the path may be that of the host, and only the root of the mount is visible.
+    Inside a container, the path may be the host's, and only the root of the mount may be visible.
     """
     path = PurePosixPath("/", group)
     for part in (path, *path.parents):

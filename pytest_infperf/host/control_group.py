@@ -1,7 +1,7 @@
-"""A new control group that has less CPU time and memory than the host: cgroup v1 and v2.
+"""A new control group with limited CPU time and memory: cgroup v1 and v2.
 
-Unlike `host.cgroup`, which reads the limits of a container, this module creates limits. See the
-kernel's documentation: admin-guide/cgroup-v1/memory.rst, scheduler/sched-bwc.rst and
+`host.cgroup` reads the limits of a container; this module creates limits. See the kernel's
+documentation: admin-guide/cgroup-v1/memory.rst, scheduler/sched-bwc.rst and
 admin-guide/cgroup-v2.rst.
 """
 
@@ -23,7 +23,7 @@ _EMPTY_WITHIN_S = 5.0
 
 
 class ControlGroupError(Exception):
-    """This host does not allow creating a control group; the message says what failed."""
+    """A control group cannot be created on this host; the message contains the reason."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ControlGroup:
     """Folders of the group; a process joins by writing its id to `cgroup.procs` in each."""
 
     def kills(self) -> int:
-        """Return the number of processes that were killed because memory ran out."""
+        """Return the number of processes that the kernel killed for lack of memory."""
         for folder in self.folders:
             for name in ("memory.events", "memory.oom_control"):
                 for line in (read_text(Path(folder, name)) or "").splitlines():
@@ -48,10 +48,9 @@ class ControlGroup:
 def limited(
     cores: float | None = None, memory_bytes: int | None = None, root: Path = ROOT
 ) -> Iterator[ControlGroup]:
-    """Yield a group that is limited to that many cores' time and that much memory.
+    """Yield a group with limits on CPU time, in cores, and on memory; None means no limit.
 
-    None sets no limit. The group is removed at the end. Raises ControlGroupError if the host does
-    not allow creating one.
+    The group is removed at the end. Raises ControlGroupError if it cannot be created on this host.
     """
     folders: list[Path] = []
     try:
@@ -60,7 +59,7 @@ def limited(
         _remove(folders)
         raise ControlGroupError(
             f"cannot create a control group ({error}): run as root, on a host or in a container "
-            "whose cgroup file system is mounted for writing"
+            "with a writable cgroup file system"
         ) from error
     try:
         yield ControlGroup([str(folder) for folder in folders])
@@ -74,7 +73,7 @@ class _Creator:
     memory_bytes: int | None
     root: Path
     folders: list[Path]
-    """Folders that were created so far."""
+    """Folders created so far."""
 
     def create(self) -> None:
         own = dict(groups(self.root))
@@ -111,7 +110,7 @@ class _Creator:
                 (folder / "memory.swap.max").write_text("0")
 
     def _create_folder(self, names: Sequence[str], path: str) -> Path:
-        """Create a folder below this process's group, or below the mount if that is not visible."""
+        """Create a folder below this process's group, or below the mount if it is not visible."""
         mounts = [self.root / "sys/fs/cgroup" / name for name in names]
         mount = next((mount for mount in mounts if mount.is_dir()), None)
         if mount is None:

@@ -1,7 +1,7 @@
 """The processor: its name, instruction sets, cores and clock.
 
-Linux has all of this in files that are read quickly. On other systems py-cpuinfo supplies some of
-it; that takes about a second, so its result is cached.
+Linux provides these facts in files. On other systems, py-cpuinfo provides some of them; this takes
+about a second, so the result is cached.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FOR_INFERENCE = (
     "sve",
     "bf16",
 )
-"""Instruction sets that decide which kernels a runtime picks, by their names in Linux."""
+"""Instruction sets that affect a runtime's choice of kernels, by their names in Linux."""
 
 _INT8_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 
@@ -51,7 +51,7 @@ ARM_CORES = {
 
 
 def instruction_sets(root: Path = ROOT) -> tuple[str, ...]:
-    """Return the instruction sets of this host that matter for inference, in a fixed order."""
+    """Return the instruction sets of this host relevant for inference, in a fixed order."""
     described = proc_cpuinfo(root)
     if described:
         flags: Iterable[str] = (described.get("flags") or described.get("features", "")).split()
@@ -59,7 +59,7 @@ def instruction_sets(root: Path = ROOT) -> tuple[str, ...]:
         flags = py_cpuinfo().get("flags", ())
         if platform.machine().lower() == "arm64":
             flags = (*flags, "asimd")
-    # Other systems write avx512vnni where Linux writes avx512_vnni.
+    # Other systems use avx512vnni instead of Linux's avx512_vnni.
     known = {flag.lower().replace("_", "") for flag in flags}
     return tuple(name for name in FOR_INFERENCE if name.replace("_", "") in known)
 
@@ -102,12 +102,12 @@ def physical_cores(root: Path = ROOT) -> int | None:
 
 
 def affinity() -> list[int] | None:
-    """Return the cores that this process may use; None where the system cannot tell."""
+    """Return the cores that this process may use; None if the system does not report them."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def usable_cores() -> list[int]:
-    """Return the cores that this process may use, or all cores where the system cannot tell."""
+    """Return the cores that this process may use, or all if the system does not report them."""
     return affinity() or list(range(os.cpu_count() or 1))
 
 
@@ -115,13 +115,13 @@ def pin(cores: Sequence[int]) -> None:
     """Restrict this process to cores. Raises UserError if it may not use one of them."""
     name = f"cpus={tuple(cores)}"
     if not hasattr(os, "sched_setaffinity"):
-        raise UserError(f"{name}: this system cannot pin processes to cores. Leave cpus out")
+        raise UserError(f"{name}: this system cannot pin processes to cores. Omit cpus")
     usable = usable_cores()
     if outside := sorted(set(cores) - set(usable)):
         raise UserError(
             f"{name}: this process may not use {_listed('core', outside)}, only "
-            f"{_listed('core', usable)} (its affinity, see `taskset -p $$`). Name cores of these, "
-            "or leave cpus out"
+            f"{_listed('core', usable)} (its affinity, see `taskset -p $$`). Choose from these, or "
+            "omit cpus"
         )
     os.sched_setaffinity(0, cores)
 
@@ -133,16 +133,16 @@ def _listed(noun: str, numbers: Sequence[int]) -> str:
 def cpu_ticks(root: Path = ROOT) -> list[int] | None:
     """Return the kernel's counters of CPU time since boot, over all cores.
 
-    They are user, nice, system, idle, iowait, irq, softirq and steal. None where /proc/stat does
-    not have them, as in some sandboxes.
+    They are user, nice, system, idle, iowait, irq, softirq and steal. None if /proc/stat lacks
+    them, as in some sandboxes.
     """
     name, *fields = (read_text(root / "proc/stat") or "").partition("\n")[0].split() or [""]
-    # The guest times that follow are part of user.
+    # The guest times that follow are included in user.
     return [int(text) for text in fields[:8]] if name == "cpu" and len(fields) >= 8 else None
 
 
 def governor(root: Path = ROOT) -> str | None:
-    """Return the governor of the CPU clock; the names of different cores are joined by commas."""
+    """Return the governor of the CPU clock, or all governors, separated by commas."""
     names = {read_text(path) for path in _cpu_files("cpufreq/scaling_governor", root)} - {None}
     return ",".join(sorted(str(name) for name in names)) or None
 
@@ -166,7 +166,7 @@ def frequency_hz(bound: str, root: Path = ROOT) -> int | None:
 
 
 def proc_cpuinfo(root: Path = ROOT) -> dict[str, str]:
-    """Return the first processor of /proc/cpuinfo by lower-case keys; empty without that file."""
+    """Return the first processor of /proc/cpuinfo, with lower-case keys; empty without the file."""
     text = read_text(root / "proc/cpuinfo")
     described: dict[str, str] = {}
     for line in (text or "").splitlines():
@@ -178,10 +178,10 @@ def proc_cpuinfo(root: Path = ROOT) -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def py_cpuinfo() -> dict[str, Any]:
-    """Return what py-cpuinfo knows, for systems without /proc/cpuinfo; empty if it fails."""
+    """Return the facts of py-cpuinfo, for systems without /proc/cpuinfo; empty if it fails."""
     try:
         facts: dict[str, Any] = importlib.import_module("cpuinfo").get_cpu_info()
-    except Exception:  # it runs other programs and parses what they print
+    except Exception:  # it runs other programs and parses their output
         return {}
     return facts
 

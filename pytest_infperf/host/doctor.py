@@ -1,7 +1,7 @@
-"""Findings about a host that disturb measuring or slow inference, each with a reason and a remedy.
+"""Findings about a host that disturb measurements or slow inference, with reasons and remedies.
 
-The checks read a fingerprint of the host and its activity during a few seconds; they change
-nothing.
+The checks read a fingerprint of the host and observe its activity for a few seconds. They do not
+change the host.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ class Advice:
     """A finding about a host or a record."""
 
     seen: str
-    """What was found."""
+    """The finding."""
     why: str
-    """Why it matters."""
+    """The effect of the finding."""
     do: str
-    """What to do about it."""
+    """The remedy."""
 
 
 @dataclass(frozen=True)
 class Activity:
-    """What happened on the host during a few seconds."""
+    """The activity of the host during a few seconds."""
 
     steal: float
     """Time that the hypervisor gave to other guests, as a share of all CPU time."""
     busy: Sequence[tuple[str, float]]
-    """Processes that used more than _BUSY_SHARE of a core, each with that share."""
+    """Processes that used more than _BUSY_SHARE of a core, each with its share."""
     free_bytes: int
-    """Memory that is available."""
+    """Available memory, in bytes."""
     swap_used_bytes: int
-    """Swap that is in use."""
+    """Used swap, in bytes."""
 
 
 def diagnose(libraries: Sequence[str]) -> list[Advice]:
-    """Return the findings about this host and these libraries, after watching it for WATCHED_S."""
+    """Return the findings about this host and these libraries; observes the host for WATCHED_S."""
     host = fingerprint(libraries)
     return [*examine(host, watch()), *mismatches(libraries)]
 
 
 def watch(seconds: float = WATCHED_S) -> Activity:
-    """Observe the host for a while; this process does not count as busy."""
+    """Observe the host for some seconds; this process does not count as busy."""
     before = cpu_ticks()
     cpu_s_before = {p.pid: _cpu_s(p) for p in psutil.process_iter()}
     sleep(seconds)
@@ -92,15 +92,15 @@ def _disturbances(host: Mapping[str, Any], activity: Activity) -> Iterator[Advic
         yield Advice(
             f"steal: other guests took {activity.steal:.1%} of the CPU time in the last "
             f"{WATCHED_S:g} s, {since_boot:.1%} since boot",
-            "an interrupted query takes longer, whatever the code; blocks that lost more than 5 % "
-            "are measured again, which costs budget",
-            "use an instance that shares no cores (c7i, m7i; not t3 or t4g, whose credits run "
+            "interrupted queries take longer; blocks that lose more than 5 % are measured again, "
+            "which costs budget",
+            "use an instance with dedicated cores (c7i, m7i; not t3 or t4g, whose credits run "
             "out), or a larger budget",
         )
     for name, share in activity.busy:
         yield Advice(
-            f"another process is busy: {name} with {share:.0%} of a core",
-            "it competes for cores and caches, even if it is only an idle thread pool that spins",
+            f"another process is busy: {name} uses {share:.0%} of a core",
+            "it competes for cores and caches, even if it is only a spinning thread pool",
             "stop it while measuring, or run one job per runner",
         )
     if activity.free_bytes < _LEAST_FREE_BYTES:
@@ -108,13 +108,13 @@ def _disturbances(host: Mapping[str, Any], activity: Activity) -> Iterator[Advic
             f"memory: {activity.free_bytes / 1e9:.1f} GB are free",
             "baseline and variant are loaded at the same time; swapped memory is slow, and the "
             "kernel kills a process when memory runs out",
-            "use a larger instance or a smaller model; stop other processes that hold memory",
+            "use a larger instance or a smaller model, or stop processes that use memory",
         )
     if activity.swap_used_bytes > 64 * 2**20:
         yield Advice(
             f"swap: {activity.swap_used_bytes / 1e6:.0f} MB are in use",
-            "reading a page back from disk takes milliseconds in the middle of a query",
-            "free memory, or switch swap off on a runner: swapoff -a",
+            "reading a page from disk during a query takes milliseconds",
+            "free memory, or disable swap on a runner: swapoff -a",
         )
 
 
@@ -153,7 +153,7 @@ def _cores(host: Mapping[str, Any]) -> Iterator[Advice]:
         yield Advice(
             f"cgroup quota: the time of {quota:g} cores, while {usable} processors are visible",
             "runtimes start one thread per visible processor, use up the quota early in each "
-            "period and stand still for the rest of it, which shows in p99",
+            "period and then wait for the next period, which increases p99",
             f"set threads to at most {max(1, int(quota))}, or give the container whole cores "
             "(--cpuset-cpus; in Kubernetes the static CPU manager)",
         )
@@ -161,8 +161,8 @@ def _cores(host: Mapping[str, Any]) -> Iterator[Advice]:
     for name, value in environment.items():
         if name.endswith("NUM_THREADS") and value.isdecimal() and usable and int(value) > usable:
             yield Advice(
-                f"threads: {name}={value}, and {usable} processors are usable",
-                "threads that wait for each other's core make every operator slower",
+                f"threads: {name}={value}, but {usable} processors are usable",
+                "threads that wait for a core slow down every operator",
                 f"unset {name}, or set it to at most {usable}",
             )
         if value.lower() == _SPINNING.get(name):
@@ -178,15 +178,15 @@ def _instructions(host: Mapping[str, Any]) -> Iterator[Advice]:
     if known is not None and not has_int8_dot_products(known):
         yield Advice(
             f"no instructions for int8 (known: {', '.join(known) or 'none for inference'})",
-            "without VNNI, AMX or i8mm an int8 model is hardly faster than fp32 and only saves "
+            "without VNNI, AMX or i8mm, an int8 model is hardly faster than fp32 and only saves "
             "memory",
-            "gate int8 on hosts that have them, such as c6i, c7i, c7a, c7g, with a table "
+            "set limits on int8 for hosts that have them, such as c6i, c7i, c7a, c7g, in a table "
             '[SUITE.variants.ID.on."c7i.*"]',
         )
 
 
 def mismatches(libraries: Sequence[str]) -> Iterator[Advice]:
-    """Yield the installed packages whose requirements are not met, or that exclude each other."""
+    """Yield installed packages with unmet requirements, and packages that exclude each other."""
     for name in libraries:
         try:
             distribution = importlib.metadata.distribution(name)
@@ -196,15 +196,14 @@ def mismatches(libraries: Sequence[str]) -> Iterator[Advice]:
             if unmet := _unmet(line):
                 yield Advice(
                     f"library mismatch: {name} {distribution.version} requires {unmet}",
-                    "a runtime with a version that it was not made for fails late or is slower",
+                    "with an unsupported version, a runtime may fail later or be slower",
                     f"pip install '{line.partition(';')[0].strip()}', or another version of {name}",
                 )
     for one, other in _EXCLUSIVE:
         if _version(one) and _version(other):
             yield Advice(
                 f"library mismatch: {one} and {other} are both installed",
-                "both contain the same module, and the order of installation decides which one is "
-                "imported",
+                "both contain the same module, and the last one installed is imported",
                 f"pip uninstall {one} {other}, then install the one that you need",
             )
 

@@ -1,7 +1,7 @@
-"""The EC2 instance that this host is: named by the user, or else by the instance metadata service.
+"""The type and region of this EC2 instance, from the user or the instance metadata service.
 
-Requests follow version 2 of the service: a token first, then the facts (Amazon EC2 User Guide, Use
-the Instance Metadata Service). They take one second at most in total, and none is made if the
+Requests follow version 2 of the service: first a token, then the facts (Amazon EC2 User Guide, Use
+the Instance Metadata Service). They take at most one second in total. No request is made if the
 firmware shows that this is not an EC2 host.
 """
 
@@ -30,13 +30,13 @@ _SET_INSTANCE = f"or set the instance type yourself: {INSTANCE_VARIABLE}=c7i.lar
 
 @dataclass(frozen=True)
 class Instance:
-    """Type and region of an EC2 instance, as far as they are known."""
+    """Type and region of an EC2 instance, if known."""
 
     type: str | None = None
     """Instance type; None if this host is not an EC2 instance or its type is unknown."""
     region: str | None = None
     trouble: str = ""
-    """Why the metadata service gave no answer, and what to do about it."""
+    """Reason why the metadata service did not answer, with a remedy."""
 
 
 def instance(
@@ -44,7 +44,7 @@ def instance(
 ) -> Instance:
     """Return the instance type and region of this host.
 
-    With `ask` the metadata service is requested, unless the environment names the instance type or
+    With `ask`, the metadata service is used unless the environment sets the instance type or
     disables the service.
     """
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
@@ -55,7 +55,7 @@ def instance(
     if not ask or disabled or not (endpoint or _may_be_ec2(root)):
         return Instance(None, region)
     answer = _request_within(LIMIT_S, endpoint or _ENDPOINT)
-    # If it is unknown whether this is EC2, something else may listen at that address.
+    # If it is unknown whether this is EC2, the address may belong to another service.
     trouble = answer.trouble if endpoint or _may_be_ec2(root) is True else ""
     return Instance(answer.type, answer.region or region, trouble)
 
@@ -72,8 +72,8 @@ def _may_be_ec2(root: Path) -> bool | Literal["unknown"]:
 def _request_within(limit_s: float, endpoint: str) -> Instance:
     """Request the facts with a limit on the total time.
 
-    The limit needs a thread, because time-outs of a socket apply to each read: a server that sends
-    byte by byte would exceed them unnoticed.
+    The limit needs a thread, because a socket's time-out applies to each read: with a server that
+    sends single bytes, the total time would have no limit.
     """
     answers: list[Instance] = []
     thread = Thread(target=lambda: answers.append(_request(endpoint, limit_s)), daemon=True)
@@ -91,7 +91,7 @@ def _request_within(limit_s: float, endpoint: str) -> Instance:
 def _request(endpoint: str, limit_s: float) -> Instance:
     opener = build_opener(ProxyHandler({}))
 
-    # Later than `_request_within` gives up, which knows what no answer means.
+    # Longer than the limit of `_request_within`, which reports the missing answer.
     timeout_s = 2 * limit_s
 
     def text_of(path: str, method: str = "GET", **headers: str) -> str:
@@ -112,5 +112,5 @@ def _request(endpoint: str, limit_s: float) -> Instance:
             f"enable it for this instance, {_SET_INSTANCE}"
         )
     except (URLError, OSError, ValueError):
-        # Nothing listens there: a host of another cloud, or on premises.
+        # No service at this address: a host in another cloud or on premises.
         return Instance()

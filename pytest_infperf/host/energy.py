@@ -1,8 +1,7 @@
 """Energy of the processor packages: the RAPL counters of Intel and AMD, read through Linux.
 
 Most virtual machines hide them. The kernel's Documentation/power/powercap/powercap.rst describes
-the files. Where they are missing, codecarbon estimates the energy from the processor's name and
-load.
+the files. If they are missing, codecarbon estimates the energy from the processor's name and load.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def read_joules(root: Path = ROOT) -> Mapping[str, tuple[float, float]] | None:
 def joules_between(
     before: Mapping[str, tuple[float, float]], after: Mapping[str, tuple[float, float]]
 ) -> float:
-    """Return the energy of all packages; a counter is assumed to wrap around once at most."""
+    """Return the energy of all packages, in joules; counters may wrap around once at most."""
     total = 0.0
     for name, (start, wraps) in before.items():
         if name in after:
@@ -51,7 +50,7 @@ def joules_between(
 
 @dataclass(frozen=True)
 class Energy:
-    """Energy of the whole host, all of its processes included."""
+    """Energy of the whole host, including all processes."""
 
     joules: float
     source: str
@@ -63,7 +62,8 @@ class Energy:
 class Meter:
     """A measurement of energy that starts when the object is created.
 
-    There is one estimate at a time: of a measurement in which another one starts it is unknown.
+    There is one estimate at a time. If another measurement starts meanwhile, the estimate of the
+    first one is unknown.
     """
 
     def __init__(self, root: Path = ROOT) -> None:
@@ -86,9 +86,9 @@ class Meter:
 
 
 class _Estimates:
-    """The estimates of this process, each a task of one tracker of codecarbon.
+    """The estimates of this process, each a task of codecarbon's tracker.
 
-    One tracker serves for all of them, because it takes seconds to look at the host.
+    All use one tracker, because its start takes seconds.
     """
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class _Estimates:
             )
 
     def start(self) -> int:
-        """Start an estimate, and return its number; one that still runs ends without a value."""
+        """Start an estimate, and return its number; a running estimate ends without a value."""
         with self._lock, _quiet():
             if self._is_running:
                 self._tracker.stop_task()
@@ -117,7 +117,7 @@ class _Estimates:
             return self._latest
 
     def end(self, number: int) -> float | None:
-        """End an estimate, and return it in joules; None if it has ended already."""
+        """End an estimate, and return it in joules; None if it has already ended."""
         with self._lock, _quiet():
             if number != self._latest or not self._is_running:
                 return None

@@ -1,8 +1,8 @@
-"""What tools that observe code would add to a measured process: variables, and active hooks.
+"""Coverage tools, profilers and debug modes in measured processes: their variables and hooks.
 
-A coverage tool or profiler that runs in pytest may start itself in each Python process that
-inherits its variables. Workers, servers and load generators run without it, because it slows them
-unequally.
+A coverage tool or profiler in pytest may start itself in each Python process that inherits its
+variables. Workers, servers and load generators run without it, because it slows variants
+differently.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _NAMES = frozenset(
 _PRELOADS = ("LD_PRELOAD", "DYLD_INSERT_LIBRARIES")
 _PRELOADED_PROFILERS = ("libscalene", "libprofiler", "libheaptrack", "libbytehound")
 _MONITORING_TOOLS = 6
-"""Number of tools that sys.monitoring has room for."""
+"""Maximum number of tools of sys.monitoring."""
 
 
 def without_observers(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without what starts coverage tools, profilers and debug modes.
+    """Return the environment without variables for coverage tools, profilers and debug modes.
 
-    Variables that production may set as well stay, such as the choice of an allocator.
+    Variables that may also be set in production are kept, such as the choice of an allocator.
     """
     kept = {
         name: value
@@ -64,11 +64,11 @@ def without_observers(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def refuse_observers() -> None:
-    """Raise UserError if something traces or profiles this process, with its name."""
+    """Raise UserError if this process is traced or profiled, with the name of the tool."""
     if names := list(dict.fromkeys(_observers())):
         raise UserError(
             f"{' and '.join(names)} slows this process, so its times would be wrong. Measure "
-            "without it, or set it up so that it does not start in the processes that pytest starts"
+            "without it, or configure it so that it does not start in child processes of pytest"
         )
 
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and the targets that cannot."""
+"""Files and folders that are created atomically, and targets for which this is impossible."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 
 @contextmanager
 def atomic_replacement(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, and move what was made there to `path` at the end.
+    """Yield a temporary path beside `path`, and rename it to `path` at the end.
 
-    If the body raises, `path` stays as it was and the temporary file or folder is removed. A
-    folder can replace an empty folder only.
+    If the body raises, `path` is unchanged and the temporary file or folder is removed. A folder
+    can replace only an empty folder.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -31,15 +31,15 @@ def atomic_replacement(path: Path) -> Iterator[Path]:
 
 
 def link_target(path: Path) -> Path:
-    """Return where a path leads through symbolic links; the target need not exist."""
+    """Return the path with symbolic links resolved; the target need not exist."""
     return Path(os.path.realpath(path))
 
 
 def is_stream(path: Path) -> bool:
-    """Return whether what is written to a path cannot be replaced: a FIFO or a character device.
+    """Return whether a path is a FIFO or a character device, which cannot be replaced.
 
-    Raises OSError if it is neither that nor a file of its own: a folder, a socket, a block device,
-    a circle of symbolic links, or the file that the standard output of this process goes to.
+    Raises OSError if it cannot be written at all: a folder, a socket, a block device, a circle of
+    symbolic links, or the file to which this process's standard output is redirected.
     """
     try:
         status = path.stat()
@@ -67,7 +67,7 @@ def _is_open_as(number: int, status: os.stat_result) -> bool:
 def write_to_stream(path: Path, text: str) -> None:
     """Write to a FIFO or a device.
 
-    Raises OSError if no process reads from the FIFO, which would otherwise block this one.
+    Raises OSError if no process reads from the FIFO, because writing would block.
     """
     with open(os.open(path, os.O_WRONLY | os.O_NONBLOCK), "wb") as stream:
         os.set_blocking(stream.fileno(), True)
@@ -75,10 +75,10 @@ def write_to_stream(path: Path, text: str) -> None:
 
 
 def write_atomically(path: Path, text: str, *, durable: bool = False) -> None:
-    """Write a file in UTF-8, replacing an earlier one only when the new one is complete.
+    """Write a file in UTF-8. An existing file is replaced when the new one is complete.
 
-    The permissions of the earlier file are kept. A durable file is on the disk, not only in the
-    system's cache, before it replaces another.
+    The permissions of the existing file are kept. With `durable`, the file is on the disk, not only
+    in the system's cache, before it replaces another.
     """
     with (
         atomic_replacement(path) as temporary,

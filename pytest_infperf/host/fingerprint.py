@@ -1,6 +1,6 @@
-"""The fingerprint of a host: the facts that must be equal before absolute times are compared.
+"""The fingerprint of a host: the facts that must be equal for a comparison of absolute times.
 
-Reading it must never fail a run: a fact that the system does not report is None.
+It never raises an error: a fact that the system does not report is None.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ DECIDES_SPEED = (
     "gpus",
     "environment",
 )
-"""Facts that must be equal. Library versions and the kernel are left out, because comparisons are
-made to see the effect of changing them; so is memory, which a model either fits into or not."""
+"""Facts that must be equal. Library versions and the kernel are left out, because comparisons show
+the effect of changing them. Memory is left out, because a model either fits into it or not."""
 
 
 def fingerprint(distributions: Sequence[str]) -> dict[str, Any]:
     """Return the facts of this host and the environment of this process, in JSON's types.
 
-    `distributions` are the packages whose versions are included. The instance type is left None;
+    `distributions` are the packages whose versions are included. The instance type is None here;
     `cost.billing` sets it.
     """
     logical = _attempt(os.cpu_count)
@@ -89,9 +89,9 @@ def fingerprint(distributions: Sequence[str]) -> dict[str, Any]:
 
 
 def comparable(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """Return the names of the facts in which two hosts differ; times are comparable if it is empty.
+    """Return the names of the facts in which two hosts differ; if empty, times are comparable.
 
-    A fact that is known for one host only counts as different.
+    A fact that is known for only one host counts as different.
     """
     differing = [name for name in DECIDES_SPEED if a.get(name) != b.get(name)]
     if _usable_core_count(a) != _usable_core_count(b):
@@ -100,7 +100,7 @@ def comparable(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 
 
 def host_names(fingerprint: Mapping[str, Any]) -> list[str]:
-    """Return the names that an `on` glob of thresholds.toml can match: instance type, CPU model."""
+    """Return the names for `on` globs in thresholds.toml: the instance type and the CPU model."""
     names = (fingerprint.get("instance_type"), fingerprint.get("cpu_model"))
     return [name for name in names if name]
 
@@ -112,13 +112,13 @@ def steal_fraction(root: Path = ROOT) -> float | None:
 
 
 def library_versions(distributions: Sequence[str]) -> dict[str, str]:
-    """Return the versions of those distributions that are installed."""
+    """Return the versions of the installed distributions among these."""
     versions = {name: _attempt(partial(importlib.metadata.version, name)) for name in distributions}
     return {name: version for name, version in sorted(versions.items()) if version}
 
 
 def thread_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that change how runtimes use threads, memory and instruction sets."""
+    """Return the variables that affect runtimes' use of threads, memory and instruction sets."""
     return {
         name: value
         for name, value in sorted(environment.items())
@@ -127,7 +127,7 @@ def thread_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _usable_core_count(host: Mapping[str, Any]) -> int | None:
-    """Return only the number of cores, because systems assign their ids arbitrarily."""
+    """Return the number of usable cores; their ids do not matter."""
     affinity = host.get("affinity")
     return None if affinity is None else len(affinity)
 

@@ -1,4 +1,4 @@
-"""The GPUs of this host, read from the files of NVIDIA's driver."""
+"""The GPUs of this host, from the files of NVIDIA's driver."""
 
 from __future__ import annotations
 

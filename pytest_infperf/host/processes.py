@@ -1,4 +1,4 @@
-"""The end of processes that this package starts: with their parent, and with an explanation."""
+"""The end of child processes: ending them with their parent, and explaining how they ended."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from time import monotonic, sleep
 from pytest_infperf.host.environment import without_observers
 
 PARENT_VARIABLE = "INFPERF_PARENT"
-"""Environment variable with the id of the process that a measured process must not outlive."""
+"""Environment variable with the id of the process with which a measured process must end."""
 _ENDED_STATES = (b"Z", b"X", b"x")  # proc(5): a zombie, or dead
 _POLL_S = 0.01
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment of a process that is measured, or that measures, and ends with us.
+    """Return the environment of a measured or measuring process that ends with this process.
 
-    It has no variables of coverage tools and profilers, which would slow it.
+    Variables of coverage tools and profilers, which would slow it, are removed.
     """
     return {**without_observers(os.environ), PARENT_VARIABLE: str(os.getpid())}
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """Have the kernel kill this process when its parent ends; does nothing outside Linux.
+    """Let the kernel kill this process when its parent ends; has no effect outside Linux.
 
-    A frozen process cannot see its pipe close. The kernel takes the thread that started the process
-    for its parent (prctl(2), PR_SET_PDEATHSIG). A process whose parent has ended before this call
-    ends here, if `parent` is the parent's id or the environment is that of `child_environment`.
+    This is necessary because a frozen process cannot notice that its pipe closes. The parent is the
+    thread that started the process (prctl(2), PR_SET_PDEATHSIG). If the parent has already ended,
+    the process ends here, provided that `parent` is its id or that the environment comes from
+    `child_environment`.
     """
     if sys.platform != "linux":
         return
@@ -41,9 +42,9 @@ def die_with_parent(parent: int | None = None) -> None:
 
     pr_set_pdeathsig = 1  # linux/prctl.h
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    named = os.environ.pop(PARENT_VARIABLE, "")  # not the parent of what this process starts
+    named = os.environ.pop(PARENT_VARIABLE, "")  # it does not apply to child processes
     parent = parent or int(named or 0)
-    # An interpreter may be started by a script around it, so that its parent is another process.
+    # The interpreter may be started by a wrapper script, so that its parent is another process.
     if parent and parent != os.getppid() and has_ended(parent):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -51,7 +52,7 @@ def die_with_parent(parent: int | None = None) -> None:
 def family(*pids: int) -> list[int]:
     """Return the ids of processes and of their descendants.
 
-    Unlike psutil's `children` this needs no /proc/stat, which some containers leave empty.
+    Unlike psutil's `children`, this does not need /proc/stat, which is empty in some containers.
     """
     children = defaultdict(list)
     for child, parent in _parents():
@@ -63,7 +64,7 @@ def family(*pids: int) -> list[int]:
 
 
 def has_ended(pid: int) -> bool:
-    """Return whether a process has ended, also if nobody has waited for it."""
+    """Return whether a process has ended or is a zombie."""
     if sys.platform != "linux":
         import psutil
 
@@ -75,7 +76,7 @@ def has_ended(pid: int) -> bool:
 def kill_group(leader: int, timeout_s: float = 5.0) -> None:
     """Kill a process group with its leader's descendants, and wait until all have ended.
 
-    A process that is being killed may still write to files for a moment.
+    Waiting is necessary because a killed process may still write to files for a moment.
     """
     members = family(leader)
     with suppress(ProcessLookupError):
@@ -90,7 +91,7 @@ def _wait_for_end(members: Sequence[int], timeout_s: float) -> None:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    """Yield the id of each process with that of its parent."""
+    """Yield the id of each process with the id of its parent."""
     if sys.platform != "linux":
         import psutil
 
@@ -109,7 +110,7 @@ def _stat_fields(pid: int) -> list[bytes]:
         text = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return []
-    return text.rpartition(b")")[2].split()  # the name before may contain anything
+    return text.rpartition(b")")[2].split()  # the process name may contain any character
 
 
 def how_it_ended(code: int) -> str:
@@ -121,7 +122,7 @@ def how_it_ended(code: int) -> str:
 
 
 class OutputTail:
-    """A file for the output of a process, whose end is shown in error messages."""
+    """A file for the output of a process; its end is shown in error messages."""
 
     _SHOWN_BYTES = 3000
 
@@ -139,11 +140,11 @@ class OutputTail:
         return f"\nIts last output:\n{self._text}"
 
     def clear(self) -> None:
-        """Forget the output so far of a process that writes nothing meanwhile."""
-        self.file.seek(0)  # also for the process, which shares the position
+        """Discard the output so far; the process must be idle."""
+        self.file.seek(0)  # the process shares this position
         self.file.truncate()
 
     def close(self) -> None:
-        """Close the file; the end of its text stays available."""
+        """Close the file; the end of its text remains available."""
         str(self)
         self.file.close()

@@ -1,6 +1,7 @@
-"""SIGTERM and SIGHUP end this process as Ctrl-C does, so that others end and measures are kept.
+"""Handling of SIGTERM and SIGHUP like Ctrl-C, so that child processes end and measures are kept.
 
-A CI job that is cancelled or runs out of time gets SIGTERM; a closed terminal sends SIGHUP.
+CI services send SIGTERM to a job that is cancelled or exceeds its time limit. A closed terminal
+sends SIGHUP.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ _SIGNALS = ("SIGTERM", "SIGHUP")
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal asked the process to end; the message is the signal's name."""
+    """A signal requested the end of the process; the message is the name of the signal."""
 
 
 class TerminationSignals:
     """The signal handlers of this process.
 
-    A signal that has a handler already, or is ignored, stays as it is.
+    A signal that already has a handler or is ignored is left unchanged.
     """
 
     def __init__(self) -> None:
@@ -29,7 +30,7 @@ class TerminationSignals:
         self._ignores = False
 
     def install(self) -> None:
-        """Let the signals raise Terminated in the main thread."""
+        """Install handlers that raise Terminated in the main thread."""
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may set handlers
         for name in _SIGNALS:
@@ -39,11 +40,11 @@ class TerminationSignals:
                 self._installed.append(number)
 
     def ignore(self) -> None:
-        """Ignore the signals from now on, because the process ends and writes its files."""
+        """Ignore the signals from now on, while the process writes its files and ends."""
         self._ignores = True
 
     def restore(self) -> None:
-        """Put the default handlers back, unless somebody else has replaced these."""
+        """Restore the default handlers, except for signals with another handler."""
         for number in self._installed:
             if signal.getsignal(number) == self._raise:
                 signal.signal(number, signal.SIG_DFL)
@@ -56,7 +57,7 @@ class TerminationSignals:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold Ctrl-C, SIGTERM and SIGHUP back until the context ends, and act on them then."""
+    """Defer Ctrl-C, SIGTERM and SIGHUP until the context ends."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""The tree of files whose code a worker runs: the working tree, or the checkout of a revision."""
+"""The tree of files in which a worker runs: the working tree, or the checkout of a revision."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pytest_infperf.host.processes import child_environment
 
 @dataclass(frozen=True)
 class Checkout:
-    """A tree of files and how processes are started in it."""
+    """A tree of files, and the settings for processes in it."""
 
     folder: Path
-    """Folder that processes start in."""
+    """Working directory of the processes."""
     import_paths: tuple[str, ...]
-    """Folders that processes import from first."""
+    """Folders that are first in the import path of the processes."""
     python: Path
     """Interpreter of the processes."""
     revision: str = ""
@@ -28,7 +28,7 @@ class Checkout:
     def environment(self) -> dict[str, str]:
         """Return the environment of a measured process, with `import_paths` first in PYTHONPATH.
 
-        It has no variables of coverage tools and profilers.
+        Variables of coverage tools and profilers are removed.
         """
         inherited = os.environ.get("PYTHONPATH", "")
         paths = [*self.import_paths, *([inherited] if inherited else [])]
@@ -36,15 +36,15 @@ class Checkout:
 
 
 def working_tree(root: Path) -> Checkout:
-    """Return the tree that is tested, with the folders below `root` that pytest imports from."""
+    """Return the tested tree, with the folders below `root` from which pytest imports."""
     return Checkout(Path.cwd(), tuple(_project_paths(sys.path, root)), Path(sys.executable))
 
 
 def at_revision(root: Path, tree: Path, revision: str, python: Path | None = None) -> Checkout:
     """Return the counterpart of the working tree in another tree of the same repository.
 
-    `root` is the top folder of the repository, and `tree` that of the other tree. Folders that the
-    other tree lacks are left out.
+    `root` is the top folder of the repository, and `tree` is the top folder of the other tree.
+    Folders that the other tree lacks are left out.
     """
     current = position_below(root, Path.cwd())
     folder = tree if current is None or not (tree / current).is_dir() else tree / current
@@ -61,8 +61,8 @@ def at_revision(root: Path, tree: Path, revision: str, python: Path | None = Non
 def position_below(top: Path, path: Path) -> Path | None:
     """Return the relative path from a folder to a path below it; None if the path is not below it.
 
-    Either may be named through a symbolic link to the folder, to one above it, or to one below it.
-    Links further down stay as they are named: another tree may have another target for them.
+    Both paths may contain symbolic links to the folder, or to folders above or below it. Links
+    below the folder are not resolved, because they may have other targets in another tree.
     """
     real_top = top.resolve()
     for start in reversed((path, *path.parents)):
@@ -73,7 +73,7 @@ def position_below(top: Path, path: Path) -> Path | None:
 
 
 def _project_paths(paths: Sequence[str], root: Path) -> Iterator[str]:
-    """Yield the paths below `root`, except those of an interpreter that is installed there."""
+    """Yield the paths below `root`, except those of an interpreter that is installed below it."""
     known = sysconfig.get_paths()
     libraries = {Path(known[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     for path in dict.fromkeys(Path(path or ".").absolute() for path in paths):

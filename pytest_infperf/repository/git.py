@@ -1,4 +1,4 @@
-"""The one way to call git: in a named folder, without hooks, optional locks or prompts."""
+"""Calls of git in a given folder, without hooks or optional locks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ TIME_LIMIT_S = 10.0
 """Time limit for a command that only reads local metadata, in seconds."""
 
 _REPOSITORY_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
-"""Variables that git sets for its hooks. Inherited, they would point a command to another tree."""
+"""Variables that git sets for its hooks; they would redirect a command to another tree."""
 
 _NO_REPOSITORY = "not a git repository (or any"
-"""Part of git's message about a folder that is in no repository."""
+"""Part of git's message about a folder outside a repository."""
 
 _OPTIONS = (
-    # A status that refreshes the index would otherwise contend for its lock with the user's git.
+    # Otherwise, a status that refreshes the index may conflict with the user's git.
     "--no-optional-locks",
     # A user's hook may, for example, install packages after a checkout.
     "-c",
@@ -28,7 +28,7 @@ _OPTIONS = (
 def run(
     folder: Path, *arguments: str, time_limit_s: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a git command in a folder and return its exit code and output.
+    """Run a git command in a folder, and return its exit code and output.
 
     Bytes that are not UTF-8, such as those of file names, become surrogates. Raises OSError if git
     cannot be started and subprocess.TimeoutExpired if it takes longer than the time limit.
@@ -46,7 +46,7 @@ def run_bytes(
     variables: Mapping[str, str] | None = None,
     time_limit_s: float | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a git command as `run` does, with standard input and output as bytes.
+    """Run a git command as in `run`, with standard input and output as bytes.
 
     Parameters
     ----------
@@ -79,9 +79,9 @@ def _text(output: bytes) -> str:
 
 
 def ask(folder: Path, *arguments: str, time_limit_s: float | None = None) -> str:
-    """Return what a git command prints, without the last line break.
+    """Return the output of a git command, without the last line break.
 
-    The answer is empty if the command fails or exceeds the time limit, or if git is missing.
+    The output is empty if the command fails or exceeds the time limit, or if git is missing.
     """
     try:
         done = run(folder, *arguments, time_limit_s=time_limit_s)
@@ -91,11 +91,11 @@ def ask(folder: Path, *arguments: str, time_limit_s: float | None = None) -> str
 
 
 def refusal(folder: Path) -> str:
-    """Return why git does not read the repository that holds a folder, in git's own words.
+    """Return git's message if it refuses to read the repository that contains a folder.
 
-    The text is empty if git reads it, if the folder is in no repository, and without git. Git
-    refuses, for example, a repository that belongs to another user, as in the container of a CI
-    job, until `safe.directory` names it.
+    The text is empty if git reads the repository, if the folder is not in a repository, and if git
+    is missing. For example, git refuses a repository that belongs to another user, as in the
+    container of a CI job, unless it is listed in `safe.directory`.
     """
     try:
         done = run(folder, "rev-parse", "--git-dir", time_limit_s=TIME_LIMIT_S)
@@ -109,6 +109,6 @@ def refusal(folder: Path) -> str:
 
 
 def commit_id(folder: Path, name: str) -> str:
-    """Return the full id of a commit by any name that git knows; empty if there is none."""
+    """Return the full id of a commit from any name of it; empty if there is no such commit."""
     verify = ("rev-parse", "--verify", "--quiet", "--end-of-options")
     return ask(folder, *verify, f"{name}^{{commit}}")

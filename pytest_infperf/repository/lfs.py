@@ -1,4 +1,4 @@
-"""Pointers of Git LFS, which lie in the place of files that were not fetched."""
+"""Git LFS pointers, which replace the files that were not fetched."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from pathlib import Path
 
 _FIRST_WORDS = b"version https://git-lfs.github.com/spec/"
 _LARGEST_BYTES = 1024
-"""The limit that the specification of Git LFS sets."""
+"""The limit of the specification of Git LFS."""
 
 
 def is_pointer(path: Path) -> bool:
-    """Return whether there is a pointer in the place of a file."""
+    """Return whether a file is a pointer."""
     if not path.is_file() or path.stat().st_size > _LARGEST_BYTES:
         return False
     return path.read_bytes().startswith(_FIRST_WORDS)
 
 
 def fetch_it(path: Path) -> str:
-    """Return the sentence about a pointer, with the remedy."""
-    return (
-        f"{path} is a pointer of Git LFS, not the file itself: run `git lfs pull` in {path.parent}"
-    )
+    """Return the message about a pointer, with the remedy."""
+    return f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in {path.parent}"

@@ -1,4 +1,4 @@
-"""The revision of the user's repository that a run measures."""
+"""The measured revision of the user's repository."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pytest_infperf.repository import git
 def revision(
     root: Path, on_refusal: Callable[[str], None] = lambda message: None
 ) -> dict[str, Any] | None:
-    """Return the commit, the branch and whether tracked files are changed.
+    """Return the commit, the branch, and whether tracked files have changed.
 
-    None outside a repository, without git, and if git does not read the repository or does not
-    answer in time; `on_refusal` is called with the reason for the last two. Untracked files do
-    not count as changes, because a run writes some itself. The commit is None before the first
-    one; the branch is None if HEAD is detached, which is what CI services check out.
+    None outside a repository, without git, and if git refuses the repository or exceeds the time
+    limit; `on_refusal` is called with the reason in the last two cases. Untracked files are
+    ignored, because a run writes some itself. The commit is None if there is no commit yet. The
+    branch is None if HEAD is detached, as in most CI services.
     """
     status = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")
     lines = git.ask(root, *status, time_limit_s=git.TIME_LIMIT_S).splitlines()

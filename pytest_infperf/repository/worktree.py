@@ -1,7 +1,7 @@
 """A revision of the user's repository, checked out into a separate folder during a run.
 
-It is a worktree of git, so that code which calls git there sees that revision. Submodules are
-checked out from their repositories in the working tree; nothing is fetched.
+It is a git worktree, so that code that calls git there sees that revision. Submodules are checked
+out from their repositories in the working tree; nothing is fetched.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Commit:
 
 
 def resolve(root: Path, name: str) -> Commit:
-    """Return the commit of that name in the repository that holds `root`.
+    """Return the commit with that name in the repository that contains `root`.
 
-    Raises UserError if it does not exist; the message says what to fetch.
+    Raises UserError if it does not exist; the message shows how to fetch it.
     """
     if shutil.which("git") is None:
         raise UserError("--infperf-against needs git, which is not on PATH: install it")
@@ -62,15 +62,15 @@ def resolve(root: Path, name: str) -> Commit:
         )
     known = git.ask(root, "for-each-ref", "--format=%(refname:short)").split()
     near = get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]}?" if near else "if a remote has it, fetch it first: `git fetch`"
+    hint = f"did you mean {near[0]}?" if near else "if it is in a remote, run `git fetch` first"
     raise UserError(f"--infperf-against: git does not know the commit {name!r}; {hint}")
 
 
 @dataclass
 class Worktree:
-    """A folder with the files of a commit, to be removed by `close`.
+    """A folder with the files of a commit, which `close` removes.
 
-    The next run removes what a killed run has left.
+    Leftovers of a killed run are removed by the next run.
     """
 
     commit: Commit
@@ -80,13 +80,13 @@ class Worktree:
     """Callback for notices that do not stop the run."""
     _lock: FileLock
     missing: dict[Path, str] = field(default_factory=dict)
-    """Submodules that could not be checked out, by their path, with the reason and the remedy."""
+    """Reason and remedy for each submodule that could not be checked out, by its path."""
     _added: list[tuple[Path, Path]] = field(default_factory=list)
-    """Repository and folder of each worktree; a submodule comes after the tree that holds it."""
+    """Repository and folder of each worktree; submodules come after the tree that contains them."""
 
     @classmethod
     def add(cls, commit: Commit, cache: Path, notice: Callable[[str], None]) -> Worktree:
-        """Check out a commit below the cache folder. Raises UserError if that is impossible."""
+        """Check out a commit below the cache folder. Raises UserError if this is impossible."""
         revisions = cache / "revisions"
         try:
             revisions.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ class Worktree:
         except OSError as error:
             raise UserError(
                 f"--infperf-against: cannot write {revisions}: {error.strerror or error}. "
-                "Make room or choose another folder with --infperf-cache"
+                "Free some space, or choose another folder with --infperf-cache"
             ) from error
         tree = cls(commit, folder.absolute(), notice, lock)
         try:
@@ -110,7 +110,7 @@ class Worktree:
         return tree
 
     def close(self) -> None:
-        """Remove the worktree and those of its submodules."""
+        """Remove the worktree and the worktrees of its submodules."""
         for repository, folder in reversed(self._added):
             git.run(repository, "worktree", "remove", "--force", "--force", str(folder))
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -150,7 +150,7 @@ def _submodules(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _remove_leftovers(revisions: Path, top: Path) -> None:
-    """Remove the worktrees of killed runs, which are those whose locks are free."""
+    """Remove the worktrees of killed runs, whose locks are free."""
     for lock_file in revisions.glob("*.lock"):
         lock = FileLock(lock_file)
         try:

@@ -111,7 +111,9 @@ POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{64 * 'a'}\ns
 def test_a_pointer_of_git_lfs_is_no_file_of_a_model(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_text(POINTER)
-    with pytest.raises(UserError, match=r"model\.safetensors is a pointer .* run `git lfs pull`"):
+    with pytest.raises(
+        UserError, match=r"model\.safetensors is a Git LFS pointer.* run `git lfs pull`"
+    ):
         models.locate(".", tmp_path)
 
 
@@ -123,11 +125,11 @@ def test_a_pointer_does_not_matter_where_weights_of_another_format_are_whole(
     (tmp_path / "README.md").write_text(POINTER)
     assert models.locate(".", tmp_path) == tmp_path
     (tmp_path / "tokenizer.json").write_text(POINTER)
-    with pytest.raises(UserError, match=r"tokenizer\.json is a pointer"):
+    with pytest.raises(UserError, match=r"tokenizer\.json is a Git LFS pointer"):
         models.locate(".", tmp_path)
     (tmp_path / "tokenizer.json").unlink()
     (tmp_path / "model-00002-of-00002.safetensors").write_text(POINTER)
-    with pytest.raises(UserError, match="is a pointer"):
+    with pytest.raises(UserError, match="is a Git LFS pointer"):
         models.locate(".", tmp_path)
 
 
