@@ -20,7 +20,7 @@ ASCII_REPLACEMENTS = {
     "'": "‘’",
     '"': "“”„",
 }
-"""Each replacement with the characters that it stands for."""
+"""Each replacement with the characters that it replaces."""
 _TO_ASCII = {
     ord(character): replacement
     for replacement, characters in ASCII_REPLACEMENTS.items()
@@ -40,8 +40,8 @@ def shows_unicode(stream: IO[str]) -> bool:
 def printable(text: str, *, unicode: bool = True) -> str:
     """Return the text in one line, without colours and control characters.
 
-    These would break the layout. Without `unicode` the line is ASCII: letters lose their accents,
-    and characters without a replacement become question marks.
+    Without `unicode`, the line is ASCII: letters lose their accents, and characters without a
+    replacement become question marks.
     """
     plain = " ".join(Text.from_ansi(text).plain.split())
     line = "".join(character for character in plain if character.isprintable())

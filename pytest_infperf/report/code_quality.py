@@ -1,6 +1,6 @@
-"""Limits that did not pass as a report of GitLab's Code Quality, at their lines.
+"""Limits that did not pass as a GitLab Code Quality report, at their lines in thresholds.toml.
 
-The format is described in GitLab Docs, Code Quality, Code Quality report format.
+GitLab Docs, Code Quality, Code Quality report format, describes the format.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def document(runs: Sequence[RunRecord]) -> str:
     Returns
     -------
     str
-        A list with one entry per limit that did not pass; limits without a source are left out.
+        A list with one entry per limit that did not pass; limits without a source are omitted.
     """
     return json.dumps([entry for run in runs for entry in _entries(run)], indent=1) + "\n"
 

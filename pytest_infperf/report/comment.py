@@ -1,4 +1,4 @@
-"""A run as the comment on a pull request: the verdict first, the tables folded."""
+"""A run as a comment on a pull request: the verdict first, the tables folded."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pytest_infperf.report.markdown import escape, table_row
 from pytest_infperf.report.problems import conclusion, variant_name
 
 MAX_CHARACTERS = 65_000
-"""Length of a comment. GitHub accepts 65,536 characters, GitLab a million."""
+"""Maximum length of a comment. GitHub accepts 65,536 characters, GitLab a million."""
 
 _DIRECTIONS = {
     "worse": ("is worse", "are worse"),
     "changed": ("changed", "changed"),
     "better": ("is better", "are better"),
 }
-"""Words for one and for several measures, the first listed first."""
+"""Words for one and for several measures, in the order in which they are shown."""
 
 _CAVEAT = (
     "The intervals cover the variation within each run, not a change of the host between the runs. "
@@ -65,7 +65,7 @@ def body(
 
 
 def _without_mentions(lines: Sequence[str]) -> list[str]:
-    """Return the lines without mentions of users, who would be notified."""
+    """Return the lines with mentions disabled, so that no user is notified."""
     return [_MENTION.sub("@<!-- -->", line) for line in lines]
 
 
@@ -183,7 +183,7 @@ def _address(url: str) -> str:
 def _fitting(
     head: Sequence[str], problems: Sequence[str], folded: Sequence[str], foot: Sequence[str]
 ) -> str:
-    """Return the whole text, without tables and with fewer problems if it is too long."""
+    """Return the whole text; without tables and with fewer problems if it is too long."""
     shown = [*head, "", *problems] if problems else [*head]
     text = "\n".join([*shown, *folded, *foot]) + "\n"
     if len(text) <= MAX_CHARACTERS:

@@ -1,7 +1,7 @@
 """GitHub Actions: the summary of a job, and annotations at the lines of thresholds.toml.
 
 Workflow commands and their escapes are described in GitHub Docs, Workflow commands for GitHub
-Actions. The file named by GITHUB_STEP_SUMMARY holds at most 1 MiB of Markdown per step.
+Actions. The file in GITHUB_STEP_SUMMARY is limited to 1 MiB of Markdown per step.
 """
 
 from __future__ import annotations

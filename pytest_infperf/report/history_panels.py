@@ -1,4 +1,4 @@
-"""The history of each measure of a suite, as panels to plot, with the current run at their end."""
+"""The history of each measure of a suite, as panels to plot that end with the current run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test measured and judged, as properties of its test case in JUnit's file."""
+"""Measures and verdicts of a test, as properties of its test case in the JUnit file."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import GateRecord
 
 PREFIX = "infperf."
-"""What the names of all properties start with."""
+"""Prefix of the names of all properties."""
 
 
 def properties(
     measures: Mapping[str, Measure], gates: Sequence[GateRecord]
 ) -> Iterator[tuple[str, str]]:
-    """Yield name and value of each measure that a test took, and of each verdict that it gave."""
+    """Yield name and value of each measure and each verdict of a test."""
     for name, measure in measures.items():
         yield f"{PREFIX}{name}", f"{measure.value:.9g} {measure.unit}"
         if measure.low is not None or measure.high is not None:

@@ -1,4 +1,4 @@
-"""Direct labels of a plot: names beside its lines and points, placed so that none covers another.
+"""Direct labels of a plot: names beside its lines and points, placed without overlap.
 
 Positions are in points, which are pixels of the SVG text, because `svg.new_figure` sets 72 dpi.
 """
@@ -17,13 +17,13 @@ _LINE_HEIGHT = 13
 _CHARACTER_WIDTH = 6.3
 _GAP = 7
 _NEAR = 1.1 * _LINE_HEIGHT
-"""Vertical distance up to which a name needs no line to its point."""
+"""Largest vertical distance at which a name needs no line to its point."""
 _REACH = 8
 """Largest distance of a name from its point, in heights of a line."""
 
 
 def short_name(name: str) -> str:
-    """Return a name that leaves room for the plot: of a long one its beginning and its end.
+    """Return a name that leaves room for the plot; a long name is shortened in the middle.
 
     Examples
     --------
@@ -97,9 +97,9 @@ def label_ends(axes: Any, labels: Sequence[Label]) -> None:
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Return positions near the wanted ascending ones, at least a gap apart, between two bounds.
+    """Return positions near ascending wanted ones, at least a gap apart, between two bounds.
 
-    If there are too many for the bounds, they extend beyond them.
+    Positions that do not fit between the bounds extend beyond them.
 
     Examples
     --------
@@ -133,9 +133,9 @@ def _within(centre: float, half: float, low: float, high: float) -> float:
 def label_points(
     axes: Any, labels: Sequence[Label], path: Sequence[tuple[float, float]] = ()
 ) -> None:
-    """Write names beside points; a name that finds no room beside its point gets a line to it.
+    """Write names beside points; a name without room beside its point gets a line to it.
 
-    The first labels find room most easily. `path` has the corners of a line that no name may cover.
+    Labels are placed in their order. `path` contains the corners of a line that names must avoid.
     """
     axes.figure.draw_without_rendering()
     bottom_left, top_right = (axes.transAxes.transform(corner) for corner in ((0, 0), (1, 1)))
@@ -212,7 +212,7 @@ def _dot(start: tuple[float, float], end: tuple[float, float], step: float) -> _
 def _least_covering(
     places: Iterable[_Place], taken: Sequence[_Box], dots: Sequence[_Box]
 ) -> tuple[_Place | None, float]:
-    """Return the first place that covers nothing, or that which covers least, and how much."""
+    """Return the first place without overlap, or the one with the least, and its overlap."""
     best, fewest = None, math.inf
     for place in places:
         covered = sum(map(place.box.overlaps, (*taken, *dots)))

@@ -28,7 +28,7 @@ _MARKS = {
 def summary(run: RunRecord) -> str:
     """Return the summary of a run, or an empty string if the run has no records.
 
-    All values are escaped: none can open an HTML element or break a table.
+    All values are escaped, so they can neither open an HTML element nor break a table.
     """
     if not run.records:
         return ""

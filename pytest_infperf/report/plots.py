@@ -24,7 +24,7 @@ from pytest_infperf.report.svg import (
 )
 
 _WIDTH = 5.2
-"""Inches of a figure, which keep its text readable on a screen of 390 pixels."""
+"""Width of a figure in inches, at which its text is readable on a screen of 390 pixels."""
 _MAX_DATES = 5
 
 
@@ -77,7 +77,7 @@ def ratios(ratio_by_variant: Mapping[str, Measure], label: str) -> str:
 def distributions(percentiles_s: Mapping[str, Sequence[float]]) -> str:
     """Plot a row per variant: the latencies of most queries, of the middle half, and the median.
 
-    `percentiles_s` has the percentiles 0 to 100 of each variant, in seconds.
+    `percentiles_s` contains the percentiles 0 to 100 of each variant, in seconds.
     """
     figure, axes = _rows(list(percentiles_s))
     for row, (name, times) in enumerate(percentiles_s.items()):
@@ -144,7 +144,7 @@ def levels(
 ) -> str:
     """Plot a dot per trial over the levels of a factor, and a line through the geometric means.
 
-    `responses` has the values of the trials at each level.
+    `responses` contains the values of the trials at each level.
     """
     figure, axes = new_figure(_WIDTH, 3.2)
     for level, values in responses.items():
@@ -168,8 +168,8 @@ def front(
 ) -> str:
     """Plot a point per variant, and a line that joins the undominated ones.
 
-    Lower is better for x; `higher_is_better` is about y. Undominated points always have their name
-    beside them, and the others where there is room.
+    For x, lower is better; `higher_is_better` applies to y. Undominated points are always labelled,
+    other points only where there is room.
     """
     figure, axes = new_figure(_WIDTH, max(3.4, min(5.0, 0.9 + 0.25 * len(points))))
     best = undominated(points, higher_is_better=higher_is_better)
@@ -210,7 +210,7 @@ def history(
 ) -> str:
     """Plot a panel per measure with a line per variant; a ring marks each change of level.
 
-    A standalone plot has a dark grey instead of the colour of a page's text.
+    A standalone plot has dark grey text instead of the colour of a page's text.
     """
     from matplotlib.figure import Figure
 
@@ -228,7 +228,7 @@ def history(
 
 
 def _height_of_lines(count: int) -> float:
-    """Return the height, in inches, at which the names of lines have room one below the other."""
+    """Return the height, in inches, that fits the names of all lines one below the other."""
     return max(3.2, 0.9 + count * 0.23)
 
 

@@ -32,14 +32,14 @@ def unjudged_gates(records: Sequence[Record]) -> Iterator[tuple[Record, GateReco
 
 
 def suites_without_verdict(records: Sequence[Record]) -> list[str]:
-    """Return the suites that were measured while no limit of them was judged."""
+    """Return the suites that were measured, but had no limit judged."""
     measured = dict.fromkeys(record.suite for record in records if record.measures)
     judged = {record.suite for record in records if record.gates}
     return [suite for suite in measured if suite not in judged]
 
 
 def conclusion(records: Sequence[Record]) -> str:
-    """Return the sentence about a run without problems."""
+    """Return the conclusion about a run without problems."""
     if not any(record.gates for record in records):
         return "No limit was judged."
     without = suites_without_verdict(records)
@@ -56,7 +56,7 @@ def at_try(gate: GateRecord) -> str:
 
 
 def reasons_for_slowness(record: Record) -> list[str]:
-    """Return why a variant may be slower than the baseline, as seen when its artifact was built.
+    """Return why a variant may be slower than the baseline, as observed when it was built.
 
     The list is empty for a variant that is not clearly slower. It is also empty if a gate on the
     speed-up did not pass, because the message of that gate gives the reasons.

@@ -1,4 +1,4 @@
-"""Progress of a run: what it does and how long it still takes, in one line or in a log.
+"""Progress of a run: its current phase and remaining time, in one line or in a log.
 
 pytest writes to the same terminal and usually leaves the cursor in the middle of a line. The
 progress line is therefore drawn below pytest's, and hiding it puts the cursor back.
@@ -46,7 +46,7 @@ class Progress:
         self._remaining = RemainingTime(self._clock, total_tests, guess_after)
 
     def phase(self, suite: str, variant: str, what: str) -> None:
-        """Show what is done with a variant, for example "building".
+        """Show the current phase of a variant, for example "building".
 
         Repeating a phase updates the remaining time. A phase may end with the share that is done,
         for example ", 40%".
@@ -73,7 +73,7 @@ class Progress:
         """Show the phase; `is_new` is false if only its share or the remaining time changed."""
 
     def _hide(self) -> None:
-        """Erase what must not stay on the terminal."""
+        """Erase the progress line, if there is one."""
 
     def _line(self) -> str:
         """Return the line. The phase comes last, because a narrow terminal truncates the end."""
@@ -89,7 +89,7 @@ def _without_share(phase: str) -> str:
 class LogProgress(Progress):
     """Writes a line per phase and erases nothing, for logs.
 
-    `column` returns the column of pytest's cursor: a line that pytest has begun is ended first.
+    `column` returns the column of pytest's cursor. If pytest has begun a line, it is ended first.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ def progress_for(
     width: Callable[[], int] = lambda: 80,
     column: Callable[[], int] = lambda: 0,
 ) -> Progress:
-    """Return the progress that suits a stream: none, one line that is redrawn, or lines of a log.
+    """Return the progress for a stream: none, one line that is redrawn, or lines of a log.
 
     Parameters
     ----------

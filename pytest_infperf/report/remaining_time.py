@@ -1,4 +1,4 @@
-"""An estimate of the time until a run ends, from the mean time of the finished tests."""
+"""Estimate of the time until a run ends, from the mean time of the finished tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SOON_S = 10
 
 
 class RemainingTime:
-    """Counts finished tests and estimates the time that the others take.
+    """Counts finished tests and estimates the time that the remaining ones take.
 
     Parameters
     ----------

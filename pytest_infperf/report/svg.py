@@ -18,7 +18,7 @@ from typing import Any, ParamSpec
 P = ParamSpec("P")
 
 INK = "#010203"
-"""Placeholder for the colour of text and axes, which nothing else uses; `to_svg` replaces it."""
+"""Placeholder for the colour of text and axes, not used elsewhere; `to_svg` replaces it."""
 COLOURS = (
     "#0072b2",
     "#d55e00",
@@ -37,12 +37,12 @@ COLOURS = (
     "#337777",
     "#6666dd",
 )
-"""Colours with a contrast of 3:1 to a white and to a nearly black background, far from each other
-in the perceptual space OKLab."""
+"""Colours with a contrast of 3:1 to a white and to a nearly black background, chosen far apart in
+the perceptual colour space OKLab."""
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*")
 _DASHES = ("-", "--", "-.", ":")
 _SHORT = 4
-"""Ratio of the ends of a logarithmic axis up to which 1, 2 and 5 would be too few ticks."""
+"""Largest ratio of the ends of a logarithmic axis for which 1, 2 and 5 give too few ticks."""
 _IDS = re.compile(r' id="[A-Za-z0-9.]+_\d+"')
 _TIP = "tip:"
 _TIPS = re.compile(f' id=(?="{_TIP})')
@@ -74,7 +74,7 @@ def new_figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def in_plot_style(plot: Callable[P, str]) -> Callable[P, str]:
-    """Return a plotting function that draws, annotates and saves in the style of our plots."""
+    """Return the plotting function, changed to draw and save in the style of all plots."""
 
     @wraps(plot)
     def styled(*args: P.args, **kwargs: P.kwargs) -> str:
@@ -87,7 +87,7 @@ def in_plot_style(plot: Callable[P, str]) -> Callable[P, str]:
 
 
 def line_styles() -> Iterator[dict[str, Any]]:
-    """Yield endlessly arguments of `Axes.plot` that make lines differ in colour and in shape."""
+    """Yield arguments of `Axes.plot`, without end, so that lines differ in colour and shape."""
     colours, markers, dashes = cycle(COLOURS), cycle(_MARKERS), cycle(_DASHES)
     for colour, marker, dash in zip(colours, markers, dashes, strict=False):
         yield {"color": colour, "marker": marker, "linestyle": dash, "linewidth": 1.5}
@@ -115,8 +115,8 @@ def set_tip(artist: Any, text: str) -> None:
 def to_svg(figure: Any, description: str, *, standalone: bool = False) -> str:
     """Return a figure as an SVG element with a description for screen readers.
 
-    The text depends on figure and description only. A standalone figure has dark grey text instead
-    of the colour of a page's text.
+    The text depends only on the figure and the description. A standalone figure has dark grey text
+    instead of the colour of a page's text.
     """
     import matplotlib as mpl
 

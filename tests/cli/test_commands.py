@@ -374,8 +374,10 @@ def test_report_names_what_is_not_clearly_dearer_than_the_cheapest(
     assert cli.main(["report", *files]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "cheapest that meets every gate: fast on c7i.large" in out
-    assert "not clearly dearer: fast on c7i.xlarge" in out
-    assert "c7i.2xlarge" not in out.partition("not clearly dearer:")[2].partition("merged")[0]
+    assert "not clearly more expensive: fast on c7i.xlarge" in out
+    assert (
+        "c7i.2xlarge" not in out.partition("not clearly more expensive:")[2].partition("merged")[0]
+    )
 
 
 def test_report_names_the_cheapest_that_meets_every_gate(

@@ -1,4 +1,4 @@
-"""Figures of a suite on the page: which plots it has, of which measures, with which captions."""
+"""Figures of a suite on the page: plots of its measures, with captions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_infperf.report.tables.columns import METRIC_HEADERS, quality_metric
 from pytest_infperf.report.tables.points import sweep_of_latency, sweeps
 
 FRONT_CAPTION = (
-    "The line joins the variants that no other beats in both. Point at a dot to see its name."
+    "The line joins the variants that no other beats on both axes. Point at a dot to see its name."
 )
 
 
@@ -26,7 +26,7 @@ class Figure:
 
 
 def figures(suite: str, records: Sequence[Record], history: HistoryPanels) -> Iterator[Figure]:
-    """Yield the figures of a suite; those without any measured value are left out."""
+    """Yield the figures of a suite; figures without measured values are omitted."""
     yield from _speedups(records)
     yield from _regressions(records)
     yield from _latency_distributions(records)
@@ -59,8 +59,8 @@ def _regressions(records: Sequence[Record]) -> Iterator[Figure]:
     if ratios:
         yield Figure(
             "Time against the other revision",
-            plots.ratios(ratios, "time of a query over its time at the other revision"),
-            "Right of 1 is slower than before.",
+            plots.ratios(ratios, "query time relative to the other revision"),
+            "Values above 1 are slower than before.",
         )
 
 
@@ -84,7 +84,7 @@ def _latency_sweeps(records: Sequence[Record]) -> Iterator[Figure]:
         yield Figure(
             f"Latency by {parameter}",
             plots.sweep(lines, parameter, "median latency of a query, ms"),
-            "Both axes are logarithmic: a straight line is a power of the parameter.",
+            "Both axes are logarithmic, so a straight line is a power law.",
         )
 
 

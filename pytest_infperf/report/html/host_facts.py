@@ -1,4 +1,4 @@
-"""The facts of a host in the words and units of people."""
+"""The facts of a host, with readable labels and units."""
 
 from __future__ import annotations
 

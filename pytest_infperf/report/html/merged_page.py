@@ -19,14 +19,14 @@ from pytest_infperf.report.tables.cells import Cell
 
 
 def merged_page(rows: Sequence[Row], prices: PriceTable, load: str = "") -> str:
-    """Return the page as HTML text, in which all values are escaped.
+    """Return the page as HTML text with all values escaped.
 
     Parameters
     ----------
     rows
         The rows of all suites, as `cost.merged.merge` returns them.
     prices
-        The price table, which the conclusions name.
+        The price table that the conclusions refer to.
     load
         The load that the servers were under; empty for workers.
     """
@@ -76,11 +76,11 @@ def _table(rows: Sequence[Row], load: str) -> PageTable:
 
 
 _FIRST = {"variant": 0, "USD/1M": 1, "instance": 2}
-"""Places of columns: a narrow screen shows the first three without scrolling."""
+"""Positions of the first columns, which a narrow screen shows without scrolling."""
 
 
 def _figures(rows: Sequence[Row], load: str) -> Iterator[Figure]:
-    """Yield cost against latency, if both are known of a row."""
+    """Yield the figure of cost against latency, if a row has both."""
     p50 = at("latency_p50", load) if load else "latency_p50"
     points = [
         PlotPoint(

@@ -32,7 +32,7 @@ class Problem:
     """A gate that did not pass, or an error."""
 
     mark: str
-    """Word for the kind of problem, which also is its class in the style sheet."""
+    """Kind of problem, which is also its class in the style sheet."""
     variant: str
     """Suite and variant."""
     why: str
@@ -42,7 +42,7 @@ class Problem:
 
 
 def check_available(option: str = "--infperf-html") -> None:
-    """Raise UserError, which names the option, if a package that pages need is not installed."""
+    """Raise UserError if a package that pages need is not installed; `option` is in its message."""
     missing = [name for name in _REQUIRED if find_spec(name) is None]
     if missing:
         raise UserError(
@@ -51,7 +51,7 @@ def check_available(option: str = "--infperf-html") -> None:
 
 
 def page(run: RunRecord, histories: Mapping[str, HistoryPanels] = {}) -> str:
-    """Return the page as HTML text, in which all values are escaped.
+    """Return the page as HTML text with all values escaped.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _problems(records: Sequence[Record]) -> Iterator[Problem]:
 
 
 def _retried(records: Sequence[Record]) -> Iterator[Problem]:
-    """Yield the limits that were kept, yet not at the first try."""
+    """Yield the limits that passed, but not at the first try."""
     for record, gate in tried_again(records):
         if gate.verdict is Verdict.PASS:
             why = f"{gate.why}, passed{at_try(gate)}"

@@ -1,4 +1,4 @@
-"""Tables of a page: their cells with the values that they are sorted by, and tips of columns."""
+"""Tables of a page: cells with their sort values, and tooltips of columns."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class PageCell:
     head: str
     tail: str
     sort: str
-    """Number or text that rows are sorted by; empty for a missing value, which comes last."""
+    """Number or text to sort rows by; empty for a missing value, which is sorted last."""
     mark: str
     """Class of the style sheet for a verdict; empty for other cells."""
 
@@ -77,7 +77,7 @@ def page_table(
     rows: Sequence[Sequence[Cell]],
     notes: Sequence[str] = (),
 ) -> PageTable:
-    """Return a table of a page from the cells that all reports share."""
+    """Return a table of a page, made from the cells that all reports share."""
     made = [[_page_cell(*pair) for pair in zip(headers, row, strict=True)] for row in rows]
     return PageTable(title, [Header(name) for name in headers], made, notes)
 

@@ -24,12 +24,12 @@ _PLANNED_RATES = (10, 100, 1000)
 """Rates, in requests per second, for which the page shows the number of instances."""
 _ORDER = {"variant": 0, "verdict": 1, "regression": 2, "speed-up": 3, "threads": 5}
 _ELSEWHERE = 4
-"""Places of columns: a narrow screen shows the first three without scrolling."""
+"""Positions of the first columns, which a narrow screen shows without scrolling."""
 
 
 @dataclass(frozen=True)
 class SuiteSection:
-    """Everything that the template shows of a suite."""
+    """Contents of a suite's section, for the template."""
 
     name: str
     summary: Card
@@ -46,7 +46,7 @@ class SuiteSection:
 
 
 def suite_section(suite: str, run: RunRecord, history: HistoryPanels, link: str) -> SuiteSection:
-    """Return the section of a suite, to which `link` leads."""
+    """Return the section of a suite; `link` is its id."""
     records = [record for record in run.records if record.suite == suite]
     baselines = (record.settings.baseline_id for record in records)
     columns = filled_columns(records, always_shown=("verdict",))
@@ -85,7 +85,7 @@ def _table(
 
 
 def _point_table(table: PointTable, records: Sequence[Record]) -> PageTable:
-    """Return a table at a point without the columns that are empty."""
+    """Return a table at a point, without its empty columns."""
     columns = [
         column
         for column in table.columns
@@ -95,7 +95,7 @@ def _point_table(table: PointTable, records: Sequence[Record]) -> PageTable:
 
 
 def _capacity_tables(suite: str, run: RunRecord) -> list[PageTable]:
-    """Return the table of instances for some rates, if the highest rate of one was measured."""
+    """Return the table of instances by rate; an empty list if no highest rate was measured."""
     capacities = [c for c in instance_capacities([run]) if c.suite == suite]
     if not capacities:
         return []
@@ -113,8 +113,8 @@ def _capacity_tables(suite: str, run: RunRecord) -> list[PageTable]:
     demand = Demand(_PLANNED_RATES[-1])
     instances = [f"instances for {rate:,}/s" for rate in _PLANNED_RATES]
     note = (
-        f"At {demand.utilisation:.0%} of the highest rate, {demand.spare} to spare; the cost is of "
-        f"a million requests at {demand.rate:,g}/s. `infperf plan` takes any rate."
+        f"At {demand.utilisation:.0%} of the highest rate, with {demand.spare} spare; the cost is "
+        f"that of a million requests at {demand.rate:,g}/s. `infperf plan` accepts any rate."
     )
     return [page_table("Capacity", ["variant", "one sustains", *instances, "cost"], rows, [note])]
 

@@ -29,7 +29,7 @@ class Card:
     is_bad: bool = False
     """Whether the number breaks a limit."""
     link: str = ""
-    """Id of the section that the title leads to; empty without one."""
+    """Id of the section that the title links to; empty without one."""
 
 
 def suite_card(suite: str, records: Sequence[Record], against: str, link: str) -> Card:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def template(name: str, beside: str) -> Any:
-    """Return a Jinja template; a value that it uses and does not get is an error.
+    """Return a Jinja template in which an undefined value is an error.
 
     Parameters
     ----------

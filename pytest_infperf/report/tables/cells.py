@@ -1,7 +1,7 @@
 """Cells of the result tables: functions that make a cell from the record of a variant.
 
-A cell has a head, the value that its column is about, and a tail that qualifies it: an interval, or
-the difference to the baseline. Heads and tails are aligned separately.
+A cell has a head, the value of its column, and a tail, such as an interval or the difference to the
+baseline. Heads and tails are aligned separately.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def value_of(measure: str) -> MakeCell:
 
 
 def without_rate_unit(measure: str) -> MakeCell:
-    """Return a function like `value_of` that leaves out the unit of a throughput.
+    """Return a function like `value_of` that omits the unit of a throughput.
 
     The header of such a column names that unit. Other units stay.
     """
@@ -72,7 +72,7 @@ throughput = without_rate_unit("throughput")
 
 
 def cost(record: Record) -> Cell:
-    """Return the cost of a million requests without the currency, which the header names."""
+    """Return the cost of a million requests without the currency, which is in the header."""
     return Cell(value_of("cost_per_million")(record).head.removesuffix(" USD"))
 
 
@@ -84,7 +84,7 @@ def speedup(record: Record) -> Cell:
 
 
 def regression(record: Record) -> Cell:
-    """Return by how much the variant is slower than at the other revision; negative is faster."""
+    """Return the relative increase in query time since the other revision; negative is faster."""
     regression = record.measures.get("regression")
     if regression is None:
         return EMPTY

@@ -15,13 +15,13 @@ METRIC_HEADERS = {"bleu": "BLEU", "chrf": "chrF", "wer": "WER", "cer": "CER", "f
 @dataclass(frozen=True)
 class Column:
     key: str
-    """Name that a layout refers to."""
+    """Name of the column in a layout."""
     header: str
     make_cell: MakeCell
     short_header: str = ""
     """Header for a narrow terminal; empty if the header has no shorter form."""
     make_short_cell: MakeCell | None = None
-    """Makes the cells for a narrow terminal; None if they have no shorter form."""
+    """Function that makes the cells for a narrow terminal; None if they have no shorter form."""
     numeric: bool = True
     """Whether heads are aligned to the right."""
 

@@ -1,4 +1,4 @@
-"""Notes on how servers were measured under a load, for the lines below its table."""
+"""Notes below the table of a load, about how its servers were measured."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _placement_notes(records: Sequence[Record]) -> Iterator[str]:
             total = len(server_cpus) + len(generator_cpus)
             yield (
                 f"the server had {len(server_cpus)} of {total} cores and the generator the rest: "
-                "with all of them, and load from elsewhere, it would answer more"
+                "with all cores and a generator on another host, it would answer more requests"
             )
 
 
@@ -67,7 +67,7 @@ def _variant_notes(evidence: LoadEvidence) -> Iterator[str]:
         yield f"measured {len(rejected) + 1} times, because {rejected[-1]} in the run before"
     if left_out := evidence.samples_left_out:
         why = evidence.left_out_why
-        yield f"samples left out, which the server would refuse: {left_out} ({why})"
+        yield f"samples omitted because the server would refuse them: {left_out} ({why})"
     if evidence.doubt:
         yield f"in doubt: {evidence.doubt}"
 

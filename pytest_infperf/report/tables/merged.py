@@ -1,4 +1,4 @@
-"""Tables of records that several hosts measured: a row per host and variant, and the cheapest."""
+"""Tables of records of several hosts: a row per host and variant, and the cheapest one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def texts(rows: Sequence[Row], load: str = "") -> tuple[list[str], list[list[str
 
 
 def conclusion(rows: Sequence[Row], prices: PriceTable) -> str:
-    """Return which variant and host are the cheapest that meet every gate, or why none is."""
+    """Return a sentence about the cheapest variant that meets every gate, or why there is none."""
     best = cheapest(rows)
     if best and best.cost:
         cost = format_value(best.cost.value, best.cost.unit)
@@ -62,20 +62,20 @@ def conclusion(rows: Sequence[Row], prices: PriceTable) -> str:
             "no cost: no host's instance type is known, or "
             f"{prices.path.name} has no price for it, or throughput was not measured"
         )
-    return "none with a known cost meets every gate"
+    return "no variant with a known cost meets every gate"
 
 
 def _alike(rows: Sequence[Row]) -> str:
     if not rows:
         return ""
     names = ", ".join(f"{row.record.variant} on {row.host}" for row in rows)
-    return f"; not clearly dearer: {names}"
+    return f"; not clearly more expensive: {names}"
 
 
 def _columns(rows: Sequence[Row], load: str) -> dict[str, Callable[[Row], str]]:
-    """Return the columns by their headers: functions that return the text of a row's cell.
+    """Return the columns by header: each is a function that returns the text of a row's cell.
 
-    Columns without a value in any row are left out.
+    Columns without a value in any row are omitted.
     """
     metric = quality_metric([row.record for row in rows]) or ""
     name = partial(at, point=load) if load else str

@@ -46,7 +46,7 @@ class PointTable:
 
     title: str
     columns: Sequence[Column]
-    """The first column has the ids of the variants."""
+    """Columns of the table; the first one contains the ids of the variants."""
     notes: Sequence[str] = ()
     """Remarks on how the values were measured, for the lines below the table."""
 

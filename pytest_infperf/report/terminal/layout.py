@@ -1,8 +1,8 @@
-"""How columns share the width of a terminal: in one table, or in several below each other.
+"""Layout of columns on a terminal: in one table, or in several below each other.
 
-Width is saved in a declared order, the least important columns first. Values are never truncated
-and no column is left out: a column that does not fit into the first table moves to one below, and
-takes a neighbour with it so that no table has a single column, if the width allows.
+Columns are shortened or moved in a fixed order, the least important first. Values are never
+truncated and no column is omitted: a column that does not fit into the first table moves to one
+below. If the width allows, a neighbour moves with it, so that no table has a single column.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Sanitize = Callable[[str], str]
 GAP = 2
 """Spaces between two columns."""
 MIN_ID_WIDTH = 24
-"""Width that the longest ids of variants can always have."""
+"""Minimum width available for the ids of variants, in characters."""
 
 SAVE_WIDTH: Sequence[tuple[Literal["shorten", "move"], str]] = (
     ("shorten", "threads"),
@@ -55,13 +55,13 @@ class Layout:
     """Tables whose columns fit into a width."""
 
     tables: Sequence[Sequence[Column]]
-    """Columns of each table; the first one has the ids of the variants."""
+    """Columns of each table; the first column contains the ids of the variants."""
     id_width: int
     """Width of the column of ids, in characters. Longer ids continue on the next line."""
 
 
 def by_importance(records: Sequence[Record], width: int, sanitize: Sanitize) -> Layout:
-    """Return a first table with the most important columns, and few tables with the others."""
+    """Return a layout with the most important columns in its first table."""
     columns = {column.key: column for column in filled_columns(records, ALWAYS_SHOWN)}
     max_id_width = max(MIN_ID_WIDTH, width // 2)
 
@@ -100,7 +100,7 @@ def by_importance(records: Sequence[Record], width: int, sanitize: Sanitize) -> 
 def in_order(
     columns: Sequence[Column], records: Sequence[Record], width: int, sanitize: Sanitize
 ) -> Layout:
-    """Return all columns in their order, in as many tables as needed; the ids begin each table."""
+    """Return a layout of all columns in their order; each table begins with the ids."""
     ids, *others = columns
     id_width = min(column_width(ids, records, sanitize), max(MIN_ID_WIDTH, width // 2))
     tables: list[list[Column]] = [[ids]]

@@ -1,4 +1,4 @@
-"""Puts the terminal's report together: headings, tables and problems of each suite."""
+"""The terminal report: headings, tables and problems of each suite."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def render(run: RunRecord, width: int, colour: bool, unicode: bool = True) -> st
     run
         The run with its records.
     width
-        Width of the terminal, in characters. Only a single longer word exceeds it.
+        Width of the terminal, in characters. Only a longer word can exceed it.
     colour
-        Whether to use colours. They only repeat what the words say.
+        Whether to use colours. They add no information to the text.
     unicode
         Whether the terminal shows Unicode; if not, the report is ASCII.
     """

@@ -16,7 +16,7 @@ from pytest_infperf.report.problems import (
 from pytest_infperf.report.tables import cells
 
 _MAX_ERROR_LINES = 6
-"""Lines of an error below its first; the last ones are the most telling."""
+"""Number of lines shown after the first line of an error: the last ones, as in a traceback."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def problems(records: Sequence[Record]) -> Iterator[Problem]:
     """Yield the problems of a suite, the worst first."""
     for record, gate in unmet_gates(records):
         source = f" ({gate.source})" if gate.source else ""
-        # What the backend saw when building tells why the variant may not be faster.
+        # The backend's remarks from the build explain why the variant may not be faster.
         doubts = record.evidence.doubts or [] if gate.measure == "speedup" else []
         remarks = [remark for remark in (gate.remedy, *doubts) if remark]
         headline = f"{variant_name(record)} {gate.why}{at_try(gate)}{source}"

@@ -36,7 +36,7 @@ INDENT = "    "
 class Writer:
     """Collects the lines of a report.
 
-    Width and colour are as given: no environment variable and no terminal changes them.
+    Environment variables and the kind of terminal do not affect width and colour.
     """
 
     def __init__(self, width: int, colour: bool, unicode: bool) -> None:
@@ -61,7 +61,7 @@ class Writer:
         return printable(text, unicode=self._unicode)
 
     def text(self) -> str:
-        """Return everything that was written, without spaces at the ends of lines."""
+        """Return the written text without trailing spaces."""
         return "\n".join(line.rstrip() for line in self._written.getvalue().splitlines())
 
     def blank_line(self) -> None:
@@ -101,7 +101,7 @@ class Writer:
             self._console.print(table)
 
     def _wrapped(self, text: str, *, first_indent: str = "", later_indent: str = "") -> list[str]:
-        """Break lines between words only, so that names and paths can be copied."""
+        """Return the lines, broken only between words so that names and paths can be copied."""
         return textwrap.wrap(
             self.sanitize(text),
             self.width,
