@@ -1,4 +1,4 @@
-"""The instance type of a host and its hourly price: written to the record, and read from it."""
+"""Instance type and hourly price of a host, written to the record and read from it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def billing(
 ) -> dict[str, Any]:
     """Return instance type, region, price and its source, for the host of a record.
 
-    Type and region are None if unknown, and without a price both of its keys are missing; `notice`
-    is called with the reason. Raises UserError if the named price table cannot be read.
+    Type and region are None if unknown. If the price is unknown, its two keys are missing and
+    `notice` is called with the reason. Raises UserError if the price table cannot be read.
     """
     instance = ec2.instance(ask=ask_metadata)
     if instance.trouble:
@@ -40,7 +40,7 @@ def billing(
 def price_of_host(host: Mapping[str, Any], table: PriceTable | None) -> Price | None:
     """Return the hourly price of a recorded host, or None if it is not known.
 
-    The recorded price comes first; `table` prices the hosts of runs that did not know theirs.
+    The recorded price has precedence; `table` is used for runs without one.
     """
     if usd_per_hour := host.get("usd_per_hour"):
         return Price(float(usd_per_hour), str(host.get("price_source") or ""))

@@ -1,6 +1,6 @@
 """Records of several hosts in one table, each with its cost on the host that was measured.
 
-Nothing is projected from one instance type to another: a type that was not measured has no row.
+Results are never projected from one instance type to another: only measured types have a row.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def merge(runs: Sequence[RunRecord], table: PriceTable, load: str = "") -> list[
     runs : sequence of RunRecord
         The runs.
     table : PriceTable
-        Prices the hosts of runs that did not know their price.
+        Prices for hosts whose runs recorded none.
     load : str, optional
-        The name of the load whose cost is meant; without one it is that of `throughput`.
+        The name of the load whose cost to use; by default that of `throughput`.
     """
     distinct = [run for number, run in enumerate(runs) if run not in runs[:number]]
     hosts = [next(iter(host_names(run.host)), "unknown host") for run in distinct]
@@ -75,9 +75,9 @@ def _when_and_commit(run: RunRecord) -> str:
 
 
 def cheapest(rows: Sequence[Row]) -> Row | None:
-    """Return the row with the lowest cost of those that meet every gate, or None without one.
+    """Return the row with the lowest cost among those that meet every gate; None if there is none.
 
-    Where no limit was judged in any row, it is the lowest cost of those without an error.
+    If no limit was judged in any row, all rows without an error are compared.
     """
     able = [row for row in rows if row.cost and _is_able(row, rows)]
     return min(able, key=lambda row: row.cost.value if row.cost else 0.0, default=None)
@@ -93,9 +93,9 @@ def _is_able(row: Row, rows: Sequence[Row]) -> bool:
 
 
 def as_cheap(rows: Sequence[Row], best: Row) -> list[Row]:
-    """Return the other rows that are able like the best and are not dearer for sure.
+    """Return the other rows that qualify and are not clearly more expensive than the best.
 
-    They are those whose interval of the cost is not wholly above that of the best.
+    The interval of their cost is not entirely above that of the best.
     """
     highest = best.cost.high if best.cost else None
     return [
@@ -109,9 +109,9 @@ def as_cheap(rows: Sequence[Row], best: Row) -> list[Row]:
 
 
 def _row(host: str, record: Record, run: RunRecord, table: PriceTable, load: str) -> Row:
-    """Return the row of a record, with the cost that the run measured.
+    """Return the row of a record, with the cost that the run recorded.
 
-    An older run, which has none, gets it from its throughput and the price of its host.
+    For an older run without a cost, it is computed from the throughput and the price of the host.
     """
     name = partial(at, point=load) if load else str
     if cost := record.measures.get(name("cost_per_million")):

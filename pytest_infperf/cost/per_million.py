@@ -1,4 +1,4 @@
-"""The cost of a million requests at a measured throughput, on the instance that was measured."""
+"""Cost of a million requests at a measured throughput, on the instance that was measured."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pytest_infperf.records.measure import Measure
 def cost_per_million(throughput: Measure, usd_per_hour: float) -> Measure:
     """Return the cost of a million requests.
 
-    It holds for an instance that only does this: a request costs more on one that is partly idle.
+    It assumes that the instance is always busy. At lower utilisation, each request costs more.
 
     Parameters
     ----------
     throughput : Measure
-        Samples per second, over 0. Each sample is a request.
+        Samples per second, positive. Each sample is a request.
     usd_per_hour : float
         Price of the instance, in US dollars.
 

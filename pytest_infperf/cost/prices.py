@@ -1,7 +1,7 @@
-"""Hourly prices of instance types: from the shipped table, a table of the user, or AWS.
+"""Hourly prices of instance types: from the shipped table, the user's own table, or AWS.
 
-The shipped table is data/ec2-us-east-1.json, which names its date and source. Prices are those of
-Linux on demand, in US dollars. Sizes of Fargate are types such as `fargate-2vcpu-4gib`.
+The shipped table is data/ec2-us-east-1.json, which contains its date and source. Prices are
+on-demand prices of Linux, in US dollars. Fargate sizes are types such as `fargate-2vcpu-4gib`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class PriceTable:
     spot_usd_per_hour: Mapping[str, float] = field(default_factory=dict)
     """Price of an hour of a spot instance by instance type, in US dollars, where it is known."""
     origins: Mapping[str, str] = field(default_factory=dict)
-    """Date and origin of the prices that are not those of the table, by instance type."""
+    """Date and origin, by instance type, of prices from another source than the table's."""
 
     def price(self, instance_type: str, region: str | None) -> Price | str:
         """Return the price, or a message with the reason and a remedy if the table has none.
@@ -73,7 +73,7 @@ class PriceTable:
 
 
 def table(name: str | None, root: Path) -> PriceTable:
-    """Read the table with that path relative to `root`, or the shipped one if `name` is empty.
+    """Read the table at a path relative to `root`, or the shipped one if `name` is empty.
 
     Raises UserError if the file cannot be read or is not a price table.
     """
@@ -126,7 +126,7 @@ def _parse(path: Path, text: str) -> PriceTable:
 def ask_aws(instance_type: str, region: str) -> Price | str:
     """Return the on-demand price from the AWS Price List Query API (pricing:GetProducts).
 
-    If AWS refuses or has no price, return a message with the reason, because a run can go on
+    If AWS refuses or has no price, return a message with the reason, because a run can continue
     without a price. Raises UserError if boto3 is missing.
     """
     try:
@@ -146,7 +146,7 @@ def ask_aws(instance_type: str, region: str) -> Price | str:
     }
     filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in product.items()]
     try:
-        # Only a few regions have an endpoint of the price list; us-east-1 has the prices of all.
+        # Few regions have an endpoint of the price list; us-east-1 has the prices of all regions.
         client = boto3.client("pricing", region_name="us-east-1")
         answer = client.get_products(ServiceCode="AmazonEC2", Filters=filters, MaxResults=10)
     except (BotoCoreError, ClientError) as error:

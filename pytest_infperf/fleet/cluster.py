@@ -1,4 +1,4 @@
-"""A Ray cluster: the types of its nodes, and an actor on each node that works."""
+"""A Ray cluster: the types of its nodes, and an actor on each node in use."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class RayCluster:
     """The delegates of a run on a Ray cluster. Implements `dispatch.Delegates`."""
 
     def __init__(self, address: str) -> None:
-        """Raises UserError if Ray cannot connect, or if no node names its instance type."""
+        """Raises UserError if Ray cannot connect, or if no node declares its instance type."""
         self._ray = connect(address)
         self.node_types: dict[str, NodeType] = node_types(self._ray.nodes())
         if not self.node_types:
             self.close()
             raise UserError(
-                "--infperf-ray: no node of this cluster names its instance type; start nodes with "
-                f"a resource for it: {START}"
+                "--infperf-ray: no node of this cluster declares its instance type; start nodes "
+                f"with a resource for it: {START}"
             )
         self._shipment: tuple[str, list[Any]] | None = None
         """Digest of the packed tree, and Ray's references to its parts."""
@@ -81,7 +81,7 @@ class RayCluster:
             self._ray.kill(actor)
 
     def close(self) -> None:
-        """Disconnect from the cluster, which ends whatever this run still does there."""
+        """Disconnect from the cluster, which ends all remaining work of this run there."""
         self._ray.shutdown()
 
     def _read(self, reference: Any) -> News:
@@ -112,7 +112,7 @@ def _fetch(parts: Sequence[Any]) -> Iterator[bytes]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the line of Ray's long message that names the exception or a death."""
+    """Return the line of Ray's long message that contains the exception or the cause of death."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, Exception):
         return f"{type(cause).__name__}: {cause}"

@@ -50,14 +50,14 @@ def connect(address: str) -> Any:
 
 
 def _check_that_a_server_listens(address: str) -> None:
-    """Raise OSError if none does: Ray itself would try for minutes."""
+    """Raise OSError if the address does not answer; Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_LIMIT_S).close()
 
 
 def _explain(address: str, error: Exception) -> str:
-    """Return what failed and its remedy, by the type and the words of the error."""
+    """Return what failed and its remedy, by the type and the message of the error."""
     words = _words(error)
     match error:
         case Exception() if "version mismatch" in words.lower():

@@ -1,8 +1,8 @@
-"""Distribute shares of work over nodes, and repeat the share of a node that is lost.
+"""Distribute shares of work over nodes, and repeat the shares of lost nodes.
 
 Each share has one outcome: a result that arrives twice, or after the share was given to another
-node, counts once. This module does not know Ray: `Delegates` is what it needs of a cluster, with
-one delegate on a node.
+node, counts once. This module does not depend on Ray: `Delegates` is its interface to a cluster,
+with one delegate per node.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from pytest_infperf.fleet.work import Work
 
 ATTEMPTS = 3
-"""Number of tries at a share, and at starting a delegate on a node type."""
+"""Number of attempts at a share, and at starting a delegate on a node type."""
 POLL_S = 0.5
 """Time between two counts of the nodes while nothing else happens, in seconds."""
 
@@ -41,7 +41,7 @@ class Done:
 
 @dataclass(frozen=True)
 class NotDone:
-    """Outcome of a share that failed, or that no node is left for."""
+    """Outcome of a share that failed, or for which no node is left."""
 
     share: Share
     reason: str
@@ -49,7 +49,7 @@ class NotDone:
 
 @dataclass(frozen=True)
 class Ready:
-    """The delegate has its node to itself and waits for work."""
+    """The delegate is alone on its node and waits for work."""
 
     delegate: str
 
@@ -93,13 +93,13 @@ class Delegates(Protocol):
         """Begin to start a delegate on any free node of the type, and return its name."""
 
     def give(self, delegate: str, share: Share) -> None:
-        """Let an idle delegate work on a share."""
+        """Assign a share to an idle delegate."""
 
     def news(self, timeout_s: float) -> Sequence[News]:
-        """Return what happened, as soon as something has; nothing after the timeout."""
+        """Return the next events as soon as there are any; nothing after the timeout."""
 
     def release(self, delegate: str) -> None:
-        """End a delegate, which frees its node. Does nothing if the delegate is gone."""
+        """End a delegate, which frees its node. Does nothing if the delegate has ended."""
 
 
 def dispatch(
@@ -109,8 +109,8 @@ def dispatch(
 ) -> Generator[Done | NotDone]:
     """Yield the outcomes of all shares as they arrive.
 
-    `report_progress` is called for each share that was lost and is repeated. Closing the generator
-    releases all delegates.
+    `report_progress` is called for each lost share that is repeated. Closing the generator releases
+    all delegates.
     """
     dispatcher = _Dispatcher(delegates, report_progress, shares)
     try:
@@ -133,7 +133,7 @@ class _Dispatcher:
         self.unfinished = {share.id: share for share in shares}
         self._waiting = deque(shares)
         self._attempts: Counter[str] = Counter()
-        """Number of tries by share id."""
+        """Number of attempts by share id."""
         self._node_types: dict[str, str] = {}
         """Node type by name of a hired delegate."""
         self._idle: set[str] = set()
@@ -141,10 +141,10 @@ class _Dispatcher:
         self._failed_starts: Counter[str] = Counter()
         """Number of delegates that died before they were ready, by node type."""
         self._last_losses: dict[str, str] = {}
-        """Why the last delegate of a node type died."""
+        """Reason why the last delegate died, by node type."""
 
     def give_up(self) -> Iterator[NotDone]:
-        """Yield the waiting shares that no node is left for."""
+        """Yield the waiting shares for which no node is left."""
         self._nodes = {
             node_type: 0 if self._failed_starts[node_type] >= ATTEMPTS else count
             for node_type, count in self._delegates.nodes().items()
@@ -224,7 +224,7 @@ class _Dispatcher:
             yield self._not_done(share, f"lost in each of {attempt} attempts: {news.reason}")
         else:
             self._report_progress(
-                f"a node of {node_type} was lost ({news.reason}); {share.id} is done again, "
+                f"a node of {node_type} was lost ({news.reason}); {share.id} is repeated, "
                 f"attempt {attempt + 1} of {ATTEMPTS}"
             )
             self._waiting.appendleft(share)

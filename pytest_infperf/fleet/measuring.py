@@ -1,4 +1,4 @@
-"""The work of a measuring run: the tests of a node type, in a pytest process on one node."""
+"""The work of a measuring run: the tests for a node type, in a pytest process on one node."""
 
 from __future__ import annotations
 

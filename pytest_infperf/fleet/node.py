@@ -1,4 +1,4 @@
-"""The process on a node of the fleet that has the node to itself and does one share at a time."""
+"""The process that is alone on a node of the fleet and runs one share at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ALLOCATOR = str(Path("ray", "core", "libjemalloc.so"))
 
 
 class Delegate:
-    """Does shares of work on a node, in one process."""
+    """Runs shares of work on a node, in one process."""
 
     def __init__(
         self, node_type: str, node_id: str, digest: str, receive: Callable[[], Iterable[bytes]]
@@ -34,7 +34,7 @@ class Delegate:
         self._node = Node(node_type, tree, folder / "artifacts")
 
     def ready(self) -> None:
-        """Return once the delegate has the node and the tree is unpacked."""
+        """Return when the delegate runs and the tree is unpacked."""
 
     def do(self, work: Work) -> Any:
         _restore_thread_settings()
@@ -53,7 +53,7 @@ def _lazily(receive: Callable[[], Iterable[bytes]]) -> Iterable[bytes]:
 def _restore_thread_settings() -> None:
     """Replace the thread limits that Ray sets in its workers by those of Ray's parent process.
 
-    The parent's environment is the one that the user started Ray in.
+    The parent's environment is that of the user who started Ray.
     """
     try:
         environment = psutil.Process(os.getppid()).environ()
@@ -67,7 +67,7 @@ def _restore_thread_settings() -> None:
 def user_thread_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the user's settings of threads and memory from the environment of Ray's own process.
 
-    Ray preloads an allocator there, unless the user preloads another; runtimes crash with Ray's.
+    Ray preloads an allocator there unless the user preloads another one. Runtimes crash with it.
     """
     settings = thread_environment(environment)
     ray_allocator = environment.get("RAY_JEMALLOC_LIB_PATH", _ALLOCATOR)

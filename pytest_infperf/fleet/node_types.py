@@ -19,7 +19,7 @@ class NodeType:
     name: str
     """Instance type, for example `c7i.large`."""
     amount: float
-    """Amount of the resource on each node. A delegate takes all of it, to have the node alone."""
+    """Amount of the resource on each node. A delegate reserves all of it, to be alone there."""
 
     @property
     def resource(self) -> str:
@@ -30,7 +30,7 @@ def node_types(nodes: Sequence[Mapping[str, Any]]) -> dict[str, NodeType]:
     """Return the types of the live nodes by name. `nodes` are rows of `ray.nodes()`.
 
     Raises UserError if nodes of one type have different amounts of its resource: a delegate that
-    takes the amount of one node would share a larger node with others.
+    reserves the amount of one node would share a larger node with others.
     """
     amounts: dict[str, set[float]] = {}
     for node in nodes:

@@ -22,7 +22,7 @@ def node_options(config: pytest.Config) -> list[str]:
     """Return the command line of a node's pytest, without its tests.
 
     The ini file is shipped, so its settings are not repeated. Raises UserError if an option names
-    a file outside of the project, which is not shipped.
+    a file outside the project, which is not shipped.
     """
     return list(_options(config))
 
@@ -34,7 +34,7 @@ def _options(config: pytest.Config) -> Iterator[str]:
     for option in OPTIONS.values():
         if option.name not in _NOT_FOR_NODES:
             yield from _given(option, config)
-    # Set to nothing, because the shipped ini file may set them too.
+    # Set to empty values, because the shipped ini file may set them too.
     for name in sorted(_NOT_FOR_NODES - {"cache"}):
         yield f"{OPTIONS[name].flag}="
     for setting in config.option.override_ini or ():
@@ -64,7 +64,5 @@ def _given(option: Option, config: pytest.Config) -> Iterator[str]:
 
 def _below_root(option: str, path: Path, root: Path) -> str:
     if not path.is_relative_to(root):
-        raise UserError(
-            f"{option}: {path} lies outside {root}, and only files below it are shipped"
-        )
+        raise UserError(f"{option}: {path} is outside {root}, and only files below it are shipped")
     return str(path.relative_to(root))

@@ -1,6 +1,6 @@
 """Reports of tests on a node, written by a pytest plugin there and read by the node's delegate.
 
-They travel in pytest's serialised form, as those of pytest-xdist's workers do.
+They are sent in pytest's serialised form, as pytest-xdist's workers do.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Reports:
     collection_errors: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     time_s: dict[str, float] = field(default_factory=dict)
-    """Where the time of the run went, in seconds by activity."""
+    """Time of the run by activity, in seconds."""
 
 
 def read(path: Path) -> Reports:
-    """Read a report file, up to where its process was killed; a missing file is empty."""
+    """Read a report file up to its last complete line; a missing file counts as empty."""
     reports = Reports()
     for line in path.read_text("utf-8").splitlines() if path.exists() else ():
         try:

@@ -44,19 +44,19 @@ class RemoteTest:
 
 
 def remote_test(param: VariantParam, nodeid: str, parameters: str) -> RemoteTest:
-    """Return the remote test of a collected one. `parameters` is its node id's part in brackets."""
+    """Return the remote test of a collected one. `parameters` is the part of its id in brackets."""
     remote_parameters = parameters.replace(param.id, param.variant_id, 1)
     function = nodeid.removesuffix(f"[{parameters}]")
     return RemoteTest(param, nodeid, f"{function}[{remote_parameters}]")
 
 
 class FleetSession(Session):
-    """A session that replays the reports of its tests from the nodes, with a ledger a node type."""
+    """A session that replays reports of tests from the nodes, with one ledger per node type."""
 
     def __init__(
         self, settings: Settings, options: Sequence[str], progress: Progress, hooks: Any
     ) -> None:
-        """`options` are those of the nodes' pytest. Raises UserError as RayCluster does."""
+        """`options` are for the nodes' pytest. Raises UserError as RayCluster does."""
         super().__init__(settings, progress, hooks, keeps_records=False)
         assert settings.ray
         self._options = options
@@ -96,7 +96,7 @@ class FleetSession(Session):
         *,
         whole_files: bool = True,
     ) -> list[int]:
-        """Put remote tests last, by node type: nodes measure while the local tests run."""
+        """Put remote tests last, by node type, so that nodes measure while local tests run."""
         order = super().arrange(params, nodeids, whole_files=whole_files)
         node_types = [None, *self._ledgers]
 
@@ -112,7 +112,7 @@ class FleetSession(Session):
     def reports(self, nodeid: str) -> list[Report]:
         """Wait for the test's node, and return the reports of the test.
 
-        A test that left none has those of a failed setup, with the reason.
+        A test without reports gets those of a failed setup, with the reason.
         """
         test = self._tests[nodeid]
         remote_nodeid, node_type = test.remote_nodeid, test.param.node_type
@@ -168,7 +168,7 @@ class FleetSession(Session):
         return "\n".join([text, *lines])
 
     def _enter_time(self) -> None:
-        """Leave each ledger the time of its own node."""
+        """Set the time of each ledger to that of its node."""
 
     def close(self) -> None:
         if "_outcomes" in vars(self):
@@ -177,7 +177,7 @@ class FleetSession(Session):
         super().close()
 
     def _outcome(self, node_type: str) -> Done | NotDone:
-        """Wait for the run of a node type, and keep the outcomes of others that end before it.
+        """Wait for the run of a node type, and store the outcomes of others that end before it.
 
         Raises UserError if the tree cannot be shipped.
         """

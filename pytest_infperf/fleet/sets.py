@@ -1,7 +1,7 @@
-"""Quality sets in shares: run over all nodes of a cluster, and put together again.
+"""Quality sets in shares, which run on all nodes of a cluster and are merged.
 
-A share is made of whole batches of the run that a single machine would do, so every query and every
-output is the same, and the scored outputs are those of a single machine.
+A share consists of whole batches of the run on a single machine. Every query, every output and
+therefore every score is the same as on a single machine.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
     from pytest_infperf.fleet.cluster import RayCluster
 
 SHARES_PER_NODE = 4
-"""More than one, so that a fast node does more than a slow one and a lost node loses little."""
+"""With more than one, a fast node does more than a slow one, and a lost node costs little."""
 
 
 @dataclass(frozen=True)
 class SuiteLocation:
-    """Where a suite lies in the shipped tree. All paths are relative to its top."""
+    """Location of a suite in the shipped tree. All paths are relative to its top."""
 
     root: str
     """Folder that the suite's module is imported from."""
     module: str
     package: str
-    """Name of the package that stands for the root, see `SuiteAddress`."""
+    """Name of the package that represents the root, see `SuiteAddress`."""
     folder: str
     """Working folder of the suite's workers."""
     import_paths: tuple[str, ...]
     more_backends: tuple[Mapping[str, Any], ...]
-    """Descriptions of the variants that hooks add to the suite."""
+    """Descriptions of the variants that hooks added to the suite."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class SetShare:
     """Folder of built variants; None for the folder of the node."""
 
     def do(self, node: Node) -> SetRun:
-        """Run the batches, with the worker of an earlier share of the same variant.
+        """Run the batches; the worker of an earlier share of the same variant is reused.
 
         Raises UserError or WorkerError if the variant cannot be built or started on the node.
         """
@@ -143,7 +143,7 @@ def join(shares: Sequence[Share], outcomes: Sequence[Done]) -> SetRun:
 
 @dataclass
 class SharedSets:
-    """Runs quality sets on the nodes of a cluster, each once. Implements `ClusterSetRunner`."""
+    """Runs each quality set once on the nodes of a cluster. Implements `ClusterSetRunner`."""
 
     cluster: RayCluster
     settings: Settings
@@ -161,9 +161,9 @@ class SharedSets:
         batch: int,
         report_progress: Callable[[str], None],
     ) -> SetRun:
-        """Return the run of the set over all nodes, or the one that was done before.
+        """Return the run of the set on all nodes, or its earlier result.
 
-        Raises WorkerError if a share could not be done.
+        Raises WorkerError if a share could not be run.
         """
         key = configured.suite.name, variant_id, batch
         if key not in self._runs:
@@ -224,7 +224,7 @@ class SharedSets:
 
 
 def locate(configured: ConfiguredSuite, root: Path, top: Path) -> SuiteLocation:
-    """Return where the suite lies in the tree with that top folder."""
+    """Return the location of the suite in the tree with that top folder."""
     checkout = working_tree(root)
     folder = position_below(top, checkout.folder) or position_below(top, root)
     positions = (position_below(top, Path(path)) for path in checkout.import_paths)

@@ -1,6 +1,6 @@
-"""Pack the project's files, as they are now, into one file for other machines, and unpack it there.
+"""Pack the project's current files into one archive for other machines, and unpack it there.
 
-Files that git tracks and files that are new to git are shipped; files that git ignores are not.
+Tracked and untracked files are shipped; files that git ignores are not.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ def files_to_ship(root: Path, extra_folders: Iterable[Path] = ()) -> Tree:
     """Return the files that a run below `root` may need.
 
     `extra_folders`, for example those of models, are included even if git ignores them. Raises
-    UserError if one of them lies outside the tree.
+    UserError if one of them is outside the tree.
     """
     top = top_folder(root)
     if words := git.refusal(top):
-        raise UserError(f"--infperf-ray: git does not read the repository of {root}: {words}")
+        raise UserError(f"--infperf-ray: git cannot read the repository of {root}: {words}")
     files = set(_known_to_git(top) if (top / ".git").exists() else _below(top, top))
     for folder in extra_folders:
         if not folder.is_relative_to(top):
             raise UserError(
-                f"--infperf-ray: {folder} lies outside {top}, and only files below it are shipped: "
-                "move it there, or name the model by its hub id"
+                f"--infperf-ray: {folder} is outside {top}, and only files below it are shipped: "
+                "move it there, or give the model's hub id"
             )
         files |= set(_below(folder, top))
     return Tree(top, sorted(files))
 
 
 def model_folders(suites: Iterable[Suite]) -> set[Path]:
-    """Return the suites' models that are local folders; nodes get the others from the hub."""
+    """Return the suites' models that are local folders; nodes download the others from the hub."""
     folders = {
         suite.folder / name
         for suite in suites
@@ -107,7 +107,7 @@ def unpack(digest: str, parts: Iterable[bytes], folder: Path) -> Path:
             received.update(part)
             file.write(part)
     if received.hexdigest() != digest:
-        raise ValueError(f"the tree arrived as {received.hexdigest()} and was sent as {digest}")
+        raise ValueError(f"the received tree has the digest {received.hexdigest()}, not {digest}")
     with atomic_replacement(tree) as unfinished, tarfile.open(packed) as archive:
         unfinished.mkdir()
         # Python before 3.11.4 has no filters, and ignores the attribute.
@@ -151,7 +151,7 @@ def _add_file(archive: tarfile.TarFile, path: Path, name: Path) -> None:
 
 
 def _known_to_git(top: Path) -> Iterator[Path]:
-    """Yield tracked and new files that exist: a tracked file may be deleted."""
+    """Yield tracked and untracked files that exist; a tracked file may have been deleted."""
     tracked = git.ask(top, "ls-files", "-z", "--cached", "--recurse-submodules")
     new = git.ask(top, "ls-files", "-z", "--others", "--exclude-standard")
     for name in filter(None, (tracked + new).split("\0")):

@@ -1,4 +1,4 @@
-"""What a share of work is, and the node that it runs on."""
+"""The interface of a share of work, and the node that it runs on."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Node:
     tree: Path
     """Top folder of the unpacked tree."""
     artifacts: Path
-    """Folder of built variants, kept between runs and common to all nodes of a host."""
+    """Folder of built variants, kept between runs and shared by all nodes of a host."""
     _kept: tuple[object, Closable] | None = None
 
     def keep(self, key: object, make: Callable[[], C]) -> C:
-        """Return the object that an earlier share made under `key`, or replace it by a new one."""
+        """Return the object that an earlier share stored under `key`, or make a new one."""
         if self._kept and self._kept[0] == key:
             kept: Any = self._kept[1]
             return kept  # type: ignore[no-any-return]  # made under the same key
@@ -43,6 +43,6 @@ class Node:
 
 
 class Work(Protocol):
-    """The work of a share. It is sent to a node, so it and its result can be pickled."""
+    """The work of a share. It is sent to a node, so it and its result must be picklable."""
 
     def do(self, node: Node) -> Any: ...

@@ -1,8 +1,7 @@
-"""Comparison of two saved runs, measure by measure: what changed, and by how much.
+"""Comparison of two saved runs: the change of each measure.
 
-Times, rates, memory and energy of different hosts say nothing about the code. Of these measures
-only the ratios to each run's own baseline are compared. Sizes, qualities and ratios are the same on
-any host.
+Times, rates, memory and energy of different hosts cannot be compared. Instead, the ratios to the
+baseline of each run are compared. Sizes, qualities and ratios are the same on any host.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from pytest_infperf.stats.independent import Estimate
 Basis = Literal["values", "ratios to the baseline"]
 
 _EXACT_MEASURES = frozenset({"size", "fused_operators", "peak_memory", "loaded_memory"})
-"""Measures that are read once and are the same each time. Any other measure without bounds has an
-unknown interval."""
+"""Measures that are read once and do not vary. Any other measure without bounds has an unknown
+interval."""
 _DIFFERENCE_UNITS = frozenset({"points", "fraction"})
 """Units whose changes are differences; all others change by a fraction."""
 
@@ -56,14 +55,14 @@ class Change:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the change has no uncertainty: it is of the same samples, or of a size."""
+        """Whether the change has no uncertainty: that of equal samples, or of a size."""
         return self.change is not None and self.change.low == self.change.high is not None
 
     @property
     def is_beyond_both_intervals(self) -> bool:
-        """Whether each value lies outside the interval of the other run's value.
+        """Whether each value is outside the interval of the other run's value.
 
-        So it is if the interval of the change lies on one side of no change.
+        This is the case if the interval of the change excludes no change.
         """
         if self.change is None or self.is_exact:
             return False
@@ -151,7 +150,7 @@ def _differing_settings(
 
 
 def _model(settings: VariantSettings) -> str:
-    """Return the model with the commit that its hub id led to; empty if it is not known."""
+    """Return the model with the commit that its hub id resolved to; empty if it is not known."""
     commit = settings.model_commit
     return f"{settings.model or ''}{f' at {commit[:10]}' if commit else ''}"
 
@@ -233,7 +232,7 @@ def _change(
     if hosts_differ and not is_alike_on_any_host(name):
         basis = "ratios to the baseline"
         old_baseline, new_baseline = before.baseline_estimate(name), after.baseline_estimate(name)
-        # The share of errors at a load of one host says nothing about that of another host.
+        # The share of errors under a load depends on the host.
         if is_difference or min(old.value, new.value) <= 0 or not (old_baseline and new_baseline):
             return change
         old_estimate = independent.ratio(old_estimate, old_baseline)
@@ -261,7 +260,7 @@ def _change(
 def _same_samples(before: _VariantOfRun, after: _VariantOfRun) -> bool:
     """Return whether both runs scored the same samples.
 
-    Their scores are then exact: no other samples are concluded about.
+    Their scores are then exact, because they make no statement about other samples.
     """
     seeds = before.settings.seed, after.settings.seed
     counts = before.settings.samples, after.settings.samples

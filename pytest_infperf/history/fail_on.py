@@ -1,7 +1,7 @@
 """Limits on the changes between two saved runs, for example `latency_p50:5%,bleu:-0.5`.
 
 A positive limit is the largest allowed rise of a measure, a negative one the largest allowed fall.
-With a per cent sign it is a share of the earlier value, otherwise it is in the measure's unit.
+With a per cent sign, it is relative to the earlier value; otherwise it is in the measure's unit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ChangeLimit:
 
 
 class Finding(Enum):
-    """How a change relates to a limit, in the words of a message."""
+    """How a change relates to a limit, as text for a message."""
 
     KEPT = "is within the limit"
     BROKEN = "is beyond the limit"
@@ -118,9 +118,9 @@ def _finding(change: Change, limit: ChangeLimit) -> Finding:
 
 
 def _in_unit_of(limit: ChangeLimit, change: Measure, before: Measure) -> Measure | None:
-    """Return the change as a share if the limit is one, otherwise in the measure's unit.
+    """Return the change as a fraction if the limit is relative, otherwise in the measure's unit.
 
-    None if it is to be a share of 0.
+    None if it would be a fraction of 0.
     """
     is_share = change.unit == "fraction" and before.unit != "fraction"
     if limit.is_relative == is_share or before.unit == "fraction":

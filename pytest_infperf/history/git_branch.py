@@ -1,7 +1,7 @@
 """A branch of the user's repository as a remote storage of saved runs.
 
-The working tree, the index and the local branches stay as they are: the commits are made from a
-temporary index, and pushed to the remote `origin`.
+The working tree, the index and the local branches do not change: the commits are made from a
+temporary index and pushed to the remote `origin`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _REMOTE = "origin"
 _TIME_LIMIT_S = 300.0
 _TRIES = 10
 _MAX_WAIT_S = 2.0
-"""Longest waiting time before another try, in seconds."""
+"""Longest waiting time before a retry, in seconds."""
 _OTHER_FILES = frozenset({"README.md", ".gitattributes", ".gitignore"})
 _AUTHOR = {
     f"GIT_{role}_{name}": value
@@ -32,7 +32,7 @@ _AUTHOR = {
 
 
 class GitBranch:
-    """A branch that holds saved runs and nothing else.
+    """A branch that contains only saved runs.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class GitBranch:
     Raises
     ------
     UserError
-        If the folder is in no repository, or this is not a valid name of a branch.
+        If the folder is not in a repository, or the name is not a valid branch name.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -117,10 +117,10 @@ class GitBranch:
     _known_tip: str | None = None
 
     def _tip(self, *, renew: bool = False) -> str:
-        """Return the last commit of the branch, with its objects here; empty without a branch."""
+        """Return the last commit of the branch and fetch its objects; empty without a branch."""
         if self._known_tip is None or renew:
             listed = self._output("ls-remote", _REMOTE, self._ref).decode().splitlines()
-            # git also lists references that only end with this one.
+            # git also lists references whose names end with this one.
             commits = (line.split("\t") for line in listed)
             tip = next((commit for commit, ref in commits if ref == self._ref), "")
             if tip and self._run("cat-file", "-e", f"{tip}^{{tree}}").returncode:
@@ -131,7 +131,7 @@ class GitBranch:
         return self._known_tip
 
     def _names(self, tip: str) -> list[str]:
-        """Return the paths in a commit. Raises UserError if the branch holds other files."""
+        """Return the paths in a commit. Raises UserError if the branch contains other files."""
         if not tip:
             return []
         listed = self._output("ls-tree", "-r", "-z", "--name-only", tip)
@@ -139,15 +139,15 @@ class GitBranch:
         for name in names:
             if not digest_of(name) and name not in _OTHER_FILES:
                 raise UserError(
-                    f"{self}: the branch holds other files, such as {name}; name a branch for the "
-                    "history alone"
+                    f"{self}: the branch contains other files, such as {name}; use a branch for "
+                    "the history only"
                 )
         return names
 
     def _output(
         self, *arguments: str, given: bytes = b"", variables: Mapping[str, str] | None = None
     ) -> bytes:
-        """Return what a git command prints. Raises UserError with its message if it fails."""
+        """Return the output of a git command. Raises UserError with its message if it fails."""
         done = self._run(*arguments, given=given, variables=variables)
         if done.returncode:
             raise UserError(f"{self}: git {arguments[0]} failed: {_words(done.stderr)}")

@@ -1,4 +1,4 @@
-"""Values of a variant in earlier runs on the same kind of host, which the gates get as numbers."""
+"""Values of a variant in earlier runs on the same kind of host, passed to the gates as numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_RUNS = 20
 
 @dataclass(frozen=True)
 class Past:
-    """The earlier runs on a kind of host. The storage is read when a value is first needed."""
+    """Earlier runs on one kind of host. The storage is read when a value is first needed."""
 
     storage: Path
     """Folder of the saved runs."""

@@ -1,4 +1,4 @@
-"""Benchmarks of pytest-benchmark alone, as records: a project without a suite has a history too."""
+"""Records of plain pytest-benchmark tests, so that a project without suites has a history too."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pytest_infperf.stats import quantile
 
 _CONFIDENCE = 0.99
 _SUITE = "benchmarks"
-"""The name of the suite of benchmarks that are in no group."""
+"""Name of the suite of benchmarks without a group."""
 
 
 def record_of(benchmark: Mapping[str, Any]) -> Record:
-    """Return a benchmark as the record of a variant: its group is the suite, its test the variant.
+    """Return the record of a benchmark: its group is the suite, and its test the variant.
 
     The mean has the interval of its rounds, and the median one if the times were saved
     (--benchmark-save-data). Raises KeyError, TypeError or ValueError if it is not a benchmark.
@@ -39,7 +39,7 @@ def record_of(benchmark: Mapping[str, Any]) -> Record:
 
 
 def host_of(machine_info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what pytest-benchmark knows about a machine, under the names of our fingerprint."""
+    """Return pytest-benchmark's facts about a machine, under the names of our fingerprint."""
     cpu = machine_info.get("cpu") or {}
     return {
         "architecture": machine_info.get("machine") or None,

@@ -26,7 +26,7 @@ def open_remote(url: str, folder: Path) -> Remote:
     url : str
         An address of fsspec, such as `s3://bucket/prefix`, or `git+branch:NAME`.
     folder : Path
-        A folder in the repository whose remote `origin` has the branch.
+        A folder in the repository; its remote `origin` contains the branch.
 
     Raises
     ------
@@ -99,7 +99,7 @@ class FileSystem:
             self._try(self._files.mv, partial, target)
 
     def _try(self, call: Callable[..., Any], *arguments: str, **options: Any) -> Any:
-        """Call a function of fsspec, whose errors are those of the libraries below it."""
+        """Call a function of fsspec, which raises the errors of the libraries that it uses."""
         try:
             return call(*arguments, **options)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""A lock around saving, because pytest-benchmark numbers a file by those that exist already."""
+"""A lock for saving, because pytest-benchmark numbers a file after those that already exist."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MAX_WAIT_S = 60.0
 
 @contextmanager
 def one_at_a_time(storage: Path, *, saves: bool) -> Iterator[None]:
-    """Hold the lock of a storage, so that runs that end together get different numbers.
+    """Hold the lock of a storage, so that runs that end at the same time get different numbers.
 
-    Without the lock one of them would overwrite the other. A run that does not save does not wait.
+    Without the lock, one would overwrite the other. A run that does not save does not wait.
     """
     if not saves:
         yield

@@ -61,8 +61,8 @@ class Series:
     def shifts(self, confidence: float) -> list[Shift]:
         """Return the changes of level that are certain at a confidence between 0 and 1.
 
-        Levels are compared as ratios; those of qualities and of series with a value that is not
-        positive are compared as differences.
+        Levels are compared as ratios. Levels of qualities, and of series with a value that is not
+        positive, are compared as differences.
         """
         is_difference = self.unit in ("points", "fraction")
         as_ratios = not is_difference and all(value > 0 for value in self.values)
@@ -113,14 +113,14 @@ def series_of(
 
 
 def shifts_of(series: Sequence[Series], confidence: float) -> list[tuple[Series, list[Shift]]]:
-    """Return each series with its changes of level; all of them share the error.
+    """Return each series with its changes of level; all series share one error rate.
 
     Parameters
     ----------
     series
-        The series that are looked at together.
+        The series to search together.
     confidence
-        Confidence that none of them has a change where there is none, between 0 and 1.
+        Confidence that none of the series has a false change, between 0 and 1.
     """
     share = 1 - (1 - confidence) / max(1, len(series))
     return [(each, each.shifts(share)) for each in series]
@@ -141,7 +141,7 @@ def _followed(record: Record, measures: Sequence[str]) -> Iterator[tuple[str, Me
 
 
 class _HostKinds:
-    """Names the kinds of hosts: all hosts of one kind can be compared."""
+    """Names of the kinds of hosts: all hosts of one kind can be compared."""
 
     def __init__(self) -> None:
         self._hosts: dict[str, dict[str, Any]] = {}

@@ -1,7 +1,7 @@
 """Saved runs, from files of pytest-benchmark's storage and of --infperf-json.
 
-A file of pytest-benchmark holds our record in the `extra_info` of each benchmark, and the time and
-the commit of the run in fields of its own. Its benchmarks without a record of ours count too.
+A file of pytest-benchmark contains our record in the `extra_info` of each benchmark, and the time
+and the commit of the run in its own fields. Benchmarks without such a record are read too.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from pytest_infperf.records.record import Record, RunRecord
 from pytest_infperf.repository import git
 
 DEFAULT_STORAGE = "file://./.benchmarks"
-"""The default of pytest-benchmark."""
+"""The default storage of pytest-benchmark."""
 _NUMBER = re.compile(r"\d{1,4}")
 _LATEST = re.compile(r"latest(?:~(?P<back>\d+))?")
 
 _RECORD_FIELDS = [field.name for field in fields(Record)]
-"""What `extra_info` has of our record; tests may have added entries of their own."""
+"""Keys of our record in `extra_info`; tests may add others."""
 
 _NO_COMMIT = ("unknown", "unversioned")
 """Ids that pytest-benchmark writes if git failed, and outside a repository."""
@@ -48,7 +48,7 @@ class SavedRun:
 
     @property
     def commit(self) -> str:
-        """Full id of the commit; empty if the run was outside a repository."""
+        """Full id of the commit; empty for a run outside a repository."""
         return str((self.run.revision or {}).get("commit") or "")
 
     @property
@@ -71,7 +71,7 @@ class SavedRun:
 def storage_folder(uri: str, root: Path) -> Path:
     """Return the folder of a storage, given as a path or as `file://FOLDER`, relative to `root`.
 
-    Raises UserError for a storage that does not consist of files.
+    Raises UserError for a storage that is not a folder of files.
     """
     scheme, separator, rest = uri.partition("://")
     if separator and scheme != "file":
@@ -101,7 +101,7 @@ class HistoryStore:
         return sorted(runs, key=lambda run: (run.when, run.path.name))
 
     def find(self, name: str, folder: Path) -> SavedRun:
-        """Return the run with a path, a number, a git revision, or as `latest` or `latest~1`.
+        """Return the run given by path, number or git revision, or as `latest` or `latest~1`.
 
         Paths are relative to `folder`, and its repository resolves the revision. Raises UserError
         if no run has that name.
@@ -136,8 +136,8 @@ class HistoryStore:
         if not sha:
             if words := git.refusal(folder):
                 raise UserError(
-                    f"{name} is not a file or the number of a run in {self.folder}, and git does "
-                    f"not read the repository: {words}"
+                    f"{name} is not a file or the number of a run in {self.folder}, and git cannot "
+                    f"read the repository: {words}"
                 )
             numbers = [run.number for run in self.runs if run.number]
             near = get_close_matches(name, [*numbers, "latest"], 1)
@@ -172,7 +172,7 @@ def with_records(saved: SavedRun) -> SavedRun:
 
 
 def read(path: Path) -> SavedRun:
-    """Return the run of a file of either tool.
+    """Return the run in a file of pytest-benchmark or of --infperf-json.
 
     Raises RecordError, with the file's path and the reason, if the file cannot be read.
     """
@@ -213,7 +213,7 @@ def _from_benchmark_file(path: Path, document: dict[str, Any]) -> SavedRun:
             [benchmark for benchmark in document["benchmarks"] if not _has_record(benchmark)]
         )
         if not records and not plain:
-            raise RecordError("it holds no benchmark")
+            raise RecordError("it contains no benchmarks")
         commit = document.get("commit_info") or {}
         host = plain_benchmarks.host_of(document.get("machine_info") or {})
         if commit.get("id") in _NO_COMMIT:
@@ -251,5 +251,5 @@ def _records(document: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, A
 
 
 def _has_record(benchmark: dict[str, Any]) -> bool:
-    """Return whether a benchmark of pytest-benchmark's file holds a record of ours."""
+    """Return whether a benchmark in pytest-benchmark's file contains our record."""
     return {"suite", "variant", "measures", "host"} <= (benchmark.get("extra_info") or {}).keys()

@@ -1,7 +1,7 @@
-"""Copying of saved runs between the storage of this host and a remote one.
+"""Copy saved runs between the storage of this host and a remote one.
 
-In the remote storage the name of a run ends with a hash of its content. Runs of several hosts
-therefore never have the same name, and no copy replaces another file.
+In the remote storage, the name of a run ends with a hash of its content. Different runs therefore
+never have the same name, and a copy never replaces another file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Remote(Protocol):
         """Return the content of a file."""
 
     def upload(self, files: Mapping[str, Path]) -> None:
-        """Add files of this host. No reader sees one of them before it is complete.
+        """Add files of this host. A file becomes visible only when it is complete.
 
         Parameters
         ----------
@@ -46,7 +46,7 @@ class Remote(Protocol):
 def push(
     storage: Path, remote: Remote, report_skipped: Callable[[str], None] = lambda reason: None
 ) -> tuple[int, int]:
-    """Upload the runs that the remote storage lacks.
+    """Upload the runs that are missing in the remote storage.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def push(
     Returns
     -------
     tuple of int
-        The number of runs uploaded, and of those that were there already.
+        The number of uploaded runs, and of runs that were already there.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def push(
 def pull(
     storage: Path, remote: Remote, report_skipped: Callable[[str], None] = lambda reason: None
 ) -> tuple[int, int]:
-    """Download the runs that the storage of this host lacks.
+    """Download the runs that are missing in the storage of this host.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def pull(
     Returns
     -------
     tuple of int
-        The number of runs downloaded, and of those that were here already.
+        The number of downloaded runs, and of runs that were already here.
     """
     known = {digest for _, digest in _local_runs(storage, report_skipped)}
     copied = found = 0
@@ -135,7 +135,7 @@ def pull(
 
 
 def digest_of(name: str) -> str:
-    """Return the hash in the name of a run; empty if the name is not that of a run."""
+    """Return the hash in the name of a run; empty for any other name."""
     match = _REMOTE_NAME.fullmatch(name)
     return match["digest"] if match else ""
 
@@ -158,7 +158,7 @@ def _digest(content: bytes) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that no reader sees before it is complete."""
+    """Write a file that becomes visible only when it is complete."""
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

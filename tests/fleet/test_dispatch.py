@@ -117,7 +117,7 @@ def test_a_lost_share_is_done_again_on_another_node() -> None:
     (found,) = dispatch([share("the run", "a")], delegates, notices.append)
     assert isinstance(found, Done)
     assert delegates.hired == 2
-    assert notices == ["a node of a was lost (node lost); the run is done again, attempt 2 of 3"]
+    assert notices == ["a node of a was lost (node lost); the run is repeated, attempt 2 of 3"]
 
 
 def test_a_lost_share_without_another_node_of_its_type_is_reported() -> None:

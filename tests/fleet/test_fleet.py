@@ -173,7 +173,7 @@ def test_a_gate_for_one_instance_type_is_judged_on_it_alone(measured: Outcome) -
 
 def test_a_lost_run_is_repeated_and_counts_once(measured: Outcome) -> None:
     assert "note: a node of a.large was lost" in measured.words
-    assert "a.large is done again, attempt 2 of 3" in measured.words
+    assert "a.large is repeated, attempt 2 of 3" in measured.words
     for node_type in NODE_TYPES:
         document = json.loads((measured.folder / f"infperf.{node_type}.json").read_text())
         assert [entry["variant"] for entry in document["records"]] == list(VARIANTS)

@@ -62,4 +62,4 @@ def test_a_file_that_would_not_be_shipped(
     outside = tmp_path_factory.mktemp("outside") / "limits.toml"
     outside.write_text("schema = 1\n")
     message = refused(local_project, NO_CLUSTER, f"--infperf-thresholds={outside}")
-    assert f"--infperf-thresholds: {outside} lies outside" in message
+    assert f"--infperf-thresholds: {outside} is outside" in message

@@ -78,7 +78,7 @@ def test_a_model_is_shipped_though_git_ignores_it(repository: Path, tmp_path: Pa
 
 
 def test_a_model_outside_the_repository_is_refused(repository: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"lies outside .*repository, and only files below it"):
+    with pytest.raises(UserError, match=r"is outside .*repository, and only files below it"):
         tree.files_to_ship(repository / "service", [tmp_path / "models"])
 
 
@@ -149,7 +149,7 @@ def test_a_node_unpacks_a_tree_once_and_keeps_the_last(tmp_path: Path) -> None:
 
 
 def test_a_tree_that_was_damaged_in_transit_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="and was sent as 0000"):
+    with pytest.raises(ValueError, match="not 0000"):
         tree.unpack("0000", [b"something else"], tmp_path / "node")
     assert not (tmp_path / "node" / "0000").exists()
 

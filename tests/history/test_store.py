@@ -89,7 +89,7 @@ def test_a_truncated_file_is_skipped_with_its_name(folder: Path) -> None:
     assert str(broken) in half
     assert "half written" in half
     assert "0009_other.json" in foreign
-    assert "it holds no benchmark" in foreign
+    assert "it contains no benchmarks" in foreign
 
 
 @pytest.mark.parametrize(

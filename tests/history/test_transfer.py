@@ -211,7 +211,7 @@ def test_no_name_leads_out_of_the_storage(tmp_path: Path) -> None:
         ("git+branch:", "not a valid name"),
         ("git+branch:a..b", "not a valid name"),
         ("git+branch:--force", "not a valid name"),
-        ("git+branch:main", "the branch holds other files, such as code.py"),
+        ("git+branch:main", "the branch contains other files, such as code.py"),
     ],
 )
 def test_a_wrong_address_is_explained(url: str, words: str, hosts: list[Path]) -> None:
