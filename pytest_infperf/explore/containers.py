@@ -1,7 +1,7 @@
-"""The servers of a trial as containers behind one address, by Docker Compose.
+"""The servers of a trial as containers behind one address, with Docker Compose.
 
-The compose file has a service `api` that serves, and a service `front` that listens on `PORT`. The
-engine sets SUITE, VARIANT, WORKERS, THREADS, REPLICAS, CPUS, MEMORY and PORT for it.
+The compose file defines a service `api` that serves, and a service `front` that listens on `PORT`.
+The engine sets SUITE, VARIANT, WORKERS, THREADS, REPLICAS, CPUS, MEMORY and PORT for it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from pytest_infperf.serving.server.settings import Deployment
 __tracebackhide__ = errors.meant_for_the_user
 
 COMPOSE_PARAMETERS = ("users", "payload", "length", "replicas", "workers", "cpu", "memory")
-"""Parameters of an exploration that a compose file can have."""
+"""Parameters of an exploration that work with a compose file."""
 _SERVICES = ("api", "front")
 _READY_WITHIN_S = 600.0
 _POLL_S = 0.5
 _EVENT_WITHIN_S = 2.0
-"""Time in which Docker says that memory ran out in a container that has ended, in seconds."""
+"""Time in which Docker reports that an ended container ran out of memory, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,14 @@ class ContainerEngine:
 
     @contextmanager
     def prepared(self) -> Iterator[None]:
-        """Build the variant in a volume for the block, by a container that has no limits.
+        """Build the variant in a volume for the block, in a container without limits.
 
-        At the end all containers, networks and volumes are removed.
+        At the end, all containers, networks and volumes are removed.
 
         Raises
         ------
         UserError
-            If the container does not get healthy.
+            If the container does not become healthy.
         """
         try:
             try:
@@ -122,7 +122,7 @@ class ContainerEngine:
     def _run(self, environment: Mapping[str, str], *arguments: str) -> None:
         """Run Docker Compose. Raises WorkerError if it fails."""
         command = [*self.compose, "--file", str(self.file), "--project-name", self.project]
-        # Ctrl-C reaches this process alone, which then removes what Compose has made.
+        # Ctrl-C reaches only this process, which then removes what Compose has created.
         done = subprocess.run(
             [*command, *arguments],
             capture_output=True, text=True, check=False, start_new_session=True,
@@ -133,7 +133,7 @@ class ContainerEngine:
             raise WorkerError(f"docker compose {arguments[0]}: {last}\n{done.stderr}")
 
     def _containers(self, service: str) -> list[dict[str, Any]]:
-        """Return what Docker says of a service's containers, those that have ended included."""
+        """Return Docker's description of a service's containers, including ended ones."""
         labels = {"project": self.project, "service": service}
         filters = [f"--filter=label=com.docker.compose.{key}={labels[key]}" for key in labels]
         return _inspected(_docker("ps", "--all", "--quiet", "--no-trunc", *filters).split())
@@ -165,8 +165,8 @@ class ContainerEngine:
     ) -> None:
         """Raise WorkerError if memory ran out, or if a container has ended or was restarted.
 
-        `restarts` are numbers of restarts by container that are not failures, by default 0; all
-        containers in it must be there.
+        `restarts` contains the number of restarts by container that are not failures, by default 0;
+        all its containers must exist.
         """
         ended = [c for c in containers if _has_ended(c, restarts.get(c["Id"], 0))]
         missing = restarts.keys() - {container["Id"] for container in containers}
@@ -189,7 +189,7 @@ class ContainerEngine:
     def _memory_events(self) -> Iterator[Path]:
         """Yield a file with a line for each time that memory ran out in a container.
 
-        A container's state forgets it at a restart, and does not tell it of a child process.
+        The state of a container loses this at a restart, and does not include child processes.
         """
         with NamedTemporaryFile(prefix="infperf-events-") as file:
             listener = subprocess.Popen(
@@ -213,7 +213,7 @@ def compose_command() -> list[str]:
         If there is none, or no engine answers.
     """
     if shutil.which("docker") is None:
-        raise UserError("--engine docker needs Docker with Compose: install it, or leave it out")
+        raise UserError("--engine docker needs Docker with Compose: install it, or omit the option")
     done = subprocess.run(["docker", "version"], capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
@@ -240,7 +240,7 @@ def _inspected(ids: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _health(container: Mapping[str, Any]) -> str:
-    """Return Docker's word for a container's health; one without a check is healthy if it runs."""
+    """Return Docker's term for a container's health; without a check, it is healthy if it runs."""
     state = container["State"]
     status: str = state.get("Health", {}).get("Status", "healthy")
     return status if state["Running"] else str(state["Status"])
@@ -254,7 +254,7 @@ def _has_ended(container: Mapping[str, Any], restarts: int) -> bool:
 
 
 def _logs(containers: Sequence[Mapping[str, Any]]) -> str:
-    """Return the last lines that the first of some containers wrote."""
+    """Return the last lines of output of the first container."""
     if not containers:
         return ""
     done = subprocess.run(
@@ -272,15 +272,15 @@ def _check_limits(containers: Sequence[Mapping[str, Any]], setting: Setting) -> 
         if abs(cpu - setting.get("cpu", 0)) > 1e-6 or memory != round(setting.get("memory", 0)):
             raise UserError(
                 f"--engine docker: a container has the limits CPUS {cpu:g} and MEMORY {memory} b, "
-                f"not {setting.get('cpu', 0):g} and {setting.get('memory', 0):.0f} b: let the "
-                "compose file set those of `api` from CPUS and MEMORY"
+                f"not {setting.get('cpu', 0):g} and {setting.get('memory', 0):.0f} b: set those of "
+                "`api` from CPUS and MEMORY in the compose file"
             )
 
 
 def _first_process(container: Mapping[str, Any]) -> psutil.Process:
-    """Return the process of a container that serves, not the `init` that started it.
+    """Return the server process of a container, not the `init` process that started it.
 
-    Raises UserError if it isn't a process of this host.
+    Raises UserError if it is not a process of this host.
     """
     pid = container["State"]["Pid"]
     members = family(pid)
@@ -290,8 +290,8 @@ def _first_process(container: Mapping[str, Any]) -> psutil.Process:
         return psutil.Process(pid)
     except psutil.NoSuchProcess:
         raise UserError(
-            "--engine docker: the containers' processes are not seen here, so that their CPU time "
-            "is not known: use an engine that runs on this host, not in a virtual machine"
+            "--engine docker: the containers' processes are not visible here, so their CPU time is "
+            "not known: use an engine that runs on this host, not in a virtual machine"
         ) from None
 
 

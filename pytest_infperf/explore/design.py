@@ -1,9 +1,9 @@
-"""Experiments with several factors: which settings are tried, and in which order.
+"""Experiments with several factors: their settings, and the order of the trials.
 
 A design is full factorial or, if each factor has two levels, a half fraction with the defining
 relation I = ABC...K (Box, Hunter and Hunter, Statistics for Experimenters, chapter 6). In a half
-fraction an effect is confounded with the interaction of all other factors only. Each replicate is
-a block in an order of its own, so that a host that drifts disturbs all settings alike.
+fraction, an effect is confounded only with the interaction of all other factors. Each replicate is
+a block in its own random order, so that drift of the host affects all settings equally.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ class Factor:
     """Levels in ascending order, at least two; above 0 unless the factor is linear."""
     unit: str = ""
     linear: bool = False
-    """Whether levels are coded as they are, instead of by their logarithm."""
+    """Whether levels are coded by their values instead of their logarithms."""
 
     def __post_init__(self) -> None:
         if len(self.levels) < 2 or sorted(set(self.levels)) != list(self.levels):
-            raise UserError(f"{self.name}: two levels or more, in ascending order")
+            raise UserError(f"{self.name}: two or more levels are required, in ascending order")
         if self.levels[0] <= 0 and not self.linear:
             raise UserError(f"{self.name}: levels must be above 0")
 
     def coded(self, level: float) -> float:
-        """Return -1 for the lowest level, 1 for the highest, and a number between for others."""
+        """Return -1 for the lowest level, 1 for the highest, and a number in between for others."""
         low, value, high = self.levels[0], level, self.levels[-1]
         if not self.linear:
             low, value, high = log(low), log(value), log(high)
@@ -72,10 +72,10 @@ def trials(
     half: bool = False,
     fixed: Setting = MappingProxyType({}),
 ) -> list[Trial]:
-    """Return all trials in the order in which they are run.
+    """Return all trials in their order.
 
-    `fixed` is part of every setting. `half` takes the half fraction. Raises UserError if the design
-    has none.
+    `fixed` is part of every setting. `half` selects the half fraction. Raises UserError if the
+    design has none.
     """
     settings: list[Setting] = [
         dict(zip([f.name for f in factors], levels, strict=True))
@@ -93,7 +93,7 @@ def trials(
 
 def _half(factors: Sequence[Factor], settings: Sequence[Setting]) -> list[Setting]:
     if len(factors) < 3 or any(len(factor.levels) != 2 for factor in factors):
-        raise UserError("half a design takes three factors or more, each with two levels")
+        raise UserError("half a design requires three or more factors, each with two levels")
     return [
         setting
         for setting in settings

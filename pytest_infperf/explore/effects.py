@@ -1,10 +1,10 @@
 """Effects of each factor and of each pair of factors, with intervals, by least squares.
 
-Response times and energy multiply, so their logarithms are fitted and an effect is a ratio. CPU
-usage adds up, and its effect is a difference. An effect is the change from a factor's lowest level
-to its highest, with the others in the middle. An interaction is half of the change of that effect
-between the ends of the other factor (Box, Hunter and Hunter, Statistics for Experimenters, chapter
-5).
+Effects on response time and energy are multiplicative: their logarithms are fitted, and an effect
+is a ratio. Effects on CPU usage are additive, and an effect is a difference. An effect is the
+change from a factor's lowest level to its highest, with the other factors in the middle. An
+interaction is half of the change of that effect between the ends of the other factor (Box, Hunter
+and Hunter, Statistics for Experimenters, chapter 5).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class EffectEstimates:
     not_estimable: Sequence[str]
     """Factors without an effect, because trials were answered at one of their levels only."""
     r_squared: float
-    """Share of the variance that the effects explain."""
+    """Fraction of the variance that the effects explain."""
     n: int
     """Number of trials."""
 
@@ -61,7 +61,7 @@ def effects_on(
 ) -> EffectEstimates | None:
     """Return effects on a positive response as ratios; None if outcomes are too few.
 
-    Outcomes without a value, or with 0, are left out.
+    Outcomes without a value, or with 0, are omitted.
     """
     values = [(outcome, value) for outcome in outcomes if (value := value_of(outcome))]
     logs = [math.log(value) for _, value in values]
@@ -102,9 +102,9 @@ def _estimate(
     columns = [np.ones(len(outcomes))]
 
     def add_independent(terms: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        """Add the terms whose columns are linearly independent of those before, and return them.
+        """Add and return the terms whose columns are linearly independent of the previous ones.
 
-        In half a design, or after failures, some are not.
+        In a half fraction, or after failures, some columns are dependent.
         """
         added = []
         for term in terms:

@@ -1,4 +1,4 @@
-"""What the servers of a trial run in: processes of this host, with control groups of their own."""
+"""Engines that run the servers of a trial, and processes of this host as one of them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __tracebackhide__ = errors.meant_for_the_user
 
 @dataclass(frozen=True)
 class Servers:
-    """The servers of a trial, ready to be loaded."""
+    """The servers of a trial, ready for load."""
 
     urls: Sequence[str]
-    """Base URLs, to which requests go in turn."""
+    """Base URLs, to which requests are sent in turn."""
     deployment: Deployment
-    """What each of them serves."""
+    """Deployment of each server."""
     _: KW_ONLY
     replicas: int
     """Number of servers, which may be behind one URL."""
@@ -50,7 +50,7 @@ class Engine(Protocol):
         Raises
         ------
         WorkerError
-            If a server does not start, or memory ran out in one, also inside the block.
+            If a server does not start, or runs out of memory, even inside the block.
         """
 
 
@@ -61,7 +61,7 @@ class HostEngine:
     suite_run: SuiteRun
     variant_id: str
     network: str = ""
-    """How delay and loss are set: "netem" or, for a delay alone, "proxy"; empty without them."""
+    """How delay and loss are set: "netem" or, for a delay only, "proxy"; empty without them."""
 
     @contextmanager
     def servers(self, setting: Setting) -> Iterator[Servers]:

@@ -1,9 +1,9 @@
-"""The network between load generator and servers: its delay and its loss of packets.
+"""The network between load generator and servers: its delay and its packet loss.
 
 netem of the Linux kernel (tc-netem(8)) is set on a new pair of virtual interfaces. One of them is
-in a network namespace without a name, in which the generator runs; no other interface is changed.
-The namespace ends with the process that holds it, also if this process is killed. Where netem
-cannot be set, a proxy delays what goes to the servers.
+in an unnamed network namespace, in which the generator runs; no other interface is changed. The
+namespace ends with the process that holds it, even if this process is killed. If netem cannot be
+set, a proxy delays the requests to the servers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HOLDER = ["unshare", "--net", "sh", "-c", "echo; exec cat"]
 
 
 class LinkError(UserError):
-    """This host does not allow setting delay and loss; the message says what failed."""
+    """This host does not allow setting delay and loss; the message contains the cause."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Link:
     host: str = "127.0.0.1"
     """Address that servers listen on."""
     launcher: Sequence[str] = ()
-    """Command that runs another one at the generator's end."""
+    """Command prefix that runs a command at the generator's end."""
 
 
 @contextmanager
 def netem(delay_ms: float = 0.0, loss: float = 0.0) -> Iterator[Link]:
-    """Yield a network with a delay on the way to the servers, and loss on both ways.
+    """Yield a network with a delay towards the servers, and loss in both directions.
 
-    `loss` is a share of packets. Raises LinkError if this host does not allow it.
+    `loss` is a fraction of the packets. Raises LinkError if this host does not allow it.
     """
     with ExitStack() as cleanup:
         try:
@@ -98,15 +98,15 @@ def _run(*command: str) -> None:
 
 
 def _remove(name: str) -> None:
-    with suppress(subprocess.CalledProcessError):  # it is removed with the namespace, too
+    with suppress(subprocess.CalledProcessError):  # it is also removed with the namespace
         _run("ip", "link", "delete", name)
 
 
 @contextmanager
 def delayed(urls: Sequence[str], delay_ms: float) -> Iterator[Sequence[str]]:
-    """Yield URLs of a proxy that passes requests on to the servers after a delay.
+    """Yield URLs of a proxy that forwards requests to the servers after a delay.
 
-    Answers are passed on at once. Raises WorkerError if the proxy does not start.
+    Answers are forwarded at once. Raises WorkerError if the proxy does not start.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest_infperf.explore.proxy", str(delay_ms / 1e3), *urls],

@@ -39,7 +39,7 @@ _ENERGIES: dict[str, Callable[[Outcome], float | None]] = {
     "energy per request": lambda o: o.energy_per_request_j,
     "estimated energy per request": lambda o: o.estimated_energy_per_request_j,
 }
-"""Energy of the host that was counted, and energy that was estimated; most hosts have one."""
+"""Counted and estimated energy of the host; most hosts have at most one of them."""
 _RESPONSES: dict[str, tuple[str, Callable[[Outcome], float | None]]] = {
     "ART": ("average response time, ms", lambda o: o.response_s and 1e3 * o.response_s),
     "ACU": ("average CPU usage, cores", lambda o: o.cores),

@@ -1,7 +1,7 @@
 """A proxy that delays requests: `python -m pytest_infperf.explore.proxy SECONDS URL...`.
 
-It writes the port for each URL to stdout, as one line of JSON. Connecting takes no longer than
-without it, and a delay ends up to a millisecond late, the resolution of the event loop's timer.
+It writes the port for each URL to stdout, as one line of JSON. Connections are not delayed. A delay
+ends up to a millisecond late, the resolution of the event loop's timer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CHUNK_BYTES = 65536
 
 
 async def serve(delay_s: float, urls: Sequence[str]) -> None:
-    """Pass connections on until the process is ended."""
+    """Forward connections until the process is ended."""
     ports = []
     for url in urls:
         connected = partial(_pass_on, url, delay_s)
@@ -42,7 +42,7 @@ async def _pass_on(url: str, delay_s: float, reader: StreamReader, writer: Strea
 
 
 async def _forward(reader: StreamReader, writer: StreamWriter, delay_s: float) -> None:
-    """Write what is read after a delay, in its order, and then close the connection."""
+    """Write the received data after a delay, in order, and then close the connection."""
     loop = asyncio.get_running_loop()
     with suppress(OSError):
         while data := await reader.read(_CHUNK_BYTES):

@@ -1,4 +1,4 @@
-"""Servers side by side, each with processes of its own."""
+"""Several servers at the same time, each with its own processes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def started_together(
 ) -> Iterator[Sequence[ServerProcess]]:
     """Start the servers of all deployments at the same time, and end them after the block.
 
-    `start` returns a server that is ready, unless the callable that it is given returns True
-    before. Raises what `start` does.
+    `start` returns a server that is ready, unless its argument, a callable, returns True before.
+    Exceptions of `start` are raised.
     """
     given_up = Event()
-    # The kernel ends a server with the thread that started it, so the threads stay for the block.
+    # The kernel ends a server with the thread that started it, so the threads live until the end.
     with ThreadPoolExecutor(len(deployments)) as threads:
         starts = [
             threads.submit(start, deployment, lambda: given_up.is_set() or has_failed())

@@ -1,4 +1,4 @@
-"""Trials of an exploration: a server with the setting, clients that wait, and the outcome."""
+"""Trials of an exploration: servers with the setting, clients, and the outcome."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ class Parameter:
     whole: bool = True
     """Whether levels are whole numbers."""
     linear: bool = False
-    """Whether its effect is taken over its levels as they are, so that one may be 0."""
+    """Whether levels are used by their values, not their logarithms, so that one may be 0."""
 
 
 PARAMETERS = {
-    "users": Parameter("clients that each wait for an answer: requests in flight"),
+    "users": Parameter("clients that each wait for their answer: requests in flight"),
     "payload": Parameter("samples in a request", "samples"),
     "length": Parameter(
-        "length of each sample, in words of a text or else in the unit of the task's sweeps"
+        "length of each sample: words of a text, otherwise the unit of the task's sweeps"
     ),
     "replicas": Parameter(
-        "servers of their own, as containers behind a load balancer: requests go to them in turn, "
-        "and each may use --cpu and --memory by itself"
+        "servers, as containers behind a load balancer: requests are sent to them in turn, and "
+        "each has its own --cpu and --memory"
     ),
     "workers": Parameter(
-        "processes of each server, each with its own copy of the model: they take requests from "
-        "one port, and share the server's --cpu and --memory"
+        "processes of each server, each with its own copy of the model: they share one port and "
+        "the server's --cpu and --memory"
     ),
     "cpu": Parameter("limit of each server's CPU time, in cores", "cores", whole=False),
     "memory": Parameter("limit of each server's memory", "bytes", whole=False),
@@ -56,7 +56,7 @@ PARAMETERS = {
         "delay of requests on their way to the server, in milliseconds", whole=False, linear=True
     ),
     "loss": Parameter(
-        "share of packets that are lost on each way between generator and server",
+        "fraction of packets lost in each direction between generator and server",
         whole=False, linear=True,
     ),
 }  # fmt: skip
@@ -67,7 +67,7 @@ _WARM_UP_S = 60.0
 _MAX_TRIAL_S = 3600.0
 """Time in which a trial's number of requests must be sent, in seconds."""
 _SIZED_SAMPLES = 50
-"""Number of different samples that are made of a chosen length."""
+"""Number of different samples of a chosen length."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Explorer:
 
     suite_run: SuiteRun
     engine: Engine
-    """What the servers run in."""
+    """Engine that runs the servers."""
     seconds: float | None = None
     """Duration of the load in a trial, in seconds; None for a number of requests."""
     requests: int | None = None
@@ -95,7 +95,7 @@ class Explorer:
             yield self._outcome(trial)
 
     def check(self, settings: Iterable[Setting]) -> None:
-        """Raise UserError if the task cannot make samples of a length that is tried."""
+        """Raise UserError if the task cannot make samples of one of the lengths."""
         for length in {setting["length"] for setting in settings if "length" in setting}:
             self.suite_run.suite.task.sized(self.suite_run.samples.inputs, 0, round(length))
 
@@ -129,7 +129,7 @@ class Explorer:
         )
 
     def _too_few(self, run: LoadRun) -> str:
-        """Return that the requests were not all sent in time; empty if they were."""
+        """Return a message if not all requests were sent in time; empty if they were."""
         sent = len(run.replies)
         if self.requests is None or sent >= self.requests:
             return ""
@@ -168,9 +168,9 @@ class Explorer:
 
 
 def _cut(sample: Any, length: int) -> Any:
-    """Return the first words of a text, of words or of a pair of texts, and others as they are.
+    """Return the first words of a text, of words or of a pair of texts; other inputs unchanged.
 
-    A server truncates nothing to the length, as codecs do in a sweep. The words have `length`
+    A server does not truncate to the length, unlike codecs in a sweep. The words have `length`
     tokens or more.
     """
     if isinstance(sample, str):

@@ -1,4 +1,4 @@
-"""The outcomes of trials on disk, one a line, so that an interrupted exploration can continue."""
+"""The outcomes of trials on disk, one per line, so that an interrupted exploration can continue."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class Outcome:
     p99_s: float | None = None
     """99th percentile of the response time, in seconds."""
     requests: int | None = None
-    """Number of requests, those that failed included."""
+    """Number of requests, including failed ones."""
     requests_per_hour: float | None = None
     error_rate: float | None = None
-    """Share of requests that were not answered with 2xx."""
+    """Fraction of requests that were not answered with 2xx."""
     peak_memory_bytes: float | None = None
     energy_per_request_j: float | None = None
     """Counted energy of the whole host per answered request, in joules; None if not counted."""
     estimated_energy_per_request_j: float | None = None
-    """Estimate of it, in joules, where it is not counted; None without an estimate."""
+    """Estimate of that energy, in joules, if it is not counted; None without an estimate."""
     failure: str = ""
-    """Reason why nothing was measured; most often memory ran out."""
+    """Reason why nothing was measured, often that memory ran out."""
     doubt: str = ""
-    """Reason why the load generator may be what was measured."""
+    """Reason why the load generator may be the bottleneck."""
 
     @property
     def measured(self) -> bool:
@@ -56,12 +56,12 @@ class OutcomeFile:
     path : Path
         The file; it is created if it does not exist or is empty.
     exploration : Mapping
-        Description of the exploration, in types that JSON has.
+        Description of the exploration, in JSON types.
 
     Raises
     ------
     UserError
-        If the file holds another exploration, or the path is not that of a file.
+        If the file contains another exploration, or the path is not a regular file.
     """
 
     def __init__(self, path: Path, exploration: Mapping[str, Any]) -> None:
@@ -70,7 +70,7 @@ class OutcomeFile:
         if path.exists() and not path.is_file():
             raise UserError(
                 f"--out {path}: it is not a regular file, so an exploration could not be "
-                "continued: name a file"
+                "continued: specify a file"
             )
         if path.exists() and path.read_text().strip():
             previous, self.outcomes = read(path)
@@ -84,8 +84,9 @@ class OutcomeFile:
         for name in {**now, **previous}:
             if previous.get(name) != now.get(name):
                 raise UserError(
-                    f"{self.path} holds another exploration: {name} was {previous.get(name)!r} and "
-                    f"is {now.get(name)!r} now. Name another file with --out, or remove this one"
+                    f"{self.path} contains another exploration: {name} was "
+                    f"{previous.get(name)!r} and is {now.get(name)!r} now. Use another file with "
+                    "--out, or remove this one"
                 )
 
     @property
@@ -110,7 +111,7 @@ class OutcomeFile:
 def read(path: Path) -> tuple[Mapping[str, Any], list[Outcome]]:
     """Return the description of the exploration, and its outcomes.
 
-    A line that an interruption cut off is skipped, so that its trial is run again.
+    An incomplete last line is skipped, so that its trial is run again.
     """
     first, *lines = path.read_text(encoding="utf-8").splitlines()
     outcomes = [Outcome(**values) for line in lines if (values := _parse(line))]

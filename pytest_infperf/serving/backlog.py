@@ -1,14 +1,14 @@
-"""The waiting requests that may be on an instance while a limit of latency holds.
+"""Number of requests that may wait on an instance while a limit on latency is met.
 
-AWS divides the acceptable latency by the average processing time, which gives the requests that an
-instance works off within that latency. A target tracking policy however holds an *average*, around
-which the queue varies; at that average, many requests would be late. So the target here is the
-average at a rate that keeps the limit for sure.
+AWS divides the acceptable latency by the average processing time. This gives the number of requests
+that an instance can process within that latency. However, a target tracking policy controls the
+*average* queue, and the queue varies around it: at that average, many requests would be late. The
+target here is therefore the average queue at a rate that is certain to meet the limit.
 
-Each server process has a queue of its own and takes requests one at a time, in their order; they
-arrive at random (Poisson), which makes it an M/G/1 queue. Lundberg's inequality bounds the share of
-those that wait too long, for any distribution of service times; the average queue is that of
-Pollaczek and Khinchine.
+Each server process has its own queue and processes requests one at a time, in their order. With
+random (Poisson) arrivals, it is an M/G/1 queue. Lundberg's inequality bounds the fraction of
+requests that wait too long, for any distribution of service times. The formula of Pollaczek and
+Khinchine gives the average queue.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ METRIC = "infperf_waiting_requests"
 NAMESPACE = "infperf"
 """The namespace in CloudWatch under which each instance publishes the gauge."""
 DIMENSION = "Deployment"
-"""The dimension in CloudWatch that tells deployments apart."""
+"""The dimension in CloudWatch that distinguishes deployments."""
 _BISECTIONS = 60
 _LARGEST_EXPONENT = 500.0
 
@@ -34,11 +34,11 @@ class LatencyLimit:
 
     seconds: float
     percentile: float = 0.99
-    """The percentile that has to stay under the limit, as a fraction."""
+    """The percentile that must not exceed the limit, as a fraction."""
 
 
 def sustained_rate(service_s: Sequence[float], limit: LatencyLimit) -> float:
-    """Return a rate of Poisson arrivals at one process that keeps the limit for sure.
+    """Return a rate of Poisson arrivals at one process that is certain to meet the limit.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def sustained_rate(service_s: Sequence[float], limit: LatencyLimit) -> float:
     Returns
     -------
     float
-        Requests per second; 0 if the limit is broken without waiting, or nearly so.
+        Requests per second; 0 if the limit is broken, or almost broken, without waiting.
     """
 
     def late(decay: float) -> float:
@@ -69,7 +69,7 @@ def sustained_rate(service_s: Sequence[float], limit: LatencyLimit) -> float:
 
 
 def mean_waiting(service_s: Sequence[float], rate: float) -> float:
-    """Return the average number of waiting requests of one process at a rate that it sustains.
+    """Return the average number of requests that wait for one process at a sustained rate.
 
     Parameters
     ----------

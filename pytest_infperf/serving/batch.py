@@ -1,4 +1,4 @@
-"""A number of samples as a batch job, beside the same samples asked of a fleet in real time."""
+"""Cost of a number of samples as a batch job, and as requests to a fleet in real time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_infperf.serving.capacity import CapacityPlan
 
 @dataclass(frozen=True)
 class Estimate:
-    """A quantity with the bounds that those of the measured rate give it."""
+    """A quantity with bounds that follow from those of the measured rate."""
 
     value: float
     low: float | None = None
@@ -23,13 +23,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class SamplesCost:
-    """What it takes to answer a number of samples in one way."""
+    """Resources and cost of answering a number of samples in one way."""
 
     way: str
     """The way: `batch job`, `batch job, spot` or `real time`."""
     instances: int
     hours: Estimate
-    """Time until all are answered, in hours, without that of starting instances."""
+    """Time until all samples are answered, in hours, without the start of instances."""
     usd: Estimate | None
     """Cost of all instances for that time, in US dollars; None if the price is not known."""
 
@@ -46,8 +46,8 @@ def samples_costs(
     samples : int
         The number of samples, at least one.
     within_hours : float, optional
-        The time within which a batch job has to end, in hours; None takes one instance. As many
-        instances are taken as the lower bound of the throughput needs.
+        The time limit of a batch job, in hours; None uses one instance. The number of instances is
+        that for the lower bound of the throughput.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def _batch_jobs(plan: CapacityPlan, samples: int, within_hours: float | None) ->
 
 
 def _real_time(plan: CapacityPlan, samples: int) -> SamplesCost:
-    """Return the cost of the fleet for as long as the samples come at the demanded rate.
+    """Return the cost of the fleet while the samples arrive at the demanded rate.
 
     The number of instances has the bounds of the highest rate of one.
     """

@@ -1,8 +1,8 @@
-"""The instances that a request rate takes, and their cost, from the highest rate of one instance.
+"""Number and cost of instances for a request rate, from the highest rate of one instance.
 
-That rate under a limit on latency is measured by `variant.load("Server")`. The rates of several
-instances are assumed to add up, which holds behind a load balancer as long as the instances share
-nothing. Nothing is projected from one instance type to another.
+`variant.load("Server")` measures that rate under a limit on latency. The rates of several instances
+are assumed to add up, as they do behind a load balancer if the instances share nothing. Results are
+never projected from one instance type to another.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ _PERCENTILES = {
     **{percentile_of(name): name for name in REPORTED_PERCENTILES},
     1.0: "latency_max",
 }
-"""The measures of a load that give the distribution of its latencies, by their share."""
+"""The measures of a load that give the distribution of its latencies, by fraction."""
 
 
 @dataclass(frozen=True)
 class Demand:
-    """The rate to serve, and the reserve to keep."""
+    """The rate to serve, and the spare capacity."""
 
     rate: float
     """Requests per second."""
     utilisation: float = 0.8
-    """Share of an instance's highest rate that is planned for; the rest is for bursts."""
+    """Planned fraction of an instance's highest rate; the rest is for bursts."""
     spare: int = 1
-    """Instances beyond those that the rate takes, so that one can fail."""
+    """Additional instances, so that one can fail."""
     limit: LatencyLimit | None = None
-    """Limit of latency, for the backlog at which instances are added."""
+    """Limit on latency, for the backlog at which instances are added."""
 
 
 @dataclass(frozen=True)
 class InstanceCapacity:
-    """What one instance of a type was measured to sustain, with one variant."""
+    """The measured capacity of one instance of a type, with one variant."""
 
     host: str
     """Instance type, or the CPU model of a host that is not an instance."""
@@ -84,17 +84,17 @@ class InstanceCapacity:
     spot_usd_per_hour: float | None = None
     """Price of a spot instance, in US dollars per hour; None if it is not known."""
     doubt: str = ""
-    """Why the highest rate may not be the server's; empty if it is not in doubt."""
+    """Why the highest rate is in doubt; empty if it is not."""
 
     @property
     def processing_s(self) -> float | None:
-        """Average time that the instance takes for a request when all its processes are busy."""
+        """Average time of the instance for a request while all its processes are busy."""
         return fmean(self.service_s) / self.workers if self.service_s else None
 
 
 @dataclass(frozen=True)
 class CapacityPlan:
-    """The instances of one type that a demand takes, and their cost."""
+    """The instances of one type that a demand needs, and their cost."""
 
     capacity: InstanceCapacity
     demand: Demand
@@ -120,26 +120,26 @@ class CapacityPlan:
     def usd_per_million(self) -> float | None:
         """Cost of a million requests at the demanded rate, in US dollars.
 
-        Instances that wait for requests are paid for too.
+        The cost includes the time in which instances wait for requests.
         """
         price = self.capacity.usd_per_hour
         return None if price is None else self.instances * price / (self.demand.rate * 3600) * 1e6
 
     @property
     def batch_usd_per_million(self) -> float | None:
-        """Cost of a million samples in batches, in US dollars, on instances that then end."""
+        """Cost of a million samples in batches, in US dollars, on instances that end afterwards."""
         price, rate = self.capacity.usd_per_hour, self.capacity.batch_rate
         return None if price is None or not rate else price / 3600 / rate * 1e6
 
     @property
     def batch_hours(self) -> float | None:
-        """Time that one instance takes in batches for the requests of a day, in hours."""
+        """Time of one instance for the requests of a day, in batches, in hours."""
         rate = self.capacity.batch_rate
         return self.demand.rate * 86_400 / rate / 3600 if rate else None
 
     @property
     def acceptable_backlog(self) -> float | None:
-        """Requests that the instance works off within the limit of latency, by AWS's method.
+        """Requests that the instance processes within the limit on latency, by AWS's method.
 
         None without a limit, or if the times of single requests were not measured.
         """
@@ -148,7 +148,7 @@ class CapacityPlan:
 
     @property
     def backlog_target(self) -> float | None:
-        """Average number of waiting requests per instance at which the limit of latency holds.
+        """Average number of waiting requests per instance at which the limit on latency is met.
 
         It is the average at the planned share of the highest rate that keeps the limit: of the
         measured one, or of that of the queue's model, whichever is lower. None if it is not known,
@@ -164,8 +164,8 @@ class CapacityPlan:
     def target_tracking(self, deployment: Any = None) -> dict[str, Any]:
         """Return the settings of an Auto Scaling group behind an Application Load Balancer.
 
-        They hold target tracking configurations for put-scaling-policy: by requests, by CPU and,
-        if it is known, by backlog; one of them is enough. `deployment` is the value of the
+        They contain target tracking configurations for put-scaling-policy: by requests, by CPU
+        and, if it is known, by backlog; one of them is enough. `deployment` is the value of the
         backlog's dimension, by default the suite and the variant.
         """
         capacity, utilisation = self.capacity, self.demand.utilisation
@@ -207,8 +207,7 @@ def instance_capacities(
 ) -> list[InstanceCapacity]:
     """Return the capacities in the records that have a highest rate.
 
-    Of several records of one variant on one host the last counts. A run without a price of its own
-    takes the table's.
+    The last record of a variant on a host is used. Runs without a recorded price use the table's.
     """
     latest: dict[tuple[str, str, str], InstanceCapacity] = {}
     for run in runs:
@@ -221,7 +220,7 @@ def instance_capacities(
 
 
 def by_cost(plans: Sequence[CapacityPlan]) -> list[CapacityPlan]:
-    """Sort the cheapest first, and those without a price last, by their number of instances."""
+    """Return a sort key: the cheapest first, then those without a price by number of instances."""
     return sorted(
         plans,
         key=lambda plan: (plan.usd_per_month is None, plan.usd_per_month or 0.0, plan.instances),

@@ -1,1 +1,1 @@
-"""A study: variants of a suite served on instance types, loaded from outside, and compared."""
+"""A study: variants of a suite, served on several instance types under load and compared."""

@@ -1,4 +1,4 @@
-"""The cells of a study, variants on instance types, and the folder that keeps their records."""
+"""The cells of a study, which are variants on instance types, and the folder of their records."""
 
 from __future__ import annotations
 
@@ -35,22 +35,21 @@ class StudyCell:
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """The records of a study on disk, one file a cell, so that a study can be continued.
+    """The records of a study on disk, one file per cell, so that a study can be continued.
 
     Parameters
     ----------
     folder : Path
         The folder; it is created if it does not exist.
     protocol : Mapping
-        How the cells are measured, in types that JSON has. Cells that were measured in another way
-        are not continued.
+        How the cells are measured, in JSON types. A study with another protocol is not continued.
     load : str
         The name of the load.
 
     Raises
     ------
     UserError
-        If the folder holds a study with another protocol, or cannot be read or written.
+        If the folder contains a study with another protocol, or cannot be read or written.
     """
 
     folder: Path
@@ -67,13 +66,13 @@ class StudyFolder:
             before = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, TypeError, ValueError) as error:
             raise UserError(
-                f"{path} is not a description of a study: {error}. Name another folder with --out"
+                f"{path} is not a description of a study: {error}. Use another folder with --out"
             ) from None
         for name in {**now, **before}:
             if before.get(name) != now.get(name):
                 raise UserError(
-                    f"{self.folder} holds another study: {name} was {before.get(name)!r} and is "
-                    f"{now.get(name)!r} now. Name another folder with --out, or remove this one"
+                    f"{self.folder} contains another study: {name} was {before.get(name)!r} and is "
+                    f"{now.get(name)!r} now. Use another folder with --out, or remove this one"
                 )
 
     def path(self, cell: StudyCell) -> Path:
@@ -83,13 +82,13 @@ class StudyFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other studies out of the folder. Raises UserError if one runs in it."""
+        """Lock the folder. Raises UserError if another study runs in it."""
         lock = FileLock(self.folder / _LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise UserError(
-                f"another study runs in {self.folder}: wait until it ends, or name another folder "
+                f"another study runs in {self.folder}: wait until it ends, or use another folder "
                 "with --out"
             ) from None
         try:
@@ -106,7 +105,7 @@ class StudyFolder:
         return any(name in r.measures for run in self.records([cell]) for r in run.records)
 
     def records(self, cells: Sequence[StudyCell]) -> Iterator[RunRecord]:
-        """Yield what is there of the cells' records. Raises UserError if a file is damaged."""
+        """Yield the existing records of the cells. Raises UserError if a file is damaged."""
         for cell in cells:
             path = self.path(cell)
             if not path.exists():
@@ -114,4 +113,4 @@ class StudyFolder:
             try:
                 yield record_file.read(path)
             except RecordError as error:
-                raise RecordError(f"{error}: remove it, and {cell} is measured again") from error
+                raise RecordError(f"{error}: remove it to measure {cell} again") from error

@@ -1,4 +1,4 @@
-"""Measuring one cell of a study through HTTP: its quality, then its load."""
+"""Measure one cell of a study through HTTP: its quality, then its load."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TEST = "infperf study"
 
 
 class _NoTable:
-    """The place of pytest-benchmark's table, in which a study shows nothing."""
+    """Replaces pytest-benchmark's table, which a study does not use."""
 
     def expect(self) -> None:
         pass
@@ -54,7 +54,7 @@ class CellMeasuring:
     report_progress: Callable[[str], None]
 
     def measure(self, cell: StudyCell, url: str, host: Mapping[str, Any], path: Path) -> list[str]:
-        """Measure a cell, and keep its record in a file as it grows.
+        """Measure a cell, and write its record to a file after each step.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class CellMeasuring:
         url : str
             The base URL of its server.
         host : Mapping
-            What the record says of the host that serves: instance type, region, price.
+            Facts of the serving host for the record: instance type, region, price.
         path : Path
             The file of the record.
 
@@ -110,7 +110,7 @@ class CellMeasuring:
     def _not_judged(
         self, configured: ConfiguredSuite, variant_id: str, names_of_host: Sequence[str]
     ) -> Iterator[str]:
-        """Yield a notice about limits relative to the baseline, which runs on no instance."""
+        """Yield a notice about limits relative to the baseline, which is not served."""
         baseline = self.thresholds.baseline(self.suite.name) or self.suite.baseline
         gates = self.thresholds.gates_for(
             self.suite.name, variant_id, configured.catalogue, names_of_host, baseline
@@ -118,8 +118,8 @@ class CellMeasuring:
         relative = [g.measure for g in gates if g.spec.need_of(g.limit.rule) == "baseline"]
         if relative:
             yield (
-                f"{variant_id}: a study judges no limit relative to the baseline "
-                f"({', '.join(relative)}): give it limits of its own, such as min or max"
+                f"{variant_id}: a study does not judge limits relative to the baseline "
+                f"({', '.join(relative)}): set absolute limits, such as min or max"
             )
 
     def _results(self, variant: Variant) -> Iterator[Result]:
@@ -130,7 +130,7 @@ class CellMeasuring:
     def _configured(self, cell: StudyCell, url: str, usd_per_hour: float) -> ConfiguredSuite:
         """Return the suite with the cell's address as its only variant, and the study's load.
 
-        Its other loads stay, because limits may name them.
+        Its other loads are kept, because limits may refer to them.
         """
         served = ServedVariant.of(self.suite, self.address, cell.variant, url, usd_per_hour)
         others = [load for load in self.suite.loads if load.name != self.load.name]
@@ -139,7 +139,7 @@ class CellMeasuring:
 
 
 def _judge(result: Result) -> None:
-    """Enter the verdicts in the record, which is where a study shows them."""
+    """Write the verdicts to the record, from which a study shows them."""
     with warnings.catch_warnings(), suppress(GateBroken):
         warnings.simplefilter("ignore")
         result.check()

@@ -1,4 +1,4 @@
-"""Where the cells of a study are served: on EC2 instances, or on this host in their place."""
+"""Places that serve the cells of a study: EC2 instances, or this host instead."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Place(Protocol):
     """Serves one cell after the other."""
 
     def host(self, cell: StudyCell) -> dict[str, Any]:
-        """Return what the record says of the host that serves, besides what a run finds out."""
+        """Return the facts of the serving host for the record, beyond those that a run detects."""
 
     def served(self, cell: StudyCell) -> AbstractContextManager[str]:
         """Serve a cell, and return the base URL; leaving the context ends what was started.
@@ -39,16 +39,16 @@ class Place(Protocol):
 
 
 class Instances:
-    """Serves each cell on an EC2 instance of its own.
+    """Serves each cell on its own EC2 instance.
 
     Parameters
     ----------
     plans : Mapping
         The deployment of each cell, all in one region.
     ready_s : float
-        Time that an instance has to install and load the variant, in seconds.
+        Time limit for an instance to install and load the variant, in seconds.
     report_progress : callable
-        Called with what is done.
+        Called with the current step.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Instances:
 
     def host(self, cell: StudyCell) -> dict[str, Any]:
         plan = self._plans[cell]
-        facts_of_this_host = dict.fromkeys(fingerprint(()))  # which serves nothing
+        facts_of_this_host = dict.fromkeys(fingerprint(()))  # this host serves nothing
         return {**facts_of_this_host, **billed(plan.instance_type, plan.region, plan.price)}
 
     @contextmanager
@@ -93,7 +93,7 @@ class Instances:
                 f"`infperf deploy --teardown {plan.name} --region {plan.region}` succeeds"
             )
             self._report_progress(notice)
-            if not is_interrupted:  # else the study would go on with the next cell
+            if not is_interrupted:  # an interrupt must end the study, not only this cell
                 raise UserError(notice) from error
 
 
@@ -126,7 +126,7 @@ class ThisHost:
 
 
 def billed(instance_type: str, region: str, price: Price | str) -> dict[str, Any]:
-    """Return what a record says of the price of a host. Raises UserError if it is not known."""
+    """Return the facts about the price of a host. Raises UserError if it is not known."""
     if not isinstance(price, Price):
         raise UserError(price)
     return {
@@ -138,7 +138,7 @@ def billed(instance_type: str, region: str, price: Price | str) -> dict[str, Any
 
 
 def wait_until_ready(url: str, limit_s: float, poll_s: float) -> None:
-    """Wait until a server says that it is ready. Raises UserError if it does not in time."""
+    """Wait until a server reports that it is ready. Raises UserError after the time limit."""
     deadline_s = monotonic() + limit_s
     while True:
         with suppress(OSError, HTTPException), urlopen(f"{url}/readyz", timeout=poll_s):
@@ -146,8 +146,8 @@ def wait_until_ready(url: str, limit_s: float, poll_s: float) -> None:
         if monotonic() > deadline_s:
             raise UserError(
                 f"{url}/readyz did not answer with status 200 within {limit_s / 60:g} min: check "
-                "that --allow has the address of this host; --ready-minutes gives it more time. "
-                "The instance's log is /var/log/cloud-init-output.log, which --key-name or "
-                "--instance-profile lets you read on one that `infperf deploy` makes"
+                "that --allow includes the address of this host; --ready-minutes allows more time. "
+                "The instance's log is /var/log/cloud-init-output.log. To read it, create the "
+                "instance with `infperf deploy` and --key-name or --instance-profile"
             )
         sleep(poll_s)

@@ -1,4 +1,4 @@
-"""A variant of a suite behind an address at which `infperf serve` serves it."""
+"""A variant of a suite at the address of an `infperf serve` server."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pytest_infperf.suite.suite import Suite
 
 @dataclass(frozen=True)
 class ServedPayload(EndpointPayload):
-    """The task's own requests and responses, as its server has them.
+    """The requests and responses of the task's own server.
 
     Parameters
     ----------
     suite : Mapping
-        The fields of the suite's `SuiteAddress`, by which a worker loads the suite too.
+        The fields of the suite's `SuiteAddress`, with which a worker loads the suite.
     """
 
     suite: Mapping[str, str]
@@ -45,8 +45,7 @@ class ServedVariant(Endpoint):
     Parameters
     ----------
     holds_out : bool, default False
-        Whether samples of the test data calibrate a variant of the suite, so that they are not
-        scored.
+        Whether samples of the test data calibrate a variant of the suite and are not scored.
     """
 
     _: KW_ONLY
@@ -56,7 +55,7 @@ class ServedVariant(Endpoint):
     def of(
         cls, suite: Suite, address: SuiteAddress, variant_id: str, url: str, usd_per_hour: float
     ) -> Self:
-        """Return a variant of a suite that is served at a base URL, for a price."""
+        """Return a variant of a suite that is served at a base URL, with its price."""
         return cls(
             url.rstrip("/") + payload_of(suite).path(suite.name),
             payload=ServedPayload(asdict(address)),

@@ -102,7 +102,7 @@ def test_requests_that_are_too_large_have_a_remedy(
 ) -> None:
     assert main(["load", f"{address}/small", "--bodies", bodies, "--seconds", "1"]) == 1
     assert (
-        "x 413: the largest has 22 bytes, which is more than the server takes. Send fewer samples "
-        "in a request, or raise the server's limit, with Serving(max_body_bytes=...) or infperf "
-        "serve --max-body-bytes"
+        "x 413: the largest has 22 bytes, which is more than the server accepts. Send fewer "
+        "samples per request, or raise the server's limit with Serving(max_body_bytes=...) or "
+        "infperf serve --max-body-bytes"
     ) in capsys.readouterr().err

@@ -195,7 +195,7 @@ def test_limits_that_cannot_be_set(
     [
         ((), "name a parameter with two values or more: --users"),
         (("--users", "1"), "name a parameter with two values or more: --users"),
-        (("--users", "1,1"), "users: two levels or more"),
+        (("--users", "1,1"), "users: two or more levels"),
         (("--users", "1,2", "--payload", "0"), "--payload 0: must be above 0"),
         (("--users", "1,2", "--loss", "0,1"), "--loss 0,1: must be shares below 1"),
         (("--delay-ms=-1,1",), "must be 0 or above"),

@@ -122,7 +122,7 @@ def test_the_record_has_quality_load_and_cost(here: tuple[Path, str, str]) -> No
 
 def test_limits_that_a_study_does_not_judge_are_named(here: tuple[Path, str, str]) -> None:
     _, out, _ = here
-    assert "fast: a study judges no limit relative to the baseline (accuracy)" in out
+    assert "fast: a study does not judge limits relative to the baseline (accuracy)" in out
     assert "slow: a study judges" not in out, "it is the baseline"
 
 
@@ -144,7 +144,7 @@ def test_a_folder_holds_one_study(here: tuple[Path, str, str]) -> None:
     arguments = ["--instances", "c7i.large", "--here", "--prices", "prices.json"]
     other = infperf(folder, *COMMAND, *arguments, "--users", "3")
     assert other.returncode == 2
-    assert "holds another study: users was 2 and is 3 now. Name another folder" in other.stderr
+    assert "contains another study: users was 2 and is 3 now. Use another folder" in other.stderr
 
 
 def test_verdicts_of_other_limits_are_not_continued(here: tuple[Path, str, str]) -> None:
@@ -153,7 +153,7 @@ def test_verdicts_of_other_limits_are_not_continued(here: tuple[Path, str, str])
     arguments = ["--instances", "c7i.large", "--here", "--prices", "prices.json"]
     other = infperf(folder, *COMMAND, *arguments, "--thresholds", "stricter.toml")
     assert other.returncode == 2
-    assert "holds another study: sha256 of the limits was" in other.stderr
+    assert "contains another study: sha256 of the limits was" in other.stderr
 
 
 def test_the_report_shows_the_records_too(here: tuple[Path, str, str]) -> None:

@@ -10,11 +10,11 @@ from pytest_infperf.errors import UserError
 
 _PERMISSION = "give this user or role the permission; docs/deploy.md lists all of them"
 _REMEDIES = {
-    "InvalidInstanceType": "name an instance type of that region with --instance",
-    "Unsupported": "name another --instance, or a --subnet of a zone that has this type",
-    "InsufficientInstanceCapacity": "name another --instance or --subnet, or try later",
+    "InvalidInstanceType": "specify an instance type of that region with --instance",
+    "Unsupported": "specify another --instance, or a --subnet of a zone that has this type",
+    "InsufficientInstanceCapacity": "specify another --instance or --subnet, or try again later",
     "VcpuLimitExceeded": "ask for a higher limit in AWS's Service Quotas (Running On-Demand "
-    "instances), or name a smaller --instance",
+    "instances), or specify a smaller --instance",
     "InstanceLimitExceeded": "ask for a higher limit in AWS's Service Quotas, or end instances",
     "UnauthorizedOperation": _PERMISSION,
     "AccessDeniedException": _PERMISSION,
@@ -24,11 +24,11 @@ _REMEDIES = {
     "ExpiredToken": "sign in again (aws sso login)",
     "RequestExpired": "sign in again (aws sso login), and check this host's clock",
     "OptInRequired": "enable the region for the account",
-    "InvalidKeyPair.NotFound": "name a key pair of that region with --key-name",
-    "InvalidSubnetID.NotFound": "name a subnet of that region with --subnet",
+    "InvalidKeyPair.NotFound": "specify a key pair of that region with --key-name",
+    "InvalidSubnetID.NotFound": "specify a subnet of that region with --subnet",
     "InvalidGroup.Duplicate": "remove it with --teardown, or choose another --name",
 }
-"""What to do about an error, by AWS's code for it."""
+"""Remedy for an error, by its AWS code."""
 
 
 def client(service: str, region: str) -> Any:

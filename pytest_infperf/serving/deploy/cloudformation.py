@@ -1,4 +1,4 @@
-"""A capacity plan as a CloudFormation template: a load balancer before an Auto Scaling group."""
+"""A capacity plan as a CloudFormation template: a load balancer and an Auto Scaling group."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pytest_infperf.serving.deploy.user_data import LIMIT_BYTES, script
 
 _IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-"""Amazon Linux's names of processor architectures, by the system's."""
+"""Amazon Linux's names of processor architectures, by the names of the system."""
 _GRACE_S = 900
-"""Time that an instance has to install its packages and to load the model, in seconds."""
+"""Time limit for an instance to install its packages and load the model, in seconds."""
 _READINGS = 12
 _PUBLISHER = """\
 cat > /usr/local/bin/infperf-backlog <<'END'
@@ -67,7 +67,7 @@ def publisher(port: int) -> str:
 
 
 def template(deployment: DeploymentPlan, plan: CapacityPlan) -> dict[str, Any]:
-    """Return the template of a plan, in JSON's types.
+    """Return the template of a plan, in JSON types.
 
     Its parameters are the network, the image, the instance type and who may reach the load
     balancer. The policies are those of `CapacityPlan.target_tracking`; each adds instances, and
@@ -113,7 +113,7 @@ def to_yaml(content: dict[str, Any]) -> str:
         raise UserError("a template needs PyYAML: pip install 'pytest-infperf[aws]'") from error
 
     class Dumper(yaml.SafeDumper):
-        """Writes texts of several lines as they are."""
+        """Writes multi-line texts as blocks."""
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         return dumper.represent_scalar(
@@ -129,7 +129,7 @@ def _parameters(plan: CapacityPlan, image: str) -> dict[str, Any]:
         "Vpc": {"Type": "AWS::EC2::VPC::Id"},
         "Subnets": {
             "Type": "List<AWS::EC2::Subnet::Id>",
-            "Description": "At least two, in different zones, with a way to the internet",
+            "Description": "At least two, in different zones, with access to the internet",
         },
         "AllowedAddresses": {
             "Type": "String",
@@ -141,7 +141,7 @@ def _parameters(plan: CapacityPlan, image: str) -> dict[str, Any]:
         "InstanceType": {
             "Type": "String",
             "Default": plan.capacity.host,
-            "Description": "The type that was measured; the numbers hold for no other",
+            "Description": "The type that was measured; the plan is valid for this type only",
         },
     }
 
@@ -172,7 +172,7 @@ def _access(deployment: DeploymentPlan) -> dict[str, Any]:
             "who may reach the load balancer", 80, CidrIp={"Ref": "AllowedAddresses"}
         ),
         "InstanceSecurityGroup": security_group(
-            "the load balancer alone",
+            "only the load balancer",
             deployment.port,
             SourceSecurityGroupId={"Ref": "LoadBalancerSecurityGroup"},
         ),
@@ -293,7 +293,7 @@ def _policies(scaling: dict[str, Any]) -> dict[str, Any]:
             continue
         configuration = {key: dict(v) if isinstance(v, dict) else v for key, v in settings.items()}
         if name == "ALBRequestCountPerTarget":
-            # CloudFormation has no attribute for it: the two full names are joined by a slash.
+            # CloudFormation has no attribute for this, so the two full names are joined by a slash.
             configuration["PredefinedMetricSpecification"]["ResourceLabel"] = {
                 "Fn::Sub": "${LoadBalancer.LoadBalancerFullName}/${TargetGroup.TargetGroupFullName}"
             }

@@ -35,7 +35,7 @@ class DeployedInstance:
     """Id of the instance."""
     instance_type: str
     state: str
-    """State of the instance, in AWS's word."""
+    """State of the instance, as AWS calls it."""
     address: str | None
     """Public address, or the private one if there is none."""
     since: str
@@ -80,7 +80,7 @@ class Ec2:
         """Create the security group and the instance, and wait until the instance runs.
 
         AWS's dry run checks permissions and limits first, so that nothing is created if they are
-        missing. If a later step fails, what was created is removed.
+        missing. If a later step fails, everything that was created is removed.
 
         Raises UserError if the deployment exists, or if AWS refuses a step.
         """
@@ -99,7 +99,7 @@ class Ec2:
         instances: list[str] = []
         try:
             with aws.user_errors():
-                with held_back():  # else the id of what AWS has made may not be known
+                with held_back():  # an interrupt could otherwise lose the id of the new resource
                     groups.append(self._ec2.create_security_group(**group_request)["GroupId"])
                 report_progress(f"security group {groups[0]}")
                 self._ec2.get_waiter("security_group_exists").wait(GroupIds=groups)
@@ -144,7 +144,7 @@ class Ec2:
         groups: Sequence[str],
         report_progress: Callable[[str], None],
     ) -> str:
-        """Remove what a failed `create` left, and return a notice about it."""
+        """Remove the resources of a failed `create`, and return a notice about them."""
         created = ", ".join([*instances, *groups])
         if not created:
             return "nothing was created"
@@ -199,7 +199,7 @@ class Ec2:
         default = [{"Name": "is-default", "Values": ["true"]}]
         vpcs = self._ec2.describe_vpcs(Filters=default)["Vpcs"]
         if not vpcs:
-            raise UserError(f"{self.region} has no default VPC: name a subnet with --subnet")
+            raise UserError(f"{self.region} has no default VPC: specify a subnet with --subnet")
         return str(vpcs[0]["VpcId"])
 
     def _instance_request(self, plan: DeploymentPlan) -> dict[str, Any]:
@@ -237,7 +237,7 @@ class Ec2:
         return request
 
     def _image(self, instance_type: str) -> dict[str, Any]:
-        """Return the newest Amazon Linux 2023 for the type's processor, which SSM names."""
+        """Return the newest Amazon Linux 2023 for the type's processor, according to SSM."""
         (described,) = self._ec2.describe_instance_types(InstanceTypes=[instance_type])[
             "InstanceTypes"
         ]
@@ -245,8 +245,8 @@ class Ec2:
         architecture = next((a for a in ("x86_64", "arm64") if a in supported), None)
         if architecture is None:
             raise UserError(
-                f"--instance {instance_type} supports {', '.join(supported)} only: name a type of "
-                "x86_64 or arm64"
+                f"--instance {instance_type} supports {', '.join(supported)} only: specify a type "
+                "with x86_64 or arm64"
             )
         parameter = self._ssm.get_parameter(Name=_IMAGE_PARAMETER.format(architecture=architecture))
         (image,) = self._ec2.describe_images(ImageIds=[parameter["Parameter"]["Value"]])["Images"]

@@ -1,4 +1,4 @@
-"""The plan of a deployment: what it creates and costs, without a call to AWS."""
+"""The plan of a deployment: its resources and cost, without a call to AWS."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ class Source:
         parts = urlsplit(self.repository)
         if parts.scheme != "https" or not parts.hostname:
             raise UserError(
-                f"--repository {self.repository}: the instance has no credentials, so name an "
-                "https address that anyone may clone"
+                f"--repository {self.repository}: the instance has no credentials, so specify an "
+                "https address that can be cloned without any"
             )
         if parts.username or parts.password:
             raise UserError(
                 f"--repository: the address at {parts.hostname} contains credentials, which "
-                "everybody who may describe the instance can read; name an address without them"
+                "anyone who can describe the instance can read; specify an address without them"
             )
         if not _REVISION.fullmatch(self.revision) or ".." in self.revision:
-            raise UserError(f"--revision {self.revision!r}: name a branch, a tag or a commit")
+            raise UserError(f"--revision {self.revision!r}: specify a branch, a tag or a commit")
         if not _FOLDER.fullmatch(self.folder) or ".." in self.folder.split("/"):
             raise UserError(
-                f"{self.folder!r}: name the folder of a suite below the repository's root"
+                f"{self.folder!r}: specify the folder of a suite below the repository's root"
             )
 
 
@@ -59,7 +59,7 @@ class DeploymentPlan:
     """One instance that serves one variant. Raises UserError if a field is not allowed."""
 
     name: str
-    """Name of the deployment, the tag by which it is listed and torn down."""
+    """Name of the deployment, which is its tag for listing and teardown."""
     suite: str
     variant: str
     extras: tuple[str, ...]
@@ -80,8 +80,8 @@ class DeploymentPlan:
     subnet: str | None = None
     """Id of the subnet; None for one of the region's default VPC."""
     container: str | None = None
-    """Image of a container that serves the variant, `BUILT` or the name of one that anyone may
-    pull; None installs the package and a systemd service."""
+    """Image of a container that serves the variant: `BUILT` or the name of a public image; None
+    installs the package and a systemd service."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -94,11 +94,11 @@ class DeploymentPlan:
             )
         if self.container and not _IMAGE.fullmatch(self.container):
             raise UserError(
-                f"--container {self.container!r}: name an image, such as ghcr.io/acme/models:1.2"
+                f"--container {self.container!r}: specify an image, such as ghcr.io/acme/models:1.2"
             )
         if not 1024 <= self.port <= 65_535:
             raise UserError(
-                f"--port {self.port}: must be 1024 to 65535, because the server is not root"
+                f"--port {self.port}: must be 1024 to 65535, because the server is not run as root"
             )
         if self.allow is not None:
             try:

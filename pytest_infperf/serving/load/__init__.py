@@ -1,1 +1,1 @@
-"""Load on a server: generators of requests, the server's usage meanwhile, and measures of both."""
+"""Load on a server: generators of requests, the server's usage, and measures of both."""

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Self
 
 ENVIRONMENT = "INFPERF_LOAD_PLAN"
-"""Environment variable that holds the configuration."""
+"""Environment variable that contains the configuration."""
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """Where a generator sends requests, which ones, how fast and for how long."""
+    """Destination, requests, rate and duration of a generator."""
 
     url: str
     """Base URL of the server."""
     path: str
     """Path that requests are posted to."""
     bodies: str
-    """Path of a file with one request body a line; they are sent in turn."""
+    """Path of a file with one request body per line; they are sent in turn."""
     out: str
     """Path of the file of replies; Locust's processes each append a suffix to it."""
     seconds: float
@@ -34,11 +34,11 @@ class GeneratorConfig:
     seed: int = 0
     """Seed of the random arrival times."""
     rate: float | None = None
-    """Poisson arrivals a second; None sends as soon as a connection is free."""
+    """Poisson arrivals per second; None sends as soon as a connection is free."""
     connections: int = 1
     """Concurrent connections, if `rate` is None."""
     replica_urls: Sequence[str] = ()
-    """Base URLs of servers that get the requests in turn; empty sends all of them to `url`."""
+    """Base URLs of servers that receive requests in turn; empty sends all requests to `url`."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Headers of each request, in addition to its content type."""
     certificates: str | None = None

@@ -1,4 +1,4 @@
-"""Runs of load on one server: traffic is sent, and the server's usage is sampled beside it."""
+"""Runs of load on one server: traffic is sent while the server's usage is sampled."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LoadDriver:
     seed: int
     """Seed of the arrival times."""
     report_progress: Callable[[str], None]
-    """Callback for the rate that is being tried."""
+    """Callback for the rate of the current trial."""
     died_workers: int = 0
     """Number of the server's worker processes that ended in all runs so far."""
 
@@ -55,12 +55,12 @@ class LoadDriver:
         if sent < total:
             raise WorkerError(
                 f"{load.name} sent {sent} of its {total} requests in {seconds:g} s: "
-                "raise full_seconds, or give it fewer"
+                "increase full_seconds, or reduce the number of requests"
             )
         return replace(run, of_study=True)
 
     def one_by_one(self, requests: int) -> LoadRun:
-        """Send that many requests, each after the answer to the one before."""
+        """Send that many requests, each after the answer to the previous one."""
         return self._run(lambda: generators.streams(self.target, _STREAM_S, requests=requests))
 
     def at_rate(self, rate: float, seconds: float, seed: int) -> LoadRun:
@@ -100,7 +100,7 @@ class LoadDriver:
             return ""
         return (
             f": the largest has {max(map(len, self.target.bodies)):,} bytes, which is more than "
-            "the server takes. Send fewer samples in a request, or raise the server's limit, with "
+            "the server accepts. Send fewer samples per request, or raise the server's limit with "
             "Serving(max_body_bytes=...) or infperf serve --max-body-bytes"
         )
 
@@ -108,8 +108,8 @@ class LoadDriver:
 def undisturbed(run_once: Callable[[], LoadRun]) -> LoadRun:
     """Return the first of up to three runs whose generator kept up, or else the last run.
 
-    The choice does not look at what the server did, except that a run in which one of its workers
-    died is returned: another run would hide the requests that failed.
+    The choice does not depend on the server, with one exception: a run in which a worker died is
+    returned, because another run would hide the requests that failed.
     """
     discarded: list[str] = []
     while (run := run_once()).doubt and not run.usage.died and len(discarded) < _MAX_REPEATS:

@@ -1,4 +1,4 @@
-"""Load generators as separate processes: each is started for one load, and then read."""
+"""Load generators as separate processes, each of which is started for one load."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ class Target:
     cpus: Sequence[int] | None
     """Cores of the generator; None for any."""
     refused: Mapping[int, str] = field(default_factory=dict)
-    """Why samples are not sent, by their numbers: the form of a request excludes them."""
+    """Why samples cannot be sent in a request, by their numbers."""
     replica_urls: Sequence[str] = ()
-    """Base URLs of servers that get the requests in turn, as from a load balancer; empty sends all
-    of them to `url`. A closed loop has no use for it."""
+    """Base URLs of servers that receive requests in turn, as from a load balancer; empty sends all
+    requests to `url`. Closed loops do not use it."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Headers of each request, in addition to its content type."""
     certificates: str | None = None
@@ -67,11 +67,11 @@ class Target:
     uses_proxies: bool = False
     """Whether the proxies of the environment are used."""
     launcher: Sequence[str] = ()
-    """Command that runs the generator, such as in another network namespace."""
+    """Command that runs the generator, for example in another network namespace."""
 
     @classmethod
     def at(cls, address: Address, bodies: Sequence[bytes], samples: int = 1) -> Self:
-        """Return the address of a server that is not part of the run as a destination."""
+        """Return the destination for the address of a server that is not part of the run."""
         parts = urlsplit(address.url)
         return cls(
             f"{parts.scheme}://{parts.netloc}",
@@ -108,9 +108,9 @@ def streams(
 
 
 def closed_loop(target: Target, load: ClosedLoop, seconds: float) -> Traffic:
-    """Let Locust's users send requests, for `seconds` rounded up to a whole number.
+    """Send requests with Locust's users, for `seconds` rounded up to a whole number.
 
-    They end earlier when they have sent the load's number of requests.
+    The run ends earlier when the load's number of requests has been sent.
     """
     assert not target.replica_urls
     workers = _locust_workers(load.generators) if load.generators > 1 else []
@@ -126,7 +126,7 @@ def closed_loop(target: Target, load: ClosedLoop, seconds: float) -> Traffic:
 def _locust_workers(number: int) -> list[str]:
     """Return options for Locust workers whose master has a free port.
 
-    With Locust's default port, the masters of runs side by side would take each other's workers.
+    With Locust's default port, the workers of simultaneous runs could connect to the wrong master.
     """
     with socket.socket() as free:
         free.bind(("", 0))
@@ -173,7 +173,7 @@ def _reply_files(folder: Path, processes: int, timeout_s: float, stderr: OutputT
 
     Locust's workers may end after their master, by up to the time of a last answer.
 
-    Raises WorkerError if a process wrote none: its requests were sent, and would not count.
+    Raises WorkerError if a process wrote no file, because its requests could not be counted.
     """
     until = monotonic() + timeout_s
     while True:
@@ -182,8 +182,8 @@ def _reply_files(folder: Path, processes: int, timeout_s: float, stderr: OutputT
             return files
         if monotonic() > until:
             raise WorkerError(
-                f"{processes - len(files)} of {processes} processes of the load generator left no "
-                f"record of what they sent{stderr}"
+                f"{processes - len(files)} of {processes} processes of the load generator wrote no "
+                f"record of their requests{stderr}"
             )
         sleep(_POLL_S)
 
@@ -205,7 +205,7 @@ def _run(
     )
     try:
         if cpus is not None:
-            with suppress(ProcessLookupError, AttributeError):  # not every system can place it
+            with suppress(ProcessLookupError, AttributeError):  # not all systems have affinity
                 os.sched_setaffinity(process.pid, cpus)
         if code := process.wait(timeout_s):
             raise WorkerError(f"the load generator {how_it_ended(code)}{stderr}")

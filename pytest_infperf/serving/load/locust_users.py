@@ -52,7 +52,7 @@ class Client(FastHttpUser):
             self.path,
             data=body.decode(),
             headers=self.headers,
-            name="request",  # the path may hold secrets, and Locust shows names
+            name="request",  # the path may contain secrets, and Locust shows names
             allow_redirects=False,
         )
 
@@ -75,7 +75,7 @@ class Recorder:
     ) -> None:
         sent_s = start_time - time.time() + time.monotonic()
         status = getattr(response, "status_code", None) or NO_ANSWER
-        # Locust makes one try, whose error RetriesExceeded holds.
+        # Locust makes one attempt; RetriesExceeded contains its error.
         cause = getattr(exception, "original", None) or exception
         error = type(cause).__name__ if cause else ""
         done_s = sent_s + response_time / 1000
@@ -88,7 +88,7 @@ class Recorder:
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def configure(environment: Any, runner: Any, **_: Any) -> None:
-    """Give the users of this process what they send, and record it."""
+    """Give the users of this process their requests, and record the replies."""
     if isinstance(runner, MasterRunner):
         return
     config = GeneratorConfig.from_environment()

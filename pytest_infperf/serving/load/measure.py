@@ -1,9 +1,9 @@
 """The measurement of a server under load.
 
 Average response time (ART) is `latency_mean`; average CPU usage (ACU) is `cpu_usage`, in cores.
-Latency counts from the moment at which a request was due (Tene, "How NOT to Measure Latency", on
-coordinated omission), in the steady state of a run only. Errors and requests per hour count all of
-it.
+Latency is measured from the time at which a request was due (Tene, "How NOT to Measure Latency", on
+coordinated omission), in the steady state of a run only. Errors and requests per hour are those of
+the whole run.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ __tracebackhide__ = errors.meant_for_the_user
 _PROBE_REQUESTS = 8
 """Number of requests that are sent one by one before the load."""
 _ROOM = 4
-"""Factor on the fewest answers that bound a percentile: what is not steady at either end of a run
-is cut, and that can be three quarters of it."""
+"""Factor on the minimum number of answers that bound a percentile: the parts of a run that are not
+steady are cut, and they can be three quarters of it."""
 _RESERVE = 1.25
-"""Factor on the fewest requests that decide, as their number is drawn at random."""
+"""Factor on the minimum number of requests for a decision, because their number is random."""
 _FAR = 2
-"""Factor from which a rate is far from the highest one."""
+"""Factor from which a rate counts as far from the highest one."""
 _SEEDS_APART = 100
 _SOAK_CONFIRMATION_S = 60.0
-"""Duration for which a soak's highest rate is confirmed, in seconds: an hour at a rate that is too
-high by a hundredth would show it."""
+"""Duration for which the highest rate of a soak is confirmed, in seconds: in an hour, a rate that
+is 1 % too high would break the limit."""
 
 
 @dataclass(frozen=True)
 class LoadResult:
-    """The measures of one load, and what a record keeps beside them."""
+    """The measures of one load, and their evidence for the record."""
 
     measured: Measured
     evidence: LoadEvidence
@@ -59,7 +59,7 @@ class LoadTest:
     confidence: float
     """Confidence of the intervals."""
     percentiles: Sequence[float]
-    """Percentiles that have limits, as shares."""
+    """Percentiles with limits, as fractions."""
     budget_s: float
     """Measuring time that a load may be extended to, in seconds."""
     usd_per_hour: float | None
@@ -73,10 +73,10 @@ class LoadTest:
         """Run a load for that many seconds, and return its measures.
 
         The load lasts longer, within the budget, if a percentile with a limit would have no bound.
-        One that has a number of requests ends with them, after that many seconds at most.
+        A load with a number of requests ends with them, after that many seconds at most.
         It is repeated if its generator was late or busy and no worker of the server died. If one
-        died, in the runs before the load too, the measures are in doubt. Raises WorkerError if no
-        request was answered.
+        died, even before the load, the measures are in doubt. Raises WorkerError if no request was
+        answered.
         """
         probe = self.driver.one_by_one(_PROBE_REQUESTS)
         if isinstance(load, Soak):
@@ -98,7 +98,7 @@ class LoadTest:
             highest = confirmed_rate(self.driver, load, seconds_at)[0].rate
         rate = load.share * highest
         if not rate:
-            raise WorkerError(f"no rate keeps the {load.limit}, so there is none to soak at")
+            raise WorkerError(f"no rate meets the {load.limit}, so the soak has no rate")
         self.driver.report_progress(f"at {rate:.3g} requests/s")
         return self._result(load, self.driver.run(OpenLoop(rate), seconds))
 
@@ -113,12 +113,12 @@ class LoadTest:
         return self._result(load, run, self._judged(load, sustained, seconds), doubt)
 
     def _judged(self, load: Server, sustained: SustainedRate, seconds: float) -> SustainedRate:
-        """Run the load at the rate of each limit, and return the search's result with what it was.
+        """Run the load at the rate of each limit, and return the search's result with the verdicts.
 
-        A search ends near the highest rate, where a run decides nothing; at a rate that is some
-        way off, the limit of latency is kept or broken for sure. Rates far above the highest one
-        are broken without a run. For those far below it, one run in between is tried first, as
-        requests that come faster decide sooner. Where none keeps the limit, no other is tried.
+        A search ends near the highest rate, where a run is undecided; at a rate further away, the
+        limit on latency is clearly met or broken. Rates far above the highest one are broken
+        without a run. For rates far below it, one run in between is tried first, because faster
+        requests decide sooner. If no rate meets the limit, no other is tried.
         """
         judged: dict[float, bool | None] = {}
         if not sustained.rate:
@@ -145,14 +145,14 @@ class LoadTest:
     def _is_surely_sustained(
         self, load: Server, rate: float, seconds: float, seed: int, confidence: float
     ) -> bool | None:
-        """Return whether the load's limit is kept at a rate; None if a run does not decide."""
+        """Return whether the load's limit is met at a rate; None if a run does not decide."""
         needed = _RESERVE * quantile.queries_needed(load.percentile, confidence)
         lasts_s = max(seconds, min(self.budget_s, needed / rate))
         run = undisturbed(partial(self.driver.at_rate, rate, lasts_s, seed))
         return None if run.doubt else keeps_limit_surely(load, run, confidence)
 
     def _extended(self, seconds: float, rate: float) -> float:
-        """Return the duration after which enough is answered to bound the percentiles."""
+        """Return the duration after which enough requests are answered to bound the percentiles."""
         tail = (1 - self.confidence) / 2
         needed = [quantile.queries_needed(p, 1 - tail) for p in self.percentiles]
         return max(seconds, min(self.budget_s, _ROOM * max(needed, default=0) / rate))

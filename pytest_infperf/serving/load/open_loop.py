@@ -1,8 +1,8 @@
 """The generator of open loops and streams: `python -m pytest_infperf.serving.load.open_loop`.
 
-Open loop: arrival times with exponential gaps are drawn in advance, and a request is sent at its
+Open loop: arrival times with exponential gaps are drawn in advance, and each request is sent at its
 time whether or not others are answered (Schroeder et al. 2006, "Open Versus Closed: A Cautionary
-Tale"). Streams: each connection sends the next request when it has its answer.
+Tale"). Streams: each connection sends its next request when the previous one is answered.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pytest_infperf.serving.load.config import GeneratorConfig
 from pytest_infperf.serving.load.traffic import NO_ANSWER, GeneratorUsage, Reply, ReplyFile
 
 MAX_OPEN = 5000
-"""Number of requests without an answer above which further ones are dropped and counted."""
+"""Maximum number of unanswered requests; further ones are dropped and counted."""
 _TIMER_S = 0.001
 """Resolution of the event loop's timer, in seconds; the rest of a wait is spent polling."""
 
@@ -89,7 +89,7 @@ class Sender:
 def arrivals(rate: float, seconds: float, seed: int) -> Iterator[float]:
     """Yield the arrival times of a Poisson process, in seconds from its start.
 
-    A seed always gives the same times.
+    The same seed gives the same times.
     """
     rng = random.Random(seed)
     at_s = rng.expovariate(rate)

@@ -20,14 +20,15 @@ class SustainedRate:
     trials: dict[float, bool]
     """Whether each rate was sustained, in the order of the trials."""
     judged: Mapping[float, bool | None] = field(default_factory=dict)
-    """Whether each rate that was run for a limit is surely sustained; None if undecided."""
+    """Whether each rate that was run for a limit is certainly sustained; None if undecided."""
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:
         """Lower and upper bound of the highest rate.
 
-        They are the rates on both sides of the search's result; with limits, those that surely are
-        sustained, and the next number below those that surely are not.
+        Without limits, these are the rates on both sides of the result. With limits, they are the
+        highest rate that is certainly sustained, and the next number below the lowest that
+        certainly is not.
         """
         if not self.judged:
             return self.rate, self.too_high
@@ -42,8 +43,7 @@ def highest_rate(
 ) -> SustainedRate:
     """Search until the rates on both sides are within `precision` of each other.
 
-    The search starts at `first`. If that rate is too high already, it goes down to an eighth of it
-    at most.
+    The search starts at `first`. If that rate is too high, it goes down to an eighth of it at most.
     """
     trials: dict[float, bool] = {}
     low, high = 0.0, None

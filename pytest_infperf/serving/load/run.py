@@ -1,4 +1,4 @@
-"""One run of a load on a server: the traffic, and what the server used meanwhile."""
+"""One run of a load on a server: the traffic, and the server's usage."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pytest_infperf.stats import quantile
 from pytest_infperf.stats.steady import steady
 
 _MAX_BUSY = 0.9
-"""Share of its core above which a generator may itself be what is measured."""
+"""Fraction of its core above which a generator may be the bottleneck."""
 _MAX_LAG_SHARE = 0.1
 _MAX_LAG_S = 0.002
-"""A generator was late if the 99th percentile of its lag is above both this, in seconds, and
+"""A generator was late if the 99th percentile of its lag exceeds both this, in seconds, and
 `_MAX_LAG_SHARE` of the median latency."""
 
 
@@ -27,9 +27,9 @@ class LoadRun:
     traffic: Traffic
     usage: Usage
     discarded_runs: tuple[str, ...] = ()
-    """Why each earlier run that this one replaces was discarded: its generator was late or busy."""
+    """Reasons why earlier runs were discarded: their generator was late or busy."""
     of_study: bool = False
-    """Whether each answer counts, as in the procedure of a study, the first ones too."""
+    """Whether all answers count, including the first ones, as in the procedure of a study."""
 
     @property
     def replies(self) -> Sequence[Reply]:
@@ -72,8 +72,8 @@ class LoadRun:
     def means_of(self, requests: int) -> list[float]:
         """Return the mean latency of each successive number of requests, in seconds.
 
-        Requests that failed count for the number and not for the mean; none of those that all
-        failed.
+        Failed requests are counted in the number but not in the mean. If all requests of a part
+        failed, it has no mean.
         """
         parts = (self.replies[i : i + requests] for i in range(0, len(self.replies), requests))
         answered = ([reply.latency_s for reply in part if reply.ok] for part in parts)
@@ -93,7 +93,7 @@ class LoadRun:
     def service_mean_s(self) -> float:
         """Mean service time of all answers, warm-up included, in seconds.
 
-        The duration or the first rate of a load that follows is derived from it.
+        The duration or the first rate of the following load is derived from it.
         """
         return fmean(reply.service_s for reply in self.answered)
 
@@ -104,7 +104,7 @@ class LoadRun:
 
     @property
     def error_rate(self) -> float:
-        """Share of errors in all requests."""
+        """Fraction of all requests that failed."""
         return self.errors / (len(self.replies) + self.traffic.dropped)
 
     @cached_property
@@ -114,7 +114,7 @@ class LoadRun:
 
     @cached_property
     def doubt(self) -> str:
-        """Reason why the generator may be what was measured; empty if it was not."""
+        """Reason why the generator may be the bottleneck; empty if there is none."""
         busiest = max(generator.busy for generator in self.traffic.generators)
         if busiest > _MAX_BUSY:
             return f"the load generator was busy for {busiest:.0%} of its core"

@@ -1,4 +1,4 @@
-"""The highest rate at which one server keeps a limit on latency: MLPerf's scenario Server."""
+"""The highest rate at which one server meets a limit on latency: MLPerf's Server scenario."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pytest_infperf.stats import quantile
 from pytest_infperf.suite.loads import Server
 
 _FIRST_RATE = 0.5
-"""First rate of the search, as a share of what one connection could do."""
+"""First rate of the search, as a fraction of the rate of one connection."""
 _CONFIRMATIONS = 5
 _STEP_DOWN = 0.8
 _MAX_SEEDS = 1000
 
 
 def keeps_limit(load: Server, run: LoadRun) -> bool:
-    """Return whether the percentile stayed within the limit and no request failed."""
+    """Return whether the percentile was within the limit and no request failed."""
     latencies = [reply.latency_s for reply in run.answered]
     within = quantile.percentile(latencies, load.percentile) <= load.limit_s
     return within and not run.errors
@@ -30,7 +30,7 @@ def keeps_limit(load: Server, run: LoadRun) -> bool:
 def keeps_limit_surely(load: Server, run: LoadRun, confidence: float) -> bool | None:
     """Return whether the percentile is within the limit at this confidence; None if undecided.
 
-    A request that failed breaks the limit, and so does a median over it, as under an overload.
+    The limit is broken if a request failed, or if the median is over it, as under overload.
     """
     latencies = np.array([reply.latency_s for reply in run.answered])
     if run.errors or np.median(latencies) > load.limit_s:
@@ -45,11 +45,11 @@ def keeps_limit_surely(load: Server, run: LoadRun, confidence: float) -> bool | 
 def confirmed_rate(
     driver: LoadDriver, load: Server, seconds: Callable[[float], float]
 ) -> tuple[SustainedRate, LoadRun]:
-    """Return the highest rate that keeps the limit in a long run, and that run.
+    """Return the highest rate that meets the limit in a long run, and that run.
 
-    The search's rate is run again for the duration that `seconds` returns for it. A rate that
-    breaks the limit then is lowered, a few times at most. If none keeps it, the lowest is returned
-    with its run.
+    The rate of the search is run again for the duration that `seconds` returns for it. If it breaks
+    the limit, it is lowered, a few times at most. If no rate meets the limit, the lowest one is
+    returned with its run.
     """
     sustained, run = _search(driver, load)
     if not sustained.rate:
@@ -67,8 +67,8 @@ def confirmed_rate(
 def _search(driver: LoadDriver, load: Server) -> tuple[SustainedRate, LoadRun]:
     """Return the highest rate in short trials, and the last run.
 
-    The rate is 0 if no trial keeps the limit. A server that breaks the limit without a queue keeps
-    it at no rate, and no rate is tried.
+    The rate is 0 if no trial meets the limit. If the server breaks the limit even without a queue,
+    no rate is tried.
     """
     run = driver.one_by_one(MIN_REQUESTS)
     first = _FIRST_RATE / run.service_mean_s

@@ -34,10 +34,10 @@ def measures(
 ) -> Iterator[tuple[str, Measure]]:
     """Yield the measures of a run by name.
 
-    With repetitions the average latency is that of their means, and its interval is over them.
-    Cost is left out if the host has no known price, energy if it is not counted, the growth of
-    memory if the run is short, the highest rate if none was searched for, and what the server used
-    if it runs elsewhere.
+    With repetitions, the average latency and its interval are those of their means. Cost is omitted
+    if the price of the host is not known, energy if it is not counted, the growth of memory if the
+    run is short, the highest rate if it was not searched for, and the server's usage if it runs on
+    another host.
     """
     latencies = [reply.latency_s for reply in run.steady_replies]
     n = len(latencies)
@@ -74,7 +74,7 @@ def measures(
 def evidence(
     run: LoadRun, sustained: SustainedRate | None, doubt: str, died_workers: int
 ) -> LoadEvidence:
-    """Return what a record keeps of a run, and of the runs before it, beside its measures."""
+    """Return the evidence of a run, and of the discarded runs before it, for the record."""
     failed = Counter(r.error or f"HTTP {r.status}" for r in run.replies if not r.ok)
     (first, end), windows = run.steady_range, run.cores_by_window
     trials: dict[float, bool] = {}
@@ -104,7 +104,7 @@ def evidence(
 
 
 def _error_rate(run: LoadRun, confidence: float) -> Measure:
-    """Return the share of errors; those that come together, as in an overload, count as fewer."""
+    """Return the share of errors; its interval allows for errors in bursts, as under overload."""
     n = len(run.replies) + run.traffic.dropped
     failed = [not reply.ok for reply in run.replies] + [True] * run.traffic.dropped
     low, high = proportion_of(np.array(failed), confidence)
@@ -112,7 +112,7 @@ def _error_rate(run: LoadRun, confidence: float) -> Measure:
 
 
 def _rate(run: LoadRun, confidence: float) -> Measure:
-    """Return the answers a second, from the first request to the last response."""
+    """Return the answers per second, from the first request to the last response."""
     parts = max(1, min(_MAX_PARTS, int(run.seconds / _PART_S)))
     part_s = run.seconds / parts
     counts = Counter(

@@ -1,6 +1,6 @@
-"""A run under load window by window: whether a change came from the load or from the host.
+"""A run under load by windows, which shows whether a change came from the load or the host.
 
-The CPU time of a request does not grow with the queue before it. Where it grows, the host was
+The CPU time of a request does not depend on the queue. Where it grows, the host was
 slower (its clock, its neighbours), and late or refused requests are not the server's fault.
 """
 
@@ -19,7 +19,7 @@ from pytest_infperf.stats import quantile
 _MIN_WINDOW_S = 5.0
 _MAX_WINDOWS = 60
 _SLOW_RATIO = 1.25
-"""CPU time of an answer over the median window's from which the host counts as slow."""
+"""Ratio of CPU time per answer to the median window's from which the host counts as slow."""
 
 
 def timeline(

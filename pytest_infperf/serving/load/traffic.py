@@ -1,4 +1,4 @@
-"""Traffic as a load generator recorded it: its requests with their times, and its own CPU time.
+"""Traffic as recorded by a load generator: requests with their times, and its own CPU time.
 
 Times are seconds of the host's monotonic clock, which the generator, the server and the run share.
 """
@@ -40,7 +40,7 @@ class Reply:
     def latency_s(self) -> float:
         """Time from the intended send time, in seconds.
 
-        The wait for a slow server or a slow generator is part of it.
+        It includes the wait for a slow server or a slow generator.
         """
         return self.done_s - self.intended_s
 
@@ -66,7 +66,7 @@ class GeneratorUsage:
 
     @property
     def busy(self) -> float:
-        """Share of one core."""
+        """Fraction of one core."""
         return self.cpu_s / self.wall_s if self.wall_s else 0.0
 
 

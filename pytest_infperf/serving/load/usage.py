@@ -18,9 +18,9 @@ _INTERVAL_S = 0.1
 WINDOW_S = 1.0
 """Length of a window of `Usage.cores_by_window`, in seconds."""
 _MIN_SLOPE_S = 30.0
-"""Duration below which a slope of memory says nothing, in seconds."""
+"""Minimum duration for a slope of memory, in seconds."""
 _MAX_SLOPE_SAMPLES = 500
-"""Samples that a slope is estimated from: the number of pairs grows with the square."""
+"""Number of samples for estimating a slope; the number of pairs grows with its square."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ class UsageSample:
 
 @dataclass(frozen=True)
 class Usage:
-    """The usage of a server while load was on it."""
+    """The usage of a server under load."""
 
     samples: Sequence[UsageSample]
     energy: Energy | None = None
     """Energy of the host; None if it is neither counted nor estimated."""
     died: int = 0
-    """Number of the server's worker processes that ended meanwhile."""
+    """Number of the server's worker processes that ended under the load."""
 
     @property
     def is_known(self) -> bool:
-        """Whether the server's processes could be looked at: they run on this host."""
+        """Whether the server's processes could be observed, because they run on this host."""
         return bool(self.samples)
 
     def cores_by_event(self, first_sent_s: float, last_done_s: float) -> float:
@@ -55,7 +55,7 @@ class Usage:
         return self.cpu_between(first_sent_s, last_done_s) / (last_done_s - first_sent_s)
 
     def cores_by_window(self, first_sent_s: float, last_done_s: float) -> list[float]:
-        """Return the average CPU usage of each whole window between the two, in cores."""
+        """Return the average CPU usage of each whole window of that time, in cores."""
         if not self.is_known:
             return []
         starts = [
@@ -166,7 +166,7 @@ class UsageSampler:
 
 
 def _has_ended(process: psutil.Process) -> bool:
-    """Return whether a process has ended, also if nobody waited for it or its id is used again."""
+    """Return whether a process has ended, even if it is a zombie or its id is used again."""
     with suppress(psutil.NoSuchProcess):
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     return True

@@ -1,1 +1,1 @@
-"""A variant behind an HTTP API: FastAPI and uvicorn, as a team would serve it."""
+"""A variant behind an HTTP API, with FastAPI and uvicorn."""

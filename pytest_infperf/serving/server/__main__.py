@@ -1,7 +1,7 @@
 """The server's first process: binds the port, starts the server processes and restarts dead ones.
 
-The deployment is in the environment (`settings.ENVIRONMENT`). Once the port is bound, it is written
-to stdout, as one line. Once requests are answered, a line on stderr gives the URL.
+The deployment is in the environment (`settings.ENVIRONMENT`). When the port is bound, it is written
+to stdout, as one line. When requests are answered, a line on stderr gives the URL.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from pytest_infperf.serving.server.settings import (
 )
 
 _LOADING_S = 60
-"""Time in which a process that imports a runtime need not answer a health check, in seconds."""
+"""Grace period for health checks of a process that imports a runtime, in seconds."""
 _POLL_S = 0.05
 _ANSWER_S = 5.0
-"""Time that an answer to the first request is waited for, in seconds."""
+"""Time limit of the answer to the first request, in seconds."""
 _REMOVE = """exec 3<&0
 { cat <&3; for i in 1 2 3 4 5; do rm -rf "$0" && break; sleep 0.2; done; } &"""
-"""Program of a shell that ends at once, and leaves one that removes the folder."""
+"""Shell program that ends at once and leaves a process that removes the folder."""
 _APPLICATION = "pytest_infperf.serving.server.app:from_environment"
 
 
@@ -86,10 +86,10 @@ def _answers(host: str, port: int) -> bool:
 def _metrics_folder() -> Iterator[None]:
     """Provide the folder of metrics to this process and to those that it starts.
 
-    A process that kills this one keeps the folder, and removes it.
+    The folder is removed by another process if this one is killed.
     """
     if given := os.environ.get(METRICS_FOLDER):
-        # Any other folder is the user's own.
+        # Any other folder belongs to the user.
         is_ours = os.path.basename(given).startswith(METRICS_PREFIX)
         with _removed_at_the_end(given) if is_ours else nullcontext():
             yield
@@ -105,10 +105,10 @@ def _metrics_folder() -> Iterator[None]:
 
 @contextmanager
 def _removed_at_the_end(folder: str) -> Iterator[None]:
-    """Have a folder removed when this process ends, also if it is killed.
+    """Have a folder removed when this process ends, even if it is killed.
 
     A shell waits for the end of its input, which only this process can write. It is not a child of
-    this process, so that it is neither measured nor killed with it.
+    this process, so it is neither measured nor killed with it.
     """
     if os.name != "posix":
         yield
@@ -150,7 +150,7 @@ def _serve(deployment: Deployment, listener: socket.socket) -> None:
     if deployment.title:
         address = (deployment.title, deployment.host, port)
         Thread(target=_announce, args=address, daemon=True).start()
-    signal.signal(signal.SIGTERM, _exit)  # uvicorn raises the signal again when it has ended
+    signal.signal(signal.SIGTERM, _exit)  # uvicorn raises the signal again at its end
     try:
         if limits.workers > 1:
             _Processes(config, sockets=[listener]).run()
@@ -162,7 +162,7 @@ def _serve(deployment: Deployment, listener: socket.socket) -> None:
 
 class _Processes(Multiprocess):
     def join_all(self) -> None:
-        """Close this process' copy of the socket too: no connection waits for nobody."""
+        """Close this process's copy of the socket too, so that no connection waits forever."""
         for listener in self.sockets:
             listener.close()
         super().join_all()

@@ -11,8 +11,8 @@ from pytest_infperf.errors import UserError
 def bound(host: str, port: int) -> socket.socket:
     """Return a socket that listens on an address; connections wait until one is accepted.
 
-    Of two servers that bind a port at the same time, only one can listen. Raises UserError if the
-    address cannot be had.
+    If two servers bind a port at the same time, only one can listen. Raises UserError if the
+    address is not available.
     """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -23,12 +23,12 @@ def bound(host: str, port: int) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise UserError(
-                f"port {port} of {host} is in use: end what listens there, or choose another one "
-                "(--port 0 takes a free one)"
+                f"port {port} of {host} is in use: end the process that listens there, or choose "
+                "another port (--port 0 uses a free one)"
             ) from None
         if error.errno == errno.EACCES:
             raise UserError(
-                f"port {port} needs the rights of root: choose one from 1024 (--port)"
+                f"port {port} requires root privileges: choose a port of at least 1024 (--port)"
             ) from None
         raise UserError(
             f"cannot listen on {host}: {error.strerror}: choose an address of this host (--host)"

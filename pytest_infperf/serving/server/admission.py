@@ -10,20 +10,20 @@ from pytest_infperf.serving.server.engine import Engine
 from pytest_infperf.serving.server.telemetry import Telemetry
 
 _REFUSALS_PER_S = 250
-"""Rate of refusals that leaves the processor to the answers."""
+"""Maximum rate of refusals, which leaves most of the processor to accepted requests."""
 _LONGEST_PAUSE_S = 2.0
 """Longest time that a client waits for its refusal, in seconds."""
 
 
 class Gate:
-    """The way to the queue. All calls belong to the event loop.
+    """Access to the queue. All calls must be made in the event loop.
 
     Parameters
     ----------
     engine : Engine
-        Has the queue.
+        The engine with the queue.
     paths : collection of str
-        Paths whose POST requests the model answers; others need no place.
+        Paths whose POST requests run the model; other requests need no place.
     telemetry : Telemetry
         Counts the requests that are refused before the application sees them.
     """
@@ -39,22 +39,22 @@ class Gate:
         return scope["method"] == "POST" and scope["path"] in self._paths
 
     def enter(self, scope: MutableMapping[str, Any]) -> bool:
-        """Give the request a place in the queue, and return False if it is full."""
+        """Reserve a place in the queue for the request; return False if the queue is full."""
         state = scope.setdefault("state", {})
         state["seat"] = state.get("seat") or self.engine.seat()
         return state["seat"] is not None
 
     @staticmethod
     def leave(scope: Mapping[str, Any]) -> None:
-        """Take back the place of a request that has ended, if it still has one."""
+        """Release the place of a request that has ended, if it still has one."""
         if seat := scope.get("state", {}).get("seat"):
             seat.leave()
 
     def pause_s(self) -> float:
-        """Return the time after which a client learns that it is refused, in seconds.
+        """Return the delay of a refusal, in seconds.
 
-        Clients that come again at once would otherwise take all of the processor for refusals.
-        A single one waits for milliseconds.
+        Without it, refusals to clients that retry at once would use the whole processor. A single
+        client waits for milliseconds.
         """
         now_s = monotonic()
         self._next_s = max(self._next_s, now_s) + 1 / _REFUSALS_PER_S

@@ -32,17 +32,16 @@ from pytest_infperf.serving.server.telemetry import Telemetry
 from pytest_infperf.suite.payload import About
 
 _SWITCH_S = 0.0005
-"""Time after which the model's thread and the event loop give way to each other, in seconds.
+"""Switch interval between the model's thread and the event loop, in seconds.
 
-Python's own 5 ms are longer than many queries, and each request needs several changes.
+Python's default of 5 ms is longer than many queries, and each request needs several switches.
 """
 
 
 def from_environment() -> FastAPI:
-    """Return the application of the deployment that the environment holds.
+    """Return the application of the deployment in the environment.
 
-    uvicorn calls this in each server process; an application that is named by its import path
-    takes no arguments.
+    uvicorn calls this function in each server process, by its import path and without arguments.
     """
     if parent := multiprocessing.parent_process():
         die_with_parent()
@@ -68,7 +67,7 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
         await engine.start()
         _leave_slowly(engine, limits.grace_s)
         telemetry.ready.set(1)
-        yield {"gate": gate}  # the protocol finds it in the state
+        yield {"gate": gate}  # read by the protocol from the state
         telemetry.ready.set(0)
         await engine.stop()
 
@@ -92,7 +91,7 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
 
 
 def _leave_slowly(engine: Engine, grace_s: float) -> None:
-    """On SIGTERM say at /readyz that no more requests should come, and end after a time."""
+    """On SIGTERM, report at /readyz that the server is ending, and end after a grace period."""
     end = signal.getsignal(signal.SIGTERM)
     if threading.current_thread() is not threading.main_thread() or not callable(end):
         return

@@ -1,6 +1,6 @@
 """The model in a server process: a bounded queue of requests, and one thread that runs the model.
 
-Requests that wait may be put into one query, up to the batch size that the suite allows.
+Waiting requests can be combined into one query, up to the batch size of the suite.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class _PendingRequest:
 
     @property
     def is_done(self) -> bool:
-        """Whether nobody waits for an answer: the client has left, or the time limit is over."""
+        """Whether the answer is not needed: the client has left, or the time limit is over."""
         return self.result.done()
 
 
 class Seat:
-    """A place in the queue for a request that has arrived and is not waiting for the model yet."""
+    """A place in the queue for a request that has arrived but does not wait for the model yet."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -64,19 +64,19 @@ class Seat:
         engine.arriving += 1
 
     def leave(self) -> None:
-        """Give the place back, if that has not been done."""
+        """Release the place, if it is not released yet."""
         if self._is_taken:
             self._is_taken = False
             self._engine.arriving -= 1
 
 
 class Engine:
-    """One loaded variant. `start` and all later calls belong to one event loop."""
+    """One loaded variant. `start` and all later calls must use the same event loop."""
 
     arriving = 0
     """Number of requests with a seat that do not wait for the model yet."""
     leaving = False
-    """Whether the server is about to end, and should get no more requests."""
+    """Whether the server is about to end and should receive no more requests."""
     examples: Sequence[Any] = ()
     """The first inputs of the suite's data, once the model is loaded."""
 
@@ -93,17 +93,17 @@ class Engine:
 
     @property
     def ready(self) -> bool:
-        """Whether the model is loaded and requests are taken."""
+        """Whether the model is loaded and requests are accepted."""
         return self._is_loaded and self._thread.is_alive() and not self.leaving
 
     @property
     def waiting(self) -> int:
-        """Number of requests that the model has not begun."""
+        """Number of requests whose query has not begun."""
         return self.arriving + len(self._queue)
 
     @property
     def is_full(self) -> bool:
-        """Whether as many requests wait as the queue holds."""
+        """Whether the queue is full."""
         return self.waiting >= self._limits.queue
 
     def seat(self) -> Seat | None:
@@ -114,7 +114,7 @@ class Engine:
         """Load the model and warm it up with one sample, in the thread that runs all queries."""
         loop = asyncio.get_running_loop()
         loaded: asyncio.Future[None] = loop.create_future()
-        # A process that is told twice to end does not wait for this thread.
+        # A process that receives a second signal to end does not wait for this thread.
         self._thread = threading.Thread(
             target=self._run, args=(loop, loaded), name="model", daemon=True
         )
@@ -140,14 +140,14 @@ class Engine:
         )
 
     async def stop(self) -> None:
-        """Stop the engine. No request is open: uvicorn waits for them before it ends the app."""
+        """Stop the engine. No request is open, because uvicorn waits for them before it ends."""
         with self._changed:
             self._has_stopped = True
             self._changed.notify()
         self._thread.join()
 
     async def answer(self, samples: Sequence[Any], seat: Seat) -> TimedAnswers:
-        """Return the answers to the samples of the request that has the seat."""
+        """Return the answers to the samples of the request with the seat."""
         result: asyncio.Future[TimedAnswers] = asyncio.get_running_loop().create_future()
         request = _PendingRequest(samples, perf_counter(), result)
         with self._changed:
@@ -164,7 +164,7 @@ class Engine:
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run one query after the other, in the model's thread."""
         while taken := self._next_batch():
-            # One may have been given up while the batch waited for others.
+            # A request may have been cancelled while the batch waited for others.
             if not (batch := [request for request in taken if not request.is_done]):
                 continue
             samples = [sample for request in batch for sample in request.samples]
@@ -177,10 +177,10 @@ class Engine:
             loop.call_soon_threadsafe(_deliver, batch, answers, start_s, model_s)
 
     def _next_batch(self) -> list[_PendingRequest]:
-        """Return waiting requests in their order, up to the samples that fit into one query.
+        """Return waiting requests in their order, as many as fit into one query.
 
-        A request with more samples than a batch holds is a query of its own. There is none when
-        the engine has stopped.
+        A request with more samples than a batch is a query of its own. The list is empty when the
+        engine has stopped.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._has_stopped)
@@ -221,7 +221,7 @@ def _deliver(
     start_s: float,
     model_s: float,
 ) -> None:
-    """Give each request of a query its answers, in the event loop."""
+    """Return the answers to each request of a query, in the event loop."""
     size = sum(len(request.samples) for request in batch)
     remaining = iter(() if isinstance(answers, Exception) else answers)
     for request in batch:
@@ -238,7 +238,7 @@ def _deliver(
 def place_process(deployment: Deployment) -> None:
     """Move this process into the deployment's control groups and onto its cores.
 
-    This comes before anything is loaded, so that all memory and all threads are limited. Raises
+    It is called before anything is loaded, so that all memory and all threads are limited. Raises
     UserError if the process may not use one of the cores.
     """
     for group in deployment.groups:

@@ -1,4 +1,4 @@
-"""Limits of size and time for every request, around the application that answers it."""
+"""Limits on the size and time of every request, around the application."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class _Refused(Exception):
 
 
 class Limits:
-    """ASGI middleware that limits the size of bodies, the time of answers, and who waits.
+    """ASGI middleware that limits the size of bodies, the time of answers, and the queue.
 
-    A body that is too large is answered with 413, a request without an answer in time with 504, and
-    one whose body is complete while the queue is full with 429.
+    The status is 413 if a body is too large, 504 if a request is not answered in time, and 429 if
+    the queue is full when a body is complete.
     """
 
     def __init__(self, app: ASGIApp, gate: Gate, *, max_body_bytes: int, timeout_s: float) -> None:
@@ -91,7 +91,7 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if self.is_too_large or self.is_too_many:
-            return  # FastAPI takes any error of a body for invalid JSON, and says so
+            return  # FastAPI reports any error in a body as invalid JSON
         self.has_started = True
         await self._send(message)
 

@@ -1,4 +1,4 @@
-"""The log of a server: one JSON object a line on stderr."""
+"""The log of a server: one JSON object per line on stderr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
 
 class _InRequest(logging.Filter):
-    """Adds the id of the request to records, and takes uvicorn's copy with escape codes away."""
+    """Adds the id of the request to records, and removes uvicorn's copy with escape codes."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         vars(record).pop("color_message", None)

@@ -1,4 +1,4 @@
-"""The page at /, to try the model by hand: one file that loads nothing from elsewhere."""
+"""The page at /, to try the model by hand: one file that loads nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Form:
     label: str
     hint: str
     accept: str = ""
-    """Types of the files that can be chosen; empty for a text box."""
+    """Types of files to choose from; empty for a text box."""
 
 
 _TEXT = _Form("Text", "One text per line.")
@@ -102,14 +102,14 @@ def _render(
 def _examples(payload: Payload, inputs: Sequence[Any]) -> list[Any]:
     """Return the instances of samples, as long as they are small.
 
-    A sample that no request can have is left out.
+    A sample that cannot be sent in a request is omitted.
     """
     examples: list[Any] = []
     left = _EXAMPLES_CHARACTERS
     for sample in inputs:
         try:
             request = payload.ask([sample]).model_dump(mode="json")
-        except Exception:  # of the author's payload, which serves without `ask` too
+        except Exception:  # of the author's payload, which can serve without `ask`
             continue
         instances = request.get("instances", [])[:1]
         left -= len(json.dumps(instances))

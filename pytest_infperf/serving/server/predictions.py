@@ -1,4 +1,4 @@
-"""The routes that answer with the model: one for each payload of the suite."""
+"""The routes that run the model: one for each payload of the suite."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def prediction_router(
 
 
 async def _require_json(request: Request) -> None:
-    """Refuse what FastAPI would take for a value of the wrong type."""
+    """Refuse requests that FastAPI would report as a value of the wrong type."""
     if not await request.body():
         raise HTTPException(400, "the body is empty")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

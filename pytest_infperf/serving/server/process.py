@@ -1,4 +1,4 @@
-"""A server as a test sees it: a process that is started, becomes ready and is ended."""
+"""A server from the test's side: a process that is started, becomes ready and is ended."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __tracebackhide__ = errors.meant_for_the_user
 _POLL_S = 0.05
 _READY_METRIC = b"infperf_ready_workers "
 _DIRECT = build_opener(ProxyHandler({}))
-"""Opens URLs of this host without the proxies that the environment names."""
+"""Opens URLs of this host without the proxies of the environment."""
 
 
 class ServerProcess:
@@ -37,7 +37,7 @@ class ServerProcess:
     Parameters
     ----------
     deployment : Deployment
-        What is served.
+        The suite, variant and options to serve.
     checkout : Checkout
         Tree of files that the server imports.
     timeout_s : float
@@ -101,7 +101,7 @@ class ServerProcess:
 
     @contextmanager
     def checked(self) -> Iterator[None]:
-        """Raise WorkerError if the server ends inside the context, whatever else was raised."""
+        """Raise WorkerError if the server ends inside the context, in place of other errors."""
         try:
             yield
         except Exception:
@@ -123,12 +123,12 @@ class ServerProcess:
         return 0
 
     def close(self) -> None:
-        """Kill all processes of the server; what they wrote to stderr can still be read."""
+        """Kill all processes of the server; their stderr remains readable."""
         self._cleanup.close()
 
     def _wait_until_ready(self, deadline_s: float, has_failed: Callable[[], bool]) -> None:
         assert self._process.stdout
-        line = self._process.stdout.readline()  # comes at once, unless the process ends
+        line = self._process.stdout.readline()  # written at once, unless the process ends
         if not line:
             raise self._ended()
         self._port = int(line)

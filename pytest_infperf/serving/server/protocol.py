@@ -1,4 +1,4 @@
-"""The connections of a server: what is refused before an application sees a request.
+"""The connections of a server: refusals before a request reaches the application.
 
 uvicorn limits neither headers nor silent connections, and its refusals cost as much as answers.
 """
@@ -30,7 +30,7 @@ _HEAD_S = 10.0
 _CONNECTIONS = 4096
 """Largest number of connections to one process."""
 _OTHER_FILES = 128
-"""Files that the process may need beside its connections."""
+"""Open files that the process may need in addition to its connections."""
 _REST_BYTES = 16 * 2**20
 """Largest part of a refused request that is read, in bytes."""
 
@@ -38,7 +38,7 @@ _REST_BYTES = 16 * 2**20
 class LimitedProtocol(HttpToolsProtocol):
     """HTTP/1.1 of uvicorn with limits on headers, connections and waiting requests.
 
-    A client that keeps to none of them is disconnected.
+    A client that exceeds them is disconnected.
     """
 
     _timer: TimerHandle | None = None
@@ -181,7 +181,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _write(self, respond: Callable[[], Response], method: str = "", path: str = "") -> None:
-        """Write, count and log a response that no application gives."""
+        """Write, count and log a response that does not come from the application."""
         request_id = uuid4().hex[:16]
         context = REQUEST_ID.set(request_id)
         response = respond()

@@ -20,7 +20,7 @@ class Error(BaseModel):
     where: str | None = None
     """Part of the request that is wrong, as a dotted path."""
     request_id: str | None = None
-    """The response's X-Request-ID, which the server's log has too."""
+    """The response's X-Request-ID, which is also in the server's log."""
 
 
 class Refusal(BaseModel):
@@ -28,20 +28,20 @@ class Refusal(BaseModel):
 
 
 RETRY_AFTER_S = 1
-"""Time after which a client that was refused should come again, in seconds."""
+"""Time after which a refused client should retry, in seconds."""
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"model": Refusal, "description": "The body is empty or not valid JSON"},
     413: {"model": Refusal, "description": "The body is too large"},
     415: {"model": Refusal, "description": "The content type is not application/json"},
-    422: {"model": Refusal, "description": "The body does not have the form that is described"},
+    422: {"model": Refusal, "description": "The body does not match the schema"},
     429: {"model": Refusal, "description": "Too many requests are waiting; try again later"},
-    500: {"model": Refusal, "description": "The server failed; its log says why"},
+    500: {"model": Refusal, "description": "The server failed; see its log"},
     502: {"model": Refusal, "description": "The model's result is not finite"},
     503: {"model": Refusal, "description": "The model is not loaded"},
     504: {"model": Refusal, "description": "No answer within the time limit"},
 }
-"""Refusals that the route of a payload may answer with, for the OpenAPI description."""
+"""Possible refusals of a payload's route, for the OpenAPI description."""
 
 _CODES = {
     400: "not_json", 404: "not_found", 405: "method_not_allowed", 415: "wrong_content_type",
@@ -66,7 +66,7 @@ def refusal(
 
 
 def busy(*, is_kept: bool = True) -> JSONResponse:
-    """Return the response to a request that finds the queue full.
+    """Return the response to a request when the queue is full.
 
     Parameters
     ----------
@@ -78,13 +78,13 @@ def busy(*, is_kept: bool = True) -> JSONResponse:
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer what is wrong with a request with a refusal."""
+    """Return a refusal for an invalid request."""
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
 
 
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
-    """Name the first mistake only, without the input: it may be long, or not be text at all."""
+    """Return a refusal with the first error, without the input, which may be long or binary."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     if first["type"] == "json_invalid":

@@ -20,8 +20,8 @@ _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 class RequestRecorder:
     """ASGI middleware that gives each request an id, and counts and logs it when it ends.
 
-    A well-formed X-Request-ID of the client is kept. An exception of the application is logged, and
-    answered with 500. What a route writes to `request.state.log_fields` becomes part of the line.
+    A well-formed X-Request-ID of the client is kept. An exception of the application is logged and
+    answered with 500. Fields in `request.state.log_fields` are added to the line.
     """
 
     def __init__(self, app: ASGIApp, *, telemetry: Telemetry) -> None:
@@ -49,13 +49,13 @@ class RequestRecorder:
             await self._app(scope, receive, send_with_id)
         except Exception:
             logging.getLogger("infperf.request").exception("the application failed")
-            if status:  # the answer has begun, and can only be broken off
+            if status:  # the answer has begun, so the connection can only be closed
                 raise
             message = "the model could not answer this request; see the server's log"
             await refusal(500, "failed", message)(scope, receive, send_with_id)
         finally:
             seconds = perf_counter() - started
-            # A path that no route has would add a time series of its own.
+            # Each path without a route would add a time series.
             route = getattr(scope.get("route"), "path", "other")
             self._telemetry.requests.labels(route, str(status)).inc()
             self._telemetry.request_s.observe(seconds)

@@ -1,4 +1,4 @@
-"""Security: headers of every response, and the names that the server may be called by."""
+"""Security: headers of every response, and the allowed host names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""The pages load nothing from elsewhere, send nothing elsewhere and are in no frame."""
+"""The pages load nothing from and send nothing to other hosts, and cannot be framed."""
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", _POLICY.encode()),
@@ -30,7 +30,7 @@ SECURITY_HEADERS = (
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds the headers that make browsers careful."""
+    """ASGI middleware that adds security headers for browsers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -60,10 +60,10 @@ class AllowedHosts:
             await self._app(scope, receive, send)
 
         async def drop(message: Message) -> None:
-            """Drop Starlette's refusal, which is text."""
+            """Drop Starlette's refusal, which is plain text."""
 
         check = TrustedHostMiddleware(app, self._allowed_hosts, www_redirect=False)
         await check(scope, receive, drop)
         if not is_allowed:
-            message = "the Host header names none of the server's hosts (--allowed-hosts)"
+            message = "the Host header is not one of the allowed hosts (--allowed-hosts)"
             await refusal(400, "invalid_host", message)(scope, receive, send)

@@ -1,4 +1,4 @@
-"""The deployment that the processes of a server get, and the environment variables for it."""
+"""The deployment for the processes of a server, and its environment variables."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from pytest_infperf.suite.serving import Serving
 
 ENVIRONMENT = "INFPERF_DEPLOYMENT"
-"""Environment variable that holds the deployment as JSON."""
+"""Environment variable that contains the deployment as JSON."""
 METRICS_PREFIX = "infperf-metrics-"
-"""Start of the name of each folder that is made for the counts of a server."""
+"""Prefix of the name of each folder for the counts of a server."""
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable of prometheus_client: the folder of the counts of all processes."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """One variant as a server serves it, in types that JSON has.
+    """One variant with the settings of its server, in JSON types.
 
-    Payloads are not part of it: each process gets them from the suite.
+    Payloads are not included: each process gets them from the suite.
     """
 
     suite: Mapping[str, str]
@@ -41,7 +41,7 @@ class Deployment:
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = 0
-    """Port to listen on; 0 takes a free one."""
+    """Port to listen on; 0 selects a free one."""
     cpus: Sequence[int] | None = None
     """Cores that all processes share; None leaves the choice to the operating system."""
     groups: Sequence[str] = ()
@@ -49,9 +49,9 @@ class Deployment:
     log: bool = True
     """Whether each request is logged to stderr."""
     title: str = ""
-    """What is served, for the line on stderr that gives the URL; empty for no such line."""
+    """Description for the line on stderr that gives the URL; empty for no such line."""
     allowed_hosts: Sequence[str] = ("*",)
-    """Names that a request may have in its Host header, such as `*.example.com`; `*` is any."""
+    """Names allowed in the Host header, such as `*.example.com`; `*` allows any."""
 
     def to_json(self) -> str:
         """Return the deployment as JSON."""

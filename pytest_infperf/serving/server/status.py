@@ -19,12 +19,12 @@ def status_router(engine: Engine, about: About, telemetry: Telemetry) -> APIRout
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
-        """Report that the process answers."""
+        """Report that the process responds."""
         return {"status": "alive"}
 
     @router.get("/readyz", responses={503: {"model": Refusal}})
     async def readyz() -> dict[str, str]:
-        """Report whether the model is loaded and takes requests."""
+        """Report whether the model is loaded and accepts requests."""
         if not engine.ready:
             raise HTTPException(503, "the model is not loaded")
         return {"status": "ready"}

@@ -13,9 +13,9 @@ _SAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 class Telemetry:
     """The metrics of one server process, in a folder that all processes of the server share.
 
-    prometheus_client finds that folder in the environment (`settings.METRICS_FOLDER`), when it is
+    prometheus_client reads that folder from the environment (`settings.METRICS_FOLDER`) when it is
     imported and when it first writes a kind of metric. It is therefore imported in the methods, and
-    the variable stays set for as long as the server runs.
+    the variable remains set while the server runs.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,7 +60,7 @@ class Telemetry:
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus' text format.
 
-        Counts of processes that have ended are kept; gauges of those are dropped.
+        Counts of processes that have ended are kept; their gauges are dropped.
         """
         from prometheus_client import CollectorRegistry, generate_latest
         from prometheus_client.multiprocess import MultiProcessCollector

@@ -223,11 +223,15 @@ def test_mistakes_are_reported_before_aws_is_called(
 @pytest.mark.parametrize(
     ("repository", "revision", "message"),
     [
-        ("git@example.org:acme/models.git", "main", "an https address that anyone may clone"),
-        ("http://example.org/models.git", "main", "an https address that anyone may clone"),
+        ("git@example.org:acme/models.git", "main", "an https address that can be cloned"),
+        ("http://example.org/models.git", "main", "an https address that can be cloned"),
         ("https://me:secret@example.org/models.git", "main", "contains credentials"),
-        ("https://example.org/models.git", "main; reboot", "name a branch, a tag or a commit"),
-        ("https://example.org/models.git", "--upload-pack=x", "name a branch, a tag or a commit"),
+        ("https://example.org/models.git", "main; reboot", "specify a branch, a tag"),
+        (
+            "https://example.org/models.git",
+            "--upload-pack=x",
+            "specify a branch, a tag",
+        ),
     ],
 )
 def test_what_the_instance_could_not_clone_or_should_not_run(

@@ -158,7 +158,7 @@ def test_a_missing_permission_shows_before_anything_is_made(
             "the message of AWS",
         ),
         ("RunInstances", "VcpuLimitExceeded", "Service Quotas"),
-        ("RunInstances", "InsufficientInstanceCapacity", "name another --instance or --subnet"),
+        ("RunInstances", "InsufficientInstanceCapacity", "specify another --instance or --subnet"),
     ],
 )
 def test_what_was_made_before_a_failure_is_removed(
@@ -281,7 +281,7 @@ def test_a_region_without_a_default_network(account: Any, planned: Planned) -> N
     for subnet in account.describe_subnets()["Subnets"]:
         account.delete_subnet(SubnetId=subnet["SubnetId"])
     account.delete_vpc(VpcId=account.describe_vpcs()["Vpcs"][0]["VpcId"])
-    with pytest.raises(UserError, match="no default VPC: name a subnet with --subnet"):
+    with pytest.raises(UserError, match="no default VPC: specify a subnet with --subnet"):
         Ec2(REGION).create(planned(), silent)
 
 

@@ -179,5 +179,5 @@ def test_a_container_runs_an_image_of_the_repository(tmp_path: Path, run: Run) -
 
 @pytest.mark.parametrize("name", ["; rm -rf /", "--privileged", "a b"])
 def test_the_name_of_an_image_is_one(planned: Planned, name: str) -> None:
-    with pytest.raises(UserError, match=r"--container .*: name an image"):
+    with pytest.raises(UserError, match=r"--container .*: specify an image"):
         planned(container=name)

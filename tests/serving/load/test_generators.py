@@ -199,7 +199,7 @@ def test_a_load_ends_after_its_number_of_requests(
 def test_a_number_of_requests_that_takes_too_long_is_an_error(server: SlowServer) -> None:
     driver = LoadDriver(server.target(), None, 0, lambda text: None)
     load = OpenLoop(5.0, requests=1000, full_seconds=1)
-    with pytest.raises(WorkerError, match=r"of its 1000 requests in 1 s: raise full_seconds"):
+    with pytest.raises(WorkerError, match=r"of its 1000 requests in 1 s: increase full_seconds"):
         driver.run(load, load.lasts_s(full=False))
 
 
@@ -253,7 +253,7 @@ def test_loads_with_invalid_fields(load: object, word: str) -> None:
 def test_a_process_without_a_record_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "replies.12").touch()
     (tmp_path / ".replies.13.0123abcd.tmp").touch()
-    missed = "1 of 2 processes of the load generator left no record of what they sent"
+    missed = "1 of 2 processes of the load generator wrote no record of their requests"
     with closing(OutputTail()) as stderr:
         stderr.file.write(b"no such file")
         assert generators_module._reply_files(tmp_path, 1, 0.0, stderr) == [tmp_path / "replies.12"]
