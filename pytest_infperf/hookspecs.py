@@ -1,8 +1,7 @@
-"""Hooks with which other packages add to a run; they implement them as pytest plugins.
+"""Hooks for other packages, which implement them as pytest plugins.
 
-A backend, a task and a metric are classes that follow `pytest_infperf.Backend`, `.Task` and
-`.Metric` or `.CorpusMetric`. A suite can name them without a hook; hooks add to the suites of other
-authors.
+Backends, tasks and metrics are classes that follow `pytest_infperf.Backend`, `.Task` and `.Metric`
+or `.CorpusMetric`. A suite can use them without a hook; hooks add to the suites of other authors.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def pytest_infperf_metrics(suite: Suite) -> Sequence[AnyMetric]:
 
 @pytest.hookspec
 def pytest_infperf_host_facts() -> dict[str, Any]:
-    """Return facts to add to the fingerprint of this host, in JSON's types.
+    """Return facts to add to the fingerprint of this host, in JSON types.
 
     .. code-block:: python
 

@@ -1,8 +1,7 @@
-"""The options of a run: one table, from which the command line, the ini keys and `Settings` come.
+"""The options of a run: one table for the command line, the ini keys and `Settings`.
 
-The table defines how each value is written and parsed. The parsers of numbers are those of the
-command `infperf` too. `settings` defines what a run does with the values; it is imported only when
-a run measures.
+The table defines how each value is written and parsed. The command `infperf` uses the same parsers
+of numbers. `settings` defines how a run uses the values; it is imported only when a run measures.
 """
 
 from __future__ import annotations
@@ -86,12 +85,12 @@ class Option:
 
     @property
     def key(self) -> str:
-        """The key in the ini file, also the attribute of pytest's options."""
+        """The key in the ini file, and the attribute of pytest's options."""
         return self.flag.removeprefix("--").replace("-", "_")
 
     @property
     def is_switch(self) -> bool:
-        """Whether the option is on or off and takes no value."""
+        """Whether the option is a flag without a value."""
         return not self.metavar
 
     def add_to(self, parser: pytest.Parser, group: pytest.OptionGroup) -> None:
@@ -104,7 +103,7 @@ class Option:
             parser.addini(self.key, f"like {self.flag}: {self.help}")
 
     def value(self, config: pytest.Config) -> Any:
-        """Return the value of the command line or else of the ini file; else None or False.
+        """Return the value from the command line or the ini file; None or False without one.
 
         Raises
         ------
@@ -135,7 +134,7 @@ OPTIONS = {
         Option(
             "ray-quality",
             "",
-            "measure here, and share the quality set out over the nodes of --infperf-ray",
+            "measure here, and distribute the quality set over the nodes of --infperf-ray",
         ),
         Option(
             "thresholds",
@@ -170,7 +169,7 @@ OPTIONS = {
         Option(
             "against",
             "REV",
-            "measure each variant also as it is at a git revision, in pairs (default: none)",
+            "also measure each variant at a git revision, in pairs (default: none)",
         ),
         Option(
             "against-python", "PATH", "the interpreter of REV's workers (default: the running one)"
@@ -181,19 +180,17 @@ OPTIONS = {
             "threads of every variant; best: a short search for each (default: the suite's)",
             thread_count,
         ),
-        Option(
-            "cache", "DIR", "the folder in which built variants are kept (default: .infperf_cache)"
-        ),
+        Option("cache", "DIR", "the folder of built variants (default: .infperf_cache)"),
         Option(
             "seed",
             "N",
-            "seed of the drawn samples and of the order of measuring (default: 0)",
+            "seed of the drawn samples and of the measuring order (default: 0)",
             non_negative,
         ),
         Option(
             "prices",
             "PATH|aws",
-            "a price table, or aws to ask AWS (default: the table that is shipped)",
+            "a price table, or aws to ask AWS (default: the shipped table)",
         ),
         Option(
             "ray",
@@ -204,7 +201,7 @@ OPTIONS = {
         Option(
             "timeout",
             "SECONDS",
-            "time without an answer after which a worker is ended (default: 300)",
+            "seconds without an answer after which a worker is ended (default: 300)",
             seconds,
         ),
     )

@@ -1,4 +1,4 @@
-"""pytest's hooks: each delegates in a few lines, and without --infperf imports nothing heavy."""
+"""The hooks of pytest. Each one only delegates; without --infperf, nothing heavy is imported."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class MeasuringPlugin:
         return made
 
     def _described(self, error: UserError) -> str:
-        """Return the message of an error of collection, with -vv after what led to it."""
+        """Return the message of a collection error; with -vv, preceded by its traceback."""
         cause = error.__cause__ if self.config.option.verbose >= 2 else None
         return "".join([*(traceback.format_exception(cause) if cause else ()), str(error)])
 
@@ -147,7 +147,7 @@ class MeasuringPlugin:
 
         return OneWorkerMeasures(config, log)
 
-    # Around all others, so that what they select is arranged last.
+    # Wraps all other hooks, so that the selected tests are arranged last.
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, items: list[pytest.Item]
@@ -210,8 +210,8 @@ class MeasuringPlugin:
             )
             record, properties = self.session.report(param, item.nodeid, ended)
             vars(report)["infperf_run"] = record
-            # The report of the teardown, which JUnit's file is made from, takes them from the item.
-            # A test that is tried again is the same item.
+            # The report of the teardown, from which the JUnit file is made, takes them from the
+            # item. A repeated test is the same item.
             item.user_properties[:] = [
                 *(other for other in item.user_properties if not other[0].startswith(PREFIX)),
                 *properties,
@@ -289,7 +289,7 @@ class MeasuringPlugin:
         from pytest_infperf.session import xdist
 
         notices, time_s = xdist.passed_on(node)
-        # Each worker collects, so that several pass the same notice on.
+        # Each worker collects, so several of them forward the same notice.
         self.session.notices += [text for text in notices if text not in self.session.notices]
         self.session.add_time(time_s)
 

@@ -1,4 +1,4 @@
-"""The command `infperf`: what comes before and after a run of `pytest --infperf`.
+"""The command `infperf`, for the steps before and after a run of `pytest --infperf`.
 
 Each command is a module or package here with two functions: `configure` declares its arguments,
 `run` executes it and returns the exit status. Only the called command's module is imported.
@@ -20,12 +20,12 @@ from pytest_infperf.errors import UserError, WorkerError, check_platform
 
 COMMANDS = {
     "init": "write a suite, its limits and a CI workflow for a model",
-    "doctor": "report what on this host disturbs measurements or slows inference",
+    "doctor": "report conditions of this host that disturb measurements or slow inference",
     "calibrate": "measure the smallest slowdown that this host can detect",
     "compare": "compare two saved runs",
-    "history": "show how measures developed over saved runs, and where they changed",
+    "history": "show measures over saved runs, and where they changed",
     "serve": "serve a variant behind an HTTP API",
-    "load": "put load on a server that already runs, and measure its latency and throughput",
+    "load": "measure latency and throughput of a running server under load",
     "explore": "measure how each parameter of a server affects response time and CPU usage",
     "plan": "estimate the instances that a request rate needs, and their cost",
     "study": "serve variants on instance types, load them, and compare quality, speed and cost",
@@ -41,7 +41,7 @@ exit status:
   0    success
   1    a limit is broken, or something could not be measured
   2    wrong arguments, files or settings
-  3    a limit could not be decided, where an option asks for it
+  3    a limit is inconclusive, if an option requests this status
   130  interrupted with Ctrl-C"""
 
 
@@ -49,9 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
     The status is 0 on success, 1 if a limit is broken, something cannot be measured or the reader
-    of the output ended first, 2 for a UserError, 3 if the options ask for a decision that the
-    measures do not allow, and 130 after Ctrl-C. Wrong arguments raise SystemExit(2), as usual for
-    argparse.
+    of the output ended first, 2 for a UserError, 3 if an option requests it for a limit that is
+    inconclusive, and 130 after Ctrl-C. Wrong arguments raise SystemExit(2), as usual for argparse.
     """
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -87,11 +86,11 @@ def build_parser(commands: Collection[str] = COMMANDS) -> ArgumentParser:
     Parameters
     ----------
     commands : collection of str, default all
-        The commands whose arguments are declared. Each of their modules is imported.
+        The commands to declare arguments for. Each of their modules is imported.
     """
     parser = ArgumentParser(
         "infperf",
-        description="Commands for the time before and after a run of `pytest --infperf`.",
+        description="Commands for the steps before and after a run of `pytest --infperf`.",
         epilog=_EXIT_STATUS,
         formatter_class=HelpFormatter,
     )
@@ -101,7 +100,7 @@ def build_parser(commands: Collection[str] = COMMANDS) -> ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--print-completion", action=completion_option(build_parser), choices=SHELLS,
-        help="print a script with which the shell completes infperf's arguments, and exit",
+        help="print a script for shell completion of infperf's arguments and exit",
     )  # fmt: skip
     subparsers = parser.add_subparsers(
         dest="command", required=True, metavar="COMMAND", help="the command to run"

@@ -1,4 +1,4 @@
-"""`python -m pytest_infperf.cli` is `infperf` of a named interpreter."""
+"""`python -m pytest_infperf.cli` runs `infperf` with a chosen interpreter."""
 
 from pytest_infperf.cli import main
 

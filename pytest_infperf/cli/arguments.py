@@ -1,4 +1,4 @@
-"""What the parsers of all commands share: the format of the help, and shell completion."""
+"""Help format, shell completion and types that the parsers of all commands share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHELLS = ("bash", "zsh", "tcsh")
 
 
 class HelpFormatter(RawDescriptionHelpFormatter):
-    """Adds the default to the help of an option that takes a value, unless the help has it."""
+    """Adds the default to the help of an option with a value, unless the help contains it."""
 
     def _get_help_string(self, action: Action) -> str | None:
         takes_value = action.option_strings and action.nargs != 0 and not action.required
@@ -31,7 +31,7 @@ class HelpFormatter(RawDescriptionHelpFormatter):
 
 
 def time_s(text: str) -> float:
-    """Parse a positive time with its unit, such as "250 ms", and return it in seconds."""
+    """Parse a positive time with a unit, such as "250 ms", and return it in seconds."""
     try:
         seconds = parse_quantity(text, "s")
     except ValueError as error:

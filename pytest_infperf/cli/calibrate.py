@@ -1,4 +1,4 @@
-"""`infperf calibrate SUITE`: the noise floor of this host, and the limits that it cannot decide."""
+"""`infperf calibrate SUITE`: the noise floor of this host, and limits that it cannot decide."""
 
 from __future__ import annotations
 
@@ -101,14 +101,14 @@ def describe(floor: NoiseFloor) -> str:
         f"from {floor.pairs} pairs of {floor.processes} processes in {floor.budget_s:g} s; a "
         "speed-up closer to its limit than this is inconclusive\n"
         f"between processes: {percent(floor.between_processes)} standard deviation\n"
-        "smallest slowdown that is found almost always: "
+        "smallest slowdown that is almost always detected: "
         f"{percent(floor.smallest_slowdown)}"
     )
 
 
 def describe_tight(limit: TightLimit) -> str:
     return (
-        f"{limit.source}: {limit.text} for {limit.variant} is tighter than the noise floor: it "
+        f"{limit.source}: {limit.text} for {limit.variant} is tighter than the noise floor; it "
         f"needs budget_s = {limit.needed_s:.0f}"
     )
 

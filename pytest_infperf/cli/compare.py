@@ -1,4 +1,4 @@
-"""`infperf compare A B`: the measures of two saved runs, side by side."""
+"""`infperf compare A B`: compare the measures of two saved runs."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def configure(parser: ArgumentParser) -> None:
         help="the earlier run: a file, a number, latest, latest~1, or a git revision",
     )
     parser.add_argument(
-        "after", nargs="?", metavar="B", help="the later run, named in the same way"
+        "after", nargs="?", metavar="B", help="the later run, specified in the same way"
     )
-    parser.add_argument("--list", action="store_true", help="list the saved runs, and end")
+    parser.add_argument("--list", action="store_true", help="list the saved runs and exit")
     parser.add_argument(
         "--storage",
         default=DEFAULT_STORAGE,
@@ -88,7 +88,7 @@ def run(arguments: Namespace) -> int:
         return _list(store, console)
     if not arguments.after:
         raise UserError(
-            "name two runs, such as `infperf compare latest~1 latest`; "
+            "specify two runs, such as `infperf compare latest~1 latest`; "
             "`infperf compare --list` lists the saved runs"
         )
     if arguments.strict and arguments.fail_on is None:
@@ -171,7 +171,7 @@ def _variants(changes: Sequence[Change], side: str) -> set[tuple[str, str]]:
 
 
 def _one_sided(changes: Sequence[Change]) -> Iterator[str]:
-    """Yield a line for each run that has variants which the other lacks."""
+    """Yield a line for each run with variants that are missing in the other."""
     variants = {side: _variants(changes, side) for side in ("before", "after")}
     for side, other in (("before", "after"), ("after", "before")):
         if only := variants[side] - variants[other]:
@@ -184,17 +184,17 @@ def _describe_hosts(compared: Comparison) -> str:
         facts = ", ".join(compared.differing_facts)
         return (
             f"The hosts differ ({facts}): times, rates, memory and energy are compared as ratios "
-            "to each run's own baseline."
+            "to the baseline of the same run."
         )
     return (
-        "The hosts are alike. The intervals cover the variation within each run, not a change of "
+        "The hosts are equal. The intervals cover the variation within each run, not a change of "
         "the host between the runs: for a verdict, measure both revisions in one run with "
         "--infperf-against."
     )
 
 
 def _describe_settings(compared: Comparison, variants: str) -> Iterator[str]:
-    """Yield a line for each change of a setting, with the variants that it concerns."""
+    """Yield a line for each changed setting, with its variants."""
     concerned: dict[tuple[str, str, str], list[str]] = {}
     for change in compared.setting_changes:
         if matches(change.variant, variants):
@@ -243,7 +243,7 @@ def _signed(value: float, unit: str) -> str:
 
 
 def _interval(change: Change) -> str:
-    """Return both bounds with their unit at the end; empty for an exact or a missing interval."""
+    """Return both bounds, followed by their unit; empty for an exact or a missing interval."""
     measure = change.change
     if measure is None or measure.low == measure.high:
         return ""
@@ -256,7 +256,7 @@ def _interval(change: Change) -> str:
 
 
 def _remark(change: Change) -> str:
-    """Return what the change is of, or why there is none; empty for a change of the values."""
+    """Return the basis of the change, or why there is none; empty for a change of the values."""
     if change.change is None:
         return _why_not_compared(change)
     if change.basis == "ratios to the baseline":
@@ -275,7 +275,7 @@ def _why_not_compared(change: Change) -> str:
 
 
 def _notes(changes: Sequence[Change]) -> Iterator[str]:
-    """Yield an explanation of each mark that the tables of these changes have."""
+    """Yield an explanation of each mark in the tables of these changes."""
     if any(change.is_beyond_both_intervals for change in changes):
         yield f"{_MARK} {_BEYOND}: each value is outside the interval of the other run's value."
     if any(_remark(change) == "same samples" for change in changes):

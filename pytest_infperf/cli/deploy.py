@@ -1,6 +1,6 @@
-"""`infperf deploy FOLDER --variant ID`: a variant served on an EC2 instance.
+"""`infperf deploy FOLDER --variant ID`: serve a variant on an EC2 instance.
 
-Without `--yes` the command shows what it would create and what that costs, and does not call AWS.
+Without `--yes`, the command shows the resources and their cost, and does not call AWS.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def configure(parser: ArgumentParser) -> None:
         "--yes", action="store_true", help="create the deployment (default: only show the plan)"
     )
     action.add_argument(
-        "--teardown", metavar="NAME", help="remove a deployment with everything created for it"
+        "--teardown", metavar="NAME", help="remove a deployment and all its resources"
     )
     action.add_argument("--list", action="store_true", help="list the deployments in the region")
     parser.add_argument("--variant", metavar="ID", help="variant to serve (default: the baseline)")
@@ -56,7 +56,7 @@ def configure(parser: ArgumentParser) -> None:
         "--hours-shown",
         type=positive,
         metavar="HOURS",
-        help="also show the cost of that many hours",
+        help="also show the cost for that many hours",
     )
 
 
@@ -72,7 +72,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _deploy_uninterrupted(arguments: Namespace) -> int:
-    """Create a deployment; what is created is removed if a signal ends the command."""
+    """Create a deployment; its resources are removed if a signal ends the command."""
     signals = TerminationSignals()
     signals.install()
     try:
@@ -102,7 +102,7 @@ def _deploy(arguments: Namespace) -> None:
 
 def _plan(arguments: Namespace) -> DeploymentPlan:
     if arguments.suite is None:
-        raise UserError("name the folder of a suite, or --list, or --teardown NAME")
+        raise UserError("specify the folder of a suite, or --list, or --teardown NAME")
     suite = address_of(arguments.suite).load()
     variant = choose_served(suite, arguments.variant, suite.baseline)
     name = arguments.name or deployment_name(suite.name, variant)
@@ -113,7 +113,7 @@ def _describe(plan: DeploymentPlan, hours: float | None) -> str:
     source = plan.source
     rows = {
         "instance": f"{plan.instance_type} in {plan.region}, newest Amazon Linux 2023, metadata "
-        "service of version 2 only",
+        "service version 2 only",
         "volume": f"{VOLUME_GIB} GiB of gp3, encrypted, deleted with the instance",
         "access": _access(plan),
         "source": f"{source.repository} at {source.revision}, {source.folder}",
@@ -131,7 +131,7 @@ def _access(plan: DeploymentPlan) -> str:
         return "nobody: the security group has no rule" + (
             "" if plan.instance_profile else " (add --allow CIDR or --instance-profile NAME)"
         )
-    warning = "; that is everybody, and the server has no password" if plan.open_to_all else ""
+    warning = "; this is everybody, and the server has no password" if plan.open_to_all else ""
     return f"{plan.allow} to port {plan.port} only{warning}"
 
 

@@ -1,4 +1,4 @@
-"""Deployments as the options of a command describe them: source, access, price, container."""
+"""Options of commands that describe a deployment: source, access, price and container."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_infperf.suite.suite import Suite
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """Add the options that deployments of all commands have."""
+    """Add the options of deployments that are common to all commands."""
     parser.add_argument("--region", default="us-east-1", help="AWS region (default: us-east-1)")
     parser.add_argument(
         "--repository", metavar="URL",
@@ -26,7 +26,7 @@ def add_options(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--revision", metavar="REV",
-        help="branch, tag or commit of the repository (default: the commit that is checked out)",
+        help="branch, tag or commit of the repository (default: the checked-out commit)",
     )  # fmt: skip
     parser.add_argument(
         "--allow", metavar="CIDR",
@@ -45,8 +45,8 @@ def add_options(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--container", nargs="?", const=BUILT, metavar="IMAGE",
-        help="serve from a container of this image or, without a name, of one that the instance "
-        "builds from the repository's deploy/Dockerfile (default: a systemd service)",
+        help="serve from a container of this image or, without a name, of an image that the "
+        "instance builds from the repository's deploy/Dockerfile (default: a systemd service)",
     )  # fmt: skip
 
 
@@ -82,36 +82,36 @@ def extras_of(suite: Suite, variant: str) -> tuple[str, ...]:
 
 
 def deployment_name(*parts: str) -> str:
-    """Return the name of a deployment, made of suite, variant and whatever else tells it apart."""
+    """Return the name of a deployment, made of suite, variant and any distinguishing parts."""
     return re.sub("[^a-z0-9]+", "-", "-".join(parts).lower())[:63].strip("-")
 
 
 def source_of(suite: Path, repository: str | None, commit: str | None) -> Source:
-    """Return the repository, revision and folder of a suite, by default those that are checked out.
+    """Return the repository, revision and folder of a suite, by default the checked-out ones.
 
     Raises UserError if the instance cannot clone them.
     """
     folder = suite.resolve()
     if words := git.refusal(folder):
-        raise UserError(f"git does not read the repository of {suite}: {words}")
+        raise UserError(f"git cannot read the repository of {suite}: {words}")
     ask = partial(git.ask, folder, time_limit_s=git.TIME_LIMIT_S)
     top = Path(ask("rev-parse", "--show-toplevel") or Path.cwd()).resolve()
     repository = repository or ask("remote", "get-url", "origin")
     if not repository:
         raise UserError(
-            f"{suite} is in no git repository with a remote origin: name one with "
-            "--repository, an https address that anyone may clone"
+            f"{suite} is not in a git repository with a remote origin: specify one with "
+            "--repository, an https address that can be cloned without credentials"
         )
     commit = commit or (revision(folder) or {}).get("commit")
     if not commit:
-        raise UserError(f"{suite} has no commit checked out: name a --revision")
+        raise UserError(f"{suite} has no commit checked out: specify a --revision")
     if not folder.is_relative_to(top):
         raise UserError(f"{suite} is not below {top}, so a clone would not contain it")
     return Source(repository, commit, folder.relative_to(top).as_posix())
 
 
 def unpushed_notice(folder: Path) -> str:
-    """Return what a deployment of the commit that is checked out does not contain."""
+    """Return a note on what a deployment of the checked-out commit does not contain."""
     changed = (revision(folder) or {}).get("dirty")
     return "  push the commit first, because the instance clones it" + (
         "; uncommitted changes are not part of it" if changed else ""

@@ -1,4 +1,4 @@
-"""`infperf doctor`: what on this host, or in records, disturbs measurements or slows inference."""
+"""`infperf doctor`: conditions of this host that disturb measurements or slow inference."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_infperf.report.problems import variant_name
 from pytest_infperf.run.run import LIBRARIES
 
 _MANY_CONTAMINATED = 0.1
-"""Share of contaminated blocks that is worth a finding, whether they were measured again or not."""
+"""Fraction of contaminated blocks that is a finding, whether they were measured again or not."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def run(arguments: Namespace) -> int:
 
 
 def findings_in(runs: Sequence[RunRecord]) -> Iterator[Advice]:
-    """Yield each finding in records once, with the names of the variants that it concerns."""
+    """Yield each finding in records once, with the names of its variants."""
     names: dict[Advice, list[str]] = {}
     for run in runs:
         for record in run.records:
@@ -72,13 +72,13 @@ def _findings_of(record: Record, quota: float | None) -> Iterator[Advice]:
         yield Advice(
             f"{share:.0%} of the blocks were disturbed by other work on the host",
             "disturbed blocks are measured again only until the allowance is spent",
-            "measure on a quieter host; `infperf doctor` on it names busy processes",
+            "measure on a quieter host; `infperf doctor` lists its busy processes",
         )
     threads = record.settings.threads
     if quota and threads and threads > quota:
         yield Advice(
             f"{threads} threads under a quota of {quota:g} cores",
-            "the threads use up the quota early in each period and then all wait",
+            "the threads exhaust the quota early in each period, and then all of them wait",
             "use fewer threads, or raise the quota",
         )
 

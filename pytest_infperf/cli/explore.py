@@ -1,4 +1,4 @@
-"""`infperf explore FOLDER --users 1,8 ...`: the effect of a server's parameters on its speed."""
+"""`infperf explore FOLDER --users 1,8 ...`: measure the effect of a server's parameters."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def configure(parser: ArgumentParser) -> None:
         help="number of trials of each setting (default: 2)",
     )  # fmt: skip
     parser.add_argument(
-        "--half", action="store_true", help="try a half fraction of the full design"
+        "--half", action="store_true", help="run a half fraction of the full design"
     )
     parser.add_argument(
         "--confidence", type=confidence, default=0.95, metavar="C",
@@ -73,7 +73,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--engine", choices=("host", "docker"), default="host",
-        help="what servers run in: processes of this host, or containers (default: host)",
+        help="engine of the servers: processes of this host, or containers (default: host)",
     )  # fmt: skip
     parser.add_argument(
         "--compose", type=Path, metavar="FILE",
@@ -81,7 +81,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("explore.jsonl"), metavar="PATH",
-        help="file of outcomes; trials that it has are not run again (default: explore.jsonl)",
+        help="file of outcomes; its trials are not run again (default: explore.jsonl)",
     )  # fmt: skip
     parser.add_argument(
         "--html", type=Path, metavar="PATH", help="write tables and plots as a page"
@@ -161,7 +161,9 @@ def _containers(
 def _compose_file(arguments: Namespace) -> Path:
     file: Path = Path.cwd() / (arguments.compose or _COMPOSE_FILE)
     if not file.is_file():
-        raise UserError(f"--engine docker: there is no {file}: name a compose file with --compose")
+        raise UserError(
+            f"--engine docker: {file} does not exist: specify a compose file with --compose"
+        )
     return file
 
 
@@ -170,7 +172,7 @@ def _report_progress(text: str) -> None:
 
 
 def _parameters(arguments: Namespace) -> tuple[list[Factor], dict[str, float]]:
-    """Return the factors that the options name, and the parameters with one value.
+    """Return the factors in the options, and the parameters with one value.
 
     Raises UserError if an option is wrong, or if there is no factor.
     """
@@ -193,9 +195,9 @@ def _parameters(arguments: Namespace) -> tuple[list[Factor], dict[str, float]]:
     elif arguments.compose is not None:
         raise UserError("--compose: needs --engine docker")
     if not factors:
-        raise UserError(f"name a parameter with two values or more: --{', --'.join(PARAMETERS)}")
+        raise UserError(f"specify a parameter with two or more values: --{', --'.join(PARAMETERS)}")
     if arguments.seconds is not None and arguments.requests is not None:
-        raise UserError("--seconds and --requests: name one of the two")
+        raise UserError("--seconds and --requests: specify only one of them")
     return factors, fixed
 
 
@@ -213,7 +215,7 @@ def _levels(name: str, text: str) -> list[float]:
         least = "0 or above" if parameter.linear else "above 0"
         raise UserError(f"--{name} {text}: must be {least}")
     if name == "loss" and max(levels) >= 1:
-        raise UserError(f"--loss {text}: must be shares below 1, such as 0.01")
+        raise UserError(f"--loss {text}: must be fractions below 1, such as 0.01")
     return sorted(levels)
 
 

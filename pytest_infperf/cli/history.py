@@ -31,7 +31,7 @@ from pytest_infperf.report.tables.grouped import Group, table_lines
 _BARS = "▁▂▃▄▅▆▇█"
 _SHOWN_RUNS = 24
 _LEAST_SPAN = 0.05
-"""Difference that the height of the highest bar stands for at least, as a share of the value."""
+"""Smallest difference, as a fraction of the value, that the full height of a bar represents."""
 _HEADERS = ("measure", "runs", "first", "last", "course", "changes")
 
 SeriesShifts = tuple[Series, list[Shift]]
@@ -43,7 +43,7 @@ def configure(parser: ArgumentParser) -> None:
         "files",
         nargs="*",
         metavar="FILE",
-        help="records to show in place of the storage; `push URL` copies saved runs to a remote "
+        help="records to show instead of the storage; `push URL` copies saved runs to a remote "
         "storage and `pull URL` from it, for example s3://bucket/prefix or "
         "git+branch:infperf-history",
     )
@@ -63,7 +63,7 @@ def configure(parser: ArgumentParser) -> None:
         "--confidence",
         type=confidence,
         default=0.99,
-        help="confidence that no series shows a change that is none (default: %(default)s)",
+        help="confidence that no series shows a false change (default: %(default)s)",
     )
     parser.add_argument("--plot", type=Path, metavar="FOLDER", help="write an SVG plot per suite")
     parser.add_argument(
@@ -159,9 +159,9 @@ def _groups(series_shifts: Sequence[SeriesShifts]) -> list[Group]:
 
 
 def sparkline(values: Sequence[float], noise: float = 0.0) -> str:
-    """Return one bar per value, from the smallest to the largest value.
+    """Return one bar per value, scaled from the smallest to the largest value.
 
-    Values that differ by less than the noise, or by a few per cent, look alike.
+    Values that differ by less than the noise, or by a few per cent, have bars of similar height.
     """
     low, high = min(values), max(values)
     span = max(high - low, noise, _LEAST_SPAN * abs(high))

@@ -1,4 +1,4 @@
-"""`infperf load URL --bodies FILE`: the speed of a server that already runs, under load."""
+"""`infperf load URL --bodies FILE`: measure the speed of a running server under load."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--bodies", type=Path, required=True, metavar="FILE",
-        help="file with the body of a request in each line, as JSON; they are sent in turn",
+        help="file with one request body per line, as JSON; they are sent in turn",
     )  # fmt: skip
     parser.add_argument(
         "--header", type=_header, action="append", default=[], metavar="NAME:VALUE",
@@ -42,12 +42,12 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     kind.add_argument(
         "--rate", type=positive, metavar="R",
-        help="arrivals per second at random times, whatever is answered",
+        help="arrivals per second at random times, whether or not earlier requests are answered",
     )  # fmt: skip
     kind.add_argument(
         "--limit", type=time_s, metavar="TIME",
         help="search for the highest rate that keeps a percentile of latency within this time, "
-        "such as '250 ms' (without any of these: one request after the other)",
+        "such as '250 ms' (default of these three: one request after the other)",
     )  # fmt: skip
     parser.add_argument(
         "--percentile", type=percentile, default=99.0, metavar="PERCENT",
@@ -123,7 +123,7 @@ def _bodies(path: Path) -> list[bytes]:
                 raise UserError(f"{path}:{number} is not JSON: {error}") from None
             bodies.append(line.encode())
     if not bodies:
-        raise UserError(f"--bodies {path}: the file has no line with a body")
+        raise UserError(f"--bodies {path}: the file contains no request body")
     return bodies
 
 

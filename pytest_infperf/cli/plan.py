@@ -1,4 +1,4 @@
-"""`infperf plan FILE... --rate 100/s`: instances, cost and autoscaling for a request rate."""
+"""`infperf plan FILE... --rate 100/s`: plan instances, cost and autoscaling for a rate."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86_400}
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="records that --infperf-json wrote"
-    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="files of --infperf-json")
     parser.add_argument(
         "--rate", required=True, metavar="N/UNIT",
         help="request rate to serve: 100/s, 500000/h, 2000000/day",
@@ -59,24 +57,24 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--latency-limit", type=time_s, metavar="TIME",
-        help="limit of latency, such as '250 ms', for a target of waiting requests an instance",
+        help="limit on latency, such as '250 ms', for a target of waiting requests per instance",
     )  # fmt: skip
     parser.add_argument(
         "--percentile", type=percentile, default=99.0, metavar="PERCENT",
-        help="percentile of latency that keeps the limit (default: 99)",
+        help="percentile of latency that the limit applies to (default: 99)",
     )  # fmt: skip
     parser.add_argument(
         "--samples", type=count, metavar="N",
-        help="also show what N samples cost as a batch job and in real time",
+        help="also show the cost of N samples as a batch job and in real time",
     )  # fmt: skip
     parser.add_argument(
         "--within", type=positive, metavar="HOURS",
-        help="time within which that job has to end (default: as long as one instance takes)",
+        help="time limit of that job (default: the time of one instance)",
     )  # fmt: skip
     parser.add_argument(
         "--beside", nargs="+", default=[], metavar="TYPE",
-        help="types that were not measured, such as inf2.xlarge or fargate-2vcpu-4gib: the rate "
-        "from which one is as cheap as the cheapest plan",
+        help="unmeasured types, such as inf2.xlarge or fargate-2vcpu-4gib: show the rate at which "
+        "one instance costs as much per request as the cheapest plan",
     )  # fmt: skip
     parser.add_argument(
         "--autoscaling", type=Path, metavar="PATH",
@@ -97,7 +95,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--revision", metavar="REV",
-        help="branch, tag or commit of it (default: the commit that is checked out)",
+        help="branch, tag or commit of the repository (default: the checked-out commit)",
     )  # fmt: skip
 
 
@@ -157,13 +155,13 @@ def _write_template(arguments: Namespace, cheapest: Sequence[CapacityPlan]) -> P
     capacity, suite = plan.capacity, address_of(arguments.source).load()
     if suite.name != capacity.suite or capacity.variant not in suite.variant_ids:
         raise UserError(
-            f"--source {arguments.source}: its suite {suite.name} has no "
-            f"{capacity.suite}[{capacity.variant}], which was planned"
+            f"--source {arguments.source}: its suite {suite.name} does not contain the planned "
+            f"{capacity.suite}[{capacity.variant}]"
         )
     if not _INSTANCE_TYPE.fullmatch(capacity.host):
         raise UserError(
-            f"--template: {capacity.host} is not an EC2 instance type; name the type with "
-            "INFPERF_INSTANCE when the records are made"
+            f"--template: {capacity.host} is not an EC2 instance type; set INFPERF_INSTANCE to the "
+            "type when measuring"
         )
     deployment = DeploymentPlan(
         name=deployment_name(suite.name, capacity.variant),
@@ -191,7 +189,7 @@ def _demand(arguments: Namespace) -> Demand:
             f"--rate {arguments.rate!r}: write 100/s, 6000/min, 500000/h or 2000000/day"
         )
     if arguments.within is not None and arguments.samples is None:
-        raise UserError("--within is the time for the samples of a batch job: add --samples N")
+        raise UserError("--within is the time limit of a batch job: add --samples N")
     limit = (
         LatencyLimit(arguments.latency_limit, arguments.percentile / 100)
         if arguments.latency_limit
@@ -203,7 +201,7 @@ def _demand(arguments: Namespace) -> Demand:
 def _describe(demand: Demand) -> str:
     return (
         f"{demand.rate:,.4g} requests/s, {100 * demand.utilisation:g} % of an instance's highest "
-        f"rate, {demand.spare} to spare"
+        f"rate, {demand.spare} spare"
     )
 
 
@@ -245,7 +243,7 @@ def _rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 
 def _beside(cheapest: CapacityPlan, types: Sequence[str], table: PriceTable) -> Table:
-    """Return types that were not measured, and the rate at which a request costs the same there."""
+    """Return the table of unmeasured types, with the rate at which a request costs the same."""
     capacity, rows = cheapest.capacity, []
     for name in types:
         price = table.price(name, None)
@@ -271,7 +269,7 @@ def _samples(plans: Sequence[CapacityPlan], samples: int, within: float | None) 
 
 
 def _with_bounds(estimate: Estimate | None, text_of: Callable[[float], str]) -> tuple[str, str]:
-    """Return the value and its interval; an open end is a question mark."""
+    """Return the value and its interval; a missing bound is a question mark."""
     if estimate is None:
         return "-", ""
     if estimate.low is None and estimate.high is None:
@@ -286,17 +284,17 @@ def _backlog(plan: CapacityPlan, limit: LatencyLimit) -> str:
     words = f"{100 * limit.percentile:g}th percentile under {format_value(limit.seconds, 's')}"
     if acceptable is None or capacity.processing_s is None:
         return (
-            f"backlog: not known, as single requests of {capacity.variant} were not timed: add a "
-            "test that calls variant.load('SingleStream') or variant.latency()"
+            f"backlog: not known, because single requests of {capacity.variant} were not timed: "
+            "add a test that calls variant.load('SingleStream') or variant.latency()"
         )
     worked_off = (
         f"{format_value(limit.seconds, 's')} / {format_value(capacity.processing_s, 's')} = "
-        f"{acceptable:.3g} requests are worked off in that time"
+        f"{acceptable:.3g} requests are processed in that time"
     )
     if plan.backlog_target is None:
-        return f"backlog: no queue keeps the {words} for sure ({worked_off})"
+        return f"backlog: no queue is certain to keep the {words} ({worked_off})"
     return (
-        f"backlog: {plan.backlog_target:.3g} waiting requests an instance on average "
+        f"backlog: {plan.backlog_target:.3g} waiting requests per instance on average "
         f"({backlog.METRIC}) keep the {words}; {worked_off}"
     )
 
@@ -306,8 +304,8 @@ def _conclusion(plan: CapacityPlan) -> str:
     if capacity.usd_per_hour is None:
         return (
             f"fewest instances: {capacity.variant} on {capacity.host}, {plan.instances}; the cost "
-            "is not known: name the instance type with INFPERF_INSTANCE when the records are made, "
-            "and give a price table that has it with --prices"
+            "is not known: set INFPERF_INSTANCE to the instance type when measuring, and specify a "
+            "price table that contains it with --prices"
         )
     return (
         f"cheapest: {capacity.variant} on {plan.instances} x {capacity.host}, "

@@ -26,8 +26,8 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--load", metavar="NAME", default="",
-        help="show the servers under a load, such as users=4, and what a million of its requests "
-        "cost (default: workers in the process of the tests)",
+        help="show the servers under a load, such as users=4, and the cost of a million of its "
+        "requests (default: measures of workers)",
     )  # fmt: skip
     parser.add_argument(
         "--markdown", type=Path, metavar="PATH", help="also write the tables as Markdown"
@@ -38,7 +38,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--code-quality", type=Path, metavar="PATH",
-        help="also write the limits that did not pass as a Code Quality report of GitLab",
+        help="also write the limits that did not pass as a GitLab Code Quality report",
     )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def _under_load(load: str, rows: Sequence[Row]) -> list[Row]:
 
 
 def show(rows: Sequence[Row], table: PriceTable, load: str, markdown: Path | None) -> None:
-    """Print a table of each suite and which row is the cheapest, and write them as Markdown."""
+    """Print each suite's table and its cheapest row, and write them as Markdown."""
     console = Console(highlight=False, markup=False, emoji=False)
     lines: list[str] = []
     for suite in dict.fromkeys(row.record.suite for row in rows):

@@ -1,4 +1,4 @@
-"""`infperf serve FOLDER --variant ID`: a variant behind an HTTP API, until it is interrupted."""
+"""`infperf serve FOLDER --variant ID`: serve a variant behind an HTTP API until interrupted."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--port", type=port_or_0, default=8000, metavar="N",
-        help="port to listen on; 0 takes a free one (default: 8000)",
+        help="port to listen on; 0 selects a free one (default: 8000)",
     )  # fmt: skip
     parser.add_argument(
         "--queue", type=count, metavar="N",
@@ -74,12 +74,12 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--allowed-hosts", type=_host_patterns, default=["*"], metavar="NAMES",
-        help="names that the Host header may have, such as 'api.example.com,*.internal' "
+        help="names allowed in the Host header, such as 'api.example.com,*.internal' "
         "(default: *, any)",
     )  # fmt: skip
     parser.add_argument(
         "--grace", type=not_below_0, metavar="SECONDS", dest="grace_s",
-        help="time after SIGTERM in which /readyz answers 503 and requests are still taken, in "
+        help="time after SIGTERM in which /readyz returns 503 and requests are still accepted, in "
         "seconds (default: the suite's)",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="do not log each request")
@@ -104,7 +104,7 @@ def run(arguments: Namespace) -> int:
         raise UserError(
             f"infperf serve needs {' and '.join(missing)}: pip install 'pytest-infperf[serve]'"
         )
-    bound(arguments.host, arguments.port).close()  # what cannot work is said before the build
+    bound(arguments.host, arguments.port).close()  # raises before the build if it cannot work
     suite_run, variant_id = one_variant(arguments.suite, arguments.variant, arguments.cache)
     given = {
         name: value for name in _SERVING_FIELDS if (value := getattr(arguments, name)) is not None
@@ -125,5 +125,5 @@ def run(arguments: Namespace) -> int:
     )
     deployment = replace(deployment, title=title)
     environment = {**os.environ, ENVIRONMENT: deployment.to_json()}
-    environment.pop(METRICS_FOLDER, None)  # the server makes a folder of its own
+    environment.pop(METRICS_FOLDER, None)  # the server creates its own folder
     os.execve(sys.executable, [sys.executable, "-m", "pytest_infperf.serving.server"], environment)

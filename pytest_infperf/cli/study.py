@@ -1,6 +1,6 @@
-"""`infperf study FOLDER --variants A,B --instances X,Y`: servers on instance types, compared.
+"""`infperf study FOLDER --variants A,B --instances X,Y`: compare servers on instance types.
 
-Without `--yes` the command shows what it would create and what that costs, and does not call AWS.
+Without `--yes`, the command shows the resources and their cost, and does not call AWS.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from pytest_infperf.suite.suite import Suite
 from pytest_infperf.thresholds import Thresholds, read
 
 _SET_UP_HOURS = 0.25
-"""Time for which an instance is paid besides the load, in hours: installing, scoring, ending."""
+"""Paid time of an instance in addition to the load, in hours: installing, scoring, ending."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -75,11 +75,11 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--thresholds", type=Path, metavar="PATH",
-        help=f"file of the limits that variants have to keep (default: {THRESHOLDS_FILE})",
+        help=f"file of the limits that variants must meet (default: {THRESHOLDS_FILE})",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("study"), metavar="FOLDER",
-        help="folder of the records; what it has is not measured again (default: study)",
+        help="folder of the records; cells with a record are not measured again (default: study)",
     )  # fmt: skip
     parser.add_argument(
         "--markdown", type=Path, metavar="PATH", help="also write the table as Markdown"
@@ -90,11 +90,11 @@ def configure(parser: ArgumentParser) -> None:
     )
     where.add_argument(
         "--here", action="store_true",
-        help="serve on this host, whose price is that of the only type in --instances",
+        help="serve on this host, at the price of the only type in --instances",
     )  # fmt: skip
     parser.add_argument(
         "--ready-minutes", type=positive, default=20.0, metavar="MINUTES",
-        help="time that an instance has to install and load a variant (default: 20)",
+        help="time limit for an instance to install and load a variant (default: 20)",
     )  # fmt: skip
     parser.add_argument(
         "--cache", type=Path, default=Path(".infperf_cache"),
@@ -108,7 +108,7 @@ def run(arguments: Namespace) -> int:
     address = address_of(arguments.suite)
     suite = address.load()
     variants = [choose_served(suite, name, None) for name in arguments.variants]
-    payload_of(suite)  # what no client could ask is said before anything is created
+    payload_of(suite)  # raises before anything is created if the suite cannot be served
     seconds = 3600 * arguments.hours
     load = ClosedLoop(arguments.users, seconds=seconds, full_seconds=seconds)
     thresholds = _thresholds(arguments.thresholds)
@@ -155,18 +155,18 @@ def _names(text: str) -> list[str]:
 
 def _check(arguments: Namespace) -> None:
     if not arguments.variants or not arguments.instances:
-        raise UserError("--variants and --instances: name at least one of each")
+        raise UserError("--variants and --instances: specify at least one of each")
     if arguments.here and len(arguments.instances) > 1:
-        raise UserError("--here serves on this host, which is of one type: name one in --instances")
+        raise UserError("--here serves on one host: specify only its type with --instances")
     if arguments.yes and arguments.allow is None:
         raise UserError(
-            "the instances are loaded from this host: let it in with --allow CIDR, its public "
-            "address, such as 203.0.113.7/32"
+            "the instances are loaded from this host: allow its public address with --allow CIDR, "
+            "such as 203.0.113.7/32"
         )
 
 
 def _protocol(arguments: Namespace, suite: Suite) -> dict[str, object]:
-    """Return how every cell of the study is measured, for `StudyFolder`."""
+    """Return the protocol of the study's cells, for `StudyFolder`."""
     code = revision(suite.folder)
     return {
         "suite": suite.name,
@@ -182,7 +182,7 @@ def _protocol(arguments: Namespace, suite: Suite) -> dict[str, object]:
 def _plans(
     arguments: Namespace, suite: Suite, cells: Sequence[StudyCell]
 ) -> dict[StudyCell, DeploymentPlan]:
-    """Return the deployment of each cell; git and prices are asked once for each type."""
+    """Return the deployment of each cell; git and prices are queried once per type."""
     of_type: dict[str, DeploymentPlan] = {}
     plans = {}
     for cell in cells:
@@ -197,7 +197,7 @@ def _plans(
 
 
 def _show_plan(plans: dict[StudyCell, DeploymentPlan], arguments: Namespace) -> None:
-    """Print what is created, and what that costs. Raises UserError if a price is not known."""
+    """Print the resources and their cost. Raises UserError if a price is not known."""
     hours = arguments.hours + _SET_UP_HOURS
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in ("instance", "variant", "USD/h", "USD"):
@@ -237,7 +237,7 @@ def _place(
     address: SuiteAddress,
     plans: Mapping[StudyCell, DeploymentPlan],
 ) -> Iterator[Place]:
-    """Yield where the cells are served."""
+    """Yield the place that serves the cells."""
     if plans:
         yield Instances(plans, 60 * arguments.ready_minutes, _report_progress)
         return
@@ -278,11 +278,11 @@ def _thresholds(named: Path | None) -> Thresholds:
 
 
 def _digest_of_limits(named: Path | None) -> str | None:
-    """Return the hash of the file by which the verdicts of all records must be given."""
+    """Return the hash of the thresholds file, which must be the same for all records."""
     path = _limits_file(named)
     return file_digest(path) if path else None
 
 
 def _report_progress(text: str) -> None:
-    with suppress(OSError):  # a closed terminal must not keep an instance from its end
+    with suppress(OSError):  # a closed terminal must not prevent the end of an instance
         print(f"infperf study {text}", file=sys.stderr, flush=True)

@@ -23,12 +23,12 @@ def address_of(folder: Path) -> SuiteAddress:
     """
     root = Path.cwd()
     if not (root / folder / SUITE_FILE).is_file():
-        raise UserError(f"{root / folder} has no {SUITE_FILE}; name the folder of a suite")
+        raise UserError(f"{root / folder} has no {SUITE_FILE}; specify the folder of a suite")
     return suite_beside(root / folder / SUITE_FILE, root)
 
 
 def choose_variant(suite: Suite, requested: str | None, baseline: str | None) -> str:
-    """Return the requested variant's id, by default the baseline or else the first variant.
+    """Return the requested variant's id, by default that of the baseline or the first variant.
 
     Raises UserError if the suite has no such variant.
     """
@@ -59,9 +59,9 @@ def choose_served(suite: Suite, requested: str | None, baseline: str | None) -> 
 
 
 def one_variant(folder: Path, variant_id: str | None, cache: Path) -> tuple[SuiteRun, str]:
-    """Return a run of the suite in a folder with a variant that is served, and the variant's id.
+    """Return a run of the suite in a folder with one variant to serve, and the variant's id.
 
-    Raises UserError if the folder has no suite, or the suite has no such variant to serve.
+    Raises UserError if the folder has no suite, or the variant does not exist or cannot be served.
     """
     address = address_of(folder)
     suite = address.load()

@@ -208,7 +208,7 @@ def test_compare_fails_if_a_change_is_beyond_its_limit(
     assert cli.main(["compare", a, b, "--fail-on", "latency_p50:5%"]) == 1
     out = capsys.readouterr().out
     assert "FAIL echo[fast] latency_p50 changed by +20.0 %" in out
-    assert "The hosts are alike" in out
+    assert "The hosts are equal" in out
     assert cli.main(["compare", a, b, "--fail-on", "latency_p50:25%"]) == 0
     assert cli.main(["compare", b, a, "--fail-on", "latency_p50:5%"]) == 0
 

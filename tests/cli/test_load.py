@@ -71,7 +71,7 @@ def test_a_line_of_a_body_ends_at_a_line_feed_alone(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ('{"a": 1}\n{"a": \n', r"bodies.jsonl:2 is not JSON: "),
-        ("\n", "the file has no line with a body"),
+        ("\n", "the file contains no request body"),
     ],
 )
 def test_bodies_that_cannot_be_sent(

@@ -277,7 +277,10 @@ def test_which_compose_is_taken(docker: FakeDocker) -> None:
         (("--delay-ms", "0,5", "--engine", "docker"), "--delay-ms: not with --engine docker"),
         (("--loss", "0.1", "--users", "1,2", "--engine", "docker"), "--loss: not with"),
         (("--users", "1,2", "--compose", "x.yaml"), "--compose: needs --engine docker"),
-        (("--users", "1,2", "--engine", "docker"), "deploy/compose.yaml: name a compose file"),
+        (
+            ("--users", "1,2", "--engine", "docker"),
+            "deploy/compose.yaml does not exist: specify a compose file",
+        ),
     ],
 )
 @pytest.mark.usefixtures("docker", "folder")

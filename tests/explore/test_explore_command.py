@@ -193,11 +193,11 @@ def test_limits_that_cannot_be_set(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ((), "name a parameter with two values or more: --users"),
-        (("--users", "1"), "name a parameter with two values or more: --users"),
+        ((), "specify a parameter with two or more values: --users"),
+        (("--users", "1"), "specify a parameter with two or more values: --users"),
         (("--users", "1,1"), "users: two or more levels"),
         (("--users", "1,2", "--payload", "0"), "--payload 0: must be above 0"),
-        (("--users", "1,2", "--loss", "0,1"), "--loss 0,1: must be shares below 1"),
+        (("--users", "1,2", "--loss", "0,1"), "--loss 0,1: must be fractions below 1"),
         (("--delay-ms=-1,1",), "must be 0 or above"),
         (("--users", "1,1.5"), "--users 1,1.5: must be whole numbers"),
         (("--users", "1,x"), "--users 1,x"),
@@ -205,7 +205,7 @@ def test_limits_that_cannot_be_set(
         (("--users", "1,2", "--half"), "three factors or more"),
         (("--users", "1,2", "--seconds", "0"), "--seconds: '0' is not a number of seconds above"),
         (("--users", "1,2", "--requests", "0"), "--requests: '0' is not a whole number of at"),
-        (("--users", "1,2", "--requests", "9", "--seconds", "1"), "name one of the two"),
+        (("--users", "1,2", "--requests", "9", "--seconds", "1"), "specify only one of them"),
     ],
 )
 def test_mistakes_are_reported(folder: Path, options: tuple[str, ...], words: str) -> None:

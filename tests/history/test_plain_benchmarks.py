@@ -67,7 +67,7 @@ def test_plain_runs_are_compared_and_followed(
     shown = capsys.readouterr().out
     assert "test_sums.py::test_long" in shown
     assert shown.count("+100.0 %") == 3
-    assert "The hosts are alike" in shown
+    assert "The hosts are equal" in shown
     assert cli.main(["history"]) == 0
     assert "2 runs" in capsys.readouterr().out
 

@@ -112,7 +112,7 @@ def test_the_command(
     assert main(["plan", *files, "--rate", "3600000/h", "--autoscaling", str(scaling)]) == 0
     out = capsys.readouterr().out
     assert out.replace(str(tmp_path), "") == snapshot
-    assert "echo at 1,000 requests/s, 80 % of an instance's highest rate, 1 to spare" in out
+    assert "echo at 1,000 requests/s, 80 % of an instance's highest rate, 1 spare" in out
     assert "cheapest: fast on 14 x b.large, 1533 USD a month (prices: a table)" in out
     assert json.loads(scaling.read_text())["echo"]["DesiredCapacity"] == 14
 
@@ -239,7 +239,7 @@ def test_the_command_shows_the_backlog_batch_jobs_and_types_that_were_not_measur
     assert "a.large fast batch job, spot 1 1.39 [1.11, 1.74] 0.0556 [0.0444, 0.0694]" in lines
     assert "a.large fast real time 4 2.78 1.11" in lines
     [found] = [line for line in lines if line.startswith("backlog: ")]
-    assert "waiting requests an instance on average (infperf_waiting_requests)" in found
+    assert "waiting requests per instance on average (infperf_waiting_requests)" in found
     assert "keep the 99th percentile under 250 ms; 250 ms / 5 ms = 50 requests" in found
 
 

@@ -183,8 +183,11 @@ def test_a_load_that_no_record_has_is_an_error(here: tuple[Path, str, str]) -> N
         (["--variants", "slow", "--instances", "c9.huge", "--here"], "c9.huge is not in prices"),
         (["--variants", "slow", "--instances", "a,b", "--here"], "--here serves on this host"),
         (["--variants", "slow", "--instances", "a", "--hours", "0"], "'0' is not a number above 0"),
-        (["--variants", "slow", "--instances", "a", "--yes"], "let it in with --allow CIDR"),
-        (["--variants", ",", "--instances", "a"], "name at least one of each"),
+        (
+            ["--variants", "slow", "--instances", "a", "--yes"],
+            "allow its public address with --allow CIDR",
+        ),
+        (["--variants", ",", "--instances", "a"], "specify at least one of each"),
         (["--variants", "slow", "--instances", "a", "--hours", "inf"], "--hours: 'inf' is not a"),
         (["--variants", "slow", "--instances", "a", "--users", "-1"], "--users: '-1' is not"),
     ],

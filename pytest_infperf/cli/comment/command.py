@@ -1,4 +1,4 @@
-"""The arguments of `infperf comment`, and what it does with them."""
+"""The arguments and the steps of `infperf comment`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _body(arguments: Namespace, report_url: str) -> str:
     compared = None
     if arguments.against:
         if len(saved) > 1:
-            raise UserError("--against: name one record; a saved run is of one host")
+            raise UserError("--against: specify one record, because a saved run is of one host")
         folder = Path.cwd()
         store = HistoryStore(
             storage_folder(arguments.storage, folder),

@@ -1,4 +1,4 @@
-"""Pull requests of GitHub and merge requests of GitLab, found from the variables of a CI job.
+"""GitHub pull requests and GitLab merge requests, found from the variables of a CI job.
 
 See GitHub Docs, REST API endpoints for issue comments, and GitLab Docs, Notes API.
 """
@@ -16,7 +16,7 @@ from pytest_infperf.errors import UserError
 
 
 class NotPosted(UserError):
-    """The comment could not be written; the message has the reason."""
+    """The comment could not be written; the message contains the reason."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Discussion:
 
     platform: Literal["GitHub", "GitLab"]
     comments_url: str
-    """Address that lists and creates comments."""
+    """Address for listing and creating comments."""
     comment_url: str
     """Address of one comment, without its number."""
     user_url: str
-    """Address that describes the owner of the token."""
+    """Address of the description of the token's owner."""
     token: str = field(repr=False)
 
     @property
@@ -45,7 +45,7 @@ class Discussion:
 
     @property
     def update_method(self) -> str:
-        """HTTP method that replaces the text of a comment."""
+        """HTTP method for replacing the text of a comment."""
         return "PATCH" if self.platform == "GitHub" else "PUT"
 
     def is_own(self, comment: Mapping[str, Any], user: Mapping[str, Any] | None) -> bool:
@@ -133,7 +133,7 @@ def _merge_request(environment: Mapping[str, str]) -> int:
     if not number.isdecimal():
         raise NotPosted(
             "CI_MERGE_REQUEST_IID is not set: this job does not run for a merge request; add the "
-            'rule `if: $CI_PIPELINE_SOURCE == "merge_request_event"`, or name one with --number'
+            'rule `if: $CI_PIPELINE_SOURCE == "merge_request_event"`, or specify --number'
         )
     return int(number)
 
@@ -153,6 +153,6 @@ def _pull_request(environment: Mapping[str, str]) -> int:
     if not isinstance(number, int):
         raise NotPosted(
             "this job does not run for a pull request; add the condition "
-            "`if: github.event_name == 'pull_request'`, or name one with --number"
+            "`if: github.event_name == 'pull_request'`, or specify --number"
         )
     return number

@@ -1,4 +1,4 @@
-"""Writing one comment: it is created once, and updated in place afterwards."""
+"""Write a comment: it is created once and updated in place afterwards."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     import httpx
 
 WAITS_S = (1.0, 4.0, 16.0)
-"""Waiting times before the second and each later try, in seconds."""
+"""Waiting times before the second and each later attempt, in seconds."""
 _MAX_WAIT_S = 60.0
 _TIME_LIMIT_S = 30.0
 _PAGE = 100
-"""Comments per page; the most that both platforms give."""
+"""Comments per page, the maximum of both platforms."""
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 
 _REMEDIES = {
     "GitHub": {
         401: "GITHUB_TOKEN is not valid",
         403: "the token may not write comments: give the job `permissions: pull-requests: write`. "
-        "A pull request from a fork gets a token that can only read, whatever the job asks for",
+        "The token of a pull request from a fork is always read-only",
         404: "the pull request does not exist, or the token has no access to the repository",
     },
     "GitLab": {
@@ -35,7 +35,7 @@ _REMEDIES = {
 
 
 class _Temporary(Exception):
-    """A request failed in a way that a later try may not."""
+    """A request failed, but a retry may succeed."""
 
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
         super().__init__(reason)
@@ -50,7 +50,7 @@ def post(discussion: Discussion, marker: str, text: str) -> str:
     discussion : Discussion
         The pull request or merge request.
     marker : str
-        The first line of the comment, by which a later call finds it.
+        The first line of the comment, which identifies it to later calls.
     text : str
         The whole text, with the marker.
 
@@ -71,11 +71,11 @@ def post(discussion: Discussion, marker: str, text: str) -> str:
     with httpx.Client(headers=discussion.headers, timeout=_TIME_LIMIT_S) as client:
         for wait_s in (*WAITS_S, None):
             try:
-                # A request that failed may have created the comment, so each try looks for it.
+                # A failed request may have created the comment, so each attempt looks for it.
                 return _create_or_update(client, discussion, marker, text)
             except _Temporary as failed:
                 if wait_s is None:
-                    raise NotPosted(f"{failed}, also at try {len(WAITS_S) + 1}") from None
+                    raise NotPosted(f"{failed}, in {len(WAITS_S) + 1} attempts") from None
                 time.sleep(min(failed.wait_s or wait_s, _MAX_WAIT_S))
     raise AssertionError("the last try returns or raises")
 
@@ -92,7 +92,7 @@ def _create_or_update(client: httpx.Client, discussion: Discussion, marker: str,
         url = discussion.comments_url
         written = _send(client, discussion, "POST", url, json={"body": text})
     if not isinstance(written, dict):
-        raise NotPosted(f"{discussion.platform} did not answer with the comment")
+        raise NotPosted(f"{discussion.platform} did not return the comment")
     return str(written.get("html_url") or f"{discussion.comment_url}/{written.get('id')}")
 
 
@@ -114,7 +114,7 @@ def _comments(client: httpx.Client, discussion: Discussion) -> Iterator[Mapping[
             params={"per_page": _PAGE, "page": page},
         )
         if not isinstance(found, list):
-            raise NotPosted(f"{discussion.platform} did not answer with a list of comments")
+            raise NotPosted(f"{discussion.platform} did not return a list of comments")
         yield from (comment for comment in found if isinstance(comment, dict))
         if not found:
             return
@@ -144,20 +144,20 @@ def _send(
     wait_s = response.headers.get("Retry-After", "")
     if status in _TEMPORARY or (status == 403 and wait_s):
         raise _Temporary(
-            f"{request} answered {status}", float(wait_s) if wait_s.isdecimal() else None
+            f"{request} returned {status}", float(wait_s) if wait_s.isdecimal() else None
         )
     if status in accepted:
         return None
     if not response.is_success:
         remedy = _REMEDIES[discussion.platform].get(status, "")
         raise NotPosted(
-            f"{request} answered {status}{_reason(response, discussion.token)}"
+            f"{request} returned {status}{_reason(response, discussion.token)}"
             f"{f'; {remedy}' if remedy else ''}"
         )
     try:
         return response.json()
     except ValueError:
-        raise NotPosted(f"{request} did not answer with JSON") from None
+        raise NotPosted(f"{request} did not return JSON") from None
 
 
 def _reason(response: httpx.Response, token: str) -> str:

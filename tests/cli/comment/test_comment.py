@@ -172,7 +172,7 @@ def test_the_last_failure_is_reported(
 ) -> None:
     platform.failures = [("GET", 503, {}, {})] * 3
     assert cli.main(["comment", "record.json"]) == 2
-    assert "/user answered 503, also at try 3" in capsys.readouterr().err
+    assert "/user returned 503, in 3 attempts" in capsys.readouterr().err
 
 
 def test_a_token_that_can_only_read_is_an_error_unless_best_effort_is_asked_for(
@@ -182,7 +182,7 @@ def test_a_token_that_can_only_read_is_an_error_unless_best_effort_is_asked_for(
     platform.failures = [refused]
     assert cli.main(["comment", "record.json"]) == 2
     message = capsys.readouterr().err
-    assert "answered 403 (not accessible with ***)" in message
+    assert "returned 403 (not accessible with ***)" in message
     assert "may not write comments" in message
     platform.failures = [refused]
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
