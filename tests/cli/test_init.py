@@ -172,7 +172,7 @@ def test_columns_are_found_by_name_and_by_content(
         (
             "review,title,label\nvery good,a book,x\nso bad,the film,y\n",
             [],
-            "a.csv has several columns of text: the suite reads 'review', and not 'title'. Name "
+            "a.csv has several columns of text: the suite reads 'review', not 'title'. Select "
             "another one with --text, or both with --text and --pair\n",
         ),
         ("review,title,label\nvery good,a book,x\nso bad,the film,y\n", ["--text=title"], ""),
@@ -207,7 +207,7 @@ def test_another_column_of_text_is_named(
     ("content", "options", "words"),
     [
         ("text,a,b\n1,x,x\n2,y,y\n3,x,x\n4,y,y\n", [], "no column that could be the label"),
-        ("text,label\n1,x\n", ["--label=lbl"], "no column 'lbl': name one with --label"),
+        ("text,label\n1,x\n", ["--label=lbl"], "no column 'lbl': specify one with --label"),
     ],
 )
 def test_a_column_that_cannot_be_found_is_named(
@@ -224,7 +224,7 @@ def test_a_column_that_cannot_be_found_is_named(
     assert cli.main(["init", "mine", "--variants=torch", *options]) == 2
     shown = capsys.readouterr().err
     assert words in shown
-    assert "there are text" in shown
+    assert "the columns are text" in shown
 
 
 @pytest.mark.parametrize(("accuracy", "refused"), [(55.0, True), (60.0, True), (61.0, False)])
@@ -325,7 +325,7 @@ def test_empty_data_is_named(
 @pytest.mark.parametrize(
     ("failed", "advice"),
     [
-        (["onnx"], "onnx could not be measured: no room\nFix it or leave it out of --variants"),
+        (["onnx"], "onnx could not be measured: no room\nFix it or omit it from --variants"),
         (["torch", "onnx"], "no variant could be measured: no room\nFix it, then run"),
     ],
 )
@@ -393,7 +393,7 @@ def test_limits_that_a_last_run_broke_are_widened_to_it(
     assert 'latency_p90 = { max = "528 ms" }' in path.read_text()
     shown = capsys.readouterr()
     assert "the limit on regression is 7 %: this host is too noisy" in shown.out
-    assert "widened in thresholds.toml to what was seen" in shown.err
+    assert "in thresholds.toml now include this run" in shown.err
 
 
 def test_the_help_fits_a_terminal_of_80_columns(
@@ -417,7 +417,7 @@ def scored(value: float, low: float, **evidence: object) -> Record:
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        (scored(0.0, 0.0), r"mine\[torch\]: bleu is 0\.00, no output is right, so no limit"),
+        (scored(0.0, 0.0), r"mine\[torch\]: bleu is 0\.00, no output is right, so a limit"),
         (
             scored(20.0, 19.0, not_finite_outputs=NotFiniteOutputs(3, 40, [1, 2, 3])),
             "bleu is 20.00, 3 of 40 outputs are not finite",
@@ -479,9 +479,9 @@ def test_a_speedup_far_below_one_gets_no_limit() -> None:
     ("metric", "measure", "chance", "words"),
     [
         ("wer", Measure(100.0, "points", 95, 105), {}, "no output is right"),
-        ("bleu", Measure(0.4, "points", 0.1, 0.9), {}, "next to no output is right"),
+        ("bleu", Measure(0.4, "points", 0.1, 0.9), {}, "almost no output is right"),
         ("cosine", Measure(0.1, "", 0.0, 0.2), {}, "the vectors are not those of the baseline"),
-        ("spearman", Measure(0.1, "", -0.1, 0.3), {}, "may have nothing to do with each other"),
+        ("spearman", Measure(0.1, "", -0.1, 0.3), {}, "may be unrelated"),
         ("rmse", Measure(1.3, "", 1.0, 1.5), {"rmse": 1.25}, "numbers on the scale of the data"),
     ],
 )

@@ -302,8 +302,8 @@ ONNX = ["mine", "--model=model.onnx", "--data=reviews.csv"]
     ("write", "options", "words"),
     [
         (only_graph, ONNX, "model.onnx has no config.json beside it"),
-        (only_graph, ONNX, "takes input_ids and answers with logits"),
-        (only_graph, ONNX, "with its tokenizer.json; or write a function that runs it, and name"),
+        (only_graph, ONNX, "inputs input_ids and the outputs logits"),
+        (only_graph, ONNX, "with its tokenizer.json; or write a function that runs it, and give"),
         (graph_without_tokenizer, ONNX, "was exported from beside it, or write a function"),
         (cut_off_graph, ONNX, "is not a complete ONNX graph"),
         (write_reviews, ONNX, "there is no ONNX file"),
@@ -345,7 +345,7 @@ def test_an_unknown_architecture_is_told_with_what_can_be_done(
     status, shown = run_init(capsys, "mine", "--model=bert", "--data=a.csv")
     assert status == 2
     assert "found: BertForMaskedLM" in shown
-    assert "the task of bert is not known from its files or data: name it with --task" in shown
+    assert "the task of bert is not known from its files or data: specify it with --task" in shown
 
 
 def test_a_quantised_file_is_not_quantised_again(root: Path, unmeasured: list[SuiteDraft]) -> None:

@@ -1,6 +1,6 @@
 """`infperf init`: write a suite for a model, measure it, and set its limits.
 
-`draft` collects what the suite consists of from options and questions, `suite_files` renders its
+`draft` collects the contents of the suite from options and questions, `suite_files` renders its
 files from `templates`, `measuring` runs it, and `limits` derives limits from the records.
 """
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 @dataclass(frozen=True)
 class VariantTemplate:
-    """How a suite writes a variant."""
+    """Template of a variant in suite.py."""
 
     call: str
     """Call of the backend, such as `Onnx(fused=True)`, with `$file` or `$function` of the suite."""
@@ -39,14 +39,14 @@ VARIANTS: Mapping[str, VariantTemplate] = {
     "openvino-file": VariantTemplate("OpenVino(file=$file)", "openvino"),
     "function": VariantTemplate("Function($function)"),
 }
-"""By the id that the variant gets."""
+"""Templates of variants, by id."""
 FILE_VARIANTS = ("onnx-file", "onnx-file-int8", "openvino-file")
 """Ids of the variants of an ONNX file, the baseline first."""
 
 
 @dataclass(frozen=True)
 class TaskTemplate:
-    """How a suite writes a task, and which data the task needs."""
+    """Template of a task in suite.py, with the data that it needs."""
 
     class_name: str
     data: Mapping[str, str]
@@ -56,19 +56,19 @@ class TaskTemplate:
     batch: int = 32
     """Batch size of the tests of quality and throughput, in samples."""
     columns: Sequence[str] = ()
-    """Keywords of the task that take a column of the file `data`; they are options too."""
+    """Keywords of the task for columns of the file `data`, which are also options."""
     more_columns: Sequence[str] = ()
-    """Keywords that take a column if an option names it."""
+    """Keywords for columns that are used only if an option is given."""
     other_data: Mapping[str, str] = field(default_factory=dict)
-    """Files that can stand in the place of `data`, by keyword, which are options too."""
+    """Files that can replace `data`, by keyword, which is also an option."""
     architectures: str | tuple[str, ...] = ""
-    """How the names of the architectures of transformers for the task end."""
+    """Suffixes of the names of the task's architectures in transformers."""
     marker: str = ""
-    """File of a model's folder that shows the task, such as one of sentence-transformers."""
+    """File in a model's folder that identifies the task, such as one of sentence-transformers."""
     graph: tuple[str, str] = ("", "")
-    """Names of an input and of an output by which an ONNX graph shows the task."""
+    """Names of an input and of an output that identify the task of an ONNX graph."""
     settings: Mapping[str, object] = field(default_factory=dict)
-    """Other arguments of the task that a suite has to write."""
+    """Other required arguments of the task."""
 
     @property
     def available(self) -> list[str]:
@@ -151,4 +151,4 @@ TASKS: Mapping[str, TaskTemplate] = {
         settings={"metrics": ["accuracy"]},
     ),
 }
-"""Tasks by the name that `--task` takes, the first that fits a model before others."""
+"""Tasks by their name in `--task`; the first one that fits a model is used."""

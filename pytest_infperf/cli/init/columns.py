@@ -1,4 +1,4 @@
-"""The columns of a table that a new suite reads: named by options, or found by name and content."""
+"""The columns of a new suite's table: given by options, or found by name and content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KNOWN_NAMES: Mapping[str, Sequence[str]] = {
     "audio": ("audio", "file_name", "audio_filepath", "path", "file", "filename", "wav"),
     "image": ("image", "img", "photo", "file_name", "path", "file", "filename", "image_path"),
 }  # fmt: skip
-"""Names that a column often has, by the task's keyword, the most likely first."""
+"""Common names of a column, by the task's keyword, the most likely first."""
 _SUFFIXES: Mapping[str, Collection[str]] = {
     "audio": (".wav", ".flac", ".ogg", ".mp3"),
     "image": (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
@@ -35,7 +35,7 @@ _MOST_CLASSES = 50
 
 
 def table_in(data: str, root: Path) -> str | None:
-    """Return the path of the table: the data itself, or the manifest in a folder, if there is."""
+    """Return the path of the table: the data itself, or the manifest in a folder, if any."""
     if not (root / data).is_dir():
         return data
     found = [f"{data}/{name}" for name in MANIFESTS if (root / data / name).is_file()]
@@ -64,13 +64,13 @@ def choose(
     rows : sequence of mapping
         The rows of the table.
     keywords : sequence of str
-        The keywords of the task that take a column, such as `text` and `label`.
+        The keywords of the task for columns, such as `text` and `label`.
     given : mapping
-        The columns that options name.
+        The columns given by options.
     labels : collection of str
-        The labels of the model, where it has names for them.
+        The labels of the model, if they have names.
     confirm : callable
-        What asks about a column that was found, or not found.
+        Callable that asks about a column, whether it was found or not.
 
     Raises
     ------
@@ -88,7 +88,9 @@ def choose(
             problem = (
                 f"no column {column!r}" if column else f"no column that could be the {keyword}"
             )
-            raise UserError(f"{data} has {problem}: name one with --{keyword}; there are {listed}")
+            raise UserError(
+                f"{data} has {problem}: specify one with --{keyword}; the columns are {listed}"
+            )
         chosen[keyword] = column
     return chosen
 
@@ -96,9 +98,9 @@ def choose(
 def find(
     keyword: str, columns: Sequence[str], rows: Rows, labels: Collection[str] = ()
 ) -> str | None:
-    """Return the column whose content or name is that of a keyword; None if none is, or several.
+    """Return the column whose content or name fits a keyword; None if there is not exactly one.
 
-    A column of the model's labels, or of files with the right suffix, comes before a known name.
+    A column of the model's labels, or of files with the right suffix, is preferred to a known name.
     """
     by_name = {column.strip().lower(): column for column in columns}
     known = [by_name[name] for name in _KNOWN_NAMES.get(keyword, (keyword,)) if name in by_name]
@@ -121,7 +123,7 @@ def find(
 
 
 def other_texts(rows: Rows, chosen: Mapping[str, str]) -> list[str]:
-    """Return the columns that are not chosen and have several words in most rows."""
+    """Return the unused columns with several words in most rows."""
     free = dict.fromkeys(name for row in rows for name in row if name not in chosen.values())
     return [
         column
@@ -131,7 +133,7 @@ def other_texts(rows: Rows, chosen: Mapping[str, str]) -> list[str]:
 
 
 def _fits(keyword: str, values: Collection[str], labels: Collection[str]) -> bool:
-    """Return whether the values of a column can only be those of the keyword."""
+    """Return whether the values of a column clearly fit the keyword."""
     if keyword == "label":
         return bool(labels) and {*values} <= {*labels}
     if suffixes := _SUFFIXES.get(keyword):

@@ -21,11 +21,11 @@ _WORKFLOW = Path(".github/workflows/inference.yml")
 _EMPTY_THRESHOLDS = "schema = 1\n"
 _MAX_RUNS = 3
 _SMALL_PERCENT = 4
-"""A limit with which code that is 5 % slower is found."""
+"""A limit with which code that is 5 % slower is detected."""
 _DESCRIPTION = """\
 The suite is measured two or three times, and the limits in thresholds.toml are
-those that the measured runs keep. What no option says is read from the model
-and the data, or asked on a terminal."""
+those that the measured runs meet. Options that are not given are read from the
+model and the data, or asked on a terminal."""
 _EPILOG = """\
 examples:
   infperf init reviews --model models/bert --data reviews.csv
@@ -39,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.description = f"{parser.description}\n\n{_DESCRIPTION}"
     parser.epilog = _EPILOG
     parser.add_argument("name", nargs="?", help="name of the suite (default: that of the model)")
-    what = parser.add_argument_group("what is measured")
+    what = parser.add_argument_group("model")
     what.add_argument(
         "--model",
         metavar="MODEL",
@@ -49,14 +49,14 @@ def configure(parser: ArgumentParser) -> None:
     what.add_argument(
         "--function",
         metavar="MODULE:NAME",
-        help="a function of yours, load(folder, threads), that returns a callable from a list of "
-        "inputs to the list of outputs (default: the model of --model)",
+        help="your own function, load(folder, threads), that returns a callable from a list of "
+        "inputs to a list of outputs (default: the model of --model)",
     )
     what.add_argument(
         "--task",
         choices=list(TASKS),
         metavar="TASK",
-        help=f"what the model does (default: what its files say): one of {', '.join(TASKS)}",
+        help=f"task of the model (default: according to its files): one of {', '.join(TASKS)}",
     )
     what.add_argument(
         "--variants",
@@ -82,7 +82,7 @@ def configure(parser: ArgumentParser) -> None:
             f"--{keyword}",
             metavar="COLUMN",
             help=f"column of the table, for {', '.join(names)} (default: "
-            "that whose name or content fits)",
+            "the one whose name or content fits)",
         )
     data.add_argument(
         "--metrics", metavar="NAME,NAME", help="quality scores (default: those of the task)"
@@ -95,7 +95,7 @@ def configure(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="measuring time of one test of one variant (default: 10)",
     )
-    parser.add_argument("--no-workflow", action="store_true", help="write no GitHub workflow")
+    parser.add_argument("--no-workflow", action="store_true", help="do not write a GitHub workflow")
     parser.add_argument("--force", action="store_true", help="overwrite the suite and its limits")
 
 
@@ -121,7 +121,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _set_limits(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float) -> int:
-    """Measure and set limits until a new run meets the limits that the earlier runs set."""
+    """Measure and set limits until a new run meets the limits from the earlier runs."""
     import tomlkit
 
     present = thresholds.read_text("utf-8") if thresholds.is_file() else _EMPTY_THRESHOLDS
@@ -137,8 +137,8 @@ def _set_limits(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float
         no_limits = Path(folder, "thresholds.toml")
         no_limits.write_text(_EMPTY_THRESHOLDS)
         runs = [measure(draft, root, no_limits, budget_s)]
-    suite_section(draft, runs, Slowdown(100, 0))  # refuses a quality of chance before more time
-    print("measuring the smallest slowdown that this host can show", flush=True)
+    suite_section(draft, runs, Slowdown(100, 0))  # refuses scores at chance level early
+    print("measuring the smallest slowdown that this host can detect", flush=True)
     findable = findable_slowdown(draft, root, budget_s)
     print(_described(findable))
     for _ in range(_MAX_RUNS - 1):
@@ -155,9 +155,9 @@ def _set_limits(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float
             return 0
     write_limits()
     print(
-        "the last run broke some limits: this host is too noisy for this budget. They are widened "
-        f"in {thresholds.name} to what was seen, and not checked again. Run `infperf doctor`, and "
-        "measure with more time (--infperf-budget) on a quieter host",
+        "the last run broke some limits: this host is too noisy for this budget. The limits in "
+        f"{thresholds.name} now include this run, and were not checked again. Run `infperf "
+        "doctor`, and measure with more time (--infperf-budget) on a quieter host",
         file=sys.stderr,
     )
     return 1
@@ -169,15 +169,15 @@ def _before_commit(draft: SuiteDraft) -> str:
         return "Commit these files"
     return (
         f"suite.py has paths that other hosts may not have: {', '.join(draft.outside)}. Copy them "
-        "into this project and name the copies in suite.py, or name a model of the hub; then "
-        "commit these files"
+        "into this project and use the copies in suite.py, or use a model of the hub; then commit "
+        "these files"
     )
 
 
 def _described(findable: Slowdown) -> str:
     if findable.percent <= _SMALL_PERCENT:
-        return f"a slowdown of {findable.percent} % can be told from noise: the limit on regression"
+        return f"this host can detect a slowdown of {findable.percent} %: the limit on regression"
     return (
-        f"the limit on regression is {findable.percent} %: this host is too noisy to tell less "
-        "from noise. Run `infperf doctor`"
+        f"the limit on regression is {findable.percent} %: this host is too noisy to detect less. "
+        "Run `infperf doctor`"
     )

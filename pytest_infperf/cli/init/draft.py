@@ -1,4 +1,4 @@
-"""The suite that `infperf init` is to write, from options and from questions on the terminal."""
+"""The suite that `infperf init` writes, from options and from questions on the terminal."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _DATA_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 @dataclass(frozen=True)
 class SuiteDraft:
-    """What a new suite consists of."""
+    """The contents of a new suite."""
 
     name: str
     task: str
     """Key in TASKS."""
     model: str | None
-    """Hub id, or folder as the suite writes it; None if a function needs none."""
+    """Hub id, or folder as written in suite.py; None if a function needs none."""
     data: Mapping[str, str]
-    """Paths as the suite writes them, by the task's keywords."""
+    """Paths as written in suite.py, by the task's keywords."""
     variants: Sequence[str]
     """Keys in VARIANTS, the baseline first."""
     folder: Path
     """Folder of the suite, relative to the project's root."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Columns of the data that the suite names, by the task's keywords."""
+    """Columns of the data in suite.py, by the task's keywords."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """Other arguments of the task."""
     chance: Mapping[str, float] = field(default_factory=dict)
@@ -94,7 +94,7 @@ def draft_from(arguments: Namespace, root: Path) -> SuiteDraft:
         raise UserError(f"{name!r} cannot name a suite: use letters, digits and underscores")
     folder = arguments.folder or Path("suites", name)
     if folder.is_absolute() or ".." in folder.parts:
-        raise UserError(f"--folder {folder}: name a folder below the current one")
+        raise UserError(f"--folder {folder}: specify a folder below the current one")
     _refuse_existing(root, folder, name, force=arguments.force)
     task = _task(arguments, source, root, questions)
     template = TASKS[task]
@@ -139,7 +139,7 @@ def _keywords(template: TaskTemplate) -> list[str]:
 
 
 def _task(arguments: Namespace, source: Source, root: Path, questions: Questions) -> str:
-    """Return the task: that of an option, of the model, or of the data."""
+    """Return the task, from an option, the model or the data."""
     found = source.task or _task_of_options(arguments, source, root)
     if not found and not arguments.task and source.model and not source.folder:
         config, found = hub_task(source.model)
@@ -149,19 +149,19 @@ def _task(arguments: Namespace, source: Source, root: Path, questions: Questions
     if not (arguments.task or found or questions.asks):
         what = source.function or source.model
         raise UserError(
-            f"the task of {what} is not known from its files or data: name it with --task, one of "
-            f"{listed}; any other one is measured with --function and --task custom"
+            f"the task of {what} is not known from its files or data: specify it with --task, one "
+            f"of {listed}; for other tasks, use --function and --task custom"
         )
     task = questions.answer(arguments.task, f"task ({listed})", "--task", found)
     if task not in TASKS:
         raise UserError(f"{task!r} is not a task: choose from {listed}")
     if task == "custom" and not source.function:
-        raise UserError("--task custom is for functions: name one with --function")
+        raise UserError("--task custom is for functions: specify one with --function")
     return task
 
 
 def _task_of_options(arguments: Namespace, source: Source, root: Path) -> str | None:
-    """Return the task that the options about data tell; None if they do not."""
+    """Return the task that the options of the data identify; None if they do not."""
     for task, template in TASKS.items():
         others = template.other_data if "data" in template.data else template.data
         if any(getattr(arguments, keyword) for keyword in others):
@@ -217,7 +217,7 @@ def _columns(
     source: Source,
     questions: Questions,
 ) -> dict[str, str]:
-    """Return the columns of the table, by keyword, that are not those of the task's defaults."""
+    """Return the columns of the table, by keyword, that differ from the task's defaults."""
     table = table_in(data["data"], root) if "data" in data else None
     if not template.columns or table is None:
         return {}
@@ -236,8 +236,8 @@ def _columns(
     if "text" in chosen and not given["text"] and (others := other_texts(rows, chosen)):
         both = ", or both with --text and --pair" if "pair" in template.more_columns else ""
         print(
-            f"{table} has several columns of text: the suite reads {chosen['text']!r}, and not "
-            f"{', '.join(map(repr, others))}. Name another one with --text{both}"
+            f"{table} has several columns of text: the suite reads {chosen['text']!r}, not "
+            f"{', '.join(map(repr, others))}. Select another one with --text{both}"
         )
     defaults = _defaults(template)
     return {keyword: column for keyword, column in chosen.items() if column != defaults[keyword]}
@@ -250,7 +250,7 @@ def _defaults(template: TaskTemplate) -> dict[str, Any]:
 
 
 def _settings_of(template: TaskTemplate, source: Source) -> dict[str, object]:
-    """Return the settings of the task that the model's files give and that are not the default."""
+    """Return the settings of the task in the model's files that differ from the default."""
     defaults = _defaults(template)
     settings: dict[str, object] = {}
     positions, longest = source.config.get("max_position_embeddings"), defaults.get("max_tokens")
@@ -264,7 +264,7 @@ def _settings_of(template: TaskTemplate, source: Source) -> dict[str, object]:
 
 
 def _sampling_rate(folder: Path) -> int | None:
-    """Return the rate of the sound that a model takes, in hertz; None if it does not say."""
+    """Return the sampling rate of a model's input, in hertz; None if it is not known."""
     for name in ("preprocessor_config.json", "processor_config.json"):
         config = read_json(folder / name)
         rate = {**config, **(config.get("feature_extractor") or {})}.get("sampling_rate")
@@ -280,7 +280,7 @@ def _fitting(
     source: Source,
     root: Path,
 ) -> tuple[Mapping[str, object], Samples]:
-    """Return settings with which data and model fit together, and the samples.
+    """Return settings that make data and model fit together, and the samples.
 
     Everything is read before a file is written. Raises UserError if they do not fit.
     """
@@ -290,7 +290,7 @@ def _fitting(
         return settings, samples
     try:
         task.check(samples, task.codec(source.folder))
-    except ImportError:  # the first run says what has to be installed
+    except ImportError:  # the first run reports what must be installed
         return settings, samples
     except UserError as error:
         if getattr(task, "normalization", None) != "none":
@@ -307,7 +307,7 @@ def _fitting(
 
 
 def _chance(references: Sequence[object]) -> dict[str, float]:
-    """Return how well the best single answer to all samples scores."""
+    """Return the score of the best single answer to all samples."""
     numbers = [value for value in references if isinstance(value, float)]
     if len(numbers) == len(references):
         middle = median(numbers)
@@ -344,8 +344,8 @@ def _variants(
 def _path_in_suite(folder: Path, path: str, root: Path) -> str:
     """Return the path relative to the suite's folder, or absolute if it is outside the project.
 
-    A link in the project counts as a path of the project. The name of a function and a hub id stay
-    as they are.
+    A link in the project counts as a path of the project. Names of functions and hub ids are not
+    changed.
     """
     if not (root / path).exists() and (functions.is_name(path) or is_hub_id(path)):
         return path

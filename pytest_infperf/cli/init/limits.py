@@ -1,4 +1,4 @@
-"""Limits for a new suite: outside everything that its first runs measured."""
+"""Limits for a new suite, which all of its first runs meet."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from pytest_infperf.thresholds.sections import (
 )
 
 _MARGIN = 1.2
-"""Factor between a measured time or memory and its limit, for other days and page caches."""
+"""Factor between a measured time or memory and its limit, which allows for later variation."""
 _SPEEDUP_MARGIN = 0.85
 """Factor between the lower end of a speed-up's interval and its limit."""
 _LEAST_SPEEDUP = 0.5
-"""A limit below this says nothing about being faster."""
+"""Smallest useful limit: a lower one does not show that a variant is faster."""
 _WORTHLESS = {"bleu": 1.0, "chrf": 5.0, "cosine": 0.5}
-"""Scores up to which outputs have next to nothing of the references, by metric."""
+"""Scores, by metric, up to which outputs have almost nothing in common with the references."""
 _CORRELATIONS = ("pearson", "spearman", "sts_spearman")
 
 
@@ -41,7 +41,7 @@ def suite_section(
     """Return the suite's section of thresholds.toml, with limits that all runs meet.
 
     The limits of the baseline apply to every variant unless a variant has its own. The limit on
-    `regression` is the slowdown that this host can show, with the budget that it takes.
+    `regression` is the slowdown that this host can detect, with the required budget.
     """
     by_variant: dict[str, list[Gates]] = {}
     for record in (record for records in runs for record in records):
@@ -84,7 +84,7 @@ def _gates(record: Record, draft: SuiteDraft) -> Gates:
 
 
 def _refuse_worthless(record: Record, name: str, score: Measure, draft: SuiteDraft) -> None:
-    """Raise UserError if the score is as bad as chance: a limit at it would keep nothing."""
+    """Raise UserError if the score is no better than chance, because a limit would be useless."""
     cause = "model and references belong together (labels, language, encoding)"
     higher_is_better = metric(name).higher_is_better
     if broken := record.evidence.not_finite_outputs:
@@ -100,14 +100,14 @@ def _refuse_worthless(record: Record, name: str, score: Measure, draft: SuiteDra
         )
     elif name in _CORRELATIONS and (score.value if score.low is None else score.low) <= 0:
         reason = (
-            f"whose interval from {score.low or score.value:.3g} holds 0, so outputs and "
-            "references may have nothing to do with each other"
+            f"whose interval from {score.low or score.value:.3g} contains 0, so outputs and "
+            "references may be unrelated"
         )
-        cause += ", and that there are samples enough"
+        cause += ", and that there are enough samples"
     elif score.unit == "points" and (score.value <= 0 if higher_is_better else score.value >= 100):
         reason = "no output is right"
     elif score.value <= _WORTHLESS.get(name, -math.inf):
-        reason = "next to no output is right"
+        reason = "almost no output is right"
         if name == "cosine":
             reason = "the vectors are not those of the baseline"
             cause = "both variants have the same weights and the same pooling"
@@ -115,12 +115,12 @@ def _refuse_worthless(record: Record, name: str, score: Measure, draft: SuiteDra
         return
     raise UserError(
         f"{variant_name(record)}: {name} is {format_value(score.value, score.unit)}, {reason}, so "
-        f"no limit on it would mean anything. Check that {cause}, then run init again with --force"
+        f"a limit on it would be useless. Check that {cause}, then run init again with --force"
     )
 
 
 def _with_room(score: Measure) -> Measure:
-    """Return an exact score with the room that other kernels need in place of its interval."""
+    """Return an exact score with a tolerance for other kernels instead of its interval."""
     room = 1.0 if score.unit == "points" else 0.01
     return replace(score, low=score.value - room, high=score.value + room)
 
@@ -128,12 +128,12 @@ def _with_room(score: Measure) -> Measure:
 def _quality_limits(
     score: Measure, difference: Measure | None, higher_is_better: bool
 ) -> dict[LimitRule, Bound]:
-    """Return limits at the worse ends of the intervals of score and difference to the baseline."""
+    """Return limits at the worse bounds of the score and of its difference to the baseline."""
     limits: dict[LimitRule, Bound] = {}
     digits, least = (1, 0.1) if score.unit == "points" else (3, 0.005)
     if higher_is_better:
         lowest = _round_down(score.value if score.low is None else score.low, digits)
-        if lowest > 0 or score.unit != "points":  # 0 points are a limit that nothing can break
+        if lowest > 0 or score.unit != "points":  # a limit of 0 points cannot be broken
             limits["min"] = lowest
     else:
         limits["max"] = _round_up(score.value if score.high is None else score.high, digits)
@@ -146,7 +146,7 @@ def _quality_limits(
 
 
 def _loosest(runs: Sequence[Gates]) -> Gates:
-    """Return each limit of the runs with the loosest of its bounds."""
+    """Return each limit with the loosest bound of all runs."""
     loosest: dict[str, dict[LimitRule, Bound]] = {}
     for gates in runs:
         for measure, limits in gates.items():
@@ -163,7 +163,7 @@ def _number(bound: Bound) -> float:
 
 
 def _three_digits(value: float) -> str:
-    """Return a positive number that is rounded up to three digits."""
+    """Return a positive number rounded up to three digits."""
     digits = 2 - math.floor(math.log10(value))
     return f"{_round_up(value, digits):.{max(digits, 0)}f}"
 

@@ -1,4 +1,4 @@
-"""Measure a new suite: once with pytest, and one variant against itself for the noise."""
+"""Measure a new suite: once with pytest, and one variant against itself for its noise."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from pytest_infperf.thresholds import Policy
 
 _CALIBRATION_RUNS = 3
 _WANTED = 0.02
-"""Limit on `regression`, with which code that is 5 % slower fails and equal code passes."""
+"""Limit on `regression` with which code that is 5 % slower fails and equal code passes."""
 _SHORTEST_S, _LONGEST_S = 20.0, 40.0
-"""Time that pairs with the other revision get, in seconds; the first is for several processes."""
+"""Measuring times of pairs with the other revision, in seconds; the first for several processes."""
 
 
 def measure(draft: SuiteDraft, root: Path, thresholds: Path, budget_s: float) -> list[Record]:
@@ -55,22 +55,22 @@ def _describe_failure(failed: Sequence[Record], draft: SuiteDraft) -> str:
     if {record.variant for record in failed} == {*draft.variants}:
         return f"no variant could be measured: {error}\nFix it, then run init again with --force"
     return (
-        f"{failed[0].variant} could not be measured: {error}\nFix it or leave it out of "
-        "--variants, then run init again with --force"
+        f"{failed[0].variant} could not be measured: {error}\nFix it or omit it from --variants, "
+        "then run init again with --force"
     )
 
 
 @dataclass(frozen=True)
 class Slowdown:
-    """A slowdown that this host finds nearly always, and passes equal code with."""
+    """A slowdown that this host almost always detects, while equal code passes."""
 
     percent: int
     budget_s: int
-    """Measuring time of one test, in seconds, that this takes."""
+    """Required measuring time of one test, in seconds."""
 
 
 def findable_slowdown(draft: SuiteDraft, root: Path, budget_s: float) -> Slowdown:
-    """Return the slowdown to gate on: 2 % where the host can show it, else what it can show.
+    """Return the slowdown to gate on: 2 % if the host can detect it, else the smallest possible.
 
     The last variant is measured against itself.
     """
@@ -88,7 +88,7 @@ def slowdown_for(noise: NoiseFloor) -> Slowdown:
     """Return the slowdown to gate on, from the noise of a variant against itself.
 
     The interval shrinks with the square root of the time. A test shares its budget with latencies
-    and speed-up, which leave what they do not need.
+    and speed-up, which leave the rest.
     """
     needed_s = noise.budget_s * (2 * noise.half_width / _WANTED) ** 2
     fraction = _WANTED

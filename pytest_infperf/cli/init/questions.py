@@ -1,4 +1,4 @@
-"""Questions on the terminal, with what was found as the answer that Enter gives."""
+"""Questions on the terminal, with the detected value as the default answer."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pytest_infperf.errors import UserError
 
 @dataclass(frozen=True)
 class Questions:
-    """Answers from options, from the terminal, or from what was found."""
+    """Answers from options, from the terminal, or from detected values."""
 
     asks: bool
-    """Whether the user is asked about what no option says."""
+    """Whether to ask the user for values without an option."""
 
     def answer(
         self, given: str | None, question: str, option: str, found: str | None = None
     ) -> str:
-        """Return what an option says, else the user's answer, else what was found.
+        """Return the value of an option, else the user's answer, else the detected value.
 
         Raises UserError if there is none.
         """

@@ -1,4 +1,4 @@
-"""What a new suite measures: a folder, a hub id, an ONNX file or a function, and what it tells."""
+"""The model of a new suite: a folder, hub id, ONNX file or function, and its description."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pytest_infperf.repository import lfs
 from pytest_infperf.suite import functions
 
 _CONFIG = "config.json"
-_WRITE_A_FUNCTION = "write a function that runs it, and name it with --function package.module:load"
+_WRITE_A_FUNCTION = "write a function that runs it, and give it as --function package.module:load"
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a new suite measures."""
+    """The model or function that a new suite measures."""
 
     model: str | None = None
     """Hub id, or path of the model's folder relative to the project's root; None for none."""
@@ -33,13 +33,13 @@ class Source:
     config: Mapping[str, Any] = field(default_factory=dict)
     """The model's `config.json`; empty if it has none here."""
     task: str | None = None
-    """Key in TASKS of what the model does; None if it does not tell."""
+    """Key of the model's task in TASKS; None if it is not known."""
     variants: Sequence[str] = ()
     """Ids of the variants of the file or of the function; empty for those of the task."""
 
     @property
     def labels(self) -> Sequence[str]:
-        """The labels of the model, where its configuration names them."""
+        """The labels of the model, if its configuration contains them."""
         names = self.config.get("id2label")
         return [str(name) for name in names.values()] if isinstance(names, Mapping) else []
 
@@ -53,7 +53,7 @@ class Source:
         return name if name.isidentifier() else "model"
 
     def described(self) -> str:
-        """Return what was found, in a line."""
+        """Return a description of the source in one line."""
         parts = [", ".join(map(str, self.config.get("architectures") or []))]
         if self.file:
             parts.append(f"the graph {self.file}")
@@ -68,9 +68,9 @@ class Source:
 
 
 def source_of(model: str | None, function: str | None, root: Path) -> Source:
-    """Return what options name: `model` is a folder, a hub id, an ONNX file or a function.
+    """Return the source in the options: `model` is a folder, hub id, ONNX file or function.
 
-    Raises UserError if it is not one of these, or lacks what is needed to measure it.
+    Raises UserError if it is not one of these, or if files for measuring it are missing.
     """
     if model and not function and functions.is_name(model) and not (root / model).exists():
         model, function = None, model
@@ -113,8 +113,8 @@ def _of_file(model: str, root: Path) -> Source:
     config = read_json(folder / _CONFIG)
     if not config:
         raise UserError(
-            f"{model} has no {_CONFIG} beside it, which says what its outputs mean; the graph "
-            f"takes {', '.join(inputs)} and answers with {', '.join(outputs)}. Copy the "
+            f"{model} has no {_CONFIG} beside it, which describes its outputs; the graph has the "
+            f"inputs {', '.join(inputs)} and the outputs {', '.join(outputs)}. Copy the "
             f"{_CONFIG} of the model that it was exported from beside it, with its "
             f"{_beside(inputs)}; or {_WRITE_A_FUNCTION}"
         )
@@ -141,7 +141,7 @@ def _graph(path: Path) -> tuple[list[str], list[str], bool]:
     except DecodeError:
         graph = None
     if graph is None or not graph.output:
-        raise UserError(f"{path} is not a whole ONNX graph: download or export it again")
+        raise UserError(f"{path} is not a complete ONNX graph: download or export it again")
     weights = {tensor.name for tensor in graph.initializer}
     return (
         [value.name for value in graph.input if value.name not in weights],
@@ -155,7 +155,7 @@ def _beside(inputs: Sequence[str]) -> str:
 
 
 def with_remedy(error: UserError, source: Source) -> UserError:
-    """Return the error of a model's files with what to do about a file that lies alone."""
+    """Return the error of a model's files, with a remedy for an ONNX file without other files."""
     if not source.file:
         return error
     return UserError(
@@ -171,7 +171,7 @@ def hub_task(model: str) -> tuple[Mapping[str, Any], str | None]:
 
         repository, _, revision = model.partition("@")
         path = Path(hf_hub_download(repository, _CONFIG, revision=revision or None))
-    except Exception:  # without a network or a configuration, the user names the task
+    except Exception:  # without a network or a configuration, the user specifies the task
         return {}, None
     config = read_json(path)
     return config, _task_of(path.parent, config)
@@ -186,7 +186,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
 
 
 def _task_of(folder: Path, config: Mapping[str, Any]) -> str | None:
-    """Return the task that the files of a model tell."""
+    """Return the task that the files of a model identify."""
     task = next(_tasks_of(folder, config), None)
     if task == "classification" and len(config.get("id2label") or (0, 1)) == 1:
         return "regression"

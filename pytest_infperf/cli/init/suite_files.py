@@ -13,7 +13,7 @@ from pytest_infperf.cli.init.draft import SuiteDraft
 
 CONFTEST = '"""Makes this folder the root of import names, here and in workers."""\n'
 _WIDTH = 88
-"""Length of lines that formatters keep by default."""
+"""Default line length of formatters."""
 
 
 def render(draft: SuiteDraft) -> dict[Path, str]:
@@ -51,7 +51,7 @@ def _import(names: Sequence[str]) -> list[str]:
 def _bracketed(
     start: str, parts: Sequence[str], end: str, *, one_by_one: bool = False
 ) -> list[str]:
-    """Return the lines of a call or, with `one_by_one`, of a list, as formatters break them."""
+    """Return the lines of a call or, with `one_by_one`, of a list, formatted as by formatters."""
     joined = ", ".join(parts)
     width = _WIDTH - 4
     if len(start + joined + end) <= width:
@@ -62,7 +62,7 @@ def _bracketed(
 
 
 def _literal(value: object) -> str:
-    """Return a value as Python's source has it, texts in double quotes where it can be."""
+    """Return a value as Python source, with texts in double quotes where possible."""
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, str):
@@ -71,7 +71,7 @@ def _literal(value: object) -> str:
 
 
 def workflow(present: Mapping[str, bool]) -> str:
-    """Return the workflow; `present` says which files of requirements the project has."""
+    """Return the workflow; `present` contains the requirements files of the project."""
     requirements = [f"-r {name}" for name, there in present.items() if there]
     packages = " ".join(['"pytest-infperf[suites,html]"', *requirements])
     return template("inference.yml").replace('"pytest-infperf[suites,html]"', packages)
