@@ -1,7 +1,7 @@
 """`python -m bench [NAME ...]`: run benchmarks and compare each result with its limit.
 
 The exit status is 1 if a limit is not met. docs/method.md lists the limits. `python -m bench peers`
-has no limit and options of its own: it compares the rules of other tools.
+has no limit and its own options: it compares the rules of other tools.
 """
 
 from __future__ import annotations

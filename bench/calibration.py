@@ -120,7 +120,7 @@ def play_all(cells: Sequence[Cell], runs: int) -> dict[Cell, Outcome]:
 
 
 def findings() -> Iterator[Finding]:
-    """Play every cell, write the page, and yield the worst cells."""
+    """Simulate every cell, write the page, and yield the worst cells."""
     outcomes = play_all([Cell(host, truth) for host in HOSTS for truth in TRUTHS], RUNS)
     PAGE.write_text(page(outcomes), encoding="utf-8")
     yield _worst("wrong fails at the limit", outcomes, HOSTS, MARGIN, "failed", at_most=1)
@@ -140,7 +140,7 @@ def _worst(
     at_most: float | None = None,
     at_least: float | None = None,
 ) -> Finding:
-    """Return the share of a verdict on the host on which it is worst."""
+    """Return the share of a verdict on the worst host."""
     shares = {host: 100 * getattr(outcomes[Cell(host, truth)], share) for host in hosts}
     worst = (max if at_least is None else min)(hosts, key=shares.__getitem__)
     limit = at_most if at_least is None else at_least

@@ -1,9 +1,9 @@
-"""How often each verdict is wrong, and what each interval covers; of paired ratios see `verdicts`.
+"""How often each verdict is wrong, and the coverage of each interval; for ratios, see `verdicts`.
 
-The functions of a run measure, look and judge; only times, answers and requests are drawn at
-random. A verdict is wrong that passes a limit, or fails it, where the truth is the limit itself:
-that is the hardest case, in which only "inconclusive" is right. The limit of a share is 1 %, and
-what chance adds to it in that many runs.
+The code that measures and judges is that of a run; only times, answers and requests are drawn at
+random. The truth equals the limit, which is the hardest case: only "inconclusive" is correct, and a
+pass or a fail is wrong. The limit on the share of wrong verdicts is 1 %, plus an allowance for
+chance in that many runs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.scenarios.scenario import Run, Scenario
 
 _SEED = 20
 _CHUNK = 25
-"""Runs that a process takes at once."""
+"""Number of runs that a process simulates at once."""
 _KINDS = (latencies, throughputs, quality, growth, histories, loads)
 
 
@@ -41,7 +41,7 @@ def findings() -> Iterator[Finding]:
 
 
 def runs_of(scenario: int, first: int, end: int) -> list[Run]:
-    """Return some runs of a scenario, each with a seed of its own."""
+    """Return some runs of a scenario, each with its own seed."""
     simulate = all_scenarios()[scenario].simulate
     return [simulate(np.random.default_rng([_SEED, scenario, run])) for run in range(first, end)]
 

@@ -1,10 +1,10 @@
 """Compare the percentiles of our open loop with autocannon's, on an endpoint that stalls.
 
-The endpoint is a FastAPI app of its own that waits 20 ms for each request and answers nobody for
-0.3 s every two seconds, as during a collection of garbage. Percentiles from intended send times
-include the requests that come during a stall; autocannon (from npm) sends at a fixed rate on
-connections enough, and corrects for coordinated omission, as wrk2 does. Our requests come at random
-times; as stalls are regular, both find the same share of requests in them.
+The endpoint is a separate FastAPI app that waits 20 ms for each request and stops for 0.3 s every
+two seconds, as during garbage collection. Percentiles from intended send times include the requests
+that arrive during a stall. autocannon (from npm) sends at a fixed rate on enough connections, and
+corrects for coordinated omission, as wrk2 does. Our requests are sent at random times; because
+stalls are regular, the same share of requests falls into them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SECONDS = 20.0
 """Duration of one round of one generator, in seconds."""
 ROUNDS = 6
 CONNECTIONS = 50
-"""Connections of autocannon: more than wait at any time."""
+"""Connections of autocannon, more than the number of waiting requests at any time."""
 PERCENTILES = (0.5, 0.9, 0.99)
 _LARGEST_DIFFERENCE = 0.1
 """Limit on the difference between the percentiles, as a fraction."""

@@ -1,13 +1,13 @@
 """Compare our load generators with Locust, wrk and hey on one server, in random order.
 
-Closed loop: every generator has the same number of connections and sends the next request when it
-has the answer to the last one. Fixed rate: our open loop sends at random times, also while earlier
+Closed loop: every generator has the same number of connections and sends the next request when the
+previous one is answered. Fixed rate: our open loop sends at random times, even while earlier
 requests wait; hey's workers send at even times, and each waits for its answer before it sends the
 next request. At a low rate, where requests rarely wait, the two differ by the time that Python
-needs for a request. Near the highest rate hey delays the requests that would have been sent while
-its workers wait, and their waiting time is missing from its latencies (coordinated omission).
+needs for a request. Near the highest rate, hey delays requests while its workers wait, and their
+waiting time is missing from its latencies (coordinated omission).
 
-wrk and hey are Debian packages of these names. A generator that is not installed is left out.
+wrk and hey are Debian packages of these names. A generator that is not installed is omitted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Servers of other projects that do the same work as ours, each with one process on the same cores.
+"""Servers of other projects that do the same work as ours, each in one process on the same cores.
 
-None of them has a limit on who waits but its own: the work of a request is done in one thread.
+They have only their own limits on waiting requests; the work of all requests uses one thread.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _MODULES = {
     "Granian": "granian",
     "LitServe": "litserve",
 }
-"""The servers, each with the module that shows that it is installed."""
+"""The servers, each with a module to check whether it is installed."""
 _START_S = 60.0
 
 
@@ -106,9 +106,9 @@ def started(
     work_s : float
         CPU time of the work for a request, in seconds.
     cores : sequence of int
-        The cores that it may use.
+        The cores of the server.
     folder : Path
-        A folder for the module that it serves.
+        A folder for the module of the application.
     """
     (folder / "other_app.py").write_text(_APP)
     (folder / "other_litserve.py").write_text(_LITSERVE)

@@ -1,8 +1,9 @@
-"""Goodput of a server at 1, 4 and 16 times as many clients as its queue holds.
+"""Goodput of a server at 1, 4 and 16 times as many clients as places in its queue.
 
-Every client sends again as soon as it has an answer or a refusal. wrk (a Debian package) counts the
-answers where it is installed, otherwise our own generator, which times them. Other servers do the
-same work after it (`bench.other_servers`), as far as the extra `peers` is installed.
+Every client sends its next request as soon as it has an answer or a refusal. If wrk (a Debian
+package) is installed, it counts the answers; otherwise our own generator counts and times them.
+Other servers do the same work afterwards (`bench.other_servers`), if they are installed (extra
+`peers`).
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ suite = Suite("echo", task=Echo(), model="model", serving=Serving(queue={QUEUE})
 
 @dataclass(frozen=True)
 class Load:
-    """What clients saw of one load."""
+    """Results of one load, as observed by the clients."""
 
     goodput: float
     """Answers with 200 per second."""

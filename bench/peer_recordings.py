@@ -1,8 +1,8 @@
-"""Recorded minutes of two commits on one host: what each rule of `bench.peer_rules` needs.
+"""Recorded minutes of two commits on one host: the data for each rule of `bench.peer_rules`.
 
-A minute holds the pairs of our judge over a whole budget. Between them, at random times, stand the
-runs of the other tools: each in a process of its own that loads the variant and then calls the same
-function over and over, a pass over a few inputs. So all rules see the same host in the same minute.
+A minute contains our pairs over a whole budget. Between them, at random times, are the runs of the
+other tools. Each is a separate process that loads the variant and then repeatedly calls the same
+function, a pass over a few inputs. All rules therefore observe the same host in the same minute.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ToolRun:
 
 @dataclass
 class ProcessPair:
-    """A pair of processes of our judge."""
+    """A pair of processes of our rule."""
 
     start_s: float
     """Time of starting both, in seconds."""
@@ -81,7 +81,7 @@ class ProcessPair:
 
 @dataclass(frozen=True)
 class Minute:
-    """What was measured of two commits, one of which is slower by a known fraction."""
+    """Measurements of two commits, one of which is slower by a known fraction."""
 
     slowdown: float
     processes: Sequence[ProcessPair]
@@ -127,7 +127,7 @@ class ReplayedPairs:
 
 @dataclass
 class _RecordedPairs(WorkerPairs):
-    """Pairs of workers that are written down, with the stages of the tools in between."""
+    """Recorded pairs of workers, with the stages of the tools in between."""
 
     stages: list[tuple[float, Stage]] = field(default_factory=list)
     """Each stage with the time of pairs at which it is run, in seconds, the latest first."""

@@ -1,8 +1,8 @@
-"""The rules by which other tools call a commit slower, and ours, on recorded minutes.
+"""Rules of other tools, and of this one, for calling a commit slower, on recorded minutes.
 
-Where a tool's package has its rule as code, that code decides. Which passes of a process a tool
-would have measured (calibration, warm-up, rounds) follows its defaults, as a rule that is asked
-later has no process to measure.
+If a tool's package contains its rule, that code decides. The passes of a process that a tool would
+have measured (calibration, warm-up, rounds) follow from its defaults, because a rule is applied
+after the recording.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from pytest_infperf.thresholds.gate import Gate, Limit
 MARGIN = 0.02
 CONFIDENCE = 0.99
 OWN_S = 20.0
-"""The budget of a test of its own, in seconds; what is beyond comes from the purse."""
+"""The budget of a single test, in seconds; more time is drawn from the pool."""
 
 Call = Literal["slower", "not slower", "undecided"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a rule says of the later commit, and the time that measuring for it took."""
+    """The verdict of a rule on the later commit, and its measuring time."""
 
     call: Call
     seconds: float
-    """Time of all processes, with that of starting them, in seconds."""
+    """Time of all processes, including their start, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ def codspeed(threshold: float, minute: Minute) -> Answer:
     best round. The status check fails when the performance falls by more than the regression
     threshold, 10 % by default: https://codspeed.io/docs/features/customization. That part runs on
     CodSpeed's servers and is written again here; which statistic they compare is not published.
-    CodSpeed advises to use its own bare-metal runners, which this host is not.
+    CodSpeed recommends its own bare-metal runners, which this host is not.
 
     Parameters
     ----------
@@ -310,8 +310,8 @@ def infperf(budget_s: float, minute: Minute) -> Answer:
     Parameters
     ----------
     budget_s : float
-        Measuring time of the test, at most that of the recording: up to 20 s of its own, and what
-        it may draw on the purse.
+        Measuring time of the test, at most that of the recording: up to 20 s of its own, and the
+        rest from the pool.
     minute : Minute
         The recorded minute.
     """

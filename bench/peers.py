@@ -1,9 +1,9 @@
 """`python -m bench peers`: equal and slower commits, judged by other tools and by this one.
 
-Every commit is measured beside `distilled-fastest` of suites/translation, in minutes that hold what
-each rule needs (`bench.peer_recordings`); the rules are in `bench.peer_rules`. The output is a
-section of docs/regressions.md, in Markdown. The tools are in the extra `peers`; a row says which is
-not installed.
+Every commit is measured beside `distilled-fastest` of suites/translation, in minutes that contain
+the data for each rule (`bench.peer_recordings`); the rules are in `bench.peer_rules`. The output is
+a section of docs/regressions.md, in Markdown. The tools are in the extra `peers`; the row of a tool
+that is not installed says so.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Row:
 
     rule: Rule
     answers: dict[float, list[Answer]]
-    """The answers by slowdown; empty if the tool is not there."""
+    """The answers by slowdown; empty if the tool is not installed."""
     problem: str = ""
-    """Why the tool is not there."""
+    """Reason why the tool cannot be used."""
 
     def __str__(self) -> str:
         if self.problem:
@@ -62,7 +62,7 @@ class Row:
 
 
 def ask(rule: Rule, minutes: Sequence[Minute]) -> Row:
-    """Return the answers of a rule on all minutes, or why its tool is not there."""
+    """Return the answers of a rule on all minutes, or why its tool cannot be used."""
     answers: dict[float, list[Answer]] = {}
     try:
         for minute in minutes:
@@ -76,7 +76,7 @@ def ask(rule: Rule, minutes: Sequence[Minute]) -> Row:
 
 
 def table(minutes: Sequence[Minute], all_rules: Sequence[Rule]) -> Iterator[str]:
-    """Yield the lines of the table, one rule a line."""
+    """Yield the lines of the table, one rule per line."""
     yield f"| {' | '.join(COLUMNS)} |"
     yield "|---" * len(COLUMNS) + "|"
     for rule in all_rules:

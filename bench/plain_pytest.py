@@ -1,7 +1,7 @@
 """Cost of the installed plugin to a plain `pytest`: paired runs with and without it.
 
-The quantity is CPU time, user and system: such a run waits for nothing, and its wall time on a
-shared host depends more on other processes.
+The quantity is CPU time, user and system, because the wall time on a shared host depends more on
+other processes, and such a run does not wait for anything.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pytest_infperf.stats import ratio
 PAIRS = 50
 CONFIDENCE = 0.99
 _ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-"""The environment with byte code caching switched on, as is Python's default."""
+"""The environment with byte code caching, which is Python's default."""
 
 
 def findings() -> Iterator[Finding]:

@@ -2,8 +2,8 @@
 
 The benchmark makes a clone of this repository, with real commits, and runs pytest as a user does:
 on the slower commit and on its revert. For comparison it measures the same commits in two separate
-runs and compares them with `pytest-benchmark compare`. The slowdown is tokenising work that is
-repeated, so that it stays 5 % when the host's speed changes.
+runs and compares them with `pytest-benchmark compare`. The slowdown is repeated tokenising work, so
+that it remains 5 % when the host's speed changes.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Clone:
         return clone
 
     def commit_slowdown(self) -> None:
-        """Commit slower tokenising: as many lookups as take 5 % of a query in paired runs."""
+        """Commit slower tokenising, with lookups that take 5 % of a query in paired runs."""
         source = (self.folder / TOKENISER).read_text("utf-8")
         assert LOOKUP in source, f"{TOKENISER} has changed: adapt LOOKUP in {__file__}"
 

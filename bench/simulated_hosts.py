@@ -24,7 +24,7 @@ _BURST = 0.3
 
 @dataclass(frozen=True)
 class Host:
-    """What a pair of log ratios differs by, and what measuring it takes."""
+    """Variation of the log ratios of pairs, and the time to measure a pair."""
 
     pair_noise: float
     """Standard deviation of pairs within a pair of processes."""
@@ -38,7 +38,7 @@ class Host:
 
     @property
     def is_usual(self) -> bool:
-        """Whether equal code should pass and a slowdown be found on it."""
+        """Whether equal code should pass, and a slowdown be found, on this host."""
         return (
             self.pair_noise <= 0.05
             and self.process_noise <= 0.01

@@ -1,6 +1,6 @@
-"""Times as hosts give them, drawn at random: independent, heavy-tailed, correlated, in bursts.
+"""Random times like those of hosts: independent, heavy-tailed, correlated or in bursts.
 
-All have a median near 1. `Series` goes on where it was, as a host does from block to block.
+All have a median near 1. `Series` continues from block to block, like a host.
 """
 
 from __future__ import annotations
@@ -98,6 +98,6 @@ class Series:
             length = min(n - filled, int(self.rng.geometric(1 / mean)))
             states[filled : filled + length] = self._in_burst
             filled += length
-            # A stretch that is cut off goes on, as the geometric distribution has no memory.
+            # A stretch that is cut off continues, because the geometric distribution has no memory.
             self._in_burst ^= filled < n
         return states

@@ -2,8 +2,8 @@
 
 The real runs compare two workers with the same artifact, or a worker with one whose queries all
 take 5 % longer, each with new processes and a full budget. The stopping rule is then replayed on
-their pairs, and on longer runs with a pooled budget: the processes of successive real runs with
-their pairs in order, from a random one on.
+their pairs, and on longer runs with a pooled budget. These consist of the processes of successive
+real runs with their pairs in order, from a random start.
 """
 
 from __future__ import annotations

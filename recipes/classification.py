@@ -35,7 +35,7 @@ _TEMPERATURE = 2.0
 
 @dataclass(frozen=True)
 class Messages:
-    """Token ids of messages without solicitation, and of those with one."""
+    """Token ids of messages without and with a solicitation."""
 
     clean: Sequence[Sequence[int]]
     solicitation: Sequence[Sequence[int]]
@@ -84,8 +84,7 @@ def batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield token ids [batch, longest] and labels: short conversations at first, then all lengths.
 
-    Each batch is a training step. `processes` is the number of processes that make batches in
-    turns.
+    Each batch is a training step. `processes` is the number of processes that make batches in turn.
     """
     rng = random.Random(seed)
     step = 0
@@ -124,7 +123,7 @@ def workers(device: str) -> int:
 def loader(
     messages: Messages, *, seed: int, tokens: int, device: str
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the `batches` of all loader processes in turns, or of this process without any."""
+    """Yield the `batches` of all loader processes in turn, or of this process if there are none."""
     stream = _Stream(messages, seed, tokens)
     return iter(DataLoader(stream, batch_size=None, num_workers=workers(device)))
 

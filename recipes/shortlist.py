@@ -25,9 +25,9 @@ MODEL = SUITE / DISTILLED
 _ALWAYS = 500
 """Number of the most frequent tokens, which are candidates for every input."""
 _CANDIDATES = 200
-"""Largest number of candidates of a token, apart from those."""
+"""Maximum number of other candidates of a token."""
 _SEEN = 2
-"""Least number of times that two tokens are aligned."""
+"""Minimum number of times that two tokens are aligned."""
 _SENTENCES_AT_ONCE = 64
 
 Ids = Sequence[int]
@@ -53,7 +53,7 @@ def aligned(sources: Sequence[Ids], targets: Sequence[Ids]) -> list[set[tuple[in
     """Return the links of each pair, of either direction."""
     from eflomal import Aligner
 
-    # The ids, because the aligner takes "Tom" and "tom" for one word.
+    # The ids, because the aligner treats "Tom" and "tom" as one word.
     sides = [[" ".join(map(str, row)) for row in rows] for rows in (sources, targets)]
     with TemporaryDirectory() as folder:
         paths = [f"{folder}/forward", f"{folder}/reverse"]
@@ -70,7 +70,7 @@ def vocabulary_map(
 ) -> dict[int | None, list[int]]:
     """Return the candidates of each token, and of None those of every input.
 
-    A token of the targets is also a candidate of itself, as names and numbers are copied.
+    A token of the targets is also a candidate of itself, because names and numbers are copied.
     """
     counts: defaultdict[int, Counter[int]] = defaultdict(Counter)
     frequencies: Counter[int] = Counter()

@@ -1,6 +1,6 @@
 """Train the shipped DeepSpeech2 further, with weights rounded as dynamic quantisation to int8 will.
 
-Quantisation-aware training (Jacob et al. 2018): the forward pass has the rounded weights, and their
+Quantisation-aware training (Jacob et al. 2018): the forward pass uses rounded weights, and their
 gradient is applied to the weights themselves (straight-through estimator).
 """
 
@@ -24,7 +24,7 @@ _BATCH = 8
 
 
 def rounded_weights(module: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of Linear and LSTM layers, rounded to what int8 can hold, by name.
+    """Return the weights of Linear and LSTM layers, rounded to int8 precision, by name.
 
     The scale is that of `quantize_dynamic`: one for each weight, symmetric.
     """

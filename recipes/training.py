@@ -95,7 +95,7 @@ def fit(
     start = last_report = 0.0
     module.train()
     for step, loss_of_batch in enumerate(losses):
-        if not step:  # making the first batch ready is not training time
+        if not step:  # preparing the first batch is not training time
             start = last_report = monotonic()
         done = _done(budget, monotonic() - start, step)
         if done >= 1:

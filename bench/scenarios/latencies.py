@@ -34,12 +34,12 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 QUERY_S = 0.02
 FAST_QUERY_S = 0.002
 _EVERY = 8
-"""Of so many runs, one is judged by the limits a tenth away as well."""
+"""One of this many runs is also judged by the limits that are a tenth away."""
 
 
 @dataclass
 class SimulatedWorker:
-    """A worker whose queries take times of a series, on a clock of its own."""
+    """A worker whose queries take the times of a series, with a simulated clock."""
 
     series: Series
     query_s: float = QUERY_S

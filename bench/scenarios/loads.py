@@ -1,4 +1,4 @@
-"""Loads on a queue with one server and exponential times, whose latencies are so as well."""
+"""Loads on a queue with one server and exponential times, whose latencies are exponential too."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ LABEL_SHARES = (0.6, 0.3, 0.1)
 
 
 def _labelled(rng: Random, n: int, share: float) -> tuple[list[str], list[str]]:
-    """Return answers, of which that share is right, and references."""
+    """Return answers, a share of which is correct, and references."""
     truth = rng.choice(len(LABELS), n, p=LABEL_SHARES)
     other = (truth + rng.integers(1, len(LABELS), n)) % len(LABELS)
     answers = np.where(rng.random(n) < share, truth, other)

@@ -1,4 +1,4 @@
-"""One kind of verdict under one kind of noise, and the judging of its runs."""
+"""One kind of verdict under one kind of noise, and how its runs are judged."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ BURSTS = Times("bursts")
 
 @dataclass(frozen=True)
 class Run:
-    """The verdicts of one simulated run, and whether its interval holds the truth."""
+    """The verdicts of one simulated run, and whether its interval contains the truth."""
 
     at: Verdict
-    """The verdict where the truth is the limit."""
+    """The verdict if the truth is the limit."""
     under: Verdict | None = None
     """The verdict where the truth is better than the limit by a tenth, or as the scenario says."""
     over: Verdict | None = None
     """The verdict where it is worse."""
     covers: bool | None = None
-    """Whether the interval holds the truth; None without an interval."""
+    """Whether the interval contains the truth; None without an interval."""
 
 
 @dataclass(frozen=True)

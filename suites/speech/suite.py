@@ -9,7 +9,7 @@ from .utterances import RATE, utterances
 
 suite = Suite(
     "speech",
-    # The whole set is scored, as the interval of a sample of 120 is wider than the limits.
+    # The whole set is scored, because the interval of 120 samples is wider than the limits.
     task=SpeechRecognition(data=utterances, rate=RATE, sample_size=1000),
     model="models/deepspeech2-digits",
     baseline="torch",

@@ -1,6 +1,6 @@
 """Utterances of digits, joined from recordings of single digits by one speaker.
 
-Pauses of 20 to 200 ms lie between them, and some noise on them. The recordings are those of the
+They are separated by pauses of 20 to 200 ms, and some noise is added. The recordings are from the
 Free Spoken Digit Dataset, https://github.com/Jakobovski/free-spoken-digit-dataset.
 """
 

@@ -77,7 +77,7 @@ def test_a_recording_is_read_as_it_was_written(recorded: Minute, tmp_path: Path)
 def test_other_files_are_no_recordings(text: str, tmp_path: Path) -> None:
     path = tmp_path / "peers.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"no recording|Expecting value"):
+    with pytest.raises(ValueError, match=r"not a recording|Expecting value"):
         peer_recordings.load(path)
 
 

@@ -1,4 +1,4 @@
-"""The JSON of the study's endpoint: the description of a listing in, the score of a model out."""
+"""The JSON of the study's endpoint: the request describes a listing, the response is its score."""
 
 import re
 from itertools import pairwise
@@ -11,7 +11,7 @@ from pytest_infperf.tasks.payloads import Text
 
 SUSPICIOUS = "solicitation"
 MAX_SENTENCES = 50
-"""Number of sentences that are left out in turn; those after them are in all samples."""
+"""Number of sentences that are removed in turn; later ones are in all samples."""
 _BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n\s*")
 
 
@@ -60,10 +60,10 @@ class ListingPayload(Payload):
     Parameters
     ----------
     top_contributor : {"occlusion"}, optional
-        How `topContributor` is found. "occlusion" leaves each sentence out in turn, and names the
-        one whose absence changes the probability most (Zeiler and Fergus 2014). The model gets one
-        more sample for each sentence of two or more, so that an answer takes as many times as long.
-        None answers null.
+        How `topContributor` is found. "occlusion" removes each sentence in turn and returns the one
+        whose removal changes the probability most (Zeiler and Fergus 2014). For two or more
+        sentences, the model gets one more sample per sentence, which takes as many times as long.
+        With None, it is null.
 
     Raises
     ------
@@ -104,7 +104,7 @@ class ListingPayload(Payload):
         )
 
     def _occluded(self, text: str) -> list[tuple[int, int]]:
-        """Return the place of each sentence that is left out; none of a single sentence."""
+        """Return the position of each sentence to remove; none for a single sentence."""
         if not self._explains:
             return []
         ends = [match.end() for match in _BETWEEN_SENTENCES.finditer(text)]

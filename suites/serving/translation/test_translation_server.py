@@ -3,7 +3,7 @@
 import pytest
 
 CLOSED_LOOPS_ONLY = ("onnx-int8", "onnx-fused", "rnn-onnx")
-"""Variants of which the highest rate and all they take are measured with --infperf-full alone."""
+"""Variants whose highest rate and offline throughput are measured only with --infperf-full."""
 
 
 @pytest.mark.parametrize("users", [1, 4])
@@ -19,7 +19,7 @@ def test_highest_rate(variant, infperf):
 
 def test_all_it_takes(variant, infperf):
     if variant.id in CLOSED_LOOPS_ONLY and not infperf.settings.full:
-        pytest.skip("all that this variant takes: run with --infperf-full")
+        pytest.skip("the Offline load of this variant takes long: run with --infperf-full")
     variant.load("Offline").check()
 
 
