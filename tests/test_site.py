@@ -124,7 +124,7 @@ def test_every_command_has_its_arguments() -> None:
     text = hooks.commands()
     assert re.findall(r"^## infperf (\w+)$", text, re.M) == list(cli.COMMANDS)
     compare = text.partition("## infperf compare")[2].partition("\n## ")[0]
-    assert "| `A` |  |" in compare
+    assert "| `[A]` |  |" in compare
     assert "| `--fail-on LIMITS` | none |" in compare
     assert "latency_p50:5%,bleu" in compare
     assert f"| `--storage STORAGE` | {DEFAULT_STORAGE} |" in compare
@@ -142,7 +142,7 @@ def test_every_object_and_field_of_the_schema_is_described() -> None:
     assert "| `value` | number | required | The value, in `unit`. |" in sections["Measure"]
     assert "| `low` | number or null | `null` | The bounds of the confidence" in sections["Measure"]
     assert "[Measure](#measure)" in sections["Record"]
-    assert "One of `pass`, `fail`, `inconclusive`." in sections["Verdict"]
+    assert "One of `pass`, `fail`, `xfailed`, `inconclusive`." in sections["Verdict"]
 
 
 def test_links_out_of_the_docs_lead_to_the_repository() -> None:

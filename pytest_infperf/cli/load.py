@@ -47,7 +47,7 @@ def configure(parser: ArgumentParser) -> None:
     kind.add_argument(
         "--limit", type=time_s, metavar="TIME",
         help="search for the highest rate that keeps a percentile of latency within this time, "
-        "such as '250 ms' (default of these three: one request after the other)",
+        "such as '250 ms' (default: none of these three, one request after another)",
     )  # fmt: skip
     parser.add_argument(
         "--percentile", type=percentile, default=99.0, metavar="PERCENT",
