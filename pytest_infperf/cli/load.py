@@ -14,6 +14,7 @@ from pytest_infperf.backends.endpoint import Endpoint
 from pytest_infperf.cli.arguments import time_s
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.options import confidence, count, non_negative, percentile, positive, seconds
+from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.points import base_of
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.serving.load.driver import LoadDriver
@@ -139,6 +140,16 @@ def _report_progress(text: str) -> None:
         print(f"infperf load {text}", file=sys.stderr, flush=True)
 
 
+def _interval(measure: Measure) -> str:
+    low, high = (
+        None if bound is None else format_value(bound, measure.unit)
+        for bound in (measure.low, measure.high)
+    )
+    if low and high:
+        return f"{low} to {high}"
+    return f"at least {low}" if low else f"at most {high}" if high else ""
+
+
 def _show(title: str, result: LoadResult, confidence: float) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(title, soft_wrap=True)
@@ -147,12 +158,8 @@ def _show(title: str, result: LoadResult, confidence: float) -> None:
     table.add_column("value", justify="right")
     table.add_column(f"{100 * confidence:g} % interval")
     for name, measure in result.measured.measures.items():
-        bounds = [
-            "" if bound is None else format_value(bound, measure.unit)
-            for bound in (measure.low, measure.high)
-        ]
-        interval = f"{bounds[0]} to {bounds[1]}".strip() if any(bounds) else ""
-        table.add_row(base_of(name), format_value(measure.value, measure.unit), interval)
+        value = format_value(measure.value, measure.unit)
+        table.add_row(base_of(name), value, _interval(measure))
     console.print(table)
     evidence = result.evidence
     failed = ", ".join(f"{count:,} x {kind}" for kind, count in evidence.errors.items())

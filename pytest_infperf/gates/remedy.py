@@ -61,7 +61,10 @@ def _improvement(gate: Gate) -> str:
     if base_of(spec.name) == GROWTH:
         return "find the values at which the time rises, and the part of the model that causes it"
     if spec.method == "quality":
-        return "compare the outputs with the baseline's, or optimise less (quantise fewer layers)"
+        return (
+            "compare the outputs with those of the baseline or an earlier revision "
+            "(--infperf-against), and quantise fewer layers if quantisation is the cause"
+        )
     if spec.name == "size":
         return "quantise or distil the model, or remove files that the artifact does not need"
     if spec.method == "footprint":

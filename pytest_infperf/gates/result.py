@@ -64,7 +64,8 @@ class Result:
             this reason.
         """
         broken: list[str] = []
-        doubtful: list[str] = []
+        undecided: list[str] = []
+        tolerated: list[str] = []
         for gate in self.gates:
             outcome = judge(gate, _part_with(gate.measure, self.parts))
             if gate.spec.advisory:
@@ -75,12 +76,12 @@ class Result:
                 broken.append(self._message("FAIL", outcome))
             elif outcome.verdict is Verdict.INCONCLUSIVE:
                 message = self._message("INCONCLUSIVE", outcome)
-                (broken if gate.inconclusive == "fail" else doubtful).append(message)
-        if broken:
-            raise GateBroken("\n".join([*broken, *doubtful]))
+                (undecided if gate.inconclusive == "fail" else tolerated).append(message)
+        if broken or undecided:
+            raise GateBroken("\n".join([*broken, *undecided, *tolerated]))
         self._check_scores()
-        if doubtful:
-            warnings.warn(InconclusiveGate("\n".join(doubtful)), stacklevel=2)
+        if tolerated:
+            warnings.warn(InconclusiveGate("\n".join(tolerated)), stacklevel=2)
         return self
 
     def _check_scores(self) -> None:

@@ -125,8 +125,12 @@ class Session:
     def header(self) -> str:
         """Return the line for pytest's header: version, host, budget, limits, other revision."""
         settings, host = self.settings, self.run.host
-        budget_s = settings.budget_s or self.thresholds.policy("").budget_s
-        budget = f"budget {format_value(budget_s, 's')} a test"
+        budgets_s = [
+            settings.budget_s or self.thresholds.policy(suite).budget_s
+            for suite in ("", *self.thresholds.suites)
+        ]
+        ends = dict.fromkeys(format_value(end(budgets_s), "s") for end in (min, max))
+        budget = f"budget {' to '.join(ends)} per test"
         if settings.time_s:
             budget = f"measuring time {format_value(settings.time_s, 's')}"
         parts = [

@@ -89,9 +89,7 @@ def test_a_variable_that_is_not_set_and_a_wrong_header(
     monkeypatch.delenv("TOKEN", raising=False)
     url = ["load", "http://127.0.0.1:9/a", "--bodies", bodies]
     assert main([*url, "--header", "X: ${TOKEN}"]) == 2
-    assert "the environment variable TOKEN, which headers['X'] names, is not set" in (
-        capsys.readouterr().err
-    )
+    assert "the environment variable TOKEN in headers['X'] is not set" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main([*url, "--header", "nothing"])
     assert "'nothing' is not a header: write NAME:VALUE" in capsys.readouterr().err

@@ -29,7 +29,7 @@ def test_the_message_has_measure_limit_line_and_remedy(measured: Outcome) -> Non
     message = measured.message("test_quality[wrong]")
     assert "FAIL echo[wrong] accuracy 75.00 is below the limit of 90.00 (40 samples)" in message
     assert "limit: min = 90 (thresholds.toml:3)" in message
-    assert "compare the outputs with the baseline's" in message
+    assert "compare the outputs with those of the baseline" in message
     assert "move the limit at thresholds.toml:3" in message
 
 

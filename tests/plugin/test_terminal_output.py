@@ -35,7 +35,7 @@ def test_the_header_has_version_host_and_budget(measured: Outcome) -> None:
     (line,) = [line for line in measured.outlines if line.startswith("infperf: ")]
     cores = measured.document["host"]["logical_cores"]
     assert re.fullmatch(
-        rf"infperf: \d+\.\d+\.\d+, on .+, {cores} cores, budget 300 ms a test, "
+        rf"infperf: \d+\.\d+\.\d+, on .+, {cores} cores, budget 300 ms per test, "
         r"limits of thresholds\.toml",
         line,
     ), line
