@@ -123,13 +123,13 @@ def test_a_host_without_a_compiler_is_told_what_to_install(
 ) -> None:
     model = own_model(tmp_path / "model")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match=r"needs a C\+\+ compiler.*apt-get install g\+\+"):
+    with pytest.raises(UserError, match=r"requires a C\+\+ compiler.*apt-get install g\+\+"):
         built(Torch(compile=True), model, tmp_path / "artifact")
 
 
 def test_a_model_that_generates_text_is_not_compiled(tmp_path: Path) -> None:
     task = Translation(source="a", reference="b")
-    with pytest.raises(BuildError, match="answer in one pass, and this task generates text"):
+    with pytest.raises(BuildError, match="one-pass models, but this task generates text"):
         Torch(compile=True).build(Material(tmp_path, task, tmp_path), tmp_path)
 
 

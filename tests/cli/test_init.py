@@ -306,7 +306,7 @@ def test_data_that_cannot_be_used_is_an_error_before_anything_is_written(
     assert cli.main(["init", "mine", *options]) == 2
     shown = capfd.readouterr()
     assert shown.out == ""
-    assert "a.txt has 2 lines and" in shown.err
+    assert "a.txt has 2 lines, but" in shown.err
     assert shown.err.count("\n") == 1
     assert "--variants" not in shown.err
     assert {path.name for path in tmp_path.iterdir()} == {"a.txt", "b.txt"}

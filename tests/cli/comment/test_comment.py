@@ -253,13 +253,13 @@ def test_an_answer_that_cannot_be_decoded_is_reported(
 ) -> None:
     platform.failures = [("GET", 200, {"Content-Encoding": "gzip"}, {})] * 3
     assert cli.main(["comment", "record.json"]) == 2
-    assert "failed (DecodingError), also at try 3" in capsys.readouterr().err
+    assert "failed (DecodingError), in 3 attempts" in capsys.readouterr().err
 
 
 def test_a_redirect_is_not_followed(platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
     platform.failures = [("GET", 301, {"Location": f"{platform.url}/elsewhere"}, {})]
     assert cli.main(["comment", "record.json"]) == 2
-    assert "/user answered 301" in capsys.readouterr().err
+    assert "/user returned 301" in capsys.readouterr().err
     assert len(platform.requests) == 1
 
 
