@@ -42,7 +42,7 @@ def test_half_a_design_is_balanced() -> None:
 
 
 def test_half_takes_factors_of_two_levels() -> None:
-    with pytest.raises(UserError, match="three factors or more, each with two levels"):
+    with pytest.raises(UserError, match="three or more factors, each with two levels"):
         trials([USERS, CPU], 1, 0, half=True)
 
 

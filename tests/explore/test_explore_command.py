@@ -202,7 +202,7 @@ def test_limits_that_cannot_be_set(
         (("--users", "1,1.5"), "--users 1,1.5: must be whole numbers"),
         (("--users", "1,x"), "--users 1,x"),
         (("--memory", "1,2"), "--memory 1,2"),
-        (("--users", "1,2", "--half"), "three factors or more"),
+        (("--users", "1,2", "--half"), "three or more factors"),
         (("--users", "1,2", "--seconds", "0"), "--seconds: '0' is not a number of seconds above"),
         (("--users", "1,2", "--requests", "0"), "--requests: '0' is not a whole number of at"),
         (("--users", "1,2", "--requests", "9", "--seconds", "1"), "specify only one of them"),

@@ -181,7 +181,7 @@ def test_a_load_that_no_record_has_is_an_error(here: tuple[Path, str, str]) -> N
     [
         (["--variants", "quick", "--instances", "c7i.large"], "echo has no quick; it has slow"),
         (["--variants", "slow", "--instances", "c9.huge", "--here"], "c9.huge is not in prices"),
-        (["--variants", "slow", "--instances", "a,b", "--here"], "--here serves on this host"),
+        (["--variants", "slow", "--instances", "a,b", "--here"], "--here serves on one host"),
         (["--variants", "slow", "--instances", "a", "--hours", "0"], "'0' is not a number above 0"),
         (
             ["--variants", "slow", "--instances", "a", "--yes"],
