@@ -35,6 +35,12 @@ from pytest_infperf.serving.server.settings import (
     Deployment,
 )
 
+_ACCEPTS = 32
+"""Number of copies of the listening socket.
+
+libuv, the event loop of uvloop, accepts one connection per socket and iteration. With one socket,
+connections wait for seconds when many clients connect at once and all of them send requests.
+"""
 _LOADING_S = 60
 """Grace period for health checks of a process that imports a runtime, in seconds."""
 _POLL_S = 0.05
@@ -151,11 +157,12 @@ def _serve(deployment: Deployment, listener: socket.socket) -> None:
         address = (deployment.title, deployment.host, port)
         Thread(target=_announce, args=address, daemon=True).start()
     signal.signal(signal.SIGTERM, _exit)  # uvicorn raises the signal again at its end
+    sockets = [listener, *(listener.dup() for _ in range(_ACCEPTS - 1))]
     try:
         if limits.workers > 1:
-            _Processes(config, sockets=[listener]).run()
+            _Processes(config, sockets=sockets).run()
         else:
-            uvicorn.Server(config).run(sockets=[listener])
+            uvicorn.Server(config).run(sockets=sockets)
     except KeyboardInterrupt:
         sys.exit(130)
 
