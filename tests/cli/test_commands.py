@@ -408,7 +408,7 @@ def test_the_page_of_report_has_cards_and_a_row_for_each_host(project: Path) -> 
     ]
     assert cli.main(["report", *files, "--html", "merged.html"]) == 0
     page = (project / "merged.html").read_text()
-    assert "<h1>Inference on 3 hosts</h1>" in page
+    assert "<h1>Inference: 3 runs</h1>" in page
     assert "fast on c7g.large is the cheapest variant that keeps every limit." in page
     assert page.count('<th scope=row class="text" data-sort="fast">') == 3
     assert 'data-tip="fast on c7g.large: 20 (median latency, ms)' in page

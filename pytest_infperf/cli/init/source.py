@@ -116,7 +116,7 @@ def _of_file(model: str, root: Path) -> Source:
             f"{model} has no {_CONFIG} beside it, which describes its outputs; the graph has the "
             f"inputs {', '.join(inputs)} and the outputs {', '.join(outputs)}. Copy the "
             f"{_CONFIG} of the model that it was exported from beside it, with its "
-            f"{_beside(inputs)}; or {_WRITE_A_FUNCTION}"
+            f"{_beside(inputs)}; or {_WRITE_A_FUNCTION}{_of_tables(inputs)}"
         )
     variants = [v for v in FILE_VARIANTS if not (is_quantised and v.endswith("int8"))]
     return Source(
@@ -135,7 +135,7 @@ def _graph(path: Path) -> tuple[list[str], list[str], bool]:
         import onnx
         from google.protobuf.message import DecodeError
     except ImportError as error:
-        raise UserError(f'reading {path} needs: pip install "pytest-infperf[onnx]"') from error
+        raise UserError(f'reading {path} needs: pip install "pytest-infperf[onnxruntime]"') from error
     try:
         graph = onnx.load(path, load_external_data=False).graph
     except DecodeError:
@@ -147,6 +147,15 @@ def _graph(path: Path) -> tuple[list[str], list[str], bool]:
         [value.name for value in graph.input if value.name not in weights],
         [value.name for value in graph.output],
         any("Quantize" in node.op_type for node in graph.node),
+    )
+
+
+def _of_tables(inputs: Sequence[str]) -> str:
+    if "input_ids" in inputs:
+        return ""
+    return (
+        ". For the rows of a table, write a suite with TabularClassification or TabularRegression "
+        "and Onnx(file=...), as docs/tasks.md shows"
     )
 
 

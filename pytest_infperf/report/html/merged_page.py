@@ -42,9 +42,9 @@ def merged_page(rows: Sequence[Row], prices: PriceTable, load: str = "") -> str:
                 "figures": list(_figures(own, load)),
             }
         )
-    hosts = len({row.host for row in rows})
+    runs = len({row.host for row in rows})
     page = template("merged.html.j2", beside=__name__)
-    return str(page.render(suites=suites, hosts=hosts))
+    return str(page.render(suites=suites, runs=runs))
 
 
 def _card(suite: str, rows: Sequence[Row], link: str) -> Card:
@@ -75,7 +75,7 @@ def _table(rows: Sequence[Row], load: str) -> PageTable:
     )
 
 
-_FIRST = {"variant": 0, "USD/1M": 1, "instance": 2}
+_FIRST = {"variant": 0, "verdict": 1, "USD/1M": 2, "host": 3}
 """Positions of the first columns, which a narrow screen shows without scrolling."""
 
 

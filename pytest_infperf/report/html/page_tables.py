@@ -9,7 +9,7 @@ from pytest_infperf.records.quantity import read_back
 from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.cells import Cell
 
-_TEXT_COLUMNS = frozenset({"variant", "verdict", "instance", "parameter", "from, to"})
+_TEXT_COLUMNS = frozenset({"variant", "verdict", "host", "parameter", "from, to"})
 MARKS = ("fail", "error", "inconclusive", "xfailed", "pass")
 """Words of a verdict that the style sheet colours, the worst first."""
 _TIPS = {

@@ -16,7 +16,7 @@ from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.columns import METRIC_HEADERS, quality_metric
 from pytest_infperf.report.tables.grouped import Group, table_lines
 
-_HOST = "instance"
+_HOST = "host"
 _TEXT_HEADERS = {"variant", "verdict"}
 
 
