@@ -179,3 +179,16 @@ def test_a_killed_server_leaves_neither_processes_nor_files(
 def test_connections_beyond_the_limit_are_refused() -> None:
     assert protocol.connection_limit(soft_files=1_000_000) == 4096
     assert protocol.connection_limit(soft_files=1024) == 896
+
+
+def test_the_event_loop_accepts_several_connections_per_iteration(echo: Running) -> None:
+    # libuv accepts one per listening socket, so a storm of connections would take one each.
+    port = urlparse(echo.url).port
+    parent = psutil.Process(echo.process.pid)
+    copies = [
+        each
+        for process in (parent, *parent.children(recursive=True))
+        for each in process.net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN and each.laddr.port == port
+    ]
+    assert len(copies) >= 16
