@@ -72,7 +72,7 @@ def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
     elif verdict is Verdict.INCONCLUSIVE:
         why += f", too few {queries} to tell"
         if depend.effect > 1:
-            why += f", because {depend.effect:.3g} neighbours count as one"
+            why += f": slow {queries} come in groups, so {n:,} count as {n / depend.effect:,.0f}"
         share = depend.share(confidence)
         more_s = outlook.of_percentile(over, n, p, confidence, measured.seconds, share)
         remedy = more_time(gate.spec, more_s, measured.seconds)

@@ -97,11 +97,12 @@ def _disturbances(host: Mapping[str, Any], activity: Activity) -> Iterator[Advic
             "use an instance with dedicated cores (c7i, m7i; not t3 or t4g, whose credits run "
             "out), or a larger budget",
         )
-    for name, share in activity.busy:
+    if activity.busy:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in activity.busy)
         yield Advice(
-            f"another process is busy: {name} uses {share:.0%} of a core",
-            "it competes for cores and caches, even if it is only a spinning thread pool",
-            "stop it while measuring, or run one job per runner",
+            f"busy processes, with their share of a core: {shares}",
+            "they compete for cores and caches, even if they are only spinning thread pools",
+            "stop them while measuring, or run one job per runner",
         )
     if activity.free_bytes < _LEAST_FREE_BYTES:
         yield Advice(
