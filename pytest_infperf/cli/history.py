@@ -13,7 +13,14 @@ from rich.text import Text
 from pytest_infperf.errors import UserError
 from pytest_infperf.history import remotes, transfer
 from pytest_infperf.history.selection import require_matches
-from pytest_infperf.history.series import DEFAULT_MEASURES, Series, Shift, series_of, shifts_of
+from pytest_infperf.history.series import (
+    DEFAULT_MEASURES,
+    RUNS_OF_A_LEVEL,
+    Series,
+    Shift,
+    series_of,
+    shifts_of,
+)
 from pytest_infperf.history.store import (
     DEFAULT_STORAGE,
     HistoryStore,
@@ -98,6 +105,12 @@ def run(arguments: Namespace) -> int:
     for series, shifts in series_shifts:
         for shift in shifts:
             console.print(_describe(series, shift), soft_wrap=True)
+    if len(runs) < 2 * RUNS_OF_A_LEVEL:
+        console.print(
+            f"a change needs {RUNS_OF_A_LEVEL} runs before and {RUNS_OF_A_LEVEL} after it; "
+            "`infperf compare` compares two runs",
+            soft_wrap=True,
+        )
     changed = any(shifts for _, shifts in series_shifts)
     return 1 if arguments.fail_on_change and changed else 0
 
@@ -131,8 +144,10 @@ def _transfer(arguments: Namespace, console: Console) -> int:
 
 def _runs(arguments: Namespace, console: Console) -> list[SavedRun]:
     if arguments.files:
-        named = (with_records(read(Path(name))) for name in arguments.files)
-        return sorted(named, key=lambda run: run.when)
+        named = [with_records(read(Path(name))) for name in arguments.files]
+        earlier = [run.run for run in named]
+        distinct = [run for number, run in enumerate(named) if run.run not in earlier[:number]]
+        return sorted(distinct, key=lambda run: run.when)
     folder = storage_folder(arguments.storage, Path.cwd())
     runs = HistoryStore(
         folder, lambda reason: console.print(f"skipped {reason}", soft_wrap=True)

@@ -17,8 +17,10 @@ from pytest_infperf.host.fingerprint import comparable, host_names
 from pytest_infperf.records.catalogue import is_alike_on_any_host
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import Record
-from pytest_infperf.stats.changepoints import change_points
+from pytest_infperf.stats.changepoints import LEAST_RUNS, change_points
 
+RUNS_OF_A_LEVEL = LEAST_RUNS
+"""Minimum number of runs before and after a change."""
 DEFAULT_MEASURES = ("latency_p50", "speedup", "throughput", "peak_memory", "size")
 """Measures that are followed by default, in addition to the quality of each suite."""
 

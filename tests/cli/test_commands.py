@@ -344,6 +344,16 @@ def test_history_finds_the_run_where_a_level_changed(
     assert cli.main([*arguments, "--fail-on-change"]) == 1
 
 
+def test_history_counts_a_run_once_and_says_what_a_change_needs(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_record(project, "a.json", "x", 0.01)
+    assert cli.main(["history", path, path]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("1 run, a.json")
+    assert "a change needs 3 runs before and 3 after it" in out
+
+
 @pytest.mark.parametrize(
     ("values", "noise", "bars"),
     [

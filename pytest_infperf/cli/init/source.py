@@ -135,7 +135,9 @@ def _graph(path: Path) -> tuple[list[str], list[str], bool]:
         import onnx
         from google.protobuf.message import DecodeError
     except ImportError as error:
-        raise UserError(f'reading {path} needs: pip install "pytest-infperf[onnxruntime]"') from error
+        raise UserError(
+            f'reading {path} needs: pip install "pytest-infperf[onnxruntime]"'
+        ) from error
     try:
         graph = onnx.load(path, load_external_data=False).graph
     except DecodeError:
