@@ -53,8 +53,10 @@ def test_times_equal_those_of_the_record(
     stats = entries[f"test_latency[{variant}]"]["stats"]
     measures = measured.record(variant)["measures"]
     assert stats["rounds"] == measures["latency_mean"]["n"]
-    for stat, name in (("min", "min"), ("max", "max"), ("mean", "mean"), ("median", "p50")):
-        assert stats[stat] == pytest.approx(measures[f"latency_{name}"]["value"], rel=1e-2)
+    for name in ("min", "max", "mean"):
+        assert stats[name] == pytest.approx(measures[f"latency_{name}"]["value"], rel=1e-2)
+    # pytest-benchmark interpolates between the two middle times, which differ on a busy host.
+    assert stats["median"] == pytest.approx(measures["latency_p50"]["value"], rel=0.1)
 
 
 def test_extra_info_has_the_measures_and_gates_of_all_tests(

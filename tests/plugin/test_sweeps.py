@@ -36,15 +36,14 @@ def test_each_value_has_latencies_and_the_sweep_has_a_growth(swept: Project) -> 
     outcome.assert_outcomes(passed=2)
     measures = outcome.record("slow")["measures"]
     for batch in (1, 2, 4, 8):
-        assert measures[f"latency_p50@batch={batch}"]["value"] == pytest.approx(
-            0.4e-3 * batch, rel=0.2
-        )
+        # More if the host was busy.
+        assert measures[f"latency_p50@batch={batch}"]["value"] >= 0.95 * 0.4e-3 * batch
         throughput = measures[f"throughput@batch={batch}"]["value"]
         assert throughput == pytest.approx(batch / measures[f"latency_mean@batch={batch}"]["value"])
         assert throughput <= 2500  # less if the host was busy
     growth = measures["growth@batch"]
     assert growth["low"] <= growth["value"] <= growth["high"]
-    assert growth["value"] == pytest.approx(1, abs=0.2)
+    assert growth["value"] == pytest.approx(1, abs=0.5)
     assert growth["n"] >= 12
 
 

@@ -37,7 +37,9 @@ def test_a_damaged_record_is_named_with_the_remedy(folder: StudyFolder) -> None:
     path = folder.path(CELL)
     path.parent.mkdir()
     path.write_text('{"schema": 1, ')
-    with pytest.raises(UserError, match=r"fast.json: this is not a record.*remove it to measure fast on"):
+    with pytest.raises(
+        UserError, match=r"fast.json: this is not a record.*remove it to measure fast on"
+    ):
         folder.is_complete(CELL)
 
 
