@@ -41,8 +41,15 @@ def test_without_limits_the_card_says_so(translation: RunRecord) -> None:
 
 
 def test_no_variant_keeps_every_limit(translation: RunRecord) -> None:
-    failing = translation.records[5]
+    failing = translation.records[1]
+    failing.gates[:] = [GateRecord("accuracy", "min = 80", Verdict.FAIL, "35 is below 80")]
     assert card([failing]).sentence == "No variant keeps every limit."
+    failing.measures["accuracy"] = Measure(35.0, "points")
+    made = card([failing])
+    assert (made.number, made.unit, made.is_bad) == ("35.00", "accuracy", True)
+    assert made.sentence == (
+        f"{failing.variant} breaks its limit: min = 80. No variant keeps every limit."
+    )
 
 
 @pytest.mark.parametrize(

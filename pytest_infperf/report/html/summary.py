@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_infperf.cost.merged import Row, are_judged, cheapest
 from pytest_infperf.records.points import base_of, point_of
 from pytest_infperf.records.quantity import format_value
-from pytest_infperf.records.record import Record, Verdict
+from pytest_infperf.records.record import GateRecord, Record, Verdict
 from pytest_infperf.report.html.page_tables import MARKS
 from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.columns import METRIC_HEADERS, quality_metric
@@ -54,6 +54,8 @@ def suite_card(suite: str, records: Sequence[Record], against: str, link: str) -
     rows = [Row("", record, record.measures.get("cost_per_million")) for record in records]
     able = _able(rows)
     fastest = _fastest(able)
+    if fastest is None and (broken := next(_broken(records), None)):
+        return _broken_card(suite, *broken, mark, link)
     if fastest is None:
         why = "No variant was timed." if able else "No variant keeps every limit."
         return Card(suite, "–", why, mark=mark, link=link)
@@ -78,6 +80,27 @@ def _regression_card(suite: str, record: Record, against: str, mark: str, link: 
         [f"confidence interval {change.tail} %"],
         mark,
         is_bad=Verdict.FAIL in verdicts,
+        link=link,
+    )
+
+
+def _broken(records: Sequence[Record]) -> Iterator[tuple[Record, GateRecord]]:
+    """Yield each broken limit on a measure with a value, with its record."""
+    for record in records:
+        for gate in record.gates:
+            if gate.verdict is Verdict.FAIL and gate.measure in record.measures:
+                yield record, gate
+
+
+def _broken_card(suite: str, record: Record, gate: GateRecord, mark: str, link: str) -> Card:
+    measure = record.measures[gate.measure]
+    return Card(
+        suite,
+        format_value(measure.value, measure.unit),
+        f"{record.variant} breaks its limit: {gate.limit}. No variant keeps every limit.",
+        gate.measure,
+        mark=mark,
+        is_bad=True,
         link=link,
     )
 
