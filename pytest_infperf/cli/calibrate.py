@@ -96,11 +96,14 @@ def describe(floor: NoiseFloor) -> str:
     def percent(fraction: float) -> str:
         return format_value(fraction, "fraction")
 
+    between = f"{percent(floor.between_processes)} standard deviation"
+    if floor.processes < 2:
+        between = "not measured, because the budget sufficed for one pair of processes only"
     return (
         f"noise floor: ±{percent(floor.half_width)} at {100 * floor.confidence:.4g} % confidence, "
-        f"from {floor.pairs} pairs of {floor.processes} processes in {floor.budget_s:g} s; a "
-        "speed-up closer to its limit than this is inconclusive\n"
-        f"between processes: {percent(floor.between_processes)} standard deviation\n"
+        f"from {floor.pairs} pairs of blocks in {floor.processes} pairs of processes and "
+        f"{floor.budget_s:g} s; a speed-up closer to its limit than this is inconclusive\n"
+        f"between processes: {between}\n"
         "smallest slowdown that is almost always detected: "
         f"{percent(floor.smallest_slowdown)}"
     )
