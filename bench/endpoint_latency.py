@@ -1,10 +1,10 @@
 """Compare the percentiles of our open loop with autocannon's, on an endpoint that stalls.
 
-The endpoint is a separate FastAPI app that waits 20 ms for each request and stops for 0.3 s every
-two seconds, as during garbage collection. Percentiles from intended send times include the requests
-that arrive during a stall. autocannon (from npm) sends at a fixed rate on enough connections, and
-corrects for coordinated omission, as wrk2 does. Our requests are sent at random times; because
-stalls are regular, the same share of requests falls into them.
+The endpoint is a separate FastAPI app that waits 20 ms for each request and stops for 0.3 s about
+every two seconds, as during garbage collection. Percentiles from intended send times include the
+requests that arrive during a stall. autocannon (from npm) sends at a fixed rate on enough
+connections, and corrects for coordinated omission, as wrk2 does. Stalls come at random times,
+because autocannon sends all requests of a second together: regular stalls would meet all or none.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ PERCENTILES = (0.5, 0.9, 0.99)
 _LARGEST_DIFFERENCE = 0.1
 """Limit on the difference between the percentiles, as a fraction."""
 _APP = """
-import asyncio, contextlib, time
+import asyncio, contextlib, random, time
 from fastapi import FastAPI
 
 async def stall():
     while True:
-        await asyncio.sleep(1.7)
+        await asyncio.sleep(random.uniform(0.7, 2.7))
         time.sleep(0.3)
 
 @contextlib.asynccontextmanager
