@@ -162,8 +162,7 @@ def _selected(
     if globs := [glob for glob in arguments.measures.split(",") if glob]:
         require_matches("--measures", globs, {change.measure for change in changes})
         return [each for each in common if any(matches(each.measure, glob) for glob in globs)]
-    main = compared.main()
-    return [each for each in common if each in main]
+    return compared.main(common)
 
 
 def _variants(changes: Sequence[Change], side: str) -> set[tuple[str, str]]:

@@ -79,8 +79,8 @@ def cheapest(rows: Sequence[Row]) -> Row | None:
 
     If no limit was judged in any row, all rows without an error are compared.
     """
-    able = [row for row in rows if row.cost and _is_able(row, rows)]
-    return min(able, key=lambda row: row.cost.value if row.cost else 0.0, default=None)
+    priced = [row for row in able(rows) if row.cost]
+    return min(priced, key=lambda row: row.cost.value if row.cost else 0.0, default=None)
 
 
 def are_judged(rows: Sequence[Row]) -> bool:
@@ -88,8 +88,11 @@ def are_judged(rows: Sequence[Row]) -> bool:
     return any(row.record.gates for row in rows)
 
 
-def _is_able(row: Row, rows: Sequence[Row]) -> bool:
-    return row.meets_every_gate if are_judged(rows) else not row.record.errors
+def able(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that meet every gate or, if no limit was judged, those without an error."""
+    if are_judged(rows):
+        return [row for row in rows if row.meets_every_gate]
+    return [row for row in rows if not row.record.errors]
 
 
 def as_cheap(rows: Sequence[Row], best: Row) -> list[Row]:
@@ -100,10 +103,9 @@ def as_cheap(rows: Sequence[Row], best: Row) -> list[Row]:
     highest = best.cost.high if best.cost else None
     return [
         row
-        for row in rows
+        for row in able(rows)
         if row is not best
         and row.cost
-        and _is_able(row, rows)
         and (highest is None or row.cost.low is None or row.cost.low <= highest)
     ]
 

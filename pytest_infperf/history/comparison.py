@@ -93,16 +93,15 @@ class Comparison:
     changes: list[Change] = field(default_factory=list)
     setting_changes: list[SettingChange] = field(default_factory=list)
 
-    def main(self) -> list[Change]:
-        """Return the changes of the main measures and the quality of variants of both runs."""
+    def main(self, changes: Sequence[Change]) -> list[Change]:
+        """Return those of the changes that are of a main measure or of the suite's quality."""
         names = {
             (record.suite, measure)
             for saved in (self.before, self.after)
             for record in saved.run.records
             for measure in default_measures(record)
         }
-        common = of_common_variants(self.changes)
-        return [change for change in common if (change.suite, change.measure) in names]
+        return [change for change in changes if (change.suite, change.measure) in names]
 
 
 def of_common_variants(changes: Sequence[Change]) -> list[Change]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.history.store import read
+from pytest_infperf.host.files import atomic_replacement
 from pytest_infperf.records.file import RecordError
 
 _DIGITS = 16
@@ -159,11 +159,9 @@ def _digest(content: bytes) -> str:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file that becomes visible only when it is complete."""
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        with atomic_replacement(path) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(f"{path}: it cannot be written ({error.strerror or error})") from error

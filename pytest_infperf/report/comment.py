@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pytest_infperf.history.comparison import Change, Comparison
+from pytest_infperf.history.comparison import Change, Comparison, of_common_variants
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import Record, RunRecord, Verdict
@@ -55,7 +55,8 @@ def body(
     tables = [line for run in runs for line in markdown.tables(run)]
     folded = _folded("Results", tables)
     if comparison:
-        changes = [change for change in comparison.main() if _is_notable(change)]
+        common = of_common_variants(comparison.changes)
+        changes = [change for change in comparison.main(common) if _is_notable(change)]
         head += ["", f"{_summary_of_changes(comparison, changes)}.", "", _CAVEAT]
         if changes:
             folded = [*_folded("Changed measures", _changes(changes)), *folded]

@@ -112,7 +112,7 @@ def test_a_pulled_file_is_the_same_to_the_byte(hosts: list[Path], url: str) -> N
     push(one, url)
     pull(two, url)
     assert path.read_bytes() in {p.read_bytes() for p in (two / ".benchmarks").glob("*/*.json")}
-    assert not list(two.rglob("*.part"))
+    assert not [*two.rglob("*.part"), *two.rglob("*.tmp")]
 
 
 def test_hosts_that_push_at_once_lose_nothing(hosts: list[Path], url: str) -> None:

@@ -43,7 +43,7 @@ def test_each_value_has_latencies_and_the_sweep_has_a_growth(swept: Project) -> 
         assert throughput <= 2500  # less if the host was busy
     growth = measures["growth@batch"]
     assert growth["low"] <= growth["value"] <= growth["high"]
-    assert growth["value"] == pytest.approx(1, abs=0.5)
+    assert growth["value"] == pytest.approx(1, abs=0.2)
     assert growth["n"] >= 12
 
 

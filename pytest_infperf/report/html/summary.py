@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_infperf.cost.merged import Row, are_judged, cheapest
+from pytest_infperf.cost.merged import Row, able, are_judged, cheapest
 from pytest_infperf.records.points import base_of, point_of
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import GateRecord, Record, Verdict
@@ -52,12 +52,12 @@ def suite_card(suite: str, records: Sequence[Record], against: str, link: str) -
     if worst:
         return _regression_card(suite, worst, against, mark, link)
     rows = [Row("", record, record.measures.get("cost_per_million")) for record in records]
-    able = _able(rows)
-    fastest = _fastest(able)
+    candidates = [row.record for row in able(rows)]
+    fastest = _fastest(candidates)
     if fastest is None and (broken := next(_broken(records), None)):
         return _broken_card(suite, *broken, mark, link)
     if fastest is None:
-        why = "No variant was timed." if able else "No variant keeps every limit."
+        why = "No variant was timed." if candidates else "No variant keeps every limit."
         return Card(suite, "–", why, mark=mark, link=link)
     facts = [*_facts(fastest), *_cost_facts(rows)]
     if any("regression" in record.measures for record in records):
@@ -113,12 +113,6 @@ def _worst_regression(records: Sequence[Record]) -> Record | None:
         if (change := record.measures.get("regression")) and (change.low or 0) > 0
     ]
     return max(slower, key=lambda r: r.measures["regression"].value, default=None)
-
-
-def _able(rows: Sequence[Row]) -> list[Record]:
-    if are_judged(rows):
-        return [row.record for row in rows if row.meets_every_gate]
-    return [row.record for row in rows if not row.record.errors]
 
 
 def _fastest(records: Sequence[Record]) -> Record | None:
