@@ -100,7 +100,9 @@ class MeasuringPlugin:
         self.config.add_cleanup(self.signals.restore)
 
     def pytest_report_header(self) -> str:
-        return self.session.header()
+        from pytest_infperf.session.header import header_line
+
+        return header_line(self.session)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         from pytest_infperf.errors import UserError

@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from typing import Any
 from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.records import file as record_file
 from pytest_infperf.records.ledger import Ledger
-from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import RunRecord
 from pytest_infperf.records.time_spent import TimeAccount, in_words, is_of_measuring, total
 from pytest_infperf.report import github, junit
@@ -121,28 +119,6 @@ class Session:
                 when=datetime.now(UTC).isoformat(timespec="seconds"),
             ),
         )
-
-    def header(self) -> str:
-        """Return the line for pytest's header: version, host, budget, limits, other revision."""
-        settings, host = self.settings, self.run.host
-        budgets_s = [
-            settings.budget_s or self.thresholds.policy(suite).budget_s
-            for suite in ("", *self.thresholds.suites)
-        ]
-        ends = dict.fromkeys(format_value(end(budgets_s), "s") for end in (min, max))
-        budget = f"budget {' to '.join(ends)} per test"
-        if settings.time_s:
-            budget = f"measuring time {format_value(settings.time_s, 's')}"
-        parts = [
-            f"infperf: {version('pytest-infperf')}",
-            f"on {', '.join(host_names(host)) or 'an unknown CPU'}",
-            f"{host['logical_cores']} cores",
-            budget,
-            limits_file.named(settings),
-        ]
-        if against := self.run.against:
-            parts.append(f"against {against['name']} ({against['commit'][:10]})")
-        return ", ".join(parts)
 
     def measures_latency(self, test: Callable[..., Any], marker: Mapping[str, Any]) -> bool:
         """Return whether a test calls `variant.latency` according to its source or marker."""
