@@ -20,10 +20,12 @@ from pytest_infperf.backends.torch_module import import_transformers
 from recipes.training import ROOT, Average, Budget, arguments, fit, mixed_precision
 
 SHIPPED = ROOT / "suites" / "translation" / "models" / "marian-zh-en-base"
-DATA = (
+PAIRS = (
     "train.zh and train.en, translations of each other line by line: Tatoeba-Challenge zho-eng and "
-    "captions of 3AM, without the pairs whose either side is in the test set; and source.spm, a "
-    "joint SentencePiece model (trained on both files if it is missing)"
+    "captions of 3AM, without the pairs whose either side is in the test set"
+)
+DATA = (
+    f"{PAIRS}; and source.spm, a joint SentencePiece model (trained on both files if it is missing)"
 )
 _PIECES = 8000
 _LENGTHS = (12, 16, 24, 32, 48)
@@ -201,6 +203,7 @@ def fitted(
     smoothing: float,
     name: str,
     tokens: int,
+    warm_up: int = 400,
 ) -> list[float]:
     def logits(x: Tensor, before: Tensor) -> Tensor:
         mask = (x != words.pad).long()
@@ -216,7 +219,7 @@ def fitted(
         losses(logits, source, words, smoothing),
         budget,
         peak=peak,
-        warm_up=400,
+        warm_up=warm_up,
         name=name,
         after_step=average.update,
     )
@@ -262,21 +265,30 @@ def warm_started(student: Any, teacher: Any) -> Any:
     return student
 
 
-def write(model: Any, words: Vocabulary, folder: Path) -> None:
+def write(
+    model: Any, words: Vocabulary, folder: Path, *, languages: tuple[str, str] = ("zh", "en")
+) -> None:
     deepcopy(model).half().cpu().save_pretrained(folder)
-    write_vocabulary(words, folder)
+    write_vocabulary(words, folder, languages=languages)
 
 
-def write_vocabulary(words: Vocabulary, folder: Path) -> None:
-    """Write the files of the tokenizer that MarianTokenizer reads."""
+def write_vocabulary(
+    words: Vocabulary, folder: Path, *, languages: tuple[str, str] = ("zh", "en")
+) -> None:
+    """Write the files of the tokenizer that MarianTokenizer reads.
+
+    `languages` are those of the inputs and of the outputs.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("source.spm", "target.spm"):
         shutil.copy(words.model, folder / name)
     pieces = {words.processor.id_to_piece(i): i for i in range(words.pad)}
     text = json.dumps({**pieces, "<pad>": words.pad}, ensure_ascii=False)
     (folder / "vocab.json").write_text(text, "utf-8")
-    for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        shutil.copy(SHIPPED / name, folder)
+    shutil.copy(SHIPPED / "special_tokens_map.json", folder)
+    settings = json.loads((SHIPPED / "tokenizer_config.json").read_text("utf-8"))
+    settings["source_lang"], settings["target_lang"] = languages
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
 
 
 def train(

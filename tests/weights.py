@@ -44,6 +44,7 @@ NEEDED_BY: dict[str, frozenset[str]] = {
             "test_speech",
             "test_speech_quantised",
             "test_translation",
+            "test_translation_reversed",
             "test_rnn",
             "test_shortlist",
             "test_the_shipped_weights_match_their_hashes_and_cards",

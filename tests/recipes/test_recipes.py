@@ -30,6 +30,7 @@ from recipes import (
     speech_quantised,
     training,
     translation,
+    translation_reversed,
     vision,
 )
 from recipes.training import ROOT, Budget
@@ -161,6 +162,32 @@ def test_translation(sentences: Path) -> None:
         model = load_torch_module(sentences / name, "AutoModelForSeq2SeqLM")
         assert model.config.vocab_size == 8001
         assert max(ids[0]) < 8001
+        assert languages(sentences / name) == ("zh", "en")
+
+
+def languages(folder: Path) -> tuple[str, str]:
+    settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    return settings["source_lang"], settings["target_lang"]
+
+
+def test_translation_reversed(sentences: Path) -> None:
+    """It learns to write Chinese, with a vocabulary that transformers reads."""
+    from transformers import MarianTokenizer
+
+    losses = translation_reversed.train(sentences, sentences, Budget(steps=8), "cpu", tokens=200)
+    assert falls(losses)
+    folder = sentences / "marian-en-zh"
+    assert languages(folder) == ("en", "zh")
+    shipped = translation_reversed.SHIPPED
+    for name in ("source.spm", "target.spm"):
+        assert (folder / name).read_bytes() == (shipped / name).read_bytes()
+    text = "Whose shirt is this?"
+    tokens = MarianTokenizer.from_pretrained(folder)(text)["input_ids"]
+    assert MarianCodec(folder).encode([text]) == [tokens]
+    trained = load_torch_module(folder, "AutoModelForSeq2SeqLM").state_dict()
+    started = load_torch_module(shipped, "AutoModelForSeq2SeqLM").state_dict()
+    assert trained.keys() == started.keys()
+    assert not trained["model.shared.weight"].equal(started["model.shared.weight"])
 
 
 def test_rnn(sentences: Path) -> None:

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 SMALLER = {
     "translation": ("beams=1", "beams=1, sample_size=48"),
+    "translation_en_zh": ("beams=1", "beams=1, sample_size=48"),
     "classification": ("sample_size=160", "sample_size=48"),
     "speech": ("sample_size=1000", "sample_size=24"),
     "vision": ("images=", "sample_size=300, images="),
@@ -39,7 +40,7 @@ class Copy:
         root = self.pytester.path
         self.folder = root / "suites" / self.name
         shutil.copytree(ROOT / "suites" / self.name, self.folder)
-        (root / "thresholds.toml").write_text(limits_of(self.name))
+        (root / "thresholds.toml").write_text(limits_of(self.name.replace("_", "-")))
         (root / "conftest.py").write_text("")
         self.pytester.makeini("[pytest]")
         self.change("suite.py", *SMALLER[self.name])
@@ -92,6 +93,16 @@ def test_a_repeated_softmax_breaks_bleu(pytester: pytest.Pytester, built_before:
     )
     result = copy.measure("quality", "rnn-onnx")
     assert broken(result, "translation[rnn-onnx]", "bleu")
+
+
+def test_a_tokenizer_for_texts_with_spaces_breaks_bleu_of_chinese(
+    pytester: pytest.Pytester, built_before: Path
+) -> None:
+    copy = Copy("translation_en_zh", pytester, built_before)
+    shutil.copytree(ROOT / "suites/translation/data", copy.folder.parent / "translation/data")
+    copy.change("suite.py", 'Bleu(tokenize="zh")', 'Bleu(tokenize="13a")')
+    result = copy.measure("quality", "torch")
+    assert broken(result, "translation-en-zh[torch]", "bleu")
 
 
 def test_swapped_labels_break_accuracy(pytester: pytest.Pytester, built_before: Path) -> None:
