@@ -29,7 +29,7 @@ _PIECES = 8000
 _LENGTHS = (12, 16, 24, 32, 48)
 _TOKENS_A_BATCH = 20_000
 _SAMPLED = 0.3
-"""Alpha of subword regularisation (Kudo 2018), which every other pass uses."""
+"""Alpha of subword regularisation (Kudo 2018), which every second pass uses."""
 _SEGMENTATIONS = 8
 """Number of segmentations of the data: the most probable one, and sampled ones."""
 _SENTENCES_AT_ONCE = 512

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a folder `ct2`, which has the shipped model in int8."""
+    """Return a folder whose subfolder `ct2` contains the shipped model in int8."""
     folder = tmp_path_factory.mktemp("export")
     (folder / "ct2").mkdir()
     CTranslate2(int8=True).build(Material(STUDENT, task(), SHIPPED), folder / "ct2")

@@ -52,7 +52,7 @@ def hub_with(folder: Path, *files: Path) -> Path:
 
 
 def run(hub: Path, kind: str, file: str, suite: Path) -> str:
-    """Build and run in a process of its own: the hub's settings are read when it is imported."""
+    """Build and run in a separate process: the hub's settings are read at its import."""
     environment = {
         "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(hub), "PATH": "",
         "PYTHONPATH": str(Path(__file__).parents[2]),

@@ -1,4 +1,4 @@
-"""Graphs that were exported elsewhere: how their inputs are matched, and what is refused."""
+"""Graphs that were exported elsewhere: matching of inputs, and invalid graphs."""
 
 from __future__ import annotations
 

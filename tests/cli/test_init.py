@@ -1,4 +1,4 @@
-"""The files that init writes load, and its limits are met by the runs that they came from."""
+"""The files that init writes load, and the runs that its limits come from meet them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def record_of(variant: str, speedup: float, p90_s: float = 0.1) -> Record:
 
 
 def test_the_suite_loads_and_has_the_variants() -> None:
-    """Each variant has the id by which init offers it."""
+    """Each variant has the id that init offers."""
     written = suite_files.render(draft(*VARIANTS))
     names: dict[str, object] = {}
     exec(written[Path("suites/mine/suite.py")], names)
@@ -96,7 +96,7 @@ def test_the_limits_that_init_writes(snapshot: SnapshotAssertion) -> None:
     )
 
 
-def test_limits_leave_room_for_what_was_seen() -> None:
+def test_limits_have_a_margin_to_measured_values() -> None:
     runs = [
         [record_of("torch", 1), record_of("onnx", 4.0)],
         [record_of("torch", 1, 0.2), record_of("onnx", 3.0)],

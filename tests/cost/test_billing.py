@@ -1,4 +1,4 @@
-"""The price of a host: found for the record of a run, and read from one."""
+"""The price of a host: added to the record of a run, and read from a record."""
 
 from __future__ import annotations
 

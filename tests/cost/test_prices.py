@@ -105,7 +105,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("aws")
 @pytest.mark.filterwarnings("ignore")
 def test_a_refusal_of_aws_is_a_message() -> None:
-    """moto has no price list: it returns an error, as AWS does without the permission."""
+    """moto has no price list. It returns an error, like AWS without the permission."""
     with moto.mock_aws():
         found = prices.ask_aws("c5.large", "us-east-1")
     assert isinstance(found, str)

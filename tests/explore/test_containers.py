@@ -51,7 +51,7 @@ if words[0] == "inspect":
 
 
 def container(name: str, **changes: Any) -> dict[str, Any]:
-    """Return what `docker inspect` says of a healthy container, as far as it is read."""
+    """Return the entries of `docker inspect` that are read, for a healthy container."""
     state = {"Status": "running", "Running": True, "OOMKilled": False, "ExitCode": 0,
              "Pid": os.getpid(), "Health": {"Status": "healthy"},
              **changes.pop("state", {})}  # fmt: skip
@@ -60,7 +60,7 @@ def container(name: str, **changes: Any) -> dict[str, Any]:
 
 
 class FakeDocker:
-    """What the fake answers, and what it was asked."""
+    """Answers of a fake docker, and the commands that it received."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""When a measurement ends, and what tests leave to one another."""
+"""The end of a measurement, and the time that tests leave to others."""
 
 from __future__ import annotations
 

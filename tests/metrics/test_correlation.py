@@ -88,7 +88,7 @@ def test_errors(metric: Mae | Rmse, expected: float) -> None:
     "call", [Pearson().statistics, Spearman().score, Mae().statistics, Rmse().statistics]
 )
 @pytest.mark.parametrize("bad", ["0.5", None, [0.5], {"score": 0.5}])
-def test_what_is_no_number_is_an_error_with_its_sample(call: Any, bad: Any) -> None:
+def test_a_value_that_is_not_a_number_is_an_error_with_its_sample(call: Any, bad: Any) -> None:
     for role, pair in (("output", ([1.0, bad], [1.0, 2.0])), ("reference", ([1.0, 2.0], [1, bad]))):
         with pytest.raises(UnusableSample) as raised:
             call(*pair)

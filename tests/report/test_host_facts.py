@@ -1,4 +1,4 @@
-"""The facts of a host in words."""
+"""The facts of a host as text."""
 
 from __future__ import annotations
 

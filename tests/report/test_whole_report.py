@@ -1,4 +1,4 @@
-"""A report as it is read: every kind of verdict, an error and doubts, one below the other."""
+"""A whole report with every kind of verdict, an error and doubts."""
 
 from __future__ import annotations
 
