@@ -33,7 +33,7 @@ SLOWDOWNS = (0.0, 0.03, 0.05)
 BUDGET_S = 40.0
 PASS_INPUTS = 8
 """Number of inputs of a pass. The benchmark function of each tool runs one pass."""
-_TWIN = "later-commit"
+_OTHER = "later-commit"
 
 Side = Literal["base", "head"]
 
@@ -204,24 +204,24 @@ def record(
     """
     suite = address.load()
     same = suite.variant(variant)
-    twin = (
-        Slowed(same, by=slowdown, model=same.model, threads=same.threads, id=_TWIN)
+    other = (
+        Slowed(same, by=slowdown, model=same.model, threads=same.threads, id=_OTHER)
         if slowdown
-        else replace(same, id=_TWIN)
+        else replace(same, id=_OTHER)
     )
     suite_run = SuiteRun(
-        ConfiguredSuite(suite.with_variants([twin]), address, variant),
+        ConfiguredSuite(suite.with_variants([other]), address, variant),
         replace(settings, threads=1),
         Policy(),
         ArtifactCache(settings.cache, lambda notice: None),
-        selected=[_TWIN],
+        selected=[_OTHER],
         report_progress=lambda variant, what: None,
     )
     rng = random.Random(settings.seed)
     try:
-        baseline, later = suite_run.beside_baseline(_TWIN)
+        baseline, later = suite_run.beside_baseline(_OTHER)
         inputs = rng.sample(suite_run.numbers, min(PASS_INPUTS, len(suite_run.numbers)))
-        tools = _Tools(suite_run, {"base": variant, "head": _TWIN}, [[n] for n in inputs])
+        tools = _Tools(suite_run, {"base": variant, "head": _OTHER}, [[n] for n in inputs])
         times = sorted((rng.uniform(0, budget_s) for _ in stages), reverse=True)
         pairs = _RecordedPairs(
             baseline,

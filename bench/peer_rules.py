@@ -70,10 +70,10 @@ def _slower(is_slower: bool) -> Call:
 def benchmark_rounds(run: ToolRun) -> list[float]:
     """Return the rounds of `benchmark(function)` with its default options, in seconds.
 
-    pytest-benchmark 5.3.1, `BenchmarkFixture._raw`: a first call gives the duration, from which the
-    number of rounds in `--benchmark-max-time` (1 s) follows, at least `--benchmark-min-rounds` (5).
-    There is no warm-up on CPython. A round has several calls only if a call takes less than about
-    5 µs, and a pass takes much longer.
+    pytest-benchmark 5.3.1, `BenchmarkFixture._raw`: the duration of a first call determines the
+    number of rounds in `--benchmark-max-time` (1 s), at least `--benchmark-min-rounds` (5). There
+    is no warm-up on CPython. A round has several calls only if a call takes less than about 5 µs,
+    and a pass takes much longer.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from recipes.training import ROOT, Average, Budget, arguments, fit, mixed_precis
 SHIPPED = ROOT / "suites" / "translation" / "models" / "marian-zh-en-base"
 DATA = (
     "train.zh and train.en, translations of each other line by line: Tatoeba-Challenge zho-eng and "
-    "captions of 3AM, without the pairs whose either side is in the test set; and source.spm, a "
+    "captions of 3AM, without pairs of which a side is in the test set; and source.spm, a "
     "joint SentencePiece model (trained on both files if it is missing)"
 )
 _PIECES = 8000

@@ -66,7 +66,7 @@ class CTranslate2(Backend):
     Raises
     ------
     BuildError
-        If the task does not generate text, the model folder brings a `modeling.py`, or CTranslate2
+        If the task does not generate text, the model folder has a `modeling.py`, or CTranslate2
         cannot convert the model; if CTranslate2 cannot open `folder`, or the folder's vocabulary is
         not that of the model's tokenizer; if a line of `vmap` is invalid or has a token that is
         not in the vocabulary, or CTranslate2 would look up a token in the wrong place. Raised when

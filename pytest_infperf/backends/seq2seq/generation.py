@@ -23,7 +23,7 @@ _IMPLEMENTED = {
 
 @dataclass(frozen=True)
 class Generation:
-    """Settings that determine the generated tokens, apart from the logits."""
+    """Settings that determine the generated tokens, in addition to the logits."""
 
     start_id: int
     eos_id: int
