@@ -233,7 +233,7 @@ def test_a_variant_without_measures_shows_dashes_and_its_reason(translation: Run
         "ERROR translation[ctranslate2] the worker of ctranslate2 was ended by signal 9 (SIGKILL): "
         "likely out of memory"
     )
-    assert lines[start + 1 : start + 3] == ["    Its last words:", "    loading model.bin"]
+    assert lines[start + 1 : start + 3] == ["    Its last output:", "    loading model.bin"]
 
 
 def test_a_long_error_keeps_its_end() -> None:

@@ -65,7 +65,7 @@ RUN = RunRecord(
             "translation",
             "ctranslate2",
             settings=SETTINGS,
-            errors=["the worker of ctranslate2 was ended\nIts last words:\nno memory"],
+            errors=["the worker of ctranslate2 was ended\nIts last output:\nno memory"],
         ),
     ],
 )
