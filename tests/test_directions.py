@@ -79,7 +79,7 @@ MODULES = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def room_of(module: str) -> str:
-    """Return the longest name in ROOMS that contains a module; the package's name for __init__."""
+    """Return the room of a module: the longest name in ROOMS that contains it."""
     inner = module.removeprefix(NAME).removeprefix(".")
     found = [room for room in ROOMS if inner == room or inner.startswith(f"{room}.")]
     return max(found, key=len, default=inner or "__init__")

@@ -71,7 +71,7 @@ def test_a_model_that_reads_its_padding_runs_prompts_one_by_one(tmp_path: Path) 
     assert runner.infer(PROMPTS) == [runner.infer([prompt])[0] for prompt in PROMPTS]
 
 
-def test_an_artifact_that_says_nothing_is_not_padded(tmp_path: Path) -> None:
+def test_an_artifact_without_settings_is_not_padded(tmp_path: Path) -> None:
     assert not pads_left(tmp_path)
 
 

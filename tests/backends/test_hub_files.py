@@ -73,7 +73,7 @@ def test_a_graph_of_a_hub_id_runs_without_network(tmp_path: Path) -> None:
     assert run(hub, "Onnx", file, tmp_path / "suite") == f"['{file}'] {ANSWER}"
 
 
-def test_its_external_data_is_a_link_too(tmp_path: Path) -> None:
+def test_external_data_of_the_hub_is_a_link_too(tmp_path: Path) -> None:
     path = write_graph(tmp_path / "source" / "onnx" / "model.onnx", external="model.onnx_data")
     hub = hub_with(tmp_path, path, path.with_name("model.onnx_data"))
     names = "['onnx/model.onnx', 'onnx/model.onnx_data']"

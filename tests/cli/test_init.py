@@ -268,7 +268,7 @@ def test_a_folder_of_sentence_transformers_gets_embeddings(
     assert 'task=Embedding(data="../../a.csv", text="question")' in written
 
 
-def test_an_error_rate_gets_a_limit_from_above() -> None:
+def test_an_error_rate_gets_a_maximum() -> None:
     record = Record(
         "mine",
         "onnx",
@@ -281,7 +281,7 @@ def test_an_error_rate_gets_a_limit_from_above() -> None:
     assert section.variants["onnx"].gates["wer"] == {"max": 3.2, "max_rise": 0.5}
 
 
-def test_a_suite_may_have_the_first_letters_of_another(
+def test_a_suite_name_can_be_a_prefix_of_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

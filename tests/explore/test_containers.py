@@ -255,7 +255,7 @@ def test_a_first_container_that_does_not_start_is_a_mistake(
     assert "--volumes" in docker.composed[-1][0]
 
 
-def test_which_compose_is_taken(docker: FakeDocker) -> None:
+def test_the_choice_of_compose(docker: FakeDocker) -> None:
     assert compose_command() == ["docker", "compose"]
     docker.answer([], **{"compose version": 1})
     with pytest.raises(UserError, match="neither `docker compose` nor `docker-compose` runs"):

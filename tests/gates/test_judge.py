@@ -387,7 +387,7 @@ def test_a_percentile_of_latencies_that_drift_is_inconclusive() -> None:
     assert judge(gate("latency_p90", "max", "20 ms"), rising).verdict is Verdict.FAIL
 
 
-def test_a_limit_at_the_end_of_an_interval_needs_no_less_than_no_time() -> None:
+def test_a_limit_at_the_end_of_an_interval_needs_no_negative_time() -> None:
     """The present number of processes would decide; only the reserve is left to measure."""
     processes = Processes(count=4, freedom=6.0, seconds_each=2.0)
     measured = Measured(seconds=10.0, processes=processes)

@@ -58,7 +58,7 @@ def test_without_a_lock_a_run_saves_all_the_same(
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_another_storage_has_turns_of_its_own(tmp_path: Path) -> None:
+def test_runs_with_another_storage_do_not_wait(tmp_path: Path) -> None:
     inside = Event()
 
     def another() -> None:

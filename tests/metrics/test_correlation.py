@@ -65,7 +65,7 @@ def test_pearson_of_resamples_is_that_of_scipy() -> None:
     ("outputs", "references"),
     [([0.1] * 3, [1, 2, 3]), ([1, 2, 3], [0.7] * 3), ([1.0], [1.0]), ([1, math.nan, 3], [1, 2, 3])],
 )
-def test_they_are_not_defined_for_equal_numbers(
+def test_correlations_are_not_defined_for_equal_numbers(
     score: Any, outputs: list[float], references: list[float]
 ) -> None:
     assert math.isnan(score(outputs, references))

@@ -85,7 +85,7 @@ SENT = """
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("dark", [False, True])
-def test_it_is_accessible_and_fits(echo: Running, page: Page, width: int, dark: bool) -> None:
+def test_the_page_is_accessible_and_fits(echo: Running, page: Page, width: int, dark: bool) -> None:
     page.open(echo.url, width=width, dark=dark)
     page.run(EXAMPLE)
     page.run("form.requestSubmit()")
