@@ -26,7 +26,7 @@ _KINDS = (latencies, throughputs, quality, growth, histories, loads)
 
 
 def findings() -> Iterator[Finding]:
-    """Simulate all scenarios on all cores but one, or two at least."""
+    """Simulate all scenarios on all cores except one, but on at least two."""
     scenarios = all_scenarios()
     with ProcessPoolExecutor(max(2, (os.cpu_count() or 2) - 1)) as pool:
         futures = [

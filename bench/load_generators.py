@@ -38,9 +38,9 @@ SECONDS = 5.0
 """Duration of one round of one generator, in seconds."""
 ROUNDS = 8
 LOW_LOAD = 0.05
-"""Fraction of the closed loop's rate: one random arrival in twenty finds the server busy."""
+"""Fraction of the closed loop's rate at which 5 % of random arrivals find the server busy."""
 HIGH_LOAD = 0.9
-"""Fraction of the closed loop's rate: many requests wait."""
+"""Fraction of the closed loop's rate at which many requests wait."""
 _LARGEST_DIFFERENCE = 0.1
 """Limit on the difference between a generator's results and ours, as a fraction."""
 _PYTHON_MS = 2.0

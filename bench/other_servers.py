@@ -1,6 +1,6 @@
 """Servers of other projects that do the same work as ours, each in one process on the same cores.
 
-They have only their own limits on waiting requests; the work of all requests uses one thread.
+Each server has its default limit on waiting requests. One thread does the work of all requests.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _MODULES = {
     "Granian": "granian",
     "LitServe": "litserve",
 }
-"""The servers, each with a module to check whether it is installed."""
+"""Modules that must be installed, by the name of the server."""
 _START_S = 60.0
 
 
@@ -95,7 +95,7 @@ def missing() -> list[str]:
 def started(
     name: str, path: str, work_s: float, cores: Sequence[int], folder: Path
 ) -> Iterator[str]:
-    """Start a server, and return its base URL once it answers; it ends with the block.
+    """Start a server and yield its base URL when it answers; stop it at the end of the block.
 
     Parameters
     ----------
@@ -152,12 +152,12 @@ def _command(name: str, port: int, path: str) -> list[str]:
 
 
 def _search_path(folder: Path) -> str:
-    """Return the folders of modules: that of the app, and that of this package."""
+    """Return the module search path: the folders of the application and of this package."""
     return os.pathsep.join([str(folder), str(Path(__file__).parents[1])])
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Return once a server answers at /healthz, and raise RuntimeError if it does not."""
+    """Wait until a server answers at /healthz; raise RuntimeError if it does not."""
     deadline_s = monotonic() + _START_S
     while monotonic() < deadline_s:
         if process.poll() is not None:

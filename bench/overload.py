@@ -33,7 +33,7 @@ TIMES = (1, 4, 16)
 SECONDS = 5.0
 """Duration of one load, in seconds."""
 WARM_UP_S = 1.0
-"""Time in which all clients connect, which is not counted, in seconds."""
+"""Time in which all clients connect, in seconds. Its answers are not counted."""
 QUERY_MS = {"fast": 0.2, "slow": 10.0}
 _WRK = """
 local ffi = require("ffi")
@@ -67,11 +67,11 @@ class Load:
     """Results of one load, as observed by the clients."""
 
     goodput: float
-    """Answers with 200 per second."""
+    """Answers with status 200 per second."""
     p99_s: float
     """99th percentile of the latency of those answers, in seconds."""
     health_s: float
-    """Longest time of /healthz, in seconds."""
+    """Maximum response time of /healthz, in seconds."""
 
     def __str__(self) -> str:
         return (
@@ -122,16 +122,16 @@ def _compared(
         beside = [f"{name} {loads[times]}" for name, loads in others.items()]
         beside += [f"{name} is not installed" for name in other_servers.missing()]
         yield Finding(
-            f"{where}: goodput, of its best", 100 * load.goodput / best, "%", limit=90,
+            f"{where}: goodput, relative to its best", 100 * load.goodput / best, "%", limit=90,
             at_least=True, detail="; ".join([f"ours {load}", *beside]),
         )  # fmt: skip
         yield Finding(
             f"{where}: p99 of answers", 1e3 * load.p99_s, "ms", limit=1e3 * (QUEUE + 1) / best,
-            detail="the limit is the time of a full queue and of the one that is answered",
+            detail="the limit is the time for a full queue and the request in progress",
         )  # fmt: skip
         yield Finding(
             f"{where}: longest /healthz", 1e3 * load.health_s, "ms", limit=100,
-            detail=f"asked on and on for {SECONDS:g} s",
+            detail=f"requested continuously for {SECONDS:g} s",
         )  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def _own(target: Target, clients: int) -> tuple[float, float]:
 
 
 def _goodput_of_wrk(target: Target, clients: int) -> float:
-    """Return answers with 200 per second after the warm-up, over all connections."""
+    """Return the answers with status 200 per second after the warm-up, over all connections."""
     script = _WRK.format(
         body=target.bodies[0].decode(), begin_s=WARM_UP_S, end_s=WARM_UP_S + SECONDS
     )

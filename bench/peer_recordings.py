@@ -32,8 +32,8 @@ SLOWDOWNS = (0.0, 0.03, 0.05)
 """The slowdowns of the later commit, as fractions of the model's time."""
 BUDGET_S = 40.0
 PASS_INPUTS = 8
-"""Number of inputs of a pass, which is what the benchmark function of a tool calls."""
-_TWIN = "later-commit"
+"""Number of inputs of a pass. The benchmark function of each tool runs one pass."""
+_OTHER = "later-commit"
 
 Side = Literal["base", "head"]
 
@@ -49,12 +49,12 @@ class Stage:
 
 
 IN_A_ROW = Stage("in a row", ("base", "head"), 4.5)
-"""One process of each commit, as pytest-benchmark and pytest-codspeed have. It has time for the
-longer of the two: 1 s of warm-up and 3 s of rounds."""
+"""One process of each commit, for pytest-benchmark and pytest-codspeed. The time suffices for the
+longer one: 1 s of warm-up and 3 s of rounds."""
 ROUNDS = Stage("rounds", ("base", "head", "head", "base"), 0.5)
 """Two processes of each commit. `asv continuous` interleaves its rounds in this order."""
 RUNS = Stage("runs", ("base", "head") * 5, 1.0)
-"""Five processes of each commit in turn, which is how inference-doctor advises to make its runs."""
+"""Five processes of each commit in turn, as inference-doctor recommends."""
 STAGES = (IN_A_ROW, ROUNDS, RUNS)
 
 
@@ -98,7 +98,7 @@ class ReplayedPairs:
     seconds: float = 0.0
     start_s: float = field(init=False)
     _read: int = 0
-    """Number of pairs of the present processes that were read."""
+    """Number of pairs of the current processes that were read."""
 
     def __post_init__(self) -> None:
         self.start_s = self.source[0].start_s
@@ -109,8 +109,8 @@ class ReplayedPairs:
             number, self._read = number + 1, 0
             if number == len(self.source):
                 raise ValueError(
-                    f"the recording ends after {self.seconds:.1f} s of pairs, and the judge asks "
-                    "for more: record with the judge's budget"
+                    f"the recording ends after {self.seconds:.1f} s of pairs, but the judge "
+                    "needs more: record with the judge's budget"
                 )
             self.by_process.append([])
             self.start_s = self.source[number].start_s
@@ -130,7 +130,7 @@ class _RecordedPairs(WorkerPairs):
     """Recorded pairs of workers, with the stages of the tools in between."""
 
     stages: list[tuple[float, Stage]] = field(default_factory=list)
-    """Each stage with the time of pairs at which it is run, in seconds, the latest first."""
+    """Stages, each with the measuring time after which it runs, in seconds; the latest first."""
     tools: _Tools = field(kw_only=True)
     processes: list[ProcessPair] = field(default_factory=list)
 
@@ -153,7 +153,7 @@ class _RecordedPairs(WorkerPairs):
 
 @dataclass
 class _Tools:
-    """Starts the processes of the stages."""
+    """Starter of the processes of the stages."""
 
     suite_run: SuiteRun
     variants: dict[Side, str]
@@ -185,7 +185,7 @@ def record(
     budget_s: float = BUDGET_S,
     stages: Sequence[Stage] = STAGES,
 ) -> Minute:
-    """Measure a variant beside itself, or beside a twin that is slower, for all rules.
+    """Measure a variant against itself or a slower copy, for all rules.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def record(
     variant : str
         The id of the variant, which is run with one thread.
     slowdown : float
-        The slowdown of the twin, as a fraction of the model's time.
+        The slowdown of the copy, as a fraction of the model's time.
     settings : Settings
         Settings of the run. Their seed draws the inputs and the times of the stages.
     budget_s : float
@@ -204,24 +204,24 @@ def record(
     """
     suite = address.load()
     same = suite.variant(variant)
-    twin = (
-        Slowed(same, by=slowdown, model=same.model, threads=same.threads, id=_TWIN)
+    other = (
+        Slowed(same, by=slowdown, model=same.model, threads=same.threads, id=_OTHER)
         if slowdown
-        else replace(same, id=_TWIN)
+        else replace(same, id=_OTHER)
     )
     suite_run = SuiteRun(
-        ConfiguredSuite(suite.with_variants([twin]), address, variant),
+        ConfiguredSuite(suite.with_variants([other]), address, variant),
         replace(settings, threads=1),
         Policy(),
         ArtifactCache(settings.cache, lambda notice: None),
-        selected=[_TWIN],
+        selected=[_OTHER],
         report_progress=lambda variant, what: None,
     )
     rng = random.Random(settings.seed)
     try:
-        baseline, later = suite_run.beside_baseline(_TWIN)
+        baseline, later = suite_run.beside_baseline(_OTHER)
         inputs = rng.sample(suite_run.numbers, min(PASS_INPUTS, len(suite_run.numbers)))
-        tools = _Tools(suite_run, {"base": variant, "head": _TWIN}, [[n] for n in inputs])
+        tools = _Tools(suite_run, {"base": variant, "head": _OTHER}, [[n] for n in inputs])
         times = sorted((rng.uniform(0, budget_s) for _ in stages), reverse=True)
         pairs = _RecordedPairs(
             baseline,

@@ -1,8 +1,8 @@
 """Rules of other tools, and of this one, for calling a commit slower, on recorded minutes.
 
-If a tool's package contains its rule, that code decides. The passes of a process that a tool would
-have measured (calibration, warm-up, rounds) follow from its defaults, because a rule is applied
-after the recording.
+If a tool's package contains its rule, that code decides. Because a rule is applied after the
+recording, the passes that the tool would have measured (calibration, warm-up, rounds) are selected
+according to its default settings.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Rule:
 
     name: str
     ask: Callable[[Minute], Answer]
-    """Raises ModuleNotFoundError if the tool is not installed."""
+    """Function that judges a minute; raises ModuleNotFoundError if the tool is not installed."""
     packages: Sequence[str] = ()
-    """The distributions whose code decides."""
+    """Distributions that contain the code of the rule."""
 
 
 def _runs(minute: Minute, stage: str, side: Side) -> list[ToolRun]:
@@ -70,9 +70,10 @@ def _slower(is_slower: bool) -> Call:
 def benchmark_rounds(run: ToolRun) -> list[float]:
     """Return the rounds of `benchmark(function)` with its default options, in seconds.
 
-    pytest-benchmark 5.3.1, `BenchmarkFixture._raw`: a first call gives the duration, then come as
-    many rounds as take `--benchmark-max-time` (1 s), at least `--benchmark-min-rounds` (5). There
-    is not a warm-up on CPython. A pass is far above the 5 µs from which a round has several calls.
+    pytest-benchmark 5.3.1, `BenchmarkFixture._raw`: the duration of a first call determines the
+    number of rounds in `--benchmark-max-time` (1 s), at least `--benchmark-min-rounds` (5). There
+    is no warm-up on CPython. A round has several calls only if a call takes less than about 5 µs,
+    and a pass takes much longer.
 
     Raises
     ------
@@ -89,9 +90,9 @@ def benchmark_rounds(run: ToolRun) -> list[float]:
 def pytest_benchmark(limit: str, minute: Minute) -> Answer:
     """Apply `--benchmark-compare-fail` to one run on each commit.
 
-    The statistics are those of `pytest_benchmark.stats.Stats`, and the check is the one that
-    `pytest_benchmark.utils.parse_compare_fail` makes of the option's value and that the session
-    asks (`BenchmarkSession.prepare_benchmarks`). There is no default limit. Version 5.3.1;
+    As in `BenchmarkSession.prepare_benchmarks`, `pytest_benchmark.stats.Stats` gives the
+    statistics, and `pytest_benchmark.utils.parse_compare_fail` makes the check from the option's
+    value. There is no default limit. Version 5.3.1;
     https://pytest-benchmark.readthedocs.io/en/latest/comparing.html
 
     Parameters
@@ -119,9 +120,9 @@ def pytest_benchmark(limit: str, minute: Minute) -> Answer:
 def mann_whitney(minute: Minute) -> Answer:
     """Compare the rounds of pytest-benchmark by a two-sided Mann-Whitney U test at 0.05.
 
-    `scipy.stats.mannwhitneyu` with its defaults. The later commit is slower if the rounds differ
-    and its median is the higher one. Of scripts that compare saved rounds, this is the usual one;
-    Go's benchstat has the same test at the same level (https://pkg.go.dev/golang.org/x/perf).
+    `scipy.stats.mannwhitneyu` is called with its defaults. The later commit is slower if the rounds
+    differ and its median is higher. Scripts that compare saved rounds usually apply this test; Go's
+    benchstat applies it at the same level (https://pkg.go.dev/golang.org/x/perf).
     """
     from scipy.stats import mannwhitneyu
 
@@ -139,7 +140,7 @@ def _benchmark_seconds(*runs: ToolRun) -> float:
 
 
 def asv_samples(run: ToolRun) -> tuple[list[float], int, float]:
-    """Return the samples of one process of a `time_` benchmark, its `number`, and the time of all.
+    """Return the samples of one process of a `time_` benchmark, its `number`, and the total time.
 
     Times are in seconds. asv_runner 0.3.2, `TimeBenchmark.benchmark_timing` with its default
     attributes: calls are added to a sample until it takes `sample_time` (10 ms) and `warmup_time`
@@ -172,7 +173,7 @@ def _take(passes: Iterator[int], number: int) -> int:
 
 
 def asv(factor: float, minute: Minute) -> Answer:
-    """Ask `asv continuous --factor` about two processes of each commit.
+    """Apply `asv continuous --factor` to two processes of each commit.
 
     asv 0.6.6: `asv_runner.statistics.compute_stats` gives the median and its statistics, and
     `asv.commands.compare._is_result_better` decides, as in `asv continuous`: the samples differ by
@@ -208,7 +209,7 @@ def asv(factor: float, minute: Minute) -> Answer:
 
 
 def codspeed_rounds(run: ToolRun) -> tuple[list[float], int, int]:
-    """Return the rounds of the walltime instrument in nanoseconds, calls a round, and warm-ups.
+    """Return the rounds of the walltime instrument in ns, calls per round, and warm-up calls.
 
     pytest-codspeed 5.0.4, `WallTimeInstrument.measure` with its default options: a first call, 1 s
     of warm-up, then rounds of at least 1 ms for 3 s.
@@ -242,14 +243,15 @@ def codspeed(threshold: float, minute: Minute) -> Answer:
 
     pytest-codspeed 5.0.4: `BenchmarkStats.from_list` gives the statistics, and its table shows the
     best round. The status check fails when the performance falls by more than the regression
-    threshold, 10 % by default: https://codspeed.io/docs/features/customization. That part runs on
-    CodSpeed's servers and is written again here; which statistic they compare is not published.
-    CodSpeed recommends its own bare-metal runners, which this host is not.
+    threshold, 10 % by default: https://codspeed.io/docs/features/customization. That check runs on
+    CodSpeed's servers and is reimplemented here; CodSpeed does not publish which statistic it
+    compares. CodSpeed recommends its own bare-metal runners, which are not used here.
 
     Parameters
     ----------
     threshold : float
-        The regression threshold. As in its reports, the change of performance is base / head - 1.
+        The regression threshold, as a fraction. The change of performance is base / head - 1, as
+        in CodSpeed's reports.
     minute : Minute
         The recorded minute.
     """
@@ -275,11 +277,11 @@ def codspeed(threshold: float, minute: Minute) -> Answer:
 
 
 def inference_doctor(percent: float, minute: Minute) -> Answer:
-    """Ask inference-doctor about the mean latencies of five runs of each commit.
+    """Apply the rule of inference-doctor to the mean latencies of five runs of each commit.
 
     inference-doctor 0.4.1: `inference_doctor.quality.decide_regression` with its default confidence
-    (0.90), the Welch interval of the log ratio of means. Its README advises 5 runs or more a side
-    and to interleave them: https://github.com/dundysm/inference-doctor
+    (0.90), the Welch interval of the log ratio of means. Its README recommends at least 5
+    interleaved runs of each side: https://github.com/dundysm/inference-doctor
 
     Parameters
     ----------

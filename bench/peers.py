@@ -1,9 +1,9 @@
 """`python -m bench peers`: equal and slower commits, judged by other tools and by this one.
 
-Every commit is measured beside `distilled-fastest` of suites/translation, in minutes that contain
-the data for each rule (`bench.peer_recordings`); the rules are in `bench.peer_rules`. The output is
-a section of docs/regressions.md, in Markdown. The tools are in the extra `peers`; the row of a tool
-that is not installed says so.
+Commits are equal or slower copies of `distilled-fastest` of suites/translation. They are measured
+with it in minutes that contain the data for each rule (`bench.peer_recordings`). `bench.peer_rules`
+contains the rules. The output is a section of docs/regressions.md, in Markdown. The tools are in
+the extra `peers`; the row of a tool that is not installed says so.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ VARIANT = "distilled-fastest"
 SLOWDOWN = 0.05
 LIMIT = "2 %"
 FIRST_TRY = 100
-"""Number of repeated lookups of every piece at first: about 10 % of a query."""
+"""Initial number of repeated lookups of each piece; they take about 10 % of a query."""
 RUNS = 10
 TOKENISER = "pytest_infperf/tasks/marian.py"
 LOOKUP = "        ids, unknown = self._ids, self._unknown\n"
@@ -49,7 +49,7 @@ EXPECTED: dict[Comparison, str] = {
     ("reverted", "HEAD~1"): "pass",
     ("reverted", "HEAD~2"): "pass",
 }
-"""The right verdict of each comparison; the last one compares equal code."""
+"""The correct verdict of each comparison; the last one compares equal code."""
 
 
 @dataclass(frozen=True)

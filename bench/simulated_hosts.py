@@ -1,4 +1,4 @@
-"""Hosts whose pairs are drawn at random, to count how often a verdict on a known ratio is wrong."""
+"""Hosts with random pairs of a known ratio, to count how often a verdict is wrong."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _T_SCALE = 1.3
 """Deviation of most values of a t distribution with 2.5 degrees of freedom."""
 _CORRELATION = 0.5
 _DRIFT_OF_SPEED = 0.01
-"""Change of the host's speed from the first block of a pair to the second one, in a random order
-of the two sides."""
+"""Change of the host's speed between the two blocks of a pair, as a log ratio. The order of the two
+sides is random."""
 _BURST_RATE = 0.1
 _BURST = 0.3
-"""Mean size of a burst, as a log ratio, on either side."""
+"""Mean size of a burst, as a log ratio; it can affect either side."""
 
 
 @dataclass(frozen=True)

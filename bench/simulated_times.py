@@ -24,16 +24,16 @@ TRUTH_DRAWS = 4_000_000
 
 @dataclass(frozen=True)
 class Times:
-    """A distribution of times, and how neighbours depend on each other.
+    """A distribution of times, and the dependence of successive times.
 
     Parameters
     ----------
     kind : {"independent", "heavy", "correlated", "bursts"}
-        Lognormal times; such with a long tail in a twentieth of them; an AR(1) process of their
-        logarithms; times that are 1.5 times as long in bursts of 10 queries in the mean, which
-        hold a tenth of all queries.
+        Lognormal times that are independent; of which 5 % have a long tail; whose logarithms are
+        an AR(1) process; or that are 1.5 times as long in bursts, which have 10 queries on average
+        and contain 10 % of all queries.
     memory : float
-        Autocorrelation of the process at a distance of 1.
+        Autocorrelation of the AR(1) process at lag 1.
     """
 
     kind: str

@@ -101,7 +101,7 @@ def findings() -> Iterator[Finding]:
         "A/A: intervals that contain 0",
         100 * sum(run.covers(0.0) for run in same) / len(same),
         "%",
-        limit=97,  # of 100 runs, more than 3 are missed by chance in one of 50 cases at most
+        limit=97,  # by chance, more than 3 of 100 runs are missed in at most 2 % of cases
         at_least=True,
         detail=f"{len(same)} runs of {BUDGET_S:g} s, intervals of the last look",
     )

@@ -34,13 +34,13 @@ def differences(root: Path = ROOT, hashes: Path = HASHES) -> Iterator[str]:
         if not path.is_file():
             yield f"{name} is missing"
         elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            yield f"{name} is not what {hashes.name} says"
+            yield f"{name} does not match its hash in {hashes.name}"
     for card in sorted(root.glob("suites/*/models/*/README.md")):
         if stated := _PARAMETERS.search(" ".join(card.read_text("utf-8").split())):
             expected = float(stated["number"]) * _UNITS[stated["unit"]]
             counted = parameters(card.parent)
             if abs(counted - expected) > _COMPUTED * expected:
-                yield f"{card.relative_to(root)} says {stated[0]}, and {counted:,} are in its files"
+                yield f"{card.relative_to(root)} says {stated[0]}, but its files have {counted:,}"
 
 
 def parameters(folder: Path) -> int:

@@ -1,6 +1,6 @@
 """Train BERT to find solicitations in conversations, and DistilBERT as its student.
 
-Conversations are made of messages of the SMS Spam Collection.
+The conversations consist of messages of the SMS Spam Collection.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class _Stream(IterableDataset[tuple[Tensor, Tensor]]):
 
 
 def workers(device: str) -> int:
-    """Return the number of processes that make batches: a GPU is faster than one of them."""
+    """Return the number of processes that make batches; 0 means this process."""
     return min(_MOST_WORKERS, os.cpu_count() or 1) if device.startswith("cuda") else 0
 
 

@@ -50,7 +50,7 @@ def translations(rows: Sequence[list[int]]) -> list[list[int]]:
 
 
 def aligned(sources: Sequence[Ids], targets: Sequence[Ids]) -> list[set[tuple[int, int]]]:
-    """Return the links of each pair, of either direction."""
+    """Return the links of each pair, in either direction."""
     from eflomal import Aligner
 
     # The ids, because the aligner treats "Tom" and "tom" as one word.
@@ -68,9 +68,9 @@ def aligned(sources: Sequence[Ids], targets: Sequence[Ids]) -> list[set[tuple[in
 def vocabulary_map(
     sources: Iterable[Ids], targets: Iterable[Ids], links: Iterable[Links]
 ) -> dict[int | None, list[int]]:
-    """Return the candidates of each token, and of None those of every input.
+    """Return the candidates by token; the key None has the candidates for every input.
 
-    A token of the targets is also a candidate of itself, because names and numbers are copied.
+    A token of the targets is also its own candidate, because names and numbers are copied.
     """
     counts: defaultdict[int, Counter[int]] = defaultdict(Counter)
     frequencies: Counter[int] = Counter()

@@ -25,7 +25,7 @@ MOST_DIGITS = 7
 
 
 def utterance(recordings: Sequence[Recording], count: int, rng: Any) -> tuple[Any, str]:
-    """Return random recordings joined to one sound, and its words.
+    """Join random recordings to one sound; return it and its words.
 
     Speed, loudness, pauses and noise are random.
     """

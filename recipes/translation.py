@@ -22,7 +22,7 @@ from recipes.training import ROOT, Average, Budget, arguments, fit, mixed_precis
 SHIPPED = ROOT / "suites" / "translation" / "models" / "marian-zh-en-base"
 PAIRS = (
     "train.zh and train.en, translations of each other line by line: Tatoeba-Challenge zho-eng and "
-    "captions of 3AM, without the pairs whose either side is in the test set"
+    "captions of 3AM, without pairs of which a side is in the test set"
 )
 DATA = (
     f"{PAIRS}; and source.spm, a joint SentencePiece model (trained on both files if it is missing)"
@@ -31,7 +31,7 @@ _PIECES = 8000
 _LENGTHS = (12, 16, 24, 32, 48)
 _TOKENS_A_BATCH = 20_000
 _SAMPLED = 0.3
-"""Alpha of subword regularisation (Kudo 2018), which every other pass uses."""
+"""Alpha of subword regularisation (Kudo 2018), which every second pass uses."""
 _SEGMENTATIONS = 8
 """Number of segmentations of the data: the most probable one, and sampled ones."""
 _SENTENCES_AT_ONCE = 512

@@ -1,4 +1,4 @@
-"""axe-core, which checks pages for accessibility, as packages of Python ship it."""
+"""axe-core, which checks the accessibility of pages, from an installed Python package."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _TIMEOUT_S = 60.0
 
 
 class Page:
-    """The only page of a browser, spoken to by the DevTools protocol."""
+    """The only page of a browser, controlled with the DevTools protocol."""
 
     def __init__(self, runner: asyncio.Runner, connection: aiohttp.ClientWebSocketResponse) -> None:
         self._runner = runner
@@ -29,7 +29,7 @@ class Page:
         self._ids = count()
 
     def open(self, url: str, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-        """Open an address in a window of that size, and wait until it is loaded."""
+        """Open an address in a window of the given size, and wait until it is loaded."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._call("Emulation.setDeviceMetricsOverride", **metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}

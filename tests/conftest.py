@@ -1,4 +1,4 @@
-"""What all tests share: pytester, hypothesis without a deadline, a time limit, and snapshots."""
+"""Settings of all tests: pytester, hypothesis without a deadline, a time limit, and snapshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server as a user may have one: `uvicorn endpoint_app:app`. It knows nothing of this package."""
+"""A user's server, started by `uvicorn endpoint_app:app`. It does not use this package."""
 
 import asyncio
 

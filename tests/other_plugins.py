@@ -1,4 +1,4 @@
-"""Plugins of pytest that these tests need themselves and that the runs they start leave out."""
+"""Plugins of pytest that these tests need, and that the runs that they start disable."""
 
 from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""The direction of data: which room of the package may import which, and which may know pytest."""
+"""The permitted imports between rooms of the package, and of pytest."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ MODULES = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def room_of(module: str) -> str:
-    """The longest name in ROOMS that a module lies in; the name of the package for its face."""
+    """Return the room of a module: the longest name in ROOMS that contains it."""
     inner = module.removeprefix(NAME).removeprefix(".")
     found = [room for room in ROOMS if inner == room or inner.startswith(f"{room}.")]
     return max(found, key=len, default=inner or "__init__")
 
 
 def statements(nodes: list[ast.stmt], *, deferred: bool) -> Iterator[ast.stmt]:
-    """Those that run: not what stands below TYPE_CHECKING; `deferred` adds bodies of functions."""
+    """Yield the statements outside TYPE_CHECKING; `deferred` adds the bodies of functions."""
     for node in nodes:
         yield node
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -100,7 +100,7 @@ def statements(nodes: list[ast.stmt], *, deferred: bool) -> Iterator[ast.stmt]:
 
 
 def imported(module: str, *, deferred: bool = True) -> set[str]:
-    """The modules that a module imports at run time, those of the package by their full names."""
+    """Return the modules that a module imports at run time, those of the package by full names."""
     found = set()
     for node in statements(ast.parse(MODULES[module].read_bytes()).body, deferred=deferred):
         if isinstance(node, ast.Import):
@@ -159,7 +159,7 @@ def test_only_the_modules_at_pytests_door_import_pytest(module: str) -> None:
     "room", ["plugin", "options", "fixtures", "suite", "backends", "session", "fleet"]
 )
 def test_heavy_packages_are_imported_where_they_are_used(room: str) -> None:
-    """Nothing that the plugin imports on top brings a runtime along."""
+    """Modules that are imported at the start import no runtime."""
     runtimes = {"torch", "transformers", "onnxruntime", "onnx", "optimum", "ctranslate2"}
     heavy = runtimes | {"scipy", "ray"}
     modules = [module for module in MODULES if room_of(module) == room]
@@ -170,7 +170,7 @@ def test_heavy_packages_are_imported_where_they_are_used(room: str) -> None:
             assert not on_top & heavy, module
 
 
-def test_this_reads_imports_as_it_should() -> None:
+def test_imports_are_read_correctly() -> None:
     plugin = f"{NAME}.plugin"
     assert f"{NAME}.session.session" in imported(plugin)
     assert f"{NAME}.session.session" not in imported(plugin, deferred=False)

@@ -1,4 +1,4 @@
-"""The examples in README and docs/ work as they stand there."""
+"""The examples in README and docs/ work unchanged."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_the_loads_of_the_docs_run(pytester: pytest.Pytester) -> None:
 
 
 def rows(page: str, *header: str) -> list[list[str]]:
-    """The cells of the table with this header, a row each."""
+    """Yield the cells of each row of the table with this header."""
     text = (ROOT / page).read_text("utf-8")
     table = text.partition(f"| {' | '.join(header)} |\n")[2].partition("\n\n")[0]
     found = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()[1:]]

@@ -1,4 +1,4 @@
-"""Every public name is documented: what it is, its fields and parameters, and its methods."""
+"""Every public name is documented, with its fields, parameters and methods."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def described(docstring: str) -> set[str]:
 
 
 def fields_of(cls: type) -> list[str]:
-    """Return the fields that the class, or a base of it, takes when it is made."""
+    """Return the parameters of the class and its bases that are fields."""
     if not dataclasses.is_dataclass(cls):
         return []
     return [field.name for field in dataclasses.fields(cls) if field.init]
@@ -71,7 +71,7 @@ def test_the_methods_of_a_public_class_say_what_they_do(name: str) -> None:
             assert {*parameters} <= described(docstring), f"{name}.{method}"
 
 
-def test_this_reads_sections_as_it_should() -> None:
+def test_sections_are_read_correctly() -> None:
     text = (
         "X.\n\nParameters\n----------\na : int\n    One.\n"
         "b, c : float, default 2\n    Two.\nd\n    3."

@@ -1,4 +1,4 @@
-"""The command that carries out the tutorial and makes the documentation's pictures."""
+"""The command that runs the tutorial and makes the documentation's pictures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Name (time in us)
 """
 
 
-def test_a_page_is_carried_out_and_gets_its_outputs(tmp_path: Path) -> None:
+def test_a_page_is_run_and_gets_its_outputs(tmp_path: Path) -> None:
     page = (
         "```python\n# shop/say.py\nprint('\\x1b[31mold prices')\n```\n"
         "```console\n$ pip install nothing-of-this-name\n$ python \\\n    shop/say.py\n```\n"

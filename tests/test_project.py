@@ -1,4 +1,4 @@
-"""What contributors and releases rely on: metadata, templates, versions and links agree."""
+"""Metadata, templates, versions and links of the project agree."""
 
 from __future__ import annotations
 

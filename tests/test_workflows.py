@@ -133,7 +133,7 @@ def test_variants_are_saved_where_others_were_built_and_never_by_a_pull_request(
 
 @pytest.mark.parametrize("path", [".benchmarks", ".infperf_cache"])
 def test_no_name_restores_the_cache_of_another(path: str) -> None:
-    """A prefix that ends with the name would also match a name that begins with it."""
+    """A prefix that ends with the name would also match longer names."""
     step = caching("cache/restore")[path]["with"]
     prefix = step["restore-keys"]
     assert prefix.endswith("${{ inputs.name }}:")

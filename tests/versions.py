@@ -1,4 +1,4 @@
-"""What tests need of the installed versions."""
+"""Properties of the installed versions that tests need."""
 
 from __future__ import annotations
 

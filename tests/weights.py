@@ -17,7 +17,7 @@ NEEDED_BY: dict[str, frozenset[str]] = {
         {
             "test_ctranslate2_follows_settings_as_torch_does",
             "test_the_beams_of_ctranslate2_follow_the_length_penalty",
-            "test_the_beams_of_ctranslate2_normalise_what_is_left_of_suppressed_tokens",
+            "test_beams_of_ctranslate2_normalise_after_suppressing_tokens",
             "test_a_shipped_model_decodes_with_what_the_task_asks",
             "test_int8_keeps_the_settings_of_the_model",
             "test_the_graph_names_the_settings_that_it_implements",
@@ -74,7 +74,7 @@ NEEDED_BY: dict[str, frozenset[str]] = {
             "test_words_without_a_token_are_outside",
             "test_a_sentence_with_a_logit_that_is_not_finite_has_no_tags",
             "test_a_chosen_length_is_exact",
-            "test_tags_are_held_against_the_models_labels",
+            "test_tags_are_compared_with_the_models_labels",
         }
     ),
     "tasks/test_translation.py": frozenset(

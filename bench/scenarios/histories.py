@@ -46,7 +46,7 @@ def _trend(rng: Random, *, past: int) -> Run:
 
 
 def _history(rng: Random, *, runs: int, series: int) -> Run:
-    """Look for changes in series without one, as `infperf history --fail-on-change` does."""
+    """Search for changes in constant series, as `infperf history --fail-on-change` does."""
     followed = [
         RunSeries("suite", "variant", f"latency_p{i}", "s", "host", values=values)
         for i, values in enumerate(np.exp(rng.normal(0, BETWEEN_RUNS, (series, runs))).tolist())

@@ -34,7 +34,7 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 QUERY_S = 0.02
 FAST_QUERY_S = 0.002
 _EVERY = 8
-"""One of this many runs is also judged by the limits that are a tenth away."""
+"""One of this number of runs is also judged by limits 10 % from the truth."""
 
 
 @dataclass

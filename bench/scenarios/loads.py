@@ -35,7 +35,7 @@ LOAD_S = 60.0
 
 @dataclass
 class SimulatedQueue:
-    """A driver of load whose server is an M/M/1 queue, of which a share of requests fail."""
+    """A load driver with an M/M/1 queue as its server. A share of the requests fails."""
 
     rng: Random
     failing: float = 0.0
@@ -58,8 +58,8 @@ class SimulatedQueue:
         due = np.cumsum(self.rng.exponential(1 / rate, count))
         times = self.rng.exponential(1 / SERVICE_RATE, count)
         served = np.cumsum(times)
-        # Lindley's recursion: a request begins when it is due or the one before is done. The first
-        # finds the queue in its steady state.
+        # Lindley's recursion: a request begins when it is due and the previous one is done. The
+        # first request finds the queue in its steady state.
         waiting = 0.0
         if rate < SERVICE_RATE and self.rng.random() < rate / SERVICE_RATE:
             waiting = float(self.rng.exponential(1 / (SERVICE_RATE - rate)))

@@ -47,7 +47,7 @@ def _accuracy(rng: Random, *, n: int, share: float) -> Run:
 
 
 def _accuracy_drop(rng: Random, *, n: int, lost: float, won: float) -> Run:
-    """The variant loses and wins these shares of the samples against the baseline."""
+    """Judge a variant that loses and wins these shares of samples against the baseline."""
     draws = rng.random(n)
     is_lost, is_won = draws < lost, draws > 1 - won
     both_wrong = (draws >= lost) & (draws < lost + 0.05)
@@ -91,7 +91,7 @@ def _f1(rng: Random, *, n: int, share: float) -> Run:
 
 
 class DrawnBleu(Bleu):
-    """BLEU of sentences that are drawn from a bank, whose statistics are known."""
+    """BLEU of sentences that are drawn from a set with known statistics."""
 
     def statistics(self, outputs: Sequence[Any], references: Sequence[Any]) -> NDArray[np.float64]:
         bank = _sentences()

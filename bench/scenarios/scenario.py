@@ -20,7 +20,7 @@ from pytest_infperf.thresholds.gate import Gate, Limit
 CONFIDENCE = 0.99
 BUDGET_S = 20.0
 _CHANCE = 0.999
-"""Share of series of runs that chance leaves within the limit, if the error is 1 %."""
+"""Probability that a series of runs is within the limit if the error is 1 %."""
 
 _CATALOGUE = Catalogue(
     tuple(quality_spec(name, "points", True) for name in ("accuracy", "f1", "bleu")),
@@ -41,9 +41,9 @@ class Run:
     at: Verdict
     """The verdict if the truth is the limit."""
     under: Verdict | None = None
-    """The verdict where the truth is better than the limit by a tenth, or as the scenario says."""
+    """The verdict if the truth is better than the limit, by 10 % or as the scenario defines."""
     over: Verdict | None = None
-    """The verdict where it is worse."""
+    """The verdict if the truth is worse than the limit."""
     covers: bool | None = None
     """Whether the interval contains the truth; None without an interval."""
 
@@ -57,11 +57,11 @@ class Scenario:
     simulate: Callable[[Random], Run]
     runs: int
     bar: float = 1.0
-    """The allowed share of wrong verdicts, in per cent."""
+    """The allowed share of wrong verdicts, in percent."""
 
     @property
     def limit(self) -> float:
-        """The bar, and what chance adds to it in that many runs, in per cent."""
+        """Return the limit on the share of errors with an allowance for chance, in percent."""
         return 100 * float(stats.binom.ppf(_CHANCE, self.runs, self.bar / 100)) / self.runs
 
     def findings(self, runs: Sequence[Run]) -> Iterator[Finding]:
@@ -102,7 +102,7 @@ def holds(measure: Measure, truth: float) -> bool | None:
 
 
 def judged(measured: Measured, measure: str, truth: float, rule: LimitRule) -> Run:
-    """Return the verdicts on limits at the truth, and a tenth on either side of it."""
+    """Return the verdicts on limits at the truth, and 10 % below and above it."""
     better, worse = (0.9, 1.1) if rule == "min" else (1.1, 0.9)
     at, under, over = (
         judge(gate(measure, rule, factor * truth), measured).verdict

@@ -22,7 +22,7 @@ _KINDS = {
     "float32": "real",
     "float64": "real",
 }
-"""Types between which features are cast."""
+"""Kinds of types. Features are cast within a kind, and from integer to real."""
 
 Axes = Mapping[str, Sequence[str | int]]
 
@@ -33,7 +33,7 @@ class Tensor:
 
     name: str
     dtype: str
-    """Type, by its NumPy name if it has one."""
+    """NumPy's name of the type, or the runtime's if NumPy has none."""
     shape: tuple[int | None, ...]
     """Sizes of the axes; None for a dynamic size."""
 
@@ -177,7 +177,7 @@ def bind_opened(
 def batch_of(graph: Path, inputs: Sequence[Tensor]) -> int | None:
     """Return the fixed batch size of a graph, or None.
 
-    Raises BuildError if its inputs differ in it.
+    Raises BuildError if its inputs have different batch sizes.
     """
     fixed = {tensor.shape[0] for tensor in inputs if tensor.shape} - {None}
     if len(fixed) > 1:
@@ -196,7 +196,7 @@ def match_inputs(
     Inputs and features are matched by name, then by shape and type if there is exactly one way.
     Features without an input are left out.
 
-    Raises BuildError if an input matches no feature or several, or its shape is fixed.
+    Raises BuildError if an input matches no feature or several, or has a fixed shape.
     """
     dtypes = {name: features[name].dtype.name for name in axes}
     matched = {tensor: tensor.name for tensor in inputs if tensor.name in axes}
@@ -228,7 +228,7 @@ def choose_output(
 ) -> str:
     """Return the named output, the only one, or the usual one of the task, in this order.
 
-    Raises BuildError if there is none of them.
+    Raises BuildError if there is no such output.
     """
     names = [tensor.name for tensor in outputs]
     if name is not None and name not in names:
@@ -268,7 +268,7 @@ def _require_free_axes(graph: Path, tensor: Tensor, axes: Sequence[str | int]) -
         free = {index: axis for index, axis in enumerate(axes) if isinstance(axis, str)}
         raise BuildError(
             f"{graph}: the input {tensor} has a fixed {' and '.join(fixed)}, which varies between "
-            "queries: export the graph with dynamic axes, as in torch.onnx.export(..., "
+            "queries: export the graph with dynamic axes, with torch.onnx.export(..., "
             f"dynamic_axes={{{tensor.name!r}: {free}, ...}})"
         )
 

@@ -53,12 +53,12 @@ class CTranslate2(Backend):
         A model that was converted elsewhere, such as ``"export/ct2"``: a folder with ``model.bin``,
         in the model's folder or else in the suite's. It runs in the type to which it was converted,
         or the nearest type of the CPU, which the evidence states. The model's folder must contain
-        the tokenizer and configuration of the same model. None converts the model.
+        the tokenizer and configuration of the same model. By default, the model is converted.
     vmap : str, optional
         A vocabulary map, such as ``"vmap.txt"``: a file in `folder`, the model's folder or the
         suite's, in this order. The output layer is then computed only for the tokens that the map
         names for the input, which is faster; other tokens cannot occur in the output. The evidence
-        states its size. None computes all tokens.
+        states the size of the map. By default, the output layer is computed for all tokens.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"ctranslate2"`` with ``-folder`` or ``-int8``, and
         ``-vmap`` appended. With ``threads=None``, CTranslate2 uses all cores up to 4.
@@ -66,14 +66,14 @@ class CTranslate2(Backend):
     Raises
     ------
     BuildError
-        If the task does not generate text, the model folder brings a `modeling.py`, or CTranslate2
+        If the task does not generate text, the model folder has a `modeling.py`, or CTranslate2
         cannot convert the model; if CTranslate2 cannot open `folder`, or the folder's vocabulary is
         not that of the model's tokenizer; if a line of `vmap` is invalid or has a token that is
         not in the vocabulary, or CTranslate2 would look up a token in the wrong place. Raised when
         the artifact is built.
     UserError
         If a required distribution is not installed, `folder` does not exist or has no model,
-        `int8` is given with it, or `vmap` does not exist.
+        `int8` is given with `folder`, or `vmap` does not exist.
 
     References
     ----------
@@ -168,7 +168,7 @@ class CTranslate2(Backend):
             module = AutoModelForSeq2SeqLM.from_pretrained(model)
         except OSError as error:
             raise unreadable_weights(model, error) from error
-        except ValueError as error:  # "Unrecognized configuration class": it has no encoder
+        except ValueError as error:  # "Unrecognized configuration class": no encoder
             raise BuildError(
                 f"CTranslate2 cannot run {model.name}: it requires an encoder-decoder model. "
                 f"Use Torch() ({error})"
@@ -264,14 +264,14 @@ class CTranslate2(Backend):
         doubts = int8.doubts() if self.int8 or stored.startswith("int8") else []
         if self.vmap:
             doubts.append(
-                "a vocabulary map copies rows of the output layer for each query: it is faster if "
-                "that layer takes much of the time and a query has few candidates"
+                "a vocabulary map copies rows of the output layer for each query: it is "
+                "faster only if that layer takes much of the time and a query has few candidates"
             )
         return doubts
 
 
 class CTranslate2Generate:
-    """Runner from token ids to token ids, through the token strings that CTranslate2 expects."""
+    """Runner that maps token ids to token ids, through the token strings of CTranslate2."""
 
     def __init__(
         self,
@@ -306,7 +306,7 @@ class CTranslate2Generate:
 
 
 class CTranslate2Transcribe:
-    """Runner of Whisper, from features of recordings to token ids."""
+    """Runner of Whisper that maps features of recordings to token ids."""
 
     def __init__(
         self, artifact: Path, compute_type: str, requested: Decoding, threads: int | None
@@ -330,14 +330,14 @@ class CTranslate2Transcribe:
             self._array(recordings),
             [prompt] * len(recordings),
             beam_size=self.decoding["beams"],
-            # CTranslate2 generates half of it at most, and counts the prompt but its last token.
+            # CTranslate2 generates half of it at most, and does not count the prompt's last token.
             max_length=max(2 * longest, longest + len(prompt) - 1),
         )
         return [result.sequences_ids[0] for result in results]
 
 
 def _default_threads() -> int:
-    """Return CTranslate2's default: all cores, at most 4 (documented for `intra_threads`)."""
+    """Return CTranslate2's default of `intra_threads`: the number of cores, at most 4."""
     import os
 
     return min(4, len(os.sched_getaffinity(0)))

@@ -1,11 +1,11 @@
 """Settings of transformers' `generate` as options of CTranslate2.
 
-With one beam, each option does what the setting of its name does. A search with several beams
-stops as with ``early_stopping=True``, and normalises the probabilities again after tokens were
-suppressed, as with ``renormalize_logits=True``: where this is not what the model asks for, the
-decoding says so, and the variant is not compared with one that does as the model asks. The rule
-for stopping is not told apart from the default while `length_penalty` is 1, because both then find
-nearly the same outputs.
+With one beam, each option has the effect of the setting with its name. Beam search stops as with
+``early_stopping=True``, and normalises the probabilities again after it suppresses tokens, as with
+``renormalize_logits=True``. If the model's settings differ from these, the decoding in the record
+differs, and the variant is not compared with variants that follow the model's settings. With a
+`length_penalty` of 1, the default stopping rule counts as equal, because the outputs are nearly the
+same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FOLLOWED_WITH_BEAMS = ("length_penalty", "renormalize_logits")
 
 
 def followed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what CTranslate2 does of the settings of a model, under their names."""
+    """Return the settings of a model that CTranslate2 follows, with the values that it uses."""
     several = settings["num_beams"] > 1
     names = (*_FOLLOWED, *(_FOLLOWED_WITH_BEAMS if several else _FOLLOWED_WITH_ONE_BEAM))
     kept = {name: settings[name] for name in names if settings.get(name) is not None}
@@ -38,10 +38,10 @@ def followed(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def options(settings: Mapping[str, Any], tokens: Sequence[str]) -> dict[str, Any]:
-    """Return the options of `Translator.translate_batch` that do what `followed` returned."""
+    """Return the options of `Translator.translate_batch` for settings that `followed` returned."""
     chosen: dict[str, Any] = {
         "beam_size": settings["num_beams"],
-        # The forced end is a new token of transformers, and none of CTranslate2.
+        # Only transformers counts the forced end as a new token.
         "max_decoding_length": settings["max_new_tokens"] - ("forced_eos_token_id" in settings),
         "min_decoding_length": _shortest(settings),
         "max_batch_size": 0,
@@ -49,7 +49,7 @@ def options(settings: Mapping[str, Any], tokens: Sequence[str]) -> dict[str, Any
     for name in ("length_penalty", "no_repeat_ngram_size", "repetition_penalty"):
         if name in settings:
             chosen[name] = settings[name]
-    # A token that the converter left out is not generated.
+    # A token that the converter left out is never generated.
     words = [word for word in _suppressed(settings) if max(word) < len(tokens)]
     if words:
         chosen["suppress_sequences"] = [[tokens[i] for i in word] for word in words]
@@ -57,7 +57,7 @@ def options(settings: Mapping[str, Any], tokens: Sequence[str]) -> dict[str, Any
 
 
 def _shortest(settings: Mapping[str, Any]) -> int:
-    """Return the least number of new tokens before the end; min_length counts the start token."""
+    """Return the minimum of new tokens before the end; min_length counts the start token."""
     return max(int(settings.get("min_new_tokens", 0)), int(settings.get("min_length", 0)) - 1, 0)
 
 

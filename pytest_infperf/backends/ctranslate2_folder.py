@@ -15,9 +15,9 @@ _VOCABULARIES = ("shared_vocabulary.json", "shared_vocabulary.txt")
 
 
 def find(name: str, model: Path, suite: Path) -> Path:
-    """Return a folder of the model's folder or, if it has none of that name, of the suite's.
+    """Return the path of a converted model in the model's folder, or else in the suite's folder.
 
-    Raises UserError if neither has it, or it is not a model of CTranslate2.
+    Raises UserError if it is in neither folder, or is not a model of CTranslate2.
     """
     found = [path for path in (model / name, suite / name) if path.is_dir()]
     if not found:
@@ -49,7 +49,7 @@ def copy(folder: Path, artifact: Path) -> None:
 def vocabulary(folder: Path) -> list[str]:
     """Return the tokens of a converted model, in the order of their ids.
 
-    Raises BuildError if input and output have vocabularies of their own.
+    Raises BuildError if inputs and outputs have separate vocabularies.
     """
     for path in (folder / name for name in _VOCABULARIES):
         if path.is_file():
@@ -57,15 +57,16 @@ def vocabulary(folder: Path) -> list[str]:
             tokens: list[str] = json.loads(text) if path.suffix == ".json" else text.splitlines()
             return tokens
     raise BuildError(
-        f"{folder} has no {_VOCABULARIES[0]}: models whose inputs and outputs have vocabularies "
-        "of their own cannot be run"
+        f"{folder} has no {_VOCABULARIES[0]}: models with separate vocabularies for inputs and "
+        "outputs are not supported. Use Torch() or Onnx()"
     )
 
 
 def check_vocabulary(folder: Path, model: Path) -> None:
-    """Check that a converted model has the tokens of a model's tokenizer, under the same ids.
+    """Check that a converted model has the tokens of a model's tokenizer, with the same ids.
 
-    The converter leaves out the padding token of some models. Raises BuildError if not.
+    The padding token can be missing, because the converter leaves it out for some models. Raises
+    BuildError if another token differs.
     """
     from transformers import AutoTokenizer
 
@@ -83,7 +84,7 @@ def check_vocabulary(folder: Path, model: Path) -> None:
 
 
 def generation_settings(model: Path) -> dict[str, Any]:
-    """Return the settings with which transformers would generate, without the model's weights."""
+    """Return the settings of transformers' `generate`, without reading the model's weights."""
     from transformers import AutoConfig, GenerationConfig
 
     if (model / "generation_config.json").is_file():

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 MOVED = "moved_to_front"
-"""Setting with the id that the first token of the converted model has in the tokenizer."""
+"""Name of the setting with the tokenizer's id of the first token of the converted model."""
 
 
 def starts_from_zero(model: Any) -> bool:
@@ -23,9 +23,9 @@ def starts_from_zero(model: Any) -> bool:
 
 @contextmanager
 def keeping_padding_token(*, first: bool) -> Iterator[None]:
-    """Have the converter convert Marian models with their padding token inside the context.
+    """Make the converter keep the padding token of Marian models inside the context.
 
-    The bias of the token is set to minus infinity, so that it is never generated. With `first` the
+    The bias of the token is set to minus infinity, so that it is never generated. With `first`, the
     token is moved to the front of the vocabulary, where vocabulary maps need it.
     """
     from ctranslate2.converters import transformers

@@ -1,13 +1,14 @@
 """Vocabulary maps of CTranslate2: the tokens that the output of an input can have.
 
-Each line has an n-gram of the input, a tab and tokens, all with a space between tokens. The tokens
-of the line without an n-gram are candidates for every input. The output layer is computed for the
-candidates of the inputs of a query alone.
+Each line consists of an n-gram of the input, a tab and output tokens; tokens are separated by
+spaces. The tokens of the line with an empty n-gram are candidates for every input. The output layer
+is computed only for the candidates of the inputs of a query.
 
-CTranslate2 silently takes an unknown token for <unk> and the last of several lines for one n-gram,
-and reads memory that is not its own if the file is empty. It also keeps the place that a token had
-among the candidates of the first query (seen with 4.8.5, `Decoder::update_output_layer`): a decoder
-whose first token has another place later starts from another token, or the process dies.
+CTranslate2 does not report invalid maps. It replaces unknown tokens by <unk>, uses only the last of
+several lines for an n-gram, and reads out of bounds if the file is empty. It also stores the place
+of a token among the candidates of the first query (observed with 4.8.5,
+`Decoder::update_output_layer`). If the place of the start token is different in a later query, the
+decoder starts from another token, or the process crashes.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ FILE = "vmap.txt"
 """The name under which CTranslate2 finds the map in the folder of a model."""
 
 VocabularyMap = Mapping[str, Sequence[str]]
-"""The candidates of each n-gram; those of the empty one are candidates for every input."""
+"""Candidates by n-gram; those of the empty n-gram are candidates for every input."""
 
 
 def read(path: Path, vocabulary: Sequence[str]) -> VocabularyMap:
-    """Return a map whose tokens are all in the vocabulary.
+    """Read a vocabulary map.
 
-    Raises BuildError if one is not, or a line is not a line of a map.
+    Raises BuildError if a line is invalid, or a token is not in the vocabulary.
     """
     known = set(vocabulary)
     found: dict[str, list[str]] = {}
@@ -47,13 +48,13 @@ def read(path: Path, vocabulary: Sequence[str]) -> VocabularyMap:
         ngram, tab, candidates = line.partition("\t")
         if not tab or not candidates or "\t" in candidates:
             raise BuildError(
-                f"{path}:{number}: {line[:80]!r} is not an n-gram, a tab and tokens with a space "
-                "between them: correct the line, or make the map again"
+                f"{path}:{number}: {line[:80]!r} is not an n-gram, a tab and tokens that are "
+                "separated by spaces: correct the line, or make the map again"
             )
         if ngram in lines:
             raise BuildError(
-                f"{path}:{number}: {ngram!r} has tokens in line {lines[ngram]} already, which "
-                "CTranslate2 would forget: join the lines"
+                f"{path}:{number}: {ngram!r} already has tokens in line {lines[ngram]}, which "
+                "CTranslate2 would ignore: join the lines"
             )
         found[ngram], lines[ngram] = candidates.split(" "), number
         tokens = [*(ngram.split(" ") if ngram else ()), *found[ngram]]
@@ -69,11 +70,11 @@ def read(path: Path, vocabulary: Sequence[str]) -> VocabularyMap:
 def check_places(
     path: Path, candidates: VocabularyMap, model: Path, settings: Mapping[str, Any]
 ) -> None:
-    """Check that the tokens that CTranslate2 looks up keep their place among the candidates.
+    """Check that tokens that CTranslate2 looks up have the same place among all candidates.
 
-    These are the tokens that each output of a converted model begins with and those that are
-    suppressed. A token keeps its place if no token of an n-gram alone is before it in the
-    vocabulary. Raises BuildError if one does not.
+    These are the tokens that begin each output, and suppressed tokens. The place of a token is the
+    same if all candidates before it in the vocabulary are candidates for every input. Raises
+    BuildError if the place of a token can change.
     """
     tokens = ctranslate2_folder.vocabulary(model)
     config = json.loads((model / "config.json").read_text("utf-8"))
@@ -97,15 +98,15 @@ def check_places(
                 else ("is suppressed", "do not suppress it")
             )
             raise BuildError(
-                f"CTranslate2 would take other tokens for {token!r} with {path}: it {role}, and "
-                "has another place among the candidates of other inputs, because "
+                f"{path}: CTranslate2 would confuse {token!r} with other tokens, because it "
+                f"{role}, and its place among the candidates depends on the input: "
                 f"{tokens[first_changing]!r}, which is before it in the vocabulary, is a candidate "
-                f"of some inputs. Remove vmap, or {remedy}"
+                f"for some inputs only. Remove vmap, or {remedy}"
             )
 
 
 def evidence(candidates: VocabularyMap) -> dict[str, Any]:
-    """Return how many tokens are candidates for every input, and the number of n-grams."""
+    """Return the number of tokens that are candidates for every input, and of n-grams."""
     return {
         "tokens_of_every_input": len(candidates.get("", ())),
         "ngrams": len(candidates) - ("" in candidates),

@@ -1,7 +1,7 @@
 """Settings that decide which tokens are generated, named as in transformers' GenerationConfig.
 
-Left out are the tokens of a model, such as its end token; what only takes time or memory; and what
-has no effect without sampling, which no runner does.
+The following settings are omitted: the special tokens of a model, such as its end token; settings
+that affect only time or memory; and settings of sampling, which no runner does.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ NEUTRAL_TO_BEAMS: Mapping[str, tuple[Any, ...]] = {
 
 
 def described(settings: Mapping[str, Any]) -> Decoding:
-    """Return the decoding of settings that have `num_beams` and `max_new_tokens`.
+    """Return the decoding of settings, which must contain `num_beams` and `max_new_tokens`.
 
-    To these two, as `beams` and `max_new_tokens`, each other setting is added that has an effect.
+    The decoding contains `beams`, `max_new_tokens`, and every other setting that has an effect.
     """
     beams = settings["num_beams"]
     neutral = {**NEUTRAL, **(NEUTRAL_TO_BEAMS if beams > 1 else {})}
@@ -65,18 +65,18 @@ def described(settings: Mapping[str, Any]) -> Decoding:
 
 
 def of_module(module: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that `generate` of a module follows if it gets these options.
+    """Return the settings that a module's `generate` uses with these options.
 
-    A module of transformers starts from its generation_config.
+    For a module of transformers, they include its generation_config.
     """
     config = getattr(module, "generation_config", None)
     return {**(config.to_dict() if config else {}), **options}
 
 
 def bad_words(settings: Mapping[str, Any]) -> list[list[int]]:
-    """Return the sequences of tokens that are never generated, apart from padding and the end.
+    """Return the sequences of tokens that are never generated, except padding and the end.
 
-    `generate` does not suppress the end, and a text with or without padding is the same.
+    `generate` does not suppress the end token, and padding does not change a text.
     """
     end, pad = settings.get("eos_token_id"), settings.get("pad_token_id")
     left_out = [[token] for token in (*(end if isinstance(end, list) else [end]), pad)]

@@ -34,7 +34,7 @@ class OpenedModel(Protocol):
     def answer(self, features: Any) -> Any:
         """Return an array with a row for each row of the features.
 
-        Raises UserError if they lack a column or are not numbers.
+        Raises UserError if the features lack a column or are not numbers.
         """
 
 
@@ -64,7 +64,7 @@ class ModelFile(Backend):
     def opened(self, path: Path, threads: int | None) -> OpenedModel:
         """Open a file with a number of threads; None means the library's default.
 
-        Raises UserError if it cannot be read.
+        Raises UserError if the file cannot be read.
         """
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class ModelFile(Backend):
                 outputs = codec.decode(model.answer(features), features)
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
-            except Exception as error:  # those of the library and of the user's own steps
+            except Exception as error:  # any error of the library or of the user's steps
                 raise BuildError(
                     f"{path} cannot run a query of {len(query)} rows: "
                     f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
@@ -122,7 +122,8 @@ def numbers(features: Any, names: Sequence[str] | None) -> Any:
     Raises
     ------
     UserError
-        If a column is missing or has texts, or if there are several arrays that are not columns.
+        If a column is missing or contains texts, or if there are several arrays that are not
+        columns.
     """
     if not isinstance(features, Columns):
         return only_array(features)
@@ -139,7 +140,7 @@ def numbers(features: Any, names: Sequence[str] | None) -> Any:
 def require_columns(features: Columns, names: Sequence[str]) -> None:
     """Check that the features have all columns on which a model was trained.
 
-    Raises UserError if not.
+    Raises UserError if a column is missing.
     """
     if missing := [name for name in names if name not in features.kinds]:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Export to ONNX in float32: by tracing, or by optimum for what torch cannot trace."""
+"""Export to ONNX in float32: by tracing, or by optimum for models that torch cannot trace."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from pytest_infperf.errors import BuildError, UserError, first_line
 
 Axes = Mapping[str, Mapping[int, str]]
-"""Names of the axes whose size varies between queries, by input or output and by axis number."""
+"""Names of the axes with variable size, by the name of the input or output and by axis number."""
 
 _OPSET = 17
 _TOLERANCE = 1e-3
-"""Tolerance relative to each value and to the largest one, far above rounding errors."""
+"""Tolerance, relative to each value and to the largest value; far above rounding errors."""
 
 
 @contextmanager
@@ -76,11 +76,12 @@ def export_by_tracing(
 def require_equal_answers(
     module: Any, graph: Path, queries: Sequence[Mapping[str, Any]], model: Path, remedy: str
 ) -> None:
-    """Check what tracing cannot follow: branches on values, and sizes that it took for constant.
+    """Check that a traced graph returns the results of its module.
 
-    A query has the arrays by the names of the inputs, in the module's order.
+    Tracing does not follow branches on values, and can make a size constant. A query contains
+    arrays by the names of the inputs, in the order of the module's arguments.
 
-    Raises BuildError, whose message ends with the remedy, if an answer differs.
+    Raises BuildError, with `remedy` at the end of its message, if a result differs.
     """
     import onnxruntime
     import torch

@@ -18,9 +18,9 @@ _LARGEST_GRAPH_BYTES = 2**31 - 1
 
 
 def require_file_of(backend: Any) -> None:
-    """Check that a backend which names an output also names a file.
+    """Check that a backend with an `output` also has a `file`.
 
-    Raises UserError if not.
+    Raises UserError if it has no `file`.
     """
     if backend.output is not None and backend.file is None:
         raise UserError(
@@ -29,7 +29,7 @@ def require_file_of(backend: Any) -> None:
 
 
 def data_files(path: Path) -> list[Path]:
-    """Return the files beside a graph in which it keeps its external data.
+    """Return the files with the external data of a graph.
 
     Raises UserError if the graph or one of the files cannot be read.
     """
@@ -55,7 +55,7 @@ def copy(path: Path, target: Path) -> None:
 def copy_as_one_file(path: Path, target: Path) -> None:
     """Write a graph with its external data to `target`.
 
-    Raises BuildError if that is larger than an ONNX file can be.
+    Raises BuildError if the result would be larger than an ONNX file can be.
     """
     import onnx
 
@@ -71,7 +71,7 @@ def copy_as_one_file(path: Path, target: Path) -> None:
 def bind(path: Path, material: Material, output: str | None) -> Binding:
     """Return the binding of a graph to the features of a task, after a trial run.
 
-    Raises BuildError if the runtime cannot open the graph, and what `bind_opened` raises.
+    Raises BuildError if the runtime cannot open the graph, or as `bind_opened` does.
     """
     session = _open(path)
     return bind_opened(
@@ -174,4 +174,4 @@ _TYPES = {
         for name in ("float16", "bool", "uint8", "int8", "uint16", "int16", "int32", "int64")
     },
 }
-"""numpy's names of the runtime's types."""
+"""NumPy's names of the runtime's types."""

@@ -153,13 +153,12 @@ class OpenVino(Backend):
 
 @contextmanager
 def without_telemetry() -> Iterator[None]:
-    """Keep OpenVINO and NNCF from reporting their use over the network.
+    """Prevent OpenVINO and NNCF from sending usage reports.
 
-    The import of OpenVINO and its conversion of a model start a thread that forks the process to
-    send the report, in the middle of a measurement; workers have died of it. CI=true is the only
-    switch that the library has for one process (`disable_in_ci` of openvino_telemetry); `opt_in_out
-    --opt_out` would decide for all of the user's programs. The decision lasts after the import:
-    only another conversion reads the variable again.
+    The import of OpenVINO and the conversion of a model start a thread that forks the process to
+    send the report. This disturbs measurements, and has crashed workers. The library's only switch
+    for a single process is CI=true (`disable_in_ci` of openvino_telemetry); `opt_in_out --opt_out`
+    applies to all programs of the user. The variable is read during the import and each conversion.
     """
     with _ENVIRONMENT_LOCK:
         before = os.environ.get("CI")
@@ -200,7 +199,7 @@ def _bind(path: Path, model: Any, material: Material, output: str | None) -> Bin
 
 
 def _described(port: Any, wanted: Set[str]) -> Tensor:
-    """Return an input or output by the one of its names that is wanted, if there is one."""
+    """Return the description of an input or output, under a wanted name if it has one."""
     shape = port.get_partial_shape()
     return Tensor(
         next(iter(sorted(port.names & wanted)), "") or port.any_name,
@@ -245,7 +244,7 @@ def _fake_quantizers(model: Any) -> int:
 class OpenVinoForward:
     """Runner of one forward pass: maps arrays by name to one output of the model.
 
-    The output is memory of the runtime, valid until the next query.
+    The output is in memory of the runtime, and valid until the next query.
     """
 
     def __init__(self, compiled: Any, binding: Binding, decoding: Decoding) -> None:

@@ -1,4 +1,4 @@
-"""Settings that all quantisation with ONNX Runtime shares."""
+"""Settings for all quantisation with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _X86 = {"avx2", "avx512f"}
 def needs_reduced_range() -> bool:
     """Return whether weights must be limited to 7 bits on this host.
 
-    Without int8 dot products, x86 adds pairs of products in 16 bits, which 8-bit weights overflow.
+    x86 CPUs without int8 dot products add pairs of products in 16 bits, and the sums of products of
+    8-bit weights overflow.
     """
     known = set(instruction_sets())
     return bool(known & _X86) and not has_int8_dot_products(known)
@@ -22,7 +23,7 @@ def needs_reduced_range() -> bool:
 
 @contextmanager
 def without_preprocessing_advice() -> Iterator[None]:
-    """Hide onnxruntime's advice to run its optimiser, which runs when a graph is loaded."""
+    """Hide onnxruntime's advice to run its optimiser; loading a graph runs it in any case."""
 
     def is_other_message(record: logging.LogRecord) -> bool:
         return "pre-processing before quantization" not in record.getMessage()

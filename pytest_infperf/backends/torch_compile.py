@@ -1,9 +1,9 @@
 """Compilation of a module's forward pass with torch.compile.
 
-It takes place while a worker loads its variant, on two queries that the artifact keeps: one of a
-single sample and one of two, because torch compiles a size of 1 apart from all larger ones. All
-other sizes stay symbols, so that these graphs answer queries of any batch and length; what would
-have to be compiled again, in the middle of a measurement, is refused.
+The module is compiled while a worker loads its variant, by running two queries of the artifact: one
+with a single sample and one with two, because torch compiles separate code for a size of 1. Other
+sizes are symbolic, so that the compiled code runs queries of any batch size and length. A query
+that would require recompilation during a measurement raises an error.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def read_examples(artifact: Path) -> list[dict[str, Any]]:
 
 
 def compile_forward(module: Any) -> None:
-    """Let a module be compiled when it is called.
+    """Mark a module for compilation at its next calls.
 
     Raises UserError if there is no C++ compiler.
     """
@@ -58,15 +58,15 @@ def compile_forward(module: Any) -> None:
             "Torch(compile=True) requires a C++ compiler: install g++ (apt-get install g++), or "
             "set the environment variable CXX to another one"
         )
-    inductor.compile_threads = 1  # no pool of processes that would stay beside a measurement
-    torch.compiler.reset()  # what another module of the same class was compiled to
+    inductor.compile_threads = 1  # a pool of processes would disturb measurements
+    torch.compiler.reset()  # discard the code of other modules of the class
     module.compile(dynamic=True)
 
 
 def compile_now(runner: Any, examples: list[dict[str, Any]]) -> dict[str, Any]:
-    """Answer the examples, which compiles the module of a runner, and return the evidence.
+    """Compile the module of a runner by running the examples, and return the evidence.
 
-    Raises BuildError if torch cannot compile it, or compiles no part of it.
+    Raises BuildError if torch cannot compile the module, or finds nothing to compile.
     """
     import torch
     from torch._dynamo.utils import counters
@@ -76,7 +76,7 @@ def compile_now(runner: Any, examples: list[dict[str, Any]]) -> dict[str, Any]:
 
     counters.clear()
     try:
-        # Sizes that are equal in the examples, such as batch and length, need not be in others.
+        # Sizes that are equal in the examples, such as batch and length, can differ in queries.
         with settings.patch(use_duck_shape=False):
             for features in examples:
                 runner.infer(features)
@@ -98,7 +98,7 @@ def compile_now(runner: Any, examples: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 class Compiled:
-    """Runner of a compiled module, which is not compiled again."""
+    """Runner of a compiled module. A query that would require recompilation is an error."""
 
     def __init__(self, runner: Any) -> None:
         import torch

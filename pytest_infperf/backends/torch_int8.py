@@ -14,11 +14,11 @@ _READ_WEIGHTS = ("WavLMAttention",)
 """Modules of transformers that read the weights of their Linear layers."""
 
 Quantized = tuple[Any, dict[str, Any]]
-"""A quantised module, and the evidence of what was quantised."""
+"""A quantised module, and the evidence about its quantised layers."""
 
 
 def quantize_dynamically(module: Any) -> Quantized:
-    """Quantise the weights of Linear, LSTM and GRU layers; activations follow at run time.
+    """Quantise the weights of Linear, LSTM and GRU layers; activations are quantised at run time.
 
     Raises BuildError if the module has no such layer.
     """
@@ -35,11 +35,11 @@ def quantize_dynamically(module: Any) -> Quantized:
 
 
 def quantize_statically(module: Any, material: Material) -> Quantized:
-    """Quantise weights and activations, with ranges that are observed on samples.
+    """Quantise weights and activations, with activation ranges that are observed on samples.
 
-    FX graph mode with the default settings of this host's quantised engine: "post-training static
-    quantization" in https://docs.pytorch.org/docs/stable/quantization.html. No reference is read.
-    Raises BuildError if no layer can be quantised.
+    FX graph mode is used with the default settings of this host's quantised engine, see
+    "post-training static quantization" in https://docs.pytorch.org/docs/stable/quantization.html.
+    The samples' references are not used. Raises BuildError if no layer can be quantised.
     """
     import torch
     from torch.ao.quantization import get_default_qconfig_mapping
@@ -57,9 +57,9 @@ def quantize_statically(module: Any, material: Material) -> Quantized:
             prepared(**query)
         quantized = convert_fx(prepared)
         for node in quantized.graph.nodes:
-            node.type = None  # in the generated code it is a name that scripting does not know
+            node.type = None  # scripting does not know the name that it has in the generated code
         quantized.recompile()
-        # Modules of fused layers cannot be unpickled; torch's documentation scripts them instead.
+        # Modules of fused layers cannot be unpickled; torch's documentation advises to script them.
         scripted = torch.jit.script(quantized)
     return scripted, {
         **_evidence(quantized, "static"),
@@ -78,15 +78,15 @@ def resolve_parametrizations(module: Any) -> None:
         if parametrize.is_parametrized(part):
             for name in list(part.parametrizations):
                 parametrize.remove_parametrizations(part, name, leave_parametrized=True)
-            # weight_norm leaves a local function there, which cannot be saved either.
+            # weight_norm leaves a local function in these hooks, which cannot be saved either.
             part._load_state_dict_pre_hooks.clear()
 
 
 def _spare_weights_that_are_read(module: Any) -> None:
-    """Keep the Linear layers in float32 whose weights another module reads.
+    """Keep Linear layers in float32 if another module reads their weights.
 
-    The attention of WavLM passes them to a function of torch. `torch.nn.MultiheadAttention` has a
-    class of layer for the same reason.
+    The attention of WavLM passes the weights to a function of torch. `torch.nn.MultiheadAttention`
+    does the same and has Linear layers of a class that is not quantised.
     """
     from torch import nn
     from torch.nn.modules.linear import NonDynamicallyQuantizableLinear

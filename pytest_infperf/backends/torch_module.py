@@ -1,8 +1,8 @@
 """Loading and saving of model folders as torch modules.
 
-A model that transformers does not know brings a `modeling.py` with a function `load(folder)` that
-returns the `torch.nn.Module` in float32. The module's output has the shape that the codec of its
-task decodes.
+A model that transformers does not implement has a `modeling.py` with a function `load(folder)` that
+returns the `torch.nn.Module` in float32. The output of the module must have the shape that the
+codec of the task decodes.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _AVAILABILITY_LOCK = Lock()
 def import_modeling(folder: Path) -> ModuleType | None:
     """Import the folder's modeling.py and return it; None if the folder has none.
 
-    Equal files are imported once, under a name that depends on their content only. Import the
-    modeling.py of a folder before a model in it is unpickled.
+    Equal files are imported once, under a name that depends only on their content. Call this
+    function before a model of the folder is unpickled.
     """
     path = folder / MODELING
     if not path.is_file():
@@ -73,7 +73,7 @@ def load_torch_module(folder: Path, auto_class: str | None, dtype: str = "float3
 
 
 def unreadable_weights(folder: Path, error: OSError) -> BuildError:
-    """Return the error for a model folder from which transformers cannot read the weights."""
+    """Return the error for a model folder if transformers cannot read its weights."""
     return BuildError(
         f"transformers cannot read the weights in {folder}: {brief(error)} Save the model there "
         "with save_pretrained"
@@ -81,7 +81,7 @@ def unreadable_weights(folder: Path, error: OSError) -> BuildError:
 
 
 def input_names(module: Any) -> frozenset[str]:
-    """Return the names of the inputs that a module takes, also of one in TorchScript."""
+    """Return the names of the inputs of a module, which may be a TorchScript module."""
     if schema := getattr(module.forward, "schema", None):
         return frozenset(argument.name for argument in schema.arguments)
     return frozenset(inspect.signature(module.forward).parameters)
@@ -90,10 +90,10 @@ def input_names(module: Any) -> frozenset[str]:
 def import_transformers() -> ModuleType:
     """Import transformers without scikit-learn, and return it.
 
-    Before version 5, the module `generation.candidate_generator`, which nearly every model imports,
-    imports `sklearn.metrics` for assisted decoding, which this package does not use. That import
-    takes 0.7 s, a seventh of the start of a worker. Only while this one module is imported,
-    `is_sklearn_available` of transformers returns False; `sys.modules` is not changed.
+    Before version 5, nearly every model imports `generation.candidate_generator`. This module
+    imports `sklearn.metrics` for assisted decoding, which this package does not use. The import of
+    scikit-learn takes 0.7 s, a seventh of the start of a worker. To avoid it,
+    `is_sklearn_available` of transformers returns False while the module is imported.
     """
     library = import_module("transformers")
     if int(library.__version__.partition(".")[0]) < 5:

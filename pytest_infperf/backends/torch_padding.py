@@ -1,9 +1,9 @@
-"""Padding of prompts that have different lengths, for models without an encoder.
+"""Padding of prompts with different lengths, for models without an encoder.
 
-Such a model continues a prompt at its last position, so that a batch is padded on the left [1]_.
-Not every model ignores that padding: one that counts positions from the first token, or keeps a
-state, reads it. Whether a model ignores it is tried when its artifact is built; one that does not
-runs the prompts of a batch one by one.
+Such a model continues a prompt after its last token, so that batches are padded on the left [1]_.
+Some models do not ignore this padding, because they count positions from the first token or keep a
+state. Building an artifact tests this: if the model does not ignore the padding, the prompts of a
+batch are run one by one.
 
 References
 ----------
@@ -23,12 +23,12 @@ _SETTINGS = "padding.json"
 _PROMPT = (3, 1, 2)
 _PADDING = 2
 _TOLERANCE = 0.1
-"""Largest difference of a logit, in standard deviations of the logits: rounding in bfloat16 or int8
-is below it, a shift of positions above."""
+"""Maximum difference of a logit, in standard deviations of the logits. Rounding in bfloat16 or int8
+changes logits less, and a shift of positions changes them more."""
 
 
 def has_no_encoder(config: Any) -> bool:
-    """Return whether a model continues its prompt; one whose configuration is silent does not."""
+    """Return whether the configuration states that a model has no encoder."""
     return getattr(config, "is_encoder_decoder", True) is False
 
 
@@ -43,7 +43,7 @@ def padding_id(config: Any) -> int:
 
 
 def choose_padding(model: Any, folder: Path) -> dict[str, Any]:
-    """Write how a model without an encoder is padded to its artifact, and return the evidence."""
+    """Choose the padding of a model, write it to the artifact, and return the evidence."""
     if not has_no_encoder(model.config):
         return {}
     left = _ignores_left_padding(model)
@@ -57,7 +57,7 @@ def choose_padding(model: Any, folder: Path) -> dict[str, Any]:
 
 
 def pads_left(artifact: Path) -> bool:
-    """Return what `choose_padding` wrote; False if it wrote nothing."""
+    """Return whether `choose_padding` chose padding on the left."""
     path = artifact / _SETTINGS
     return path.is_file() and json.loads(path.read_text())["left"] is True
 
@@ -110,17 +110,17 @@ def _next_logits(model: Any, ids: list[int], mask: list[int], pad: int) -> Any:
 
 
 def require_padding_token(config: Any, model: Path) -> None:
-    """Check that a classifier knows where a text ends.
+    """Check that a classifier has a padding token.
 
-    A model without an encoder classifies a text at its last token, which it finds by the token
-    that follows in a padded batch. Models with an encoder have a default.
+    A model without an encoder classifies a text at its last token, and finds this token in a batch
+    by the padding tokens. Models with an encoder have a default padding token.
 
     Raises BuildError if the model has no padding token.
     """
     if getattr(config, "pad_token_id", 0) is None:
         raise BuildError(
-            f"{model / 'config.json'} has no pad_token_id, by which a "
-            f"{getattr(config, 'model_type', 'model')} finds the last token of each text of a "
-            'batch: add the id of the padding token of its tokenizer, such as "pad_token_id": '
-            f"{padding_id(config)}"
+            f"{model / 'config.json'} has no pad_token_id, but a "
+            f"{getattr(config, 'model_type', 'model')} needs it to find the last token of each "
+            "text of a batch: add the id of the padding token of its tokenizer, such as "
+            f'"pad_token_id": {padding_id(config)}'
         )

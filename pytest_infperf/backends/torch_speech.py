@@ -15,12 +15,12 @@ INPUT = "input_features"
 
 
 def writes_speech(module: Any) -> bool:
-    """Return whether a model that generates reads features of recordings."""
+    """Return whether a generating model transcribes recordings."""
     return getattr(module, "main_input_name", "") == INPUT
 
 
 def _more_settings(model: Any) -> Decoding:
-    """Return the settings of the model that decide on tokens, apart from those of every Whisper."""
+    """Return the model's settings that affect the tokens, except those of every Whisper model."""
     options = {"num_beams": 1, "max_new_tokens": 1}
     settings = described(of_module(model, options))
     usual = {"beams", "max_new_tokens", "suppress_tokens", "begin_suppress_tokens"}
@@ -28,10 +28,10 @@ def _more_settings(model: Any) -> Decoding:
 
 
 class TorchTranscribe:
-    """Runner from features of recordings to token ids, by the `generate` of transformers."""
+    """Runner that maps features of recordings to token ids with transformers' `generate`."""
 
     def __init__(self, model: Any, decoding: Decoding, threads: int, device: str = "cpu") -> None:
-        # Each call of `generate` would warn of its own logits processors and of no mask.
+        # Each call of `generate` would warn about its own logits processors and a missing mask.
         logging.getLogger("transformers.generation.utils").setLevel(logging.ERROR)
         self._model = model
         self.threads = threads

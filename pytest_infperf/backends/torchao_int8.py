@@ -10,9 +10,9 @@ from pytest_infperf.errors import BuildError, UserError
 
 
 def quantize(module: Any) -> Quantized:
-    """Quantise the weights of Linear layers in place; activations follow at run time.
+    """Quantise the weights of Linear layers in place; activations are quantised at run time.
 
-    Weights have a scale per channel, activations one per token.
+    Weights have a scale per channel, and activations have a scale per token.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The cache of artifacts on file systems that refuse to be written, and of several users."""
+"""The cache of artifacts: on read-only file systems, and shared by several users."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_infperf.errors import UserError
 def test_a_complete_cache_that_cannot_be_written_is_used_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As one that is another user's, or mounted read-only."""
+    """For example, a cache of another user, or one that is mounted read-only."""
     fake = Fake(query_ms=0.1)
     suite = Suite("echo", task=Echo(), model="model", variants=[fake])
     (tmp_path / "model").mkdir()

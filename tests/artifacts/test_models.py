@@ -26,7 +26,7 @@ except UserError as error:
 
 
 def locate(hub_cache: Path, folder: Path, model: str = "Helsinki-NLP/opus-mt-zh-en") -> str:
-    """In a process of its own: the hub's settings are read when it is imported."""
+    """Locate a model in a separate process: the hub's settings are read at its import."""
     environment = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(hub_cache), "PATH": ""}
     command = [sys.executable, "-c", LOCATE, str(folder), model]
     return subprocess.run(
@@ -100,7 +100,7 @@ def test_a_revision_that_is_not_there_is_named_in_the_remedy(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("model", ["../models/none", "a/b/c", "name@", "-name", "ü"])
-def test_what_cannot_be_a_hub_id_is_a_missing_folder(tmp_path: Path, model: str) -> None:
+def test_an_invalid_hub_id_is_a_missing_folder(tmp_path: Path, model: str) -> None:
     with pytest.raises(UserError, match=r"does not exist, and .* is not a hub id"):
         models.locate(model, tmp_path)
 
@@ -108,7 +108,7 @@ def test_what_cannot_be_a_hub_id_is_a_missing_folder(tmp_path: Path, model: str)
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{64 * 'a'}\nsize 267832558\n"
 
 
-def test_a_pointer_of_git_lfs_is_no_file_of_a_model(tmp_path: Path) -> None:
+def test_a_git_lfs_pointer_is_refused_as_a_model_file(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_text(POINTER)
     with pytest.raises(
@@ -137,7 +137,7 @@ def test_only_the_files_of_a_model_decide_what_is_built(tmp_path: Path) -> None:
     suite = Suite("echo", task=Echo(), model="model", variants=[Fake()])
 
     def key(name: str, *added: str) -> str:
-        """Of a model in a folder of its own, as digests are kept by folder."""
+        """Return the key of a model in a separate folder, because digests are cached by folder."""
         model = tmp_path / name
         for file in ("config.json", *added):
             (model / file).parent.mkdir(parents=True, exist_ok=True)

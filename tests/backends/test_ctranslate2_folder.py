@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a folder `ct2`, which has the shipped model in int8."""
+    """Return a folder whose subfolder `ct2` contains the shipped model in int8."""
     folder = tmp_path_factory.mktemp("export")
     (folder / "ct2").mkdir()
     CTranslate2(int8=True).build(Material(STUDENT, task(), SHIPPED), folder / "ct2")
@@ -99,7 +99,7 @@ def test_a_task_that_does_not_generate_is_refused(tmp_path: Path, converted: Pat
         CTranslate2(folder="ct2").build(material, tmp_path)
 
 
-def test_int8_is_what_the_folder_was_converted_to() -> None:
+def test_int8_is_refused_with_a_folder() -> None:
     with pytest.raises(UserError, match=r"remove int8, .* --quantization int8"):
         CTranslate2(folder="ct2", int8=True)
     assert CTranslate2(folder="ct2").variant_id == "ctranslate2-folder"

@@ -1,4 +1,4 @@
-"""Vocabulary maps of CTranslate2: what an output can have, and what is refused."""
+"""Vocabulary maps of CTranslate2: their effect on outputs, and invalid maps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write(path: Path, always: list[str], ngrams: dict[str, list[str]]) -> Path:
 
 
 def build(suite: Path, **settings: Any) -> dict[str, Any]:
-    """Build a variant of the shipped model with the map of a suite's folder."""
+    """Build a variant of the shipped model with the map in a suite's folder."""
     (artifact := suite / "artifact").mkdir()
     backend = CTranslate2(vmap="shortlist.txt", **settings)
     return backend.build(Material(STUDENT, task(), SHIPPED, folder=suite), artifact)
@@ -48,8 +48,8 @@ def tokens_of(runner: Any, text: str) -> tuple[list[str], list[str]]:
     return [VOCABULARY[i] for i in row], [VOCABULARY[i] for i in output]
 
 
-def test_a_map_of_all_that_is_needed_changes_no_output(tmp_path: Path, plain: Any) -> None:
-    """Each query has other candidates, in another number, in the very order and in reverse."""
+def test_a_map_with_all_needed_tokens_changes_no_output(tmp_path: Path, plain: Any) -> None:
+    """The candidates and their number differ between queries, in both orders of the queries."""
     pairs = [tokens_of(plain, text) for text in INPUTS]
     ngrams = {" ".join(source): output for source, output in pairs}
     write(tmp_path / "shortlist.txt", ["."], ngrams)
@@ -89,17 +89,17 @@ def test_a_folder_brings_its_own_map(tmp_path: Path, plain: Any) -> None:
 
 
 def test_a_token_that_would_be_looked_up_in_the_wrong_place_is_refused(tmp_path: Path) -> None:
-    """A model converted elsewhere has its padding, with which outputs begin, after all others."""
+    """In this converted model, the padding token, which begins outputs, is the last token."""
     (tmp_path / "ct2").mkdir()
     CTranslate2().build(Material(STUDENT, task(), SHIPPED), tmp_path / "ct2")
     write(tmp_path / "shortlist.txt", VOCABULARY[:40], {"。": VOCABULARY[50:60]})
-    with pytest.raises(BuildError, match=r"for '<pad>' with .*shortlist\.txt: it begins each .*'"):
+    with pytest.raises(BuildError, match=r"shortlist\.txt: .* '<pad>' .* it begins each"):
         build(tmp_path, folder="ct2")
 
 
 @pytest.mark.parametrize(("suppressed", "works"), [(30, True), (55, False), (70, True)])
 def test_a_suppressed_token_keeps_its_place(tmp_path: Path, suppressed: int, works: bool) -> None:
-    """It is a candidate of every input, of some inputs, or of none."""
+    """The token is a candidate of every input, of some inputs, or of none."""
     model = planted(tmp_path / "model", suppress_tokens=[suppressed])
     write(tmp_path / "shortlist.txt", VOCABULARY[:40], {"。": VOCABULARY[50:60]})
     (artifact := tmp_path / "artifact").mkdir()
@@ -112,7 +112,7 @@ def test_a_suppressed_token_keeps_its_place(tmp_path: Path, suppressed: int, wor
 
 
 def test_outputs_begin_with_a_forced_token_if_it_keeps_its_place(tmp_path: Path) -> None:
-    """It is a candidate of every input, before or after those of some inputs."""
+    """The token is a candidate of every input, before or after the candidates of some inputs."""
     some = {VOCABULARY[i]: VOCABULARY[i : i + 100] for i in range(300, 8000, 10)}
     backend = CTranslate2(vmap="shortlist.txt")
     model = planted(tmp_path / "model", forced_bos_token_id=200)
@@ -131,7 +131,7 @@ def test_outputs_begin_with_a_forced_token_if_it_keeps_its_place(tmp_path: Path)
         ("", r"shortlist\.txt:1: '' is not an n-gram, a tab and tokens"),
         ("\t.\n。 .\n", r"shortlist\.txt:2: '。 \.' is not an n-gram, a tab and tokens"),
         ("\t.\n。\t.\t,\n", r"shortlist\.txt:2: .* is not an n-gram"),
-        ("\t.\n。\t.\n了\t.\n。\t,\n", r"shortlist\.txt:4: '。' has tokens in line 2 already"),
+        ("\t.\n。\t.\n了\t.\n。\t,\n", r"shortlist\.txt:4: '。' already has tokens in line 2"),
         (
             "\t.\n。\t. Ωmega\n",
             r"shortlist\.txt:2: 'Ωmega' is not in the vocabulary .* 8,001 tokens",
@@ -140,7 +140,7 @@ def test_outputs_begin_with_a_forced_token_if_it_keeps_its_place(tmp_path: Path)
         ("\t.  ,\n", r"shortlist\.txt:1: '' is not in the vocabulary"),
     ],
 )
-def test_a_line_that_is_none_of_a_map_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_line_of_a_map_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "shortlist.txt").write_text(text, "utf-8")
     with pytest.raises(BuildError, match=message):
         build(tmp_path)

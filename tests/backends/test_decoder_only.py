@@ -63,7 +63,7 @@ def test_padding_on_the_right_would_change_it() -> None:
 
 @BEFORE_TRANSFORMERS_5
 def test_a_model_that_reads_its_padding_runs_prompts_one_by_one(tmp_path: Path) -> None:
-    """GPT's first version counts positions from the first token, whatever the mask says."""
+    """The first GPT counts positions from the first token and ignores the mask."""
     model = tiny("OpenAIGPTLMHeadModel")
     evidence = choose_padding(model, tmp_path)
     assert evidence["padding"].startswith("none: the prompts of a batch run one by one, because")
@@ -71,7 +71,7 @@ def test_a_model_that_reads_its_padding_runs_prompts_one_by_one(tmp_path: Path) 
     assert runner.infer(PROMPTS) == [runner.infer([prompt])[0] for prompt in PROMPTS]
 
 
-def test_an_artifact_that_says_nothing_is_not_padded(tmp_path: Path) -> None:
+def test_an_artifact_without_settings_is_not_padded(tmp_path: Path) -> None:
     assert not pads_left(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Runners say how they decode: with the model's settings, as far as the backend follows them."""
+"""The decoding of runners: the settings of the model that the backend follows."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_beams_of_ctranslate2_follow_the_length_penalty(tmp_path: Path) -> N
     assert texts(fast) == texts(torch)
 
 
-def test_the_beams_of_ctranslate2_normalise_what_is_left_of_suppressed_tokens(
+def test_beams_of_ctranslate2_normalise_after_suppressing_tokens(
     tmp_path: Path,
 ) -> None:
     settings = {"num_beams": 4, "no_repeat_ngram_size": 2, "early_stopping": True}
@@ -124,7 +124,7 @@ def test_the_beams_of_ctranslate2_normalise_what_is_left_of_suppressed_tokens(
         (4, {"min_length": 9}, {"min_length": 9, "renormalize_logits": True}),
     ],
 )
-def test_what_ctranslate2_does_not_follow_is_seen(
+def test_settings_that_ctranslate2_ignores_are_seen(
     beams: int, settings: dict[str, Any], shown: dict[str, Any]
 ) -> None:
     asked = {**settings, "num_beams": beams, "max_new_tokens": 16}

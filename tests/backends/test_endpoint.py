@@ -1,4 +1,4 @@
-"""Endpoint asks a server, and names address, status and answer where that is no answer."""
+"""Endpoint sends requests to a server; errors name the address, the status and the answer."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_batch_is_answered_on_one_connection(
         ("moved", ONE, ["redirects to /good (status 307)"]),
     ],
 )
-def test_what_is_no_answer(
+def test_invalid_answers_are_errors(
     runner: Callable[..., EndpointRunner], address: str, path: str, payload: Any, parts: list[str]
 ) -> None:
     with pytest.raises(UserError) as error:
@@ -160,14 +160,14 @@ def test_a_record_and_a_repr_have_no_header_and_no_query() -> None:
         ("https://a", {"timeout_s": 0}, "not over 0 seconds"),
     ],
 )
-def test_what_no_endpoint_takes(url: str, settings: dict[str, Any], problem: str) -> None:
+def test_invalid_arguments_are_refused(url: str, settings: dict[str, Any], problem: str) -> None:
     with pytest.raises(UserError) as error:
         Endpoint(url, **settings)
     assert problem in str(error.value)
     assert "hidden" not in str(error.value)
 
 
-def test_certificates_lie_beside_the_suite(tmp_path: Path) -> None:
+def test_paths_of_certificates_are_relative_to_the_suite(tmp_path: Path) -> None:
     endpoint = Endpoint("https://a", verify="ca.pem").beside(tmp_path, "")
     assert endpoint.verify == str(tmp_path / "ca.pem")
     with pytest.raises(UserError, match=r"ca\.pem' is not a file with certificates: No such file"):
@@ -191,7 +191,7 @@ def test_a_blueprint_goes_to_a_worker_without_model() -> None:
 
 
 class Labels(BaseHTTPRequestHandler):
-    """Answers any request, also one to a proxy, with the address that was asked for."""
+    """A server that answers each request, also one to a proxy, with the requested address."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))

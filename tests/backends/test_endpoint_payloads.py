@@ -1,4 +1,4 @@
-"""The bodies that endpoints are asked with, and the outputs that are found in their answers."""
+"""Bodies of requests to endpoints, and the outputs in their answers."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_an_answer_of_another_form(payload: EndpointPayload, answer: Any, proble
         (lambda: KServeV1().body([object()]), "type object cannot be written as JSON"),
     ],
 )
-def test_what_no_payload_can_have(make: Any, problem: str) -> None:
+def test_invalid_arguments_of_payloads_are_refused(make: Any, problem: str) -> None:
     with pytest.raises(UserError) as error:
         make()
     assert problem in str(error.value)
@@ -164,7 +164,7 @@ def test_images_and_bytes_are_sent_in_base64() -> None:
     assert in_json(np.array([[1, 2]], "uint8")) == [[1, 2]]
 
 
-def test_which_payloads_take_batches() -> None:
+def test_payloads_that_accept_batches() -> None:
     assert KServeV1().takes_batches
     assert KServeV2("x").takes_batches
     assert JsonTemplate("$inputs", "x").takes_batches

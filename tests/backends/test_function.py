@@ -1,4 +1,4 @@
-"""Function runs any code of a project, and says what is wrong with code that cannot be run."""
+"""Function runs any code of a project, and reports why code cannot be run."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ CODE = """
 
 @pytest.fixture(autouse=True)
 def _modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Write the modules of a shop, and forget them afterwards."""
+    """Write the modules of a shop, and remove them from `sys.modules` afterwards."""
     shop = tmp_path / "shop"
     shop.mkdir()
     (shop / "__init__.py").touch()
@@ -135,7 +135,7 @@ def test_a_name_of_another_form_is_refused_at_once(name: str) -> None:
         ("inference:declares_a_number", r"`decoding` is an object of type int"),
     ],
 )
-def test_what_cannot_be_loaded_is_an_error(name: str, message: str, tmp_path: Path) -> None:
+def test_code_that_cannot_be_loaded_is_an_error(name: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         loaded(name, tmp_path)
 

@@ -52,7 +52,7 @@ def hub_with(folder: Path, *files: Path) -> Path:
 
 
 def run(hub: Path, kind: str, file: str, suite: Path) -> str:
-    """Build and run in a process of its own: the hub's settings are read when it is imported."""
+    """Build and run in a separate process: the hub's settings are read at its import."""
     environment = {
         "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(hub), "PATH": "",
         "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -73,7 +73,7 @@ def test_a_graph_of_a_hub_id_runs_without_network(tmp_path: Path) -> None:
     assert run(hub, "Onnx", file, tmp_path / "suite") == f"['{file}'] {ANSWER}"
 
 
-def test_its_external_data_is_a_link_too(tmp_path: Path) -> None:
+def test_external_data_of_the_hub_is_a_link_too(tmp_path: Path) -> None:
     path = write_graph(tmp_path / "source" / "onnx" / "model.onnx", external="model.onnx_data")
     hub = hub_with(tmp_path, path, path.with_name("model.onnx_data"))
     names = "['onnx/model.onnx', 'onnx/model.onnx_data']"

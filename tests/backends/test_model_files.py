@@ -1,4 +1,4 @@
-"""Models of scikit-learn, XGBoost and LightGBM answer from their files as their libraries do."""
+"""Models in files of scikit-learn, XGBoost and LightGBM give the results of their libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models that answer in one pass are traced by torch, and the graph answers as they do."""
+"""Torch traces one-pass models, and the graphs give the same results."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_classifier_without_an_encoder_is_exported(tmp_path: Path) -> None:
 
 
 @BEFORE_TRANSFORMERS_5
-def test_optimum_is_named_where_it_alone_exports(
+def test_optimum_is_named_if_only_it_can_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "optimum.exporters.onnx", None)

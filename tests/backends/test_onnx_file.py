@@ -1,4 +1,4 @@
-"""Graphs that were exported elsewhere: how their inputs are matched, and what is refused."""
+"""Graphs that were exported elsewhere: matching of inputs, and invalid graphs."""
 
 from __future__ import annotations
 
@@ -240,12 +240,12 @@ def test_inputs_that_differ_in_their_fixed_batch(model: Path) -> None:
     assert "have different sizes of the first axis" in refusal(Onnx(file="model.onnx"), model)
 
 
-def test_of_several_outputs_logits_answers(model: Path) -> None:
+def test_logits_are_chosen_from_several_outputs(model: Path) -> None:
     write_graph(model / "model.onnx", outputs=("logits", "pooled"))
     assert answers(Onnx(file="model.onnx"), model) == EXPECTED
 
 
-def test_of_several_outputs_one_is_named(model: Path) -> None:
+def test_one_of_several_outputs_is_named(model: Path) -> None:
     write_graph(model / "model.onnx", outputs=("scores", "pooled"))
     message = refusal(Onnx(file="model.onnx"), model)
     assert "has 2 outputs: scores float32[?, 2], pooled float32[]. Name the one" in message

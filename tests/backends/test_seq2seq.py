@@ -215,7 +215,7 @@ def test_int8_decodes_to_rows_that_end(graphs: dict[str, Path], variant: str) ->
 
 
 def test_int8_is_smaller(graphs: dict[str, Path]) -> None:
-    """Compare the bytes of the weights, which are a small part of the file of so small a model."""
+    """Compare the bytes of the weights: they are a small part of the file of a tiny model."""
     import onnx
 
     def weight_bytes(graph: Path) -> int:

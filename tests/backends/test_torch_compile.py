@@ -1,4 +1,4 @@
-"""Compiled models answer as eager ones, in any batch and length, and are compiled once."""
+"""Compiled models give the results of eager ones for any batch and length, compiled once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TASK = Classified(types=True)
 
 @pytest.fixture(autouse=True)
 def compiler() -> Iterator[None]:
-    """Let each test compile by itself: what torch has compiled is shared by the whole process."""
+    """Make each test compile separately: compiled code is shared in the process."""
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -168,7 +168,7 @@ def test_arguments_that_exclude_each_other_are_refused(
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("bfloat16", 2e-2), ("float16", 2e-3)])
-def test_fewer_bits_answer_much_alike(
+def test_variants_with_fewer_bits_give_similar_results(
     tmp_path: Path, bert: Path, dtype: Any, tolerance: float
 ) -> None:
     backend = Torch(dtype=dtype)

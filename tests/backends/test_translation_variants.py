@@ -93,7 +93,9 @@ LEAST_OF_BF16 = (42, 96)
 
 @pytest.mark.parametrize("batch", LEAST)
 @pytest.mark.parametrize("variant_id", ROUNDED)
-def test_fewer_bits_translate_much_alike(run: SuiteRun, variant_id: str, batch: int) -> None:
+def test_variants_with_fewer_bits_translate_similarly(
+    run: SuiteRun, variant_id: str, batch: int
+) -> None:
     alike = agreement(run, variant_id, batch)
     exact, rounded = run.set_run("torch", 1), run.set_run(variant_id, batch)
     least_alike, least_chrf = LEAST_OF_BF16 if variant_id == "torch-bf16" else LEAST[batch]
@@ -132,7 +134,7 @@ def test_a_much_faster_variant_is_measured_as_faster(run: SuiteRun) -> None:
 
 
 def test_the_converter_is_left_as_it_was() -> None:
-    """Its process builds other artifacts, also of models that start from zero."""
+    """The process also builds other artifacts, such as models that start from zero."""
     from ctranslate2.converters import transformers
 
     usual = transformers._MODEL_LOADERS["MarianConfig"]

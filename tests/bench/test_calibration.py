@@ -17,7 +17,7 @@ USUAL = [Host(0.05, 0.01, "normal"), Host(0.05, 0.0, "heavy tails")]
 
 
 @pytest.mark.parametrize("host", LOUD, ids=str)
-def test_at_the_limit_itself_hardly_a_verdict_is_given(host: Host) -> None:
+def test_few_runs_at_the_limit_have_a_verdict(host: Host) -> None:
     outcome = play(Cell(host, MARGIN), 300)
     assert outcome.passed <= 0.02
     assert outcome.failed <= 0.02

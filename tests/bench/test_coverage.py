@@ -45,7 +45,7 @@ def scenario(*verdicts: Verdict) -> Scenario:
     return Scenario("kind", "case", lambda rng: Run(next(runs), covers=False), len(verdicts))
 
 
-def test_what_is_wrong_more_often_than_chance_makes_it_misses_the_limit() -> None:
+def test_more_errors_than_by_chance_miss_the_limit() -> None:
     wrong = [Verdict.PASS] * 30 + [Verdict.FAIL] * 5 + [Verdict.INCONCLUSIVE] * 965
     missing = scenario(*wrong)
     runs = [missing.simulate(np.random.default_rng(0)) for _ in wrong]

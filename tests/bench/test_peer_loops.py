@@ -1,4 +1,4 @@
-"""The passes that a rule takes are those that the tool's own loop measures, in the same order."""
+"""A rule uses the passes that the tool's own loop measures, in the same order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.peer_rules import asv_samples, benchmark_rounds, codspeed_rounds
 
 
 class Replay:
-    """A function whose calls take recorded times, and the clock that they move."""
+    """A function whose calls take recorded times, and its simulated clock."""
 
     def __init__(self, pass_ns: list[int]) -> None:
         self.now_ns = 0

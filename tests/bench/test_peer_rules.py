@@ -1,4 +1,4 @@
-"""What the rules of other tools, and ours, say of minutes whose times are known."""
+"""Verdicts of the rules of other tools, and of ours, on minutes with known times."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JITTER = (0.0, 0.003, 0.001, 0.004, 0.002)
 
 
 def run(side: str, pass_ms: float = PASS_MS, seconds: float = 4.5, more: float = 0.0) -> ToolRun:
-    """Return a process whose passes take `pass_ms`, and every second one `more` of it longer."""
+    """Return a process whose passes take `pass_ms`; every second pass takes `more` of it longer."""
     times = (
         round(pass_ms * 1e6 * (1 + jitter + (more if i % 2 else 0.0)))
         for i, jitter in enumerate(cycle(JITTER))
@@ -71,7 +71,7 @@ def test_pytest_benchmark_needs_its_rounds() -> None:
 
 
 @pytest.mark.parametrize("limit", ["min:5%", "median:5%", "mean:5%"])
-def test_pytest_benchmark_finds_what_is_above_the_limit(limit: str) -> None:
+def test_pytest_benchmark_finds_changes_above_the_limit(limit: str) -> None:
     assert pytest_benchmark(limit, EQUAL).call == "not slower"
     assert pytest_benchmark(limit, minute(0.04)).call == "not slower"
     assert pytest_benchmark(limit, minute(0.06)).call == "slower"
@@ -122,7 +122,7 @@ def test_asv_finds_medians_that_differ_by_the_factor() -> None:
 
 
 def test_asv_wants_samples_that_differ_too() -> None:
-    """The medians differ by 20 %, but no test at 0.002 tells samples with such a spread apart."""
+    """The medians differ by 20 %, but with such a spread, no test at 0.002 is significant."""
     pytest.importorskip("asv")
     times = (10, 14, 10, 14, 14, 10, 14, 10, 14, 14)
     runs = [
@@ -169,7 +169,7 @@ def test_inference_doctor_judges_the_interval_of_means() -> None:
     assert inference_doctor(10, minute(0.05)).call == "not slower"
 
 
-def test_inference_doctor_leaves_open_what_contains_the_threshold() -> None:
+def test_inference_doctor_leaves_intervals_with_the_threshold_undecided() -> None:
     pytest.importorskip("inference_doctor")
     runs = [
         run(side, PASS_MS * (1 + 0.02 * i + (0.05 if side == "head" else 0.0)))
@@ -187,7 +187,7 @@ def test_our_rule_judges_the_recorded_pairs() -> None:
     assert infperf(20, minute(0.02)).call == "undecided"
 
 
-def test_our_rule_takes_its_budget_where_it_cannot_decide() -> None:
+def test_our_rule_uses_its_budget_if_it_cannot_decide() -> None:
     answer = infperf(20, minute(0.02))
     assert isinstance(answer, Answer)
     assert answer.seconds == pytest.approx(20 + START_S, abs=0.5)

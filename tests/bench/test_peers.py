@@ -26,7 +26,7 @@ suite = Suite(
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Minute:
-    """Return a short minute of the fake backend beside a twin that takes thrice as long."""
+    """Return a short minute of the fake backend and of a copy that takes three times as long."""
     folder = tmp_path_factory.mktemp("peers")
     (folder / "model").mkdir()
     (folder / "model" / "weights.txt").write_text("a model of no weight\n")
@@ -61,7 +61,7 @@ def test_the_pairs_of_a_minute_fill_the_budget(recorded: Minute) -> None:
 
 
 def test_rules_judge_a_recorded_minute(recorded: Minute) -> None:
-    """A time of three times the other is found on any host."""
+    """A difference by a factor of three is found on any host."""
     assert infperf(2.0, recorded).call == "slower"
     assert pytest_benchmark("min:5%", recorded).call == "slower"
     assert mann_whitney(recorded).call == "slower"

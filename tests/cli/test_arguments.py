@@ -1,4 +1,4 @@
-"""The help of every command, the bounds of its numbers, and what all commands share."""
+"""The help of every command, the bounds of its numbers, and rules for all commands."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_no_number_is_without_bounds() -> None:
 
 @pytest.mark.parametrize("text", NOT_NUMBERS)
 def test_numbers_out_of_range_are_usage_errors(text: str) -> None:
-    """Of every option of every command, and of pytest."""
+    """Check every option of every command, and of pytest."""
     parsers = {
         option: action.type
         for _, action in options_with_value()
@@ -136,7 +136,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (KeyboardInterrupt(), 130, "infperf doctor: interrupted\n"),
     ],
 )
-def test_the_exit_status_of_a_command_that_is_broken_off(
+def test_the_exit_status_of_an_interrupted_command(
     raised: BaseException,
     status: int,
     words: str,
@@ -252,7 +252,7 @@ def test_pytest_on_windows(asked: bool, tmp_path: Path) -> None:
 
 
 def test_commands_write_files_only_through_the_common_writer() -> None:
-    """It follows links, keeps permissions, and does not replace devices."""
+    """The writer follows links, keeps permissions, and does not replace devices."""
     allowed = {"no_limits.write_text", "os.open"}  # in a temporary folder; of os.devnull
     folder = Path(cli.__file__).parent
     calls = {

@@ -97,7 +97,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 def test_what_compare_prints(
     project: Path, capsys: pytest.CaptureFixture[str], snapshot: SnapshotAssertion
 ) -> None:
-    """Once between runs of one host, and once between two hosts."""
+    """Compare runs of one host, and runs of two hosts."""
     files = [
         write_record(project, "a.json", "x", 0.010),
         write_record(project, "b.json", "x", 0.012),
@@ -307,7 +307,7 @@ PRINTS = "import pytest_infperf.cli.history as h; h.run = lambda arguments: prin
 
 @pytest.mark.parametrize("replaced", ["", PRINTS])
 def test_a_reader_that_ends_first_gets_no_traceback(project: Path, replaced: str) -> None:
-    """As in `infperf history | head -1`."""
+    """An example is `infperf history | head -1`."""
     path = write_record(project, "a.json", "x", 0.01)
     code = f"{replaced}from pytest_infperf.cli import main; raise SystemExit(main())"
     reader, writer = os.pipe()
@@ -369,7 +369,7 @@ def test_a_flat_history_looks_flat(values: list[float], noise: float, bars: str)
     assert history.sparkline(values, noise) == bars
 
 
-def test_report_names_what_is_not_clearly_dearer_than_the_cheapest(
+def test_report_names_variants_that_may_be_as_cheap_as_the_cheapest(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rates = {
@@ -493,7 +493,7 @@ def test_calibrate_finds_the_limit_that_is_too_tight(project: Path) -> None:
 
 
 def test_calibrate_measures_a_function_that_states_no_decoding(tmp_path: Path) -> None:
-    """Both sides are the same function, so that they decode alike."""
+    """Both sides are the same function, so that their decoding is equal."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "reviews.csv").write_text("text,label\n" + "a film,good\na play,bad\n" * 10)
     (tmp_path / "suite.py").write_text(

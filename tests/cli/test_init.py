@@ -1,4 +1,4 @@
-"""The files that init writes load, and its limits are met by the runs that they came from."""
+"""The files that init writes load, and the runs that its limits come from meet them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def record_of(variant: str, speedup: float, p90_s: float = 0.1) -> Record:
 
 
 def test_the_suite_loads_and_has_the_variants() -> None:
-    """Each variant has the id by which init offers it."""
+    """Each variant has the id that init offers."""
     written = suite_files.render(draft(*VARIANTS))
     names: dict[str, object] = {}
     exec(written[Path("suites/mine/suite.py")], names)
@@ -96,7 +96,7 @@ def test_the_limits_that_init_writes(snapshot: SnapshotAssertion) -> None:
     )
 
 
-def test_limits_leave_room_for_what_was_seen() -> None:
+def test_limits_have_a_margin_to_measured_values() -> None:
     runs = [
         [record_of("torch", 1), record_of("onnx", 4.0)],
         [record_of("torch", 1, 0.2), record_of("onnx", 3.0)],
@@ -268,7 +268,7 @@ def test_a_folder_of_sentence_transformers_gets_embeddings(
     assert 'task=Embedding(data="../../a.csv", text="question")' in written
 
 
-def test_an_error_rate_gets_a_limit_from_above() -> None:
+def test_an_error_rate_gets_a_maximum() -> None:
     record = Record(
         "mine",
         "onnx",
@@ -281,7 +281,7 @@ def test_an_error_rate_gets_a_limit_from_above() -> None:
     assert section.variants["onnx"].gates["wer"] == {"max": 3.2, "max_rise": 0.5}
 
 
-def test_a_suite_may_have_the_first_letters_of_another(
+def test_a_suite_name_can_be_a_prefix_of_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

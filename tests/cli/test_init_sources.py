@@ -1,4 +1,4 @@
-"""What init makes of a folder, an ONNX file and a function, with data of every kind."""
+"""The suites that init writes for a folder, an ONNX file and a function, and data of any kind."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> list[SuiteDraft]:
-    """Return the list of drafts whose files were written, and measure none of them."""
+    """Replace the measurement; return the list of drafts whose files were written."""
     drafts: list[SuiteDraft] = []
 
     def written(draft: SuiteDraft, *_: object) -> int:
@@ -443,7 +443,7 @@ def commit(root: Path) -> None:
 
 
 def test_what_init_writes_passes_at_once_and_finds_a_planted_slowdown(root: Path) -> None:
-    """The function becomes half as slow again, as a loud host cannot show 5 % within seconds."""
+    """The function becomes 50 % slower, because a noisy host cannot show 5 % within seconds."""
     write_shop(root, ms=4)
     git(root, "init", "--quiet", "-b", "main")
     (root / ".gitignore").write_text("__pycache__\n.benchmarks\n")

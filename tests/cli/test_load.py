@@ -61,7 +61,7 @@ def test_a_server_that_answers_nothing(
 
 
 def test_a_line_of_a_body_ends_at_a_line_feed_alone(tmp_path: Path) -> None:
-    """JSON allows U+2028 and U+0085 in strings."""
+    """JSON permits U+2028 and U+0085 in strings."""
     path = tmp_path / "bodies.jsonl"
     path.write_text('\ufeff{"a": "x\u2028y\x85"}\r\n{"a": 1}\n', "utf-8", newline="")
     assert [json.loads(body) for body in load._bodies(path)] == [{"a": "x\u2028y\x85"}, {"a": 1}]

@@ -1,4 +1,4 @@
-"""The price of a host: found for the record of a run, and read from one."""
+"""The price of a host: added to the record of a run, and read from a record."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_host_without_a_known_price_has_one_notice(monkeypatch: pytest.MonkeyP
     assert "the price of own.box is not in" in notice
 
 
-def test_the_recorded_price_reads_as_it_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recorded_price_is_read_back_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFPERF_INSTANCE", "c7i.large")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     host = billing.billing(ask_metadata=False, price_source=None, root=Path(), notice=pytest.fail)

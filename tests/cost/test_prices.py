@@ -62,7 +62,7 @@ def test_inferentia_has_prices() -> None:
     assert all(isinstance(price(name), Price) for name in ("inf1.xlarge", "inf2.xlarge"))
 
 
-def test_a_table_may_know_spot_prices(tmp_path: Path) -> None:
+def test_a_table_can_have_spot_prices(tmp_path: Path) -> None:
     instances = {"a": {"usd_per_hour": 0.5, "spot_usd_per_hour": 0.2}, "b": {"usd_per_hour": 0.5}}
     (tmp_path / "prices.json").write_text(json.dumps({"region": "r", "instances": instances}))
     table = prices.table("prices.json", tmp_path)
@@ -105,7 +105,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("aws")
 @pytest.mark.filterwarnings("ignore")
 def test_a_refusal_of_aws_is_a_message() -> None:
-    """moto has no price list: it returns an error, as AWS does without the permission."""
+    """moto has no price list. It returns an error, like AWS without the permission."""
     with moto.mock_aws():
         found = prices.ask_aws("c5.large", "us-east-1")
     assert isinstance(found, str)

@@ -1,4 +1,4 @@
-"""Running a folder of examples/ as a user does, with little time to measure."""
+"""Runs of a folder of examples/ as a user starts them, with a short measuring time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""examples/plain_benchmarks as its README uses it: saved runs, and a slower function is found."""
+"""examples/plain_benchmarks, used as in its README: saved runs, and a slower function."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ if words[0] == "inspect":
 
 
 def container(name: str, **changes: Any) -> dict[str, Any]:
-    """Return what `docker inspect` says of a healthy container, as far as it is read."""
+    """Return the entries of `docker inspect` that are read, for a healthy container."""
     state = {"Status": "running", "Running": True, "OOMKilled": False, "ExitCode": 0,
              "Pid": os.getpid(), "Health": {"Status": "healthy"},
              **changes.pop("state", {})}  # fmt: skip
@@ -60,7 +60,7 @@ def container(name: str, **changes: Any) -> dict[str, Any]:
 
 
 class FakeDocker:
-    """What the fake answers, and what it was asked."""
+    """Answers of a fake docker, and the commands that it received."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -255,7 +255,7 @@ def test_a_first_container_that_does_not_start_is_a_mistake(
     assert "--volumes" in docker.composed[-1][0]
 
 
-def test_which_compose_is_taken(docker: FakeDocker) -> None:
+def test_the_choice_of_compose(docker: FakeDocker) -> None:
     assert compose_command() == ["docker", "compose"]
     docker.answer([], **{"compose version": 1})
     with pytest.raises(UserError, match="neither `docker compose` nor `docker-compose` runs"):

@@ -1,4 +1,4 @@
-"""Which settings are tried, and in which order."""
+"""The settings of a design, and their order."""
 
 from __future__ import annotations
 

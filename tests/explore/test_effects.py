@@ -1,4 +1,4 @@
-"""Effects that were put into made-up outcomes are estimated, with their intervals."""
+"""Known effects in simulated outcomes are estimated, with their intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_EFFECT = 1.0
 
 
 def outcomes(noise: float = 0.02, seed: int = 0, replicates: int = 3) -> list[Outcome]:
-    """Return outcomes in which four users take four times as long and twice the CPU halves that.
+    """Return outcomes where four users take four times as long, and twice the CPU halves the time.
 
     Replicas help many users only: by a factor of 1.5 each way from the middle.
     """
@@ -68,7 +68,7 @@ def test_differences_in_cores() -> None:
 
 
 def test_energy_is_a_response_where_there_is_one() -> None:
-    """One outcome of another host has an estimate, which is not mixed with the counters."""
+    """An outcome of another host has estimated energy, which is not mixed with counters."""
     counted = [
         replace(
             o, energy_per_request_j=30 * (o.response_s or 0), estimated_energy_per_request_j=None

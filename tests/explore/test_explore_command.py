@@ -138,7 +138,7 @@ def test_a_number_of_requests_instead_of_a_duration(folder: Path) -> None:
 
 @pytest.fixture
 def no_netem(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `tc` fail, as it does where the kernel has no netem."""
+    """Make `tc` fail, as on a kernel without netem."""
     (bin_folder := folder / "bin").mkdir()
     (bin_folder / "tc").write_text("#!/bin/sh\necho 'qdisc kind is unknown' >&2\nexit 2\n")
     (bin_folder / "tc").chmod(0o755)

@@ -1,4 +1,4 @@
-"""Delay and loss: what is set, that it reaches requests, and that nothing is left behind."""
+"""Delay and loss are set, affect requests, and are removed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_proxy_delays_requests_and_passes_them_on_whole(url: str) -> None:
 
 @pytest.fixture
 def settings_of_tc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the file of the arguments of `tc`, which changes nothing: few kernels have netem."""
+    """Replace `tc`, because few kernels have netem; return the file with its arguments."""
     needed = [shutil.which(name) for name in ("ip", "unshare", "nsenter")]
     if os.geteuid() != 0 or not all(needed):
         pytest.skip("network namespaces need root, iproute2 and util-linux")

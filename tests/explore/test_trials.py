@@ -1,4 +1,4 @@
-"""Trials with servers and generators that only record what they are asked for."""
+"""Trials with fake servers and generators that record their arguments."""
 
 from __future__ import annotations
 

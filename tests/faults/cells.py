@@ -1,4 +1,4 @@
-"""Every stage with every fault: what is expected, and what makes no sense."""
+"""Every stage with every fault: the expected outcome, and impossible combinations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is not as it should be."""
+    """A difference from the expected outcome."""
 
     kind: Kind
     text: str
@@ -49,7 +49,7 @@ class Cell:
 
     @property
     def senseless(self) -> str:
-        """Why the fault cannot happen in this stage; empty if it can."""
+        """Reason why the fault cannot happen in this stage; empty if it can."""
         stage, fault = self.stage, self.fault
         if fault.kills and stage.point == "report":
             return "no worker runs any more"
@@ -64,7 +64,7 @@ class Cell:
         return ""
 
     def expected(self) -> Fault:
-        """Return the fault with what is right in this stage."""
+        """Return the fault with the expected outcome in this stage."""
         stage, fault = self.stage, self.fault
         if stage.point == "build":
             if fault.name == "full disk of the cache":
@@ -89,7 +89,7 @@ CELLS = tuple(Cell(stage, fault) for stage in STAGES for fault in FAULTS)
 
 
 def drive(cell: Cell, folder: Path, *, spoiled: bool = False) -> list[Problem]:
-    """Run a project until it waits at the stage, bring the fault about, and return what is wrong.
+    """Run a project until it waits at the stage, cause the fault, and return the problems.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def drive(cell: Cell, folder: Path, *, spoiled: bool = False) -> list[Problem]:
 
 
 def _ended(run: FaultRun, fault: Fault, *, spoiled: bool) -> Iterator[Problem]:
-    """Yield what is wrong with the end of the run: its status, its words, its processes."""
+    """Yield the problems at the end of the run: its status, its output, its processes."""
     status = run.finish()
     codes = tuple(code or 1 for code in fault.codes) if spoiled else fault.codes
     if status is None:
@@ -141,7 +141,7 @@ def _ended(run: FaultRun, fault: Fault, *, spoiled: bool) -> Iterator[Problem]:
 
 
 def _left(cell: Cell, run: FaultRun, *, spoiled: bool) -> Iterator[Problem]:
-    """Yield what is wrong with the file of the run."""
+    """Yield the problems of the file of the run."""
     fault = cell.fault
     if fault.name == "full disk of the results":
         if run.json_path.exists():

@@ -1,4 +1,4 @@
-"""The faults: how each is brought about while a run waits, and how the run should end."""
+"""The faults: how each is caused while a run waits, and how the run should end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw cells at random for a time, and count what is wrong.
+"""Run random cells for a given time, and count the problems.
 
 `python -m tests.faults.loop --minutes 60` prints each cell with a problem, and the counts at
 the end. The exit status is 1 if there was a problem.

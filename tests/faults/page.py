@@ -1,4 +1,4 @@
-"""The table of docs/reliability.md: what became of each stage with each fault."""
+"""The table of docs/reliability.md: the outcome of each fault in each stage."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ CONFTEST = """
 
 @dataclass
 class FaultRun:
-    """One run of pytest, in its own session and with its own mark."""
+    """A run of pytest, in a separate process session and with a mark in its environment."""
 
     project: FaultProject
     process: subprocess.Popen[bytes]
@@ -151,7 +151,7 @@ class FaultRun:
 
     @property
     def words(self) -> str:
-        """The output without line breaks, as messages are wrapped."""
+        """The output without line breaks, because messages are wrapped."""
         return " ".join(self.text.split())
 
     def held(self) -> list[int]:
@@ -179,7 +179,7 @@ class FaultRun:
             return None
 
     def survivors(self) -> list[int]:
-        """Return the processes of the run that are left a while after its end."""
+        """Return the processes of the run that still exist some time after its end."""
         deadline = time.monotonic() + GONE_S
         while (left := marked(self.mark)) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -192,13 +192,13 @@ class FaultRun:
         self.process.wait()
 
     def document(self) -> dict[str, Any]:
-        """Return what --infperf-json wrote. Raises ValueError or OSError if it is not whole."""
+        """Return the file of --infperf-json. Raises ValueError or OSError if it is incomplete."""
         document: dict[str, Any] = json.loads(self.json_path.read_text())
         return document
 
 
 class NotReached(Exception):
-    """The run did not get to the stage: a fault of this harness, or of the run."""
+    """Error if the run did not reach the stage, because of this harness or of the run."""
 
 
 @dataclass
@@ -236,7 +236,7 @@ class FaultProject:
 
     @property
     def gate(self) -> Path:
-        """Folder of the files by which this process and those of the run speak."""
+        """Folder of the files with which this process and those of the run communicate."""
         return self.folder / "gate"
 
     @property
@@ -245,7 +245,7 @@ class FaultProject:
 
     @property
     def out(self) -> Path:
-        """Folder of everything that a run writes beside the cache."""
+        """Folder of all files that a run writes, except the cache."""
         return self.folder / "out"
 
     def write(self, name: str, text: str) -> Path:

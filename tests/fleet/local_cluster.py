@@ -54,7 +54,7 @@ class LocalCluster:
 
 @contextmanager
 def shell(folder: Path) -> Iterator[None]:
-    """Set the environment of a node that is started, and so of the processes that it runs."""
+    """Set the environment of a node and of the processes that it runs."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("PYTEST_")]:
             patch.delenv(name)

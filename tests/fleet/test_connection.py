@@ -1,4 +1,4 @@
-"""Every way in which a connection to Ray fails has a message of its own, with a remedy."""
+"""Each failure of a connection to Ray has a specific message with a remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ray: Any = pytest.importorskip("ray")
 
 @pytest.fixture
 def failure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """The message for a `ray.init` that raises the error."""
+    """Return the message if `ray.init` raises the error."""
 
     def message(error: Exception, address: str = "auto") -> str:
         def init(**options: Any) -> None:
@@ -108,8 +108,8 @@ def test_a_host_that_is_not_reached(
     assert f"{reason}. {remedy}" in str(raised.value)
 
 
-def test_what_is_not_an_address() -> None:
-    """Ray itself judges it, without a cluster."""
+def test_invalid_addresses_are_reported() -> None:
+    """Ray itself checks the address, without a cluster."""
     with pytest.raises(UserError, match="6379 is not an address of a Ray cluster: Invalid address"):
         connect("6379")
 
@@ -120,7 +120,7 @@ def test_rays_client_that_is_not_installed(failure: Callable[..., str]) -> None:
 
 
 def test_a_cluster_of_another_version(failure: Callable[..., str]) -> None:
-    """With the words of Ray itself, which span several lines."""
+    """The message contains Ray's own message, which has several lines."""
     check = import_module("ray._private.utils").check_version_info
     cluster = {"ray_version": "2.9.0", "python_version": "3.9.1"}
     message = failure(raised_by(lambda: check(cluster, "node 10.0.0.2")))

@@ -1,4 +1,4 @@
-"""Each share has one outcome while nodes come and go. Without Ray, and without waiting."""
+"""Each share has one outcome while nodes are added and lost. Tests run without Ray and waiting."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ Without a cluster there is no node type, and nothing hangs."""
 
 
 def wait_for(mark: Path, limit_s: float = 60) -> str:
-    """Return the node that left the mark."""
+    """Wait until a node has left its mark, and return the node."""
     deadline = time.monotonic() + limit_s
     while not (mark.exists() and mark.read_text()):
         assert time.monotonic() < deadline, f"{mark.name} was not left within {limit_s:g} s"
@@ -104,7 +104,7 @@ def killed_midway(cluster: LocalCluster, project: Project, mark: Path, *options:
 def measured(
     cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory, shared_cache: Path
 ) -> Outcome:
-    """All tests on both node types; a node is lost after most of its tests are done."""
+    """Run all tests on both node types; a node is lost after most of its tests are done."""
     project = small(tmp_path_factory.mktemp("measured"), shared_cache)
     mark = project.folder / "mark"
     project.thresholds(THRESHOLDS)

@@ -94,7 +94,7 @@ def few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("few_plugins")
 def test_a_run_without_a_cache_of_pytest(project: Project) -> None:
-    """Where warnings are errors, an unknown ini key would be one."""
+    """If warnings are errors, an unknown ini key would be an error."""
     project.only_tests_of("footprint")
     test = "suites/echo/test_echo.py::test_footprint[fast]"
     options = (*OPTIONS, "-p", NO_CACHE, "-W", "error", "--strict-config")

@@ -1,4 +1,4 @@
-"""The node types of a cluster, from what Ray lists of its nodes."""
+"""The node types of a cluster, from Ray's list of its nodes."""
 
 from __future__ import annotations
 

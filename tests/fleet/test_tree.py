@@ -1,4 +1,4 @@
-"""Which files of a project are shipped, and that they arrive unchanged."""
+"""The files of a project that are sent to nodes, and their unchanged arrival."""
 
 from __future__ import annotations
 

@@ -387,8 +387,8 @@ def test_a_percentile_of_latencies_that_drift_is_inconclusive() -> None:
     assert judge(gate("latency_p90", "max", "20 ms"), rising).verdict is Verdict.FAIL
 
 
-def test_a_limit_at_the_end_of_an_interval_needs_no_less_than_no_time() -> None:
-    """As many processes as there are would decide; the reserve is what is left to measure."""
+def test_a_limit_at_the_end_of_an_interval_needs_no_negative_time() -> None:
+    """The present number of processes would decide; only the reserve is left to measure."""
     processes = Processes(count=4, freedom=6.0, seconds_each=2.0)
     measured = Measured(seconds=10.0, processes=processes)
     more_s = of_interval(Measure(0.01, "fraction", 0.0, 0.02, 24), (0.0, 0.02), 0.02, measured)

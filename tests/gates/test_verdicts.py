@@ -1,4 +1,4 @@
-"""The verdicts of several tests and tries on one variant, and what its record shows of them."""
+"""The verdicts of several tests and tries on one variant, and their form in its record."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def verdicts() -> VariantVerdicts:
 
 
 @pytest.mark.parametrize("worst_first", [True, False])
-def test_the_worst_of_two_tests_stands_with_its_value_and_batch(
+def test_the_worst_verdict_of_two_tests_is_kept_with_value_and_batch(
     verdicts: VariantVerdicts, worst_first: bool
 ) -> None:
     tests = [("test_batches", 8, FAIL, 75.0), ("test_single", 1, PASS, 100.0)]
@@ -47,7 +47,7 @@ def test_the_worst_of_two_tests_stands_with_its_value_and_batch(
     assert [gate.verdict for gate in verdicts.found_by("test_single")[1]] == [PASS]
 
 
-def test_throughput_stands_beside_its_own_batch(verdicts: VariantVerdicts) -> None:
+def test_throughput_is_recorded_with_its_own_batch(verdicts: VariantVerdicts) -> None:
     for batch, verdict in ((32, FAIL), (1, PASS)):
         rate = Measured({"throughput": Measure(float(batch), "samples/s")})
         measuring = verdicts.begin(f"test_{batch}").measured([rate], batch)
@@ -56,7 +56,9 @@ def test_throughput_stands_beside_its_own_batch(verdicts: VariantVerdicts) -> No
     assert verdicts.record.measures["throughput"].value == 32
 
 
-def test_the_worst_of_one_test_stands_even_if_it_goes_on(verdicts: VariantVerdicts) -> None:
+def test_the_worst_verdict_of_a_test_is_kept_if_the_test_continues(
+    verdicts: VariantVerdicts,
+) -> None:
     attempt = verdicts.begin("test_both")
     for verdict, value in ((FAIL, 75.0), (PASS, 100.0)):
         attempt.measured([scored(value)]).keep(judged(verdict))
@@ -84,7 +86,7 @@ def test_another_test_keeps_its_verdict_when_one_is_tried_again(verdicts: Varian
     assert (gate.verdict, gate.tries) == (FAIL, 1)
 
 
-def test_a_try_that_was_interrupted_leaves_the_verdict_before(verdicts: VariantVerdicts) -> None:
+def test_an_interrupted_try_keeps_the_earlier_verdict(verdicts: VariantVerdicts) -> None:
     verdicts.begin("test_it").measured([scored(75)]).keep(judged(FAIL))
     verdicts.end("test_it")
     verdicts.begin("test_it").measured([scored(100)])
@@ -92,7 +94,7 @@ def test_a_try_that_was_interrupted_leaves_the_verdict_before(verdicts: VariantV
     assert verdicts.record.measures["accuracy"].value == 75
 
 
-def test_what_a_later_try_did_not_judge_is_not_judged(verdicts: VariantVerdicts) -> None:
+def test_a_limit_that_a_later_try_did_not_judge_is_not_judged(verdicts: VariantVerdicts) -> None:
     verdicts.begin("test_it").measured([scored(75)]).keep(judged(FAIL))
     verdicts.end("test_it")
     verdicts.begin("test_it")
@@ -135,7 +137,7 @@ def test_a_limit_that_no_test_judged_is_inconclusive_after_no_try(
 def test_an_error_is_kept_without_colours_and_control_characters(
     verdicts: VariantVerdicts,
 ) -> None:
-    """They would reach pages, annotations and terminals."""
+    """Control characters would reach pages, annotations and terminals."""
     verdicts.begin("test")
     verdicts.end("test", RuntimeError("\x1b[31mdied\x1b[0m of\x07\n\tmemory"))
     assert verdicts.record.errors == ["died of\n\tmemory"]

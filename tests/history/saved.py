@@ -1,4 +1,4 @@
-"""Saved runs to compare: a few measures of two variants on an invented host."""
+"""Saved runs to compare: a few measures of two variants on a fictitious host."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ ALIKE = {
 
 
 @pytest.mark.parametrize(("name", "unit"), [*OF_A_HOST.items(), *ALIKE.items()])
-def test_what_depends_on_the_host_is_compared_on_hosts_alike(name: str, unit: str) -> None:
+def test_measures_that_depend_on_the_host_are_compared_on_equal_hosts(name: str, unit: str) -> None:
     measure = Measure(2.0, unit, 1.9, 2.1)
     other = {**HOST, "cpu_model": "Model B"}
     alike = change(compared(with_measure(name, measure), with_measure(name, measure)), name)

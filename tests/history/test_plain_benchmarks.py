@@ -75,7 +75,7 @@ def test_plain_runs_are_compared_and_followed(
 def test_a_parametrised_test_is_chosen_by_its_name(
     storage: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its brackets would be a set of characters in a glob."""
+    """In a glob, the brackets of the name would be a set of characters."""
     name = "--variants=test_sums.py::test_each[7]"
     for command in (["compare", "1", "2", "--measures=latency_min,latency_p50"], ["history"]):
         assert cli.main([*command, name]) == 0

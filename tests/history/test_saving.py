@@ -14,14 +14,14 @@ from pytest_infperf.history.saving import one_at_a_time
 
 
 def save(storage: Path) -> None:
-    """Number the file by what is there, as pytest-benchmark does."""
+    """Number the file after the existing ones, as pytest-benchmark does."""
     number = len(list(storage.iterdir())) + 1
     (storage / f"{number:04}.json").write_text("saved")
 
 
 @pytest.mark.parametrize("others", [1, 4])
 def test_one_saves_while_the_others_wait(tmp_path: Path, others: int) -> None:
-    """All others are about to save before the first one does; none may come in meanwhile."""
+    """All runs are ready to save before the first one saves; no other may save meanwhile."""
     about_to = [Event() for _ in range(others)]
     inside = Event()
 
@@ -58,7 +58,7 @@ def test_without_a_lock_a_run_saves_all_the_same(
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_another_storage_has_turns_of_its_own(tmp_path: Path) -> None:
+def test_runs_with_another_storage_do_not_wait(tmp_path: Path) -> None:
     inside = Event()
 
     def another() -> None:

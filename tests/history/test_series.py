@@ -1,4 +1,4 @@
-"""Series of saved runs: the error is that of all series that are looked at together."""
+"""Series of saved runs: the error probability is shared by all series of a comparison."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_a_variant_with_two_records_is_an_error(tmp_path: Path) -> None:
         read(tmp_path / "run.json")
 
 
-def test_what_a_test_adds_to_extra_info_is_left_aside(tmp_path: Path) -> None:
+def test_entries_of_tests_in_extra_info_are_ignored(tmp_path: Path) -> None:
     path = write_benchmark_file(tmp_path, 1, run_record())
     document = json.loads(path.read_text())
     document["benchmarks"][0]["extra_info"]["dataset"] = "ours"
@@ -165,6 +165,6 @@ def test_a_storage_that_is_not_a_folder_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("commit", ["unversioned", "unknown"])
 def test_a_run_outside_a_repository_is_named_without_a_commit(tmp_path: Path, commit: str) -> None:
-    """pytest-benchmark writes a word in place of the commit's id."""
+    """pytest-benchmark writes a word instead of the commit's id."""
     path = write_benchmark_file(tmp_path, 1, run_record(commit=commit))
     assert str(read(path)) == "0001 (2026-11-01 00:00 UTC)"

@@ -170,7 +170,7 @@ def test_a_name_that_no_pull_takes_is_not_pushed(name: str, hosts: list[Path]) -
     assert pull(two, "git+branch:infperf-history") == (1, 0)
 
 
-def test_what_cannot_be_read_is_skipped(hosts: list[Path], tmp_path: Path) -> None:
+def test_unreadable_files_are_skipped(hosts: list[Path], tmp_path: Path) -> None:
     pytest.importorskip("fsspec")
     storage = hosts[0] / ".benchmarks"
     (storage / "Linux/0002_folder.json").mkdir()

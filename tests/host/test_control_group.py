@@ -14,7 +14,7 @@ from pytest_infperf.host.control_group import ControlGroup, ControlGroupError, l
 
 @pytest.fixture
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not wait for folders to become empty: those of an imitated file system never do."""
+    """Do not wait until folders are empty: those of an imitated file system never are."""
     monkeypatch.setattr(control_group, "_EMPTY_WITHIN_S", 0.0)
 
 
@@ -27,7 +27,7 @@ def tree(root: Path, files: dict[str, str]) -> Path:
 
 
 def created(cores: float, memory_bytes: int, root: Path) -> ControlGroup:
-    """Create a group that stays: folders of an imitated file system cannot be removed."""
+    """Create a group without removing it: folders of an imitated file system cannot be removed."""
     return limited(cores, memory_bytes, root).__enter__()
 
 

@@ -1,4 +1,4 @@
-"""The EC2 instance: named by the user, or by a metadata service that may misbehave."""
+"""The EC2 instance: named by the user, or by a metadata service, which can fail."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_refused_token_is_reported_with_the_remedy(service: Service) -> None:
 
 
 def test_a_service_that_does_not_answer_is_not_waited_for(service: Service) -> None:
-    """This happens behind a hop limit of 1: the request arrives, the answer does not."""
+    """With a hop limit of 1, the request arrives and the answer does not."""
     service.may_answer.clear()
     found = ec2.instance(ask=True, environment=service.environment())
     service.may_answer.set()
@@ -113,7 +113,7 @@ def test_a_service_that_does_not_answer_is_not_waited_for(service: Service) -> N
     assert "hop limit" in found.trouble
 
 
-def test_where_nothing_listens_there_is_no_instance_and_no_trouble() -> None:
+def test_without_a_service_there_is_no_instance_and_no_error() -> None:
     environment = {ec2.ENDPOINT_VARIABLE: "http://127.0.0.1:9"}
     assert ec2.instance(ask=True, environment=environment) == Instance()
 

@@ -1,4 +1,4 @@
-"""What observes pytest does not observe what is measured, or is named."""
+"""Tools that trace or profile pytest do not affect measured processes, or are named."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from pytest_infperf.host.processes import child_environment
         "CPUPROFILE",
     ],
 )
-def test_what_starts_an_observer_is_left_out(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_variables_that_start_an_observer_are_removed(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setenv(name, "1")
     assert name not in child_environment()
 
@@ -43,7 +45,7 @@ def test_settings_of_production_stay() -> None:
     assert without_observers(environment) == environment
 
 
-def test_of_what_is_preloaded_only_profilers_go() -> None:
+def test_only_profilers_are_removed_from_preloaded_libraries() -> None:
     both = {"LD_PRELOAD": "/x/libscalene.so /usr/lib/libjemalloc.so.2", "PYTHONMALLOC": "debug"}
     assert without_observers(both) == {"LD_PRELOAD": "/usr/lib/libjemalloc.so.2"}
     assert without_observers({"LD_PRELOAD": "/x/libprofiler.so.0"}) == {}

@@ -1,4 +1,4 @@
-"""Processes of ours end with their parent, whenever that ends."""
+"""Our processes end with their parent, at any time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DYING = [
 ]
 
 
-def test_a_process_ends_whose_parent_has_ended_before_it_asked_the_kernel() -> None:
+def test_a_process_ends_if_its_parent_ended_before_the_request() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     environment = {**os.environ, PARENT_VARIABLE: str(ended.pid)}
@@ -30,7 +30,7 @@ def test_a_process_ends_whose_parent_has_ended_before_it_asked_the_kernel() -> N
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
 
 
-def test_a_process_lives_whose_parent_lives_also_behind_a_script() -> None:
+def test_a_process_of_a_script_lives_while_its_parent_lives() -> None:
     environment = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
     command = ["sh", "-c", '"$@"; true', "sh", *DYING]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -38,7 +38,7 @@ def test_a_process_lives_whose_parent_lives_also_behind_a_script() -> None:
 
 
 def test_a_group_is_killed_and_waited_for() -> None:
-    """Its members are the leader, a shell, and two processes that it has started."""
+    """The group contains the leader, a shell, and two processes that the shell has started."""
     command = ["sh", "-c", '"$@" & "$@" & wait', "sh", *SLEEPER]
     leader = subprocess.Popen(command, start_new_session=True)
     try:

@@ -1,4 +1,4 @@
-"""Signals that are held back while something must not be left half done."""
+"""Signals that are delayed while an action must not be interrupted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_handlers_are_put_back() -> None:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_what_is_ignored_stays_ignored() -> None:
+def test_ignored_signals_stay_ignored() -> None:
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         with held_back():

@@ -1,4 +1,4 @@
-"""When a measurement ends, and what tests leave to one another."""
+"""The end of a measurement, and the time that tests leave to others."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_tests_together_measure_for_no_longer_than_their_budgets() -> None:
     assert spent_s <= 5 * 20.0
 
 
-def test_a_test_that_raises_leaves_nothing() -> None:
+def test_a_test_that_raises_leaves_no_time() -> None:
     purse = Purse()
     with pytest.raises(KeyboardInterrupt), purse.test(20.0):
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Metrics that are no sums over samples: their intervals, differences, and what has no score."""
+"""Metrics that are no sums over samples: intervals, differences, and undefined scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_infperf.records.measured import Measured
 
 
 class Share:
-    """The accuracy, as a metric that is no sum."""
+    """The accuracy, implemented as a metric that is no sum."""
 
     name = "share"
     unit = "points"
@@ -57,7 +57,7 @@ def quality(
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
 @settings(max_examples=20, deadline=None)
-def test_one_that_equals_a_sum_has_its_score(pairs: list[tuple[bool, bool]]) -> None:
+def test_a_metric_that_equals_a_sum_has_its_score(pairs: list[tuple[bool, bool]]) -> None:
     outputs, baseline = zip(*pairs, strict=True)
     measured = quality([Share(), Accuracy()], [True] * len(pairs), outputs, baseline)
     assert measured.measures["share"].value == pytest.approx(measured.measures["accuracy"].value)
@@ -65,7 +65,7 @@ def test_one_that_equals_a_sum_has_its_score(pairs: list[tuple[bool, bool]]) -> 
     assert differences["share"].value == pytest.approx(differences["accuracy"].value)
 
 
-def test_one_that_equals_a_sum_has_its_interval() -> None:
+def test_a_metric_that_equals_a_sum_has_its_interval() -> None:
     rng = np.random.default_rng(1)
     outputs, baseline = (rng.random(400) < 0.8).tolist(), (rng.random(400) < 0.7).tolist()
     measured = quality([Share(), Accuracy()], [True] * 400, outputs, baseline)
@@ -98,13 +98,13 @@ def test_the_interval_of_a_correlation_is_that_of_fisher() -> None:
         assert [measure.low, measure.high] == pytest.approx(expected, abs=0.02)
 
 
-def test_few_samples_have_no_bounds_as_resamples_of_one_have_no_correlation() -> None:
+def test_few_samples_have_no_bounds() -> None:
     measure = quality([Spearman()], [1, 2, 3], [1.5, 2.5, 2.0]).measures["spearman"]
     assert (measure.value, measure.low, measure.high) == (pytest.approx(0.5), None, None)
 
 
 @pytest.mark.parametrize("metric", [Pearson(), Spearman()])
-def test_what_is_not_defined_has_a_reason_and_no_score(metric: Any) -> None:
+def test_an_undefined_score_has_a_reason(metric: Any) -> None:
     measured = quality([metric, Accuracy()], [1, 2, 3], [0.5] * 3, [1, 2, 2])
     assert measured.measures.keys() == {"accuracy", "agreement"}
     assert measured.differences.keys() == {"accuracy"}

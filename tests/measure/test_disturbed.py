@@ -1,4 +1,4 @@
-"""On a busy host a disturbed block is better than none, and what was measured says so."""
+"""On a busy host, disturbed blocks are used if there are no others, with a notice."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_verdict_says_that_its_blocks_were_disturbed(
     assert outcome.why.endswith("; other processes disturbed 1 of 1 blocks")
 
 
-def test_a_few_disturbed_blocks_are_no_remark() -> None:
+def test_a_few_disturbed_blocks_give_no_notice() -> None:
     assert SecondChances(measured=10, again=2, disturbed=5).remark("pairs") == ""
     assert SecondChances(10, 2, 6).remark("pairs") == "other processes disturbed 6 of 10 pairs"
 

@@ -1,4 +1,4 @@
-"""Outputs that are not finite are wrong in every metric, counted, and agree with nothing."""
+"""Outputs that are not finite are wrong in every metric, are counted, and never agree."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def run(outputs: list[Any]) -> SetRun:
 
 
 @pytest.mark.parametrize("metric", [Accuracy(), F1(), Wer(), Cer(), Bleu(), ChrF()])
-def test_no_metric_takes_them_for_an_answer(metric: Any) -> None:
+def test_no_metric_accepts_outputs_that_are_not_finite(metric: Any) -> None:
     references = ["", "one two three four five", "six seven eight nine ten"] * 4
     finite = scoring(metric, references).quality(run([*references]), None)
     measured = scoring(metric, references).quality(run([None] * 12), run([*references]))
@@ -73,9 +73,7 @@ def test_no_metric_takes_them_for_an_answer(metric: Any) -> None:
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_lists_that_are_not_there_are_wrong(
-    metric: Any, outputs: list[Any], references: list[Any]
-) -> None:
+def test_missing_lists_are_wrong(metric: Any, outputs: list[Any], references: list[Any]) -> None:
     best = scoring(metric, references).quality(run(outputs), None)
     worst = scoring(metric, references).quality(run([None] * len(outputs)), None)
     assert best.measures[metric.name].value == pytest.approx(100)
@@ -84,7 +82,7 @@ def test_lists_that_are_not_there_are_wrong(
 
 
 @pytest.mark.parametrize("metric", [Pearson(), Spearman(), Mae(), Rmse()])
-def test_a_number_that_is_not_there_leaves_no_score(metric: Any) -> None:
+def test_a_missing_number_gives_no_score(metric: Any) -> None:
     """No number is wrong by a definite amount."""
     broken = run([1.0, None, 3.0, 4.0])
     fine = run([1.0, 2.5, 2.0, 4.0])
@@ -120,7 +118,7 @@ def test_which_outputs_are_finite(output: Any, reference: Any, finite: bool) -> 
     assert not finite or scorable.outputs == [output]
 
 
-def test_two_that_are_not_finite_do_not_agree() -> None:
+def test_two_outputs_that_are_not_finite_do_not_agree() -> None:
     both = run([None, "b", math.nan, "d"])
     measured = scoring(Accuracy(), ["a", "b", "c", "d"]).quality(both, both)
     assert measured.measures["agreement"].value == 0.5
@@ -139,7 +137,7 @@ def sampled(metric: Any, references: list[Any], confidence: float = 0.99) -> Sco
 
 
 def test_a_sample_without_a_mistake_does_not_prove_that_there_is_none() -> None:
-    """Every resample is right as well, but of 30 samples 16 % may be wrong unseen."""
+    """Every resample is correct too, but with 30 samples, 16 % of all samples may be wrong."""
     references = ["a", "b", "c"] * 10
     found = sampled(Accuracy(), references).quality(run(references), run(references))
     lowest = 100 * 0.005 ** (1 / 30)
@@ -158,7 +156,7 @@ def test_accuracy_has_the_exact_interval_of_a_proportion() -> None:
 
 @pytest.mark.parametrize("metric", [F1(), Bleu(), ChrF(), Wer(), Rouge1()])
 def test_equal_outputs_of_a_sample_leave_room_for_a_difference(metric: Any) -> None:
-    """Of 50 samples 10 % may have an answer that is wrong in one run only."""
+    """With 50 samples, 10 % of all samples may be wrong in one run only."""
     references = [f"one two three {i} five six" for i in range(50)]
     if metric.name == "f1":
         references = [text.split()[3] if i % 5 else "one" for i, text in enumerate(references)]
@@ -174,7 +172,7 @@ def test_equal_outputs_of_a_sample_leave_room_for_a_difference(metric: Any) -> N
 
 
 def test_equal_errors_of_numbers_have_no_interval() -> None:
-    """The error of a number that is wrong has no bound, so nothing is known of other samples."""
+    """Errors of numbers are unbounded, so that nothing is known about other samples."""
     numbers = [float(i) for i in range(40)]
     found = sampled(Mae(), numbers).quality(run(numbers), run(numbers))
     assert (found.differences["mae"].low, found.differences["mae"].high) == (None, None)

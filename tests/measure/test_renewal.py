@@ -57,7 +57,7 @@ class Side:
 def processes(
     monkeypatch: pytest.MonkeyPatch, load_s: float, pairs: int, noise: float = 0.0
 ) -> list[int]:
-    """Return the number of pairs of each pair of processes, of `pairs` in all."""
+    """Return the number of pairs of each pair of processes, for a total of `pairs`."""
     clock = Clock()
     monkeypatch.setattr(paired, "perf_counter", clock)
     baseline, variant = Side(clock, load_s, noise), Side(clock, 0.0, noise)
@@ -99,7 +99,7 @@ def test_a_worker_that_takes_longer_to_start_than_the_budget_is_not_restarted(
 def test_both_sides_end_if_one_cannot_restart(
     monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    """The other side may still owe an answer, and the next test would use it."""
+    """The other side may still have to answer, and the next test would read that answer."""
     clock = Clock()
     monkeypatch.setattr(paired, "perf_counter", clock)
     sides = [Side(clock, 0.1), Side(clock, 0.1)]

@@ -1,4 +1,4 @@
-"""BLEU splits texts as their script needs it, and says how."""
+"""BLEU chooses a tokenizer by the script of the texts, and its signature names it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def score(metric: Bleu | ChrF, outputs: list[str], references: list[object]) -> 
 
 
 def damaged(texts: list[str], share: float = 0.2) -> list[str]:
-    """Replace that share of the characters, never the same in two texts."""
+    """Replace a share of the characters, at different positions in each text."""
     draw = random.Random(1)
     return ["".join("々" if draw.random() < share else c for c in text) for text in texts]
 
@@ -54,7 +54,7 @@ def test_the_script_of_texts(texts: list[object], script: str) -> None:
 
 @pytest.mark.parametrize("texts", [CHINESE, JAPANESE, KOREAN, THAI])
 def test_damaged_texts_of_any_script_have_a_score_between(texts: list[str]) -> None:
-    """13a takes a Chinese clause as one word, which a single wrong character makes wrong."""
+    """For 13a, a Chinese clause is one word, and a single wrong character makes it wrong."""
     assert 30 < score(Bleu(), damaged(texts), [*texts]) < 85
     assert score(Bleu(), texts, [*texts]) == pytest.approx(100)
 

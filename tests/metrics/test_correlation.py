@@ -65,7 +65,7 @@ def test_pearson_of_resamples_is_that_of_scipy() -> None:
     ("outputs", "references"),
     [([0.1] * 3, [1, 2, 3]), ([1, 2, 3], [0.7] * 3), ([1.0], [1.0]), ([1, math.nan, 3], [1, 2, 3])],
 )
-def test_they_are_not_defined_for_equal_numbers(
+def test_correlations_are_not_defined_for_equal_numbers(
     score: Any, outputs: list[float], references: list[float]
 ) -> None:
     assert math.isnan(score(outputs, references))
@@ -88,7 +88,7 @@ def test_errors(metric: Mae | Rmse, expected: float) -> None:
     "call", [Pearson().statistics, Spearman().score, Mae().statistics, Rmse().statistics]
 )
 @pytest.mark.parametrize("bad", ["0.5", None, [0.5], {"score": 0.5}])
-def test_what_is_no_number_is_an_error_with_its_sample(call: Any, bad: Any) -> None:
+def test_a_value_that_is_not_a_number_is_an_error_with_its_sample(call: Any, bad: Any) -> None:
     for role, pair in (("output", ([1.0, bad], [1.0, 2.0])), ("reference", ([1.0, 2.0], [1, bad]))):
         with pytest.raises(UnusableSample) as raised:
             call(*pair)

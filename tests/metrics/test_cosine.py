@@ -1,4 +1,4 @@
-"""Vectors are compared with those of the baseline, and pairs of them with scores of people."""
+"""Vectors are compared with those of the baseline, and pairs of vectors with human scores."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_vectors_that_are_not_finite_are_the_farthest() -> None:
 
 
 @pytest.mark.parametrize("output", ["text", 1.0, [], [[1.0], [2.0]], [1.0, 2.0, 3.0], {}])
-def test_what_is_no_such_vector_is_an_error_with_its_sample(output: Any) -> None:
+def test_an_invalid_vector_is_an_error_with_its_sample(output: Any) -> None:
     with pytest.raises(UserError, match="cosine of sample 1: "):
         quality((Cosine(),), [EAST, output], [EAST, EAST])
 

@@ -161,7 +161,7 @@ def test_f1_of_no_entities_is_not_defined() -> None:
         ("O O", "its output is 'O O', not a list of tags"),
     ],
 )
-def test_what_are_no_tags_is_an_error(output: Any, problem: str) -> None:
+def test_invalid_tags_are_an_error(output: Any, problem: str) -> None:
     with pytest.raises(UnusableSample, match=problem):
         EntityF1().statistics([output], [["O", "B-PER"]])
 

@@ -1,4 +1,4 @@
-"""ROUGE is that of rouge-score, which knows only words of Latin letters and digits."""
+"""ROUGE equals that of rouge-score, which supports only words of Latin letters and digits."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_texts_of_another_script_are_an_error() -> None:
     assert raised.value.position == 1
 
 
-def test_what_is_no_text_is_an_error() -> None:
+def test_a_value_that_is_not_a_text_is_an_error() -> None:
     with pytest.raises(UnusableSample, match="its output is 7, not a text"):
         Rouge1().statistics([7], ["seven"])
 

@@ -148,7 +148,7 @@ class Project:
         return [*start, f"--junitxml={self.folder / 'junit.xml'}", *map(str, arguments)]
 
     def plain(self, *arguments: str | Path) -> Outcome:
-        """Run pytest in the project, without any option of the plugin but `arguments`."""
+        """Run pytest in the project, with no options of the plugin except `arguments`."""
         start = perf_counter()
         done = subprocess.run(
             self.command(*arguments),
@@ -178,7 +178,7 @@ class Project:
         return self._outcome(result)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a run that leads a process group, as in a terminal of its own."""
+        """Start a run as the leader of a process group, as in a separate terminal."""
         return subprocess.Popen(
             self.command(*self.measuring(), *arguments),
             cwd=self.folder,

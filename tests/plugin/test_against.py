@@ -225,7 +225,7 @@ def test_another_interpreter_runs_the_other_revision(project: Project, tmp_path:
 
 @pytest.mark.parametrize("target", [".", "suites"])
 def test_the_project_behind_a_symbolic_link(project: Project, tmp_path: Path, target: str) -> None:
-    """Git and the system name the target, and pytest the link."""
+    """Git and the system report the target of the link, and pytest reports the link."""
     commit_one_variant(project)
     link = tmp_path / "link-to-the-project"
     link.symlink_to(project.folder / target)
@@ -250,7 +250,7 @@ def test_a_repository_of_another_user_is_refused_in_gits_words(project: Project)
 def test_the_commit_of_a_repository_of_another_user_is_missing_with_a_word(
     project: Project,
 ) -> None:
-    """As in the container of a CI job, which runs as root."""
+    """This happens in the container of a CI job, which runs as root."""
     commit_one_variant(project)
     project.environment = another_users_repository()
     result = project.measure(budget_s=0.1)
@@ -261,7 +261,7 @@ def test_the_commit_of_a_repository_of_another_user_is_missing_with_a_word(
 
 
 def another_users_repository() -> dict[str, str]:
-    """Return the environment in which git takes every repository for another user's."""
+    """Return an environment in which git treats every repository as another user's."""
     return {
         "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
@@ -295,7 +295,7 @@ def test_outside_a_repository_the_option_is_a_usage_error(project: Project) -> N
 def test_a_suite_behind_a_link_out_of_the_tree_is_inconclusive(
     project: Project, tmp_path_factory: pytest.TempPathFactory, target: str
 ) -> None:
-    """The other revision would reach the same files, or none."""
+    """The other revision would use the same files, or none."""
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "suites"
     commit_one_variant(project)
     git(project.folder, "rm", "-r", "--quiet", "--cached", "suites")
@@ -313,7 +313,7 @@ def test_a_suite_behind_a_link_out_of_the_tree_is_inconclusive(
 
 
 def test_a_suite_that_git_ignores_is_inconclusive(project: Project) -> None:
-    """No revision can have it, so its limit would never be judged."""
+    """No revision can contain the suite, so that its limit would never be judged."""
     commit_one_variant(project)
     git(project.folder, "rm", "-r", "--quiet", "--cached", "suites")
     project.write(".gitignore", "/suites\n")

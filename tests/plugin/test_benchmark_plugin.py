@@ -169,7 +169,7 @@ def test_the_projects_own_benchmarks_are_not_changed(project: Project) -> None:
     assert 0 < entry["stats"]["mean"] < 1
 
 
-def test_a_benchmark_of_ones_own_beside_variant_keeps_its_clock(project: Project) -> None:
+def test_a_users_benchmark_beside_variant_keeps_its_timer(project: Project) -> None:
     project.tests(
         """
         import time
@@ -244,7 +244,7 @@ def test_a_csv_and_a_group_name_the_variant_by_its_id(project: Project) -> None:
 
 
 def test_a_worker_that_dies_gives_one_error(project: Project) -> None:
-    """And not a second one, that pytest-benchmark's fixture was not used."""
+    """There is no second error that pytest-benchmark's fixture was not used."""
     project.suite(DYING)
     project.tests(
         """
@@ -308,7 +308,7 @@ def test_a_test_with_a_fixture_of_its_own_gives_one_error_if_its_worker_dies(
 
 
 def test_pytest_codspeed_is_active_side_by_side(project: Project) -> None:
-    """With --codspeed it runs what uses the fixture `benchmark`, and nothing else."""
+    """With --codspeed, only tests that use the fixture `benchmark` are run."""
     pytest.importorskip("pytest_codspeed")
     project.only_tests_of("latency", "footprint")
     project.tests("def test_sum(benchmark): assert benchmark(sum, [1, 2]) == 3", "test_own.py")
@@ -318,7 +318,7 @@ def test_pytest_codspeed_is_active_side_by_side(project: Project) -> None:
 
 
 def test_runs_side_by_side_are_all_saved(project: Project) -> None:
-    """Both are about to save; the first to number its file gives the other time to do so too."""
+    """Both runs are ready to save; the first one waits, so that the other can number its file."""
     project.only_tests_of("latency")
     project.write(
         "conftest.py",

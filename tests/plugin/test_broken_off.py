@@ -1,4 +1,4 @@
-"""A measurement that is broken off, by pytest-timeout or a signal handler, spoils no other."""
+"""A measurement that pytest-timeout or a signal handler aborts does not affect others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def assert_that_the_worse_variant_fails(outcome: Outcome) -> None:
     assert "INTERNALERROR" not in outcome.text
 
 
-def test_by_a_time_limit_of_pytest_timeout(project: Project) -> None:
+def test_an_abort_by_pytest_timeout(project: Project) -> None:
     project.suite(SUITE)
     project.thresholds(THRESHOLDS)
     project.tests(
@@ -47,7 +47,7 @@ def test_by_a_time_limit_of_pytest_timeout(project: Project) -> None:
     assert_that_the_worse_variant_fails(outcome)
 
 
-def test_by_a_signal_handler_of_a_test(project: Project) -> None:
+def test_an_abort_by_a_signal_handler_of_a_test(project: Project) -> None:
     project.suite(SUITE)
     project.thresholds(THRESHOLDS)
     project.tests(

@@ -92,7 +92,7 @@ def test_a_changed_model_or_recipe_builds_a_new_artifact(own_cache: Project) -> 
 def test_another_instruction_set_is_another_artifact(
     own_cache: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cache that a host with VNNI filled, on a host without."""
+    """A host without VNNI uses a cache that a host with VNNI has filled."""
     own_cache.suite(
         """
         from pytest_infperf import Echo, Fake, Suite
@@ -118,7 +118,7 @@ def test_a_cache_that_cannot_be_written_is_a_clear_error(own_cache: Project, pla
 
 
 def test_two_runs_at_once_build_once_and_both_pass(own_cache: Project) -> None:
-    """Both are about to build before the first one has built."""
+    """Both runs are ready to build before the first one has built."""
     own_cache.suite(
         """
         import time
@@ -208,7 +208,7 @@ def test_variants_that_share_an_artifact_build_it_once(own_cache: Project) -> No
     assert len(artifacts(own_cache)) == 1
 
 
-def test_what_fails_to_build_is_tried_once_and_fails_all_that_start_from_it(
+def test_a_failed_build_is_tried_once_and_fails_all_dependent_variants(
     own_cache: Project,
 ) -> None:
     own_cache.suite(

@@ -1,4 +1,4 @@
-"""What calibrates one variant is scored in none."""
+"""Samples that calibrate one variant are scored in no variant."""
 
 from __future__ import annotations
 

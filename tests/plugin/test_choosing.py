@@ -217,7 +217,7 @@ def test_two_variants_with_the_same_name_are_reported(project: Project) -> None:
     ) in result.words
 
 
-def test_a_suite_without_variants_is_no_run_that_passes(project: Project) -> None:
+def test_a_run_without_variants_does_not_pass(project: Project) -> None:
     project.suite(
         """
         from pytest_infperf import Echo, Suite

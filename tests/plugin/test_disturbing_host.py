@@ -1,4 +1,4 @@
-"""Hosts that would disturb what is measured: profilers, few cores, a /proc/stat without times."""
+"""Hosts that disturb measurements: profilers, few cores, a /proc/stat without times."""
 
 from __future__ import annotations
 

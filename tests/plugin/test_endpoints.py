@@ -1,4 +1,4 @@
-"""Addresses as variants: gates pass and fail as the servers behind them deserve."""
+"""Addresses as variants: gates pass and fail by the results of the servers."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ OWN_PAYLOAD = """
 """
 
 
-def test_a_payload_of_ones_own_stands_in_the_suite(project: Project, address: str) -> None:
+def test_a_custom_payload_in_the_suite(project: Project, address: str) -> None:
     write(project, address)
     project.suite(OWN_PAYLOAD.format(address=address), "perf")
     project.environment = {"TOKEN": SECRET}
@@ -285,7 +285,7 @@ LOADS = """
 
 
 def test_loads_on_addresses(project: Project, address: str) -> None:
-    """Where answers take long enough for a generator that a busy host delays by some 30 ms."""
+    """Answers take long enough for a generator that a busy host delays by about 30 ms."""
     bearer = 'headers={"Authorization": "Bearer ${TOKEN}"}'
     write(
         project,

@@ -404,7 +404,7 @@ def test_an_unknown_argument_of_the_marker_is_refused(
 
 
 def test_one_file_of_a_suite_can_be_run_alone(project: Project) -> None:
-    """Gates that only the suite's other files measure are not an error then."""
+    """Gates that only other files of the suite measure are then no error."""
     project.thresholds(GATE_OF_SIZE)
     project.only_tests_of("footprint")
     project.tests("def test_it(variant): variant.quality().check()", "suites/echo/test_quality.py")

@@ -38,7 +38,7 @@ SUITE = """
 
 @pytest.fixture
 def loaded(project: Project) -> Project:
-    """A project with loads, on a host whose proxy does not answer and lets nothing past it."""
+    """Return a project with loads, on a host whose proxy does not answer and has no exceptions."""
     project.suite(SUITE)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "https_proxy"):
         project.environment[name] = "http://127.0.0.1:9"
@@ -147,7 +147,7 @@ def test_a_killed_worker_loses_its_requests_and_is_reported(
 
 
 def test_a_server_that_ends_under_load_has_no_latency_that_passes(loaded: Project) -> None:
-    """What it answered before is no measure of what it serves."""
+    """The answers before its end are no measure of the server's performance."""
     loaded.suite(
         """
         import os
@@ -232,7 +232,7 @@ def test_the_highest_rate_is_zero_if_one_request_exceeds_the_limit(loaded: Proje
 
 
 def test_a_run_leaves_no_server_no_temporary_file_and_traces_nothing(loaded: Project) -> None:
-    """Where coverage starts itself in each Python process that inherits its variable."""
+    """coverage is set to start in each Python process that inherits its variable."""
     loaded.suite(SUITE.replace("Serving(queue=16)", "Serving(workers=2)"))
     tests_of(loaded, "SingleStream", "users=2")
     temporary = loaded.folder / "temporary"
@@ -254,7 +254,7 @@ def test_a_run_leaves_no_server_no_temporary_file_and_traces_nothing(loaded: Pro
 
 
 def traced_processes(project: Project) -> Path:
-    """Let a coverage tool start in each Python process, and return the list that it keeps."""
+    """Start a coverage tool in each Python process; return the file with the traced commands."""
     traced = project.folder / "traced.txt"
     project.write(
         "site/sitecustomize.py",

@@ -1,4 +1,4 @@
-"""Quality that means nothing passes no gate: NaN, a worthless baseline, an empty test set."""
+"""Meaningless quality passes no gate: NaN, a baseline that is always wrong, an empty test set."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_async_tests_run_beside_ours(project: Project) -> None:
     project.measure("--infperf-variants=fast").assert_outcomes(passed=2)
 
 
-def test_all_of_them_at_once(project: Project) -> None:
+def test_all_plugins_at_once(project: Project) -> None:
     for module in ("pytest_randomly", "pytest_rerunfailures", "pytest_cov"):
         pytest.importorskip(module)
     together = ("-n2", "--reruns=1", "--cov=suites", "-ptimeout", "--timeout=50")

@@ -171,7 +171,7 @@ def test_outputs_go_through_links_and_to_devices(project: Project) -> None:
 
 
 def test_a_trend_advises_and_fails_nothing(project: Project) -> None:
-    """Four runs saved on this host say a tenth of today's time."""
+    """Four saved runs of this host took a tenth of the present time."""
     project.only_tests_of("latency")
     project.thresholds('[echo.variants.fast]\ntrend = { max = "20 %" }\n')
     for _ in range(4):
@@ -194,7 +194,7 @@ def test_a_trend_advises_and_fails_nothing(project: Project) -> None:
 
 
 def test_a_run_without_a_suite_says_what_it_does_not_write_and_judge(project: Project) -> None:
-    """As in a project that has benchmarks of pytest-benchmark alone."""
+    """An example is a project that has only benchmarks of pytest-benchmark."""
     (project.folder / "suites/echo/suite.py").unlink()
     project.tests("def test_sum(benchmark): benchmark.pedantic(sum, ([1],), rounds=2)")
     project.thresholds('[echo.gates]\nlatency_p50 = { max = "1 ms" }\n')
@@ -229,7 +229,7 @@ def test_a_saved_run_that_cannot_be_read_is_named_once(project: Project) -> None
         ("Path('page.html').mkdir()", 1, "page.html: the record was not written"),
     ],
 )
-def test_a_page_that_is_not_written_leaves_no_run_that_passes(
+def test_a_run_fails_if_its_page_is_not_written(
     project: Project, trouble: str, status: int, words: str
 ) -> None:
     project.only_tests_of("footprint")

@@ -1,4 +1,4 @@
-"""Models and data that this package has never seen, as a user writes their suites."""
+"""Models and data of users that the shipped suites do not contain."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def measured(project: Project, suite: str, limits: str, tests: str = QUALITY) ->
 
 
 def classifier(folder: Path) -> Path:
-    """Write a tiny classifier of pairs with labels of its own."""
+    """Write a tiny classifier of pairs with labels in its configuration."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 

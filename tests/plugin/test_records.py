@@ -148,7 +148,7 @@ def test_the_revision_of_the_users_repository_is_recorded(project: Project) -> N
 
 
 def test_the_commit_of_a_model_from_the_hub_is_recorded(project: Project) -> None:
-    """A branch may move, and leave no other trace."""
+    """A branch can move, and only the commit shows it."""
     suite, commit = project.folder / "suites/echo/suite.py", "a" * 40
     suite.write_text(suite.read_text().replace("../../model", "owner/name@main"))
     project.only_tests_of("footprint")

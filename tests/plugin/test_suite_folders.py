@@ -1,4 +1,4 @@
-"""Suites in folders whose names are taken by other packages, with every way of importing tests."""
+"""Suites in folders with names of other packages, with every import mode of pytest."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def project_of_taken_names(project: Project) -> Project:
 
 
 @pytest.mark.parametrize("mode", ["prepend", "importlib"])
-def test_they_are_measured(project_of_taken_names: Project, mode: str) -> None:
+def test_suites_with_taken_names_are_measured(project_of_taken_names: Project, mode: str) -> None:
     result = project_of_taken_names.measure(f"--import-mode={mode}", budget_s=0.1)
     passed = {"test_code[own]": "passed", "test_tests[own]": "passed"}
     assert result.outcomes() == passed, result.text
@@ -52,7 +52,9 @@ def test_they_are_measured(project_of_taken_names: Project, mode: str) -> None:
     assert recipe["backend"] == "infperf_suites.code.inner.suite:Own"
 
 
-def test_they_are_measured_at_another_revision(project_of_taken_names: Project) -> None:
+def test_suites_with_taken_names_are_measured_at_another_revision(
+    project_of_taken_names: Project,
+) -> None:
     project = project_of_taken_names
     project.thresholds('[code.gates]\nregression = { max = "50 %" }\n')
     commit(project)
@@ -64,7 +66,7 @@ def test_they_are_measured_at_another_revision(project_of_taken_names: Project) 
 
 
 def test_a_suites_own_name_still_leads_to_it(project: Project) -> None:
-    """Tests import from the suite beside them, and get the very objects that are measured."""
+    """Tests import from the suite beside them, and get the same objects that are measured."""
     project.suite(
         """
         from pytest_infperf import Echo, Fake, Suite

@@ -102,7 +102,7 @@ def test_the_help_names_every_option(project: Project) -> None:
         assert f"infperf_{name}" in text
 
 
-def test_a_fixture_or_parameter_named_variant_of_the_users_own_is_kept(project: Project) -> None:
+def test_a_users_fixture_or_parameter_named_variant_is_kept(project: Project) -> None:
     project.tests(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""Terminal output of a run: table, header, progress, and runs without a terminal."""
+"""The output of a run: table, header, progress, and runs without a terminal."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_broken_gates_and_remedies_are_below_the_table(measured: Outcome) -> Non
 
 
 def test_what_is_said_of_a_broken_gate(measured: Outcome, snapshot: SnapshotAssertion) -> None:
-    """The message of the test as JUnit has it, and the lines below the table."""
+    """Compare the message of the test in JUnit's file, and the lines below the table."""
     message = measured.message("test_quality[wrong]")
     below = measured.text[measured.text.index("echo · 3 variants") :]
     told = below[below.index("\nFAIL ") :].partition("\ninfperf time:")[0].strip()

@@ -1,4 +1,4 @@
-"""The line about where the time of a run went, and the same in its files."""
+"""The line about how the time of a run was spent, and the same in its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LINE = re.compile(r"infperf time: (?P<shares>.+ %) of [\d.]+ s(?P<where>[a-z ]*)
 
 
 def shares_of(outcome: Outcome) -> tuple[dict[str, int], str]:
-    """Return the shares in the line of a run, and the words behind its time."""
+    """Return the shares in the line of a run, and the text after its time."""
     (found,) = LINE.finditer(outcome.words)
     parts = [part.removesuffix(" %").rpartition(" ") for part in found["shares"].split(", ")]
     return {name: int(share) for name, _, share in parts}, found["where"]

@@ -11,7 +11,7 @@ import pytest
 from tests.plugin.small_project import Outcome, Project
 
 TIMEOUT_S = 4
-LAST_WORDS = "these were its last words"
+LAST_OUTPUT = "this was its last output"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def test_each_test_of_the_variant_has_the_reason(outcome: Outcome, name: str) ->
         for words in trouble.words:
             assert words in message
         if trouble.last_words:
-            assert LAST_WORDS in message
+            assert LAST_OUTPUT in message
             assert name in message
 
 

@@ -1,4 +1,4 @@
-"""What is reported is what was judged: several tests on one limit, tries, and limits left over."""
+"""Reports match verdicts: several tests on one limit, tries, and limits that no test judged."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def properties(outcome: Outcome) -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("worst_first", [True, False])
-def test_the_worst_verdict_stands_everywhere(
+def test_the_worst_verdict_is_shown_everywhere(
     batched: Project, monkeypatch: pytest.MonkeyPatch, worst_first: bool
 ) -> None:
     page, summary = (batched.folder / name for name in ("page.html", "summary.md"))
@@ -225,7 +225,7 @@ ANOTHER = "def test_another(variant): variant.quality(batch=1).check()\n"
     ],
     ids=["deselected", "node id", "skipped", "parameter", "another file"],
 )
-def test_a_limit_that_another_test_may_judge_is_no_fault(
+def test_a_limit_that_another_test_may_judge_is_no_error(
     batched: Project, tests: str, arguments: list[str]
 ) -> None:
     batched.tests(tests)
@@ -289,7 +289,7 @@ def test_a_limit_at_a_point_that_a_parameter_asks_for_is_accepted(batched: Proje
 NOT_JUDGED = "note: no limit of echo was judged"
 
 
-def test_a_suite_without_limits_is_said_and_fails_where_that_is_asked(batched: Project) -> None:
+def test_a_suite_without_limits_is_reported_and_fails_on_request(batched: Project) -> None:
     (batched.folder / "thresholds.toml").unlink()
     batched.write("threshold.toml", "schema = 1\n" + LIMIT)
     batched.tests(ANOTHER)

@@ -1,4 +1,4 @@
-"""With pytest-xdist: one worker measures, others run other tests, and all records are written."""
+"""pytest-xdist: one worker measures, others run other tests, and all records are written."""
 
 from __future__ import annotations
 

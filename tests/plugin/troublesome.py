@@ -52,7 +52,7 @@ class Troublesome(Fake):
 
 
 def say_last_words() -> None:
-    print("these were its last words", file=sys.stderr, flush=True)
+    print("this was its last output", file=sys.stderr, flush=True)
 
 
 def be_killed() -> None:

@@ -222,7 +222,7 @@ def test_candidates_are_frequent_tokens_and_those_that_were_aligned(
 
 
 def test_shortlist(sentences: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Written with each token of a pair linked to each, it is a map of the shipped model."""
+    """Link all tokens of each pair; the map is valid for the shipped model."""
 
     def aligned(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> object:
         return [
@@ -305,8 +305,8 @@ def test_differences_are_named(tmp_path: Path) -> None:
     (folder.parent / "own" / "model.safetensors").touch()
     assert list(check.differences(tmp_path, hashes)) == [
         "suites/vision/models/own/model.safetensors is not in weights.sha256",
-        f"{name} is not what weights.sha256 says",
+        f"{name} does not match its hash in weights.sha256",
         "suites/gone.safetensors is missing",
-        "suites/vision/models/mnist-softmax/README.md says 9 k parameters, and 7,850 are in its "
-        "files",
+        "suites/vision/models/mnist-softmax/README.md says 9 k parameters, but its files have "
+        "7,850",
     ]

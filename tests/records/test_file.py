@@ -236,7 +236,7 @@ def test_an_interruption_keeps_the_earlier_file(
 
 
 def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
-    """Also one whose target does not exist yet."""
+    """The target may not exist yet."""
     target, link = tmp_path / "elsewhere/run.json", tmp_path / "run.json"
     link.symlink_to(target)
     for name in ("fast", "slow"):
@@ -281,7 +281,7 @@ def test_a_socket_and_a_circle_of_links_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_file_that_the_output_goes_to_is_refused(tmp_path: Path) -> None:
-    """What else is printed would be lost with the file that is replaced."""
+    """Other output would be lost with the replaced file."""
     program = (
         "from pathlib import Path; from pytest_infperf.records import file; "
         "file.check_writable(Path('/dev/stdout'))"

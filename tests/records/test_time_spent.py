@@ -1,4 +1,4 @@
-"""Where the time of a run goes: activities inside activities, other threads, and words."""
+"""The time of a run by activity: nested activities, other threads, and its text."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_time_counts_although_the_activity_fails() -> None:
     assert account.seconds() == {"other": 1, "building": 3}
 
 
-def test_what_other_threads_do_is_not_counted_twice() -> None:
+def test_activities_of_other_threads_are_not_counted_twice() -> None:
     clock = Clock()
     account = TimeAccount(clock)
 

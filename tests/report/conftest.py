@@ -111,7 +111,7 @@ def translation_run() -> RunRecord:
         settings=VariantSettings(baseline=False, baseline_id="torch"),
         errors=[
             "the worker of ctranslate2 was ended by signal 9 (SIGKILL): likely out of memory\n"
-            "Its last words:\n  \x1b[31mloading model.bin\x1b[0m"
+            "Its last output:\n  \x1b[31mloading model.bin\x1b[0m"
         ],
     )
     return RunRecord(HOST, {"commit": "1" * 40, "branch": "main", "dirty": False}, records)

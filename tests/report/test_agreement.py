@@ -51,7 +51,7 @@ class Attempt:
 
 @dataclass
 class Outcome:
-    """What pytest and JUnit say of one test."""
+    """The results of a test in pytest and in JUnit's file."""
 
     failed: bool
     properties: list[tuple[str, str]]

@@ -1,4 +1,4 @@
-"""The facts of a host in words."""
+"""The facts of a host as text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pytest_infperf.report.html.host_facts import host_facts
         ({"fact_of_later": 7}, ("fact of later", "7")),
     ],
 )
-def test_values_are_written_for_people(fact: dict[str, object], shown: tuple[str, str]) -> None:
+def test_values_are_readable(fact: dict[str, object], shown: tuple[str, str]) -> None:
     assert host_facts(fact) == [shown]
 
 

@@ -40,7 +40,7 @@ def elements(text: str) -> list[tuple[str, dict[str, str | None]]]:
 
 
 class Words(HTMLParser):
-    """What a reader of the page sees: a line for each block, the cells of a row in one line."""
+    """The text of the page: a line for each block, with the cells of a row in one line."""
 
     BLOCKS = ("p", "li", "tr", "h1", "h2", "h3", "dt", "dd", "summary", "figcaption", "div")
     UNSEEN = ("style", "script", "title", "svg", "pre")

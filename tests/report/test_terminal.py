@@ -188,7 +188,7 @@ def test_the_baseline_is_marked_in_its_row(translation: RunRecord) -> None:
 
 
 def test_a_baseline_without_a_selected_test_has_a_row(translation: RunRecord) -> None:
-    """As with `pytest --infperf -k distilled`: what 1.00x is must be in the table."""
+    """With `pytest --infperf -k distilled`, the table must show the baseline, which has 1.00x."""
     translation.records = [r for r in translation.records if r.variant == "distilled"]
     lines = lines_of(translation, 120)
     assert "1 variant " in lines[0]
@@ -233,7 +233,7 @@ def test_a_variant_without_measures_shows_dashes_and_its_reason(translation: Run
         "ERROR translation[ctranslate2] the worker of ctranslate2 was ended by signal 9 (SIGKILL): "
         "likely out of memory"
     )
-    assert lines[start + 1 : start + 3] == ["    Its last words:", "    loading model.bin"]
+    assert lines[start + 1 : start + 3] == ["    Its last output:", "    loading model.bin"]
 
 
 def test_a_long_error_keeps_its_end() -> None:

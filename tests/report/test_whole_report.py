@@ -1,4 +1,4 @@
-"""A report as it is read: every kind of verdict, an error and doubts, one below the other."""
+"""A whole report with every kind of verdict, an error and doubts."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ RUN = RunRecord(
             "translation",
             "ctranslate2",
             settings=SETTINGS,
-            errors=["the worker of ctranslate2 was ended\nIts last words:\nno memory"],
+            errors=["the worker of ctranslate2 was ended\nIts last output:\nno memory"],
         ),
     ],
 )

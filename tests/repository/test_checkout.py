@@ -36,7 +36,7 @@ def test_a_link_that_leads_out_stays_as_it_is_named(top: Path, tmp_path: Path) -
 def test_import_paths_are_those_below_a_root_that_is_a_link(
     top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The working directory is the target: the system does not know which link led there."""
+    """The working directory is the target of the link: the system does not store the link."""
     (tmp_path / "link").symlink_to(top)
     (tmp_path / "tree/sub").mkdir(parents=True)
     monkeypatch.chdir(top / "sub")

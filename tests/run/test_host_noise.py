@@ -1,4 +1,4 @@
-"""What processes differ by on a host is kept beside the cache, and makes verdicts more careful."""
+"""The variation between processes of a host is stored, and makes verdicts more cautious."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_host_of_which_little_is_known_has_the_cautious_prior(tmp_path: Path) 
     assert noise.prior() == CAUTIOUS
 
 
-def test_a_loud_host_is_known_in_the_next_run(tmp_path: Path) -> None:
+def test_a_noisy_host_is_known_in_the_next_run(tmp_path: Path) -> None:
     compare(HostNoise(tmp_path, HOST), 0.02, comparisons=6)
     prior = HostNoise(tmp_path, {**HOST, "instance_type": "c7i.large"}).prior()
     assert prior.deviation == pytest.approx(0.02, rel=0.2)

@@ -1,4 +1,4 @@
-"""Samples that no request can have are not sent, and counted."""
+"""Samples that no request can contain are counted and not sent."""
 
 from __future__ import annotations
 

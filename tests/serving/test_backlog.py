@@ -1,4 +1,4 @@
-"""The waiting requests at which a limit of latency holds, beside simulated queues."""
+"""The number of waiting requests that keeps a latency limit, compared with simulated queues."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_simulated_queue_keeps_the_limit_at_that_rate_and_is_as_long_as_said(
 
 
 def test_an_average_of_latency_by_processing_time_would_break_the_limit() -> None:
-    """AWS's number is what is worked off in time; as an average of the queue it is too long."""
+    """AWS's formula gives the queue that is processed in time; as an average, it is too long."""
     worked_off = LIMIT.seconds / 0.010
     busy = worked_off + 1 - np.sqrt(worked_off**2 + 1)  # the M/D/1 queue of that length
     latencies, waiting = simulated(CONSTANT, busy / 0.010)

@@ -1,4 +1,4 @@
-"""A number of samples as a batch job and in real time."""
+"""Costs of a number of samples, as a batch job and in real time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_job_with_a_deadline_takes_instances_for_the_lower_bound_of_the_throug
     assert job.hours.high < 0.5
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_unknown_quantities_are_left_out() -> None:
     unknown = replace(
         CAPACITY, batch_rate=None, usd_per_hour=None, spot_usd_per_hour=None,
         rate_bounds=(None, None),

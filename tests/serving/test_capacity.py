@@ -1,4 +1,4 @@
-"""Instances, cost and autoscaling from made-up records."""
+"""Instances, cost and autoscaling from simulated records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of scores and rates whose sampling distribution is known."""
+"""Bootstrap intervals of scores and rates with a known sampling distribution."""
 
 from __future__ import annotations
 

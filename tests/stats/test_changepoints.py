@@ -1,4 +1,4 @@
-"""Changes of level are found where they are, and noise alone has none."""
+"""Changes of level are found at their positions, and none in noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals of means and rates whose sampling distribution is known."""
+"""Intervals of means and rates with a known sampling distribution."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def bounds(values: list[float] | NDArray[np.float64], confidence: float) -> tupl
 
 
 def test_a_symmetric_sample_has_students_interval() -> None:
-    """Alternating around the mean: no skewness, and no neighbours that are alike."""
+    """The values alternate around the mean: no skewness, no similar neighbours."""
     values = [1.0, 2.0] * 8
     expected = stats.t.interval(0.95, 15, 1.5, np.std(values, ddof=1) / 4)
     assert bounds(values, 0.95) == pytest.approx(expected)
@@ -47,7 +47,7 @@ def test_too_few_values_have_no_bounds(count: int) -> None:
 
 
 def test_a_last_batch_that_is_smaller_counts_by_its_samples() -> None:
-    """Each sample takes as long in every batch, so that nothing varies."""
+    """Each sample takes the same time in every batch, so that there is no variation."""
     low, high = ratio_of_sums([3.2] * 8 + [0.4], [32.0] * 8 + [4.0], 0.99)
     assert (low, high) == (pytest.approx(0.1), pytest.approx(0.1))
 
@@ -81,7 +81,7 @@ def test_few_batches_cover_the_throughput(batches: int) -> None:
 
 @pytest.mark.parametrize("memory", [0.5, 0.9])
 def test_values_that_depend_on_their_neighbours_cover_their_mean(memory: float) -> None:
-    """With Student's interval alone, 4 in 5 or 2 in 5 of these cover it."""
+    """Student's interval alone covers the mean in 80 % or 40 % of these cases."""
     rng = np.random.default_rng(6)
     outside = 0
     for _ in range(400):

@@ -1,4 +1,4 @@
-"""The interval of a ratio holds the variation between pairs and between processes."""
+"""The interval of a ratio includes the variation between pairs and between processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interval of a proportion against the binomial tails that define it."""
+"""The interval of a proportion, compared with the binomial tails that define it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Percentiles and the early stopping rule, against their definitions and against simulation."""
+"""Percentiles and the early stopping rule, compared with their definitions and simulations."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_interval_holds_the_percentile(t: list[float], p: float, confidence: flo
 
 
 def mixed(values: Iterable[float]) -> list[float]:
-    """Return values in an order without a pattern, as independent ones come."""
+    """Return values in random order, like independent ones."""
     return np.random.default_rng(3).permutation(list(map(float, values))).tolist()
 
 
@@ -156,7 +156,7 @@ def alternating(length: int, n: int = 2000) -> NDArray[np.float64]:
 
 
 def test_latencies_of_a_burst_count_as_one() -> None:
-    """The queries over the limit are the same number, and only independent ones decide."""
+    """The number of queries over the limit is the same, but only independent queries decide."""
     scattered, bursts = alternating(1), alternating(20)
     decided = [
         percentile_decision(
@@ -189,7 +189,7 @@ def autocorrelated(rng: np.random.Generator, n: int, memory: float) -> NDArray[n
 
 @pytest.mark.parametrize("p", [0.5, 0.9])
 def test_latencies_that_depend_on_their_neighbours_decide_no_limit_wrongly(p: float) -> None:
-    """With the binomial rule alone, half of these runs are decided, and each is a mistake."""
+    """With the binomial rule alone, half of these runs have a verdict, and each is wrong."""
     limit = math.exp(special.ndtri(p) / 4)
     rng = np.random.default_rng(5)
     decided = []

@@ -1,4 +1,4 @@
-"""The Hodges-Lehmann estimate and the signed-rank interval, against scipy and simulation."""
+"""The Hodges-Lehmann estimate and the signed-rank interval, compared with scipy and simulations."""
 
 from __future__ import annotations
 

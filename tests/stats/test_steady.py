@@ -43,7 +43,7 @@ def test_at_most_half_is_cut_from_either_side_and_nothing_from_a_short_series() 
 
 
 def test_a_queue_at_the_end_of_a_steady_series_is_not_cut() -> None:
-    """The least standard error alone cuts it off, and what is left is too fast."""
+    """The minimum of the standard error alone would cut the queue, and the rest is too fast."""
     series = noise(1000, 1)
     for start in (200, 450, 600, 960):
         series[start : start + 40] += np.linspace(0, 0.4, 40)

@@ -192,7 +192,9 @@ def test_a_load_that_no_record_has_is_an_error(here: tuple[Path, str, str]) -> N
         (["--variants", "slow", "--instances", "a", "--users", "-1"], "--users: '-1' is not"),
     ],
 )
-def test_what_cannot_be_studied_is_said(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_suites_that_cannot_be_studied_are_reported(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
     written(tmp_path)
     said = infperf(tmp_path, "study", "suites/echo", *arguments, "--prices", "prices.json")
     assert said.returncode == 2
@@ -213,7 +215,7 @@ def test_what_cannot_be_studied_is_said(tmp_path: Path, arguments: list[str], me
     ],
 )
 @pytest.mark.parametrize("command", ["study", "deploy", "serve"])
-def test_what_cannot_be_served_is_said_before_anything_is_made(
+def test_variants_that_cannot_be_served_are_reported_first(
     tmp_path: Path, command: str, suite: str, message: str
 ) -> None:
     (tmp_path / "suite.py").write_text(f"""

@@ -1,4 +1,4 @@
-"""The address of a call: what a worker of this or another checkout makes of it."""
+"""The address of a call, and how workers of this and another checkout use it."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ SUITE += 'suite = Suite("named", task=Echo(), model="model", variants=[Fake()])\
 def test_a_folder_whose_name_is_taken_is_imported_by_a_name_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, with_init: bool
 ) -> None:
-    """`tests` is the package of this very test."""
+    """`tests` is the package of this test."""
     monkeypatch.chdir(ROOT)
     suite_file = tmp_path / folder / "suite.py"
     write(suite_file, SUITE)

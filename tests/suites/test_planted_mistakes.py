@@ -52,7 +52,7 @@ class Copy:
         path.write_text(text.replace(before, after, 1), "utf-8")
 
     def measure(self, test: str, variants: str) -> pytest.RunResult:
-        """Measure a variant without comparisons: its absolute limits are enough."""
+        """Measure a variant without comparisons, with its absolute limits only."""
         return self.pytester.runpytest_subprocess(
             *LEFT_OUT,
             "--infperf",

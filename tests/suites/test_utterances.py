@@ -1,4 +1,4 @@
-"""The utterances of the suite of speech are digits, and the same ones in every run."""
+"""The utterances of the speech suite are digits, and are the same in every run."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def codec_with(folder: Path, **settings: object) -> LabelCodec:
         ([" clean"], "' clean' is probably 'clean'"),
     ],
 )
-def test_labels_of_the_data_are_held_against_the_models(
+def test_labels_of_the_data_are_compared_with_the_models(
     tmp_path: Path, labels: list[str], words: str
 ) -> None:
     codec = codec_with(tmp_path)

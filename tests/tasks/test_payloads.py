@@ -219,7 +219,7 @@ def test_a_cell_keeps_its_type(cell: object) -> None:
 
 
 @pytest.mark.parametrize("cell", [True, [1], {"b": 1}, float("nan"), "a" * 50_001])
-def test_what_is_no_cell(cell: object) -> None:
+def test_invalid_cells_are_refused(cell: object) -> None:
     with pytest.raises(ValidationError):
         payloads.Rows.model_validate({"instances": [{"a": cell}]})
 

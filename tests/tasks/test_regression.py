@@ -33,7 +33,7 @@ def test_scores_are_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("score", ["", "much", "nan", "inf"])
-def test_what_is_no_number_is_named(tmp_path: Path, score: str) -> None:
+def test_a_value_that_is_not_a_number_is_named(tmp_path: Path, score: str) -> None:
     (tmp_path / "sts.csv").write_text(f"text,label\none,1\ntwo,{score}\n")
     with pytest.raises(UserError, match=r"sts\.csv:3: 'label' must be a number"):
         TextRegression(data="sts.csv").samples(tmp_path)

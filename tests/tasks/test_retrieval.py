@@ -116,7 +116,7 @@ def test_documents_are_ranked_by_cosine() -> None:
     assert ranked == [["d1", "d2", "d3"]]
 
 
-def test_a_vector_that_is_not_there_finds_nothing_and_is_not_found() -> None:
+def test_a_missing_vector_finds_nothing_and_is_not_found() -> None:
     missing = [math.nan, *OUTPUTS[1:3], "\uffff", OUTPUTS[4]]
     ranked, gains = TASK.scored(missing, REFERENCES)
     assert math.isnan(ranked[0])

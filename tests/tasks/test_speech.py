@@ -97,7 +97,7 @@ def test_a_recording_that_cannot_be_read_is_named_with_its_line(
 
 
 @pytest.mark.parametrize("sound", [np.zeros(0), np.full(9, np.nan), np.zeros((3, 3, 3)), "x", 3])
-def test_what_is_no_sound_is_refused(tmp_path: Path, sound: object) -> None:
+def test_a_file_that_is_not_sound_is_refused(tmp_path: Path, sound: object) -> None:
     cell = (sound, 16000) if isinstance(sound, np.ndarray) else sound
     with pytest.raises(UserError, match="row 1: 'audio'"):
         SpeechRecognition(data=[{"audio": cell, "text": "a"}]).samples(tmp_path)
@@ -279,6 +279,8 @@ def test_an_unknown_normalization_is_refused() -> None:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("changed", [{"beams": 2}, {"translate": True}])
-def test_what_only_whisper_does_is_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
+def test_settings_of_whisper_are_refused_for_other_models(
+    tmp_path: Path, changed: dict[str, Any]
+) -> None:
     with pytest.raises(UserError, match=r"model is a CTC model: remove beams and translate"):
         task(**changed).codec(wav2vec2(tmp_path / "model"))

@@ -1,4 +1,4 @@
-"""Tables: how cells become numbers and texts, and what models answer becomes labels and numbers."""
+"""Tables: conversion of cells to numbers and texts, and of results to labels and numbers."""
 
 from __future__ import annotations
 

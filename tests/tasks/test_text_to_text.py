@@ -170,7 +170,7 @@ def test_a_language_that_is_not_known_is_named(tmp_path: Path) -> None:
         Seq2SeqCodec(tmp_path)
 
 
-def test_references_may_lie_in_several_columns(tmp_path: Path) -> None:
+def test_references_can_be_in_several_columns(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("zh,first,second\n茶,tea,the tea\n水,water,some water\n")
     task = TextToText(data="a.csv", text="zh", reference=("first", "second"))
     samples = task.samples(tmp_path)

@@ -1,4 +1,4 @@
-"""Tags of words: those of transformers' own examples, and data that is held against the model."""
+"""Tags of words: those of transformers' examples, and data that is compared with the model."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_a_conll_file_with_names_of_columns_is_named(tmp_path: Path) -> None:
         TokenClassification(data="a.conll").samples(tmp_path)
 
 
-def test_tags_are_held_against_the_models_labels(model: Path) -> None:
+def test_tags_are_compared_with_the_models_labels(model: Path) -> None:
     codec = TASK.codec(model)
     TASK.check(Samples(SENTENCES[2:], [["B-LOC"]]), codec)
     with pytest.raises(

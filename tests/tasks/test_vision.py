@@ -249,7 +249,7 @@ def test_torch_answers_with_the_labels_of_the_model(vit: Path, tmp_path: Path) -
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_labels_of_photos_are_held_against_the_models(vit: Path) -> None:
+def test_labels_of_photos_are_compared_with_the_models(vit: Path) -> None:
     codec = PHOTOS.codec(vit / "vit")
     image = np.zeros((4, 4), np.uint8)
     with pytest.raises(UserError, match=r"labels of photos .*'cats' is probably 'cat'"):

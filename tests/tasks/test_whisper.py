@@ -1,4 +1,4 @@
-"""Whisper, which writes token by token, against transformers."""
+"""Whisper variants, compared with transformers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def built(backend: Backend, ours: SpeechRecognition, model: Path, folder: Path) 
 
 
 def generated(model: Path, **options: Any) -> list[str]:
-    """Return what transformers writes."""
+    """Return the texts that transformers generates."""
     import torch
     from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
@@ -177,7 +177,7 @@ def test_onnx_writes_what_torch_writes(model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "backend", [Onnx(fused=True), Onnx(int8="static"), OpenVino(), Torch(int8="static")]
 )
-def test_what_cannot_run_whisper_is_refused_before_building(
+def test_backends_that_cannot_run_whisper_are_refused_before_building(
     model: Path, tmp_path: Path, backend: Backend
 ) -> None:
     material = Material(model, task().for_model(model), tmp_path, tmp_path)

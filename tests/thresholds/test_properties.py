@@ -1,4 +1,4 @@
-"""Any thresholds file parses and renders to equal sections, or is refused with its problems."""
+"""Any thresholds file parses, and renders to equal sections, or is refused with its problems."""
 
 import tomllib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Builders: how many build at a time, as memory allows, and what builds in one process."""
+"""Builders: their number at a time, limited by memory, and the builds of one process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEEDED = building._RUNTIME_BYTES + building._COPIES * 1000
 
 
 class Process:
-    """Stands for a builder's process, and counts those that build at a time."""
+    """Fake process of a builder; counts the processes that build at a time."""
 
     lock = Lock()
     started: list[Process]
@@ -123,7 +123,7 @@ def test_a_failed_build_makes_room_for_the_next(process: type[Process], model: P
     assert outcomes == ["it failed", "it failed", {}]
 
 
-def test_what_waits_for_memory_is_not_started_after_the_end(
+def test_builds_that_wait_for_memory_are_not_started_after_the_end(
     process: type[Process], model: Path
 ) -> None:
     builders = Builders(lambda: 0)

@@ -1,4 +1,4 @@
-"""The worker's own side: an answer that cannot be sent is an error of that request alone."""
+"""The worker's side: an answer that cannot be sent is an error of that request only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CPU time of the host where /proc/stat has it, and where a sandbox hides it."""
+"""CPU time of the host, with /proc/stat and in a sandbox that hides it."""
 
 from __future__ import annotations
 

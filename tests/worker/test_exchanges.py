@@ -1,4 +1,4 @@
-"""Exchanges with a worker that are broken off: no later answer belongs to another question."""
+"""Interrupted exchanges with a worker: no later answer is taken for another question's."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ for line in sys.stdin:
 
 
 class BrokenOff(BaseException):
-    """Raised by a signal handler, as by pytest-timeout or a user's own."""
+    """Error of a signal handler, such as that of pytest-timeout."""
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A checkout whose worker repeats a number of the question in its answer."""
+    """Return a checkout whose worker repeats a number of the question in its answer."""
     package = tmp_path / "pytest_infperf" / "worker"
     package.mkdir(parents=True)
     for folder in (package, package.parent):
@@ -59,7 +59,7 @@ def ask_many(worker: WorkerProcess) -> None:
 
 @contextmanager
 def alarms(seconds: float) -> Iterator[None]:
-    """Raise BrokenOff at a time, wherever the process is then."""
+    """Raise BrokenOff at a given time, at any point of the code."""
 
     def break_off(number: int, frame: FrameType | None) -> None:
         raise BrokenOff

@@ -43,7 +43,7 @@ def recorder(variant: LoadedVariant) -> Recorder:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the suite: one process imports it from one place."""
+    """Return the folder of the suite, which is the same for all tests of the process."""
     folder = tmp_path_factory.mktemp("warmed")
     (folder / "warmed_suite.py").write_text(SUITE)
     return folder

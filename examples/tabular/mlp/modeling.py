@@ -1,3 +1,5 @@
+"""Classifier with one hidden layer, from 13 columns to the logits of three classes."""
+
 from pathlib import Path
 
 import torch

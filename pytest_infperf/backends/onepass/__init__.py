@@ -1,7 +1,7 @@
 """ONNX graphs of one-pass models, from arrays by name to one array.
 
-A variant is built in a folder: `export` writes the graph, `fuse` and one of the quantisations
-replace it if the variant asks for them. The functions import their libraries when they are called.
+A variant is built in a folder: `export` writes the graph, and `fuse` and the quantisations replace
+it if the variant is fused or quantised. The functions import their libraries when they are called.
 """
 
 from pytest_infperf.backends.onepass.export import MODEL, export

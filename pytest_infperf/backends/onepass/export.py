@@ -1,6 +1,6 @@
 """Export of one-pass models to ONNX, in float32.
 
-Torch traces them; optimum exports classifiers that it cannot trace.
+Torch traces the models; optimum exports classifiers that torch cannot trace.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MODEL = "model.onnx"
 def export(material: Material, folder: Path) -> None:
     """Write the float32 graph of the model and its configuration to `folder`.
 
-    Raises BuildError if the model has no modeling.py and its task has no Auto class, cannot be
-    traced, or if the graph does not answer as the model does.
+    Raises BuildError if the model has no modeling.py and its task has no Auto class, if the model
+    cannot be traced, or if the results of the graph differ from those of the model.
     """
     import torch
 
@@ -37,7 +37,7 @@ def export(material: Material, folder: Path) -> None:
     codec = material.codec()
     inputs = material.task.samples(material.data).inputs
     accepted = input_names(module)
-    # A batch of one would become a constant of the graph.
+    # A batch size of 1 would become a constant of the graph.
     queries = [codec.encode(query) for query in ([inputs[0], inputs[-1]], inputs[:1], inputs[-1:])]
     axes = {name: axes for name, axes in codec.axes.items() if name in accepted}
     if not axes:
@@ -56,7 +56,7 @@ def export(material: Material, folder: Path) -> None:
                 _dynamic_axes(axes),
                 {material.task.answer: {0: "batch"}},
             )
-        except Exception as error:  # those of the model's code and of the exporter
+        except Exception as error:  # any error of the model's code or of the exporter
             if material.task.auto_class != CLASSIFIER or import_modeling(material.model):
                 raise BuildError(
                     f"torch cannot trace {material.model.name}: {first_line(error)}. Export it "
@@ -79,8 +79,8 @@ def export(material: Material, folder: Path) -> None:
 def _choose_attention(module: Any) -> None:
     """Choose the attention whose graph ONNX Runtime's transformer optimiser recognises.
 
-    It knows the mask of the default (sdpa) of transformers 4 and that of `eager` of transformers 5,
-    for all encoders of the BERT family.
+    For encoders of the BERT family, the optimiser recognises the mask of the default implementation
+    (sdpa) of transformers 4, and that of `eager` of transformers 5.
     """
     choose = getattr(module, "set_attn_implementation", None)
     if choose and int(import_transformers().__version__.partition(".")[0]) >= 5:
@@ -90,7 +90,7 @@ def _choose_attention(module: Any) -> None:
 def _answering(module: Any, names: Sequence[str], output: str) -> Any:
     """Return a module that takes its inputs in the order of `names`, and returns one tensor.
 
-    It is the named output of a model of transformers.
+    For a model of transformers, the tensor is the output with the name `output`.
     """
     import torch
 

@@ -1,7 +1,7 @@
 """Fusion of the operators of an exported graph with ONNX Runtime's optimisers.
 
-The transformer optimiser (onnxruntime.transformers) knows the attention of encoders of the BERT
-family. All other graphs get the runtime's extended graph optimisations, whose result is saved.
+The transformer optimiser (onnxruntime.transformers) fuses the attention of encoders of the BERT
+family. Other graphs are saved after the runtime's extended graph optimisations.
 """
 
 from __future__ import annotations

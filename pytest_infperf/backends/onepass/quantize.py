@@ -2,8 +2,8 @@
 
 The choices follow "Quantize ONNX Models" in ONNX Runtime's documentation: dynamic for transformers
 and recurrent networks, static for convolutions, `reduce_range` on x86 without VNNI, and
-`DefaultTensorType` for graphs with operators that shape inference does not know, such as fused
-ones (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
+`DefaultTensorType` for graphs with operators that shape inference does not support, such as fused
+operators (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def quantize_dynamically(folder: Path) -> dict[str, Any]:
 
 
 def quantize_statically(material: Material, folder: Path) -> dict[str, Any]:
-    """Quantise the graph in place, with ranges of activations that are observed on samples.
+    """Quantise the graph in place, with activation ranges that are observed on samples.
 
-    Returns what `quantize_dynamically` does, and the number of samples. No reference is read.
+    Also returns the number of calibration queries. The samples' references are not used.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process

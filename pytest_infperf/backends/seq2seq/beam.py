@@ -1,9 +1,9 @@
 """Decoding with beams: each step keeps the most likely continuations of every sentence.
 
-The generated tokens are those of transformers' `generate(num_beams=N)` since its version 4.50, with
-its rules for length_penalty, early_stopping, suppressed tokens and the forced end at the length
-limit. onnxruntime's BeamSearch operator follows older rules: it forces no end, removes suppressed
-tokens before it normalises, and requires steps in a form that fused steps do not have.
+The generated tokens equal those of `generate(num_beams=N)` in transformers 4.50 and later,
+including its rules for length_penalty, early_stopping, suppressed tokens and the forced end at the
+length limit. onnxruntime's BeamSearch operator follows older rules: it does not force an end, and
+removes suppressed tokens before it normalises the scores. It also cannot run fused steps.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The search over the beams of a batch of sentences, independent of the model that scores tokens.
 
-In the model's steps, values have one row per beam, and the beams of a sentence are neighbours. In
-the search, values have one row per sentence. Of the ended sequences of a sentence, the best one is
-kept as `best` with its `length`; of the others only the scores are kept, in `ended`. A sentence is
-`open` while a running beam can still reach a better score than the worst of them.
+In the model's steps, values have one row per beam, and the beams of a sentence are adjacent rows.
+In the search, values have one row per sentence. `ended` contains the scores of the best ended
+sequences of a sentence. Only the best of these sequences is stored itself, as `best` with its
+`length`. A sentence is `open` while a running beam can still reach a better score than the worst in
+`ended`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class BeamSearch:
         self._sentence_of_row = _flatten(builder, numbers)
 
     def repeat_per_beam(self, values: Names) -> dict[str, str]:
-        """Append the repetition of values of each sentence for each of its beams."""
+        """Append the values of each sentence, repeated for each of its beams."""
         rows = self._sentence_of_row
         return {name: self._builder.node("Gather", value, rows) for name, value in values.items()}
 
@@ -87,7 +88,7 @@ class BeamSearch:
         """Append the selection of one more token for the beams of every sentence.
 
         `position` counts the steps. Returns the names of the next state, of the rows that its
-        beams continue, and of whether any sentence is open.
+        beams continue, and of a flag that is true if any sentence is open.
         """
         from onnx import TensorProto
 
@@ -127,7 +128,7 @@ class BeamSearch:
     def _candidates(
         self, builder: GraphBuilder, running: str, logits: str, position: str
     ) -> _Candidates:
-        """Append the most likely continuations, twice as many as beams since each beam can end."""
+        """Append the most likely continuations: two per beam, because each beam can end."""
         generation, count = self._generation, 2 * self._generation.beams
         scores = builder.node("LogSoftmax", logits, axis=-1)
         if generation.suppressed:
@@ -195,7 +196,7 @@ class BeamSearch:
         }
 
     def _update_open(self, builder: GraphBuilder, is_open: str, state: Names, penalty: str) -> str:
-        """Append the test whether a running beam can still become one of the best.
+        """Append a test of whether a running beam can still become one of the best.
 
         Follows the heuristics of transformers for `early_stopping` and `length_penalty`.
         """
@@ -221,7 +222,7 @@ class BeamSearch:
 
 
 def _top_k(builder: GraphBuilder, values: str, count: int) -> tuple[str, str]:
-    """Append the selection of the largest values along the last axis, and their places."""
+    """Append the selection of the `count` largest values of the last axis, and their places."""
     names = builder.output_names("TopK", 2)
     largest, places = builder.node_with_outputs("TopK", [values, builder.constant([count])], names)
     return largest, places

@@ -2,7 +2,7 @@
 
 Torch traces two modules: the encoder, which also returns the past before the first token, and the
 step, which maps one token and the past to logits and the new past. A model with a modeling.py
-provides them; those of a model of transformers are made here.
+provides both; for a model of transformers, `graphs_of` makes them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def export(model: Path, folder: Path) -> None:
     The encoder maps input_ids and attention_mask, shape [batch, source], to the hidden states and
     the past. A step maps one token per row, the hidden states, the mask and the past to logits,
     shape [batch, 1, vocabulary], and the new values of the first tensors of the past; the others
-    are the same in every step. The first axis of each part of the past is the batch, and the third
-    of four is a length.
+    are the same in every step. The first axis of each tensor of the past is the batch. If it has
+    four axes, the third is a length.
 
     Raises BuildError if the model is not an encoder-decoder model, or cannot be traced.
     """
@@ -51,7 +51,7 @@ def export(model: Path, folder: Path) -> None:
     with onnx_export.without_tracer_warnings():
         try:
             _export_by_tracing(encoder, step, folder)
-        except Exception as error:  # those of the model's code and of the exporter
+        except Exception as error:  # any error of the model's code or of the exporter
             raise BuildError(
                 f"torch cannot trace {model.name}: {first_line(error)}; {_REMEDY}"
             ) from error
@@ -61,13 +61,13 @@ def export(model: Path, folder: Path) -> None:
 def graphs_of(model: Any) -> tuple[Any, Any]:
     """Return the encoder and the step of a model of transformers, as modules to trace.
 
-    The past is the keys and values of each layer's self-attention, then those of its attention to
-    the source.
+    The past contains the keys and values of each layer's self-attention, followed by those of its
+    cross-attention.
     """
     import torch
     from transformers import cache_utils
 
-    model.set_attn_implementation("eager")  # the implementation of the fewest operators
+    model.set_attn_implementation("eager")  # it has the fewest operators
     accepted = inspect.signature(model.forward).parameters
     cache_name = "cache" if "cache" in accepted else "past_key_values"
 
@@ -78,8 +78,8 @@ def graphs_of(model: Any) -> tuple[Any, Any]:
             encoder_outputs=(hidden,),
             attention_mask=mask,
             decoder_input_ids=token,
-            # One token may attend to the whole past. A mask of four axes is taken as it is, and
-            # tracing cannot follow how transformers 4 makes one.
+            # One token may attend to the whole past. A mask with four axes is used unchanged, and
+            # tracing cannot follow the code that makes one in transformers 4.
             decoder_attention_mask=torch.zeros(1, 1, 1, 1),
             use_cache=True,
             **{cache_name: cache},
@@ -125,7 +125,7 @@ def graphs_of(model: Any) -> tuple[Any, Any]:
 
 
 def _example(encoder: Any, step: Any, rows: int, tokens: int, steps: int) -> tuple[Any, Any]:
-    """Return the inputs of the encoder, and those of the step after `steps` steps."""
+    """Return example inputs of the encoder, and of the step after `steps` steps."""
     import torch
 
     ids = torch.arange(1, rows * tokens + 1).reshape(rows, tokens)

@@ -1,9 +1,9 @@
-"""Fusion of a MarianMT, whose decoder step is dominated by the cost of small operators.
+"""Fusion of MarianMT models.
 
-onnxruntime's transformer optimiser finds only SkipLayerNormalization in its export. The graphs are
-therefore built from the model's weights with onnxruntime's fused operators. Everything that is
-equal in all steps is computed before the loop: scaled embeddings, the attention mask, and the keys
-and values of the source.
+Small operators take most of the time of a decoder step, and onnxruntime's transformer optimiser
+finds only SkipLayerNormalization in the export. The graphs are therefore built from the model's
+weights with onnxruntime's fused operators. Values that are equal in all steps are computed before
+the loop: scaled embeddings, the attention mask, and the keys and values of the source.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _encoder(encoder: Weights, decoder: Weights, shape: Shape) -> Any:
 
 
 def _encoder_outputs(layers: Layers, decoder: Weights, values: str, shape: Shape) -> list[Any]:
-    """Append what every step reads: the keys, values and mask of the source, and an empty past.
+    """Append the inputs of every step: keys, values and mask of the source, and an empty past.
 
     Returns the descriptions of these outputs of the encoder.
     """

@@ -1,7 +1,7 @@
 """Settings of decoding, read from a model's configuration.
 
-A setting that `generate` of transformers follows and a composed graph does not raises an error that
-names it, because a variant that decodes differently cannot be compared with its baseline.
+A setting that transformers' `generate` supports and a composed graph does not raises an error,
+because a variant that decodes differently cannot be compared with its baseline.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _IMPLEMENTED = {
 
 @dataclass(frozen=True)
 class Generation:
-    """Settings that determine the generated tokens, apart from the logits."""
+    """Settings that determine the generated tokens, in addition to the logits."""
 
     start_id: int
     eos_id: int
@@ -36,9 +36,9 @@ class Generation:
     length_penalty: float = 1.0
     early_stopping: bool | Literal["never"] = False
     first_id: int | None = None
-    """The token that every output begins with, such as its language; None if any may."""
+    """Token that every output begins with, such as its language; None if it can be any token."""
     decoding: Decoding = field(default_factory=dict)
-    """The settings in the form that variants are compared by."""
+    """The settings by which variants are compared."""
 
     def __post_init__(self) -> None:
         if self.beams < 1:
@@ -53,7 +53,7 @@ class Generation:
             raise BuildError(f"max_new_tokens is {self.max_new_tokens}: set at least 2")
 
     def mask(self) -> list[float]:
-        """Return what suppresses tokens when it is added to the scores of the vocabulary."""
+        """Return the values that suppress tokens when they are added to the scores."""
         return [float("-inf") if i in self.suppressed else 0.0 for i in range(self.vocabulary)]
 
     @classmethod

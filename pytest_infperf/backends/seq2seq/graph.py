@@ -1,7 +1,7 @@
-"""Construction of ONNX graphs node by node, so that fusing and composing read like formulas.
+"""Construction of ONNX graphs, node by node.
 
-Constants with equal contents are stored once, also across subgraphs, which see the constants of the
-graph around them: the exported graphs of one model share their weights when they are joined.
+Constants with equal contents are stored once. A subgraph uses the constants of its parent, so that
+the exported graphs of a model share their weights in a composed graph.
 """
 
 from __future__ import annotations
@@ -88,10 +88,10 @@ class GraphBuilder:
         return name
 
     def add_graph(self, graph: Any, prefix: str, inputs: Mapping[str, str]) -> dict[str, str]:
-        """Append the nodes of another graph; return the names of its outputs by their old names.
+        """Append the nodes of another graph; return the new names of its outputs by the old names.
 
-        `inputs` has the names of its inputs by their old names. Raises BuildError if one of its
-        nodes has a subgraph.
+        `inputs` contains the new names of its inputs by the old names. Raises BuildError if one
+        of its nodes has a subgraph.
         """
         from onnx import NodeProto
 
@@ -115,7 +115,7 @@ class GraphBuilder:
         return {value.name: names[value.name] for value in graph.output}
 
     def initializers(self, nodes: Iterable[Any]) -> list[Any]:
-        """Return the constants that the nodes use, also inside their subgraphs."""
+        """Return the constants that the nodes and their subgraphs use."""
         used = set(_inputs(nodes))
         return [tensor for name, tensor in self.constants.items() if name in used]
 

@@ -1,6 +1,6 @@
 """Greedy decoding: each step takes the most likely token of every row.
 
-The generated tokens are those of transformers' `generate(num_beams=1)`, with its rules for
+The generated tokens equal those of transformers' `generate(num_beams=1)`, including its rules for
 suppressed tokens, the forced end at the length limit and the padding after the end of a row.
 Decoding stops when every row has ended.
 """
@@ -47,8 +47,8 @@ def _pick(
 ) -> tuple[str, str, str]:
     """Append the choice of the next token of every row.
 
-    Returns the names of the tokens, of the flags of rows that have not ended, and of whether any
-    row has not ended.
+    Returns the names of the tokens, of the flags of rows that have not ended, and of a flag that is
+    true if any row has not ended.
     """
     if generation.suppressed:
         logits = _suppress(builder, logits, generation)
@@ -68,7 +68,7 @@ def _pick(
 def _suppress(builder: GraphBuilder, logits: str, generation: Generation) -> str:
     """Suppress tokens in the bias of the logits if they have one; return the name of the logits.
 
-    It costs nothing at run time.
+    The change of the bias takes no time when the graph runs.
     """
     import numpy
     from onnx import numpy_helper

@@ -1,7 +1,8 @@
 """The layers of a Marian transformer, built from onnxruntime's fused operators.
 
-Residual and norm are two operators, Sum and LayerNormalization. On a CPU, SkipLayerNormalization
-takes several times as long as both, and the runtime would replace an Add and the norm by it.
+Residual and norm are two operators, Sum and LayerNormalization, because SkipLayerNormalization
+takes several times as long on a CPU. The runtime would fuse Add and LayerNormalization to it, but
+not Sum.
 """
 
 from __future__ import annotations

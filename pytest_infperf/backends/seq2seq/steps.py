@@ -24,7 +24,7 @@ loop's condition. It appends its nodes to the body of the loop."""
 
 @dataclass(frozen=True)
 class Steps:
-    """The exported graphs of a model, from which a decoding is composed."""
+    """The exported graphs of a model, and their composition with a decoding."""
 
     graphs: Mapping[str, Any]
     """Graphs by file name."""
@@ -59,7 +59,7 @@ class Steps:
     ) -> dict[str, str]:
         """Append a Loop of at most `max_steps` steps; return the names of the final state.
 
-        `types` has the types of those values of the state that are not inputs of a step.
+        `types` contains the types of the values of the state that are not inputs of a step.
         """
         final = {name: f"last/{name}" for name in state}
         builder.node_with_outputs(
@@ -101,7 +101,7 @@ class Steps:
 
 
 def is_any(builder: GraphBuilder, flags: str) -> str:
-    """Append the test whether any of the integers is not zero; return the name of its result."""
+    """Append a test of whether any of the integers is nonzero; return the name of its result."""
     from onnx import TensorProto
 
     return builder.node("Cast", builder.node("ReduceMax", flags, keepdims=0), to=TensorProto.BOOL)

@@ -1,4 +1,4 @@
-"""The weights of a half of a Marian model, for the graphs that fusing builds."""
+"""The weights of the encoder or the decoder of a Marian model, for fused graphs."""
 
 from __future__ import annotations
 

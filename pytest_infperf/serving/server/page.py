@@ -1,4 +1,4 @@
-"""The page at /, to try the model by hand: one file that loads nothing from other hosts."""
+"""The page at /, where users can try the model. It loads nothing from other hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that plays the comment APIs of GitHub and GitLab on this host."""
+"""A server that simulates the comment APIs of GitHub and GitLab on this host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comment on a pull request, against servers that play GitHub and GitLab."""
+"""The comment on a pull request, with servers that simulate GitHub and GitLab."""
 
 from __future__ import annotations
 

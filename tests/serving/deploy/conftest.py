@@ -20,7 +20,7 @@ from tests.serving.deploy.made import REGION, Planned, Refusing
 
 @pytest.fixture
 def planned() -> Planned:
-    """Return a function that makes a plan, with the given fields changed."""
+    """Return a function that makes a plan with changed fields."""
     plan = DeploymentPlan(
         name="translation-fast",
         suite="translation",

@@ -1,4 +1,4 @@
-"""Shared by tests of deployments: the fixtures' types, an account's content, shipped variants."""
+"""Helpers of tests of deployments: types of fixtures, contents of an account, shipped variants."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def instances(client: Any) -> list[dict[str, Any]]:
 
 
 def groups(client: Any) -> list[dict[str, Any]]:
-    """Return all security groups but the default one of each network."""
+    """Return all security groups except the default group of each network."""
     all_groups = client.describe_security_groups()["SecurityGroups"]
     return [group for group in all_groups if group["GroupName"] != "default"]
 

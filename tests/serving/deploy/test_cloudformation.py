@@ -117,7 +117,7 @@ def test_cfn_lint_finds_no_problem(tmp_path: Path, planned: Planned) -> None:
 
 
 def test_the_publisher_sends_a_minute_of_readings(tmp_path: Path) -> None:
-    """It is run by a real bash and awk, with what Fn::Sub does done here."""
+    """A real bash and awk run the script, after the replacements of Fn::Sub."""
     text = publisher(8123).replace("${AWS::Region}", "eu-west-1").replace("${!", "${")
     text = text.replace("${AWS::StackName}", "shop")
     inner = text.partition("<<'END'\n")[2].partition("\nEND\n")[0]

@@ -49,7 +49,7 @@ def test_a_replica_has_no_more_threads_than_cpu_time(services: dict[str, Any]) -
     assert arguments.threads == int(default(api["cpus"]))
 
 
-def test_what_is_served_can_be_chosen() -> None:
+def test_the_served_variant_can_be_chosen() -> None:
     variables = set(re.findall(r"\$\{(\w+):-", FILE.read_text()))
     assert variables == {
         "SUITE", "VARIANT", "WORKERS", "THREADS", "IMAGE", "REPLICAS", "CPUS", "MEMORY", "PORT",
@@ -63,7 +63,7 @@ def test_the_image_is_built_from_the_repository(services: dict[str, Any]) -> Non
     assert (context / build["dockerfile"]).is_file()
 
 
-def test_the_front_alone_is_reached_and_from_this_host_alone(services: dict[str, Any]) -> None:
+def test_only_the_front_is_reachable_and_only_from_this_host(services: dict[str, Any]) -> None:
     assert "ports" not in services["api"]
     (port,) = services["front"]["ports"]
     assert port == "127.0.0.1:${PORT:-8000}:8080"

@@ -90,7 +90,7 @@ def test_the_plan_makes_nothing(account: Any) -> None:
 
 @pytest.mark.usefixtures("project", "no_aws")
 @pytest.mark.parametrize(("variant", "package"), [("fast", "[serve]"), ("graph", "[onnx,serve]")])
-def test_what_is_installed_is_what_the_variant_needs(
+def test_only_packages_of_the_variant_are_installed(
     variant: str, package: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deploy("suites/deployed", "--variant", variant)
@@ -146,7 +146,7 @@ def test_the_docs_name_every_permission(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.usefixtures("project", "account")
-def test_a_closed_one_is_reached_through_session_manager(
+def test_a_deployment_without_open_ports_is_reached_through_session_manager(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     iam = boto3.client("iam", region_name=REGION)

@@ -1,4 +1,4 @@
-"""Deployments in a simulated account: what is created, what is not, and what is left behind."""
+"""Deployments in a simulated account: the resources that are created and removed."""
 
 from __future__ import annotations
 
@@ -266,7 +266,7 @@ def test_a_group_that_stays_in_use_is_an_error(planned: Planned, refusing: Refus
         ec2.teardown("translation-fast")
 
 
-def test_a_name_that_nothing_carries(account: Any) -> None:
+def test_an_unknown_deployment_is_reported(account: Any) -> None:
     with pytest.raises(UserError, match=r"there is no deployment none in us-east-1.*--list"):
         Ec2(REGION).teardown("none")
 
@@ -285,7 +285,7 @@ def test_a_region_without_a_default_network(account: Any, planned: Planned) -> N
         Ec2(REGION).create(planned(), silent)
 
 
-def test_nobody_is_signed_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -302,6 +302,6 @@ def test_without_boto3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         aws.client("ec2", REGION)
 
 
-def test_a_word_that_is_no_region() -> None:
+def test_an_invalid_region_is_reported() -> None:
     with pytest.raises(UserError, match="--region"):
         aws.client("ec2", "not a region")

@@ -43,7 +43,7 @@ def all_of(stage: Stage, instruction: str) -> list[str]:
     return [value for name, value in stage if name == instruction]
 
 
-def test_what_builds_stays_out_of_what_serves() -> None:
+def test_build_tools_are_not_in_the_serving_image() -> None:
     build, final = stages()
     assert all_of(build, "FROM") == ["python:${PYTHON}-slim AS build"]
     assert all_of(final, "FROM") == ["python:${PYTHON}-slim AS final"]
@@ -165,7 +165,7 @@ def test_the_health_check_leaves_time_to_build_the_variant() -> None:
 
 
 def test_all_that_is_copied_is_in_the_context() -> None:
-    """.dockerignore excludes everything but what it names; the last matching rule counts."""
+    """.dockerignore excludes everything except what it names; the last matching rule applies."""
     rules = [
         line
         for line in (ROOT / ".dockerignore").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The script of an instance, run by a real bash and git with the host's tools replaced."""
+"""The script of an instance, run by a real bash and git; the host's tools are replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures of made-up traffic: latencies, errors, doubts."""
+"""Measures of simulated traffic: latencies, errors, doubts."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def run_load(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
 
 @pytest.fixture
 def under_load(run_load):  # type: ignore[no-untyped-def]
-    """Return a function that measures made-up traffic."""
+    """Return a function that measures simulated traffic."""
     return lambda *arguments: run_load(*arguments)[0]
 
 
@@ -251,7 +251,7 @@ def test_a_run_with_a_busy_generator_is_repeated(run_load) -> None:  # type: ign
 
 
 def test_a_run_in_which_a_worker_died_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its failed requests would not count if the generator happened to be busy."""
+    """If the run were repeated because of a busy generator, its failed requests would not count."""
     sent = [*replies(190), *(Reply(19 + i / 10, 19 + i / 10, 20.0, 0) for i in range(10))]
     idle, busy = (Traffic(sent, [g]) for g in (IDLE, GeneratorUsage(9.5, 10.0)))
     used = [usage(), replace(usage(), died=1), usage()]

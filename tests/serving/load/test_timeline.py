@@ -1,4 +1,4 @@
-"""Made-up runs under load, window by window."""
+"""Simulated runs under load, in windows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_windows_divide_the_run_and_its_requests() -> None:
         assert not window.slow_host
 
 
-def test_an_hour_has_sixty_and_a_short_run_none() -> None:
+def test_an_hour_has_sixty_windows_and_a_short_run_none() -> None:
     assert len(timeline(replies(3600), usage(3600), 0.0, 3600.0)) == 60
     assert timeline(replies(9), usage(9), 0.0, 9.0) == []
 

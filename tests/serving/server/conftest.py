@@ -64,7 +64,7 @@ def serve(echo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def gated(serve: Serve, tmp_path: Path) -> Iterator[Callable[..., Gate]]:
-    """Start a server whose model is held up from now on, until the gate is opened."""
+    """Start a server whose model waits until the gate is opened."""
     gates: list[Gate] = []
 
     def start(*options: str) -> Gate:

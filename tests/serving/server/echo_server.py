@@ -108,7 +108,7 @@ Serve = Callable[..., Running]
 
 @dataclass
 class Gate:
-    """A server of the gated suite whose model is held up until `open`."""
+    """A server of the gated suite, whose model waits until `open`."""
 
     server: Running
     folder: Path

@@ -128,7 +128,7 @@ def test_metrics_count_what_was_answered(serve: Serve) -> None:
         ).map(lambda value: json.dumps(value).encode()),
     )
 )
-def test_no_body_makes_it_fail(echo: Running, body: bytes) -> None:
+def test_no_request_body_makes_the_server_fail(echo: Running, body: bytes) -> None:
     assert echo.post(body).status in (200, 400, 422)
 
 

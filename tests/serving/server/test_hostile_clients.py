@@ -70,7 +70,7 @@ def test_too_many_headers_answer_431(echo: Running, headers: bytes, words: str) 
     assert echo.metric(series) == before + 1
 
 
-def test_what_is_no_http_answers_400_in_the_same_form(echo: Running) -> None:
+def test_invalid_http_is_answered_with_400_in_the_same_form(echo: Running) -> None:
     with connected(echo) as connection:
         connection.sendall(b"hello\r\n\r\n")
         status, body = answer(connection)

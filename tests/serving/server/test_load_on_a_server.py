@@ -70,7 +70,7 @@ def test_a_full_queue_answers_429_at_once(gated: Gated) -> None:
     assert gate.server.post({"instances": ["after"]}).status == 200
 
 
-def test_what_takes_too_long_answers_504_and_is_not_computed(gated: Gated) -> None:
+def test_a_late_request_is_answered_with_504_and_not_computed(gated: Gated) -> None:
     gate = gated("--timeout", "1", "--queue", "2")
     with ThreadPoolExecutor(4) as pool:
         for reply in held_up(gate, pool, 2):
@@ -134,7 +134,7 @@ def test_it_finishes_what_it_took_and_then_ends(gated: Gated) -> None:
 
 
 def worker_processes(server: Running) -> set[int]:
-    """Those that live; one that was killed has no command any more."""
+    """Return the live worker processes; a killed process has no command line."""
     found = set()
     for child in psutil.Process(server.process.pid).children():
         with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
@@ -208,6 +208,6 @@ def test_a_process_has_the_threads_of_the_variant_by_default(serve: Serve) -> No
 
 
 def server_output(running: Running) -> str:
-    """What it wrote to stderr, once its URL is there."""
+    """Return the stderr of the server after it has printed its URL."""
     wait_until(lambda: running.url in running.stderr.read_text())
     return running.stderr.read_text()

@@ -1,4 +1,4 @@
-"""What a server shows to those around it: its address, its pages, its headers, its log."""
+"""The outputs of a server: its address, pages, headers and log."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_an_address_of_another_host_is_one_line(echo_folder: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http", "8000.0"])
-def test_what_is_no_port_is_a_usage_error(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_port_is_a_usage_error(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["serve", "suite", f"--port={port}"])
     assert ended.value.code == 2
@@ -81,7 +81,7 @@ def test_what_is_no_port_is_a_usage_error(port: str, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("name", ["", "a.*", "http://a", "a,,b", "*a"])
-def test_what_is_no_name_of_a_host_is_a_usage_error(
+def test_an_invalid_host_name_is_a_usage_error(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:

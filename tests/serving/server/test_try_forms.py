@@ -1,4 +1,4 @@
-"""The forms for images, sound and JSON, filled in and sent by a real browser."""
+"""The forms for images, sound and JSON, used in a real browser."""
 
 from __future__ import annotations
 
@@ -289,9 +289,7 @@ def test_sound_is_recorded_and_sent(serve: Serve, tmp_path: Path) -> None:
     assert int(seen.split()[0]) > 1600
 
 
-def test_a_microphone_that_may_not_be_used_is_said(
-    serve: Serve, page: Page, tmp_path: Path
-) -> None:
+def test_a_forbidden_microphone_is_reported(serve: Serve, page: Page, tmp_path: Path) -> None:
     server = serving(serve, tmp_path, "SpeechToText(16000)")
     page.open(server.url)
     refusing = (
@@ -311,7 +309,7 @@ def test_a_microphone_that_may_not_be_used_is_said(
 def test_every_payload_conforms_to_its_description(
     serve: Serve, tmp_path: Path, payload: str
 ) -> None:
-    """What the description allows is answered, and what it does not allow is refused."""
+    """Requests that the description permits are answered, and others are refused."""
     server = serving(serve, tmp_path, payload)
     assert server.get("/").status == 200
     described = schemathesis.openapi.from_url(f"{server.url}/openapi.json", config=REFUSING)

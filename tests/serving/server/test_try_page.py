@@ -85,7 +85,7 @@ SENT = """
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("dark", [False, True])
-def test_it_is_accessible_and_fits(echo: Running, page: Page, width: int, dark: bool) -> None:
+def test_the_page_is_accessible_and_fits(echo: Running, page: Page, width: int, dark: bool) -> None:
     page.open(echo.url, width=width, dark=dark)
     page.run(EXAMPLE)
     page.run("form.requestSubmit()")
@@ -150,14 +150,14 @@ REFUSE = "fetch = async () => new Response({body}, {{status: {status}}})"
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (413, "The request has 1 KiB, and the server accepts 256 KiB. Send less, or start the "
-         "server with --max-body-bytes 32."),
+        (413, "The request has 1 KiB, but the server accepts at most 256 KiB. Send less, or "
+         "start the server with --max-body-bytes 32."),
         (429, "Too many requests are waiting. Wait a second, then send again."),
-        (500, "The server failed. Its log has the cause of the request f00."),
+        (500, "The server failed. See the server's log for request f00."),
         (503, "The model is not ready: the server is starting or stopping. Wait a few seconds, "
          "then send again."),
-        (504, "There was no answer within 30 s. Send less, or start the server with a longer "
-         "--timeout."),
+        (504, "The server did not answer within 30 s. Send less, or start the server with a "
+         "longer --timeout."),
         (422, "wrong (body.instances)"),
     ],
 )  # fmt: skip
@@ -180,12 +180,12 @@ def test_a_request_that_is_too_large_is_not_sent(echo: Running, page: Page) -> N
     page.open(echo.url)
     page.run("input.value = 'word '.repeat(60000); form.requestSubmit()")
     assert page.run(SENT)[1] == (
-        "The request has 293 KiB, and the server accepts 256 KiB. Send less, or start the server "
-        "with --max-body-bytes 524288."
+        "The request has 293 KiB, but the server accepts at most 256 KiB. Send less, or start the "
+        "server with --max-body-bytes 524288."
     )
 
 
-def test_a_server_that_is_gone_is_said(serve: Serve, page: Page) -> None:
+def test_an_unreachable_server_is_reported(serve: Serve, page: Page) -> None:
     server = serve()
     page.open(server.url)
     server.process.terminate()

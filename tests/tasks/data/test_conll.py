@@ -1,4 +1,4 @@
-"""Files of CoNLL's form are read as people write them, or refused with file and line."""
+"""CoNLL files in common forms are read, and others are refused with file and line."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_characters_that_unicode_calls_space_are_words(tmp_path: Path) -> None:
         ("\n", 0, -1, r"a\.conll is empty"),
     ],
 )
-def test_what_cannot_be_read_is_named(
+def test_invalid_lines_are_named(
     tmp_path: Path, content: str, words: int, tags: int, complaint: str
 ) -> None:
     (tmp_path / "a.conll").write_text(content)

@@ -1,4 +1,4 @@
-"""Images of every form give the same pixels, and those that cannot be read are named."""
+"""Images of every form give the same pixels, and unreadable images are named."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_folder_has_a_subfolder_for_each_class(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_a_folder_is_named(
+def test_problems_of_a_folder_are_named(
     tmp_path: Path, change: Callable[[Path], object], words: str
 ) -> None:
     change(photos(tmp_path))

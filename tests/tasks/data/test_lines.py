@@ -1,4 +1,4 @@
-"""Lines of text files are what an editor shows as lines, and files without any are refused."""
+"""Lines of text files are those that an editor shows; files without lines are refused."""
 
 from __future__ import annotations
 

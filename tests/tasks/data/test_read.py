@@ -1,4 +1,4 @@
-"""Test data of every form gives the same rows, and bad data ends in one message with its place."""
+"""Test data of every form gives the same rows, and one message names the place of bad data."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_labels_are_texts(tmp_path: Path, label: object, expected: object) -> No
 
 
 @pytest.mark.parametrize("label", [None, float("nan"), 1.5, "", " ", {}])
-def test_what_is_no_label_is_refused(tmp_path: Path, label: object) -> None:
+def test_a_value_that_is_not_a_label_is_refused(tmp_path: Path, label: object) -> None:
     with pytest.raises(UserError, match="row 1: 'label'"):
         read([{"label": label}], tmp_path, ["label"]).labels("label")
 

@@ -1,4 +1,4 @@
-"""DeepSpeech2 (Amodei et al. 2016), small: two convolutions, three bidirectional LSTMs, CTC."""
+"""A small DeepSpeech2 (Amodei et al. 2016): two convolutions, three bidirectional LSTMs, CTC."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DeepSpeech2(nn.Module):
         self.fc = nn.Linear(2 * hidden, len(config["alphabet"]))
 
     def forward(self, spectrogram: Tensor) -> Tensor:
-        """From [batch, bins, frames] to log probabilities [batch, frames / 2, letters]."""
+        """Map [batch, bins, frames] to log probabilities [batch, frames / 2, letters]."""
         values = self.conv(spectrogram.unsqueeze(1))
         values = values.flatten(1, 2).transpose(1, 2)
         values, _ = self.rnn(values)

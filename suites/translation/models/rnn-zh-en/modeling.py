@@ -1,6 +1,6 @@
 """RNN translation with attention: a bidirectional GRU encoder and a GRU decoder.
 
-Attention is Luong's "general" one (Luong, Pham and Manning 2015), without input feeding. The
+The attention is of the type "general" (Luong, Pham and Manning 2015), without input feeding. The
 output layer shares its weights with the embedding.
 """
 
@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 _MASKED = -1e4
 _TRAINED_LENGTHS = (12, 16, 24, 32, 48)
 _MOST_PADDING = 15
-"""From 33 tokens to 48."""
+"""Maximum number of padding tokens of a sentence: from 33 tokens to 48."""
 
 
 class RnnAttention(nn.Module):
@@ -41,11 +41,11 @@ class RnnAttention(nn.Module):
         self.layers = layers
 
     def encode(self, input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Hidden states [batch, source, hidden], and the decoder's first state [batch, layers,
-        hidden].
+        """Return hidden states [batch, source, hidden] and the first state of the decoder.
 
-        It was trained on sentences that were padded to one of a few lengths, and read the padding:
-        each is read to its own such length, so that it is the same in every batch.
+        The state has the shape [batch, layers, hidden]. In training, sentences were padded to one
+        of a few lengths, and the encoder read the padding. Each sentence is therefore read up to
+        the padded length that it had in training, so that its result is the same in every batch.
         """
         longest = input_ids.shape[1]
         lengths = mask.sum(1)
@@ -65,9 +65,10 @@ class RnnAttention(nn.Module):
         return outputs, self._first_state(last)
 
     def _first_state(self, last: Tensor) -> Tensor:
-        """Of the decoder [batch, layers, hidden]: both directions of a layer side by side.
+        """Return the first state of the decoder [batch, layers, hidden].
 
-        The encoder's last ones are [layers x directions, batch, hidden / 2].
+        It joins both directions of each layer of the encoder's last state, shape [layers x
+        directions, batch, hidden / 2].
         """
         directions = last.reshape(self.layers, 2, -1, last.shape[-1]).permute(2, 0, 1, 3)
         return torch.tanh(self.bridge(directions.flatten(2)))
@@ -75,7 +76,7 @@ class RnnAttention(nn.Module):
     def decode(
         self, tokens: Tensor, hidden: Tensor, mask: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Logits [batch, target, vocabulary], and the next state."""
+        """Return logits [batch, target, vocabulary] and the next state."""
         outputs, state = self.decoder(
             self.drop(self.embed(tokens)), state.transpose(0, 1).contiguous()
         )
@@ -87,7 +88,7 @@ class RnnAttention(nn.Module):
         return logits, state.transpose(0, 1)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, target_ids: Tensor) -> Tensor:
-        """Logits of each token of the target, for training: the whole batch is read to its end."""
+        """Return the logits of each target token, for training: all padding is read."""
         hidden, last = self.encoder(self.drop(self.embed(input_ids)))
         state = self._first_state(last)
         return self.decode(target_ids, hidden, attention_mask, state)[0]
@@ -102,7 +103,7 @@ class RnnAttention(nn.Module):
         num_beams: int = 1,
         **_: Any,
     ) -> Tensor:
-        """Greedy, by the rules of transformers' `generate`: shape [batch, 1 + new tokens]."""
+        """Return greedy outputs [batch, 1 + new tokens], as transformers' `generate` does."""
         if num_beams != 1:
             raise ValueError("RnnAttention decodes greedily: beams=1")
         pad, end = self.config.pad_token_id, self.config.eos_token_id

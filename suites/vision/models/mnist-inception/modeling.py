@@ -108,7 +108,7 @@ class SmallInception(nn.Module):
         self.fc = nn.Linear(last, classes)
 
     def forward(self, image: Tensor) -> Tensor:
-        """From [batch, 1, 28, 28] to logits [batch, classes]."""
+        """Map [batch, 1, 28, 28] to logits [batch, classes]."""
         return self.fc(self.drop(self.blocks(self.stem(image)).mean((2, 3))))
 
 

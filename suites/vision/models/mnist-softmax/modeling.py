@@ -13,7 +13,7 @@ class SoftmaxRegression(nn.Sequential):
         super().__init__(nn.Flatten(), nn.Linear(28 * 28, 10))
 
     def forward(self, image: Tensor) -> Tensor:
-        """From [batch, 1, 28, 28] to logits [batch, 10]."""
+        """Map [batch, 1, 28, 28] to logits [batch, 10]."""
         return super().forward(image)
 
 

@@ -1,4 +1,4 @@
-"""What Acme, who wrote no line of pytest-infperf, adds to it."""
+"""Extensions of pytest-infperf by another package, of the fictitious company Acme."""
 
 from acme_inference.backend import Acme
 from acme_inference.metric import LengthRatio

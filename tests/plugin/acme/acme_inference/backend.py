@@ -1,4 +1,4 @@
-"""Acme's runtime: a table that says which character becomes which, in 32 bits or in 8."""
+"""Acme's runtime: a table that maps characters to characters, in 32 or 8 bits."""
 
 from __future__ import annotations
 

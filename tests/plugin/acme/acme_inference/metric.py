@@ -1,4 +1,4 @@
-"""How long outputs are, in percent of their references."""
+"""The length of outputs, in percent of the references."""
 
 from __future__ import annotations
 

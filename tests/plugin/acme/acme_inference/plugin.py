@@ -1,4 +1,4 @@
-"""pytest finds this through Acme's entry point: it adds to suites that are not Acme's."""
+"""A plugin that pytest finds by Acme's entry point. It adds to suites of other projects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mirroring: a text is to come back from right to left."""
+"""Mirroring: the expected output is the reversed text."""
 
 from __future__ import annotations
 
