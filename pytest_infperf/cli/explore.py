@@ -15,16 +15,13 @@ from rich.table import Table
 
 from pytest_infperf.cli.suite_folder import one_variant
 from pytest_infperf.errors import UserError
-from pytest_infperf.explore.containers import (
-    COMPOSE_PARAMETERS,
-    ContainerEngine,
-    compose_command,
-)
-from pytest_infperf.explore.design import Factor, Setting, describe, trials
+from pytest_infperf.explore.containers import ContainerEngine, compose_command
+from pytest_infperf.explore.design import Factor, Setting, trials
 from pytest_infperf.explore.engine import HostEngine, control_group
 from pytest_infperf.explore.link import LinkError, netem
 from pytest_infperf.explore.page import EffectTable, effect_tables, page
-from pytest_infperf.explore.running import PARAMETERS, Explorer
+from pytest_infperf.explore.parameters import COMPOSE_PARAMETERS, PARAMETERS, describe
+from pytest_infperf.explore.running import Explorer
 from pytest_infperf.explore.store import Outcome, OutcomeFile
 from pytest_infperf.host.control_group import ControlGroupError
 from pytest_infperf.host.termination import TerminationSignals
@@ -36,6 +33,8 @@ from pytest_infperf.run.suite_run import SuiteRun
 _SECONDS = 4.0
 """Duration of the load in a trial, in seconds, unless an option says otherwise."""
 _COMPOSE_FILE = Path("deploy", "compose.yaml")
+_LEAST_CPU = 0.01
+"""Lowest limit of CPU time, in cores: that of the kernel and of Docker."""
 _LIMITED = ("cpu", "memory")
 """Parameters that need a control group."""
 
@@ -214,6 +213,11 @@ def _levels(name: str, text: str) -> list[float]:
     if not all(0 < level < math.inf or (level == 0 and parameter.linear) for level in levels):
         least = "0 or above" if parameter.linear else "above 0"
         raise UserError(f"--{name} {text}: must be {least}")
+    cores = os.cpu_count() or math.inf
+    if name == "cpu" and not _LEAST_CPU <= min(levels) <= max(levels) <= cores:
+        raise UserError(
+            f"--cpu {text}: must be from {_LEAST_CPU} to {cores}, the number of cores of this host"
+        )
     if name == "loss" and max(levels) >= 1:
         raise UserError(f"--loss {text}: must be fractions below 1, such as 0.01")
     return sorted(levels)

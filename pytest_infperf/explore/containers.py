@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -24,20 +26,23 @@ from pytest_infperf import errors
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.explore.design import Setting
 from pytest_infperf.explore.engine import Servers
-from pytest_infperf.host.processes import family
+from pytest_infperf.host.processes import family, kill_group
+from pytest_infperf.host.termination import held_back
 from pytest_infperf.run.suite_run import SuiteRun
 from pytest_infperf.serving.server.address import bound
 from pytest_infperf.serving.server.settings import Deployment
 
 __tracebackhide__ = errors.meant_for_the_user
 
-COMPOSE_PARAMETERS = ("users", "payload", "length", "replicas", "workers", "cpu", "memory")
-"""Parameters of an exploration that work with a compose file."""
 _SERVICES = ("api", "front")
 _READY_WITHIN_S = 600.0
 _POLL_S = 0.5
 _EVENT_WITHIN_S = 2.0
 """Time in which Docker reports that an ended container ran out of memory, in seconds."""
+_REMOVED_WITHIN_S = 60
+"""Time after which a removal by Compose is given up, in seconds."""
+_REMOVALS = 3
+"""Removals until nothing is left: Docker may complete a creation after its client was killed."""
 
 
 @dataclass(frozen=True)
@@ -82,18 +87,23 @@ class ContainerEngine:
                     checked=lambda: self._checked(containers, events),
                 )
             finally:
-                self._run(environment, "down", "--timeout", "5")
+                # What is left now is replaced by the next trial or removed by `prepared`.
+                with held_back(), suppress(WorkerError):
+                    self._down(environment)
 
     @contextmanager
     def prepared(self) -> Iterator[None]:
         """Build the variant in a volume for the block, in a container without limits.
 
-        At the end, all containers, networks and volumes are removed.
+        At the end, all containers, networks and volumes are removed, also after an interrupt. Other
+        interrupts are deferred until then.
 
         Raises
         ------
         UserError
             If the container does not become healthy.
+        WorkerError
+            If something could not be removed. This is printed if another exception ends the block.
         """
         try:
             try:
@@ -103,7 +113,45 @@ class ContainerEngine:
                 raise UserError(f"--engine docker: {error}") from None
             yield
         finally:
-            self._run({}, "down", "--volumes", "--timeout", "5")
+            is_ending = sys.exception() is not None
+            with held_back():
+                if (notice := self._removed()) and is_ending:
+                    print(notice, file=sys.stderr)
+            if notice and not is_ending:
+                raise WorkerError(notice)
+
+    def _removed(self) -> str:
+        """Remove everything; return what is left and the remedy, or an empty string."""
+        reason = ""
+        for _ in range(_REMOVALS):
+            try:
+                self._down({}, "--volumes")
+                left = self._left()
+            except WorkerError as error:
+                reason = str(error).partition("\n")[0]
+            else:
+                if not left:
+                    return ""
+                reason = ", ".join(left)
+            sleep(_POLL_S)
+        return (
+            f"--engine docker: not everything was removed: {reason}\n"
+            f"Remove it with: {shlex.join([*self._command, 'down', '--volumes'])}"
+        )
+
+    def _down(self, environment: Mapping[str, str], *options: str) -> None:
+        self._run(environment, "down", *options, "--timeout", "5", timeout_s=_REMOVED_WITHIN_S)
+
+    def _left(self) -> list[str]:
+        """Return the containers, networks and volumes that exist, as text."""
+        by_project = f"--filter=label=com.docker.compose.project={self.project}"
+        listings = {"container": ("ps", "--all"), "network": ("network", "ls"),
+                    "volume": ("volume", "ls")}  # fmt: skip
+        return [
+            f"{kind} {name}"
+            for kind, words in listings.items()
+            for name in _docker(*words, "--quiet", by_project).split()
+        ]
 
     def _environment(
         self, setting: Setting, deployment: Deployment, workers: int, port: int
@@ -119,18 +167,26 @@ class ContainerEngine:
             "PORT": str(port),
         }
 
-    def _run(self, environment: Mapping[str, str], *arguments: str) -> None:
-        """Run Docker Compose. Raises WorkerError if it fails."""
-        command = [*self.compose, "--file", str(self.file), "--project-name", self.project]
-        # Ctrl-C reaches only this process, which then removes what Compose has created.
-        done = subprocess.run(
-            [*command, *arguments],
-            capture_output=True, text=True, check=False, start_new_session=True,
-            env={**os.environ, **environment},
-        )  # fmt: skip
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-            raise WorkerError(f"docker compose {arguments[0]}: {last}\n{done.stderr}")
+    @property
+    def _command(self) -> list[str]:
+        return [*self.compose, "--file", str(self.file), "--project-name", self.project]
+
+    def _run(
+        self, environment: Mapping[str, str], *arguments: str, timeout_s: float | None = None
+    ) -> None:
+        """Run Docker Compose. Raises WorkerError if it fails or does not end in time."""
+        environment = {**os.environ, **environment}
+        command = [*self._command, *arguments]
+        with _started(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+            try:
+                output = process.communicate(timeout=timeout_s)[1]
+            except subprocess.TimeoutExpired:
+                raise WorkerError(
+                    f"docker compose {arguments[0]}: it did not end within {timeout_s} s"
+                ) from None
+        if process.returncode:
+            last = (output.strip().splitlines() or ["it says nothing"])[-1]
+            raise WorkerError(f"docker compose {arguments[0]}: {last}\n{output}")
 
     def _containers(self, service: str) -> list[dict[str, Any]]:
         """Return Docker's description of a service's containers, including ended ones."""
@@ -191,17 +247,32 @@ class ContainerEngine:
 
         The state of a container loses this at a restart, and does not include child processes.
         """
-        with NamedTemporaryFile(prefix="infperf-events-") as file:
-            listener = subprocess.Popen(
-                ["docker", "events", f"--since={time():.0f}", "--filter=event=oom",
-                 f"--filter=label=com.docker.compose.project={self.project}", "--format={{.ID}}"],
-                stdout=file, stderr=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-            try:
-                yield Path(file.name)
-            finally:
-                listener.terminate()
-                listener.wait()
+        command = [
+            "docker", "events", f"--since={time():.0f}", "--filter=event=oom",
+            f"--filter=label=com.docker.compose.project={self.project}", "--format={{.ID}}",
+        ]  # fmt: skip
+        with (
+            NamedTemporaryFile(prefix="infperf-events-") as file,
+            _started(command, stdout=file, stderr=subprocess.DEVNULL),
+        ):
+            yield Path(file.name)
+
+
+@contextmanager
+def _started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Start a process that Ctrl-C does not reach, and kill it after the block if it still runs."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **options}
+    with ExitStack() as ends:
+        with held_back():  # an interrupt could otherwise lose the new process
+            process = subprocess.Popen(command, start_new_session=True, **streams)
+            ends.enter_context(process)
+            ends.callback(_kill_if_running, process)
+        yield process
+
+
+def _kill_if_running(process: subprocess.Popen[Any]) -> None:
+    if process.poll() is None:
+        kill_group(process.pid)
 
 
 def compose_command() -> list[str]:
@@ -229,7 +300,10 @@ def compose_command() -> list[str]:
 
 def _docker(*arguments: str) -> str:
     """Run `docker`, and return its output. Raises WorkerError if it fails."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["docker", *arguments],
+        capture_output=True, text=True, check=False, start_new_session=True,
+    )  # fmt: skip
     if done.returncode:
         raise WorkerError(f"docker {arguments[0]}: {done.stderr.strip()}")
     return done.stdout

@@ -56,12 +56,8 @@ class Trial:
     @property
     def key(self) -> str:
         """Identity of the trial in a file of outcomes."""
-        return f"{self.replicate}:{describe(self.setting)}"
-
-
-def describe(setting: Setting) -> str:
-    """Return a setting as text, in the form `cpu=1,users=4`."""
-    return ",".join(f"{name}={level:g}" for name, level in sorted(setting.items()))
+        levels = (f"{name}={level:g}" for name, level in sorted(self.setting.items()))
+        return f"{self.replicate}:{','.join(levels)}"
 
 
 def trials(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from pytest_infperf.explore.design import Factor, describe
+from pytest_infperf.explore.design import Factor
 from pytest_infperf.explore.effects import (
     Effect,
     EffectEstimates,
@@ -14,6 +14,7 @@ from pytest_infperf.explore.effects import (
     effects_on,
     response_time_effects,
 )
+from pytest_infperf.explore.parameters import describe, format_level
 from pytest_infperf.explore.store import Outcome
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.report import plots
@@ -120,7 +121,10 @@ def _effect_table(
     """Return the table of one response; an interval that includes "no effect" is marked."""
     if estimates is None:
         return EffectTable(title, "too few trials to estimate effects: use more --replicates", ())
-    ranges = {f.name: f"{_level(f, f.levels[0])}, {_level(f, f.levels[-1])}" for f in factors}
+    ranges = {
+        f.name: ", ".join(format_level(f.name, level) for level in (f.levels[0], f.levels[-1]))
+        for f in factors
+    }
     rows = []
     for effect in estimates.effects:
         value, low, high = (_format(effect, n) for n in (effect.value, effect.low, effect.high))
@@ -142,10 +146,6 @@ def _effect_table(
     return EffectTable(title, note, rows)
 
 
-def _level(factor: Factor, value: float) -> str:
-    return format_value(value, "bytes") if factor.unit == "bytes" else f"{value:g}"
-
-
 def _format(effect: Effect, value: float) -> str:
     return format_value(value, "ratio") if effect.is_ratio else f"{value:+.3f}"
 
@@ -160,7 +160,13 @@ def _figures(factors: Sequence[Factor], outcomes: Sequence[Outcome]) -> list[Fig
                     by_level.setdefault(outcome.setting[factor.name], []).append(value)
             if by_level:
                 ordered = dict(sorted(by_level.items()))
-                names = [_level(factor, value) for value in ordered]
-                svg = plots.levels(ordered, names, factor.name, label)
+                names = [format_level(factor.name, level) for level in ordered]
+                svg = plots.levels(ordered, names, _axis_label(factor), label)
                 figures.append(Figure(f"{short} against {factor.name}", svg))
     return figures
+
+
+def _axis_label(factor: Factor) -> str:
+    """Return a factor's name with its unit, unless the levels on the axis have it."""
+    has_unit = factor.unit not in ("", "bytes")
+    return f"{factor.name}, {factor.unit}" if has_unit else factor.name

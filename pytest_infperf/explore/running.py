@@ -10,8 +10,9 @@ from typing import Any
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
-from pytest_infperf.explore.design import Setting, Trial, describe
+from pytest_infperf.explore.design import Setting, Trial
 from pytest_infperf.explore.engine import Engine, Servers
+from pytest_infperf.explore.parameters import describe
 from pytest_infperf.explore.store import Outcome
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.run.suite_run import SuiteRun
@@ -24,43 +25,6 @@ from pytest_infperf.suite.samples import Samples
 __tracebackhide__ = errors.meant_for_the_user
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter that can be varied."""
-
-    purpose: str
-    unit: str = ""
-    whole: bool = True
-    """Whether levels are whole numbers."""
-    linear: bool = False
-    """Whether levels are used by their values, not their logarithms, so that one may be 0."""
-
-
-PARAMETERS = {
-    "users": Parameter("clients that each wait for their answer: requests in flight"),
-    "payload": Parameter("samples in a request", "samples"),
-    "length": Parameter(
-        "length of each sample: words of a text, otherwise the unit of the task's sweeps"
-    ),
-    "replicas": Parameter(
-        "servers, as containers behind a load balancer: requests are sent to them in turn, and "
-        "each has its own --cpu and --memory"
-    ),
-    "workers": Parameter(
-        "processes of each server, each with its own copy of the model: they share one port and "
-        "the server's --cpu and --memory"
-    ),
-    "cpu": Parameter("limit of each server's CPU time, in cores", "cores", whole=False),
-    "memory": Parameter("limit of each server's memory", "bytes", whole=False),
-    "delay-ms": Parameter(
-        "delay of requests on their way to the server, in milliseconds", whole=False, linear=True
-    ),
-    "loss": Parameter(
-        "fraction of packets lost in each direction between generator and server",
-        whole=False, linear=True,
-    ),
-}  # fmt: skip
-"""Parameters that can be varied, by the names of their options."""
 _WARM_UP_REQUESTS = 4
 """Requests of each user before the measured ones."""
 _WARM_UP_S = 60.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.explore import containers
 from pytest_infperf.explore.containers import ContainerEngine, compose_command
 from pytest_infperf.explore.design import Setting
+from pytest_infperf.host.termination import TerminationSignals
 
 SUITE = """
 from pytest_infperf import Echo, Fake, Suite
@@ -42,9 +44,10 @@ if words[0] == "events":
 if words[0] == "logs":
     print("the last line")
 if words[0] == "ps":
-    service = next(word for word in words if "compose.service=" in word).rpartition("=")[2]
-    found = [c for c in answers["containers"] if c["Id"].startswith(service)]
-    print("\\n".join(c["Id"] for c in found))
+    service = next((w.rpartition("=")[2] for w in words if "compose.service=" in w), None)
+    ids = [c["Id"] for c in answers["containers"]]
+    found = [id for id in ids if id.startswith(service)] if service else answers.get("left", [])
+    print("\\n".join(found))
 if words[0] == "inspect":
     print(json.dumps([c for c in answers["containers"] if c["Id"] in words]))
 """
@@ -244,6 +247,55 @@ def test_an_interruption_leaves_nothing(engine: ContainerEngine, docker: FakeDoc
         raise KeyboardInterrupt
     assert docker.composed[-2][0] == ["down", "--timeout", "5"]
     assert docker.composed[-1][0] == ["down", "--volumes", "--timeout", "5"]
+
+
+def test_what_cannot_be_removed_is_named(
+    engine: ContainerEngine, docker: FakeDocker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = (
+        "--engine docker: not everything was removed: container a\n"
+        f"Remove it with: docker compose --file {engine.file} --project-name {engine.project} "
+        "down --volumes"
+    )
+    docker.answer([container("api-1"), container("front-1")], left=["a"])
+    with pytest.raises(WorkerError) as caught, engine.prepared():
+        pass
+    assert str(caught.value) == message
+    assert [words[0] for words, _ in docker.composed[3:]] == ["down"] * 3
+    with pytest.raises(KeyboardInterrupt), engine.prepared():
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_a_removal_that_does_not_end_is_given_up(
+    engine: ContainerEngine, docker: FakeDocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "_REMOVED_WITHIN_S", 0)
+    with pytest.raises(WorkerError, match="compose down: it did not end within 0 s"):
+        engine._down({})
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interrupt_during_the_removal_does_not_end_it(
+    engine: ContainerEngine, docker: FakeDocker, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    down = ContainerEngine._down
+    done = []
+
+    def interrupted(self: ContainerEngine, *arguments: Any) -> None:
+        signal.raise_signal(getattr(signal, name))
+        down(self, *arguments)
+        done.append(arguments)
+
+    monkeypatch.setattr(ContainerEngine, "_down", interrupted)
+    signals = TerminationSignals()
+    signals.install()
+    try:
+        with pytest.raises(KeyboardInterrupt), engine.prepared():
+            pytest.fail("the block was entered")
+    finally:
+        signals.restore()
+    assert len(done) == 2
 
 
 def test_a_first_container_that_does_not_start_is_a_mistake(

@@ -202,6 +202,8 @@ def test_limits_that_cannot_be_set(
         (("--users", "1,1.5"), "--users 1,1.5: must be whole numbers"),
         (("--users", "1,x"), "--users 1,x"),
         (("--memory", "1,2"), "--memory 1,2"),
+        (("--cpu", "0.001,1"), "--cpu 0.001,1: must be from 0.01 to"),
+        (("--cpu", "1,9999"), f"to {os.cpu_count()}, the number of cores of this host"),
         (("--users", "1,2", "--half"), "three or more factors"),
         (("--users", "1,2", "--seconds", "0"), "--seconds: '0' is not a number of seconds above"),
         (("--users", "1,2", "--requests", "0"), "--requests: '0' is not a whole number of at"),

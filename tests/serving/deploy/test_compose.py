@@ -32,6 +32,7 @@ def test_replicas_have_limits_of_cpu_time_memory_and_processes(services: dict[st
     api = services["api"]
     limits = (api["scale"], api["cpus"], api["mem_limit"])
     assert limits == ("${REPLICAS:-2}", "${CPUS:-1}", "${MEMORY:-2G}")
+    assert api["memswap_limit"] == api["mem_limit"]  # no swap
     for service in services.values():
         assert service.keys() >= {"cpus", "mem_limit"}
         assert service["pids_limit"] > 0
