@@ -5,19 +5,13 @@ Each server has its default limit on waiting requests. One thread does the work 
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from time import monotonic, sleep
-from urllib.error import URLError
-from urllib.request import urlopen
 
-from pytest_infperf.host import cpu
-from pytest_infperf.serving.server.address import bound
+from bench import http_server
 
 _APP = """
 import asyncio, json, os
@@ -78,7 +72,6 @@ _MODULES = {
     "LitServe": "litserve",
 }
 """Modules that must be installed, by the name of the server."""
-_START_S = 60.0
 
 
 def installed() -> list[str]:
@@ -112,25 +105,13 @@ def started(
     """
     (folder / "other_app.py").write_text(_APP)
     (folder / "other_litserve.py").write_text(_LITSERVE)
-    with bound("127.0.0.1", 0) as listener:
-        port = listener.getsockname()[1]
-    process = subprocess.Popen(
-        _command(name, port, path),
-        cwd=folder,
-        env={**os.environ, "WORK_NS": str(round(1e9 * work_s)), "PYTHONPATH": _search_path(folder)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=lambda: cpu.pin(cores),
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(url, process)
+    with http_server.started(
+        lambda port: _command(name, port, path),
+        folder,
+        cores,
+        {"WORK_NS": str(round(1e9 * work_s))},
+    ) as url:
         yield url
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, 9)
-        process.wait()
 
 
 def _command(name: str, port: int, path: str) -> list[str]:
@@ -149,20 +130,3 @@ def _command(name: str, port: int, path: str) -> list[str]:
     if name == "LitServe":
         return [sys.executable, "other_litserve.py", str(port), path]
     return [sys.executable, "-m", *commands[name]]
-
-
-def _search_path(folder: Path) -> str:
-    """Return the module search path: the folders of the application and of this package."""
-    return os.pathsep.join([str(folder), str(Path(__file__).parents[1])])
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a server answers at /healthz; raise RuntimeError if it does not."""
-    deadline_s = monotonic() + _START_S
-    while monotonic() < deadline_s:
-        if process.poll() is not None:
-            raise RuntimeError(f"{process.args!r} ended with status {process.returncode}")
-        with suppress(URLError, OSError), urlopen(f"{url}/healthz", timeout=5):
-            return
-        sleep(0.1)
-    raise RuntimeError(f"{process.args!r} did not answer within {_START_S:g} s")

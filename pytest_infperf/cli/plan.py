@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +25,13 @@ from pytest_infperf.records.quantity import format_value
 from pytest_infperf.serving import backlog
 from pytest_infperf.serving.backlog import LatencyLimit
 from pytest_infperf.serving.batch import Estimate, samples_costs
-from pytest_infperf.serving.capacity import CapacityPlan, Demand, by_cost, instance_capacities
+from pytest_infperf.serving.capacity import (
+    CapacityPlan,
+    Demand,
+    InstanceCapacity,
+    by_cost,
+    instance_capacities,
+)
 from pytest_infperf.serving.deploy import cloudformation
 from pytest_infperf.serving.deploy.plan import DeploymentPlan
 
@@ -52,9 +58,7 @@ def configure(parser: ArgumentParser) -> None:
         help="instances that may fail (default: 1)",
     )
     parser.add_argument("--prices", metavar="PATH", help="price table (default: the shipped one)")
-    parser.add_argument(
-        "--suite", help="suite to plan for (default: all with a highest rate under load)"
-    )
+    parser.add_argument("--suite", help="suite to plan for (default: all with a rate under load)")
     parser.add_argument(
         "--latency-limit", type=time_s, metavar="TIME",
         help="limit on latency, such as '250 ms', for a target of waiting requests per instance",
@@ -106,9 +110,12 @@ def run(arguments: Namespace) -> int:
     plans = by_cost([CapacityPlan(c, demand) for c in instance_capacities(runs, table)])
     plans = [plan for plan in plans if arguments.suite in (None, plan.capacity.suite)]
     if not plans:
+        of_suite = f" of {arguments.suite}" if arguments.suite else ""
         raise UserError(
-            "these files have no highest rate under a latency limit: give the suite "
-            "loads=[Server(limit_s=...)] and a test that calls variant.load('Server')"
+            f"these files have no rate{of_suite} under a latency limit: give the suite "
+            "loads=[Server(limit_s=...)] and a test that calls variant.load('Server'), or "
+            "OpenLoop(rate) with limits at that load that pass, one of them on latency; a closed "
+            "loop gives no such rate, because its users send less while the server is slow"
         )
     console = Console(highlight=False, markup=False, emoji=False)
     by_suite: dict[str, list[CapacityPlan]] = {}
@@ -120,9 +127,8 @@ def run(arguments: Namespace) -> int:
         cheapest = suite_plans[0]
         console.print(_conclusion(cheapest), soft_wrap=True)
         for plan in suite_plans:
-            if doubt := plan.capacity.doubt:
-                rate = f"the highest rate of {plan.capacity.variant} on {plan.capacity.host}"
-                console.print(f"{rate} is in doubt: {doubt}", soft_wrap=True)
+            for note in _notes(plan.capacity):
+                console.print(note, soft_wrap=True)
         if demand.limit:
             console.print(_backlog(cheapest, demand.limit), soft_wrap=True)
         if arguments.beside:
@@ -217,7 +223,7 @@ _OF_WORDS = ("instance", "variant", "way")
 _COLUMNS: Mapping[str, Callable[[CapacityPlan], str]] = {
     "instance": lambda plan: plan.capacity.host,
     "variant": lambda plan: plan.capacity.variant,
-    "one sustains": lambda plan: _requests_per_s(plan.capacity.rate),
+    "one sustains": lambda plan: plan.capacity.sustained.removesuffix(" requests/s"),
     "instances": lambda plan: f"{plan.instances:,}",
     "replicas": lambda plan: f"{plan.replicas:,}",
     "USD/month": lambda plan: _usd(plan.usd_per_month),
@@ -297,6 +303,19 @@ def _backlog(plan: CapacityPlan, limit: LatencyLimit) -> str:
         f"backlog: {plan.backlog_target:.3g} waiting requests per instance on average "
         f"({backlog.METRIC}) keep the {words}; {worked_off}"
     )
+
+
+def _notes(capacity: InstanceCapacity) -> Iterator[str]:
+    """Yield what limits the use of a rate."""
+    measured = f"{capacity.variant} on {capacity.host}"
+    if not capacity.is_highest:
+        yield (
+            f"{measured} may sustain more than {capacity.load}, at which its limits passed: add "
+            "Server(limit_s=...) to measure the highest rate"
+        )
+    if capacity.doubt:
+        kind = "highest rate" if capacity.is_highest else "rate"
+        yield f"the {kind} of {measured} is in doubt: {capacity.doubt}"
 
 
 def _conclusion(plan: CapacityPlan) -> str:

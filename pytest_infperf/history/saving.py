@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+LOCK_NAME = ".infperf.lock"
+"""File of the lock in the storage. It stays there, because another run may wait for it."""
 MAX_WAIT_S = 60.0
 
 
@@ -22,10 +22,10 @@ def one_at_a_time(storage: Path, *, saves: bool) -> Iterator[None]:
     if not saves:
         yield
         return
-    name = hashlib.sha256(str(storage.absolute()).encode()).hexdigest()[:16]
-    lock = FileLock(Path(tempfile.gettempdir(), f"infperf-storage-{name}.lock"))
+    lock = FileLock(storage / LOCK_NAME)
     # If the lock is not available, saving without it is better than not saving.
     with suppress(Timeout, OSError):
+        storage.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=MAX_WAIT_S)
     try:
         yield

@@ -109,11 +109,7 @@ class HistoryStore:
         if (path := folder / name).is_file():
             return read(path)
         if not self.runs:
-            raise UserError(
-                f"there is no file {name}, and no saved run in {self.folder}; save one with "
-                "`pytest --benchmark-autosave` (of suites with --infperf), or name another folder "
-                "with --storage"
-            )
+            raise no_saved_run(self.folder, f"there is no file {name}, and")
         if latest := _LATEST.fullmatch(name):
             steps_back = int(latest["back"] or 0)
             if steps_back < len(self.runs):
@@ -156,11 +152,19 @@ class HistoryStore:
         return next((run for run in reversed(matches) if not run.dirty), matches[-1])
 
 
-def no_saved_run(folder: Path) -> UserError:
-    """Return the error for a storage without a saved run."""
+def no_saved_run(folder: Path, beginning: str = "there is") -> UserError:
+    """Return the error for a storage without a saved run.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the storage.
+    beginning : str, default "there is"
+        The words before "no saved run".
+    """
     return UserError(
-        f"there is no saved run in {folder}; save some with "
-        "`pytest --benchmark-autosave` (of suites with --infperf)"
+        f"{beginning} no saved run in {folder}; save one with `pytest --benchmark-autosave` "
+        "(of suites with --infperf), or name another folder with --storage"
     )
 
 

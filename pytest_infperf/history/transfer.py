@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_infperf.errors import UserError
-from pytest_infperf.history.store import read
+from pytest_infperf.history.store import no_saved_run, read
 from pytest_infperf.host.files import atomic_replacement
 from pytest_infperf.records.file import RecordError
 
@@ -68,10 +68,7 @@ def push(
         If there is no storage, or the remote storage refuses a file.
     """
     if not storage.is_dir():
-        raise UserError(
-            f"there is no saved run in {storage}; save some with `pytest --benchmark-autosave` "
-            "(of suites with --infperf), or name another folder with --storage"
-        )
+        raise no_saved_run(storage)
     known = {digest_of(name) for name in remote.names()}
     missing = {}
     found = 0

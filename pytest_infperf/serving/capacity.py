@@ -1,13 +1,17 @@
-"""Number and cost of instances for a request rate, from the highest rate of one instance.
+"""Number and cost of instances for a request rate, from the rate of one instance.
 
-`variant.load("Server")` measures that rate under a limit on latency. The rates of several instances
-are assumed to add up, as they do behind a load balancer if the instances share nothing. Results are
-never projected from one instance type to another.
+`variant.load("Server")` measures the highest rate under a limit on latency. An open loop such as
+`rate=20` gives a lower bound of it if its limits passed. A closed loop gives none: its users send
+less while the server is slow, so their rate is not one that keeps the limit at random arrivals.
+
+The rates of several instances are assumed to add up, as they do behind a load balancer if the
+instances share nothing. Results are never projected from one instance type to another.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,15 +22,19 @@ from pytest_infperf.cost.billing import price_of_host, spot_price_of_host
 from pytest_infperf.cost.prices import PriceTable
 from pytest_infperf.host.fingerprint import host_names
 from pytest_infperf.records.catalogue import REPORTED_PERCENTILES, percentile_of
-from pytest_infperf.records.points import at
-from pytest_infperf.records.record import Record, RunRecord
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.points import at, base_of, point_of
+from pytest_infperf.records.quantity import format_value
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 from pytest_infperf.serving import backlog
 from pytest_infperf.serving.backlog import LatencyLimit
 
 HOURS_A_MONTH = 730.0
 Bounds = tuple[float | None, float | None]
 """Lower and upper bound; None means no bound."""
-_HIGHEST_RATE = at("highest_rate", "Server")
+_SERVER = "Server"
+_OPEN_LOOP = re.compile(r"rate=(?P<rate>[\d.]+)(?:-\d+)?")
+"""Names of open loops with the payload of the task."""
 _ONE_BY_ONE = ("SingleStream", "users=1")
 """Loads in which no request waits for another."""
 _PERCENTILES = {
@@ -60,11 +68,11 @@ class InstanceCapacity:
     suite: str
     variant: str
     rate: float
-    """Highest rate under the limit on latency, in requests per second."""
+    """Highest rate under the limit on latency, in requests per second, or a lower bound of it."""
     workers: int
     """Server processes on the instance."""
     cores_used: float
-    """Average CPU usage at the highest rate, in cores."""
+    """Average CPU usage at that rate, in cores."""
     cores: int
     """Logical cores of the instance."""
     batch_rate: float | None
@@ -84,7 +92,19 @@ class InstanceCapacity:
     spot_usd_per_hour: float | None = None
     """Price of a spot instance, in US dollars per hour; None if it is not known."""
     doubt: str = ""
-    """Why the highest rate is in doubt; empty if it is not."""
+    """Why the rate is in doubt; empty if it is not."""
+    load: str = _SERVER
+    """The load with that rate: `Server`, or an open loop whose limits passed."""
+
+    @property
+    def is_highest(self) -> bool:
+        """Whether the rate is the highest one; a lower bound of it otherwise."""
+        return self.load == _SERVER
+
+    @property
+    def sustained(self) -> str:
+        """The rate in words, such as "20 requests/s" or "at least 20 requests/s"."""
+        return f"{'' if self.is_highest else 'at least '}{format_value(self.rate, 'requests/s')}"
 
     @property
     def processing_s(self) -> float | None:
@@ -205,17 +225,20 @@ class CapacityPlan:
 def instance_capacities(
     runs: Sequence[RunRecord], table: PriceTable | None = None
 ) -> list[InstanceCapacity]:
-    """Return the capacities in the records that have a highest rate.
+    """Return the capacities in the records that have a highest rate or an open loop.
 
-    The last record of a variant on a host is used. Runs without a recorded price use the table's.
+    An open loop counts if all its limits passed, one of them on latency, and no request failed or a
+    limit on errors passed. Of several, the one with the highest rate counts. The last record of a
+    variant on a host is used. Runs without a recorded price use the table's.
     """
     latest: dict[tuple[str, str, str], InstanceCapacity] = {}
     for run in runs:
         host = next(iter(host_names(run.host)), "unknown host")
         for record in run.records:
-            highest_rate = record.measures.get(_HIGHEST_RATE)
-            if highest_rate and highest_rate.value:
-                latest[record.suite, record.variant, host] = _capacity(host, record, run, table)
+            if sustained := _sustained(record):
+                latest[record.suite, record.variant, host] = _capacity(
+                    host, record, run, table, *sustained
+                )
     return list(latest.values())
 
 
@@ -227,18 +250,57 @@ def by_cost(plans: Sequence[CapacityPlan]) -> list[CapacityPlan]:
     )
 
 
+def _sustained(record: Record) -> tuple[str, Measure] | None:
+    """Return the load that gives the rate of an instance, and that rate; None without such a load.
+
+    The rate of an open loop has a lower bound only.
+    """
+    highest = record.measures.get(at("highest_rate", _SERVER))
+    if highest and highest.value:
+        return _SERVER, highest
+    gates: dict[str, list[GateRecord]] = {}
+    for gate in record.gates:
+        gates.setdefault(point_of(gate.measure), []).append(gate)
+    rates = {
+        load: float(match["rate"])
+        for load, its_gates in gates.items()
+        if (match := _OPEN_LOOP.fullmatch(load))
+        and _are_met(its_gates, record.measures.get(at("error_rate", load)))
+    }
+    if not rates:
+        return None
+    load = max(rates, key=rates.__getitem__)
+    return load, Measure(rates[load], "requests/s", low=rates[load])
+
+
+def _are_met(gates: Sequence[GateRecord], errors: Measure | None) -> bool:
+    """Return whether the limits of a load passed and hold for all its requests."""
+    measures = {base_of(gate.measure) for gate in gates if gate.limit.startswith("max =")}
+    return (
+        all(gate.verdict == Verdict.PASS for gate in gates)
+        and any(measure.startswith("latency_") for measure in measures)
+        and errors is not None
+        and (errors.value == 0 or "error_rate" in measures)
+    )
+
+
 def _capacity(
-    host: str, record: Record, run: RunRecord, table: PriceTable | None
+    host: str,
+    record: Record,
+    run: RunRecord,
+    table: PriceTable | None,
+    load: str,
+    rate: Measure,
 ) -> InstanceCapacity:
     price = price_of_host(run.host, table)
-    cpu_usage = record.measures.get(at("cpu_usage", "Server"))
+    cpu_usage = record.measures.get(at("cpu_usage", load))
+    evidence = (record.evidence.loads or {}).get(load)
     batches = [
         record.measures[name]
         for name in (at("throughput", "Offline"), "throughput")
         if name in record.measures
     ]
     batch = max(batches, key=lambda measure: measure.value, default=None)
-    rate = record.measures[_HIGHEST_RATE]
     return InstanceCapacity(
         host,
         record.suite,
@@ -254,15 +316,16 @@ def _capacity(
         str(run.host.get("architecture") or "x86_64"),
         (rate.low, rate.high),
         (batch.low, batch.high) if batch else (None, None),
-        _samples_per_request(record),
+        _samples_per_request(record, load),
         spot_price_of_host(run.host, table),
-        load.doubt if (load := (record.evidence.loads or {}).get("Server")) else "",
+        evidence.doubt if evidence else "",
+        load,
     )
 
 
-def _samples_per_request(record: Record) -> float:
-    samples = record.measures.get(at("throughput", "Server"))
-    requests = record.measures.get(at("requests_per_hour", "Server"))
+def _samples_per_request(record: Record, load: str) -> float:
+    samples = record.measures.get(at("throughput", load))
+    requests = record.measures.get(at("requests_per_hour", load))
     return samples.value * 3600 / requests.value if samples and requests else 1.0
 
 

@@ -61,7 +61,9 @@ def excuse_unused(test: Any) -> None:
 
 
 def saves(config: Any) -> bool:
-    """Return whether pytest-benchmark will save this run in its storage."""
+    """Return whether pytest-benchmark will save this run in a folder, not in Elasticsearch."""
+    if str(config.getoption("benchmark_storage", None)).startswith("elasticsearch+"):
+        return False
     return any(config.getoption(f"benchmark_{name}", None) for name in ("save", "autosave"))
 
 

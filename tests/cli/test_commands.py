@@ -523,7 +523,7 @@ def test_calibrate_measures_a_function_that_states_no_decoding(tmp_path: Path) -
              "pytest.ini"],
             "neither a folder here, nor a hub id",
         ),
-        (["history"], "there is no saved run"),
+        (["history"], "(of suites with --infperf), or name another folder with --storage"),
         (["report", "none.json"], "cannot be read"),
     ],
 )  # fmt: skip

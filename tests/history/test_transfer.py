@@ -318,4 +318,5 @@ def test_the_command_pushes_and_pulls(
     assert cli.main(["history", "push"]) == 2
     assert "with one URL" in capsys.readouterr().err
     assert cli.main(["history", "push", url, "--storage", "nowhere"]) == 2
-    assert "there is no saved run in" in capsys.readouterr().err
+    assert "there is no saved run in" in (error := capsys.readouterr().err)
+    assert error.endswith("or name another folder with --storage\n")

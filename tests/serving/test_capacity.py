@@ -21,7 +21,7 @@ from pytest_infperf.records.evidence import (
     VariantSettings,
 )
 from pytest_infperf.records.measure import Measure
-from pytest_infperf.records.record import Record, RunRecord
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
 from pytest_infperf.serving import backlog
 from pytest_infperf.serving.backlog import LatencyLimit, sustained_rate
 from pytest_infperf.serving.capacity import (
@@ -140,6 +140,91 @@ def test_a_highest_rate_in_doubt_is_named(
     assert "in doubt" not in capsys.readouterr().out
 
 
+def open_loop_record(
+    *gates: tuple[str, str, Verdict], errors: float | None = 0.0, load: str = "rate=20"
+) -> RunRecord:
+    """Return a record without a highest rate, with limits at loads."""
+    run = run_record("a.large", 50.0, 0.1)
+    [record] = run.records
+    del record.measures["highest_rate@Server"], record.measures["cpu_usage@Server"]
+    record.measures[f"cpu_usage@{load}"] = Measure(0.5, "cores")
+    record.measures[f"throughput@{load}"] = Measure(40, "samples/s")
+    record.measures[f"requests_per_hour@{load}"] = Measure(20 * 3600, "requests/h")
+    if errors is not None:
+        record.measures[f"error_rate@{load}"] = Measure(errors, "fraction")
+    record.gates = [GateRecord(measure, limit, verdict, "why") for measure, limit, verdict in gates]
+    return run
+
+
+KEPT = ("latency_p99@rate=20", 'max = "250 ms"', Verdict.PASS)
+BROKEN = ("latency_p99@rate=40", 'max = "250 ms"', Verdict.FAIL)
+FEW_ERRORS = ("error_rate@rate=20", "max = 0.01", Verdict.PASS)
+
+
+@pytest.mark.parametrize("load", ["rate=20", "rate=20-1000"])
+def test_an_open_loop_whose_limits_passed_bounds_the_rate(load: str) -> None:
+    kept = (f"latency_p99@{load}", *KEPT[1:])
+    [capacity] = instance_capacities([open_loop_record(kept, BROKEN, load=load)])
+    assert (capacity.rate, capacity.rate_bounds, capacity.load) == (20, (20, None), load)
+    assert (capacity.cores_used, capacity.samples_per_request) == (0.5, 2)
+    assert capacity.sustained == "at least 20 requests/s"
+
+
+def test_the_highest_of_several_open_loops_counts_unless_there_is_a_highest_rate() -> None:
+    lower = ("latency_p90@rate=5", 'max = "250 ms"', Verdict.PASS)
+    run = open_loop_record(lower, KEPT)
+    run.records[0].measures["error_rate@rate=5"] = Measure(0.0, "fraction")
+    assert [capacity.rate for capacity in instance_capacities([run])] == [20]
+    run.records[0].measures["highest_rate@Server"] = Measure(8, "requests/s")
+    assert [capacity.sustained for capacity in instance_capacities([run])] == ["8 requests/s"]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        open_loop_record(),
+        open_loop_record(BROKEN),
+        open_loop_record((*KEPT[:2], Verdict.INCONCLUSIVE)),
+        open_loop_record(KEPT, (*FEW_ERRORS[:2], Verdict.FAIL), errors=0.1),
+        open_loop_record(KEPT, errors=0.001),
+        open_loop_record(KEPT, errors=None),
+        open_loop_record(FEW_ERRORS),
+        open_loop_record(("latency_p99@rate=20", "max_ratio = 1.1", Verdict.PASS)),
+        open_loop_record(("latency_p99@rate=20:form", *KEPT[1:]), load="rate=20:form"),
+        open_loop_record(("latency_p99@users=4", *KEPT[1:]), load="users=4"),
+    ],
+    ids=[
+        "no limit", "broken", "inconclusive", "too many errors", "errors", "errors not measured",
+        "no limit on latency", "a ratio", "payload", "closed loop",
+    ],
+)  # fmt: skip
+def test_other_loads_give_no_rate(run: RunRecord) -> None:
+    assert instance_capacities([run]) == []
+
+
+def test_errors_within_a_limit_that_passed_do_not_matter() -> None:
+    [capacity] = instance_capacities([open_loop_record(KEPT, FEW_ERRORS, errors=0.001)])
+    assert capacity.rate == 20
+
+
+def test_the_command_plans_with_an_open_loop_and_says_that_the_rate_may_be_higher(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    path = tmp_path / "a.json"
+    record_file.write(path, open_loop_record(KEPT))
+    assert main(["plan", str(path), "--rate", "100/s"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert any(line.startswith("a.large fast at least 20 8 16 ") for line in lines)
+    assert (
+        "fast on a.large may sustain more than rate=20, at which its limits passed: add "
+        "Server(limit_s=...) to measure the highest rate"
+    ) in lines
+    record_file.write(path, open_loop_record(("latency_p99@users=4", *KEPT[1:]), load="users=4"))
+    assert main(["plan", str(path), "--rate", "100/s"]) == 2
+    assert "a closed loop gives no such rate" in capsys.readouterr().err
+
+
 def timed(load: str | None) -> RunRecord:
     """Return a record with times of single requests: 10 ms each, and 10 to 30 ms over HTTP."""
     run = run_record("c7i.large", 50, 0.2)
@@ -248,7 +333,7 @@ def test_the_command_shows_the_backlog_batch_jobs_and_types_that_were_not_measur
     [
         (["--rate", "fast"], "write 100/s"),
         (["--rate", "0/s"], "write 100/s"),
-        (["--rate", "1/s", "--suite", "other"], "no highest rate"),
+        (["--rate", "1/s", "--suite", "other"], "no rate of other under a latency limit"),
         (["--rate", "1/s", "--within", "2"], "add --samples"),
         (["--rate", "1/s", "--beside", "inf2.xlarg"], "it has inf2.xlarge"),
         (["--rate", "1/s", "--template", "terraform", "x"], "the kind is cloudformation"),

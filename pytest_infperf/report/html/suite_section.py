@@ -95,7 +95,7 @@ def _point_table(table: PointTable, records: Sequence[Record]) -> PageTable:
 
 
 def _capacity_tables(suite: str, run: RunRecord) -> list[PageTable]:
-    """Return the table of instances by rate; an empty list if no highest rate was measured."""
+    """Return the table of instances by rate; an empty list if no rate was measured."""
     capacities = [c for c in instance_capacities([run]) if c.suite == suite]
     if not capacities:
         return []
@@ -105,7 +105,7 @@ def _capacity_tables(suite: str, run: RunRecord) -> list[PageTable]:
         cost = plans[-1].usd_per_million
         texts = [
             capacity.variant,
-            format_value(capacity.rate, "requests/s"),
+            capacity.sustained,
             *(f"{plan.instances:,}" for plan in plans),
             "-" if cost is None else format_value(cost, "usd"),
         ]
@@ -113,7 +113,7 @@ def _capacity_tables(suite: str, run: RunRecord) -> list[PageTable]:
     demand = Demand(_PLANNED_RATES[-1])
     instances = [f"instances for {rate:,}/s" for rate in _PLANNED_RATES]
     note = (
-        f"At {demand.utilisation:.0%} of the highest rate, with {demand.spare} spare; the cost is "
+        f"At {demand.utilisation:.0%} of that rate, with {demand.spare} spare; the cost is "
         f"that of a million requests at {demand.rate:,g}/s. `infperf plan` accepts any rate."
     )
     return [page_table("Capacity", ["variant", "one sustains", *instances, "cost"], rows, [note])]

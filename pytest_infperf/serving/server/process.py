@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPException
 from time import monotonic, sleep
-from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 import psutil
@@ -26,7 +27,7 @@ from pytest_infperf.serving.server.settings import (
 __tracebackhide__ = errors.meant_for_the_user
 
 _POLL_S = 0.05
-_READY_METRIC = b"infperf_ready_workers "
+_READY_METRIC = re.compile(rb"^infperf_ready_workers (\d+(?:\.\d+)?)$", re.MULTILINE)
 _DIRECT = build_opener(ProxyHandler({}))
 """Opens URLs of this host without the proxies of the environment."""
 
@@ -111,17 +112,6 @@ class ServerProcess:
         if not self.alive:
             raise self._ended()
 
-    def ready_processes(self) -> int:
-        """Return the number of server processes whose model is loaded."""
-        with (
-            suppress(URLError, OSError),
-            _DIRECT.open(f"{self.url}/metrics", timeout=5) as response,
-        ):
-            for line in response:
-                if line.startswith(_READY_METRIC):
-                    return round(float(line.removeprefix(_READY_METRIC)))
-        return 0
-
     def close(self) -> None:
         """Kill all processes of the server; their stderr remains readable."""
         self._cleanup.close()
@@ -132,15 +122,29 @@ class ServerProcess:
         if not line:
             raise self._ended()
         self._port = int(line)
-        while self.ready_processes() < self.deployment.limits.workers:
+        while reason := self._not_ready():
             if not self.alive:
                 raise self._ended()
             if monotonic() > deadline_s or has_failed():
                 raise WorkerError(
-                    f"the server of {self.name} was not ready in time (--infperf-timeout)"
-                    f"{self._stderr}"
+                    f"the server of {self.name} was not ready in time (--infperf-timeout): "
+                    f"{reason}{self._stderr}"
                 )
             sleep(_POLL_S)
+
+    def _not_ready(self) -> str:
+        """Return why not all server processes are known to be ready; empty if they are."""
+        url, workers = f"{self.url}/metrics", self.deployment.limits.workers
+        try:
+            with _DIRECT.open(url, timeout=5) as response:
+                metrics = response.read()
+        except (OSError, HTTPException) as error:
+            return f"{url} has no metrics ({error})"
+        ready = _READY_METRIC.search(metrics)
+        if not ready:
+            return f"{url} does not contain infperf_ready_workers"
+        count = round(float(ready[1]))
+        return "" if count >= workers else f"{count} of {workers} processes are ready"
 
     def _ended(self) -> WorkerError:
         how = how_it_ended(self._process.wait())

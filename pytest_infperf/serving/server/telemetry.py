@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -63,11 +69,28 @@ class Telemetry:
         Counts of processes that have ended are kept; their gauges are dropped.
         """
         from prometheus_client import CollectorRegistry, generate_latest
-        from prometheus_client.multiprocess import MultiProcessCollector
 
         for path in self._folder.glob("gauge_live*_*.db"):
             if not psutil.pid_exists(int(path.stem.rpartition("_")[2])):
                 path.unlink(missing_ok=True)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
+        registry.register(self)
         return generate_latest(registry)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics in the files of all processes, for prometheus_client.
+
+        A file is empty while a process creates it, and remains so if the process is killed then.
+        """
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        files = [str(path) for path in self._folder.glob("*.db") if _size(path)]
+        metrics: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return metrics
+
+
+def _size(path: Path) -> int:
+    """Return the size of a file in bytes; 0 if another process has removed it."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0

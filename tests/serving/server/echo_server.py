@@ -90,8 +90,10 @@ class Running:
             return _reply(error.code, error.read(), error.headers)
 
     def metric(self, line: str) -> float:
-        """Return the value of a series, by its name with its labels."""
-        for series in self.get("/metrics").body.splitlines():
+        """Return the value of a series, by its name with its labels; 0 if it is not there."""
+        reply = self.get("/metrics")
+        assert reply.status == 200, reply.body
+        for series in reply.body.splitlines():
             if series.startswith(f"{line} "):
                 return float(series.rpartition(" ")[2])
         return 0.0
