@@ -291,8 +291,8 @@ class Evidence(Entries):
     whole_set: bool | None = None
     """Whether the whole test set was scored, so that the score is exact; its interval applies to
     other samples of the same kind."""
-    quality_shares: dict[str, int] | None = None
-    """The number of shares of the quality set by type of node."""
+    quality_parts: dict[str, int] | None = None
+    """The number of parts of the quality set that each node type ran."""
     not_finite_outputs: NotFiniteOutputs | None = None
     """The outputs that are not finite."""
     signatures: dict[str, str] | None = None

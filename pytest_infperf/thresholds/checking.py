@@ -43,7 +43,7 @@ class SuiteFacts:
     budget_s: float | None = None
     """Measuring time of a test set by an option, in seconds; overrides the file's."""
     time_s: float | None = None
-    """Value of --infperf-time in seconds, if `budget_s` is a share of it."""
+    """Value of --infperf-time in seconds, if `budget_s` is a part of it."""
     requests_at: Mapping[str, int] = field(default_factory=dict)
     """Number of single requests at each point where it is fixed, such as a protocol."""
     points: Mapping[Method, Collection[str]] = field(default_factory=dict)
