@@ -55,7 +55,7 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """Identity of the trial in a file of outcomes."""
+        """Identity of the trial in a file of results."""
         return f"{self.replicate}:{describe(self.setting)}"
 
 

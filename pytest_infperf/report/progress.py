@@ -48,8 +48,8 @@ class Progress:
     def phase(self, suite: str, variant: str, what: str) -> None:
         """Show the current phase of a variant, for example "building".
 
-        Repeating a phase updates the remaining time. A phase may end with the part that is done, for
-        example ", 40%".
+        Repeating a phase updates the remaining time. A phase may end with the part that is done,
+        for example ", 40%".
         """
         with self._lock:
             phase, before = f"{suite}[{variant}] {what}", self._phase

@@ -175,7 +175,7 @@ class _GateChecker:
             part = "" if share == 1 else f" ({share:.0%} of it; pairs use the rest)"
             self.problems.add(
                 location,
-                f"{self._needs(queries)}, more than a model can answer within the budget of "
+                f"{self._needs(queries)}, more than a model can process within the budget of "
                 f"{self._budget_s:g} s{part}",
                 f"Raise {self._raised_to(needed_s)} or more, or gate a lower percentile.",
             )

@@ -156,7 +156,7 @@ REFUSE = "fetch = async () => new Response({body}, {{status: {status}}})"
         (500, "The server failed. Its log has the cause of the request f00."),
         (503, "The model is not ready: the server is starting or stopping. Wait a few seconds, "
          "then send again."),
-        (504, "There was no answer within 30 s. Send less, or start the server with a longer "
+        (504, "There was no response within 30 s. Send less, or start the server with a longer "
          "--timeout."),
         (422, "wrong (body.instances)"),
     ],
