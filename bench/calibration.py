@@ -61,12 +61,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Shares of the verdicts of the runs of a cell, and the median of their seconds."""
+    """Fractions of the verdicts of the runs of a cell, and the median of their seconds."""
 
     passed: float
     failed: float
     covered: float
-    """Share of the last intervals that contain the true regression."""
+    """Fraction of the last intervals that contain the true regression."""
     seconds: float
 
     @property
@@ -140,7 +140,7 @@ def _worst(
     at_most: float | None = None,
     at_least: float | None = None,
 ) -> Finding:
-    """Return the share of a verdict on the worst host."""
+    """Return the fraction of a verdict on the worst host."""
     shares = {host: 100 * getattr(outcomes[Cell(host, truth)], share) for host in hosts}
     worst = (max if at_least is None else min)(hosts, key=shares.__getitem__)
     limit = at_most if at_least is None else at_least
@@ -172,9 +172,9 @@ default one. [The rule of a verdict](verdicts.md) explains the rule, and
 `bench/simulated_hosts.py` defines the hosts.
 
 - **pairs**, **processes**: standard deviation of the ratio within and between pairs of processes.
-- **wrong at the limit**: share of runs that fail, and share that pass, if the code is slower by
-  exactly the limit. Both verdicts are wrong; the other runs are inconclusive, which is correct.
-- **covered**: share of these runs whose interval contains the true ratio.
+- **wrong at the limit**: fraction of runs that fail, and fraction that pass, if the code is slower
+  by exactly the limit. Both verdicts are wrong; the other runs are inconclusive, which is correct.
+- **covered**: fraction of these runs whose interval contains the true ratio.
 - **-5 %** to **+5 %**: percentages of passes, fails and inconclusive verdicts for code whose time
   differs by -5 %, 0, the limit less 1 %, the limit plus 1 %, and 5 %.
 - **s**: median seconds for equal code and for code that is 5 % slower.

@@ -2,7 +2,7 @@
 
 The code that measures and judges is that of a run; only times, answers and requests are drawn at
 random. The truth equals the limit, which is the hardest case: only "inconclusive" is correct, and a
-pass or a fail is wrong. The limit on the share of wrong verdicts is 1 %, plus an allowance for
+pass or a fail is wrong. The limit on the fraction of wrong verdicts is 1 %, plus an allowance for
 chance in that many runs.
 """
 

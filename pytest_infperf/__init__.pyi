@@ -28,8 +28,8 @@ from .metrics.chrf import ChrF as ChrF
 from .metrics.correlation import Pearson as Pearson, Spearman as Spearman
 from .metrics.cosine import (
     Cosine as Cosine,
+    CosineFraction as CosineFraction,
     CosineMin as CosineMin,
-    CosineShare as CosineShare,
     StsSpearman as StsSpearman,
 )
 from .metrics.entities import EntityF1 as EntityF1, TokenAccuracy as TokenAccuracy

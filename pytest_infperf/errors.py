@@ -15,7 +15,7 @@ class BuildError(UserError):
 
 
 class WorkerError(Exception):
-    """A worker or a server died, did not answer in time, or gave an answer that is not valid.
+    """A worker or a server died, did not respond in time, or sent an invalid response.
 
     The message ends with the last output of the process.
     """

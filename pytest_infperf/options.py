@@ -139,7 +139,7 @@ OPTIONS = {
         Option(
             "thresholds",
             "PATH",
-            "the limits to enforce (default: thresholds.toml beside the ini file)",
+            "the file of gates (default: thresholds.toml beside the ini file)",
         ),
         Option("strict", "", "fail if a suite is measured and no limit of it is judged"),
         Option("json", "PATH", "write every measure, gate and verdict to PATH (default: none)"),
@@ -147,7 +147,7 @@ OPTIONS = {
         Option(
             "budget",
             "SECONDS",
-            "measuring time of one test of one variant (default: budget_s of the limits)",
+            "measuring time of one test of one variant (default: budget_s of thresholds.toml)",
             seconds,
         ),
         Option(
@@ -164,7 +164,7 @@ OPTIONS = {
         Option(
             "baseline",
             "ID",
-            "the variant that others are compared with (default: that of the limits or the suite)",
+            "variant that others are compared with (default: that of thresholds.toml or the suite)",
         ),
         Option(
             "against",
@@ -201,7 +201,7 @@ OPTIONS = {
         Option(
             "timeout",
             "SECONDS",
-            "seconds without an answer after which a worker is ended (default: 300)",
+            "seconds without a response after which a worker is ended (default: 300)",
             seconds,
         ),
     )

@@ -48,7 +48,7 @@ class Settings:
     seed: int = 0
     """The seed of the drawn samples and of the order of measuring."""
     timeout_s: float = 300.0
-    """Time without an answer after which a worker is ended, in seconds."""
+    """Time without a response after which a worker is ended, in seconds."""
     against: str | None = None
     """The git revision whose variants are compared with those of the working tree."""
     against_python: Path | None = None

@@ -57,7 +57,7 @@ class Scenario:
     simulate: Callable[[Random], Run]
     runs: int
     bar: float = 1.0
-    """The allowed share of wrong verdicts, in percent."""
+    """The allowed fraction of wrong verdicts, in per cent."""
 
     @property
     def limit(self) -> float:
@@ -65,7 +65,7 @@ class Scenario:
         return 100 * float(stats.binom.ppf(_CHANCE, self.runs, self.bar / 100)) / self.runs
 
     def findings(self, runs: Sequence[Run]) -> Iterator[Finding]:
-        """Yield the share of wrong verdicts, and the share of intervals without the truth."""
+        """Yield the fraction of wrong verdicts, and the fraction of intervals without the truth."""
         at = Counter(run.at for run in runs)
         detail = [f"{count} {verdict} at the limit" for verdict, count in sorted(at.items())]
         for name in ("under", "over"):

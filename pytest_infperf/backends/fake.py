@@ -27,8 +27,8 @@ class Fake(Backend):
     query_ms : float, default 0.0
         CPU time per sample, in milliseconds. A batch takes the sum over its samples.
     wrong : float, default 0.0
-        Approximate share of wrong results, from 0 to 1. Whether a result is wrong depends only on
-        its features, so it is the same in every run.
+        Approximate fraction of wrong results, from 0 to 1. Whether a result is wrong depends
+        only on its features, so it is the same in every run.
     size_bytes : int, default 1000
         Size of the artifact, in bytes.
     model, id, threads, cpus

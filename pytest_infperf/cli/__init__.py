@@ -19,7 +19,7 @@ from pytest_infperf.cli.arguments import SHELLS, HelpFormatter, completion_optio
 from pytest_infperf.errors import UserError, WorkerError, check_platform
 
 COMMANDS = {
-    "init": "write a suite, its limits and a CI workflow for a model",
+    "init": "write a suite, its gates and a CI workflow for a model",
     "doctor": "report conditions of this host that disturb measurements or slow inference",
     "calibrate": "measure the smallest slowdown that this host can detect",
     "compare": "compare two saved runs",

@@ -35,7 +35,7 @@ def configure(parser: ArgumentParser) -> None:
         type=Path,
         default=Path("thresholds.toml"),
         metavar="PATH",
-        help="file with the limits to examine (default: %(default)s)",
+        help="file of the gates to examine (default: %(default)s)",
     )
     parser.add_argument(
         "--budget",
@@ -61,7 +61,7 @@ def configure(parser: ArgumentParser) -> None:
         type=Path,
         default=Path(".infperf_cache"),
         metavar="FOLDER",
-        help="folder of built artifacts (default: %(default)s)",
+        help="folder of built variants (default: %(default)s)",
     )
 
 

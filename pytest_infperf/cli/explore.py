@@ -80,7 +80,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("explore.jsonl"), metavar="PATH",
-        help="file of outcomes; its trials are not run again (default: explore.jsonl)",
+        help="file of results; its trials are not run again (default: explore.jsonl)",
     )  # fmt: skip
     parser.add_argument(
         "--html", type=Path, metavar="PATH", help="write tables and plots as a page"

@@ -39,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
         "--users", type=count, metavar="N",
-        help="users who each wait for an answer before they send the next request (Locust)",
+        help="users who each wait for the response before they send the next request (Locust)",
     )  # fmt: skip
     kind.add_argument(
         "--rate", type=positive, metavar="R",

@@ -47,8 +47,8 @@ def configure(parser: ArgumentParser) -> None:
         help="request rate to serve: 100/s, 500000/h, 2000000/day",
     )  # fmt: skip
     parser.add_argument(
-        "--utilisation", type=fraction, default=0.8, metavar="SHARE",
-        help="share of an instance's highest rate to plan for (default: 0.8)",
+        "--utilisation", type=fraction, default=0.8, metavar="FRACTION",
+        help="fraction of an instance's highest rate to plan for (default: 0.8)",
     )  # fmt: skip
     parser.add_argument(
         "--spare",

@@ -42,7 +42,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--threads", type=count, metavar="N",
-        help="threads of each process (default: the variant's, or its share of the cores)",
+        help="threads of each process (default: the variant's, or an equal part of the cores)",
     )  # fmt: skip
     parser.add_argument(
         "--host", default="127.0.0.1",

@@ -67,7 +67,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--users", type=count, default=4, metavar="N",
-        help="users who each wait for an answer before they send the next request (default: 4)",
+        help="users who each wait for the response before they send the next request (default: 4)",
     )  # fmt: skip
     parser.add_argument(
         "--batch", type=count, default=1, metavar="N",
@@ -75,7 +75,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--thresholds", type=Path, metavar="PATH",
-        help=f"file of the limits that variants must meet (default: {THRESHOLDS_FILE})",
+        help=f"file of the gates that variants must pass (default: {THRESHOLDS_FILE})",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("study"), metavar="FOLDER",

@@ -75,7 +75,7 @@ def _when_and_commit(run: RunRecord) -> str:
 
 
 def cheapest(rows: Sequence[Row]) -> Row | None:
-    """Return the row with the lowest cost among those that meet every gate; None if there is none.
+    """Return the row with the lowest cost among those that meet every limit; None if there is none.
 
     If no limit was judged in any row, all rows without an error are compared.
     """
@@ -89,7 +89,7 @@ def are_judged(rows: Sequence[Row]) -> bool:
 
 
 def able(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that meet every gate or, if no limit was judged, those without an error."""
+    """Return the rows that meet every limit or, if no limit was judged, those without an error."""
     if are_judged(rows):
         return [row for row in rows if row.meets_every_gate]
     return [row for row in rows if not row.record.errors]

@@ -55,7 +55,7 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """Identity of the trial in a file of outcomes."""
+        """Identity of the trial in a file of results."""
         levels = (f"{name}={level:g}" for name, level in sorted(self.setting.items()))
         return f"{self.replicate}:{','.join(levels)}"
 

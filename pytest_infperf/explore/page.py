@@ -75,7 +75,7 @@ def _cards(outcomes: Sequence[Outcome]) -> Iterator[Card]:
     """Yield a card of the answered trials, and one of the fastest setting."""
     answered = [outcome for outcome in outcomes if outcome.response_s is not None]
     failed = len(outcomes) - len(answered)
-    facts = [f"{failed} without an answer, listed below"] if failed else []
+    facts = [f"{failed} without a response, listed below"] if failed else []
     yield Card("Trials", str(len(answered)), "", f"of {len(outcomes)} trials answered", facts=facts)
     by_setting: dict[str, list[float]] = {}
     for outcome in answered:

@@ -22,7 +22,7 @@ class Outcome:
     replicate: int
     setting: Setting
     response_s: float | None = None
-    """Average response time (ART), in seconds; None without an answer."""
+    """Average response time (ART), in seconds; None without a response."""
     cores: float | None = None
     """Average CPU usage (ACU), in cores."""
     p99_s: float | None = None

@@ -197,7 +197,7 @@ class SharedSets:
         name = f"{configured.suite.name}[{variant_id}]"
         return [
             Share(
-                f"share {i + 1} of {len(parts)} of the quality set of {name}",
+                f"part {i + 1} of {len(parts)} of the quality set of {name}",
                 list(nodes),
                 SetShare(
                     location,

@@ -23,7 +23,7 @@ _SLOW_SERVER = (
 _UNDER_LOAD = {
     "error_rate": (
         "see the errors in the record's evidence: 429 means a full queue (Serving(queue=...)), 504 "
-        "an exceeded time limit (Serving(timeout_s=...)), and no answer that a worker died"
+        "an exceeded time limit (Serving(timeout_s=...)), and no response that a worker died"
     ),
     "memory_growth": "find the requests that leak memory: run a soak with one kind at a time",
     "peak_memory": "start fewer workers, or serve a smaller or quantised model",

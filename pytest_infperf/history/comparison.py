@@ -231,7 +231,7 @@ def _change(
     if hosts_differ and not is_alike_on_any_host(name):
         basis = "ratios to the baseline"
         old_baseline, new_baseline = before.baseline_estimate(name), after.baseline_estimate(name)
-        # The share of errors under a load depends on the host.
+        # The fraction of errors under a load depends on the host.
         if is_difference or min(old.value, new.value) <= 0 or not (old_baseline and new_baseline):
             return change
         old_estimate = independent.ratio(old_estimate, old_baseline)

@@ -85,7 +85,8 @@ def describe(judged: JudgedChange) -> str:
     if change.change is None:
         return f"{name} {_why_not_compared(change)}; the limit is {allowed}"
     if judged.finding is Finding.NOT_COMPARED:
-        return f"{name} is 0 in the run before, of which no share is known; the limit is {allowed}"
+        reason = "is 0 in the run before, so its relative change is unknown"
+        return f"{name} {reason}; the limit is {allowed}"
     text = format_value(change.change.value, change.change.unit)
     sign = "+" if change.change.value >= 0 else ""
     return f"{name} changed by {sign}{text}, which {judged.finding.value}: {allowed}"

@@ -43,9 +43,9 @@ class Activity:
     """The activity of the host during a few seconds."""
 
     steal: float
-    """Time that the hypervisor gave to other guests, as a share of all CPU time."""
+    """Time that the hypervisor gave to other guests, as a fraction of all CPU time."""
     busy: Sequence[tuple[str, float]]
-    """Processes that used more than _BUSY_SHARE of a core, each with its share."""
+    """Processes that used more than _BUSY_SHARE of a core, each with that fraction."""
     free_bytes: int
     """Available memory, in bytes."""
     swap_used_bytes: int
@@ -100,7 +100,7 @@ def _disturbances(host: Mapping[str, Any], activity: Activity) -> Iterator[Advic
     if activity.busy:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in activity.busy)
         yield Advice(
-            f"busy processes, with their share of a core: {shares}",
+            f"busy processes, with their use of a core: {shares}",
             "they compete for cores and caches, even if they are only spinning thread pools",
             "stop them while measuring, or run one job per runner",
         )

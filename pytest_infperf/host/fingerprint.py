@@ -106,7 +106,7 @@ def host_names(fingerprint: Mapping[str, Any]) -> list[str]:
 
 
 def steal_fraction(root: Path = ROOT) -> float | None:
-    """Return the share of the CPU time since boot that the hypervisor gave to other guests."""
+    """Return the fraction of the CPU time since boot that the hypervisor gave to other guests."""
     ticks = cpu.cpu_ticks(root)
     return ticks[7] / sum(ticks) if ticks and any(ticks) else None
 

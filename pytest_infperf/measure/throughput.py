@@ -28,7 +28,7 @@ class SetRun:
     batch_s: Sequence[float]
     """The time of each batch, in seconds."""
     shares: Mapping[str, int] = field(default_factory=dict)
-    """The number of shares of the set that each node type ran; empty if this host ran the set."""
+    """The number of parts of the set that each node type ran; empty if this host ran the set."""
 
 
 def run_set(

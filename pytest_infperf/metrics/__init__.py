@@ -31,7 +31,7 @@ SHIPPED = {
     "mrr": ("pytest_infperf.metrics.ranking", "Mrr"),
     "cosine": ("pytest_infperf.metrics.cosine", "Cosine"),
     "cosine_min": ("pytest_infperf.metrics.cosine", "CosineMin"),
-    "cosine_share": ("pytest_infperf.metrics.cosine", "CosineShare"),
+    "cosine_fraction": ("pytest_infperf.metrics.cosine", "CosineFraction"),
     "sts_spearman": ("pytest_infperf.metrics.cosine", "StsSpearman"),
     "entity_f1": ("pytest_infperf.metrics.entities", "EntityF1"),
     "token_accuracy": ("pytest_infperf.metrics.entities", "TokenAccuracy"),

@@ -1,4 +1,4 @@
-"""Accuracy: the share of outputs that equal their reference, in percentage points."""
+"""Accuracy: the fraction of outputs that equal their reference, in percentage points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_infperf.metrics.sums import SampleMean
 
 
 class Accuracy(SampleMean):
-    """Share of outputs that equal their reference, from 0 to 100 points.
+    """Fraction of outputs that equal their reference, from 0 to 100 points.
 
     Lists of labels are equal if they contain the same labels, in any order.
     """

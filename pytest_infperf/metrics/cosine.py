@@ -89,8 +89,8 @@ class CosineMin:
         return "smallest cosine to the baseline"
 
 
-class CosineShare(SampleMean):
-    """Share of samples whose cosine to the baseline's vector is at least a given value.
+class CosineFraction(SampleMean):
+    """Fraction of samples whose cosine to the baseline's vector is at least a given value.
 
     Parameters
     ----------
@@ -99,13 +99,13 @@ class CosineShare(SampleMean):
 
     Examples
     --------
-    >>> from pytest_infperf import CosineShare
-    >>> share = CosineShare(bound=0.5)
-    >>> share.score(share.statistics([[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]).sum(0))
+    >>> from pytest_infperf import CosineFraction
+    >>> close = CosineFraction(bound=0.5)
+    >>> close.score(close.statistics([[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]).sum(0))
     0.5
     """
 
-    name = "cosine_share"
+    name = "cosine_fraction"
     unit = "fraction"
     higher_is_better = True
     of_baseline: ClassVar[bool] = True
@@ -126,7 +126,7 @@ class CosineShare(SampleMean):
 
     def signature(self) -> str:
         """Return the definition that scores must share to be compared."""
-        return f"share of cosines to the baseline of at least {self._bound}"
+        return f"fraction of cosines to the baseline of at least {self._bound}"
 
 
 class StsSpearman:

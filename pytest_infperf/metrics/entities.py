@@ -68,7 +68,7 @@ class EntityF1:
 
 
 class TokenAccuracy:
-    """Share of tokens whose tag equals the reference's, over all samples, in points.
+    """Fraction of tokens whose tag equals the reference's, over all samples, in points.
 
     Examples
     --------
@@ -96,7 +96,7 @@ class TokenAccuracy:
         return np.array(rows, dtype=np.float64)
 
     def score(self, totals: NDArray[np.float64]) -> float:
-        """Return the share in points, from summed statistics of shape [2]; NaN without tokens."""
+        """Return the points of summed statistics of shape [2]; NaN without tokens."""
         right, tokens = totals.tolist()
         return 100 * right / tokens if tokens else math.nan
 

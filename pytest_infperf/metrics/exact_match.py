@@ -1,4 +1,4 @@
-"""Exact match: the share of texts that equal a reference, in percentage points."""
+"""Exact match: the fraction of texts that equal a reference, in percentage points."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_infperf.suite.outputs import is_absent
 
 
 class ExactMatch(SampleMean):
-    """Share of texts that equal a reference, without surrounding space, from 0 to 100 points.
+    """Fraction of texts that equal a reference, without surrounding space, from 0 to 100 points.
 
     Case and punctuation count. A sample can have several references, as a list.
 

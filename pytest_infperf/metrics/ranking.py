@@ -116,7 +116,7 @@ class Ndcg(RankingMetric):
 
 
 class Recall(RankingMetric):
-    """Share of the relevant ids that are among the first k of the output, in points.
+    """Fraction of the relevant ids that are among the first k of the output, in points.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff]"
 """Thai, Lao, Tibetan, Burmese and Khmer."""
 _LETTER = re.compile(r"[^\W\d_]")
 _LEAST_KANA = 0.05
-"""Minimum share of kana in Japanese text of Han and kana, far below the usual share."""
+"""Minimum fraction of kana in Japanese text of Han and kana, far below the usual fraction."""
 
 
 def script_of(texts: Iterable[Any]) -> str:

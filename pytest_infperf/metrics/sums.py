@@ -17,7 +17,7 @@ class SampleMean(ABC):
     Attributes
     ----------
     scale : int
-        The factor of the mean: 100 for shares in points.
+        The factor of the mean: 100 for fractions in points.
     """
 
     scale: ClassVar[int] = 100

@@ -1,4 +1,4 @@
-"""Top-k accuracy: the share of references among the k best labels, in percentage points."""
+"""Top-k accuracy: the fraction of references among the k best labels, in percentage points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_infperf.suite.outputs import UnusableSample
 
 
 class TopK(SampleMean):
-    """Share of references that are among the first k labels of the output, in points.
+    """Fraction of references that are among the first k labels of the output, in points.
 
     An output is a list of labels, best first; a single label counts as a list of one. A reference
     is a label.

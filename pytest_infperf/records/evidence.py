@@ -159,25 +159,25 @@ class LoadWindow:
     errors: int
     """The number of requests that failed."""
     latency_p99_s: float | None
-    """The 99th percentile of latency, in seconds; None without an answer."""
+    """The 99th percentile of latency, in seconds; None without a response."""
     cpu_s_per_answer: float | None
-    """The CPU time per answer, in seconds; None without an answer."""
+    """The CPU time per response, in seconds; None without a response."""
     slow_host: bool = False
-    """Whether the CPU time per answer was over 1.25 times its median over all windows."""
+    """Whether the CPU time per response was over 1.25 times its median over all windows."""
 
 
 @dataclass(frozen=True)
 class SteadyPart:
-    """The answers that count for latency."""
+    """The responses that count for latency."""
 
     __pydantic_config__: ClassVar = STRICT
 
     first: int
-    """The position of the first answer that counts."""
+    """The position of the first response that counts."""
     end: int
-    """The position after the last answer that counts."""
+    """The position after the last response that counts."""
     of: int
-    """The number of answers."""
+    """The number of responses."""
 
 
 @dataclass(frozen=True)
@@ -209,13 +209,13 @@ class LoadEvidence:
     dropped: int
     """The number of requests that the generator could not send."""
     seconds: float
-    """The time from the first request to the last answer, in seconds."""
+    """The time from the first request to the last response, in seconds."""
     timeline: Sequence[LoadWindow]
     """The windows of the run; empty if it was short."""
     steady: SteadyPart
-    """The answers that count for latency."""
+    """The responses that count for latency."""
     service_mean_s: float
-    """The mean time from sending a request to its answer, in seconds."""
+    """The mean time from sending a request to its response, in seconds."""
     generator_busy: Sequence[float]
     """The fraction of a core that each generator used."""
     generator_lag_p99_s: float
@@ -291,8 +291,8 @@ class Evidence(Entries):
     whole_set: bool | None = None
     """Whether the whole test set was scored, so that the score is exact; its interval applies to
     other samples of the same kind."""
-    quality_shares: dict[str, int] | None = None
-    """The number of shares of the quality set by type of node."""
+    quality_parts: dict[str, int] | None = None
+    """The number of parts of the quality set that each node type ran."""
     not_finite_outputs: NotFiniteOutputs | None = None
     """The outputs that are not finite."""
     signatures: dict[str, str] | None = None

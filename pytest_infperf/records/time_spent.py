@@ -93,7 +93,7 @@ def total(times: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def in_words(seconds: Mapping[str, float]) -> str:
-    """Return the shares of activities in per cent, which add up to 100, and the total time.
+    """Return the percentages of the activities, which add up to 100, and the total time.
 
     Examples
     --------

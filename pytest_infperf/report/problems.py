@@ -46,7 +46,7 @@ def conclusion(records: Sequence[Record]) -> str:
     xfailed = any(gate.verdict is Verdict.XFAILED for record in records for gate in record.gates)
     but = ", except in tests that are expected to fail" if xfailed else ""
     return " ".join(
-        [f"Every limit is kept{but}.", *(f"No limit of {name} was judged." for name in without)]
+        [f"Every limit is met{but}.", *(f"No limit of {name} was judged." for name in without)]
     )
 
 

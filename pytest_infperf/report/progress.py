@@ -48,7 +48,7 @@ class Progress:
     def phase(self, suite: str, variant: str, what: str) -> None:
         """Show the current phase of a variant, for example "building".
 
-        Repeating a phase updates the remaining time. A phase may end with the share that is done,
+        Repeating a phase updates the remaining time. A phase may end with the part that is done,
         for example ", 40%".
         """
         with self._lock:
@@ -70,7 +70,7 @@ class Progress:
         self.hide()
 
     def _show(self, is_new: bool) -> None:
-        """Show the phase; `is_new` is false if only its share or the remaining time changed."""
+        """Show the phase; `is_new` is false if only its fraction or the remaining time changed."""
 
     def _hide(self) -> None:
         """Erase the progress line, if there is one."""

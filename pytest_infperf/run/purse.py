@@ -31,7 +31,7 @@ class TestTime:
     """Time that the test has drawn, in seconds."""
 
     def part(self, share: float = 1.0) -> Budget:
-        """Return the budget of a measurement with a share of the test's own time."""
+        """Return the budget of a measurement with a fraction of the test's own time."""
         return Budget(share * self.own_s, self.more_s)
 
     def spend(self, budget: Budget, seconds: float) -> None:

@@ -98,7 +98,7 @@ class SuiteServer:
     def deployment(self, variant_id: str, serving: Serving, servers: int = 1) -> Deployment:
         """Return the deployment of a variant.
 
-        Each process gets the variant's number of threads, or else an equal share of the cores and
+        Each process gets the variant's number of threads, or else an equal part of the cores and
         the CPU quota, divided by all processes of `servers` servers.
         """
         blueprint, artifact = self.blueprint(variant_id), self.artifact(variant_id)

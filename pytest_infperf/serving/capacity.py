@@ -170,7 +170,7 @@ class CapacityPlan:
     def backlog_target(self) -> float | None:
         """Average number of waiting requests per instance at which the limit on latency is met.
 
-        It is the average at the planned share of the highest rate that keeps the limit: of the
+        It is the average at the planned fraction of the highest rate that keeps the limit: of the
         measured one, or of that of the queue's model, whichever is lower. None if it is not known,
         or if the model keeps the limit at no rate.
         """

@@ -108,7 +108,7 @@ def scores_of_sums(
 
 
 def shares(values: NDArray[np.bool_], seed: int) -> NDArray[np.float64]:
-    """Return the share of true values in each resample; resamples are those of `scores_of_sums`."""
+    """Return the fraction of true values in each resample of `scores_of_sums`."""
     totals = _resampled_totals(values[:, None].astype(float), seed, _RESAMPLES)
     return totals[:, 0] / len(values)
 

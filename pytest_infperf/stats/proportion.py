@@ -3,7 +3,7 @@
 The interval of a proportion is exact, by Clopper and Pearson [1]_. The normal approximation and the
 bootstrap fail near 0 and 1, the usual range of agreement and accuracy: if no sample is wrong, no
 resample contains a wrong one. The interval of a difference combines the exact intervals of the
-shares of samples that only one of both has right (MOVER [2]_).
+fractions of samples that only one of both has right (MOVER [2]_).
 
 References
 ----------
@@ -49,7 +49,7 @@ def clopper_pearson(successes: float, n: float, confidence: float) -> tuple[floa
 
 
 def proportion_of(values: NDArray[np.bool_], confidence: float) -> tuple[float, float]:
-    """Return the confidence interval of the share of true values, which may be dependent.
+    """Return the confidence interval of the fraction of true values, which may be dependent.
 
     Parameters
     ----------

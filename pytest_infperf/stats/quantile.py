@@ -39,7 +39,7 @@ _MOST_STEPS_OFF = 2
 
 
 def percentile(times: Sequence[float] | NDArray[np.float64], p: float) -> float:
-    """Return the smallest time that is not exceeded by at least the share p of all times.
+    """Return the smallest time that is not exceeded by at least the fraction p of all times.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def queries_needed(p: float, confidence: float) -> int:
 
 
 def queries_to_decide(over: int, n: int, p: float, confidence: float) -> int | None:
-    """Estimate the number of queries that decides, if the share over the limit stays the same.
+    """Estimate the number of queries that decides, if the fraction over the limit stays the same.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def queries_to_decide(over: int, n: int, p: float, confidence: float) -> int | N
     Returns
     -------
     int or None
-        Number of queries, including the first n; None if it is impractical because the share is too
+        Number of queries, including the first n; None if impractical because the fraction is too
         close to 1 - p.
     """
     if not over:
@@ -238,7 +238,7 @@ def queries_to_decide(over: int, n: int, p: float, confidence: float) -> int | N
 
 
 def _at_most(count: ArrayLike, n: int, p: float, share: float) -> Any:
-    """Return the binomial probability of at most `count` of n, where each counts as a share."""
+    """Return the binomial probability of at most `count` of n that count as `share` each."""
     counts = np.asarray(count, np.float64)
     if share == 1:
         return special.bdtr(counts, n, p)

@@ -12,7 +12,7 @@ from pytest_infperf.suite.task import Task
 CALIBRATION_SAMPLES = 200
 """Maximum number of samples for the calibration of a quantisation."""
 _HELD_OUT = 1 / 5
-"""Maximum share of the test data for calibration."""
+"""Maximum fraction of the test data for calibration."""
 
 
 def calibration_inputs(task: Task, folder: Path) -> list[Any]:

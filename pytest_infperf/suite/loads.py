@@ -315,13 +315,13 @@ class Server(Load):
 
 @dataclass(frozen=True)
 class Soak(Server):
-    """Poisson arrivals at a share of the highest rate, long enough to reveal memory growth.
+    """Poisson arrivals at a fraction of the highest rate, long enough to reveal memory growth.
 
     The name of the load is `soak`.
 
     Parameters
     ----------
-    share : float, default 0.8
+    fraction : float, default 0.8
         The rate of arrivals, as a fraction of the highest rate.
     limit_s, percentile, trial_s, precision
         As for `Server`, which finds the highest rate.
@@ -330,11 +330,11 @@ class Soak(Server):
     """
 
     _: KW_ONLY
-    share: float = 0.8
+    fraction: float = 0.8
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_above_0(self, "share")
+        require_above_0(self, "fraction")
 
     @property
     def kind(self) -> str:

@@ -82,7 +82,7 @@ class Embedding(EncoderTask, TextTask):
         Samples of the same form that calibrate ``int8="static"``, at most 200. None uses a fifth
         of the test data, at most 200 samples, which are not scored.
     metrics : sequence of Metric, CorpusMetric or str, default ("cosine", "cosine_min")
-        Quality scores. "cosine", "cosine_min" and "cosine_share" compare vectors with the
+        Quality scores. "cosine", "cosine_min" and "cosine_fraction" compare vectors with the
         baseline's; "sts_spearman" compares the cosines of pairs with their scores.
     sample_size : int, default 200
         Number of samples to measure and score, drawn with a seed; ``--infperf-full`` uses all.

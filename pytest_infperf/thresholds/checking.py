@@ -43,7 +43,7 @@ class SuiteFacts:
     budget_s: float | None = None
     """Measuring time of a test set by an option, in seconds; overrides the file's."""
     time_s: float | None = None
-    """Value of --infperf-time in seconds, if `budget_s` is a share of it."""
+    """Value of --infperf-time in seconds, if `budget_s` is a part of it."""
     requests_at: Mapping[str, int] = field(default_factory=dict)
     """Number of single requests at each point where it is fixed, such as a protocol."""
     points: Mapping[Method, Collection[str]] = field(default_factory=dict)
@@ -175,7 +175,7 @@ class _GateChecker:
             part = "" if share == 1 else f" ({share:.0%} of it; pairs use the rest)"
             self.problems.add(
                 location,
-                f"{self._needs(queries)}, more than a model can answer within the budget of "
+                f"{self._needs(queries)}, more than a model can process within the budget of "
                 f"{self._budget_s:g} s{part}",
                 f"Raise {self._raised_to(needed_s)} or more, or gate a lower percentile.",
             )

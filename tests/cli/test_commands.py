@@ -383,7 +383,7 @@ def test_report_names_variants_that_may_be_as_cheap_as_the_cheapest(
     ]
     assert cli.main(["report", *files]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "cheapest that meets every gate: fast on c7i.large" in out
+    assert "cheapest that meets every limit: fast on c7i.large" in out
     assert "not clearly more expensive: fast on c7i.xlarge" in out
     assert (
         "c7i.2xlarge" not in out.partition("not clearly more expensive:")[2].partition("merged")[0]
@@ -405,7 +405,7 @@ def test_report_names_the_cheapest_that_meets_every_gate(
     )["instances"]
     cost = {n: prices[n]["usd_per_hour"] / 3600 * 1e6 / r for n, r in rates.items() if n in prices}
     best = min(cost, key=lambda name: cost[name])
-    assert f"cheapest that meets every gate: fast on {best}, {cost[best]:.3g} USD" in out
+    assert f"cheapest that meets every limit: fast on {best}, {cost[best]:.3g} USD" in out
     rows = [line for line in (project / "merged.md").read_text().splitlines() if "| fast " in line]
     assert len(rows) == 3
     assert "| - |" in next(row for row in rows if "own.box" in row), "own.box has no price"
@@ -419,7 +419,7 @@ def test_the_page_of_report_has_cards_and_a_row_for_each_host(project: Path) -> 
     assert cli.main(["report", *files, "--html", "merged.html"]) == 0
     page = (project / "merged.html").read_text()
     assert "<h1>Inference: 3 runs</h1>" in page
-    assert "fast on c7g.large is the cheapest variant that keeps every limit." in page
+    assert "fast on c7g.large is the cheapest variant that meets every limit." in page
     assert page.count('<th scope=row class="text" data-sort="fast">') == 3
     assert 'data-tip="fast on c7g.large: 20 (median latency, ms)' in page
     assert 'data-tip="fast on own.box' not in page, "its cost is not known"

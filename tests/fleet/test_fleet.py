@@ -243,7 +243,7 @@ def test_a_set_in_shares_scores_exactly_as_on_one_machine(
         assert found["measures"] == single["measures"]
         assert found["evidence"].get("differences") == single["evidence"].get("differences")
         # 26 queries of 4 in 4 shares for each of 3 nodes: none is missing or counted twice.
-        assert sum(found["evidence"]["quality_shares"].values()) == 12
-    assert shared.record("first")["evidence"]["quality_shares"] == {"b.large": 12}
+        assert sum(found["evidence"]["quality_parts"].values()) == 12
+    assert shared.record("first")["evidence"]["quality_parts"] == {"b.large": 12}
     assert 0 < expected["first"]["measures"]["accuracy"]["value"] < 90
     assert set(expected["first"]["evidence"]["differences"]) == {"accuracy"}

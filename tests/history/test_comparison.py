@@ -291,7 +291,7 @@ def test_a_share_of_a_negative_value_keeps_its_sign_and_of_zero_is_not_known(
     assert [each.finding for each in judged] == [finding] * 2
     if finding is Finding.NOT_COMPARED:
         assert fail_on.describe(judged[0]) == (
-            "suite[base] bleu is 0 in the run before, of which no share is known; "
+            "suite[base] bleu is 0 in the run before, so its relative change is unknown; "
             "the limit is a fall of at most 5%"
         )
 

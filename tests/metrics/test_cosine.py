@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from pytest_infperf import Cosine, CosineMin, CosineShare, StsSpearman, UserError
+from pytest_infperf import Cosine, CosineFraction, CosineMin, StsSpearman, UserError
 from pytest_infperf.measure.quality import Scoring
 from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.records.measured import Measured
 
 EAST, NORTH, BETWEEN = [2.0, 0.0], [0.0, 3.0], [1.0, 1.0]
-ALL = (Cosine(), CosineMin(), CosineShare(bound=0.7))
+ALL = (Cosine(), CosineMin(), CosineFraction(bound=0.7))
 
 
 def run(outputs: list[Any]) -> SetRun:
@@ -38,7 +38,7 @@ def test_vectors_are_compared_with_those_of_the_baseline() -> None:
     measured = quality(ALL, [EAST, EAST, BETWEEN, NORTH], [EAST, BETWEEN, EAST, EAST])
     cosine = math.sqrt(0.5)
     assert values(measured) == pytest.approx(
-        {"cosine": (1 + 2 * cosine) / 4, "cosine_min": 0, "cosine_share": 0.75}
+        {"cosine": (1 + 2 * cosine) / 4, "cosine_min": 0, "cosine_fraction": 0.75}
     )
     assert measured.differences == {}
     bounds = measured.measures["cosine"]

@@ -169,7 +169,7 @@ def test_embeddings_of_a_folder_of_sentence_transformers(models: Path, project: 
             "echo",
             task=Embedding(
                 data="../../sts.jsonl", text="a", pair="b", score="s",
-                metrics=("sts_spearman", "cosine", "cosine_min", "cosine_share"),
+                metrics=("sts_spearman", "cosine", "cosine_min", "cosine_fraction"),
             ),
             model="../../encoder",
             baseline="torch",

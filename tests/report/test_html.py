@@ -152,12 +152,12 @@ def test_header_cells_have_a_scope_for_screen_readers(page: str) -> None:
     assert set(scopes) == {"col", "row"}
 
 
-def test_a_run_without_problems_says_that_every_limit_is_kept(translation: RunRecord) -> None:
+def test_a_run_without_problems_says_that_every_limit_is_met(translation: RunRecord) -> None:
     for record in translation.records:
         record.errors.clear()
         record.gates = [gate for gate in record.gates if gate.verdict is Verdict.PASS]
     page = html.page(translation)
-    assert "Every limit is kept." in page
+    assert "Every limit is met." in page
     assert "<title>Inference: pass</title>" in page
 
 

@@ -16,7 +16,7 @@ def card(records: list[Record]) -> Card:
 def test_the_fastest_variant_that_keeps_every_limit(translation: RunRecord) -> None:
     made = card(translation.records)
     assert (made.number, made.unit) == ("31.46x", "as fast as torch")
-    assert made.sentence == "distilled-fastest is the fastest variant that keeps every limit."
+    assert made.sentence == "distilled-fastest is the fastest variant that meets every limit."
     assert list(made.facts) == ["confidence interval [31.02, 31.93]", "BLEU 25.22 (-0.98)"]
     assert made.mark == "fail"
 
@@ -43,12 +43,12 @@ def test_without_limits_the_card_says_so(translation: RunRecord) -> None:
 def test_no_variant_keeps_every_limit(translation: RunRecord) -> None:
     failing = translation.records[1]
     failing.gates[:] = [GateRecord("accuracy", "min = 80", Verdict.FAIL, "35 is below 80")]
-    assert card([failing]).sentence == "No variant keeps every limit."
+    assert card([failing]).sentence == "No variant meets every limit."
     failing.measures["accuracy"] = Measure(35.0, "points")
     made = card([failing])
     assert (made.number, made.unit, made.is_bad) == ("35.00", "accuracy", True)
     assert made.sentence == (
-        f"{failing.variant} breaks its limit: min = 80. No variant keeps every limit."
+        f"{failing.variant} breaks its limit: min = 80. No variant meets every limit."
     )
 
 

@@ -344,7 +344,7 @@ def test_environment_variables_have_no_effect(
     assert render(translation, 150, colour=True) == expected
 
 
-def test_slow_int8_is_explained_even_if_every_limit_is_kept() -> None:
+def test_slow_int8_is_explained_even_if_every_limit_is_met() -> None:
     slow = Record("speech", "onnx-int8", {"speedup": Measure(0.55, "ratio", 0.51, 0.6, 12)})
     slow.evidence.doubts = ["its LSTMs are quantised dynamically"]
     fast = Record("speech", "torch-int8", {"speedup": Measure(1.5, "ratio", 1.4, 1.6, 12)})

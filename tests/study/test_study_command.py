@@ -97,7 +97,7 @@ def test_a_study_of_this_host_has_a_row_for_each_variant(here: tuple[Path, str, 
     [fast] = [line for line in out.splitlines() if line.split()[:1] == ["fast"]]
     assert slow.split()[-1] == "pass"
     assert fast.split()[-1] == "FAIL", "half of its answers are wrong"
-    assert "cheapest that meets every gate: slow on c7i.large" in out
+    assert "cheapest that meets every limit: slow on c7i.large" in out
 
 
 def test_the_record_has_quality_load_and_cost(here: tuple[Path, str, str]) -> None:
@@ -316,7 +316,7 @@ def test_instances_are_studied_one_after_the_other(
     cells = [f"{v} on {t}" for t in ("c7i.large", "c7g.large") for v in ("slow", "fast")]
     assert serving() == cells
     assert (instances(account), groups(account)) == ([], [])
-    assert "cheapest that meets every gate: slow on c7g.large" in out, out
+    assert "cheapest that meets every limit: slow on c7g.large" in out, out
     run = record_file.read(project / "study" / "c7g.large" / "slow.json")
     assert (run.host["usd_per_hour"], run.host["cpu_model"]) == (0.05, None)
     assert "tearing study-c7i-large-echo-slow down" in err

@@ -53,7 +53,7 @@ def suite(**changes: Any) -> Suite:
         ({"variants": [Fake(id="a\nb")], "baseline": None}, r"the name 'a\nb' has a line break"),
         ({"loads": [Server(), Server(limit_s=1)]}, "several loads have the name Server"),
         ({"loads": [OpenLoop(20), OpenLoop(20.0)]}, "several loads have the name rate=20"),
-        ({"loads": [Soak(), Soak(share=0.5)]}, "several loads have the name soak"),
+        ({"loads": [Soak(), Soak(fraction=0.5)]}, "several loads have the name soak"),
         (
             {"sweeps": [Sweep("batch", (1, 2)), Sweep("batch", (4, 8), variants="fast")]},
             "several sweeps have the name batch; measure all values in one sweep",

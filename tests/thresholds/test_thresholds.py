@@ -387,7 +387,7 @@ MISTAKES = {
     ),
     in_gates('"latency_p99.9999" = { max = "1 s" }'): (
         '5: [translation.gates] "latency_p99.9999": needs at least 4605168 queries at confidence '
-        "0.99, more than a model can answer within the budget of 20 s (50% of it; "
+        "0.99, more than a model can process within the budget of 20 s (50% of it; "
         "pairs use the rest). Raise budget_s in [translation] to 922 or more, or gate a lower "
         "percentile."
     ),
@@ -397,7 +397,7 @@ MISTAKES = {
     ),
     in_gates(P9999).replace("baseline", "budget_s = 6\nbaseline"): (
         '6: [translation.gates] "latency_p99.99": needs at least 46050 queries at confidence '
-        "0.99, more than a model can answer within the budget of 6 s (50% of it; "
+        "0.99, more than a model can process within the budget of 6 s (50% of it; "
         "pairs use the rest). Raise budget_s in [translation] to 10 or more, or gate a lower "
         "percentile."
     ),
@@ -478,7 +478,7 @@ def test_the_budget_of_the_option_overrides_the_file() -> None:
     generous = text.replace("baseline", "budget_s = 1000\nbaseline")
     assert problems_of(generous, replace(FACTS, budget_s=20)) == (
         '6: [translation.gates] "latency_p99.9999": needs at least 4605168 queries at confidence '
-        "0.99, more than a model can answer within the budget of 20 s (50% of it; "
+        "0.99, more than a model can process within the budget of 20 s (50% of it; "
         "pairs use the rest). Raise --infperf-budget to 922 or more, or gate a lower percentile."
     )
 

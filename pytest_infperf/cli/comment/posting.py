@@ -130,7 +130,7 @@ def _send(
     accepted: tuple[int, ...] = (),
     **options: Any,
 ) -> Any:
-    """Send a request and return the answer; None for an accepted status."""
+    """Send a request and return the response; None for an accepted status."""
     import httpx
 
     request = f"{discussion.platform}: {method} {url}"

@@ -96,7 +96,7 @@ def configure(parser: ArgumentParser) -> None:
         help="measuring time of one test of one variant (default: 10)",
     )
     parser.add_argument("--no-workflow", action="store_true", help="do not write a GitHub workflow")
-    parser.add_argument("--force", action="store_true", help="overwrite the suite and its limits")
+    parser.add_argument("--force", action="store_true", help="overwrite the suite and its gates")
 
 
 def run(arguments: Namespace) -> int:

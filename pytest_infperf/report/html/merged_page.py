@@ -53,9 +53,9 @@ def _card(suite: str, rows: Sequence[Row], link: str) -> Card:
         is_known = any(row.cost for row in rows)
         if not is_known and len({row.host for row in rows}) == 1:
             return suite_card(suite, [row.record for row in rows], "", link)
-        why = "No variant keeps every limit." if is_known else "The cost is not known."
+        why = "No variant meets every limit." if is_known else "The cost is not known."
         return Card(suite, "–", why, link=link)
-    which = "that keeps every limit" if are_judged(rows) else "(no limit was judged)"
+    which = "that meets every limit" if are_judged(rows) else "(no limit was judged)"
     return Card(
         suite,
         format_value(best.cost.value, best.cost.unit),

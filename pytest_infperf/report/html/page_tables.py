@@ -28,7 +28,7 @@ _TIPS = {
     "cosine": "mean cosine similarity of the outputs to those of the baseline",
     "growth": "exponent of the growth of time with the parameter: 1 is linear",
     "CPU": "cores in use on average",
-    "errors": "share of requests without an answer",
+    "errors": "fraction of requests without a 2xx response",
     "interval": "confidence interval of the effect",
 }
 """Explanation of each column whose header may need one."""

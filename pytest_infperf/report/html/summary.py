@@ -57,12 +57,12 @@ def suite_card(suite: str, records: Sequence[Record], against: str, link: str) -
     if fastest is None and (broken := next(_broken(records), None)):
         return _broken_card(suite, *broken, mark, link)
     if fastest is None:
-        why = "No variant was timed." if candidates else "No variant keeps every limit."
+        why = "No variant was timed." if candidates else "No variant meets every limit."
         return Card(suite, "–", why, mark=mark, link=link)
     facts = [*_facts(fastest), *_cost_facts(rows)]
     if any("regression" in record.measures for record in records):
         facts.append(f"no variant is clearly slower than at {against}")
-    which = "that keeps every limit" if are_judged(rows) else "(no limit was judged)"
+    which = "that meets every limit" if are_judged(rows) else "(no limit was judged)"
     number, unit = _speed(fastest)
     sentence = f"{fastest.variant} is the fastest variant {which}."
     return Card(suite, number, sentence, unit, facts, mark, link=link)
@@ -97,7 +97,7 @@ def _broken_card(suite: str, record: Record, gate: GateRecord, mark: str, link: 
     return Card(
         suite,
         format_value(measure.value, measure.unit),
-        f"{record.variant} breaks its limit: {gate.limit}. No variant keeps every limit.",
+        f"{record.variant} breaks its limit: {gate.limit}. No variant meets every limit.",
         gate.measure,
         mark=mark,
         is_bad=True,

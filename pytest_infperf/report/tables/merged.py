@@ -48,11 +48,11 @@ def texts(rows: Sequence[Row], load: str = "") -> tuple[list[str], list[list[str
 
 
 def conclusion(rows: Sequence[Row], prices: PriceTable) -> str:
-    """Return a sentence about the cheapest variant that meets every gate, or why there is none."""
+    """Return a sentence about the cheapest variant that meets every limit, or why there is none."""
     best = cheapest(rows)
     if best and best.cost:
         cost = format_value(best.cost.value, best.cost.unit)
-        which = "that meets every gate" if are_judged(rows) else "(no limit was judged)"
+        which = "that meets every limit" if are_judged(rows) else "(no limit was judged)"
         return (
             f"cheapest {which}: {best.record.variant} on {best.host}, {cost} for a "
             f"million requests (prices: {best.price_source}){_alike(as_cheap(rows, best))}"
@@ -62,7 +62,7 @@ def conclusion(rows: Sequence[Row], prices: PriceTable) -> str:
             "no cost: no host's instance type is known, or "
             f"{prices.path.name} has no price for it, or throughput was not measured"
         )
-    return "no variant with a known cost meets every gate"
+    return "no variant with a known cost meets every limit"
 
 
 def _alike(rows: Sequence[Row]) -> str:

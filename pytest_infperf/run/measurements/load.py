@@ -79,7 +79,7 @@ def measure_load(context: VariantContext, name: str) -> Result:
 
 
 def _share_within(gate: Gate) -> float | None:
-    """Return the share of requests that must be fast enough or succeed according to a limit.
+    """Return the fraction of requests that must be fast enough or succeed according to a limit.
 
     None if the limit is on another measure, or if no request may fail.
     """

@@ -48,7 +48,7 @@ def _before(context: VariantContext, batch: int) -> tuple[SetRun | None, dict[st
 def _enter_evidence(context: VariantContext, outputs: SetRun) -> None:
     scoring, evidence = context.suite_run.scoring, context.record.evidence
     if outputs.shares:
-        evidence.quality_shares = dict(outputs.shares)
+        evidence.quality_parts = dict(outputs.shares)
     evidence.quality_metric = scoring.main_metric.name
     evidence.quality_higher_is_better = scoring.main_metric.higher_is_better
     evidence.whole_set = scoring.whole_set

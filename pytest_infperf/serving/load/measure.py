@@ -96,7 +96,7 @@ class LoadTest:
             confirmed_s = min(seconds, _SOAK_CONFIRMATION_S)
             seconds_at = partial(self._extended, confirmed_s)
             highest = confirmed_rate(self.driver, load, seconds_at)[0].rate
-        rate = load.share * highest
+        rate = load.fraction * highest
         if not rate:
             raise WorkerError(f"no rate meets the {load.limit}, so the soak has no rate")
         self.driver.report_progress(f"at {rate:.3g} requests/s")

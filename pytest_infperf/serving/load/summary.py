@@ -104,7 +104,7 @@ def evidence(
 
 
 def _error_rate(run: LoadRun, confidence: float) -> Measure:
-    """Return the share of errors; its interval allows for errors in bursts, as under overload."""
+    """Return the fraction of errors, with an interval that allows for bursts of errors."""
     n = len(run.replies) + run.traffic.dropped
     failed = [not reply.ok for reply in run.replies] + [True] * run.traffic.dropped
     low, high = proportion_of(np.array(failed), confidence)

@@ -29,7 +29,7 @@ class Reply:
     status: int
     """HTTP status, or NO_ANSWER."""
     error: str = ""
-    """Name of the exception if there was no answer."""
+    """Name of the exception if there was no response."""
 
     @property
     def ok(self) -> bool:

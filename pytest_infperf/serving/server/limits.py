@@ -20,7 +20,7 @@ class _Refused(Exception):
 
 
 class Limits:
-    """ASGI middleware that limits the size of bodies, the time of answers, and the queue.
+    """ASGI middleware that limits the size of bodies, the time of responses, and the queue.
 
     The status is 413 if a body is too large, 504 if a request is not answered in time, and 429 if
     the queue is full when a body is complete.
@@ -45,7 +45,7 @@ class Limits:
                         await self._app(scope, exchange.receive, exchange.send)
         except TimeoutError:
             if not exchange.has_started:
-                message = f"no answer within {self._timeout_s:g} s"
+                message = f"no response within {self._timeout_s:g} s"
                 await refusal(504, "timeout", message, headers=_CLOSE)(scope, receive, send)
             return
         finally:
@@ -63,7 +63,7 @@ class Limits:
 
 
 class _Exchange:
-    """One request and its response: the size of the body so far, and whether an answer began."""
+    """One request and its response: the size of the body so far, and whether the response began."""
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int, gate: Gate

@@ -85,5 +85,5 @@ def _not_finite(broken: Sequence[int]) -> str:
     more = f" and {len(broken) - _NAMED_INSTANCES} more" if len(broken) > _NAMED_INSTANCES else ""
     return (
         f"the model's result is not finite (NaN or infinite) for the instances {shown}{more}, so "
-        "there is no answer; trying again does not help"
+        "there is no output; trying again does not help"
     )

@@ -39,7 +39,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     500: {"model": Refusal, "description": "The server failed; see its log"},
     502: {"model": Refusal, "description": "The model's result is not finite"},
     503: {"model": Refusal, "description": "The model is not loaded"},
-    504: {"model": Refusal, "description": "No answer within the time limit"},
+    504: {"model": Refusal, "description": "No response within the time limit"},
 }
 """Possible refusals of a payload's route, for the OpenAPI description."""
 

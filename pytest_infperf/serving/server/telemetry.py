@@ -34,7 +34,7 @@ class Telemetry:
         )
         self.request_s = Histogram(
             "infperf_request_seconds",
-            "Time from the start of a request to its answer",
+            "Time from the start of a request to its response",
             buckets=_SECONDS,
             registry=own,
         )

@@ -241,7 +241,7 @@ def test_names_of_loads() -> None:
         (lambda: Server(limit_s=math.nan), r"limit_s=nan"),
         (lambda: Server(percentile=99), r"percentile=99\): must be a number above 0 and below 1"),
         (lambda: Server(precision=0), r"precision=0"),
-        (lambda: Soak(share=math.nan), r"share=nan"),
+        (lambda: Soak(fraction=math.nan), r"fraction=nan"),
         (lambda: SingleStream(repeats=12), "repeats=12 requires a number of requests"),
     ],
 )

@@ -75,7 +75,7 @@ def test_a_late_request_is_answered_with_504_and_not_computed(gated: Gated) -> N
     with ThreadPoolExecutor(4) as pool:
         for reply in held_up(gate, pool, 2):
             assert reply.result().status == 504
-            assert reply.result().body["error"]["message"] == "no answer within 1 s"
+            assert reply.result().body["error"]["message"] == "no response within 1 s"
     gate.open()
     wait_until(lambda: gate.server.post({"instances": ["after"]}).status == 200)
     assert {text for texts in gate.queries for text in texts} == {"first", "after"}

@@ -156,8 +156,8 @@ REFUSE = "fetch = async () => new Response({body}, {{status: {status}}})"
         (500, "The server failed. See the server's log for request f00."),
         (503, "The model is not ready: the server is starting or stopping. Wait a few seconds, "
          "then send again."),
-        (504, "The server did not answer within 30 s. Send less, or start the server with a "
-         "longer --timeout."),
+        (504, "There was no response within 30 s. Send less, or start the server with a longer "
+         "--timeout."),
         (422, "wrong (body.instances)"),
     ],
 )  # fmt: skip
