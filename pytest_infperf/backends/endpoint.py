@@ -144,10 +144,6 @@ class Endpoint(RemoteBackend):
         return True
 
     @property
-    def cost_per_hour(self) -> float | None:
-        return self.usd_per_hour
-
-    @property
     def takes_batches(self) -> bool:
         return self.payload.takes_batches
 

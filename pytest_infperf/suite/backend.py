@@ -310,7 +310,7 @@ class RemoteBackend(Backend):
         """Whether a request contains all samples of a query."""
 
     @property
-    def cost_per_hour(self) -> float | None:
+    def usd_per_hour(self) -> float | None:
         """The price of the server, in US dollars per hour; None if unknown."""
         return None
 
