@@ -295,6 +295,8 @@ class Address:
     """Time after which a request counts as an error, in seconds."""
     is_here: bool
     """Whether the address is on this host. Proxies are then not used."""
+    secrets: Sequence[str] = field(default=(), repr=False)
+    """Texts that messages must not show, each before those that are a part of it."""
 
 
 class RemoteBackend(Backend):
