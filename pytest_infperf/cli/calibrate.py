@@ -61,7 +61,7 @@ def configure(parser: ArgumentParser) -> None:
         type=Path,
         default=Path(".infperf_cache"),
         metavar="FOLDER",
-        help="folder of built artifacts (default: %(default)s)",
+        help="folder of built variants (default: %(default)s)",
     )
 
 

@@ -35,7 +35,9 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86_400}
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="files of --infperf-json")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="records, written by `pytest --infperf-json`"
+    )
     parser.add_argument(
         "--rate", required=True, metavar="N/UNIT",
         help="request rate to serve: 100/s, 500000/h, 2000000/day",
@@ -53,7 +55,9 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--prices", metavar="PATH", help="price table (default: the shipped one)")
     parser.add_argument(
-        "--suite", help="suite to plan for (default: all with a highest rate under load)"
+        "--suite",
+        metavar="NAME",
+        help="suite to plan for (default: all with a highest rate under load)",
     )
     parser.add_argument(
         "--latency-limit", type=time_s, metavar="TIME",
