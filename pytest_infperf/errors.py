@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -43,6 +44,7 @@ def check_platform() -> None:
 
 
 _BRIEF = 200
+_SHOWN_OF_ANSWER = 300
 
 
 def first_line(error: Exception) -> str:
@@ -54,6 +56,22 @@ def brief(error: Exception) -> str:
     """Return the first line of an error of a library, cut to 200 characters."""
     line = first_line(error)
     return line if len(line) <= _BRIEF else f"{line[:_BRIEF]}..."
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with each secret replaced by `***`; a secret comes before its parts."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def start_of_answer(text: str, secrets: Iterable[str]) -> str:
+    """Return the start of a server's answer, cut to 300 characters, without secrets.
+
+    They are replaced before the text is cut, so that no part of one remains.
+    """
+    shown = without_secrets(text, secrets).strip()
+    return shown if len(shown) <= _SHOWN_OF_ANSWER else f"{shown[:_SHOWN_OF_ANSWER]}..."
 
 
 def meant_for_the_user(raised: Any) -> bool:

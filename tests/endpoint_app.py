@@ -27,6 +27,13 @@ async def good(review: Review):
     return {"result": {"label": label(review.text)}}
 
 
+@app.post("/fine")
+async def fine(review: Review):
+    if "fine" not in review.text:
+        return JSONResponse({"detail": f"not fine: {review.text}" + "x" * 1000}, 422)
+    return {"result": {"label": "good"}}
+
+
 @app.post("/small")
 async def small():
     return JSONResponse({"error": "too large"}, 413)

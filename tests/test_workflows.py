@@ -89,6 +89,16 @@ def test_workflows_ask_for_no_more_rights_than_reading(path: Path) -> None:
             assert job["environment"]["name"] == "pypi"
 
 
+def test_the_template_offers_the_comment_with_its_permission() -> None:
+    job = yaml.safe_load(
+        re.sub(r"^( +)# (permissions:|  [\w-]+: (?:read|write)$|comment: )", r"\1\2",
+               TEMPLATE.read_text("utf-8"), flags=re.M)
+    )["jobs"]["infperf"]  # fmt: skip
+    assert job["permissions"] == {"contents": "read", "pull-requests": "write"}
+    assert job["steps"][-1]["with"]["comment"] is True
+    assert "comment" in read(ACTION)["inputs"]
+
+
 def test_inputs_of_the_action_are_those_that_it_reads() -> None:
     text = ACTION.read_text("utf-8")
     declared = set(read(ACTION)["inputs"])

@@ -17,14 +17,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pytest_infperf.backends.endpoint_kserve import KServeV1
 from pytest_infperf.backends.endpoint_payload import EndpointPayload
-from pytest_infperf.errors import UserError, first_line
+from pytest_infperf.errors import UserError, first_line, start_of_answer, without_secrets
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Address, Material, RemoteBackend, Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_SHOWN_CHARACTERS = 300
-"""Maximum number of characters of a response in an error."""
 _IDLE_S = 4.0
 """Idle time after which a connection is reopened, in seconds. uvicorn and Node close idle
 connections after 5 s, and a worker is frozen between blocks."""
@@ -144,10 +142,6 @@ class Endpoint(RemoteBackend):
         return True
 
     @property
-    def cost_per_hour(self) -> float | None:
-        return self.usd_per_hour
-
-    @property
     def takes_batches(self) -> bool:
         return self.payload.takes_batches
 
@@ -180,7 +174,8 @@ class Endpoint(RemoteBackend):
         if self.verify is not None:
             self.certificates()  # raises an error before anything is measured
         is_here = is_loopback(urlsplit(url).hostname or "")
-        return Address(url, headers, self.verify, self.timeout_s or _TIMEOUT_S, is_here)
+        timeout_s, secrets = self.timeout_s or _TIMEOUT_S, self._secrets(url, headers)
+        return Address(url, headers, self.verify, timeout_s, is_here, secrets)
 
     def certificates(self) -> ssl.SSLContext:
         """Return the certificates with which the server is verified."""
@@ -205,15 +200,15 @@ class Endpoint(RemoteBackend):
                 f"{self.shown_url} a request cannot be written as JSON: {error}"
             ) from None
 
-    def secrets(self, address: Address) -> list[str]:
+    def _secrets(self, url: str, headers: Mapping[str, str]) -> list[str]:
         """Return secrets that messages must not show: variables, headers, query of the address.
 
         The longest come first, because one can be a part of another.
         """
         texts = [self.url, *self.headers.values()]
         found = [os.environ[name] for text in texts for name in _VARIABLE.findall(text)]
-        found += address.headers.values()
-        if query := urlsplit(address.url).query:
+        found += headers.values()
+        if query := urlsplit(url).query:
             found += [query, *(part.partition("=")[2] for part in query.split("&"))]
             found += [value for _, value in parse_qsl(query)]
         return sorted({secret for secret in found if secret}, key=len, reverse=True)
@@ -251,7 +246,6 @@ class EndpointRunner:
         self._payload = endpoint.payload
         self._shown = endpoint.shown_url
         self._address = endpoint.address()
-        self._secrets = endpoint.secrets(self._address)
         self.server_is_here = self._address.is_here
         """Whether the server is busy on this host while the worker waits."""
         try:
@@ -321,18 +315,12 @@ class EndpointRunner:
             ) from None
 
     def _error(self, problem: str, body: str = "") -> UserError:
-        message = f"{self._shown} {self._without_secrets(problem)}"
+        problem = without_secrets(problem, self._address.secrets)
+        message = f"{self._shown} {problem}"
         if body:
-            # Secrets are hidden before truncation, so that no part of one remains.
-            shown = self._without_secrets(body)
-            end = "..." if len(shown) > _SHOWN_CHARACTERS else ""
-            message += f". The response begins with: {shown[:_SHOWN_CHARACTERS]}{end}"
+            shown = start_of_answer(body, self._address.secrets)
+            message += f". The response begins with: {shown}"
         return UserError(message)
-
-    def _without_secrets(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
 
 
 def is_loopback(host: str) -> bool:

@@ -32,13 +32,16 @@ def doubts() -> list[str]:
     return ["this CPU has no int8 dot products (VNNI, AMX, i8mm): int8 may be slower than float32"]
 
 
-def graph_doubts(evidence: Mapping[str, Any], *, fused: bool) -> list[str]:
+def graph_doubts(evidence: Mapping[str, Any]) -> list[str]:
     """Return the reasons that follow from the operators of an ONNX graph in int8.
 
-    `evidence` is that of the build; its `quantization.operators` counts the int8 operators.
+    `evidence` is that of the build; its `quantization.operators` counts the int8 operators, and its
+    `can_be_fused` is whether the graph is not fused although it can be.
     """
     operators = evidence.get("quantization", {}).get("operators", {})
-    reasons = [] if fused else ["the graph is not fused: set fused=True"]
+    reasons = []
+    if evidence.get("can_be_fused"):
+        reasons.append("the graph is not fused: set fused=True")
     if operators.get("DynamicQuantizeLSTM"):
         reasons.append(_RECURRENT)
     if operators.get("ConvInteger"):

@@ -206,6 +206,8 @@ class Onnx(Backend):
         evidence: dict[str, Any] = {}
         if self.fused:
             evidence["fused_operators"] = self._require_fusions(onepass.fuse(folder), material)
+        elif self.int8:
+            evidence["can_be_fused"] = onepass.can_be_fused(folder)
         if self.int8 == "dynamic":
             evidence["quantization"] = onepass.quantize_dynamically(folder)
         elif self.int8 == "static":
@@ -224,6 +226,8 @@ class Onnx(Backend):
         if self.fused:
             fused = seq2seq.fuse(material.model, work)
             evidence["fused_operators"] = self._require_fusions(fused, material)
+        elif self.int8:
+            evidence["can_be_fused"] = seq2seq.can_be_fused(material.model)
         if self.int8:
             evidence["quantization"] = seq2seq.quantize(work)
         generation = seq2seq.Generation.from_config(
@@ -276,7 +280,7 @@ class Onnx(Backend):
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
         if not self.int8:
             return []
-        return [*int8.doubts(), *int8.graph_doubts(evidence, fused=self.fused)]
+        return [*int8.doubts(), *int8.graph_doubts(evidence)]
 
 
 _MODEL = onepass.MODEL

@@ -103,7 +103,10 @@ def build_parser(commands: Collection[str] = COMMANDS) -> ArgumentParser:
         help="print a script for shell completion of infperf's arguments and exit",
     )  # fmt: skip
     subparsers = parser.add_subparsers(
-        dest="command", required=True, metavar="COMMAND", help="the command to run"
+        dest="command",
+        required=True,
+        metavar="COMMAND",
+        help="the command to run; `infperf COMMAND --help` describes its arguments",
     )
     for name, purpose in COMMANDS.items():
         command = subparsers.add_parser(

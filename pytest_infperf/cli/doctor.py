@@ -23,7 +23,10 @@ _MANY_CONTAMINATED = 0.1
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "files", nargs="*", metavar="RECORD", help="files of --infperf-json to examine as well"
+        "files",
+        nargs="*",
+        metavar="RECORD",
+        help="records to examine as well, written by `pytest --infperf-json`",
     )
     parser.add_argument("--strict", action="store_true", help="exit with 1 if there is a finding")
 

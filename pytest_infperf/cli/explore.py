@@ -61,7 +61,10 @@ def configure(parser: ArgumentParser) -> None:
         help="number of trials of each setting (default: 2)",
     )  # fmt: skip
     parser.add_argument(
-        "--half", action="store_true", help="run a half fraction of the full design"
+        "--half",
+        action="store_true",
+        help="try half of all settings, chosen so that the effect of each parameter can be told "
+        "(a half fraction); each parameter needs two values",
     )
     parser.add_argument(
         "--confidence", type=confidence, default=0.95, metavar="C",
@@ -86,7 +89,7 @@ def configure(parser: ArgumentParser) -> None:
         "--html", type=Path, metavar="PATH", help="write tables and plots as a page"
     )
     parser.add_argument(
-        "--cache", type=Path, default=Path(".infperf_cache"),
+        "--cache", type=Path, default=Path(".infperf_cache"), metavar="FOLDER",
         help="folder of built variants (default: .infperf_cache)",
     )  # fmt: skip
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 from rich.console import Console
 from rich.table import Table
@@ -15,12 +17,17 @@ from pytest_infperf.cli.arguments import time_s
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.options import confidence, count, non_negative, percentile, positive, seconds
 from pytest_infperf.records.measure import Measure
-from pytest_infperf.records.points import base_of
+from pytest_infperf.records.points import at, base_of
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.serving.load.driver import LoadDriver
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.measure import LoadResult, LoadTest
 from pytest_infperf.suite.loads import ClosedLoop, Load, OpenLoop, Server, SingleStream
+
+_USUAL_TRIALS = 7
+"""Usual number of rates that a search tries."""
+_STARTING_S = 1.0
+"""Usual time to start a load generator, in seconds."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -39,24 +46,28 @@ def configure(parser: ArgumentParser) -> None:
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
         "--users", type=count, metavar="N",
-        help="users who each wait for the response before they send the next request (Locust)",
+        help="number of users who each wait for the response before they send the next request",
     )  # fmt: skip
     kind.add_argument(
         "--rate", type=positive, metavar="R",
-        help="arrivals per second at random times, whether or not earlier requests are answered",
+        help="requests per second, sent at random times, whether or not earlier ones are answered",
     )  # fmt: skip
     kind.add_argument(
         "--limit", type=time_s, metavar="TIME",
-        help="search for the highest rate that keeps a percentile of latency within this time, "
-        "such as '250 ms' (default: none of these three, one request after another)",
+        help="search for the highest rate of requests at which nearly all of them (see "
+        "--percentile) are answered within this time, such as '250 ms'. Rates are tried for 4 s "
+        "each, or for 10 times the limit if that is longer, usually 5 to 9 of them; the result is "
+        "then tried for --seconds (default: none of these three, one request after another)",
     )  # fmt: skip
     parser.add_argument(
         "--percentile", type=percentile, default=99.0, metavar="PERCENT",
-        help="percentile of latency that --limit applies to (default: %(default)g)",
+        help="share of the requests that must be answered within --limit, in percent "
+        "(default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
         "--seconds", type=seconds, default=10.0, metavar="SECONDS",
-        help="duration of the load, in seconds (default: %(default)g)",
+        help="duration of the load, in seconds; with --limit, that of the last trial, not of the "
+        "search (default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
         "--timeout", type=seconds, default=30.0, metavar="SECONDS",
@@ -68,11 +79,11 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--confidence", type=confidence, default=0.99, metavar="C",
-        help="confidence of the intervals (default: %(default)g)",
+        help="probability with which an interval contains the true value (default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
         "--seed", type=non_negative, default=0, metavar="N",
-        help="seed of the arrival times (default: %(default)d)",
+        help="seed of the random times of --rate and --limit (default: %(default)d)",
     )  # fmt: skip
 
 
@@ -86,7 +97,7 @@ def run(arguments: Namespace) -> int:
         timeout_s=arguments.timeout,
     )
     driver = LoadDriver(
-        Target.at(endpoint.address(), bodies), None, arguments.seed, _report_progress
+        Target.at(endpoint.address(), bodies), None, arguments.seed, _progress(_plan(load))
     )
     test = LoadTest(driver, arguments.confidence, [], arguments.seconds, None, None)
     try:
@@ -94,7 +105,7 @@ def run(arguments: Namespace) -> int:
     except WorkerError as error:
         print(f"infperf load: {endpoint.shown_url}: {error}", file=sys.stderr)
         return 1
-    _show(f"{endpoint.shown_url} under load {load.name}", result, arguments.confidence)
+    _show(f"{endpoint.shown_url}: {_description(load)}", load, result, arguments.confidence)
     return 0
 
 
@@ -135,9 +146,45 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _report_progress(text: str) -> None:
-    if text:
-        print(f"infperf load {text}", file=sys.stderr, flush=True)
+def _description(load: Load) -> str:
+    if isinstance(load, ClosedLoop):
+        return f"{load.users} users" if load.users > 1 else "1 user"
+    if isinstance(load, OpenLoop):
+        return f"{load.rate:g} requests/s at random times"
+    if isinstance(load, Server):
+        return f"highest rate at which {_aim(load)}"
+    return "one request after another"
+
+
+def _aim(load: Server) -> str:
+    limit = format_value(load.limit_s, "s")
+    return f"{100 * load.percentile:g} % of the requests are answered within {limit}"
+
+
+def _plan(load: Load) -> str:
+    """Return what the command is going to do, and for how long."""
+    lasts_s = load.lasts_s(full=False)
+    if not isinstance(load, Server):
+        return f"{_description(load)} for {lasts_s:g} s"
+    trial_s = load.trial_lasts_s
+    about_s = _USUAL_TRIALS * (trial_s + _STARTING_S) + lasts_s
+    return (
+        f"searching for the {_description(load)}: usually 5 to 9 rates are tried for {trial_s:g} s "
+        f"each, then the result for {lasts_s:g} s: about {about_s:.0f} s in all"
+    )
+
+
+def _progress(plan: str) -> Callable[[str], None]:
+    """Write the plan to stderr, and return a function that writes a line for each step."""
+    start_s = monotonic()
+    print(f"infperf load: {plan}", file=sys.stderr, flush=True)
+
+    def report(step: str) -> None:
+        if step:
+            passed_s = monotonic() - start_s
+            print(f"infperf load: after {passed_s:.0f} s: {step}", file=sys.stderr, flush=True)
+
+    return report
 
 
 def _interval(measure: Measure) -> str:
@@ -150,7 +197,16 @@ def _interval(measure: Measure) -> str:
     return f"at least {low}" if low else f"at most {high}" if high else ""
 
 
-def _show(title: str, result: LoadResult, confidence: float) -> None:
+def _unsustained(load: Server, result: LoadResult) -> str:
+    """Return why no rate was sustained; empty if one was."""
+    if result.measured.measures[at("highest_rate", load.name)].value:
+        return ""
+    tried = [float(rate) for rate in result.evidence.trials]
+    lowest = f"at {min(tried):.3g} requests/s" if tried else "one after another"
+    return f"there is no rate at which {_aim(load)} without errors, not even {lowest}"
+
+
+def _show(title: str, load: Load, result: LoadResult, confidence: float) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(title, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -167,5 +223,9 @@ def _show(title: str, result: LoadResult, confidence: float) -> None:
         f"{evidence.requests:,} requests in {evidence.seconds:.3g} s; "
         f"errors: {failed or 'none'}", soft_wrap=True,
     )  # fmt: skip
+    if result.refusal:
+        console.print(f"an answer with an error begins with: {result.refusal}", soft_wrap=True)
+    if isinstance(load, Server) and (reason := _unsustained(load, result)):
+        console.print(reason, soft_wrap=True)
     if result.measured.doubt:
         console.print(f"in doubt: {result.measured.doubt}", soft_wrap=True)

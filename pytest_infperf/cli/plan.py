@@ -41,7 +41,9 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86_400}
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="files of --infperf-json")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="records, written by `pytest --infperf-json`"
+    )
     parser.add_argument(
         "--rate", required=True, metavar="N/UNIT",
         help="request rate to serve: 100/s, 500000/h, 2000000/day",
@@ -58,7 +60,11 @@ def configure(parser: ArgumentParser) -> None:
         help="instances that may fail (default: 1)",
     )
     parser.add_argument("--prices", metavar="PATH", help="price table (default: the shipped one)")
-    parser.add_argument("--suite", help="suite to plan for (default: all with a rate under load)")
+    parser.add_argument(
+        "--suite",
+        metavar="NAME",
+        help="suite to plan for (default: all with a rate under load)",
+    )
     parser.add_argument(
         "--latency-limit", type=time_s, metavar="TIME",
         help="limit on latency, such as '250 ms', for a target of waiting requests per instance",

@@ -17,6 +17,7 @@ from pytest_infperf.options import count, not_below_0, port_or_0, seconds
 from pytest_infperf.run.suite_server import Cores
 from pytest_infperf.serving.server.address import bound
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER
+from pytest_infperf.suite.serving import Serving
 
 _REQUIRED = ("fastapi", "fastapi_offline", "uvicorn")
 _SERVING_FIELDS = (
@@ -38,7 +39,8 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--variant", metavar="ID", help="variant to serve (default: the baseline)")
     parser.add_argument(
         "--workers", type=count, metavar="N",
-        help="server processes, each with its own copy of the model (default: the suite's)",
+        help="server processes, each with its own copy of the model "
+        f"(default: {_of_suite('workers')})",
     )  # fmt: skip
     parser.add_argument(
         "--threads", type=count, metavar="N",
@@ -54,23 +56,27 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--queue", type=count, metavar="N",
-        help="requests that may wait in each process (default: the suite's)",
+        help="requests that may wait in each process; further ones are refused with status 429 "
+        f"(default: {_of_suite('queue')})",
     )  # fmt: skip
     parser.add_argument(
         "--batch", type=count, metavar="N",
-        help="maximum number of samples in a query (default: the suite's)",
+        help="maximum number of samples in a query, to which waiting requests are combined "
+        f"(default: {_of_suite('batch')})",
     )  # fmt: skip
     parser.add_argument(
         "--batch-window-ms", type=not_below_0, metavar="MS",
-        help="time that a request waits for others, in milliseconds (default: the suite's)",
+        help="time that a request waits for others to be combined with, in milliseconds "
+        f"(default: {_of_suite('batch_window_ms')})",
     )  # fmt: skip
     parser.add_argument(
         "--timeout", type=seconds, metavar="SECONDS", dest="timeout_s",
-        help="time limit of a request, in seconds (default: the suite's)",
+        help=f"time limit of a request, in seconds (default: {_of_suite('timeout_s')})",
     )  # fmt: skip
     parser.add_argument(
         "--max-body-bytes", type=count, metavar="N",
-        help="maximum size of a request, in bytes (default: the suite's)",
+        help="maximum size of a request, in bytes (default: the suite's, otherwise that of the "
+        "task's usual requests)",
     )  # fmt: skip
     parser.add_argument(
         "--allowed-hosts", type=_host_patterns, default=["*"], metavar="NAMES",
@@ -80,13 +86,18 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--grace", type=not_below_0, metavar="SECONDS", dest="grace_s",
         help="time after SIGTERM in which /readyz returns 503 and requests are still accepted, in "
-        "seconds (default: the suite's)",
+        f"seconds (default: {_of_suite('grace_s')})",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="do not log each request")
     parser.add_argument(
-        "--cache", type=Path, default=Path(".infperf_cache"),
+        "--cache", type=Path, default=Path(".infperf_cache"), metavar="FOLDER",
         help="folder of built variants (default: .infperf_cache)",
     )  # fmt: skip
+
+
+def _of_suite(field: str) -> str:
+    """Return the description of a default: that of the suite's `Serving`, or of `Serving()`."""
+    return f"the suite's, otherwise {getattr(Serving(), field):g}"
 
 
 def _host_patterns(text: str) -> list[str]:

@@ -79,7 +79,8 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("study"), metavar="FOLDER",
-        help="folder of the records; cells with a record are not measured again (default: study)",
+        help="folder of the records; a variant is not measured again on an instance type for "
+        "which it has a record (default: study)",
     )  # fmt: skip
     parser.add_argument(
         "--markdown", type=Path, metavar="PATH", help="also write the table as Markdown"
@@ -97,7 +98,7 @@ def configure(parser: ArgumentParser) -> None:
         help="time limit for an instance to install and load a variant (default: 20)",
     )  # fmt: skip
     parser.add_argument(
-        "--cache", type=Path, default=Path(".infperf_cache"),
+        "--cache", type=Path, default=Path(".infperf_cache"), metavar="FOLDER",
         help="folder of built variants, for --here (default: .infperf_cache)",
     )  # fmt: skip
     add_options(parser)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.explore.design import Setting
+from pytest_infperf.records.continuation import check_same
 
 
 @dataclass(frozen=True)
@@ -74,20 +75,10 @@ class OutcomeFile:
             )
         if path.exists() and path.read_text().strip():
             previous, self.outcomes = read(path)
-            self._check_same(previous, exploration)
+            check_same(path, "exploration", previous, exploration)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._append(dict(exploration))
-
-    def _check_same(self, previous: Mapping[str, Any], exploration: Mapping[str, Any]) -> None:
-        now = json.loads(json.dumps(exploration))
-        for name in {**now, **previous}:
-            if previous.get(name) != now.get(name):
-                raise UserError(
-                    f"{self.path} contains another exploration: {name} was "
-                    f"{previous.get(name)!r} and is {now.get(name)!r} now. Use another file with "
-                    "--out, or remove this one"
-                )
 
     @property
     def keys(self) -> set[str]:

@@ -215,7 +215,7 @@ class Run:
     def _no_price(self, backend: Backend) -> str:
         """Return a notice if the price of the host or endpoint is not known, else an empty text."""
         if isinstance(backend, RemoteBackend):
-            known = backend.cost_per_hour is not None
+            known = backend.usd_per_hour is not None
             return "" if known else NO_PRICE_OF_ADDRESS.format(variant=backend.variant_id)
         return "" if "usd_per_hour" in self.host else NO_PRICE
 

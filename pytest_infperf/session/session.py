@@ -107,6 +107,8 @@ class Session:
         self.run = Run(
             settings, thresholds, progress.phase, self.notices.append, facts, cluster_sets
         )
+        self._is_refused = False
+        """Whether options or limits do not match the suites, so that pytest ends with an error."""
         self._has_all_pages = True
         self._pages: list[Path] = []
         """The written pages."""
@@ -173,7 +175,9 @@ class Session:
         """
         self.collection.benchmarks.whole_files = whole_files
         self.run.purse.scale = self._budget_scale(params, nodeids)
+        self._is_refused = True
         self.collection.check(self.run.purse.scale)
+        self._is_refused = False
         self.notices += self.collection.limits_left_out(host_names(self.run.host))
         benchmarks = [param.configured for param in self.collection.benchmarks.params.values()]
         configured_suites = [*self.collection.suites.values(), *benchmarks]
@@ -280,7 +284,8 @@ class Session:
             ledger.close()
         self.notices += [str(ledger.unwritten) for ledger in self.ledgers if ledger.unwritten]
         measured = any(ledger.run.records for ledger in self.ledgers)
-        if self._keeps_records and not measured and not self.run.selected:
+        nothing_ran = not (measured or self.run.selected or self._is_refused)
+        if self._keeps_records and nothing_ran:
             self.notices += self._describe_unused()
         if self._keeps_records:
             self.notices += self._doubts()

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.records import file as record_file
+from pytest_infperf.records.continuation import check_same
 from pytest_infperf.records.file import RecordError
 from pytest_infperf.records.points import at
 from pytest_infperf.records.record import RunRecord
@@ -58,9 +59,8 @@ class StudyFolder:
 
     def __post_init__(self) -> None:
         path = self.folder / _DESCRIPTION
-        now = json.loads(json.dumps(self.protocol))
         if not path.exists():
-            record_file.write_text(path, json.dumps(now, indent=2) + "\n")
+            record_file.write_text(path, json.dumps(self.protocol, indent=2) + "\n")
             return
         try:
             before = dict(json.loads(path.read_text(encoding="utf-8")))
@@ -68,12 +68,7 @@ class StudyFolder:
             raise UserError(
                 f"{path} is not a description of a study: {error}. Use another folder with --out"
             ) from None
-        for name in {**now, **before}:
-            if before.get(name) != now.get(name):
-                raise UserError(
-                    f"{self.folder} contains another study: {name} was {before.get(name)!r} and is "
-                    f"{now.get(name)!r} now. Use another folder with --out, or remove this one"
-                )
+        check_same(self.folder, "study", before, self.protocol)
 
     def path(self, cell: StudyCell) -> Path:
         """Return the file of a cell's record."""

@@ -295,6 +295,8 @@ class Address:
     """Time after which a request counts as an error, in seconds."""
     is_here: bool
     """Whether the address is on this host. Proxies are then not used."""
+    secrets: Sequence[str] = field(default=(), repr=False)
+    """Texts that messages must not show, each before those that are a part of it."""
 
 
 class RemoteBackend(Backend):
@@ -310,7 +312,7 @@ class RemoteBackend(Backend):
         """Whether a request contains all samples of a query."""
 
     @property
-    def cost_per_hour(self) -> float | None:
+    def usd_per_hour(self) -> float | None:
         """The price of the server, in US dollars per hour; None if unknown."""
         return None
 

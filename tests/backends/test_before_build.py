@@ -79,6 +79,6 @@ def reverse_first_image(path: Path) -> None:
     [({"DynamicQuantizeLSTM": 3}, "LSTM"), ({"ConvInteger": 2}, "calibration")],
 )
 def test_slow_int8_is_explained_by_its_operators(operators: dict[str, int], word: str) -> None:
-    reasons = int8.graph_doubts({"quantization": {"operators": operators}}, fused=True)
+    reasons = int8.graph_doubts({"quantization": {"operators": operators}})
     assert len(reasons) == 1
     assert word in reasons[0]

@@ -61,6 +61,22 @@ def test_every_option_shows_its_default() -> None:
     assert missing == []
 
 
+def test_the_defaults_of_a_suite_are_numbers_in_the_help_of_serve() -> None:
+    parser = dict(commands())["serve"]
+    shown = " ".join(parser.format_help().split())
+    assert "(default: the suite's, otherwise 64)" in shown
+    assert "in seconds (default: the suite's, otherwise 30)" in shown
+
+
+def test_a_column_of_init_is_described_and_a_second_text_is_optional() -> None:
+    shown = " ".join(dict(commands())["init"].format_help().split())
+    assert (
+        "--pair COLUMN column with the second text of each pair, for classification, regression "
+        "(default: none)"
+    ) in shown
+    assert "column with the label, for classification, vision (default: the one whose" in shown
+
+
 def test_every_option_of_pytest_shows_its_default() -> None:
     valued = [option for option in OPTIONS.values() if not option.is_switch]
     assert [option.name for option in valued if "(default: " not in option.help] == []

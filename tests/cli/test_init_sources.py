@@ -369,7 +369,8 @@ def test_a_second_suite_keeps_the_workflow(
     status, shown = run_init(capsys, *FUNCTION)
     workflow = root / ".github/workflows/inference.yml"
     assert (status, "wrote .github/workflows/inference.yml" in shown) == (0, True)
-    assert 'pip install "pytest-infperf[suites,html]" -r requirements.txt\n' in workflow.read_text()
+    packages = '"pytest-infperf[suites,html,comment]" -r requirements.txt\n'
+    assert f"pip install {packages}" in workflow.read_text()
     assert "against: ${{ github.event.pull_request.base.sha }}" in workflow.read_text()
     workflow.write_text("ours\n")
     status, shown = run_init(capsys, "second", *FUNCTION[1:])

@@ -25,9 +25,9 @@ def bodies(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ([], "SingleStream"),
-        (["--users", "2"], "users=2"),
-        (["--rate", "30"], "rate=30"),
+        ([], "one request after another"),
+        (["--users", "2"], "2 users"),
+        (["--rate", "30"], "30 requests/s at random times"),
     ],
 )
 def test_a_load_on_an_address(
@@ -43,7 +43,8 @@ def test_a_load_on_an_address(
     url = f"{address}/secured?key=${{TOKEN}}"
     assert main(["load", url, "--bodies", bodies, "--seconds", "1", *header, *options]) == 0
     out, err = capsys.readouterr()
-    assert f"{address}/secured under load {name}" in out
+    assert f"{address}/secured: {name}\n" in out
+    assert f"infperf load: {name} for 1 s\n" in err
     rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert {"latency_p99", "requests_per_hour", "error_rate"} <= rows.keys()
     assert rows["error_rate"].split()[1:3] == ["0.00", "%"]
@@ -57,7 +58,49 @@ def test_a_server_that_answers_nothing(
 ) -> None:
     assert main(["load", f"{address}/secured", "--bodies", bodies, "--seconds", "1"]) == 1
     assert "the server answered none of" in (err := capsys.readouterr().err)
-    assert "x 401" in err
+    assert 'x 401. An answer begins with: {"detail":"who are you?"}' in err
+
+
+def test_the_text_of_a_refusal_without_the_secrets_in_it(
+    address: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TOKEN", SECRET)
+    path = tmp_path / "bodies.jsonl"
+    path.write_text(json.dumps({"text": "a fine day"}) + "\n" + json.dumps({"text": SECRET}) + "\n")
+    url = f"{address}/fine?key=${{TOKEN}}"
+    assert main(["load", url, "--bodies", str(path), "--seconds", "1"]) == 0
+    out = capsys.readouterr().out
+    assert 'an answer with an error begins with: {"detail":"not fine: ***' in out
+    assert out.split("begins with: ")[1].splitlines()[0].endswith("xxx...")
+    assert " x HTTP 422" in out
+    assert SECRET not in out
+
+
+def test_the_search_says_its_steps_and_that_no_rate_is_kept(
+    address: str, bodies: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each answer takes 50 ms."""
+    options = ["--bodies", bodies, "--seconds", "1", "--limit", "20 ms", "--percentile", "90"]
+    assert main(["load", f"{address}/slow", *options]) == 0
+    out, err = capsys.readouterr()
+    aim = "90 % of the requests are answered within 20 ms"
+    assert err == (
+        f"infperf load: searching for the highest rate at which {aim}: usually 5 to 9 rates are "
+        "tried for 4 s each, then the result for 1 s: about 36 s in all\n"
+    )
+    assert f"there is no rate at which {aim} without errors, not even one after another" in out
+
+
+def test_the_steps_of_a_search(capsys: pytest.CaptureFixture[str]) -> None:
+    report = load._progress("a plan")
+    report("at 3 requests/s")
+    report("")
+    assert capsys.readouterr().err == (
+        "infperf load: a plan\ninfperf load: after 0 s: at 3 requests/s\n"
+    )
 
 
 def test_a_line_of_a_body_ends_at_a_line_feed_alone(tmp_path: Path) -> None:

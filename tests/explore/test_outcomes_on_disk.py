@@ -39,7 +39,8 @@ def test_a_trial_whose_line_was_cut_off_is_run_again(tmp_path: Path) -> None:
 def test_another_exploration_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "explore.jsonl"
     OutcomeFile(path, EXPLORATION).add(ONE)
-    with pytest.raises(UserError, match="suite was 'echo' and is 'other' now"):
+    message = "suite was 'echo' and is 'other' now. Use another file with --out"
+    with pytest.raises(UserError, match=message):
         OutcomeFile(path, {**EXPLORATION, "suite": "other"})
     assert OutcomeFile(path, EXPLORATION).outcomes == [ONE]
 

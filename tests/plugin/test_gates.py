@@ -298,6 +298,7 @@ def test_an_invalid_file_is_a_usage_error_with_line_and_nearest_name(
     assert f"ERROR: thresholds.toml:{line}: " in result.text
     assert message in result.words
     assert "Traceback" not in result.text
+    assert "note: " not in result.text
 
 
 def test_messages_name_the_thresholds_file_of_the_option(project: Project) -> None:

@@ -51,6 +51,11 @@ def test_a_damaged_description_is_an_error(tmp_path: Path, text: str | bytes) ->
         StudyFolder(tmp_path, PROTOCOL, "users=2")
 
 
+def test_another_study_is_refused(folder: StudyFolder) -> None:
+    with pytest.raises(UserError, match=r"users was 2 and is 4 now. Use another folder with --out"):
+        StudyFolder(folder.folder, {**PROTOCOL, "users": 4}, "users=2")
+
+
 def test_a_record_without_the_load_is_not_complete(folder: StudyFolder) -> None:
     record_file.write(folder.path(CELL), RunRecord({}, None))
     assert not folder.is_complete(CELL)

@@ -5,7 +5,7 @@ it if the variant is fused or quantised. The functions import their libraries wh
 """
 
 from pytest_infperf.backends.onepass.export import MODEL, export
-from pytest_infperf.backends.onepass.fuse import fuse
+from pytest_infperf.backends.onepass.fuse import can_be_fused, fuse
 from pytest_infperf.backends.onepass.quantize import (
     int8_operators,
     quantize_dynamically,
@@ -14,6 +14,7 @@ from pytest_infperf.backends.onepass.quantize import (
 
 __all__ = [
     "MODEL",
+    "can_be_fused",
     "export",
     "fuse",
     "int8_operators",

@@ -32,6 +32,15 @@ def fuse(folder: Path) -> dict[str, int]:
     return dict(_fused_operators(path) - before)
 
 
+def can_be_fused(folder: Path) -> bool:
+    """Return whether the transformer optimiser knows the model, and the graph is not fused.
+
+    ONNX Runtime applies its own optimisations to all other graphs when it loads them.
+    """
+    is_known = read_config(folder).get("model_type") in _BERT_LIKE
+    return is_known and not _fused_operators(folder / MODEL)
+
+
 def _fused_operators(path: Path) -> Counter[str]:
     import onnx
 

@@ -7,8 +7,8 @@ graph. The functions import their libraries when they are called.
 
 from pytest_infperf.backends.seq2seq.compose import compose
 from pytest_infperf.backends.seq2seq.export import export
-from pytest_infperf.backends.seq2seq.fuse import fuse
+from pytest_infperf.backends.seq2seq.fuse import can_be_fused, fuse
 from pytest_infperf.backends.seq2seq.generation import Generation
 from pytest_infperf.backends.seq2seq.quantize import quantize
 
-__all__ = ["Generation", "compose", "export", "fuse", "quantize"]
+__all__ = ["Generation", "can_be_fused", "compose", "export", "fuse", "quantize"]

@@ -16,8 +16,18 @@ from pytest_infperf.backends.seq2seq.export import AUTO_CLASS, ENCODER, STEP
 from pytest_infperf.backends.seq2seq.layers import FUSED, Layers, Shape
 from pytest_infperf.backends.seq2seq.weights import Weights
 from pytest_infperf.backends.torch_module import load_torch_module
+from pytest_infperf.errors import BuildError
 
 _MASKED = -3.4028234663852886e38
+
+
+def can_be_fused(model: Path) -> bool:
+    """Return whether `fuse` can write the graphs of the model."""
+    try:
+        Shape.from_config(model)
+    except BuildError:
+        return False
+    return True
 
 
 def fuse(model: Path, folder: Path) -> dict[str, int]:

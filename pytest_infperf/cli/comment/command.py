@@ -29,7 +29,10 @@ _NAME = re.compile(r"(?!.*--)[\w.:/@+ -]{1,100}")
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "files", nargs="+", metavar="RECORD", help="files of --infperf-json, one per host"
+        "files",
+        nargs="+",
+        metavar="RECORD",
+        help="records, written by `pytest --infperf-json`, one per host",
     )
     parser.add_argument(
         "--against",

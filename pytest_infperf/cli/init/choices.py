@@ -80,6 +80,17 @@ class TaskTemplate:
         ]
 
 
+COLUMNS: Mapping[str, str] = {
+    "text": "the text",
+    "label": "the label",
+    "pair": "the second text of each pair",
+    "score": "the number",
+    "words": "the words",
+    "tags": "their tags",
+    "image": "the image or its path",
+    "audio": "the path of the recording",
+}
+"""Contents of a column of the table, by the task's keyword."""
 TASKS: Mapping[str, TaskTemplate] = {
     "translation": TaskTemplate(
         "Translation",

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from pytest_infperf.cli.init import suite_files
-from pytest_infperf.cli.init.choices import TASKS, VARIANTS
+from pytest_infperf.cli.init.choices import COLUMNS, TASKS, VARIANTS
 from pytest_infperf.cli.init.draft import THRESHOLDS, SuiteDraft, draft_from
 from pytest_infperf.cli.init.limits import suite_section
 from pytest_infperf.cli.init.measuring import Slowdown, findable_slowdown, measure
@@ -77,12 +77,13 @@ def configure(parser: ArgumentParser) -> None:
     for keyword, tasks in files.items():
         found = "; ".join(f"for {' and '.join(names)}: {text}" for text, names in tasks.items())
         data.add_argument(f"--{keyword}", metavar="PATH", help=f"{found} (default: asked)")
+    optional = {keyword for template in TASKS.values() for keyword in template.more_columns}
     for keyword, names in columns.items():
+        usual = "none" if keyword in optional else "the one whose name or content fits"
         data.add_argument(
             f"--{keyword}",
             metavar="COLUMN",
-            help=f"column of the table, for {', '.join(names)} (default: "
-            "the one whose name or content fits)",
+            help=f"column with {COLUMNS[keyword]}, for {', '.join(names)} (default: {usual})",
         )
     data.add_argument(
         "--metrics", metavar="NAME,NAME", help="quality scores (default: those of the task)"

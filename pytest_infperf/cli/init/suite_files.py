@@ -12,6 +12,8 @@ from pytest_infperf.cli.init.choices import TASKS, VARIANTS
 from pytest_infperf.cli.init.draft import SuiteDraft
 
 CONFTEST = '"""Makes this folder the root of import names, here and in workers."""\n'
+_PACKAGE = '"pytest-infperf[suites,html,comment]"'
+"""Argument of pip in the workflow."""
 _WIDTH = 88
 """Default line length of formatters."""
 
@@ -73,8 +75,7 @@ def _literal(value: object) -> str:
 def workflow(present: Mapping[str, bool]) -> str:
     """Return the workflow; `present` contains the requirements files of the project."""
     requirements = [f"-r {name}" for name, there in present.items() if there]
-    packages = " ".join(['"pytest-infperf[suites,html]"', *requirements])
-    return template("inference.yml").replace('"pytest-infperf[suites,html]"', packages)
+    return template("inference.yml").replace(_PACKAGE, " ".join([_PACKAGE, *requirements]))
 
 
 def template(name: str) -> str:

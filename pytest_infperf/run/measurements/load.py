@@ -38,7 +38,7 @@ def measure_load(context: VariantContext, name: str) -> Result:
     server, backend = None, run.suite.variant(context.variant_id)
     if isinstance(backend, RemoteBackend):
         target = run.server.remote_target(backend, *requests)
-        usd_per_hour = backend.cost_per_hour
+        usd_per_hour = backend.usd_per_hour
     else:
         context.report_progress(f"starting a server for {name}")
         server = run.server.running(context.variant_id)

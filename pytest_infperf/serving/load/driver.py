@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import psutil
 
 from pytest_infperf import errors
-from pytest_infperf.errors import WorkerError
+from pytest_infperf.errors import WorkerError, start_of_answer
 from pytest_infperf.serving.load import generators
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.run import LoadRun
@@ -92,8 +92,13 @@ class LoadDriver:
                 f"the server answered none of {len(run.replies)} requests: "
                 + ", ".join(f"{count} x {status}" for status, count in statuses.items())
                 + self._remedy(statuses)
+                + (f". An answer begins with: {text}" if (text := self.refusal(run)) else "")
             )
         return run
+
+    def refusal(self, run: LoadRun) -> str:
+        """Return the start of the first answer that is an error, without secrets; empty if none."""
+        return start_of_answer(run.traffic.refusal, self.target.secrets)
 
     def _remedy(self, statuses: Collection[str | int]) -> str:
         if 413 not in statuses:

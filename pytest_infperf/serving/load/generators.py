@@ -66,6 +66,8 @@ class Target:
     """Path of a file with the certificates of authorities; None for the usual ones."""
     uses_proxies: bool = False
     """Whether the proxies of the environment are used."""
+    secrets: Sequence[str] = field(default=(), repr=False)
+    """Texts that messages must not show, each before those that are a part of it."""
     launcher: Sequence[str] = ()
     """Command that runs the generator, for example in another network namespace."""
 
@@ -83,6 +85,7 @@ class Target:
             headers=address.headers,
             certificates=address.certificates,
             uses_proxies=not address.is_here,
+            secrets=address.secrets,
         )
 
 

@@ -79,7 +79,8 @@ class Recorder:
         cause = getattr(exception, "original", None) or exception
         error = type(cause).__name__ if cause else ""
         done_s = sent_s + response_time / 1000
-        self._file.replies.append(Reply(sent_s, sent_s, done_s, status, error))
+        answer = getattr(response, "content", None) or b""
+        self._file.add(Reply(sent_s, sent_s, done_s, status, error), answer)
 
     def _write(self, **_: Any) -> None:
         cpu_s = time.process_time() - self._start_cpu_s

@@ -49,6 +49,8 @@ class LoadResult:
 
     measured: Measured
     evidence: LoadEvidence
+    refusal: str = ""
+    """Start of the text of the first answer that is an error; empty if there is none."""
 
 
 @dataclass(frozen=True)
@@ -174,4 +176,5 @@ class LoadTest:
             doubt=doubt,
         )
         evidence = summary.evidence(run, sustained, doubt, died)
-        return LoadResult(measured, replace(evidence, repetition_means_s=means_s))
+        evidence = replace(evidence, repetition_means_s=means_s)
+        return LoadResult(measured, evidence, self.driver.refusal(run))

@@ -42,18 +42,18 @@ class Sender:
     async def send(self, intended_s: float | None = None) -> None:
         """Send one request; None is due at once."""
         body, sent_s = next(self._bodies), monotonic()
-        status, error = NO_ANSWER, ""
+        status, error, answer = NO_ANSWER, "", b""
         try:
             async with self._session.post(
                 next(self._urls), data=body, allow_redirects=False
             ) as response:
-                await response.read()
+                answer = await response.read()
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             error = type(failure).__name__
         done_s = monotonic()
         intended_s = sent_s if intended_s is None else intended_s
-        self.file.replies.append(Reply(intended_s, sent_s, done_s, status, error))
+        self.file.add(Reply(intended_s, sent_s, done_s, status, error), answer)
 
     async def at_random_times(self, rate: float) -> None:
         """Send requests at the arrival times, and wait for the last answers."""

@@ -14,6 +14,8 @@ from pytest_infperf.host.files import write_atomically
 
 NO_ANSWER = 0
 """Status of a request without a response."""
+_MOST_OF_REFUSAL = 10_000
+"""Maximum size of the text of a refusal in a file of replies, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Traffic:
     """Number of requests that were not sent, because too many others were open."""
     samples: int = 1
     """Samples in each request."""
+    refusal: str = ""
+    """Start of the text of the first answer with another status than 2xx; empty if none had one."""
 
 
 @dataclass
@@ -91,11 +95,19 @@ class ReplyFile:
     path: Path
     replies: list[Reply] = field(default_factory=list)
     """Replies so far; `write` writes them."""
+    refusal: str = ""
+    """Start of the text of the first answer with another status than 2xx."""
+
+    def add(self, reply: Reply, body: bytes) -> None:
+        """Add a reply, with the body of its answer."""
+        self.replies.append(reply)
+        if not reply.ok and not self.refusal:
+            self.refusal = body[:_MOST_OF_REFUSAL].decode(errors="replace").strip()
 
     def write(self, usage: GeneratorUsage, dropped: int = 0) -> None:
         """Write the file under a temporary name first, so that it is either complete or absent."""
         lines = [json.dumps(list(asdict(reply).values())) for reply in self.replies]
-        lines.append(json.dumps({**asdict(usage), "dropped": dropped}))
+        lines.append(json.dumps({**asdict(usage), "dropped": dropped, "refusal": self.refusal}))
         write_atomically(self.path, "\n".join(lines) + "\n")
 
 
@@ -106,12 +118,14 @@ def read(paths: Sequence[Path], samples: int) -> Traffic:
     """
     replies: list[Reply] = []
     generators: list[GeneratorUsage] = []
-    dropped = 0
+    dropped, refusals = 0, []
     for path in paths:
         *lines, last = path.read_text().splitlines()
         replies += [Reply(*json.loads(line)) for line in lines]
         process = json.loads(last)
         dropped += process.pop("dropped")
+        refusals.append(process.pop("refusal"))
         generators.append(GeneratorUsage(**process))
     replies.sort(key=lambda reply: reply.intended_s)
-    return Traffic(replies, generators, dropped, samples)
+    refusal = next(filter(None, refusals), "")
+    return Traffic(replies, generators, dropped, samples, refusal)

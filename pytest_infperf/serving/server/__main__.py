@@ -74,18 +74,26 @@ def _place_and_serve(deployment: Deployment, is_measured: bool) -> None:
 
 
 def _announce(title: str, host: str, port: int) -> None:
-    """Write the URL to stderr as soon as a server process answers."""
-    while not _answers(host, port):
+    """Write the URLs to stderr as soon as a server process answers.
+
+    The page at / exists only for a payload with a form.
+    """
+    while not _answer(host, port, "/healthz"):
         sleep(_POLL_S)
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    print(f"{title} on {url}, described at {url}/docs", file=sys.stderr, flush=True)
+    name = f"[{host}]" if ":" in host else host
+    url = f"http://{name}:{port}"
+    has_page = _answer(host, port, "/").endswith(b" 200")
+    page = f"try it at {url}/, " if has_page else ""
+    print(f"{title} on {url}: {page}API at {url}/docs", file=sys.stderr, flush=True)
 
 
-def _answers(host: str, port: int) -> bool:
+def _answer(host: str, port: int, path: str) -> bytes:
+    """Return the protocol and the status of the answer to a GET request; empty if there is none."""
     with suppress(OSError), socket.create_connection((host, port), timeout=_ANSWER_S) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.0\r\nhost: localhost\r\n\r\n")
-        return bool(connection.recv(1))
-    return False
+        connection.sendall(f"GET {path} HTTP/1.0\r\nhost: {host}\r\n\r\n".encode())
+        with connection.makefile("rb") as answer:
+            return answer.read(len(b"HTTP/1.1 200"))
+    return b""
 
 
 @contextmanager

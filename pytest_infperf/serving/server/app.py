@@ -75,7 +75,7 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
         redoc_url=None,
         title=f"{about.suite}: {about.variant}",
         version=about.version,
-        summary="A model variant behind an HTTP API",
+        summary=f"The variant {about.variant} of the suite {about.suite}",
         lifespan=lifespan,
     )
     app.add_middleware(Limits, gate=gate, max_body_bytes=body_bytes, timeout_s=limits.timeout_s)

@@ -24,6 +24,7 @@ from pytest_infperf.suite.backend import Runner
 from pytest_infperf.suite.codec import Codec
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.payload import Answer
+from pytest_infperf.suite.task import Decoding
 
 _EXAMPLES = 3
 """Number of inputs that the page shows as examples."""
@@ -105,6 +106,11 @@ class Engine:
     def is_full(self) -> bool:
         """Whether the queue is full."""
         return self.waiting >= self._limits.queue
+
+    @property
+    def decoding(self) -> Decoding:
+        """The decoding settings in use, once the model is loaded."""
+        return self._runner.decoding
 
     def seat(self) -> Seat | None:
         """Return a place in the queue, or None if it is full."""

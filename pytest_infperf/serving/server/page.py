@@ -92,7 +92,7 @@ def _render(
         accept=form.accept,
         initial=payload.form_example,
         examples=_examples(payload, engine.examples),
-        decoding=engine.suite.task.decoding,
+        decoding=engine.decoding,
         max_body_bytes=max_body_bytes,
         timeout_s=timeout_s,
         tells_cut=hasattr(engine.codec, "cut"),

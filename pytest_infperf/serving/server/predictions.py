@@ -37,6 +37,7 @@ def prediction_router(
             responses=RESPONSES,
             dependencies=[Depends(_require_json)],
             name=type(payload).__name__,
+            summary=f"Predict with {about.suite}[{about.variant}]",
         )(_endpoint(engine, payload, about, telemetry))
     return router
 

@@ -185,6 +185,12 @@ def test_concurrent_masters_of_locust_keep_their_workers(server: SlowServer) -> 
     assert all(run.result().replies for run in runs)
 
 
+def test_the_text_of_the_first_answer_that_is_an_error_is_kept(server: SlowServer) -> None:
+    server.refuses = 3
+    assert streams(server.target(), 60.0, requests=2).refusal == ""
+    assert closed_loop(server.target(), ClosedLoop(1, requests=4), 60.0).refusal == "{}"
+
+
 @pytest.mark.parametrize("load", [ClosedLoop(3, requests=10), OpenLoop(50.0, requests=10)])
 def test_a_load_ends_after_its_number_of_requests(
     server: SlowServer, load: ClosedLoop | OpenLoop

@@ -10,12 +10,22 @@ from tests.serving.server.echo_server import Serve
 SUITE = """
 from pytest_infperf import Echo, Function, Suite
 
-suite = Suite("echo", task=Echo(), variants=[Function("shouting:load")])
+class Decoding(Echo):
+    @property
+    def decoding(self):
+        return {"max_tokens": 512, "beams": 4}
+
+suite = Suite("echo", task=Decoding(), variants=[Function("shouting:load")])
 """
 CODE = """
 def load(folder, threads):
     assert (folder / "shouting.py").exists()
-    return lambda texts: [text.upper() for text in texts]
+
+    def answer(texts):
+        return [text.upper() for text in texts]
+
+    answer.decoding = {"beams": 1}
+    return answer
 """
 
 
@@ -25,3 +35,6 @@ def test_a_function_without_a_model_answers_requests(serve: Serve, tmp_path: Pat
     server = serve(folder=folder)
     reply = server.post({"instances": ["one", "two"]})
     assert reply.body == {"predictions": ["ONE", "TWO"]}
+    page = server.get("/").body
+    assert "Settings of the model: beams 1." in page
+    assert "max_tokens" not in page, "the task has this setting, but the function does not use it"

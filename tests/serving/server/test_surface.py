@@ -42,8 +42,17 @@ def wait_for(text: str, path: Path) -> str:
 
 def test_the_line_at_the_start_has_the_port_that_it_got(echo: Running) -> None:
     url = echo.url
-    assert f" threads on {url}, described at {url}/docs\n" in wait_for("/docs", echo.stderr)
+    line = f" threads on {url}: try it at {url}/, API at {url}/docs\n"
+    assert line in wait_for("/docs", echo.stderr)
     assert "http://127.0.0.1:0" not in echo.stderr.read_text()
+
+
+def test_suite_and_variant_are_in_the_titles(echo: Running) -> None:
+    assert "<title>echo: fake</title>" in echo.get("/").body
+    assert "<title>echo: fake - Swagger UI</title>" in echo.get("/docs").body
+    described = echo.get("/openapi.json").body
+    assert described["info"]["summary"] == "The variant fake of the suite echo"
+    assert described["paths"][PREDICT]["post"]["summary"] == "Predict with echo[fake]"
 
 
 def test_a_port_that_is_taken_is_one_line(echo_folder: Path, tmp_path: Path) -> None:
