@@ -93,7 +93,8 @@ class LogProgress(Progress):
     """Writes a line when a suite begins, then at most one a minute, and erases nothing.
 
     In the log of a CI job the lines show that the run goes on, and the remaining time. `column`
-    returns the column of pytest's cursor. If pytest has begun a line, it is ended first.
+    returns the column of pytest's cursor. If pytest has begun a line, it is ended first. With
+    `every_phase`, each phase has a line.
     """
 
     def __init__(
@@ -102,10 +103,13 @@ class LogProgress(Progress):
         column: Callable[[], int] = lambda: 0,
         unicode: bool = True,
         clock: Clock = time.monotonic,
+        *,
+        every_phase: bool = False,
     ) -> None:
         super().__init__(unicode, clock)
         self._write = write
         self._column = column
+        self._every_phase = every_phase
         self._last_column = 0
         self._suites: set[str] = set()
         """The suites that have a line."""
@@ -113,7 +117,8 @@ class LogProgress(Progress):
 
     def _show(self, is_new: bool) -> None:
         now = self._clock()
-        if self._suite in self._suites and now - self._written_at < LOG_S:
+        is_due = self._suite not in self._suites or now - self._written_at >= LOG_S
+        if not is_due and not (self._every_phase and is_new):
             return
         self._suites.add(self._suite)
         self._written_at = now
@@ -173,6 +178,7 @@ def progress_for(
     *,
     width: Callable[[], int] = lambda: 80,
     column: Callable[[], int] = lambda: 0,
+    every_phase: bool = False,
 ) -> Progress:
     """Return the progress for a stream: none, one line that is redrawn, or lines of a log.
 
@@ -188,6 +194,8 @@ def progress_for(
         Returns the width of the terminal, in characters.
     column
         Returns the column of pytest's cursor.
+    every_phase
+        Whether a log has a line per phase.
     """
 
     def write(text: str) -> None:
@@ -199,4 +207,4 @@ def progress_for(
     unicode = shows_unicode(stream)
     if interactive:
         return LiveProgress(write, width, column, unicode)
-    return LogProgress(write, column, unicode)
+    return LogProgress(write, column, unicode, every_phase=every_phase)

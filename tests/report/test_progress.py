@@ -171,6 +171,18 @@ def test_a_log_has_a_line_per_suite_and_minute(clock: Clock) -> None:
     ]
 
 
+def test_a_log_may_have_a_line_per_phase(clock: Clock) -> None:
+    written: list[str] = []
+    plain = LogProgress(written.append, clock=clock, every_phase=True)
+    plain.start(2)
+    for what in ("building", "building", "scoring, 10%", "scoring, 20%"):
+        plain.phase("s", "v", what)
+    assert written == [
+        "infperf 1/2 · s[v] building\n",
+        "infperf 1/2 · s[v] scoring, 10%\n",
+    ]
+
+
 def test_variants_that_build_in_parallel_write_whole_lines() -> None:
     written: list[str] = []
     writing = Lock()
