@@ -42,5 +42,5 @@ def on_terminal(config: pytest.Config) -> Progress:
         interactive=stream.isatty(),
         width=lambda: config.get_terminal_writer().fullwidth,
         column=lambda: config.get_terminal_writer().width_of_current_line,
-        every_phase=config.option.verbose >= 2,
+        every_phase=not quiet and config.option.verbose >= 2,
     )
