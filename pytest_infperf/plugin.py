@@ -181,10 +181,21 @@ class MeasuringPlugin:
         try:
             result = yield
         except NotForVariant as reason:
+            self._refuse_caught_limits(item)
             pytest.skip(str(reason))
+        except pytest.skip.Exception:
+            self._refuse_caught_limits(item)
+            raise
+        self._refuse_caught_limits(item)
         if not item.stash.get(CALLED, True):
             pytest.fail("infperf_benchmark was not called: nothing was measured", pytrace=False)
         return result
+
+    def _refuse_caught_limits(self, item: pytest.Item) -> None:
+        """Fail a test that has caught the error of a limit."""
+        param = _variant_param(item)
+        if param and (message := self.session.caught_limits(param, item.nodeid)):
+            pytest.fail(message, pytrace=False)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -206,6 +217,7 @@ class MeasuringPlugin:
             failure = raised if report.failed and not isinstance(raised, GateBroken) else None
             ended = Ended(
                 report.passed,
+                report.failed,
                 failure,
                 torn_down=report.when == "teardown",
                 xfailed=report.skipped and hasattr(report, "wasxfail"),

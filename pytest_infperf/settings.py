@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -77,6 +79,7 @@ class Settings:
         """
         from pytest_infperf.options import OPTIONS
 
+        _refuse_moved_root(config, {o.flag for o in OPTIONS.values() if not o.is_switch})
         values = {name: option.value(config) for name, option in OPTIONS.items()}
         _refuse_combinations(values)
         root, started_in = config.rootpath, config.invocation_params.dir
@@ -103,6 +106,28 @@ class Settings:
             prices=values["prices"],
             strict=values["strict"],
         )
+
+
+def _refuse_moved_root(config: pytest.Config, flags: Collection[str]) -> None:
+    """Raise UserError if pytest has taken the value of an option for the path of a test.
+
+    pytest looks for its ini file before it knows the options of plugins, near each existing path
+    on the command line.
+    """
+    if config.getoption("inifilename") or config.getoption("rootdir"):
+        return
+    started_in, ini = config.invocation_params.dir, config.inipath
+    for flag, value in pairwise(config.invocation_params.args):
+        path = started_in / value
+        if flag not in flags or path.is_relative_to(started_in) or not path.exists():
+            continue
+        if ini is None or (
+            path.is_relative_to(ini.parent) and not started_in.is_relative_to(ini.parent)
+        ):
+            raise UserError(
+                f"pytest takes {value} for the path of a test and looks for the files of the "
+                f"project in {config.rootpath}: write {flag}={value}"
+            )
 
 
 def _refuse_combinations(values: dict[str, Any]) -> None:

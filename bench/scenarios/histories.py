@@ -91,7 +91,7 @@ def _compared(rng: Random, *, times: Times) -> Run:
 _VERDICT_OF = {
     fail_on.Finding.KEPT: Verdict.PASS,
     fail_on.Finding.BROKEN: Verdict.FAIL,
-    fail_on.Finding.UNCERTAIN: Verdict.INCONCLUSIVE,
+    fail_on.Finding.INCONCLUSIVE: Verdict.INCONCLUSIVE,
     fail_on.Finding.NOT_COMPARED: Verdict.INCONCLUSIVE,
 }
 

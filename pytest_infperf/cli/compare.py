@@ -30,7 +30,7 @@ from pytest_infperf.report.tables.grouped import Group, table_lines
 
 _LABELS = {
     Finding.BROKEN: "FAIL",
-    Finding.UNCERTAIN: "UNCERTAIN",
+    Finding.INCONCLUSIVE: "INCONCLUSIVE",
     Finding.NOT_COMPARED: "NOT COMPARED",
 }
 _HEADERS = ("measure", "before", "after", "change", "", "interval", "")

@@ -38,7 +38,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--code-quality", type=Path, metavar="PATH",
-        help="also write the limits that did not pass as a GitLab Code Quality report",
+        help="also write unmet limits and errors as a GitLab Code Quality report",
     )  # fmt: skip
 
 

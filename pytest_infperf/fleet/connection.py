@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import warnings
 from importlib import import_module
@@ -10,6 +11,8 @@ from typing import Any
 from pytest_infperf.errors import UserError
 
 CONNECT_LIMIT_S = 10.0
+_HTTP2_START = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""What a client of HTTP/2, the protocol of Ray's servers, sends first (RFC 9113, 3.4)."""
 _STATUS = "`ray status` on its head shows whether it runs"
 _ADDRESSES = "HEAD:6379 inside the cluster, ray://HEAD:10001 from another machine, auto on the head"
 
@@ -35,7 +38,7 @@ def connect(address: str) -> Any:
     """
     ray = import_ray()
     try:
-        _check_that_a_server_listens(address)
+        _check_that_ray_listens(address)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(
@@ -49,11 +52,18 @@ def connect(address: str) -> Any:
     return ray
 
 
-def _check_that_a_server_listens(address: str) -> None:
-    """Raise OSError if the address does not answer; Ray itself would try for minutes."""
+def _check_that_ray_listens(address: str) -> None:
+    """Raise OSError if no server of HTTP/2 answers; Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_LIMIT_S).close()
+    if not host or not port.isdecimal():
+        return
+    with socket.create_connection((host.strip("[]"), int(port)), CONNECT_LIMIT_S) as connection:
+        if os.environ.get("RAY_USE_TLS", "0") != "0":
+            return
+        connection.sendall(_HTTP2_START)
+        frame = connection.recv(len(_HTTP2_START))
+        if frame[3:4] != b"\4":  # the type of a SETTINGS frame, which a server sends first
+            raise ConnectionError("what listens there is not a server of Ray")
 
 
 def _explain(address: str, error: Exception) -> str:

@@ -58,6 +58,8 @@ class Try:
     measurings: list[Measuring] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     ended: bool = False
+    reported: int = 0
+    """The number of measurings before the last failure that pytest reported."""
 
     def measured(self, parts: Sequence[Measured], batch: int | None = None) -> Measuring:
         """Keep the result of a method, and return it so that it can be judged."""
@@ -110,6 +112,7 @@ class VariantVerdicts:
         *,
         torn_down: bool = False,
         xfailed: bool = False,
+        failed: bool = False,
     ) -> None:
         """End the try of a test and discard the results of its earlier tries.
 
@@ -123,6 +126,8 @@ class VariantVerdicts:
             Whether the test's teardown has ended, instead of the test itself.
         xfailed : bool, default False
             Whether the test failed as expected by its marker xfail.
+        failed : bool, default False
+            Whether pytest reports a failure.
         """
         tries = self._tries.get(test)
         if not tries or (tries[-1].ended and not torn_down):  # ended before `variant` was set up
@@ -130,6 +135,8 @@ class VariantVerdicts:
         last = self._tries[test][-1]
         self._tries[test] = [last]
         last.ended = True
+        if failed:
+            last.reported = len(last.measurings)
         if failure:
             last.note_error(failure)
         if xfailed:
@@ -149,6 +156,24 @@ class VariantVerdicts:
             if measure := measuring.measures.get(outcome.measure):
                 measures[outcome.measure] = measure
         return measures, [outcome for outcome, _ in worst]
+
+    def caught_by(self, test: str) -> list[GateRecord]:
+        """Return the verdicts that failed a check of a test, but no report of pytest yet."""
+        if test not in self._tries:
+            return []
+        last = self._tries[test][-1]
+        tolerated = {
+            (gate.measure, gate.limit.text) for gate in self.gates if gate.inconclusive == "warn"
+        }
+        return [
+            outcome
+            for outcome, _ in _worst(last.measurings[last.reported :])
+            if outcome.verdict is Verdict.FAIL
+            or (
+                outcome.verdict is Verdict.INCONCLUSIVE
+                and (outcome.measure, outcome.limit) not in tolerated
+            )
+        ]
 
     def name_unjudged(self, may_be_judged: Callable[[Gate], bool]) -> None:
         """Enter the limits that no test has judged and that no test may still judge.

@@ -39,7 +39,7 @@ class Finding(Enum):
 
     KEPT = "is within the limit"
     BROKEN = "is beyond the limit"
-    UNCERTAIN = "is too uncertain to compare with the limit"
+    INCONCLUSIVE = "is too uncertain to compare with the limit"
     NOT_COMPARED = "could not be compared"
 
 
@@ -115,7 +115,7 @@ def _finding(change: Change, limit: ChangeLimit) -> Finding:
         allowed, low, high = -allowed, -high, -low
     if low > allowed:
         return Finding.BROKEN
-    return Finding.KEPT if high <= allowed else Finding.UNCERTAIN
+    return Finding.KEPT if high <= allowed else Finding.INCONCLUSIVE
 
 
 def _in_unit_of(limit: ChangeLimit, change: Measure, before: Measure) -> Measure | None:

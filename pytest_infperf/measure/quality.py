@@ -25,6 +25,13 @@ class _Scored(NamedTuple):
     references: Sequence[Any]
 
 
+class _Side(NamedTuple):
+    """The outputs of a run, and what of them a metric scores."""
+
+    outputs: ScorableOutputs
+    scored: _Scored
+
+
 @dataclass(frozen=True)
 class Scoring:
     """Scores the outputs of all variants of a suite in the same way."""
@@ -75,62 +82,94 @@ class Scoring:
             The run of the same variant at the other revision, for changes since that revision.
         """
         numbers = run.numbers
-        scored = self.scorable(run)
-        others = [self.scorable(other) if other else None for other in (baseline, before)]
-        ours = self._of_task(scored, numbers)
-        theirs = [self._of_task(other, numbers) if other else None for other in others]
-        measures: dict[str, Measure] = {}
-        differences: dict[str, Measure] = {}
-        changes: dict[str, Measure] = {}
-        undefined: dict[str, str] = {}
+        ours = self._side(run, numbers)
+        theirs = self._side(baseline, numbers) if baseline else None
+        earlier = self._side(before, numbers) if before else None
+        scores = [
+            (metric, self._score(metric, ours.scored, numbers))
+            for metric in self.metrics
+            if not is_of_baseline(metric)
+        ]
+        undefined = {
+            metric.name: _why_undefined(metric.name, ours.outputs)
+            for metric, score in scores
+            if score.resamples is None
+        }
+        defined = [(metric, score) for metric, score in scores if score.resamples is not None]
+        n = len(ours.scored.outputs)
+        measures = {metric.name: self._measure(metric, score, n) for metric, score in defined}
+        if theirs:
+            measures |= self._compared(ours, theirs, numbers)
         missing: dict[str, str] = {}
-        n = len(ours.outputs)
-        for metric in self.metrics:
-            name, unit = metric.name, metric.unit
-            if is_of_baseline(metric):
-                if others[0]:
-                    beside = _Scored(scored.outputs, others[0].outputs)
-                    score = self._score(metric, beside, numbers)
-                    low, high = self._bounds(metric, score, len(numbers))
-                    measures[name] = Measure(score.value, unit, low, high, len(numbers))
-                continue
-            score = self._score(metric, ours, numbers)
-            if score.resamples is None:
-                undefined[name] = _why_undefined(name, scored)
-                continue
-            low, high = self._bounds(metric, score, n)
-            measures[name] = Measure(score.value, unit, low, high, n)
-            for other, other_scored, results in zip(
-                others, theirs, (differences, changes), strict=True
-            ):
-                if not other or not other_scored:
-                    continue
-                other_score = self._score(metric, other_scored, numbers)
-                if other_score.resamples is None:
-                    side = "the baseline" if results is differences else "the other revision"
-                    missing[name] = f"{side}: {_why_undefined(name, other)}"
-                    continue
-                low, high = score.gap_bounds(
-                    other_score, n, self.confidence, higher_is_better=metric.higher_is_better
-                )
-                results[name] = Measure(score.value - other_score.value, unit, low, high, n)
-        if theirs[0] and not any(map(is_of_baseline, self.metrics)):
-            pairs = zip(ours.outputs, theirs[0].outputs, strict=True)
-            same = sum(a == b for a, b in pairs if not is_absent(a))
-            low, high = clopper_pearson(same, n, self.confidence)
-            measures["agreement"] = Measure(same / n, "fraction", low, high, n)
+        differences = self._gaps(defined, n, theirs, numbers, "the baseline", missing)
+        changes = self._gaps(defined, n, earlier, numbers, "the other revision", missing)
         return Measured(
-            measures,
+            {name: measures[name] for name in (*self.names, "agreement") if name in measures},
             differences=differences,
             changes=changes,
             confidence=self.confidence,
             missing=missing | undefined,
             undefined=undefined,
             seconds=sum(run.batch_s),
-            not_finite=scored.problem,
-            baseline_not_finite=others[0].problem if others[0] else "",
+            not_finite=ours.outputs.problem,
+            baseline_not_finite=theirs.outputs.problem if theirs else "",
             whole_set=self.whole_set,
         )
+
+    def _side(self, run: SetRun, numbers: Sequence[int]) -> _Side:
+        outputs = self.scorable(run)
+        references = [self.references[i] for i in numbers]
+        return _Side(outputs, _Scored(*self.of_task(outputs.outputs, references)))
+
+    def _compared(self, ours: _Side, theirs: _Side, numbers: Sequence[int]) -> dict[str, Measure]:
+        """Return the metrics that compare outputs with the baseline's; without any, agreement."""
+        metrics = [metric for metric in self.metrics if is_of_baseline(metric)]
+        if not metrics:
+            return {"agreement": self._agreement(ours.scored.outputs, theirs.scored.outputs)}
+        beside = _Scored(ours.outputs.outputs, theirs.outputs.outputs)
+        return {
+            metric.name: self._measure(metric, self._score(metric, beside, numbers), len(numbers))
+            for metric in metrics
+        }
+
+    def _agreement(self, ours: Sequence[Any], theirs: Sequence[Any]) -> Measure:
+        """Return the fraction of outputs that equal the baseline's."""
+        n = len(ours)
+        same = sum(a == b for a, b in zip(ours, theirs, strict=True) if not is_absent(a))
+        low, high = clopper_pearson(same, n, self.confidence)
+        return Measure(same / n, "fraction", low, high, n)
+
+    def _gaps(
+        self,
+        scores: Sequence[tuple[AnyMetric, Score]],
+        n: int,
+        other: _Side | None,
+        numbers: Sequence[int],
+        other_name: str,
+        missing: dict[str, str],
+    ) -> dict[str, Measure]:
+        """Return the differences of `n` scored outputs from another run; empty without one.
+
+        The reasons for missing ones are added to `missing`.
+        """
+        gaps: dict[str, Measure] = {}
+        if other is None:
+            return gaps
+        for metric, score in scores:
+            other_score = self._score(metric, other.scored, numbers)
+            if other_score.resamples is None:
+                missing[metric.name] = f"{other_name}: {_why_undefined(metric.name, other.outputs)}"
+                continue
+            low, high = score.gap_bounds(
+                other_score, n, self.confidence, higher_is_better=metric.higher_is_better
+            )
+            gap = score.value - other_score.value
+            gaps[metric.name] = Measure(gap, metric.unit, low, high, n)
+        return gaps
+
+    def _measure(self, metric: AnyMetric, score: Score, n: int) -> Measure:
+        low, high = self._bounds(metric, score, n)
+        return Measure(score.value, metric.unit, low, high, n)
 
     def signature(self, metric: AnyMetric) -> str:
         """Return the metric's signature, with the number of resamples that were scored."""
@@ -142,9 +181,6 @@ class Scoring:
         if is_of_baseline(metric) and score.resamples is not None:
             return bootstrap.bounds(score.resamples, n, self.confidence)
         return score.bounds(n, self.confidence, higher_is_better=metric.higher_is_better)
-
-    def _of_task(self, side: ScorableOutputs, numbers: Sequence[int]) -> _Scored:
-        return _Scored(*self.of_task(side.outputs, [self.references[i] for i in numbers]))
 
     def _score(self, metric: AnyMetric, scored: _Scored, numbers: Sequence[int]) -> Score:
         try:

@@ -51,8 +51,13 @@ class HistoryLine:
 
 
 @in_plot_style
-def ratios(ratio_by_variant: Mapping[str, Measure], label: str) -> str:
-    """Plot a row per variant: its ratio and interval on a log scale, with a line at 1."""
+def ratios(
+    ratio_by_variant: Mapping[str, Measure], label: str, limits: Mapping[str, float] | None = None
+) -> str:
+    """Plot a row per variant: its ratio and interval on a log scale, with a line at 1.
+
+    `limits` contains the limits of variants, which are drawn as dashed lines across their rows.
+    """
     figure, axes = _rows(list(ratio_by_variant))
     for row, (name, measure) in enumerate(ratio_by_variant.items()):
         low = measure.value if measure.low is None else measure.low
@@ -64,6 +69,9 @@ def ratios(ratio_by_variant: Mapping[str, Measure], label: str) -> str:
         text, *bounds = (format_value(x, measure.unit) for x in (measure.value, low, high))
         for artist in (line, dot):
             set_tip(artist, f"{name}: {text}, interval {' to '.join(bounds)}")
+        if (limit := (limits or {}).get(name)) is not None:
+            axes.vlines(limit, row - 0.5, row + 0.5, color=INK, linewidth=1.5, linestyle="--")
+            text, high = f"{text}, limit {format_value(limit, 'ratio')}", max(high, limit)
         axes.annotate(
             text, (high, row), (6, 0), textcoords="offset points", va="center", fontsize=10
         )

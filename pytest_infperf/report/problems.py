@@ -21,6 +21,17 @@ def unmet_gates(records: Sequence[Record]) -> Iterator[tuple[Record, GateRecord]
                     yield record, gate
 
 
+def caught_in(test: str, gates: Sequence[GateRecord]) -> str:
+    """Return the message about a test that has caught the errors of limits."""
+    return "\n".join(
+        [
+            f"the error of a limit was caught in {test}: let `check()` raise it, mark the test "
+            "with pytest.mark.xfail, or read the measures without `check()`",
+            *(f"  {gate.verdict.name} {gate.why} ({gate.source})" for gate in gates),
+        ]
+    )
+
+
 def tried_again(records: Sequence[Record]) -> Iterator[tuple[Record, GateRecord]]:
     """Yield each verdict that a test did not give at its first try, with its record."""
     return ((record, gate) for record in records for gate in record.gates if gate.tries > 1)

@@ -19,6 +19,8 @@ from pytest_infperf.report.remaining_time import RemainingTime
 
 REDRAW_S = 0.2
 """Shortest time between two drawings of one phase, in seconds."""
+LOG_S = 60
+"""Shortest time between two lines of a log about one suite, in seconds."""
 _SHARE_DONE = re.compile(r", \d+%$")
 ERASE_LINE = "\r\x1b[2K"
 UP = "\x1b[A"
@@ -40,6 +42,7 @@ class Progress:
         self._lock = Lock()
         self._remaining = RemainingTime(clock, 0)
         self._phase = ""
+        self._suite = ""
 
     def start(self, total_tests: int, guess_after: int = 1) -> None:
         """Begin a run; the remaining time is shown after `guess_after` finished tests."""
@@ -53,7 +56,7 @@ class Progress:
         """
         with self._lock:
             phase, before = f"{suite}[{variant}] {what}", self._phase
-            self._phase = phase
+            self._phase, self._suite = phase, suite
             self._show(is_new=_without_share(phase) != _without_share(before))
 
     def advance(self) -> None:
@@ -87,9 +90,11 @@ def _without_share(phase: str) -> str:
 
 
 class LogProgress(Progress):
-    """Writes a line per phase and erases nothing, for logs.
+    """Writes a line when a suite begins, then at most one a minute, and erases nothing.
 
-    `column` returns the column of pytest's cursor. If pytest has begun a line, it is ended first.
+    In the log of a CI job the lines show that the run goes on, and the remaining time. `column`
+    returns the column of pytest's cursor. If pytest has begun a line, it is ended first. With
+    `every_phase`, each phase has a line.
     """
 
     def __init__(
@@ -98,18 +103,29 @@ class LogProgress(Progress):
         column: Callable[[], int] = lambda: 0,
         unicode: bool = True,
         clock: Clock = time.monotonic,
+        *,
+        every_phase: bool = False,
     ) -> None:
         super().__init__(unicode, clock)
         self._write = write
         self._column = column
+        self._every_phase = every_phase
         self._last_column = 0
+        self._suites: set[str] = set()
+        """The suites that have a line."""
+        self._written_at = 0.0
 
     def _show(self, is_new: bool) -> None:
-        if is_new:
-            column = self._column()
-            new_line = "\n" if column > self._last_column else ""
-            self._last_column = column
-            self._write(f"{new_line}infperf {self._line()}\n")
+        now = self._clock()
+        is_due = self._suite not in self._suites or now - self._written_at >= LOG_S
+        if not is_due and not (self._every_phase and is_new):
+            return
+        self._suites.add(self._suite)
+        self._written_at = now
+        column = self._column()
+        new_line = "\n" if column > self._last_column else ""
+        self._last_column = column
+        self._write(f"{new_line}infperf {self._line()}\n")
 
 
 class LiveProgress(Progress):
@@ -162,6 +178,7 @@ def progress_for(
     *,
     width: Callable[[], int] = lambda: 80,
     column: Callable[[], int] = lambda: 0,
+    every_phase: bool = False,
 ) -> Progress:
     """Return the progress for a stream: none, one line that is redrawn, or lines of a log.
 
@@ -177,6 +194,8 @@ def progress_for(
         Returns the width of the terminal, in characters.
     column
         Returns the column of pytest's cursor.
+    every_phase
+        Whether a log has a line per phase.
     """
 
     def write(text: str) -> None:
@@ -188,4 +207,4 @@ def progress_for(
     unicode = shows_unicode(stream)
     if interactive:
         return LiveProgress(write, width, column, unicode)
-    return LogProgress(write, column, unicode)
+    return LogProgress(write, column, unicode, every_phase=every_phase)

@@ -18,7 +18,7 @@ def on_terminal(config: pytest.Config) -> Progress:
     """Return the progress line.
 
     Nothing is shown with -q or -p no:terminal, nor in xdist's workers, because their lines would
-    be mixed.
+    be mixed. With -vv, a log has a line per phase.
     """
     manager = config.pluginmanager
     quiet = (
@@ -42,4 +42,5 @@ def on_terminal(config: pytest.Config) -> Progress:
         interactive=stream.isatty(),
         width=lambda: config.get_terminal_writer().fullwidth,
         column=lambda: config.get_terminal_writer().width_of_current_line,
+        every_phase=not quiet and config.option.verbose >= 2,
     )

@@ -19,6 +19,7 @@ from pytest_infperf.records.time_spent import TimeAccount, in_words, is_of_measu
 from pytest_infperf.report import github, junit
 from pytest_infperf.report.history_panels import suite_histories
 from pytest_infperf.report.problems import (
+    caught_in,
     suites_without_verdict,
     tried_again,
     unjudged_gates,
@@ -42,6 +43,8 @@ class Ended:
     """The result of a test or of its teardown."""
 
     passed: bool
+    failed: bool = False
+    """Whether pytest reports a failure; a skipped test has neither passed nor failed."""
     failure: BaseException | None = None
     """The error of the test, other than a broken limit."""
     torn_down: bool = False
@@ -218,12 +221,23 @@ class Session:
             The result of the test or of its teardown.
         """
         verdicts, tests = self.run.verdicts_on(*param.key), self.collection.tests
-        verdicts.end(nodeid, ended.failure, torn_down=ended.torn_down, xfailed=ended.xfailed)
+        verdicts.end(
+            nodeid,
+            ended.failure,
+            torn_down=ended.torn_down,
+            xfailed=ended.xfailed,
+            failed=ended.failed,
+        )
         tests.ended(nodeid, passed=ended.passed)
         folder = param.configured.suite.folder
         verdicts.name_unjudged(lambda gate: tests.may_measure(param.key, folder, gate.spec))
         record = RunRecord(self.run.host, None, [verdicts.record])
         return record, list(junit.properties(*verdicts.found_by(nodeid)))
+
+    def caught_limits(self, param: VariantParam, nodeid: str) -> str:
+        """Return the message about limits whose errors a test has caught, or an empty string."""
+        caught = self.run.verdicts_on(*param.key).caught_by(nodeid)
+        return caught_in(nodeid, caught) if caught else ""
 
     def enter(self, run: RunRecord) -> None:
         """Add the records of a test's report, which may come from another process."""

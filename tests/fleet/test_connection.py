@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -73,6 +75,42 @@ def test_a_cluster_that_refuses_keeps_the_cause(failure: Callable[..., str]) -> 
     error.__cause__ = RuntimeError("This node has an IP address of\n  10.0.0.2")
     message = failure(error)
     assert "10.0.0.1:6379: This node has an IP address of 10.0.0.2. `ray status`" in message
+
+
+@contextmanager
+def listening(answer: bytes) -> Iterator[str]:
+    """Yield the address of a server that gives one answer, if any, and keeps connections open."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as open_connections:
+
+        def serve() -> None:
+            with suppress(OSError):
+                connection = open_connections.enter_context(server.accept()[0])
+                connection.sendall(answer)
+
+        Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_port_of_another_server() -> None:
+    with (
+        listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as address,
+        pytest.raises(
+            UserError, match=f"no Ray cluster answers at {address}: what listens there is not"
+        ),
+    ):
+        connect(address)
+
+
+def test_a_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_infperf.fleet.connection.CONNECT_LIMIT_S", 0.2)
+    with listening(b"") as address, pytest.raises(UserError, match=f"{address} did not answer"):
+        connect(address)
+
+
+def test_a_server_of_http2_is_left_to_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "init", lambda **_: None)
+    with listening(bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))) as address:
+        assert connect(f"ray://{address}") is ray
 
 
 def test_a_port_that_nothing_listens_at() -> None:

@@ -226,7 +226,7 @@ def test_a_measure_of_one_run_only_is_listed() -> None:
     [
         ("latency_p50:5%", run_record(12), Finding.BROKEN),
         ("latency_p50:25%", run_record(12), Finding.KEPT),
-        ("latency_p50:20%", run_record(12), Finding.UNCERTAIN),
+        ("latency_p50:20%", run_record(12), Finding.INCONCLUSIVE),
         ("latency_p50:-5%", run_record(8), Finding.BROKEN),
         ("latency_p50:5%", run_record(8), Finding.KEPT),
         ("latency_p50:1 ms", run_record(12), Finding.BROKEN),

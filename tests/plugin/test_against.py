@@ -25,12 +25,12 @@ SUITE = """
 OLD = ('Fake(id="steady", query_ms=1)', 'Fake(id="slowed", query_ms=1)', 'Fake(id="gone")')
 NEW = (
     'Fake(id="steady", query_ms=1)',
-    'Fake(id="slowed", query_ms=1.3, wrong=0.5)',
+    'Fake(id="slowed", query_ms=2.5, wrong=0.5)',
     'Fake(id="new")',
 )
 LIMITS = """
     [echo.gates]
-    regression = { max = "15 %" }
+    regression = { max = "50 %" }
     accuracy = { max_regression = 5 }
 """
 
@@ -80,14 +80,14 @@ def test_only_the_slower_variant_breaks_the_limit(compared: Outcome) -> None:
     assert compared.ret == 1
     regression = compared.measure("slowed", "regression")
     assert regression["unit"] == "fraction"
-    assert 0.15 < regression["low"] <= regression["value"] <= regression["high"] < 0.45
-    assert "is above the limit of 15.0 %" in compared.message("test_latency[slowed]")
+    assert 0.5 < regression["low"] <= regression["value"] <= regression["high"]
+    assert "is above the limit of 50.0 %" in compared.message("test_latency[slowed]")
     assert "git bisect" in compared.message("test_latency[slowed]")
 
 
 def test_the_steady_variant_passes(compared: Outcome) -> None:
     regression = compared.measure("steady", "regression")
-    assert regression["high"] < 0.15
+    assert regression["high"] < 0.5
     assert {gate["verdict"] for gate in compared.record("steady")["gates"]} == {"pass"}
 
 

@@ -29,7 +29,7 @@ def artifacts(project: Project) -> list[Path]:
 
 
 def test_artifacts_are_kept_in_a_folder_that_git_ignores(own_cache: Project) -> None:
-    first = own_cache.measure()
+    first = own_cache.measure("-vv")
     first.assert_outcomes(passed=3)
     assert first.text.count("] building fake") == len(VARIANTS)
     assert len(artifacts(own_cache)) == len(VARIANTS)
@@ -202,7 +202,7 @@ def test_variants_that_share_an_artifact_build_it_once(own_cache: Project) -> No
         suite = Suite("echo", task=Echo(), model="../../model", variants=variants)
         """
     )
-    result = own_cache.measure()
+    result = own_cache.measure("-vv")
     result.assert_outcomes(passed=3)
     assert result.text.count("] building fake") == 1
     assert len(artifacts(own_cache)) == 1
@@ -240,3 +240,16 @@ def test_only_the_variants_of_selected_tests_are_built(own_cache: Project) -> No
     result = own_cache.measure("-k", "fast")
     result.assert_outcomes(passed=1)
     assert len(artifacts(own_cache)) == 2, "the variant and its baseline"
+
+
+def test_a_path_that_moves_the_root_is_refused(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """pytest takes the word after an option that it does not know yet for the path of a test."""
+    cache = tmp_path_factory.mktemp("elsewhere") / "a cache"
+    cache.mkdir()
+    result = project.collect("--infperf-cache", str(cache))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"write --infperf-cache={cache}" in result.words
+    for arguments in ([f"--infperf-cache={cache}"], ["--infperf-cache", str(cache), "suites"]):
+        assert project.collect(*arguments).ret == pytest.ExitCode.OK

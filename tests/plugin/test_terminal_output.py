@@ -57,13 +57,18 @@ def test_what_is_said_of_a_broken_gate(measured: Outcome, snapshot: SnapshotAsse
     assert f"{message[message.index('FAIL ') :]}\n\n--- below\n{told}" == snapshot
 
 
-def test_a_log_has_a_plain_line_for_each_phase(measured: Outcome) -> None:
+def test_a_log_has_a_plain_line_when_the_suite_begins(measured: Outcome) -> None:
     lines = [line for line in measured.outlines if PROGRESS.search(line)]
-    assert len(lines) >= 2 * len(VARIANTS)
-    assert any(line.endswith("echo[fast] measuring against slow") for line in lines)
-    assert any(line.endswith("echo[fast] measuring latency") for line in lines)
+    assert lines[0].startswith("infperf 1/12 · echo[")
     assert "\x1b" not in measured.text
     assert "\r" not in measured.text
+
+
+def test_with_vv_a_log_has_a_line_for_each_phase(quick: Project) -> None:
+    quick.only_tests_of("latency")
+    lines = quick.measure("-vv").outlines
+    assert any(line.endswith("echo[fast] measuring against slow") for line in lines)
+    assert any(line.endswith("echo[fast] measuring latency") for line in lines)
 
 
 def test_every_line_fits_an_80_column_terminal(quick: Project) -> None:

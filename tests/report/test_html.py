@@ -15,7 +15,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from pytest_infperf.records.measure import Measure
-from pytest_infperf.records.record import RunRecord, Verdict
+from pytest_infperf.records.record import GateRecord, RunRecord, Verdict
 from pytest_infperf.report import html, plots, svg
 from pytest_infperf.report.plots import HistoryLine, PlotPoint
 from tests.report.conftest import translation_run
@@ -205,6 +205,7 @@ def ratio() -> Measure:
 
 PLOTS = {
     "ratios": lambda: plots.ratios({"a": ratio()}, "times as fast"),
+    "limits": lambda: plots.ratios({"a": ratio()}, "times as fast", {"a": 2.5}),
     "distributions": lambda: plots.distributions({"a": [1 + i / 100 for i in range(101)]}),
     "sweep": lambda: plots.sweep({"a": {1: ratio(), 2: ratio()}}, "length", "ms"),
     "levels": lambda: plots.levels({1: [1.0, 2.0], 4: [2.0, 3.0]}, ["1", "4"], "users", "ms"),
@@ -223,6 +224,18 @@ def test_every_text_of_a_plot_has_the_colour_of_the_page(name: str) -> None:
 @pytest.mark.parametrize("name", PLOTS)
 def test_plots_have_no_legend(name: str) -> None:
     assert "legend" not in PLOTS[name]()
+
+
+def test_the_limit_of_a_regression_is_drawn_and_named(translation: RunRecord) -> None:
+    slower, within, *others = translation.records
+    for record, limit in ((slower, 'max = "15 %"'), (within, "max = 0.05")):
+        record.measures["regression"] = Measure(0.1, "fraction", 0.08, 0.12)
+        record.gates = [GateRecord("regression", limit, Verdict.PASS, "")]
+    others[0].measures["regression"] = Measure(0.2, "fraction", 0.18, 0.22)
+    page = html.page(translation)
+    texts = re.findall(r">(1\.[12]0x[^<]*)</text>", page)
+    assert texts == ["1.10x, limit 1.15x", "1.10x, limit 1.05x", "1.20x"]
+    assert "The dashed line is the limit." in page
 
 
 def test_a_line_is_named_at_its_end() -> None:

@@ -146,25 +146,40 @@ def test_a_log_ends_the_line_that_pytest_has_begun(clock: Clock) -> None:
     plain.start(2)
     for what in ("building", "starting", "measuring latency", "measuring footprint"):
         plain.phase("s", "v", what)
+        clock.now += 60
     assert [line.startswith("\n") for line in written] == [False, False, True, False]
 
 
-def test_a_log_has_one_line_per_phase(clock: Clock) -> None:
+def test_a_log_has_a_line_per_suite_and_minute(clock: Clock) -> None:
     written: list[str] = []
     plain = LogProgress(written.append, clock=clock)
     plain.start(2)
-    for what in ("building", "building", "starting", "starting", "measuring latency"):
+    for what in ("building", "starting", *(f"scoring, {share}%" for share in range(12))):
         plain.phase("translation", "onnx", what)
         clock.now += 5
+    plain.phase("translation", "onnx", "measuring latency")
     plain.advance()
-    plain.phase("translation", "onnx", "measuring throughput")
+    plain.phase("speech", "onnx", "building")
+    clock.now += 59
+    plain.phase("translation", "torch", "building")
     plain.hide()
     plain.close()
     assert written == [
         "infperf 1/2 · translation[onnx] building\n",
-        "infperf 1/2 · translation[onnx] starting\n",
-        "infperf 1/2 · translation[onnx] measuring latency\n",
-        "infperf 2/2 · about 25 s left · translation[onnx] measuring throughput\n",
+        "infperf 1/2 · translation[onnx] scoring, 10%\n",
+        "infperf 2/2 · about 70 s left · speech[onnx] building\n",
+    ]
+
+
+def test_a_log_may_have_a_line_per_phase(clock: Clock) -> None:
+    written: list[str] = []
+    plain = LogProgress(written.append, clock=clock, every_phase=True)
+    plain.start(2)
+    for what in ("building", "building", "scoring, 10%", "scoring, 20%"):
+        plain.phase("s", "v", what)
+    assert written == [
+        "infperf 1/2 · s[v] building\n",
+        "infperf 1/2 · s[v] scoring, 10%\n",
     ]
 
 
@@ -182,9 +197,9 @@ def test_variants_that_build_in_parallel_write_whole_lines() -> None:
     plain.start(4)
     with ThreadPoolExecutor(4) as pool:
         for number in range(200):
-            pool.submit(plain.phase, "s", f"v{number % 4}", f"building {number}")
+            pool.submit(plain.phase, f"s{number}", "v", "building")
     assert len(written) == 200
-    assert all(re.fullmatch(r"infperf 1/4 · s\[v\d\] building \d+\n", line) for line in written)
+    assert all(re.fullmatch(r"infperf 1/4 · s\d+\[v\] building\n", line) for line in written)
 
 
 def test_control_characters_of_a_name_cannot_move_the_cursor(

@@ -353,3 +353,23 @@ def test_slow_int8_is_explained_even_if_every_limit_is_met() -> None:
     assert "SLOWER speech[onnx-int8] has 0.55x of the baseline's speed" in text
     assert "    its LSTMs are quantised dynamically" in text
     assert "dot products" not in text
+
+
+def test_without_a_baseline_no_column_compares_with_one() -> None:
+    records = [
+        Record(
+            "s",
+            name,
+            {"latency_p50": Measure(0.001, "s"), "bleu": Measure(26.2, "points")},
+            evidence=Evidence(quality_metric="bleu"),
+        )
+        for name in ("a", "b")
+    ]
+    headers = lines_of(RunRecord({}, None, records), 200)[2].split()
+    assert headers == ["variant", "p50", "BLEU", "verdict"]
+
+
+def test_a_baseline_alone_is_compared_with_nothing(translation: RunRecord) -> None:
+    headers = lines_of(RunRecord({}, None, translation.records[:1]), 200)[2]
+    assert "speed-up" not in headers
+    assert "(diff.)" not in headers

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.quantity import read_back
 from pytest_infperf.records.record import Record
 from pytest_infperf.report import plots
 from pytest_infperf.report.history_panels import HistoryPanels
@@ -56,11 +57,17 @@ def _regressions(records: Sequence[Record]) -> Iterator[Figure]:
         for r in records
         if "regression" in r.measures
     }
+    limits = {
+        record.variant: 1 + limit
+        for record in records
+        if record.variant in ratios and (limit := _limit_on(record, "regression")) is not None
+    }
     if ratios:
         yield Figure(
             "Time against the other revision",
-            plots.ratios(ratios, "query time relative to the other revision"),
-            "Values above 1 are slower than before.",
+            plots.ratios(ratios, "query time relative to the other revision", limits),
+            "Values above 1 are slower than before."
+            + (" The dashed line is the limit." if limits else ""),
         )
 
 
@@ -110,6 +117,12 @@ def _fronts(records: Sequence[Record]) -> Iterator[Figure]:
                 plots.front(points, label, y_label, higher_is_better=higher_is_better),
                 FRONT_CAPTION,
             )
+
+
+def _limit_on(record: Record, measure: str) -> float | None:
+    """Return the value of a limit on a measure; None if there is none."""
+    texts = (gate.limit.partition("=")[2] for gate in record.gates if gate.measure == measure)
+    return next((read_back(text.strip().strip("\"'")) for text in texts), None)
 
 
 def _as_ratio(regression: Measure) -> Measure:

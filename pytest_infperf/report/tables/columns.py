@@ -53,7 +53,7 @@ def _all_columns(records: Sequence[Record]) -> list[Column]:
             numeric=False,
         ),
         Column("threads", "threads", cells.threads, short_header="thr"),
-        Column("speed-up", "speed-up", cells.speedup),
+        *_speedup_columns(records),
         Column("regression", "regression", cells.regression),
         Column("p50", "p50", cells.value_of("latency_p50")),
         Column("p99", "p99", cells.value_of("latency_p99")),
@@ -72,13 +72,22 @@ def _all_columns(records: Sequence[Record]) -> list[Column]:
     ]
 
 
+def _speedup_columns(records: Sequence[Record]) -> list[Column]:
+    """Return the column of the speed-up; an empty list if no variant has one."""
+    if not any("speedup" in record.measures for record in records):
+        return []
+    return [Column("speed-up", "speed-up", cells.speedup)]
+
+
 def _quality_columns(records: Sequence[Record]) -> list[Column]:
     metric = quality_metric(records)
     if metric is None:
         return []
     header = METRIC_HEADERS.get(metric, metric)
+    cell = cells.quality(metric)
+    with_difference = f"{header} (diff.)" if any(cell(r).tail for r in records) else header
     return [
-        Column("quality", f"{header} (diff.)", cells.quality(metric)),
+        Column("quality", with_difference, cell),
         Column("quality change", f"{header} change", cells.quality_change(metric)),
         *([Column("cosine", "cosine", cells.value_of("cosine"))] if metric != "cosine" else []),
     ]

@@ -46,7 +46,7 @@ SAVE_WIDTH: Sequence[tuple[Literal["shorten", "move"], str]] = (
 """Steps that make the first table narrower, and the key of the column. The speed-up always stays in
 the first table; the verdict is the last to leave it."""
 
-ALWAYS_SHOWN = ("variant", "speed-up", "verdict")
+ALWAYS_SHOWN = ("variant", "verdict")
 """Keys of the columns that are shown even if they are empty."""
 
 
