@@ -95,6 +95,7 @@ class ReplayedPairs:
 
     source: Sequence[ProcessPair]
     by_process: list[list[float]] = field(default_factory=lambda: [[]])
+    token_ratios: dict[str, list[list[float]]] = field(default_factory=dict)
     seconds: float = 0.0
     start_s: float = field(init=False)
     _read: int = 0

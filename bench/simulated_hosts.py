@@ -58,6 +58,7 @@ class SimulatedPairs:
     """The true logarithm of the ratio."""
     rng: np.random.Generator
     by_process: list[list[float]] = field(default_factory=lambda: [[]])
+    token_ratios: dict[str, list[list[float]]] = field(default_factory=dict)
     seconds: float = 0.0
     start_s: float = field(init=False)
     _offset: float = field(init=False)

@@ -53,6 +53,7 @@ class Recorded:
     """Measuring time of a pair, in seconds, with its share of starting processes."""
     start_s: float = 0.0
     by_process: list[list[float]] = field(default_factory=lambda: [[]])
+    token_ratios: dict[str, list[list[float]]] = field(default_factory=dict)
     seconds: float = 0.0
 
     def measure(self) -> None:

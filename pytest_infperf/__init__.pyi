@@ -44,8 +44,13 @@ from .records.measure import Measure as Measure
 from .records.record import Record as Record
 from .run.run import Run as Run
 from .run.variant import Variant as Variant
-from .suite.backend import Backend as Backend, Material as Material, Runner as Runner
-from .suite.codec import ArrayCodec as ArrayCodec, Codec as Codec
+from .suite.backend import (
+    Backend as Backend,
+    Material as Material,
+    Runner as Runner,
+    StreamingRunner as StreamingRunner,
+)
+from .suite.codec import ArrayCodec as ArrayCodec, Codec as Codec, TokenCodec as TokenCodec
 from .suite.loads import (
     ClosedLoop as ClosedLoop,
     MultiStream as MultiStream,
@@ -66,6 +71,7 @@ from .tasks.custom import Custom as Custom
 from .tasks.data.hub import HubDataset as HubDataset
 from .tasks.echo import Echo as Echo
 from .tasks.embedding import Embedding as Embedding
+from .tasks.generation import TextGeneration as TextGeneration
 from .tasks.regression import TextRegression as TextRegression
 from .tasks.retrieval import Retrieval as Retrieval
 from .tasks.speech import SpeechRecognition as SpeechRecognition

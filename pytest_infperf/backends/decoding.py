@@ -1,16 +1,21 @@
 """Settings that decide which tokens are generated, named as in transformers' GenerationConfig.
 
 The following settings are omitted: the special tokens of a model, such as its end token; settings
-that affect only time or memory; and settings of sampling, which no runner does.
+that affect only time or memory; and, for a runner that does not sample, settings of sampling.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from pytest_infperf.suite.task import Decoding
 
+SEED = "seed"
+"""The seed of sampling, which is set before each query; not an option of `generate`."""
+STOP = "stop_strings"
+"""Texts that end an output, as a JSON list."""
 NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "bad_words_ids": (None,),
     "begin_suppress_tokens": (None, []),
@@ -45,6 +50,23 @@ NEUTRAL_TO_BEAMS: Mapping[str, tuple[Any, ...]] = {
 """Values with which a setting of beam search has no effect."""
 
 
+SAMPLING = ("temperature", "top_k", "top_p")
+"""Settings that have an effect only with sampling."""
+
+
+def options(asked: Decoding) -> dict[str, Any]:
+    """Return the options of `generate` for the decoding of a task.
+
+    The length counts new tokens only, so the maximum length of a model's configuration is removed.
+    """
+    names = {"beams": "num_beams"}
+    settings = {names.get(name, name): value for name, value in asked.items()}
+    settings.pop(SEED, None)
+    if STOP in settings:
+        settings[STOP] = json.loads(str(settings[STOP]))
+    return {"do_sample": False, **settings, "max_length": None}
+
+
 def described(settings: Mapping[str, Any]) -> Decoding:
     """Return the decoding of settings, which must contain `num_beams` and `max_new_tokens`.
 
@@ -53,6 +75,7 @@ def described(settings: Mapping[str, Any]) -> Decoding:
     beams = settings["num_beams"]
     neutral = {**NEUTRAL, **(NEUTRAL_TO_BEAMS if beams > 1 else {})}
     present = {**settings, "bad_words_ids": bad_words(settings) or None}
+    sampling = {name: settings.get(name) for name in (*SAMPLING, SEED)}
     return {
         "beams": beams,
         "max_new_tokens": settings["max_new_tokens"],
@@ -60,6 +83,11 @@ def described(settings: Mapping[str, Any]) -> Decoding:
             name: value if isinstance(value, int | float | str) else str(value)
             for name in sorted(neutral)
             if (value := present.get(name)) not in neutral[name]
+        },
+        **{
+            name: value
+            for name, value in sampling.items()
+            if settings.get("do_sample") and value is not None
         },
     }
 

@@ -12,7 +12,14 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, Self
 
-from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.backend import (
+    Backend,
+    Material,
+    Receive,
+    Runner,
+    StreamingRunner,
+    can_stream,
+)
 from pytest_infperf.suite.task import Decoding, Task
 
 
@@ -31,6 +38,12 @@ class Fake(Backend):
         only on its features, so it is the same in every run.
     size_bytes : int, default 1000
         Size of the artifact, in bytes.
+    first_token_ms, token_ms : float, default 0.0
+        CPU time of the first token and of each later one, in milliseconds, for tasks that generate
+        tokens. `query_ms` is not used for such a task.
+    streams : bool, default True
+        Whether tokens are delivered while they are generated, for tasks that generate tokens. If
+        not, a sample takes `query_ms`.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"fake"``.
 
@@ -49,6 +62,9 @@ class Fake(Backend):
     query_ms: float = 0.0
     wrong: float = 0.0
     size_bytes: int = 1000
+    first_token_ms: float = 0.0
+    token_ms: float = 0.0
+    streams: bool = True
 
     @property
     def default_id(self) -> str:
@@ -59,6 +75,10 @@ class Fake(Backend):
         return {}
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
+        if task.generates and self.streams:
+            return FakeStream(
+                task.decoding, threads or 1, self.first_token_ms, self.token_ms, self.wrong
+            )
         return FakeRunner(task.decoding, threads or 1, self.query_ms, self.wrong)
 
 
@@ -74,12 +94,35 @@ class FakeRunner:
     def infer(self, features: Sequence[str]) -> list[str]:
         if self._query_ns:
             spin(self._query_ns * len(features))
+        return self._answers(features)
+
+    def _answers(self, features: Sequence[str]) -> list[str]:
         if not self._wrong_below:
             return list(features)
         return [
             text[::-1] + "?" if sum(text.encode()) % 100 < self._wrong_below else text
             for text in features
         ]
+
+
+class FakeStream(FakeRunner):
+    """Runner of `Fake` for tasks that generate tokens: the words of the echoed text."""
+
+    def __init__(
+        self, decoding: Decoding, threads: int, first_ms: float, next_ms: float, wrong: float
+    ) -> None:
+        super().__init__(decoding, threads, 0.0, wrong)
+        self._first_ns, self._next_ns = round(first_ms * 1e6), round(next_ms * 1e6)
+
+    def infer(self, features: Sequence[str]) -> list[str]:
+        return [self.stream([text], lambda new: None)[0] for text in features]
+
+    def stream(self, features: Sequence[str], receive: Receive) -> list[str]:
+        results = self._answers(features)
+        for number, word in enumerate(results[0].split()):
+            spin(self._next_ns if number else self._first_ns)
+            receive([word])
+        return results
 
 
 @dataclass(frozen=True)
@@ -146,6 +189,8 @@ class Slowed(Backend):
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         inner = artifact if self.answers_inputs else (artifact / "inner").resolve()
         runner = self.inner.load(inner, task, threads)
+        if can_stream(runner):
+            return SlowedStreamingRunner(runner, self.by)
         return SlowedRunner(runner, self.by)
 
 
@@ -162,6 +207,25 @@ class SlowedRunner:
         start = perf_counter_ns()
         results = self._inner.infer(features)
         spin(round((perf_counter_ns() - start) * self._by))
+        return results
+
+
+class SlowedStreamingRunner(SlowedRunner):
+    """Runner of `Slowed` that also delays each token."""
+
+    _inner: StreamingRunner
+
+    def stream(self, features: Any, receive: Receive) -> Any:
+        last = perf_counter_ns()
+
+        def delay(new: Sequence[Any]) -> None:
+            nonlocal last
+            spin(round((perf_counter_ns() - last) * self._by))
+            last = perf_counter_ns()
+            receive(new)
+
+        results = self._inner.stream(features, delay)
+        spin(round((perf_counter_ns() - last) * self._by))
         return results
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -17,6 +17,7 @@ from pytest_infperf.backends import (
     torchao_int8,
 )
 from pytest_infperf.backends.first_token import first_token
+from pytest_infperf.backends.torch_generate import TorchContinue, TorchGenerate, open_tokenizer
 from pytest_infperf.backends.torch_module import (
     copy_code,
     import_modeling,
@@ -29,7 +30,7 @@ from pytest_infperf.backends.torch_speech import TorchTranscribe, writes_speech
 from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.labels import listed
-from pytest_infperf.suite.task import Decoding, Task
+from pytest_infperf.suite.task import Task
 
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 _QUANTIZED = "quantized.pt"
@@ -155,6 +156,8 @@ class Torch(Backend):
                 "of different sizes: remove compile=True"
             )
         evidence = self._write(material, folder)
+        if decoding.STOP in material.task.decoding:
+            open_tokenizer(material.model).save_pretrained(folder)
         if self.compile:
             torch_compile.write_examples(material, folder)
             runner = self._runner(folder, material.task, None)
@@ -226,8 +229,15 @@ class Torch(Backend):
         if writes_speech(module):
             return TorchTranscribe(module, task.decoding, threads, self.device)
         if torch_padding.has_no_encoder(module.config):
-            left = torch_padding.pads_left(artifact)
-            return TorchContinue(module, task.decoding, threads, self.device, pads_left=left)
+            stops = decoding.STOP in task.decoding
+            return TorchContinue(
+                module,
+                task.decoding,
+                threads,
+                self.device,
+                pads_left=torch_padding.pads_left(artifact),
+                tokenizer=open_tokenizer(artifact) if stops else None,
+            )
         return TorchGenerate(module, task.decoding, threads, self.device)
 
     def _load_module(self, artifact: Path, task: Task) -> Any:
@@ -254,79 +264,6 @@ class Torch(Backend):
 
 
 _DTYPE_SUFFIXES = {"float32": "", "bfloat16": "-bf16", "float16": "-fp16"}
-
-
-class TorchGenerate:
-    """Runner from token ids to token ids by the `generate` of a model with an encoder.
-
-    Batches are padded on the right.
-    """
-
-    def __init__(self, model: Any, asked: Decoding, threads: int, device: str) -> None:
-        self._model = model
-        self.threads = threads
-        self._device = device
-        self._pad = model.config.pad_token_id
-        self._options = {
-            "do_sample": False,
-            "num_beams": asked["beams"],
-            "max_new_tokens": asked["max_new_tokens"],
-            "max_length": None,
-        }
-        self.decoding = decoding.described(decoding.of_module(model, self._options))
-
-    def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
-        import torch
-
-        longest = max(map(len, features))
-        ids = torch.tensor([[*row, *[self._pad] * (longest - len(row))] for row in features])
-        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in features])
-        ids, mask = ids.to(self._device), mask.to(self._device)
-        with torch.inference_mode():
-            sequences = self._model.generate(input_ids=ids, attention_mask=mask, **self._options)
-        results: list[list[int]] = sequences.tolist()
-        return results
-
-
-class TorchContinue:
-    """Runner from prompts to prompts with their continuation, for models without an encoder.
-
-    Results are token ids: the prompt, the generated tokens, and padding to the longest result of
-    the batch. They do not depend on the batch.
-    """
-
-    def __init__(
-        self, model: Any, asked: Decoding, threads: int, device: str, *, pads_left: bool
-    ) -> None:
-        self._model = model
-        self.threads = threads
-        self._device = device
-        self._pads_left = pads_left
-        self._pad = torch_padding.padding_id(model.config)
-        self._options = {
-            "do_sample": False,
-            "num_beams": asked["beams"],
-            "max_new_tokens": asked["max_new_tokens"],
-            "max_length": None,
-            "pad_token_id": self._pad,
-        }
-        self.decoding = decoding.described(decoding.of_module(model, self._options))
-
-    def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
-        import torch
-
-        results: list[list[int]] = []
-        for rows, masks in torch_padding.batches(features, self._pad, left=self._pads_left):
-            ids, mask = torch.tensor(rows).to(self._device), torch.tensor(masks).to(self._device)
-            with torch.inference_mode():
-                sequences = self._model.generate(
-                    input_ids=ids, attention_mask=mask, **self._options
-                )
-            results += [
-                sequence[row_mask.count(0) :]
-                for sequence, row_mask in zip(sequences.tolist(), masks, strict=True)
-            ]
-        return results
 
 
 class TorchForward:

@@ -137,6 +137,7 @@ def join(shares: Sequence[Share], outcomes: Sequence[Done]) -> SetRun:
         [output for run in runs for output in run.outputs],
         [count for run in runs for count in run.batch_samples],
         [seconds for run in runs for seconds in run.batch_s],
+        [tokens for run in runs for tokens in run.batch_tokens],
         Counter(done.node_type for done in by_id.values()),
     )
 

@@ -13,13 +13,12 @@ from pytest_infperf.gates import outlook
 from pytest_infperf.gates.percentile import judge_percentile
 from pytest_infperf.gates.remedy import after_fail, another_generator, more_time
 from pytest_infperf.gates.wording import (
-    PAIRED_MEASURES,
     JudgedQuantity,
     explain,
     gate_record,
     not_measured,
 )
-from pytest_infperf.records.catalogue import MeasureSpec
+from pytest_infperf.records.catalogue import PAIRED_MEASURES, TOKEN_TIMES, MeasureSpec
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.records.points import GROWTH, base_of
@@ -33,6 +32,9 @@ _ESTIMATED = frozenset(
         "trend",
         "cpu_time",
         "latency_mean",
+        *(f"{times}_mean" for times in TOKEN_TIMES),
+        "output_tokens_rate",
+        "prompt_tokens_rate",
         "model_time_p50",
         "real_time_factor",
         "throughput",

@@ -15,8 +15,10 @@ from __future__ import annotations
 from pytest_infperf.gates import outlook
 from pytest_infperf.gates.remedy import after_fail, more_time
 from pytest_infperf.gates.wording import gate_record, not_measured, quantity_texts
+from pytest_infperf.records.catalogue import times_of
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
+from pytest_infperf.records.points import base_of
 from pytest_infperf.records.record import GateRecord, Verdict
 from pytest_infperf.thresholds.gate import Gate
 
@@ -42,10 +44,12 @@ def judge_percentile(gate: Gate, p: float, measured: Measured) -> GateRecord:
         percentile_decision,
     )
 
-    times, limit, confidence = measured.times_s, gate.limit, measured.confidence
+    times, limit, confidence = measured.times_of(gate.measure), gate.limit, measured.confidence
     if not times:
-        return not_measured(gate, gate.measure)
+        return not_measured(gate, gate.measure, measured.missing.get(gate.measure))
     n, queries = len(times), "requests" if gate.spec.method == "load" else "queries"
+    if times_of(base_of(gate.measure)) == "itl":
+        queries = "tokens"
     if limit.is_lower:
         over = sum(time >= limit.value for time in times)
         took = "took at least"

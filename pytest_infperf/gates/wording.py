@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from pytest_infperf.records.catalogue import MeasureSpec
+from pytest_infperf.records.catalogue import PAIRED_MEASURES, MeasureSpec
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.records.record import GateRecord, Verdict
 from pytest_infperf.thresholds.gate import Gate
-
-PAIRED_MEASURES = frozenset({"speedup", "regression"})
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from pytest_infperf import errors
 from pytest_infperf.measure.blocks import SecondChances
 from pytest_infperf.measure.budget import Budget, Remaining
 from pytest_infperf.measure.times import time_measures
-from pytest_infperf.records.catalogue import percentile_of
+from pytest_infperf.measure.tokens import TokenTimes
+from pytest_infperf.records.catalogue import percentile_of, times_of
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.stats import means, quantile, sequential
@@ -45,6 +46,8 @@ class Queries:
     """The time of each query, in nanoseconds."""
     model_ns: list[int] = field(default_factory=list)
     """The time of each query inside the model, in nanoseconds."""
+    tokens: TokenTimes = field(default_factory=TokenTimes)
+    """The tokens of each query."""
     numbers: list[int] = field(default_factory=list)
     """The number of the sample of each query."""
     cpu_s: list[float] = field(default_factory=list)
@@ -67,6 +70,7 @@ class Queries:
             self.numbers += numbers
             self.query_ns += block.query_ns
             self.model_ns += block.model_ns
+            self.tokens.add(block)
             self.cpu_s.append(block.cpu_ns / 1e9)
             self.block_queries.append(len(block.query_ns))
 
@@ -83,7 +87,7 @@ class Queries:
         n = len(times)
         model_bounds = quantile.order_statistic_interval(model_times, 0.5, confidence)
         measures = {
-            **time_measures(times, percentiles, confidence),
+            **time_measures(times, _of("latency", percentiles), confidence),
             "latency_first": Measure(worker.first_query_s, "s"),
             "load_time": Measure(worker.load_s, "s"),
             "model_time_p50": Measure(quantile.percentile(model_times, 0.5), "s", *model_bounds, n),
@@ -96,9 +100,12 @@ class Queries:
             bounds = means.ratio_of_sums(times, durations, confidence)
             factor = sum(times) / sum(durations)
             measures["real_time_factor"] = Measure(factor, "ratio", *bounds, n)
+        of_tokens = self.tokens.measured(percentiles, confidence)
         return Measured(
-            measures,
+            {**measures, **of_tokens.measures},
+            missing=of_tokens.missing,
             times_s=times,
+            token_times_s=of_tokens.token_times_s,
             confidence=confidence,
             seconds=self.seconds,
             remark=self.chances.remark("blocks"),
@@ -111,11 +118,13 @@ def _plan(
     """Return the looks, their confidence, and the confidence for passing by percentile and look.
 
     Each percentile may also pass at the first look of another one. Otherwise its verdict could
-    become inconclusive again while the other is measured.
+    become inconclusive again while the other is measured. Percentiles of inter-token latency have
+    more observations than queries, so they pass at the confidence of the looks.
     """
     first = len(queries.query_ns)
     planned, _ = sequential.plan(first, queries.seconds, budget.own_s, budget.most_s, confidence)
-    needed = {name: partial(_needed, name) for name in percentiles}
+    of_queries = [name for name in percentiles if times_of(name) != "itl"]
+    needed = {name: partial(_needed, name) for name in of_queries}
 
     def passing(looks: Sequence[int]) -> dict[str, dict[int, float]]:
         return {
@@ -125,6 +134,10 @@ def _plan(
 
     looks = sorted({*planned, *chain.from_iterable(passing(planned).values())})
     return looks, sequential.look_confidence(confidence, len(looks)), passing(looks)
+
+
+def _of(times: str, percentiles: Iterable[str]) -> list[str]:
+    return [name for name in percentiles if times_of(name) == times]
 
 
 def _needed(percentile: str, confidence: float) -> int:

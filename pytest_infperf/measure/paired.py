@@ -1,6 +1,8 @@
 """Paired ratios: blocks of two workers on the same inputs, in random order.
 
-For pair i, d_i is the logarithm of the variant's time divided by the time of the other worker. Both
+For pair i, d_i is the logarithm of the variant's time divided by the time of the other worker. The
+time is that of whole queries and, for generated text, also the time to the first token and the time
+per output token. Both
 processes are restarted during the measurement, and the interval of the centre of d includes the
 variation between pairs and between processes (see `stats.processes`). The speed-up against the
 baseline is exp(-d). The regression against the same variant at another revision is exp(d) - 1.
@@ -18,6 +20,7 @@ from typing import Literal, Protocol
 from pytest_infperf import errors
 from pytest_infperf.measure.blocks import LEAST_BLOCK_NS, SecondChances
 from pytest_infperf.measure.budget import Budget, Remaining
+from pytest_infperf.records.catalogue import TOKEN_RATIO_TIMES
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured, Processes
 from pytest_infperf.stats import sequential
@@ -50,6 +53,8 @@ class Pairs(Protocol):
 
     by_process: list[list[float]]
     """The log ratios of the pairs of each pair of processes, the current one last."""
+    token_ratios: dict[str, list[list[float]]]
+    """The same for times of tokens, `ttft` and `tpot`; empty if they are not known."""
     seconds: float
     """Measuring time so far, including the start of processes, in seconds."""
     start_s: float
@@ -81,6 +86,7 @@ class WorkerPairs:
     order: Iterator[int]
     rng: random.Random
     by_process: list[list[float]] = field(default_factory=lambda: [[]])
+    token_ratios: dict[str, list[list[float]]] = field(default_factory=dict)
     chances: SecondChances = field(default_factory=SecondChances)
     seconds: float = 0.0
     start_s: float = field(init=False)
@@ -102,11 +108,20 @@ class WorkerPairs:
                 slices[name].append(done)
         variant, baseline = (_joined(slices[name]) for name in sides)
         if self.chances.take(baseline, variant):
-            variant_ns, baseline_ns = (
-                _undisturbed_ns(slices[name], self.shape.inputs) for name in ("variant", "baseline")
+            times, other_times = (
+                _undisturbed(slices[name], self.shape.inputs) for name in ("variant", "baseline")
             )
-            self.by_process[-1].append(log(variant_ns / baseline_ns))
+            self.by_process[-1].append(log(times["latency"] / other_times["latency"]))
+            for name in TOKEN_RATIO_TIMES:
+                if name in times and name in other_times:
+                    self._of_tokens(name).append(log(times[name] / other_times[name]))
         self.seconds += perf_counter() - start
+
+    def _of_tokens(self, name: str) -> list[float]:
+        """Return the log ratios of the current pair of processes for a time of tokens."""
+        by_process = self.token_ratios.setdefault(name, [])
+        by_process += [[] for _ in range(len(self.by_process) - len(by_process))]
+        return by_process[-1]
 
     def renew(self) -> None:
         start = perf_counter()
@@ -201,11 +216,18 @@ def measure_ratio(
             if _is_renewal_due(pairs, known, budget.most_s):
                 pairs.renew()
             pairs.measure()
-        known = centre([log_ratios for log_ratios in pairs.by_process if log_ratios], prior)
-        low, high = sorted(map(of_log_ratio, known.interval(share)))
-        measure = Measure(of_log_ratio(known.estimate), unit, low, high, n=_count(pairs))
+        known = _centre(pairs.by_process, prior)
+        centres = {name: known} | {
+            f"{times}_{name}": _centre(by_process, prior)
+            for times, by_process in pairs.token_ratios.items()
+        }
+        measures = {}
+        for measure, its_centre in centres.items():
+            low, high = sorted(map(of_log_ratio, its_centre.interval(share)))
+            estimate = of_log_ratio(its_centre.estimate)
+            measures[measure] = Measure(estimate, unit, low, high, n=_count(pairs))
         measured = Measured(
-            {name: measure},
+            measures,
             confidence=share,
             seconds=pairs.seconds,
             processes=_processes(pairs, known),
@@ -213,6 +235,10 @@ def measure_ratio(
         if budget.ends(pairs.seconds, remaining(measured)):
             break
     return measured
+
+
+def _centre(by_process: Sequence[Sequence[float]], prior: Prior) -> Centre:
+    return centre([log_ratios for log_ratios in by_process if log_ratios], prior)
 
 
 def _measure_until(count: int, pairs: Pairs) -> None:
@@ -265,10 +291,28 @@ def _joined(slices: Sequence[BlockDone]) -> BlockDone:
     )
 
 
-def _undisturbed_ns(slices: Sequence[BlockDone], inputs: int) -> int:
-    """Return the sum of the shortest times of all inputs, in nanoseconds.
+def _undisturbed(slices: Sequence[BlockDone], inputs: int) -> dict[str, float]:
+    """Return sums of the shortest times of all inputs, in nanoseconds, by kind of time.
 
     Longer times for the same work are caused by the host and not by the variant, as in Python's
     `timeit.repeat`. A slow variant runs each input once.
     """
-    return sum(min(ns for part in slices for ns in part.query_ns[i::inputs]) for i in range(inputs))
+
+    def shortest(times: Sequence[Sequence[float]]) -> float:
+        return sum(min(ns for part in times for ns in part[i::inputs]) for i in range(inputs))
+
+    sums = {"latency": shortest([part.query_ns for part in slices])}
+    if slices[0].tokens is None:
+        return sums
+    streams = [part.token_ns for part in slices if part.token_ns is not None]
+    if len(streams) < len(slices):  # the first token arrives with the last one
+        return {**sums, "ttft": sums["latency"]}
+    sums["ttft"] = shortest([[arrivals[0] for arrivals in stream] for stream in streams])
+    later = sum(len(arrivals) - 1 for arrivals in streams[0][:inputs])
+    if later:
+        after_first = [
+            [ns - arrivals[0] for ns, arrivals in zip(part.query_ns, stream, strict=True)]
+            for part, stream in zip(slices, streams, strict=True)
+        ]
+        sums["tpot"] = shortest(after_first) / later
+    return sums

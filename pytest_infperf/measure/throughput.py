@@ -27,6 +27,8 @@ class SetRun:
     """The number of samples of each batch."""
     batch_s: Sequence[float]
     """The time of each batch, in seconds."""
+    batch_tokens: Sequence[float] = ()
+    """The number of output tokens of each batch; empty if the model does not generate tokens."""
     shares: Mapping[str, int] = field(default_factory=dict)
     """The number of parts of the set that each node type ran; empty if this host ran the set."""
 
@@ -53,37 +55,56 @@ def run_set(
     batches = [numbers[i : i + batch] for i in range(0, len(numbers), batch)]
     outputs: list[Any] = []
     seconds = []
+    tokens: list[float] = []
     for done, query in enumerate(batches):
         block = worker.run([query], outputs=True, warm_up=done == 0)
         assert block.outputs
         outputs += block.outputs[0]
         seconds.append(block.query_ns[0] / 1e9)
+        tokens += [output for _, output in block.tokens or ()]
         report_progress((done + 1) / len(batches))
-    return SetRun(numbers, outputs, [len(query) for query in batches], seconds)
+    return SetRun(numbers, outputs, [len(query) for query in batches], seconds, tokens)
 
 
 def throughput(run: SetRun, confidence: float) -> Measured:
-    """Return samples per second over the whole run, with an interval from its batches."""
-    value = rate(run.batch_samples, run.batch_s, confidence, len(run.numbers))
-    return Measured({"throughput": value}, confidence=confidence, seconds=sum(run.batch_s))
+    """Return samples and output tokens per second over the whole run.
+
+    Intervals are computed from the batches.
+    """
+    n = len(run.numbers)
+    measures = {"throughput": rate(run.batch_samples, run.batch_s, confidence, n)}
+    if run.batch_tokens:
+        tokens = sum(run.batch_tokens)
+        measures["token_throughput"] = rate(
+            run.batch_tokens, run.batch_s, confidence, int(tokens), "tokens/s"
+        )
+    return Measured(measures, confidence=confidence, seconds=sum(run.batch_s))
 
 
-def rate(samples: Sequence[float], seconds: Sequence[float], confidence: float, n: int) -> Measure:
-    """Return the samples per second of batches.
+def rate(
+    counts: Sequence[float],
+    seconds: Sequence[float],
+    confidence: float,
+    n: int,
+    unit: str = "samples/s",
+) -> Measure:
+    """Return the samples or tokens per second of batches.
 
     Parameters
     ----------
-    samples : sequence of float
-        The number of samples of each batch.
+    counts : sequence of float
+        The number of samples, or of tokens, of each batch.
     seconds : sequence of float
         The time of each batch, in seconds.
     confidence : float
-        The confidence of the interval, which is computed from the seconds per sample.
+        The confidence of the interval, which is computed from the seconds per sample or token.
     n : int
         The number of observations.
+    unit : {"samples/s", "tokens/s"}, default "samples/s"
+        The unit of the rate.
     """
     fast, slow = (
         1 / bound if bound is not None and bound > 0 else None
-        for bound in means.ratio_of_sums(seconds, samples, confidence)
+        for bound in means.ratio_of_sums(seconds, counts, confidence)
     )
-    return Measure(sum(samples) / sum(seconds), "samples/s", slow, fast, n)
+    return Measure(sum(counts) / sum(seconds), unit, slow, fast, n)

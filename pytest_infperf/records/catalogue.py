@@ -11,7 +11,7 @@ from pytest_infperf.records.points import AT, GROWTH, at, base_of
 
 Unit = Literal[
     "s", "bytes", "samples/s", "ratio", "fraction", "points", "usd", "",
-    "requests/s", "requests/h", "cores", "J", "MB/h",
+    "requests/s", "requests/h", "cores", "J", "MB/h", "tokens/s",
 ]  # fmt: skip
 Need = Literal["baseline", "another revision", "a price", "a history"]
 Method = Literal["latency", "throughput", "quality", "footprint", "sweep", "protocol", "load"]
@@ -49,9 +49,23 @@ class MeasureSpec:
         return percentile_of(base) if PERCENTILE.fullmatch(base) else None
 
 
-PERCENTILE = re.compile(r"latency_p(?P<percent>\d{1,2}(?:\.\d+)?)")
+PERCENTILE = re.compile(r"(?P<times>latency|ttft|tpot|itl)_p(?P<percent>\d{1,2}(?:\.\d+)?)")
 
 REPORTED_PERCENTILES = ("latency_p50", "latency_p90", "latency_p95", "latency_p99")
+
+TOKEN_TIMES = ("ttft", "tpot", "itl")
+"""The times of generated tokens: time to first token, time per output token, inter-token latency;
+see `measure.tokens`."""
+
+TOKEN_RATIO_TIMES = ("ttft", "tpot")
+"""The times of tokens that are compared in pairs."""
+
+PAIRED_MEASURES = frozenset(
+    f"{prefix}{name}"
+    for name in ("speedup", "regression")
+    for prefix in ("", *(f"{times}_" for times in TOKEN_RATIO_TIMES))
+)
+"""Ratios of times that are measured in pairs of blocks."""
 
 AT_POINTS = (*REPORTED_PERCENTILES, "latency_mean", "latency_min", "latency_max", "throughput")
 """The measures at each point of a sweep, a protocol or a load."""
@@ -88,8 +102,35 @@ def percentile_of(name: str) -> float:
     return float(match["percent"]) / 100
 
 
+def times_of(name: str) -> str:
+    """Return which times a measure is a percentile of, such as `ttft` for `ttft_p99`.
+
+    Raises
+    ------
+    ValueError
+        If the measure is not a percentile.
+    """
+    match = PERCENTILE.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name} is not a percentile")
+    return match["times"]
+
+
+def percentiles_of(times: str) -> tuple[str, ...]:
+    """Return the percentiles of some times that are always reported, such as `ttft_p50`."""
+    return tuple(name.replace("latency", times) for name in REPORTED_PERCENTILES)
+
+
 def _latency(name: str) -> MeasureSpec:
     return MeasureSpec(name, "s", False, "latency")
+
+
+def _speedup(name: str) -> MeasureSpec:
+    return MeasureSpec(name, "ratio", True, "latency", needs="baseline")
+
+
+def _regression(name: str) -> MeasureSpec:
+    return MeasureSpec(name, "fraction", False, "latency", ("max",), needs="another revision")
 
 
 _FIXED = (
@@ -99,8 +140,8 @@ _FIXED = (
     _latency("model_time_p50"),
     _latency("cpu_time"),
     MeasureSpec("real_time_factor", "ratio", False, "latency"),
-    MeasureSpec("speedup", "ratio", True, "latency", needs="baseline"),
-    MeasureSpec("regression", "fraction", False, "latency", ("max",), needs="another revision"),
+    _speedup("speedup"),
+    _regression("regression"),
     MeasureSpec("trend", "fraction", False, "latency", ("max",), needs="a history", advisory=True),
     MeasureSpec("throughput", "samples/s", True, "throughput", _AGAINST_BASELINE),
     MeasureSpec("cost_per_million", "usd", False, "throughput", needs="a price"),
@@ -110,6 +151,20 @@ _FIXED = (
     MeasureSpec("peak_memory", "bytes", False, "footprint", _AGAINST_BASELINE),
     MeasureSpec("loaded_memory", "bytes", False, "footprint", _AGAINST_BASELINE),
 )
+
+_OF_TOKENS = (
+    *(
+        _latency(name)
+        for times in TOKEN_TIMES
+        for name in (*percentiles_of(times), f"{times}_mean")
+    ),
+    *(_speedup(f"{times}_speedup") for times in TOKEN_RATIO_TIMES),
+    *(_regression(f"{times}_regression") for times in TOKEN_RATIO_TIMES),
+    MeasureSpec("output_tokens_rate", "tokens/s", True, "latency"),
+    MeasureSpec("prompt_tokens_rate", "tokens/s", True, "latency"),
+    MeasureSpec("token_throughput", "tokens/s", True, "throughput", _AGAINST_BASELINE),
+)
+"""Measures that exist only for tasks whose models generate tokens."""
 
 _OF_SERVERS = (
     MeasureSpec("requests_per_hour", "requests/h", True, "load"),
@@ -122,7 +177,7 @@ _OF_SERVERS = (
 )
 """Measures that exist only under a load."""
 
-_ALIKE_ON_ANY_HOST = frozenset({"speedup", "regression", "trend", "size", "fused_operators"})
+_ALIKE_ON_ANY_HOST = PAIRED_MEASURES | {"trend", "size", "fused_operators"}
 """Measures that are ratios of times on one host, or properties of an artifact."""
 
 
@@ -135,7 +190,7 @@ def is_quality(name: str) -> bool:
         The name of a measure, possibly at a point: `latency_p99@users=4`.
     """
     base = base_of(name)
-    known = {spec.name: spec.method for spec in (*_FIXED, *_OF_SERVERS)}
+    known = {spec.name: spec.method for spec in (*_FIXED, *_OF_TOKENS, *_OF_SERVERS)}
     is_other = PERCENTILE.fullmatch(base) or base == GROWTH
     return not is_other and known.get(base, "quality") == "quality"
 
@@ -177,6 +232,8 @@ class Catalogue:
         The points of sweeps, protocols and loads, with their methods.
     sweeps : sequence of str, optional
         The parameters of the sweeps.
+    generates : bool, default False
+        Whether the models of the task generate tokens.
     """
 
     def __init__(
@@ -184,8 +241,12 @@ class Catalogue:
         metrics: tuple[MeasureSpec, ...] = (),
         points: Mapping[str, Method] | None = None,
         sweeps: Sequence[str] = (),
+        *,
+        generates: bool = False,
     ) -> None:
-        self._specs = {spec.name: spec for spec in (*_FIXED, *metrics)}
+        of_tokens = _OF_TOKENS if generates else ()
+        self._specs = {spec.name: spec for spec in (*_FIXED, *of_tokens, *metrics)}
+        self._times = ("latency", *TOKEN_TIMES) if generates else ("latency",)
         self._of_servers = {spec.name: spec for spec in _OF_SERVERS}
         self._points = points or {}
         self._growths = [at(GROWTH, parameter) for parameter in sweeps]
@@ -211,8 +272,9 @@ class Catalogue:
     def get(self, name: str) -> MeasureSpec | None:
         """Return the specification of a measure; None if the suite has no such measure.
 
-        Any percentile `latency_p..` between 0 and 100 is a measure. `growth` without a point refers
-        to the suite's only sweep.
+        Any percentile `latency_p..` between 0 and 100 is a measure, and `ttft_p..`, `tpot_p..` and
+        `itl_p..` if models generate tokens. `growth` without a point refers to the suite's only
+        sweep.
         """
         if name == GROWTH and len(self._growths) == 1:
             name = self._growths[0]
@@ -221,14 +283,16 @@ class Catalogue:
         base, _, point = name.partition(AT)
         spec = self._specs.get(base)
         percentile = PERCENTILE.fullmatch(base)
-        if spec is None and percentile and float(percentile["percent"]) > 0:
+        is_known = percentile and percentile["times"] in self._times
+        if spec is None and percentile and is_known and float(percentile["percent"]) > 0:
             spec = _latency(base)
         if not point:
             return spec
         spec = spec or self._of_servers.get(base)
         if not spec or point not in self._points:
             return None
-        if not (percentile or base in self.measured_at(point)):
+        is_latency = percentile and percentile["times"] == "latency"
+        if not (is_latency or base in self.measured_at(point)):
             return None
         method = self._points[point]
         return MeasureSpec(name, spec.unit, spec.higher_is_better, method, needs=spec.needs)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_infperf.records.catalogue import times_of
 from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.points import base_of
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Measured:
     the metric has a limit, which then cannot be judged."""
     times_s: Sequence[float] = ()
     """The latencies in seconds, in the order of measurement, for limits on percentiles."""
+    token_times_s: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """The same for the times of tokens: `ttft`, `tpot` and `itl`."""
     confidence: float = 0.99
     """The confidence of this look; the suite's error is shared by all possible looks."""
     passing: Mapping[str, float] = field(default_factory=dict)
@@ -57,3 +61,8 @@ class Measured:
     """The pairs of processes of a paired ratio."""
     whole_set: bool = False
     """Whether the whole test set was scored, so that the quality is exact."""
+
+    def times_of(self, percentile: str) -> Sequence[float]:
+        """Return the times, in seconds, of which a measure is a percentile."""
+        times = times_of(base_of(percentile))
+        return self.times_s if times == "latency" else self.token_times_s.get(times, ())

@@ -60,4 +60,9 @@ class ConfiguredSuite:
         for sweep in self.suite.sweeps:
             points.update(dict.fromkeys(sweep.points, "sweep"))
         points.update({load.name: "load" for load in self.suite.loads})
-        return Catalogue(tuple(specs), points, [sweep.parameter for sweep in self.suite.sweeps])
+        return Catalogue(
+            tuple(specs),
+            points,
+            [sweep.parameter for sweep in self.suite.sweeps],
+            generates=self.suite.task.generates,
+        )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self, cast
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeGuard, cast, runtime_checkable
 
 from pytest_infperf.suite.calibration import calibration_inputs
 from pytest_infperf.suite.codec import ArrayCodec
@@ -14,6 +14,8 @@ from pytest_infperf.suite.task import Decoding, Task
 
 Threads = int | Literal["best"] | None
 """A number of threads, "best" for a short interleaved search, or None for the runtime's default."""
+Receive = Callable[[Sequence[Any]], None]
+"""Gets new tokens of an output: ids or, from a server, pieces of text."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,33 @@ class Runner(Protocol):
 
         If the backend's `answers_inputs` is true, the runner gets inputs and returns outputs.
         """
+
+
+@runtime_checkable
+class StreamingRunner(Runner, Protocol):
+    """A runner that also delivers the tokens of an output while it is generated."""
+
+    def stream(self, features: Any, receive: Receive) -> Any:
+        """Run the model like `infer` on a query of one sample, and pass on each token.
+
+        Parameters
+        ----------
+        features : Any
+            The features of the query.
+        receive : callable
+            Gets the new tokens as soon as they exist, usually one at a time, including the end
+            token. It must be called in the thread of the caller.
+
+        Returns
+        -------
+        Any
+            The same results as those of `infer`.
+        """
+
+
+def can_stream(runner: Runner) -> TypeGuard[StreamingRunner]:
+    """Return whether a runner streams with its decoding settings; beam search cannot."""
+    return isinstance(runner, StreamingRunner) and runner.decoding.get("beams", 1) == 1
 
 
 @dataclass(frozen=True)

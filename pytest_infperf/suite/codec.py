@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pytest_infperf.errors import UserError
 
@@ -19,6 +19,25 @@ class Codec(Protocol):
 
         The output is None if the result of a sample is not finite (NaN or infinity). Such samples
         are counted, are wrong in every metric, and fail the gates on quality.
+
+        Parameters
+        ----------
+        results : Any
+            The results of the model's runner for the features.
+        features : Any
+            The features that `encode` returned for the query.
+        """
+
+
+@runtime_checkable
+class TokenCodec(Codec, Protocol):
+    """The codec of a task whose models generate tokens."""
+
+    def token_counts(self, results: Any, features: Any) -> tuple[int, int]:
+        """Return the number of tokens of the prompts and of the outputs of one query.
+
+        Padding does not count. The end token of an output counts, as in the usage that servers
+        report.
 
         Parameters
         ----------

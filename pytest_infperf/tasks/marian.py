@@ -72,5 +72,13 @@ class MarianCodec:
             for ids in results
         ]
 
+    def token_counts(
+        self, results: Sequence[Sequence[int]], features: Sequence[Sequence[int]]
+    ) -> tuple[int, int]:
+        """Return the number of tokens of the inputs and of the outputs, with their end tokens."""
+        pieces = self._pieces
+        output = sum(sum(i in pieces for i in ids) + 1 for ids in results)
+        return sum(map(len, features)), output
+
 
 _SPECIAL_TOKENS = {"unk_token": "<unk>", "eos_token": "</s>", "pad_token": "<pad>"}

@@ -113,6 +113,7 @@ class Seq2SeqCodec:
         prefix: str = "",
     ) -> None:
         self._tokenizer = open_tokenizer(model)
+        self._special = frozenset(self._tokenizer.all_special_ids)
         self._prefix = prefix
         limit = self._tokenizer.model_max_length
         self._longest = limit if limit < 10**6 else _LONGEST_INPUT
@@ -160,6 +161,14 @@ class Seq2SeqCodec:
         """Return whether each input is truncated."""
         texts = [self._prefix + text for text in inputs]
         return [len(ids) > self._longest for ids in self._tokenizer(texts)["input_ids"]]
+
+    def token_counts(
+        self, results: Sequence[Sequence[int]], features: Sequence[Sequence[int]]
+    ) -> tuple[int, int]:
+        """Return the number of tokens of the inputs and of the outputs, with their end tokens."""
+        special = self._special
+        output = sum(sum(i not in special for i in ids) + 1 for ids in results)
+        return sum(map(len, features)), output
 
     def decode(self, results: Sequence[Sequence[int]], features: Any) -> list[Any]:
         texts = self._tokenizer.batch_decode(

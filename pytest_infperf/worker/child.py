@@ -13,14 +13,14 @@ from functools import partial
 from math import inf
 from pathlib import Path
 from time import perf_counter_ns, process_time_ns
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.host import cpu
 from pytest_infperf.host.environment import refuse_observers
 from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.suite import naming
-from pytest_infperf.suite.backend import Material, Runner
+from pytest_infperf.suite.backend import Material, Runner, can_stream
 from pytest_infperf.suite.call import address_of
 from pytest_infperf.suite.codec import Codec
 from pytest_infperf.suite.outputs import json_problem
@@ -45,6 +45,8 @@ class LoadedVariant:
             suite.task.check(self._samples, self.codec)
         self.runner: Runner = suite.loaded(backend, load.model, load.artifact, load.threads)
         self._server_is_here: bool = getattr(self.runner, "server_is_here", False)
+        self._can_stream = can_stream(self.runner)
+        self._count_tokens = getattr(self.codec, "token_counts", None)
         refuse_observers()
         # Loaded objects stay alive, so the collection before each block can skip them.
         gc.collect()
@@ -76,6 +78,8 @@ class LoadedVariant:
         outputs: list[list[object]] = []
         query_ns: list[int] = []
         model_ns: list[int] = []
+        tokens: list[tuple[int, int]] = []
+        token_ns: list[list[int]] = []
         gc.collect()
         gc.disable()
         busy_before = clocks.host_busy_ns()
@@ -84,11 +88,15 @@ class LoadedVariant:
         deadline = block_start + block.least_ns
         while True:
             for inputs in queries:
-                start, ready, done, end, output = run_query(encode, inputs)
-                query_ns.append(end - start)
-                model_ns.append(done - ready)
+                query = run_query(encode, inputs)
+                query_ns.append(query.end - query.start)
+                model_ns.append(query.done - query.ready)
+                if self._count_tokens:
+                    tokens.append(self._count_tokens(query.results, query.features))
+                if query.arrivals:
+                    token_ns.append([arrival - query.start for arrival in query.arrivals])
                 if block.outputs:
-                    outputs.append(output)
+                    outputs.append(query.outputs)
             if perf_counter_ns() >= deadline:
                 break
         wall_ns = perf_counter_ns() - block_start
@@ -109,7 +117,14 @@ class LoadedVariant:
         if busy_before is not None and busy_after is not None and not self._server_is_here:
             foreign_ns = busy_after - busy_before - cpu_ns
         return messages.BlockDone(
-            query_ns, model_ns, wall_ns, cpu_ns, foreign_ns, outputs if block.outputs else None
+            query_ns,
+            model_ns,
+            wall_ns,
+            cpu_ns,
+            foreign_ns,
+            outputs if block.outputs else None,
+            tokens or None,
+            token_ns if len(token_ns) == len(query_ns) else None,
         )
 
     def _sample(self, number: int, length: int | None) -> object:
@@ -117,21 +132,38 @@ class LoadedVariant:
             return self._samples.inputs[number]
         return self._task.sized(self._samples.inputs, number, length)
 
-    def _run_query(
-        self, encode: Callable[[list[object]], Any], inputs: list[object]
-    ) -> tuple[int, int, int, int, list[object]]:
-        """Return four times of `perf_counter_ns` and the outputs of a query.
+    def _run_query(self, encode: Callable[[list[object]], Any], inputs: list[object]) -> _Query:
+        runner: Any = self.runner
+        arrivals: list[int] = []
 
-        The times are the start of the query, the start and the end of the model's part, and the end
-        of the query.
-        """
+        def receive(new: Sequence[object]) -> None:
+            arrivals.extend([perf_counter_ns()] * len(new))
+
+        streams = len(inputs) == 1 and self._can_stream
+        infer = partial(runner.stream, receive=receive) if streams else runner.infer
         start = perf_counter_ns()
         features = encode(inputs)
         ready = perf_counter_ns()
-        results = self.runner.infer(features)
+        results = infer(features)
         done = perf_counter_ns()
         outputs = self.codec.decode(results, features)
-        return start, ready, done, perf_counter_ns(), outputs
+        return _Query(start, ready, done, perf_counter_ns(), features, results, outputs, arrivals)
+
+
+class _Query(NamedTuple):
+    """A query with its times by `perf_counter_ns`."""
+
+    start: int
+    ready: int
+    """The start of the model's part."""
+    done: int
+    """The end of the model's part."""
+    end: int
+    features: Any
+    results: Any
+    outputs: list[object]
+    arrivals: list[int]
+    """The time at which each token arrived; empty if the runner does not stream."""
 
 
 def _shortest_input(inputs: Sequence[object]) -> object:

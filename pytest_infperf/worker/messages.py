@@ -100,6 +100,12 @@ class BlockDone:
     host does not report it."""
     outputs: list[list[Any]] | None
     """Outputs of each query, one per sample; None if they were not requested."""
+    tokens: Sequence[Sequence[int]] | None = None
+    """Number of tokens of the prompts and of the outputs of each query, `[prompt, output]`; None
+    if the model does not generate tokens."""
+    token_ns: list[list[int]] | None = None
+    """Time of each output token of each query since the start of the query; None if the backend
+    returns whole outputs, or a query has several samples."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_infperf import BuildError
-from pytest_infperf.backends.torch import TorchContinue, TorchGenerate
+from pytest_infperf.backends.torch_generate import TorchContinue, TorchGenerate
 from pytest_infperf.backends.torch_module import CLASSIFIER, load_torch_module
 from pytest_infperf.backends.torch_padding import choose_padding, padding_id, pads_left
 from tests.versions import BEFORE_TRANSFORMERS_5

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_infperf import Backend, CTranslate2, Onnx, Torch, Translation
 from pytest_infperf.backends import ctranslate2_decoding, decoding, seq2seq
-from pytest_infperf.backends.torch import TorchContinue
+from pytest_infperf.backends.torch_generate import TorchContinue
 from pytest_infperf.suite.backend import Material
 from tests.backends.test_decoder_only import tiny
 

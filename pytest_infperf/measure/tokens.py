@@ -1,0 +1,129 @@
+"""Times of generated tokens: of the first one, between them, and their rates.
+
+For a query with n output tokens, of which the first one arrives after `first` seconds and which
+ends after `latency` seconds:
+
+- time to first token (`ttft`): `first`. A backend that returns whole outputs delivers the first
+  token with the last one, so it is the latency.
+- time per output token (`tpot`): (latency - first) / (n - 1), as in MLPerf Inference [1]_ and
+  vLLM's benchmark [2]_. A query with one token has none.
+- inter-token latency (`itl`): the time between two successive arrivals, over all queries [2]_.
+- `output_tokens_rate`: the sum of n divided by the sum of latencies, for one stream.
+- `prompt_tokens_rate`: the number of tokens of the prompts divided by the sum of `first`.
+
+Tokens that arrive together, as with speculative decoding, count as one arrival for `itl` and as
+several tokens elsewhere.
+
+References
+----------
+.. [1] MLPerf Inference rules, "TTFT" and "TPOT":
+   https://github.com/mlcommons/inference_policies/blob/master/inference_rules.adoc
+.. [2] https://github.com/vllm-project/vllm, vllm/benchmarks/serve.py, `calculate_metrics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from pytest_infperf.measure.throughput import rate
+from pytest_infperf.records.catalogue import TOKEN_TIMES, percentile_of, percentiles_of, times_of
+from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.measured import Measured
+from pytest_infperf.stats import means, quantile
+from pytest_infperf.worker.messages import BlockDone
+
+WHOLE_OUTPUTS = "the backend returns whole outputs, so the times of single tokens are not known"
+"""Reason why measures are missing."""
+
+
+@dataclass
+class TokenTimes:
+    """The tokens of single queries so far; empty for models that do not generate tokens."""
+
+    latency_s: list[float] = field(default_factory=list)
+    """The time of each query, in seconds."""
+    first_s: list[float] = field(default_factory=list)
+    """The time to the first token of each query, in seconds."""
+    per_token_s: list[float] = field(default_factory=list)
+    """The time per output token of each query with several tokens, in seconds."""
+    gaps_s: list[float] = field(default_factory=list)
+    """The times between successive arrivals, in seconds."""
+    prompt: list[float] = field(default_factory=list)
+    """The number of tokens of each prompt."""
+    output: list[float] = field(default_factory=list)
+    """The number of tokens of each output."""
+    is_whole: bool = False
+    """Whether a query returned its output as a whole."""
+
+    def add(self, block: BlockDone) -> None:
+        """Add the queries of a block."""
+        if block.tokens is None:
+            return
+        streamed = block.token_ns or [[]] * len(block.query_ns)
+        for query_ns, (prompt, output), arrivals in zip(
+            block.query_ns, block.tokens, streamed, strict=True
+        ):
+            self.latency_s.append(query_ns / 1e9)
+            self.prompt.append(prompt)
+            if not arrivals:
+                self.is_whole = True
+                self.output.append(output)
+                self.first_s.append(query_ns / 1e9)
+                continue
+            self.output.append(len(arrivals))
+            self.first_s.append(arrivals[0] / 1e9)
+            if len(arrivals) > 1:
+                self.per_token_s.append(seconds_per_token(query_ns, arrivals))
+            self.gaps_s += [(b - a) / 1e9 for a, b in pairwise(sorted({*arrivals}))]
+
+    def measured(self, percentiles: Iterable[str], confidence: float) -> Measured:
+        """Return the measures so far.
+
+        Parameters
+        ----------
+        percentiles : iterable of str
+            Measures such as `ttft_p75`, in addition to those that are always reported.
+        confidence : float
+            The confidence of intervals.
+        """
+        if not self.latency_s:
+            return Measured()
+        series = {"ttft": self.first_s}
+        if not self.is_whole:
+            series |= {"tpot": self.per_token_s, "itl": self.gaps_s}
+        measures: dict[str, Measure] = {}
+        missing: dict[str, str] = {}
+        for times in TOKEN_TIMES:
+            asked = [name for name in percentiles if times_of(name) == times]
+            names = {*percentiles_of(times), *asked}
+            if values := series.get(times):
+                measures |= _of_times(times, values, names, confidence)
+            else:
+                reason = WHOLE_OUTPUTS if self.is_whole else "no output has a second token"
+                missing |= dict.fromkeys([*names, f"{times}_mean"], reason)
+        n = len(self.latency_s)
+        measures["output_tokens_rate"] = rate(
+            self.output, self.latency_s, confidence, n, "tokens/s"
+        )
+        measures["prompt_tokens_rate"] = rate(self.prompt, self.first_s, confidence, n, "tokens/s")
+        return Measured(measures, missing=missing, token_times_s=series)
+
+
+def seconds_per_token(query_ns: int, arrivals: Sequence[int]) -> float:
+    """Return the time per output token of a query with several tokens, in seconds."""
+    return (query_ns - arrivals[0]) / (len(arrivals) - 1) / 1e9
+
+
+def _of_times(
+    times: str, values: Sequence[float], names: Iterable[str], confidence: float
+) -> dict[str, Measure]:
+    n = len(values)
+    bounds = means.mean(values, confidence)
+    measures = {f"{times}_mean": Measure(sum(values) / n, "s", *bounds, n)}
+    for name in names:
+        p = percentile_of(name)
+        bounds = quantile.order_statistic_interval(values, p, confidence)
+        measures[name] = Measure(quantile.percentile(values, p), "s", *bounds, n)
+    return measures
