@@ -22,7 +22,7 @@ from pytest_infperf.backends import (
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_module import import_modeling, unreadable_weights
 from pytest_infperf.errors import BuildError, UserError
-from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.backend import Backend, Material, Receive, Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 _SETTINGS = "decoding.json"
@@ -295,11 +295,21 @@ class CTranslate2Generate:
         self._prefix = None if first is None else [vocabulary[first]]
 
     def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
+        return self._translate(features)
+
+    def stream(self, features: Sequence[Sequence[int]], receive: Receive) -> list[list[int]]:
+        def pass_on(step: Any) -> bool:
+            receive([self._ids[step.token]])
+            return False  # True would end the output
+
+        return self._translate(features, callback=pass_on)
+
+    def _translate(self, features: Sequence[Sequence[int]], **more: Any) -> list[list[int]]:
         tokens = self._tokens
         sentences = [[tokens[i] for i in row] for row in features]
         prefixes = [self._prefix] * len(sentences) if self._prefix else None
         results = self._translator.translate_batch(
-            sentences, target_prefix=prefixes, **self._options
+            sentences, target_prefix=prefixes, **self._options, **more
         )
         ids = self._ids
         return [[ids[token] for token in result.hypotheses[0]] for result in results]

@@ -308,7 +308,7 @@ def _undisturbed(slices: Sequence[BlockDone], inputs: int) -> dict[str, float]:
     if len(streams) < len(slices):  # the first token arrives with the last one
         return {**sums, "ttft": sums["latency"]}
     sums["ttft"] = shortest([[arrivals[0] for arrivals in stream] for stream in streams])
-    later = sum(len(arrivals) - 1 for arrivals in streams[0][:inputs])
+    later = sum(output - 1 for _, output in slices[0].tokens[:inputs])
     if later:
         after_first = [
             [ns - arrivals[0] for ns, arrivals in zip(part.query_ns, stream, strict=True)]

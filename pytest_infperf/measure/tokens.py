@@ -11,8 +11,8 @@ ends after `latency` seconds:
 - `output_tokens_rate`: the sum of n divided by the sum of latencies, for one stream.
 - `prompt_tokens_rate`: the number of tokens of the prompts divided by the sum of `first`.
 
-Tokens that arrive together, as with speculative decoding, count as one arrival for `itl` and as
-several tokens elsewhere.
+The end token counts in n, whether or not a runtime delivers it. Tokens that arrive together, as
+with speculative decoding, count as one arrival for `itl` and as several tokens elsewhere.
 
 References
 ----------
@@ -67,15 +67,14 @@ class TokenTimes:
         ):
             self.latency_s.append(query_ns / 1e9)
             self.prompt.append(prompt)
+            self.output.append(output)
             if not arrivals:
                 self.is_whole = True
-                self.output.append(output)
                 self.first_s.append(query_ns / 1e9)
                 continue
-            self.output.append(len(arrivals))
             self.first_s.append(arrivals[0] / 1e9)
-            if len(arrivals) > 1:
-                self.per_token_s.append(seconds_per_token(query_ns, arrivals))
+            if output > 1:
+                self.per_token_s.append((query_ns - arrivals[0]) / (output - 1) / 1e9)
             self.gaps_s += [(b - a) / 1e9 for a, b in pairwise(sorted({*arrivals}))]
 
     def measured(self, percentiles: Iterable[str], confidence: float) -> Measured:
@@ -109,11 +108,6 @@ class TokenTimes:
         )
         measures["prompt_tokens_rate"] = rate(self.prompt, self.first_s, confidence, n, "tokens/s")
         return Measured(measures, missing=missing, token_times_s=series)
-
-
-def seconds_per_token(query_ns: int, arrivals: Sequence[int]) -> float:
-    """Return the time per output token of a query with several tokens, in seconds."""
-    return (query_ns - arrivals[0]) / (len(arrivals) - 1) / 1e9
 
 
 def _of_times(

@@ -92,8 +92,8 @@ class StreamingRunner(Runner, Protocol):
         features : Any
             The features of the query.
         receive : callable
-            Gets the new tokens as soon as they exist, usually one at a time, including the end
-            token. It must be called in the thread of the caller.
+            Gets the new tokens as soon as they exist, usually one at a time. Any thread may call
+            it. Whether the end token is passed on depends on the runtime.
 
         Returns
         -------

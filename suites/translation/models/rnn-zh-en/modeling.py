@@ -101,6 +101,7 @@ class RnnAttention(nn.Module):
         *,
         max_new_tokens: int,
         num_beams: int = 1,
+        streamer: Any = None,
         **_: Any,
     ) -> Tensor:
         """Return greedy outputs [batch, 1 + new tokens], as transformers' `generate` does."""
@@ -110,6 +111,8 @@ class RnnAttention(nn.Module):
         hidden, state = self.encode(input_ids, attention_mask)
         token = torch.full_like(input_ids[:, :1], self.config.decoder_start_token_id)
         sequence, ended = [token], torch.zeros_like(token, dtype=torch.bool)
+        if streamer:
+            streamer.put(token.flatten())
         for step in range(max_new_tokens):
             logits, state = self.decode(token, hidden, attention_mask, state)
             logits[..., pad] = float("-inf")
@@ -118,6 +121,8 @@ class RnnAttention(nn.Module):
                 token = torch.full_like(token, end)
             token = torch.where(ended, pad, token)
             sequence.append(token)
+            if streamer:
+                streamer.put(token.flatten())
             ended |= token == end
             if ended.all():
                 break
