@@ -45,6 +45,10 @@ class SimulatedQueue:
     def report_progress(self, text: str) -> None:
         """Do nothing."""
 
+    def refusal(self, run: LoadRun) -> str:
+        """Return no text: errors of the queue have none."""
+        return ""
+
     def one_by_one(self, requests: int) -> LoadRun:
         times = self.rng.exponential(1 / SERVICE_RATE, requests)
         done = np.cumsum(times)

@@ -38,12 +38,13 @@ class Fake(Backend):
         only on its features, so it is the same in every run.
     size_bytes : int, default 1000
         Size of the artifact, in bytes.
-    first_token_ms, token_ms : float, default 0.0
-        CPU time of the first token and of each later one, in milliseconds, for tasks that generate
-        tokens. `query_ms` is not used for such a task.
+    first_token_ms : float, default 0.0
+        CPU time of the first token, in milliseconds, for tasks that generate tokens. `query_ms` is
+        not used if such a task streams.
+    token_ms : float, default 0.0
+        CPU time of each later token, in milliseconds.
     streams : bool, default True
-        Whether tokens are delivered while they are generated, for tasks that generate tokens. If
-        not, a sample takes `query_ms`.
+        Whether tokens are delivered while they are generated. If not, a sample takes `query_ms`.
     model, id, threads, cpus
         As in `Backend`; the id defaults to ``"fake"``.
 
