@@ -96,10 +96,7 @@ def percentile_of(name: str) -> float:
     ValueError
         If the measure is not a percentile.
     """
-    match = PERCENTILE.fullmatch(name)
-    if match is None:
-        raise ValueError(f"{name} is not a percentile")
-    return float(match["percent"]) / 100
+    return float(_percentile(name)["percent"]) / 100
 
 
 def times_of(name: str) -> str:
@@ -110,10 +107,13 @@ def times_of(name: str) -> str:
     ValueError
         If the measure is not a percentile.
     """
-    match = PERCENTILE.fullmatch(name)
-    if match is None:
-        raise ValueError(f"{name} is not a percentile")
-    return match["times"]
+    return _percentile(name)["times"]
+
+
+def _percentile(name: str) -> re.Match[str]:
+    if match := PERCENTILE.fullmatch(name):
+        return match
+    raise ValueError(f"{name} is not a percentile")
 
 
 def percentiles_of(times: str) -> tuple[str, ...]:
