@@ -61,7 +61,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--percentile", type=percentile, default=99.0, metavar="PERCENT",
-        help="share of the requests that must be answered within --limit, in percent "
+        help="fraction of the requests that must be answered within --limit, in percent "
         "(default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
@@ -224,7 +224,7 @@ def _show(title: str, load: Load, result: LoadResult, confidence: float) -> None
         f"errors: {failed or 'none'}", soft_wrap=True,
     )  # fmt: skip
     if result.refusal:
-        console.print(f"an answer with an error begins with: {result.refusal}", soft_wrap=True)
+        console.print(f"the first response with an error begins with: {result.refusal}", soft_wrap=True)
     if isinstance(load, Server) and (reason := _unsustained(load, result)):
         console.print(reason, soft_wrap=True)
     if result.measured.doubt:

@@ -58,7 +58,7 @@ def test_a_server_that_answers_nothing(
 ) -> None:
     assert main(["load", f"{address}/secured", "--bodies", bodies, "--seconds", "1"]) == 1
     assert "the server answered none of" in (err := capsys.readouterr().err)
-    assert 'x 401. An answer begins with: {"detail":"who are you?"}' in err
+    assert 'x 401. A response begins with: {"detail":"who are you?"}' in err
 
 
 def test_the_text_of_a_refusal_without_the_secrets_in_it(
@@ -73,7 +73,7 @@ def test_the_text_of_a_refusal_without_the_secrets_in_it(
     url = f"{address}/fine?key=${{TOKEN}}"
     assert main(["load", url, "--bodies", str(path), "--seconds", "1"]) == 0
     out = capsys.readouterr().out
-    assert 'an answer with an error begins with: {"detail":"not fine: ***' in out
+    assert 'the first response with an error begins with: {"detail":"not fine: ***' in out
     assert out.split("begins with: ")[1].splitlines()[0].endswith("xxx...")
     assert " x HTTP 422" in out
     assert SECRET not in out

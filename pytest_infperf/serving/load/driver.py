@@ -92,7 +92,7 @@ class LoadDriver:
                 f"the server answered none of {len(run.replies)} requests: "
                 + ", ".join(f"{count} x {status}" for status, count in statuses.items())
                 + self._remedy(statuses)
-                + (f". An answer begins with: {text}" if (text := self.refusal(run)) else "")
+                + (f". A response begins with: {text}" if (text := self.refusal(run)) else "")
             )
         return run
 
