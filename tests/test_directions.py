@@ -35,6 +35,7 @@ ROOMS: dict[str, str] = {
     "report": "cost errors history host records serving",
     "serving.deploy": "cost errors host serving",
     "backends": "artifacts errors host repository suite",
+    "imported": "errors measure records stats",
     "worker": "artifacts errors host metrics records repository suite",
     "measure": "errors records stats suite worker",
     "run": (
@@ -48,9 +49,9 @@ ROOMS: dict[str, str] = {
     ),
     "session": "errors host records report repository run settings suite thresholds",
     "cli": (
-        "artifacts backends cost errors explore history host metrics options records report "
-        "repository run serving serving.deploy serving.load serving.server settings study suite "
-        "tasks thresholds"
+        "artifacts backends cost errors explore gates history host imported metrics options "
+        "records report repository run serving serving.deploy serving.load serving.server settings "
+        "study suite tasks thresholds"
     ),
     "fixtures": "errors options session",
     "fleet": (

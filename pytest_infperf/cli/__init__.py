@@ -30,6 +30,7 @@ COMMANDS = {
     "plan": "estimate the instances that a request rate needs, and their cost",
     "study": "serve variants on instance types, load them, and compare quality, speed and cost",
     "deploy": "serve a variant on an EC2 instance, list such instances, or tear them down",
+    "judge": "judge results of vllm bench serve, GuideLLM or AIPerf by thresholds.toml",
     "comment": "write results as a comment on a pull request or merge request",
     "report": "merge records of several hosts into one table",
 }

@@ -10,14 +10,13 @@ from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
-from rich.table import Table
 
 from pytest_infperf.backends.endpoint import Endpoint
 from pytest_infperf.cli.arguments import time_s
+from pytest_infperf.cli.measures_table import measures_table
 from pytest_infperf.errors import UserError, WorkerError
 from pytest_infperf.options import confidence, count, non_negative, percentile, positive, seconds
-from pytest_infperf.records.measure import Measure
-from pytest_infperf.records.points import at, base_of
+from pytest_infperf.records.points import at
 from pytest_infperf.records.quantity import format_value
 from pytest_infperf.serving.load.driver import LoadDriver
 from pytest_infperf.serving.load.generators import Target
@@ -187,16 +186,6 @@ def _progress(plan: str) -> Callable[[str], None]:
     return report
 
 
-def _interval(measure: Measure) -> str:
-    low, high = (
-        None if bound is None else format_value(bound, measure.unit)
-        for bound in (measure.low, measure.high)
-    )
-    if low and high:
-        return f"{low} to {high}"
-    return f"at least {low}" if low else f"at most {high}" if high else ""
-
-
 def _unsustained(load: Server, result: LoadResult) -> str:
     """Return why no rate was sustained; empty if one was."""
     if result.measured.measures[at("highest_rate", load.name)].value:
@@ -209,14 +198,7 @@ def _unsustained(load: Server, result: LoadResult) -> str:
 def _show(title: str, load: Load, result: LoadResult, confidence: float) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(title, soft_wrap=True)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("measure")
-    table.add_column("value", justify="right")
-    table.add_column(f"{100 * confidence:g} % interval")
-    for name, measure in result.measured.measures.items():
-        value = format_value(measure.value, measure.unit)
-        table.add_row(base_of(name), value, _interval(measure))
-    console.print(table)
+    console.print(measures_table(result.measured.measures, confidence))
     evidence = result.evidence
     failed = ", ".join(f"{count:,} x {kind}" for kind, count in evidence.errors.items())
     console.print(
@@ -224,7 +206,9 @@ def _show(title: str, load: Load, result: LoadResult, confidence: float) -> None
         f"errors: {failed or 'none'}", soft_wrap=True,
     )  # fmt: skip
     if result.refusal:
-        console.print(f"the first response with an error begins with: {result.refusal}", soft_wrap=True)
+        console.print(
+            f"the first response with an error begins with: {result.refusal}", soft_wrap=True
+        )
     if isinstance(load, Server) and (reason := _unsustained(load, result)):
         console.print(reason, soft_wrap=True)
     if result.measured.doubt:

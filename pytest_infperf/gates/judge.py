@@ -38,6 +38,7 @@ _ESTIMATED = frozenset(
         "model_time_p50",
         "real_time_factor",
         "throughput",
+        "token_throughput",
         "requests_per_hour",
         "cpu_usage",
         "memory_growth",

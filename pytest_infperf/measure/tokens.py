@@ -65,17 +65,39 @@ class TokenTimes:
         for query_ns, (prompt, output), arrivals in zip(
             block.query_ns, block.tokens, streamed, strict=True
         ):
-            self.latency_s.append(query_ns / 1e9)
-            self.prompt.append(prompt)
-            self.output.append(output)
-            if not arrivals:
-                self.is_whole = True
-                self.first_s.append(query_ns / 1e9)
-                continue
-            self.first_s.append(arrivals[0] / 1e9)
-            if output > 1:
-                self.per_token_s.append((query_ns - arrivals[0]) / (output - 1) / 1e9)
-            self.gaps_s += [(b - a) / 1e9 for a, b in pairwise(sorted({*arrivals}))]
+            first_s = arrivals[0] / 1e9 if arrivals else None
+            gaps_s = [(b - a) / 1e9 for a, b in pairwise(sorted({*arrivals}))]
+            self.add_query(query_ns / 1e9, prompt, output, first_s, gaps_s)
+
+    def add_query(
+        self,
+        latency_s: float,
+        prompt: int,
+        output: int,
+        first_s: float | None,
+        gaps_s: Sequence[float],
+    ) -> None:
+        """Add a query.
+
+        Parameters
+        ----------
+        latency_s : float
+            The time of the query, in seconds.
+        prompt, output : int
+            The number of tokens of the prompt and of the output.
+        first_s : float or None
+            The time to the first token, in seconds; None if the output was returned as a whole.
+        gaps_s : sequence of float
+            The times between successive arrivals, in seconds; empty if they are not known.
+        """
+        self.latency_s.append(latency_s)
+        self.prompt.append(prompt)
+        self.output.append(output)
+        self.is_whole |= first_s is None
+        self.first_s.append(latency_s if first_s is None else first_s)
+        if first_s is not None and output > 1:
+            self.per_token_s.append((latency_s - first_s) / (output - 1))
+        self.gaps_s += gaps_s
 
     def measured(self, percentiles: Iterable[str], confidence: float) -> Measured:
         """Return the measures so far.
@@ -100,14 +122,21 @@ class TokenTimes:
             if values := series.get(times):
                 measures |= _of_times(times, values, names, confidence)
             else:
-                reason = WHOLE_OUTPUTS if self.is_whole else "no output has a second token"
-                missing |= dict.fromkeys([*names, f"{times}_mean"], reason)
+                missing |= dict.fromkeys([*names, f"{times}_mean"], self._why_missing)
         n = len(self.latency_s)
         measures["output_tokens_rate"] = rate(
             self.output, self.latency_s, confidence, n, "tokens/s"
         )
         measures["prompt_tokens_rate"] = rate(self.prompt, self.first_s, confidence, n, "tokens/s")
         return Measured(measures, missing=missing, token_times_s=series)
+
+    @property
+    def _why_missing(self) -> str:
+        if self.is_whole:
+            return WHOLE_OUTPUTS
+        if self.per_token_s:
+            return "the times of the tokens after the first one are not known"
+        return "no output has a second token"
 
 
 def _of_times(

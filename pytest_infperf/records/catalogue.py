@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 from pytest_infperf.records.points import AT, GROWTH, at, base_of
@@ -234,6 +235,8 @@ class Catalogue:
         The parameters of the sweeps.
     generates : bool, default False
         Whether the models of the task generate tokens.
+    tokens_at : collection of str, optional
+        The points at which the times of tokens are measured.
     """
 
     def __init__(
@@ -243,7 +246,9 @@ class Catalogue:
         sweeps: Sequence[str] = (),
         *,
         generates: bool = False,
+        tokens_at: Collection[str] = (),
     ) -> None:
+        self._tokens_at = frozenset(tokens_at)
         of_tokens = _OF_TOKENS if generates else ()
         self._specs = {spec.name: spec for spec in (*_FIXED, *of_tokens, *metrics)}
         self._times = ("latency", *TOKEN_TIMES) if generates else ("latency",)
@@ -266,8 +271,14 @@ class Catalogue:
         return tuple(point for point, method in self._points.items() if method == "load")
 
     def measured_at(self, point: str) -> tuple[str, ...]:
-        """Return the measures at a point, without additional percentiles of latency."""
-        return (*AT_POINTS, *UNDER_LOAD) if self._points.get(point) == "load" else AT_POINTS
+        """Return the measures at a point, without additional percentiles."""
+        of_tokens = (
+            [name for name in map(attrgetter("name"), _OF_TOKENS) if name not in PAIRED_MEASURES]
+            if point in self._tokens_at
+            else []
+        )
+        under_load = UNDER_LOAD if self._points.get(point) == "load" else ()
+        return (*AT_POINTS, *under_load, *of_tokens)
 
     def get(self, name: str) -> MeasureSpec | None:
         """Return the specification of a measure; None if the suite has no such measure.
@@ -291,8 +302,8 @@ class Catalogue:
         spec = spec or self._of_servers.get(base)
         if not spec or point not in self._points:
             return None
-        is_latency = percentile and percentile["times"] == "latency"
-        if not (is_latency or base in self.measured_at(point)):
+        is_timed = percentile and (percentile["times"] == "latency" or point in self._tokens_at)
+        if not (is_timed or base in self.measured_at(point)):
             return None
         method = self._points[point]
         return MeasureSpec(name, spec.unit, spec.higher_is_better, method, needs=spec.needs)

@@ -1,0 +1,146 @@
+"""`infperf judge FILE --suite NAME --variant ID`: judge the results of another load generator."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from pytest_infperf.cli.measures_table import measures_table
+from pytest_infperf.errors import UserError
+from pytest_infperf.gates.judge import judge
+from pytest_infperf.imported.files import read_runs
+from pytest_infperf.imported.run import ServedRun
+from pytest_infperf.records.catalogue import Catalogue
+from pytest_infperf.records.evidence import VariantSettings
+from pytest_infperf.records.file import write
+from pytest_infperf.records.points import at
+from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
+from pytest_infperf.repository.revision import revision
+from pytest_infperf.settings import THRESHOLDS_FILE
+from pytest_infperf.thresholds import Thresholds, read
+from pytest_infperf.thresholds.gate import Gate
+
+_SHOWN = (
+    "latency_mean", "latency_p99", "ttft_p50", "ttft_p99", "tpot_p50", "tpot_p99", "itl_p50",
+    "itl_p99", "throughput", "token_throughput", "error_rate",
+)  # fmt: skip
+"""The measures that are printed; the record has all of them."""
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        type=Path,
+        help="results of vllm bench serve (--save-result --save-detailed), GuideLLM "
+        "(benchmarks.json) or AIPerf (profile_export.jsonl)",
+    )
+    parser.add_argument(
+        "--suite", required=True, metavar="NAME", help="suite in thresholds.toml and in the record"
+    )
+    parser.add_argument(
+        "--variant", required=True, metavar="ID", help="variant in thresholds.toml and the record"
+    )
+    parser.add_argument(
+        "--load",
+        metavar="NAME",
+        help="name of the load in limits, such as users=16 (default: as in the file)",
+    )
+    parser.add_argument(
+        "--host", default="", metavar="NAME",
+        help="name of the server's host, for limits that apply to a host only",
+    )  # fmt: skip
+    parser.add_argument(
+        "--thresholds",
+        type=Path,
+        metavar="PATH",
+        help=f"file with the limits (default: {THRESHOLDS_FILE} if it exists)",
+    )
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the record to this file")
+
+
+def run(arguments: Namespace) -> int:
+    """Print the measures and verdicts; return 1 if a limit is broken or inconclusive.
+
+    Other limits of the suite, such as those on quality, are not judged.
+    """
+    runs = _renamed(read_runs(arguments.file), arguments.load, arguments.file)
+    thresholds = _thresholds(arguments.thresholds)
+    catalogue = Catalogue(
+        points=dict.fromkeys((run.load for run in runs), "load"),
+        generates=True,
+        tokens_at=[run.load for run in runs],
+    )
+    gates = thresholds.gates_for(
+        arguments.suite, arguments.variant, catalogue, [arguments.host], baseline=None
+    )
+    record = Record(arguments.suite, arguments.variant)
+    record.settings = VariantSettings(model=runs[0].model or None)
+    confidence = thresholds.policy(arguments.suite).confidence
+    for served in runs:
+        _enter(record, served, gates, confidence)
+    if not record.gates:
+        raise UserError(
+            f"{thresholds.source or THRESHOLDS_FILE} has no limit that {arguments.file} can judge: "
+            f"write one on a measure at its load, such as\n[{arguments.suite}.gates]\n"
+            f'ttft_p99.at."{runs[0].load}" = {{ max = "500 ms" }}'
+        )
+    if arguments.json:
+        host = {"name": arguments.host, "results of": runs[0].tool}
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        write(arguments.json, RunRecord(host, revision(Path.cwd()), [record], when=when))
+    _show(runs, record, confidence)
+    tolerated = {gate.measure for gate in gates if gate.inconclusive == "warn"}
+    return int(any(_fails(outcome, tolerated) for outcome in record.gates))
+
+
+def _renamed(runs: list[ServedRun], name: str | None, file: Path) -> list[ServedRun]:
+    if name is None:
+        return runs
+    if len(runs) > 1:
+        raise UserError(
+            f"--load {name}: {file} has {len(runs)} loads: {', '.join(run.load for run in runs)}"
+        )
+    return [replace(runs[0], load=name)]
+
+
+def _thresholds(named: Path | None) -> Thresholds:
+    path = named or Path(THRESHOLDS_FILE)
+    return read(path, Path.cwd()) if named or path.is_file() else Thresholds.empty()
+
+
+def _enter(record: Record, served: ServedRun, gates: list[Gate], confidence: float) -> None:
+    """Add the measures of a run to the record, and judge the limits on them."""
+    at_load = [gate for gate in gates if gate.measure.endswith(f"@{served.load}")]
+    percentiles = [gate.measure for gate in at_load if gate.spec.percentile]
+    measured = served.measured(percentiles, confidence)
+    record.measures |= measured.measures
+    record.gates += [judge(gate, measured) for gate in at_load]
+
+
+def _fails(outcome: GateRecord, tolerated: set[str]) -> bool:
+    if outcome.verdict is Verdict.INCONCLUSIVE:
+        return outcome.measure not in tolerated
+    return outcome.verdict is Verdict.FAIL
+
+
+def _show(runs: list[ServedRun], record: Record, confidence: float) -> None:
+    console = Console(highlight=False, markup=False, emoji=False)
+    for served in runs:
+        title = f"{record.suite}[{record.variant}] under load {served.load}, by {served.tool}"
+        console.print(title, soft_wrap=True)
+        shown = {
+            name: measure
+            for name in (at(name, served.load) for name in _SHOWN)
+            if (measure := record.measures.get(name))
+        }
+        console.print(measures_table(shown, confidence))
+    for outcome in record.gates:
+        passed = outcome.verdict is Verdict.PASS
+        word = "pass" if passed else outcome.verdict.upper()
+        console.print(f"{word} {outcome.why} ({outcome.source})", soft_wrap=True)
+        if outcome.remedy and not passed:
+            console.print(f"  {outcome.remedy}", soft_wrap=True)

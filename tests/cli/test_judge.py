@@ -1,0 +1,75 @@
+"""`infperf judge`: limits on the results of other load generators."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_infperf import cli
+from pytest_infperf.records.file import read
+from tests.imported.result_files import vllm
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results.json").write_text(json.dumps(vllm(requests=600, failed=2)))
+    return tmp_path
+
+
+def judge(*arguments: str) -> int:
+    return cli.main(["judge", "results.json", "--suite", "chat", "--variant", "fp8", *arguments])
+
+
+def limits(text: str) -> None:
+    Path("thresholds.toml").write_text(f"schema = 1\n[chat.gates]\n{text}\n")
+
+
+def test_limits_that_are_met(capsys: pytest.CaptureFixture[str]) -> None:
+    limits(
+        'ttft_p99.at."users=16" = { max = "200 ms" }\nerror_rate.at."users=16" = { max = "5 %" }'
+    )
+    assert judge("--json", "record.json") == 0
+    shown = capsys.readouterr().out
+    assert "chat[fp8] under load users=16, by vllm bench serve" in shown
+    assert "pass ttft_p99@users=16: 0 of 600 requests took longer than 200 ms" in shown
+    [record] = read(Path("record.json")).records
+    assert [gate.verdict for gate in record.gates] == ["pass", "pass"]
+    assert record.measures["tpot_p50@users=16"].value == pytest.approx(0.02)
+    assert record.settings.model == "m"
+
+
+def test_a_broken_limit_fails_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    limits('ttft_p99.at."users=16" = { max = "50 ms" }')
+    assert judge() == 1
+    shown = capsys.readouterr().out
+    assert "FAIL ttft_p99@users=16: 600 of 600 requests took longer than 50 ms" in shown
+    assert "(thresholds.toml:3)" in shown
+
+
+def test_too_few_requests_are_inconclusive(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "results.json").write_text(json.dumps(vllm(requests=20)))
+    limits('ttft_p99.at."users=16" = { max = "200 ms" }')
+    assert judge() == 1
+    assert "INCONCLUSIVE ttft_p99@users=16" in capsys.readouterr().out
+    Path("thresholds.toml").write_text(
+        'schema = 1\n[defaults]\ninconclusive = "warn"\n[chat.gates]\n'
+        'ttft_p99.at."users=16" = { max = "200 ms" }\n'
+    )
+    assert judge() == 0
+
+
+def test_a_file_without_a_judged_limit_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    limits('latency_p90 = { max = "1 s" }')
+    assert judge() == 2
+    assert 'ttft_p99.at."users=16"' in capsys.readouterr().err
+
+
+def test_the_load_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    limits('tpot_p90.at."peak" = { max = "30 ms" }')
+    assert judge("--load", "peak") == 0
+    assert "pass tpot_p90@peak" in capsys.readouterr().out
