@@ -114,5 +114,9 @@ class ServedRun:
             None if bound is None else 3600 * bound for bound in (samples.low, samples.high)
         )
         hourly = Measure(3600 * samples.value, "requests/h", low, high, n)
-        of_tokens = rate(tokens, parts_s, confidence, int(sum(tokens)), "tokens/s")
-        return Measured(dict(zip(names, (samples, hourly, of_tokens), strict=True)))
+        measures = {"throughput": samples, "requests_per_hour": hourly}
+        if not any(tokens):
+            return Measured(measures, missing={"token_throughput": "no token was counted"})
+        n_tokens = int(sum(tokens))
+        measures["token_throughput"] = rate(tokens, parts_s, confidence, n_tokens, "tokens/s")
+        return Measured(measures)

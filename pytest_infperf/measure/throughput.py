@@ -73,7 +73,7 @@ def throughput(run: SetRun, confidence: float) -> Measured:
     """
     n = len(run.numbers)
     measures = {"throughput": rate(run.batch_samples, run.batch_s, confidence, n)}
-    if run.batch_tokens:
+    if any(run.batch_tokens):
         tokens = sum(run.batch_tokens)
         measures["token_throughput"] = rate(
             run.batch_tokens, run.batch_s, confidence, int(tokens), "tokens/s"

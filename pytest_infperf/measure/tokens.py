@@ -123,11 +123,14 @@ class TokenTimes:
                 measures |= _of_times(times, values, names, confidence)
             else:
                 missing |= dict.fromkeys([*names, f"{times}_mean"], self._why_missing)
-        n = len(self.latency_s)
-        measures["output_tokens_rate"] = rate(
-            self.output, self.latency_s, confidence, n, "tokens/s"
-        )
-        measures["prompt_tokens_rate"] = rate(self.prompt, self.first_s, confidence, n, "tokens/s")
+        for name, counts, seconds in (
+            ("output_tokens_rate", self.output, self.latency_s),
+            ("prompt_tokens_rate", self.prompt, self.first_s),
+        ):
+            if any(counts):
+                measures[name] = rate(counts, seconds, confidence, len(seconds), "tokens/s")
+            else:
+                missing[name] = "no token was counted"
         return Measured(measures, missing=missing, token_times_s=series)
 
     @property

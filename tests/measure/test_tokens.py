@@ -72,3 +72,12 @@ def test_models_that_generate_no_tokens_have_no_such_measures() -> None:
     times = TokenTimes()
     times.add(BlockDone([50 * MS], [50 * MS], 50 * MS, 0, None, None))
     assert times.measured([], 0.95).measures == {}
+
+
+def test_outputs_without_a_counted_token_have_no_rate() -> None:
+    times = TokenTimes()
+    times.add(replace(block([50], None), tokens=[(0, 0)]))
+    measured = times.measured([], 0.95)
+    assert measured.missing["output_tokens_rate"] == "no token was counted"
+    assert measured.missing["prompt_tokens_rate"] == "no token was counted"
+    assert measured.measures["ttft_mean"].value == pytest.approx(0.05)
