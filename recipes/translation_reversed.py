@@ -44,7 +44,7 @@ def train(
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", PAIRS, seconds=3000)
+    options = arguments(__doc__ or "", PAIRS, seconds=2600)
     train(options.data, options.out, options.budget, options.device)
 
 
