@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,15 +11,15 @@ from pathlib import Path
 from rich.console import Console
 
 from pytest_infperf.cli.measures_table import measures_table
-from pytest_infperf.errors import UserError
-from pytest_infperf.gates.judge import judge
+from pytest_infperf.errors import GateBroken, InconclusiveGate, UserError
+from pytest_infperf.gates.result import Result
 from pytest_infperf.imported.files import read_runs
 from pytest_infperf.imported.run import ServedRun
 from pytest_infperf.records.catalogue import Catalogue
 from pytest_infperf.records.evidence import VariantSettings
 from pytest_infperf.records.file import write
-from pytest_infperf.records.points import at
-from pytest_infperf.records.record import GateRecord, Record, RunRecord, Verdict
+from pytest_infperf.records.points import at, point_of
+from pytest_infperf.records.record import Record, RunRecord, Verdict
 from pytest_infperf.repository.revision import revision
 from pytest_infperf.settings import THRESHOLDS_FILE
 from pytest_infperf.thresholds import Thresholds, read
@@ -65,23 +66,32 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Print the measures and verdicts; return 1 if a limit is broken or inconclusive.
 
-    Other limits of the suite, such as those on quality, are not judged.
+    Limits on what the file does not measure, such as quality, are named and not judged.
     """
     runs = _renamed(read_runs(arguments.file), arguments.load, arguments.file)
     thresholds = _thresholds(arguments.thresholds)
-    catalogue = Catalogue(
-        points=dict.fromkeys((run.load for run in runs), "load"),
-        generates=True,
-        tokens_at=[run.load for run in runs],
-    )
+    loads = [run.load for run in runs]
+    catalogue = Catalogue(points=dict.fromkeys(loads, "load"), generates=True, tokens_at=loads)
+    others: list[str] = []
+
+    def is_of_file(measure: str) -> bool:
+        if point_of(measure) in loads:
+            return True
+        others.append(measure)
+        return False
+
     gates = thresholds.gates_for(
-        arguments.suite, arguments.variant, catalogue, [arguments.host], baseline=None
+        arguments.suite,
+        arguments.variant,
+        catalogue,
+        [arguments.host],
+        baseline=None,
+        concerns=is_of_file,
     )
     record = Record(arguments.suite, arguments.variant)
     record.settings = VariantSettings(model=runs[0].model or None)
     confidence = thresholds.policy(arguments.suite).confidence
-    for served in runs:
-        _enter(record, served, gates, confidence)
+    met = [_enter(record, served, gates, confidence) for served in runs]
     if not record.gates:
         raise UserError(
             f"{thresholds.source or THRESHOLDS_FILE} has no limit that {arguments.file} can judge: "
@@ -93,8 +103,9 @@ def run(arguments: Namespace) -> int:
         when = datetime.now(UTC).isoformat(timespec="seconds")
         write(arguments.json, RunRecord(host, revision(Path.cwd()), [record], when=when))
     _show(runs, record, confidence)
-    tolerated = {gate.measure for gate in gates if gate.inconclusive == "warn"}
-    return int(any(_fails(outcome, tolerated) for outcome in record.gates))
+    if others:
+        print(f"not judged, because the file does not measure them: {', '.join(others)}")
+    return int(not all(met))
 
 
 def _renamed(runs: list[ServedRun], name: str | None, file: Path) -> list[ServedRun]:
@@ -112,19 +123,19 @@ def _thresholds(named: Path | None) -> Thresholds:
     return read(path, Path.cwd()) if named or path.is_file() else Thresholds.empty()
 
 
-def _enter(record: Record, served: ServedRun, gates: list[Gate], confidence: float) -> None:
-    """Add the measures of a run to the record, and judge the limits on them."""
-    at_load = [gate for gate in gates if gate.measure.endswith(f"@{served.load}")]
+def _enter(record: Record, served: ServedRun, gates: list[Gate], confidence: float) -> bool:
+    """Add the measures and verdicts of a run to the record; return whether its limits are met."""
+    at_load = [gate for gate in gates if point_of(gate.measure) == served.load]
     percentiles = [gate.measure for gate in at_load if gate.spec.percentile]
     measured = served.measured(percentiles, confidence)
     record.measures |= measured.measures
-    record.gates += [judge(gate, measured) for gate in at_load]
-
-
-def _fails(outcome: GateRecord, tolerated: set[str]) -> bool:
-    if outcome.verdict is Verdict.INCONCLUSIVE:
-        return outcome.measure not in tolerated
-    return outcome.verdict is Verdict.FAIL
+    with warnings.catch_warnings():  # `_show` prints all verdicts
+        warnings.simplefilter("ignore", InconclusiveGate)
+        try:
+            Result([measured], at_load, record, record.gates.append).check()
+        except GateBroken:
+            return False
+    return True
 
 
 def _show(runs: list[ServedRun], record: Record, confidence: float) -> None:

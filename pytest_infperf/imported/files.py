@@ -39,6 +39,14 @@ def read_runs(path: Path) -> list[ServedRun]:
     for run in runs:
         if not run.requests:
             raise UserError(f"{path}: no request of {run.load} was answered, {run.failed} failed")
+        for number, request in enumerate(run.requests, 1):
+            if not request.is_timed:
+                raise UserError(
+                    f"{path}: answered request {number} of {run.load} has a time that is not a "
+                    "finite number above 0, so its limits cannot be judged"
+                )
+    if len({run.load for run in runs}) < len(runs):
+        raise UserError(f"{path} has several runs at one load: write each to a file of its own")
     return runs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,6 +34,13 @@ class ServedRequest:
     """Times between successive tokens, in seconds; empty if they are not known."""
     start_s: float | None = None
     """Start, in seconds by any clock; None if it is not known."""
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether its times are finite and, except gaps, above 0."""
+        first_s = self.latency_s if self.first_token_s is None else self.first_token_s
+        times = (self.latency_s, first_s, *self.gaps_s, self.start_s or 0.0)
+        return all(map(math.isfinite, times)) and min(self.latency_s, first_s) > 0
 
 
 @dataclass(frozen=True)

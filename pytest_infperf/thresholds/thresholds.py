@@ -74,13 +74,15 @@ class Thresholds:
         *,
         lacks: Callable[[Need], bool] = lambda need: False,
         usual: Gates = _NO_GATES,
+        concerns: Callable[[str], bool] = lambda measure: True,
     ) -> list[Gate]:
         """Return the gates of a variant on a host with these names, one for each limit.
 
         For each measure, the table for the host has precedence, then the variant's table, the
         suite's table, and the `usual` limits. Limits relative to the baseline are left out for the
         baseline itself and if there is no baseline. Limits whose need (such as another revision)
-        the run `lacks` are left out as well.
+        the run `lacks` are left out as well, and so are those on measures that the caller is not
+        concerned with (`concerns`), which need not be in the catalogue.
 
         Raises ThresholdsError if the gates do not fit the catalogue; a suite that passed `check`
         has no such gates.
@@ -91,7 +93,8 @@ class Thresholds:
         }
         for table_location, table in self._gate_tables(suite, variant, host_names):
             for measure, limits in table.items():
-                limits_by_measure[measure] = table_location.at_measure(measure), limits
+                if concerns(measure):
+                    limits_by_measure[measure] = table_location.at_measure(measure), limits
         policy = self.policy(suite)
         problems = ProblemCollector(self.source, self.lines)
         gates = []

@@ -73,3 +73,21 @@ def test_the_load_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     limits('tpot_p90.at."peak" = { max = "30 ms" }')
     assert judge("--load", "peak") == 0
     assert "pass tpot_p90@peak" in capsys.readouterr().out
+
+
+def test_limits_on_what_the_file_does_not_measure_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    limits(
+        'bleu = { min = 20 }\nttft_p99.at."users=16" = { max = "200 ms" }\n'
+        'ttft_p99.at."users=32" = { max = "200 ms" }'
+    )
+    assert judge() == 0
+    shown = capsys.readouterr().out
+    assert "not judged, because the file does not measure them: bleu, ttft_p99@users=32" in shown
+
+
+def test_a_misspelt_measure_at_the_load_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    limits('ttfd_p99.at."users=16" = { max = "200 ms" }')
+    assert judge() == 2
+    assert "unknown measure" in capsys.readouterr().err

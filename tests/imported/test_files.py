@@ -100,3 +100,18 @@ def test_a_sample_of_the_requests_is_refused(tmp_path: Path) -> None:
     document["benchmarks"][0]["metrics"] = {"request_totals": {"successful": 500}}
     with pytest.raises(UserError, match="3 of 500 answered requests"):
         read_runs(written(tmp_path, document))
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), 0.0, -1.0])
+def test_times_that_no_limit_can_judge(tmp_path: Path, time: float) -> None:
+    document = vllm(requests=3)
+    document["ttfts"][1] = time
+    with pytest.raises(UserError, match="answered request 2 of users=16 has a time"):
+        read_runs(written(tmp_path, document))
+
+
+def test_two_runs_at_one_load_are_refused(tmp_path: Path) -> None:
+    document = guidellm(requests=3)
+    document["benchmarks"] *= 2
+    with pytest.raises(UserError, match="several runs at one load"):
+        read_runs(written(tmp_path, document))
