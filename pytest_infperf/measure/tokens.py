@@ -28,10 +28,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from pytest_infperf.measure.throughput import rate
-from pytest_infperf.records.catalogue import TOKEN_TIMES, percentile_of, percentiles_of, times_of
+from pytest_infperf.measure.times import mean_and_percentiles
+from pytest_infperf.records.catalogue import TOKEN_TIMES, percentiles_of, times_of
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured
-from pytest_infperf.stats import means, quantile
 from pytest_infperf.worker.messages import BlockDone
 
 WHOLE_OUTPUTS = "the backend returns whole outputs, so the times of single tokens are not known"
@@ -118,11 +118,11 @@ class TokenTimes:
         missing: dict[str, str] = {}
         for times in TOKEN_TIMES:
             asked = [name for name in percentiles if times_of(name) == times]
-            names = {*percentiles_of(times), *asked}
             if values := series.get(times):
-                measures |= _of_times(times, values, names, confidence)
+                measures |= mean_and_percentiles(times, values, asked, confidence)
             else:
-                missing |= dict.fromkeys([*names, f"{times}_mean"], self._why_missing)
+                names = (*percentiles_of(times), *asked, f"{times}_mean")
+                missing |= dict.fromkeys(names, self._why_missing)
         for name, counts, seconds in (
             ("output_tokens_rate", self.output, self.latency_s),
             ("prompt_tokens_rate", self.prompt, self.first_s),
@@ -140,16 +140,3 @@ class TokenTimes:
         if self.per_token_s:
             return "the times of the tokens after the first one are not known"
         return "no output has a second token"
-
-
-def _of_times(
-    times: str, values: Sequence[float], names: Iterable[str], confidence: float
-) -> dict[str, Measure]:
-    n = len(values)
-    bounds = means.mean(values, confidence)
-    measures = {f"{times}_mean": Measure(sum(values) / n, "s", *bounds, n)}
-    for name in names:
-        p = percentile_of(name)
-        bounds = quantile.order_statistic_interval(values, p, confidence)
-        measures[name] = Measure(quantile.percentile(values, p), "s", *bounds, n)
-    return measures

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Literal
 
 from pytest_infperf.records.points import AT, GROWTH, at, base_of
@@ -61,11 +60,13 @@ see `measure.tokens`."""
 TOKEN_RATIO_TIMES = ("ttft", "tpot")
 """The times of tokens that are compared in pairs."""
 
-PAIRED_MEASURES = frozenset(
-    f"{prefix}{name}"
-    for name in ("speedup", "regression")
-    for prefix in ("", *(f"{times}_" for times in TOKEN_RATIO_TIMES))
-)
+
+def with_token_ratios(ratio: str) -> tuple[str, ...]:
+    """Return a ratio of latencies, such as `speedup`, and the same ratios of times of tokens."""
+    return (ratio, *(f"{times}_{ratio}" for times in TOKEN_RATIO_TIMES))
+
+
+PAIRED_MEASURES = frozenset((*with_token_ratios("speedup"), *with_token_ratios("regression")))
 """Ratios of times that are measured in pairs of blocks."""
 
 AT_POINTS = (*REPORTED_PERCENTILES, "latency_mean", "latency_min", "latency_max", "throughput")
@@ -273,7 +274,7 @@ class Catalogue:
     def measured_at(self, point: str) -> tuple[str, ...]:
         """Return the measures at a point, without additional percentiles."""
         of_tokens = (
-            [name for name in map(attrgetter("name"), _OF_TOKENS) if name not in PAIRED_MEASURES]
+            [spec.name for spec in _OF_TOKENS if spec.name not in PAIRED_MEASURES]
             if point in self._tokens_at
             else []
         )

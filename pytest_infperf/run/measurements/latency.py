@@ -16,7 +16,7 @@ from pytest_infperf.measure.budget import Budget, Remaining
 from pytest_infperf.measure.latency import measure_latency
 from pytest_infperf.measure.paired import WorkerPairs, measure_ratio
 from pytest_infperf.measure.trend import measure_trend
-from pytest_infperf.records.catalogue import PAIRED_MEASURES, TOKEN_RATIO_TIMES
+from pytest_infperf.records.catalogue import PAIRED_MEASURES, with_token_ratios
 from pytest_infperf.records.evidence import AgainstEvidence, Evidence
 from pytest_infperf.records.measured import Measured
 from pytest_infperf.run.context import VariantContext, seconds_to_decide
@@ -124,7 +124,7 @@ class LatencyMeasurement:
         try:
             other = pair.worker()
         except (UserError, WorkerError) as failure:
-            missing = dict.fromkeys(_with_tokens("regression"), context.note_unable(failure))
+            missing = dict.fromkeys(with_token_ratios("regression"), context.note_unable(failure))
             return Measured(missing=missing)
         return self._ratio("regression", other, context.seed + 2, gates, budget, context.against)
 
@@ -158,17 +158,12 @@ class LatencyMeasurement:
         return replace(measured, remark=pairs.chances.remark("pairs"))
 
 
-def _with_tokens(ratio: str) -> list[str]:
-    """Return a ratio of latencies, and the same ratios of times of tokens."""
-    return [ratio, *(f"{times}_{ratio}" for times in TOKEN_RATIO_TIMES)]
-
-
 def _remaining(measure: str, gates: Sequence[Gate]) -> Remaining:
     """Return a function that returns the remaining seconds of the measurement of a ratio.
 
     Gates on the ratio must be decided. Without a gate, a fixed number of pairs is measured, and no
     time is drawn on the purse.
     """
-    if own_gates := [gate for gate in gates if gate.measure in _with_tokens(measure)]:
+    if own_gates := [gate for gate in gates if gate.measure in with_token_ratios(measure)]:
         return seconds_to_decide(own_gates)
     return lambda measured: 0.0 if measured.measures[measure].n >= _PAIRS_WITHOUT_GATE else math.inf
