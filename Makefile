@@ -16,8 +16,10 @@ infperf: $(VENV)/suites.installed  ## measure and gate the translation study: ta
 	$(RUN) pytest --infperf suites/translation -k "not input_lengths" \
 		--infperf-html infperf.html $(ARGS)
 
+SUITES ?= suites
+
 studies: $(VENV)/suites.installed  ## measure and gate all reference suites
-	$(RUN) pytest --infperf suites $(ARGS)
+	$(RUN) pytest --infperf $(SUITES) $(ARGS)
 
 # The longest files run first, so that neither of the two workers waits at the end.
 # `make test-models` and `make test-servers` run what is left out here.

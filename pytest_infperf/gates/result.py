@@ -114,6 +114,12 @@ def is_decided(parts: Sequence[Measured], gates: Sequence[Gate]) -> bool:
     )
 
 
+def is_undecided(gates: Sequence[Gate], measured: Measured) -> bool:
+    """Return whether a limit is inconclusive and none is broken."""
+    verdicts = {judge(gate, measured).verdict for gate in gates}
+    return Verdict.INCONCLUSIVE in verdicts and Verdict.FAIL not in verdicts
+
+
 def _part_with(measure: str, parts: Sequence[Measured]) -> Measured:
     """Return the part that has the measure or the reason why it is missing; else an empty part."""
     return next(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_infperf.errors import GateBroken, UserError
-from pytest_infperf.gates.result import Result
+from pytest_infperf.gates.result import Result, is_undecided
 from pytest_infperf.gates.verdicts import VariantVerdicts
 from pytest_infperf.records.catalogue import Catalogue, quality_spec
 from pytest_infperf.records.measure import Measure
@@ -52,6 +52,23 @@ def test_a_gate_whose_measure_is_in_no_part_is_inconclusive(name: str) -> None:
 def test_a_metric_without_a_score_and_without_a_limit_is_an_error(gated: tuple[str, ...]) -> None:
     with pytest.raises(UserError, match="rho is not defined"):
         result(*gated, part=SCORES).check()
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [([2.0], False), ([0.1], True), ([0.05], False), ([0.1, 0.05], False), ([2.0, 0.1], True)],
+)
+def test_measures_are_undecided_only_if_no_limit_is_broken(
+    limits: list[float], expected: bool
+) -> None:
+    """The mean is 0.1 s [0.09, 0.11]."""
+    spec = Catalogue().get("latency_mean")
+    assert spec
+    gates = [
+        Gate(spec, Limit("max", limit, f"max = {limit}"), "thresholds.toml:4", 0.99, "fail")
+        for limit in limits
+    ]
+    assert is_undecided(gates, TIMES) is expected
 
 
 def test_a_limit_on_a_metric_without_a_score_is_inconclusive() -> None:

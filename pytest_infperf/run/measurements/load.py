@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 
 from pytest_infperf import errors
-from pytest_infperf.gates.result import Result
+from pytest_infperf.gates.result import Result, is_undecided
 from pytest_infperf.measure.blocks import endless_order
 from pytest_infperf.records.evidence import ServerSettings
 from pytest_infperf.records.points import at, base_of
@@ -58,6 +59,7 @@ def measure_load(context: VariantContext, name: str) -> Result:
         usd_per_hour,
         highest_rate.value if highest_rate else None,
         [gate.limit.value for gate in gates if base_of(gate.measure) == "highest_rate"],
+        partial(is_undecided, gates) if gates else None,
     )
     with server.checked() if server else nullcontext():
         result = load_test.measure(load, load.lasts_s(run.settings.full))

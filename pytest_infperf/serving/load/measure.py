@@ -9,7 +9,7 @@ the whole run.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -35,9 +35,17 @@ _ROOM = 4
 steady are cut, and they can be three quarters of it."""
 _RESERVE = 1.25
 """Factor on the minimum number of requests for a decision, because their number is random."""
+_LOOKS = 2
+"""Number of runs for a limit; the second lasts `_LONGER` times as long, if the first is undecided.
+
+Each run is judged alone, at a confidence with which the error of all runs stays within the suite's.
+"""
+_LONGER = 2
 _FAR = 2
 """Factor from which a rate counts as far from the highest one."""
 _SEEDS_APART = 100
+_LOOK_SEEDS = 1000
+_UNDECIDED = "its limits were undecided"
 _SOAK_CONFIRMATION_S = 60.0
 """Duration for which the highest rate of a soak is confirmed, in seconds: in an hour, a rate that
 is 1 % too high would break the limit."""
@@ -70,11 +78,15 @@ class LoadTest:
     """Result of an earlier search of the scenario Server, in requests per second."""
     limited_rates: Sequence[float] = ()
     """Limits of the highest rate, in requests per second."""
+    is_undecided: Callable[[Measured], bool] | None = None
+    """Returns whether another run could decide the limits on these measures; None without limits.
+    It must be false if a limit is broken, because another run would hide it."""
 
     def measure(self, load: Load, seconds: float) -> LoadResult:
         """Run a load for that many seconds, and return its measures.
 
         The load lasts longer, within the budget, if a percentile with a limit would have no bound.
+        If its limits are then undecided, it is run again for longer, within the budget.
         A load with a number of requests ends with them, after that many seconds at most.
         It is repeated if its generator was late or busy and no worker of the server died. If one
         died, even before the load, the measures are in doubt. Raises WorkerError if no request was
@@ -86,11 +98,27 @@ class LoadTest:
         if isinstance(load, Server):
             return self._highest_rate(load, seconds)
         self.driver.report_progress("")
-        if load.total is None:
-            rate = load.rate if isinstance(load, OpenLoop) else 1 / probe.service_mean_s
-            seconds = self._extended(seconds, rate)
-        run_once = partial(self.driver.run, load, seconds)
-        return self._result(load, undisturbed(run_once))
+        if load.total is not None:
+            return self._result(load, undisturbed(partial(self.driver.run, load, seconds)))
+        rate = load.rate if isinstance(load, OpenLoop) else 1 / probe.service_mean_s
+        return self._until_decided(load, seconds, rate)
+
+    def _until_decided(self, load: Load, seconds: float, rate: float) -> LoadResult:
+        """Run a load, and run it again for longer if its limits are undecided."""
+        confidence = self._shared(_LOOKS) if self.is_undecided else self.confidence
+        seconds = self._extended(seconds, rate, confidence)
+        run = undisturbed(partial(self.driver.run, load, seconds))
+        result = self._result(load, run, confidence=confidence)
+        if (
+            not self.is_undecided
+            or result.measured.doubt
+            or seconds + _LONGER * seconds > self.budget_s
+            or not self.is_undecided(result.measured)
+        ):
+            return result
+        run = undisturbed(partial(self.driver.run, load, _LONGER * seconds))
+        run = replace(run, discarded_runs=(_UNDECIDED, *run.discarded_runs))
+        return self._result(load, run, confidence=confidence)
 
     def _soak(self, load: Soak, seconds: float) -> LoadResult:
         highest = self.highest_rate
@@ -131,7 +159,7 @@ class LoadTest:
             for limit in sorted(set(self.limited_rates) - {0.0})
         }
         run_rates = {rate for rates in runs_of.values() for rate in rates if rate <= too_far}
-        confidence = 1 - (1 - self.confidence) / max(1, len(run_rates))
+        confidence = self._shared(_LOOKS * max(1, len(run_rates)))
         for limit, rates in runs_of.items():
             if limit > too_far:
                 judged[limit] = False
@@ -147,31 +175,52 @@ class LoadTest:
     def _is_surely_sustained(
         self, load: Server, rate: float, seconds: float, seed: int, confidence: float
     ) -> bool | None:
-        """Return whether the load's limit is met at a rate; None if a run does not decide."""
+        """Return whether the load's limit is met at a rate; None if no run decides."""
         needed = _RESERVE * quantile.queries_needed(load.percentile, confidence)
         lasts_s = max(seconds, min(self.budget_s, needed / rate))
-        run = undisturbed(partial(self.driver.at_rate, rate, lasts_s, seed))
-        return None if run.doubt else keeps_limit_surely(load, run, confidence)
+        spent_s = 0.0
+        for look in range(_LOOKS):
+            spent_s += lasts_s
+            if look and spent_s > self.budget_s:
+                break
+            look_seed = seed - look * _LOOK_SEEDS
+            run = undisturbed(partial(self.driver.at_rate, rate, lasts_s, look_seed))
+            verdict = None if run.doubt else keeps_limit_surely(load, run, confidence)
+            if verdict is not None:
+                return verdict
+            lasts_s *= _LONGER
+        return None
 
-    def _extended(self, seconds: float, rate: float) -> float:
+    def _shared(self, decisions: int) -> float:
+        """Return the confidence of each of several decisions that share the error."""
+        return 1 - (1 - self.confidence) / decisions
+
+    def _extended(self, seconds: float, rate: float, confidence: float | None = None) -> float:
         """Return the duration after which enough requests are answered to bound the percentiles."""
-        tail = (1 - self.confidence) / 2
+        tail = (1 - (confidence or self.confidence)) / 2
         needed = [quantile.queries_needed(p, 1 - tail) for p in self.percentiles]
         return max(seconds, min(self.budget_s, _ROOM * max(needed, default=0) / rate))
 
     def _result(
-        self, load: Load, run: LoadRun, sustained: SustainedRate | None = None, doubt: str = ""
+        self,
+        load: Load,
+        run: LoadRun,
+        sustained: SustainedRate | None = None,
+        doubt: str = "",
+        *,
+        confidence: float | None = None,
     ) -> LoadResult:
+        confidence = confidence or self.confidence
         died = self.driver.died_workers
         doubt = doubt or run.doubt or (f"{died} of the server's workers died" if died else "")
         means_s: list[float] = []
         if isinstance(load, Stream) and load.requests and load.repeats > 1:
             means_s = run.means_of(load.requests)
-        measures = summary.measures(run, self.confidence, self.usd_per_hour, sustained, means_s)
+        measures = summary.measures(run, confidence, self.usd_per_hour, sustained, means_s)
         measured = Measured(
             {at(name, load.name): measure for name, measure in measures},
             times_s=[reply.latency_s for reply in run.steady_replies],
-            confidence=self.confidence,
+            confidence=confidence,
             seconds=run.seconds,
             doubt=doubt,
         )

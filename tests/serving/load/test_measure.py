@@ -15,6 +15,7 @@ import pytest
 
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.measured import Measured
 from pytest_infperf.serving.load import driver as driver_module
 from pytest_infperf.serving.load.driver import LoadDriver
 from pytest_infperf.serving.load.generators import Target
@@ -189,8 +190,9 @@ def test_a_limit_of_the_highest_rate_is_judged_at_its_own_rate(
     assert measure.high is None or measure.high < limit, "the limit is broken"
     assert (limit in server.lasted_s) == (limit < 900), "a rate that is far too high is not run"
     if low:
-        # A 99th percentile at 0.95 takes 299 requests, and the run has a quarter more.
-        assert server.lasted_s[limit] == pytest.approx(1.25 * 299 / limit)
+        # Two looks share the error: at 0.975 a 99th percentile takes 368 requests, and the run
+        # has a quarter more.
+        assert server.lasted_s[limit] == pytest.approx(1.25 * 368 / limit)
         assert trials["60"] is True
 
 
@@ -199,8 +201,8 @@ def test_a_rate_above_a_low_limit_decides_sooner(monkeypatch: pytest.MonkeyPatch
     measure, _ = server.highest_rate(monkeypatch, 6.0)
     assert measure.low == pytest.approx(measure.value / 2)
     assert 6.0 not in server.lasted_s, "what is kept at a higher rate is kept at this one"
-    # Two runs share the error: at 0.975 a 99th percentile takes 368 requests.
-    assert server.lasted_s[measure.low] == pytest.approx(1.25 * 368 / measure.low)
+    # Two rates and two looks share the error: at 0.9875 a 99th percentile takes 436 requests.
+    assert server.lasted_s[measure.low] == pytest.approx(1.25 * 436 / measure.low)
 
 
 def test_a_low_limit_is_judged_at_its_own_rate_if_a_higher_one_is_not_kept(
@@ -294,6 +296,64 @@ def test_a_run_lasts_until_the_percentiles_with_limits_have_bounds(  # type: ign
 ) -> None:
     """The rate and the confidence of 95 % alone decide it: 0.975^146 < 2.5 %."""
     assert run_load(replies(), percentiles=percentiles)[1] == pytest.approx([lasts_s])
+
+
+def _undecided_until(decides_at: int) -> Callable[[Measured], bool]:
+    return lambda measured: len(measured.times_s) < decides_at
+
+
+@pytest.mark.parametrize(
+    ("decides_at", "budget_s", "lasted_s"),
+    [
+        (100, 90.0, [20.0]),  # the first run decides
+        (500, 90.0, [20.0, 40.0]),
+        (10_000, 90.0, [20.0, 40.0]),  # there are two looks
+        (500, 50.0, [20.0]),  # a second run would not fit in the budget
+    ],
+)
+def test_undecided_limits_run_a_load_again_for_longer(
+    monkeypatch: pytest.MonkeyPatch, decides_at: int, budget_s: float, lasted_s: list[float]
+) -> None:
+    lasted: list[float] = []
+
+    def open_loop(_: Target, rate: float, seconds: float, seed: int, *more: object) -> Traffic:
+        lasted.append(seconds)
+        return Traffic(replies(round(10 * seconds)), [IDLE])
+
+    load_test = replace(
+        without_a_server(monkeypatch, lambda *_, **__: Traffic(replies(), [IDLE]), open_loop),
+        budget_s=budget_s,
+        is_undecided=_undecided_until(decides_at),
+    )
+    result = load_test.measure(OpenLoop(10.0), 20.0)
+    assert lasted == lasted_s
+    assert result.measured.confidence == pytest.approx(0.975), "two looks share the error"
+    expected = ["its limits were undecided"] if len(lasted_s) > 1 else []
+    assert result.evidence.spoilt_runs == expected
+
+
+def test_a_rate_that_one_run_leaves_undecided_is_run_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pause of the first run at that rate leaves its limit undecided."""
+    server = Serving(100.0)
+    slow_at: list[float] = [60.0]
+
+    def open_loop(target: Target, rate: float, seconds: float, seed: int, *more: object) -> Traffic:
+        traffic = server.open_loop(target, rate, seconds, seed)
+        if rate not in slow_at:
+            return traffic
+        slow_at.remove(rate)
+        sent = [*traffic.replies]
+        sent[:8] = [replace(reply, done_s=reply.sent_s + 1) for reply in sent[:8]]
+        return Traffic(sent, [IDLE])
+
+    load_test = without_a_server(monkeypatch, server.streams, open_loop)
+    load_test = replace(load_test, limited_rates=[60.0])
+    result = load_test.measure(Server(limit_s=0.1, trial_s=2, seconds=2), 2.0)
+    assert slow_at == []
+    assert result.measured.measures["highest_rate@Server"].low == 60.0
+    assert server.lasted_s[60.0] == pytest.approx(2 * 1.25 * 368 / 60)
 
 
 def test_a_soak_leaves_room_where_short_trials_find_more_than_the_server_can_do(
