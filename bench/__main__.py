@@ -20,6 +20,7 @@ from bench import (
     peers,
     plain_pytest,
     regression,
+    token_times,
     verdicts,
     warm_up,
     worker_overhead,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "overload": overload.findings,
     "killed-worker": killed_worker.findings,
     "endpoint-latency": endpoint_latency.findings,
+    "token-times": token_times.findings,
 }
 
 

@@ -23,6 +23,7 @@ def started(
     folder: Path,
     cores: Sequence[int] | None = None,
     environment: Mapping[str, str] | None = None,
+    ready_path: str = "/healthz",
 ) -> Iterator[str]:
     """Start a server, and return its base URL once it answers; it ends with the block.
 
@@ -36,11 +37,13 @@ def started(
         The cores of the server; None uses those of this process.
     environment : mapping, optional
         Additional environment variables.
+    ready_path : str
+        The path that the server answers when it is ready.
 
     Raises
     ------
     RuntimeError
-        If the server ends or does not answer at /healthz within 60 s.
+        If the server ends or does not answer at `ready_path` within 60 s.
     """
     with bound("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
@@ -56,7 +59,7 @@ def started(
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(url, process)
+        _wait_for(url + ready_path, process)
         yield url
     finally:
         with suppress(ProcessLookupError):
@@ -69,7 +72,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     while monotonic() < deadline_s:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with status {process.returncode}")
-        with suppress(URLError, OSError), urlopen(f"{url}/healthz", timeout=5):
+        with suppress(URLError, OSError), urlopen(url, timeout=5):
             return
         sleep(0.1)
     raise RuntimeError(f"{process.args!r} did not answer within {_START_S:g} s")
