@@ -24,6 +24,8 @@ from pytest_infperf.tasks.spectrogram import SpectrogramCodec
 from recipes import (
     check,
     classification,
+    generation,
+    generation_data,
     rnn,
     shortlist,
     speech,
@@ -200,6 +202,56 @@ def test_rnn(sentences: Path) -> None:
     found = model.generate(ids, torch.ones_like(ids), max_new_tokens=5)
     assert found.shape[0] == 1
     assert found.shape[1] <= 6
+
+
+def test_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It learns to continue sentences, with a tokenizer that transformers reads."""
+    from transformers import AutoTokenizer
+
+    monkeypatch.setattr(generation, "_PIECES", 330)
+    monkeypatch.setattr(generation, "_HELD_OUT", 3)
+    lines = [f"The {word} is number {i}." for i in range(40) for word in ("cat", "dog", "fish")]
+    (tmp_path / "train.en").write_text("\n".join(lines))
+    losses = generation.train(
+        tmp_path, tmp_path, Budget(steps=30), "cpu", hidden=64, rows_a_batch=2
+    )
+    assert falls(losses)
+    folder = tmp_path / "llama-sentences"
+    words = AutoTokenizer.from_pretrained(folder)
+    text = "The cat is \N{SNOWMAN}."
+    assert words.decode(words(text)["input_ids"], skip_special_tokens=True) == text
+    assert (folder / "tokenizer.model").is_file()
+    model = load_torch_module(folder, "AutoModelForCausalLM")
+    assert model.config.vocab_size == len(words) == 330
+
+
+def test_texts_of_the_training_are_whole_sentences_after_a_start_token() -> None:
+    ids = {"a b": [5, 6], "c": [7]}
+
+    class Words:
+        bos_token_id = 1
+
+        def __call__(self, texts: Sequence[str], **_: Any) -> dict[str, list[list[int]]]:
+            return {"input_ids": [ids[text] for text in texts]}
+
+    row = next(generation.texts(["a b", "c"], Words()))
+    assert len(row) == 128
+    assert row[0] == 1
+    assert set(row[1:4]) == {5, 6, 7}
+    assert all(row[i + 1] == 6 for i in range(1, 127) if row[i] == 5)
+
+
+def test_prompts_and_text_for_generation_have_no_sentence_in_common(tmp_path: Path) -> None:
+    generation_data.write(SUITES / "translation" / "data" / "test.eng", tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "prompts.jsonl").read_text().splitlines()]
+    text = (tmp_path / "text.txt").read_text("utf-8")
+    assert len(rows) == 200
+    sentences = (SUITES / "translation" / "data" / "test.eng").read_text("utf-8").splitlines()
+    prompts = "\n".join(row["prompt"] for row in rows)
+    assert not [s for s in sentences if len(s) > 30 and s in text and s in prompts]
+    for name in ("prompts.jsonl", "text.txt"):
+        shipped = SUITES / "generation" / "data" / name
+        assert (tmp_path / name).read_bytes() == shipped.read_bytes()
 
 
 def test_candidates_are_frequent_tokens_and_those_that_were_aligned(

@@ -1,0 +1,25 @@
+"""Continue English text on CPUs: torch, int8 and int4 weights, ONNX Runtime, CTranslate2."""
+
+from pytest_infperf import CTranslate2, Onnx, Suite, TextGeneration, Torch
+
+suite = Suite(
+    "generation",
+    task=TextGeneration(
+        data="data/prompts.jsonl",
+        max_new_tokens=32,
+        min_new_tokens=32,
+        metrics=("chrf",),
+    ),
+    model="models/llama-sentences",
+    baseline="torch",
+    threads=1,
+    variants=[
+        Torch(),
+        Torch(dtype="bfloat16"),
+        Torch(int8="dynamic"),
+        Onnx(),
+        Onnx(int8="dynamic"),
+        CTranslate2(),
+        CTranslate2(int8=True),
+    ],
+)
