@@ -102,7 +102,7 @@ def run(arguments: Namespace) -> int:
             f"{_example(thresholds, arguments.suite, runs[0].load)}"
         )
     if arguments.json:
-        host = {"name": arguments.host, "results of": runs[0].tool}
+        host = {"instance_type": arguments.host or None, "results of": runs[0].tool}
         when = datetime.now(UTC).isoformat(timespec="seconds")
         write(arguments.json, RunRecord(host, revision(Path.cwd()), [record], when=when))
     _show(runs, record, confidence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,29 @@ def test_limits_that_are_met(capsys: pytest.CaptureFixture[str]) -> None:
     assert [gate.verdict for gate in record.gates] == ["pass", "pass"]
     assert record.measures["tpot_p50@users=16"].value == pytest.approx(0.02)
     assert record.settings.model == "m"
+
+
+def test_other_commands_show_the_times_of_tokens(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits('ttft_p99.at."users=16" = { max = "200 ms" }')
+    judge("--json", "before.json", "--host", "box")
+    slower = vllm(requests=600)
+    slower["ttfts"] = [0.15] * 600
+    (folder / "results.json").write_text(json.dumps(slower))
+    judge("--json", "after.json", "--host", "box")
+    capsys.readouterr()
+    assert cli.main(["compare", "before.json", "after.json"]) == 0
+    compared = capsys.readouterr().out
+    assert "The hosts are equal." in compared
+    assert re.search(r"ttft_p50 +100 ms +150 ms +\+50.0 %", compared)
+    assert re.search(r"itl_p99 +20 ms +20 ms", compared)
+    assert cli.main(["report", "before.json", "--load", "users=16"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"variant +p50 +p99 +TTFT p99 +ITL p99 +requests/h +tokens/s +errors", shown)
+    judge("--json", "elsewhere.json", "--host", "other")
+    cli.main(["compare", "before.json", "elsewhere.json"])
+    assert "The hosts differ (instance_type)" in capsys.readouterr().out
 
 
 def test_a_broken_limit_fails_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
