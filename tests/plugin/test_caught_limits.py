@@ -94,6 +94,14 @@ def test_a_limit_caught_in_the_teardown_of_a_fixture_fails_the_run(limited: Proj
     assert f"ERROR echo[large] {CAUGHT}" in outcome.words
 
 
+def test_a_limit_met_in_the_teardown_of_a_fixture_is_judged(limited: Project) -> None:
+    limited.thresholds('[echo.gates]\nsize = { max = "1 MB" }\n')
+    limited.tests(FIXTURE.format("variant.footprint().check()"))
+    outcome = limited.measure_here()
+    assert outcome.ret == pytest.ExitCode.OK
+    assert verdict(outcome) == "pass"
+
+
 def test_a_limit_broken_in_the_teardown_of_a_fixture_is_reported_once(limited: Project) -> None:
     limited.tests(FIXTURE.format("variant.footprint().check()"))
     outcome = limited.measure_here()
