@@ -208,8 +208,8 @@ class VariantVerdicts:
         worst = _worst(measurings)
         judged = {(outcome.measure, outcome.limit) for outcome, _ in worst}
         # A fixture may judge a limit in its teardown, after the test has ended without doing so.
-        not_judged = [each for each in self._not_judged if (each.measure, each.limit) not in judged]
-        record.gates = [*(outcome for outcome, _ in worst), *not_judged]
+        unjudged = [each for each in self._not_judged if (each.measure, each.limit) not in judged]
+        record.gates = [*(outcome for outcome, _ in worst), *unjudged]
         attempts = [attempt for tries in self._tries.values() for attempt in tries]
         record.errors = list(dict.fromkeys(text for each in attempts for text in each.errors))
         for measuring in sorted(measurings, key=lambda each: each.severity):
