@@ -164,20 +164,23 @@ def page(outcomes: Mapping[Cell, Outcome]) -> str:
 _HEAD = f"""\
 # How often a verdict on a ratio is wrong
 
-Written by `python -m bench calibration`: {RUNS:,} runs per row of the code that measures and
-judges, on simulated hosts. The limit is `regression = {{ max = "{MARGIN:.0%}" }}`, at a confidence
-of {CONFIDENCE}. A test has {BUDGET.own_s:g} s and may draw {BUDGET.more_s:g} s. A pair takes
-{HOSTS[0].pair_s:g} s and starting a pair of processes {HOSTS[0].start_s:g} s. The prior is the
-default one. [The rule of a verdict](verdicts.md) explains the rule, and
-`bench/simulated_hosts.py` defines the hosts.
+`python -m bench calibration` writes this page. It runs the code that measures and judges on
+simulated hosts, with {RUNS:,} runs for each host and each true difference. The limit is
+`regression = {{ max = "{MARGIN:.0%}" }}`, at a confidence of {CONFIDENCE}. A test has a budget of
+{BUDGET.own_s:g} s and can draw {BUDGET.more_s:g} s from the reserve of the run. A pair takes
+{HOSTS[0].pair_s:g} s, and starting a pair of processes takes {HOSTS[0].start_s:g} s. The prior is the
+default one. [verdicts.md](verdicts.md) describes the rule, and `bench/simulated_hosts.py` defines
+the hosts.
 
-- **pairs**, **processes**: standard deviation of the ratio within and between pairs of processes.
-- **wrong at the limit**: fraction of runs that fail, and fraction that pass, if the code is slower
-  by exactly the limit. Both verdicts are wrong; the other runs are inconclusive, which is correct.
-- **covered**: fraction of these runs whose interval contains the true ratio.
+- **noise**: how pairs vary.
+- **pairs, processes**: standard deviations of the ratio, of pairs within a pair of processes and
+  between pairs of processes.
+- **wrong at the limit**: percentages of runs that fail, and that pass, if the code is slower by
+  exactly the limit. Both verdicts are wrong. The other runs are inconclusive, which is correct.
+- **covered**: percentage of these runs whose interval contains the true ratio.
 - **-5 %** to **+5 %**: percentages of passes, fails and inconclusive verdicts for code whose time
-  differs by -5 %, 0, the limit less 1 %, the limit plus 1 %, and 5 %.
-- **s**: median seconds for equal code and for code that is 5 % slower.
+  differs by -5 %, 0, the limit minus 1 %, the limit plus 1 %, and 5 %.
+- **s**: median measuring times in seconds, of equal code and of code that is 5 % slower.
 
 """.splitlines()
 _COLUMNS = (

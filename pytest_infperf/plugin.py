@@ -191,8 +191,14 @@ class MeasuringPlugin:
             pytest.fail("infperf_benchmark was not called: nothing was measured", pytrace=False)
         return result
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        result = yield
+        self._refuse_caught_limits(item)
+        return result
+
     def _refuse_caught_limits(self, item: pytest.Item) -> None:
-        """Fail a test that has caught the error of a limit."""
+        """Fail a test that has caught the error of a limit, also in one of its fixtures."""
         param = _variant_param(item)
         if param and (message := self.session.caught_limits(param, item.nodeid)):
             pytest.fail(message, pytrace=False)

@@ -31,6 +31,7 @@ BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | 
 METRICS = Catalogue(
     (quality_spec("bleu", "points", True), quality_spec("chrf", "points", True)), sweeps=["length"]
 )
+SERVED = Catalogue(points={"users=16": "load"}, generates=True, tokens_at=["users=16"])
 
 
 def blocks(language: str) -> Iterator[tuple[str, str]]:
@@ -44,10 +45,14 @@ def blocks(language: str) -> Iterator[tuple[str, str]]:
 def test_thresholds_fit_the_shipped_suites(page: str, text: str) -> None:
     parsed = thresholds.parse(text, page)
     facts = {
-        name: facts_of_tests(name, section.variants) if name.startswith("test_") else facts_of(name)
-        for name, section in parsed.suites.items()
+        name: facts_of_tests(name, parsed.suites[name].variants)
+        if name.startswith("test_")
+        else facts_of(name)
+        for name in parsed.measured_suites
     }
     parsed.check(facts, [])
+    for name in parsed.suites.keys() - facts:
+        assert parsed.gates_for(name, "any", SERVED, (), None)
     assert any(gates for section in parsed.suites.values() for _, gates in section.gate_tables())
 
 

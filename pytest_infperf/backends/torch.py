@@ -17,7 +17,7 @@ from pytest_infperf.backends import (
     torchao_int8,
 )
 from pytest_infperf.backends.first_token import first_token
-from pytest_infperf.backends.torch_generate import TorchContinue, TorchGenerate, open_tokenizer
+from pytest_infperf.backends.torch_generate import TorchContinue, TorchGenerate
 from pytest_infperf.backends.torch_module import (
     copy_code,
     import_modeling,
@@ -31,6 +31,7 @@ from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.labels import listed
 from pytest_infperf.suite.task import Task
+from pytest_infperf.suite.tokenizer import open_tokenizer
 
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 _QUANTIZED = "quantized.pt"

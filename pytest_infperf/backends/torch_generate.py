@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from pytest_infperf.backends import decoding, torch_padding
@@ -117,11 +116,3 @@ class Streamer:
 
     def end(self) -> None:
         """Do nothing: each token has been passed on already."""
-
-
-def open_tokenizer(folder: Path) -> Any:
-    """Return the tokenizer with which `generate` finds the texts that end an output."""
-    from transformers import AutoTokenizer
-
-    from_pretrained: Any = AutoTokenizer.from_pretrained
-    return from_pretrained(str(folder))

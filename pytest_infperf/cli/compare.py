@@ -14,7 +14,7 @@ from pytest_infperf.history import comparison, fail_on
 from pytest_infperf.history.comparison import Change, Comparison, of_common_variants
 from pytest_infperf.history.fail_on import Finding
 from pytest_infperf.history.selection import matches, require_matches
-from pytest_infperf.history.series import DEFAULT_MEASURES
+from pytest_infperf.history.series import DEFAULT_IN_WORDS
 from pytest_infperf.history.store import (
     DEFAULT_STORAGE,
     HistoryStore,
@@ -59,7 +59,7 @@ def configure(parser: ArgumentParser) -> None:
         "--measures",
         default="",
         metavar="GLOB,GLOB",
-        help=f"measures to show (default: {', '.join(DEFAULT_MEASURES)} and the suite's quality)",
+        help=f"measures to show (default: {DEFAULT_IN_WORDS})",
     )
     shown.add_argument("--all", action="store_true", help="show all measures")
     parser.add_argument(

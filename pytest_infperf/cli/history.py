@@ -14,7 +14,7 @@ from pytest_infperf.errors import UserError
 from pytest_infperf.history import remotes, transfer
 from pytest_infperf.history.selection import require_matches
 from pytest_infperf.history.series import (
-    DEFAULT_MEASURES,
+    DEFAULT_IN_WORDS,
     RUNS_OF_A_LEVEL,
     Series,
     Shift,
@@ -63,7 +63,7 @@ def configure(parser: ArgumentParser) -> None:
         "--measures",
         default="",
         metavar="GLOB,GLOB",
-        help=f"measures to show (default: {', '.join(DEFAULT_MEASURES)} and the suite's quality)",
+        help=f"measures to show (default: {DEFAULT_IN_WORDS})",
     )
     parser.add_argument("--variants", default="*", metavar="GLOB", help="only these variants")
     parser.add_argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from pytest_infperf.repository.revision import revision
 from pytest_infperf.settings import THRESHOLDS_FILE
 from pytest_infperf.thresholds import Thresholds, read
 from pytest_infperf.thresholds.gate import Gate
+from pytest_infperf.thresholds.wording import suggest, toml_key, toml_string
 
 _SHOWN = (
     "latency_mean", "latency_p99", "ttft_p50", "ttft_p99", "tpot_p50", "tpot_p99", "itl_p50",
@@ -70,6 +72,7 @@ def run(arguments: Namespace) -> int:
     """
     runs = _renamed(read_runs(arguments.file), arguments.load, arguments.file)
     thresholds = _thresholds(arguments.thresholds)
+    _check_suite(thresholds, arguments.suite)
     loads = [run.load for run in runs]
     catalogue = Catalogue(points=dict.fromkeys(loads, "load"), generates=True, tokens_at=loads)
     others: list[str] = []
@@ -95,16 +98,18 @@ def run(arguments: Namespace) -> int:
     if not record.gates:
         raise UserError(
             f"{thresholds.source or THRESHOLDS_FILE} has no limit that {arguments.file} can judge: "
-            f"write one on a measure at its load, such as\n[{arguments.suite}.gates]\n"
-            f'ttft_p99.at."{runs[0].load}" = {{ max = "500 ms" }}'
+            "write one on a measure at its load, such as\n"
+            f"{_example(thresholds, arguments.suite, runs[0].load)}"
         )
     if arguments.json:
-        host = {"name": arguments.host, "results of": runs[0].tool}
+        host = {"instance_type": arguments.host or None, "results of": runs[0].tool}
         when = datetime.now(UTC).isoformat(timespec="seconds")
         write(arguments.json, RunRecord(host, revision(Path.cwd()), [record], when=when))
     _show(runs, record, confidence)
     if others:
         print(f"not judged, because the file does not measure them: {', '.join(others)}")
+    for warning in _warnings(thresholds, record, runs):
+        print(f"warning: {warning}")
     return int(not all(met))
 
 
@@ -121,6 +126,43 @@ def _renamed(runs: list[ServedRun], name: str | None, file: Path) -> list[Served
 def _thresholds(named: Path | None) -> Thresholds:
     path = named or Path(THRESHOLDS_FILE)
     return read(path, Path.cwd()) if named or path.is_file() else Thresholds.empty()
+
+
+def _check_suite(thresholds: Thresholds, suite: str) -> None:
+    """Raise UserError if the file has limits, but none of this suite."""
+    if thresholds.suites and suite not in thresholds.suites:
+        raise UserError(
+            f"--suite {suite}: {thresholds.source} has no table [{toml_key(suite)}]. "
+            f"{suggest(suite, thresholds.suites)}"
+        )
+
+
+def _example(thresholds: Thresholds, suite: str, load: str) -> str:
+    """Return the lines of a limit that the file lacks."""
+    name = toml_key(suite)
+    table = [] if suite in thresholds.suites else [f"[{name}]", "imported = true"]
+    gate = f'ttft_p99.at.{toml_string(load)} = {{ max = "500 ms" }}'
+    return "\n".join([*table, f"[{name}.gates]", gate])
+
+
+def _warnings(thresholds: Thresholds, record: Record, runs: list[ServedRun]) -> Iterator[str]:
+    """Yield what a run without a broken limit may hide: failed requests, and a misspelt variant."""
+    suite = toml_key(record.suite)
+    judged = {gate.measure for gate in record.gates}
+    for served in runs:
+        if served.failed and at("error_rate", served.load) not in judged:
+            requests = len(served.requests) + served.failed
+            yield (
+                f"{served.failed} of {requests} requests under load {served.load} failed, and no "
+                "limit judges them: write "
+                f'error_rate.at.{toml_string(served.load)} = {{ max = "1 %" }} in [{suite}.gates]'
+            )
+    section = thresholds.suites[record.suite]
+    if section.variants and record.variant not in section.variants:
+        yield (
+            f"no limit is for the variant {record.variant} alone: [{suite}.variants] has "
+            f"{', '.join(map(toml_key, section.variants))}"
+        )
 
 
 def _enter(record: Record, served: ServedRun, gates: list[Gate], confidence: float) -> bool:

@@ -206,7 +206,10 @@ class VariantVerdicts:
     def _show(self) -> None:
         record, measurings = self.record, list(self._measurings())
         worst = _worst(measurings)
-        record.gates = [*(outcome for outcome, _ in worst), *self._not_judged]
+        judged = {(outcome.measure, outcome.limit) for outcome, _ in worst}
+        # A fixture may judge a limit in its teardown, after the test has ended without doing so.
+        unjudged = [each for each in self._not_judged if (each.measure, each.limit) not in judged]
+        record.gates = [*(outcome for outcome, _ in worst), *unjudged]
         attempts = [attempt for tries in self._tries.values() for attempt in tries]
         record.errors = list(dict.fromkeys(text for each in attempts for text in each.errors))
         for measuring in sorted(measurings, key=lambda each: each.severity):

@@ -94,7 +94,7 @@ class Comparison:
     setting_changes: list[SettingChange] = field(default_factory=list)
 
     def main(self, changes: Sequence[Change]) -> list[Change]:
-        """Return those of the changes that are of a main measure or of the suite's quality."""
+        """Return those of the changes whose measures are shown by default."""
         names = {
             (record.suite, measure)
             for saved in (self.before, self.after)

@@ -16,6 +16,7 @@ from pytest_infperf.history.store import SavedRun
 from pytest_infperf.host.fingerprint import comparable, host_names
 from pytest_infperf.records.catalogue import is_alike_on_any_host
 from pytest_infperf.records.measure import Measure
+from pytest_infperf.records.points import base_of
 from pytest_infperf.records.record import Record
 from pytest_infperf.stats.changepoints import LEAST_RUNS, change_points
 
@@ -23,6 +24,16 @@ RUNS_OF_A_LEVEL = LEAST_RUNS
 """Minimum number of runs before and after a change."""
 DEFAULT_MEASURES = ("latency_p50", "speedup", "throughput", "peak_memory", "size")
 """Measures that are followed by default, in addition to the quality of each suite."""
+TOKEN_MEASURES = (
+    *(f"{times}_{percentile}" for times in ("ttft", "itl") for percentile in ("p50", "p99")),
+    "output_tokens_rate",
+    "token_throughput",
+)
+"""Measures of generated text that are followed by default, also under loads."""
+DEFAULT_IN_WORDS = (
+    f"{', '.join(DEFAULT_MEASURES)}, the suite's quality, and the main times and rates of tokens"
+)
+"""The measures that are shown by default, for the help of commands."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +140,10 @@ def shifts_of(series: Sequence[Series], confidence: float) -> list[tuple[Series,
 
 
 def default_measures(record: Record) -> Sequence[str]:
-    """Return the measures that are shown by default: the main ones and the suite's quality."""
+    """Return the measures that are shown by default: the main ones, the quality, and of tokens."""
     metric = record.evidence.quality_metric
-    return (*DEFAULT_MEASURES, *([metric] if metric else []))
+    of_tokens = [name for name in record.measures if base_of(name) in TOKEN_MEASURES]
+    return (*DEFAULT_MEASURES, *([metric] if metric else []), *of_tokens)
 
 
 def _followed(record: Record, measures: Sequence[str]) -> Iterator[tuple[str, Measure]]:

@@ -152,14 +152,19 @@ def levels(
 ) -> str:
     """Plot a dot per trial over the levels of a factor, and a line through the geometric means.
 
-    `responses` contains the values of the trials at each level.
+    `responses` contains the values of the trials at each level. The axis of the levels is
+    logarithmic; if one is 0, it is linear from there to the next one.
     """
     figure, axes = new_figure(_WIDTH, 3.2)
     for level, values in responses.items():
         axes.plot([level] * len(values), values, "o", color=COLOURS[0], alpha=0.5)
     means = [exp(fmean(map(log, values))) for values in responses.values()]
     axes.plot(list(responses), means, "-", color=INK, linewidth=1.5)
-    axes.set_xscale("log")
+    above_0 = [level for level in responses if level > 0]
+    if len(above_0) == len(responses):
+        axes.set_xscale("log")
+    elif above_0:
+        axes.set_xscale("symlog", linthresh=min(above_0))
     axes.set_yscale("log")
     axes.set_xticks(list(responses), level_names)
     axes.minorticks_off()

@@ -14,7 +14,8 @@ def header_line(session: Session) -> str:
     """Return the version, the host, the budget, the file of limits and the other revision."""
     settings, thresholds, host = session.settings, session.thresholds, session.run.host
     budgets_s = [
-        settings.budget_s or thresholds.policy(suite).budget_s for suite in ("", *thresholds.suites)
+        settings.budget_s or thresholds.policy(suite).budget_s
+        for suite in ("", *thresholds.measured_suites)
     ]
     ends = dict.fromkeys(format_value(end(budgets_s), "s") for end in (min, max))
     budget = f"budget {' to '.join(ends)} per test"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -18,19 +18,13 @@ from pytest_infperf.records.record import RunRecord
 from pytest_infperf.records.time_spent import TimeAccount, in_words, is_of_measuring, total
 from pytest_infperf.report import github, junit
 from pytest_infperf.report.history_panels import suite_histories
-from pytest_infperf.report.problems import (
-    caught_in,
-    suites_without_verdict,
-    tried_again,
-    unjudged_gates,
-    variant_name,
-)
+from pytest_infperf.report.problems import caught_in, suites_without_verdict, unjudged_gates
 from pytest_infperf.report.progress import Progress
 from pytest_infperf.report.terminal import render
 from pytest_infperf.repository.revision import revision
 from pytest_infperf.run.run import Run
 from pytest_infperf.run.suite_run import ClusterSetRunner
-from pytest_infperf.session import calls, limits_file
+from pytest_infperf.session import calls, limits_file, notices
 from pytest_infperf.session.calls import Call
 from pytest_infperf.session.collection import Additions, Collection, grouped
 from pytest_infperf.session.param import VariantParam
@@ -300,43 +294,13 @@ class Session:
         measured = any(ledger.run.records for ledger in self.ledgers)
         nothing_ran = not (measured or self.run.selected or self._is_refused)
         if self._keeps_records and nothing_ran:
-            self.notices += self._describe_unused()
+            self.notices += notices.of_unused(self.settings, self.thresholds)
         if self._keeps_records:
-            self.notices += self._doubts()
+            # Under xdist, only the controller has them; the nodes of a fleet send theirs to it.
+            self.notices += notices.of_verdicts(self._ledger.run.records, self.settings)
 
     def _enter_time(self) -> None:
         self._ledger.run.time_s = self.time_s()
-
-    def _describe_unused(self) -> Iterator[str]:
-        """Yield a notice for each requested file and for limits if no test of a suite ran."""
-        reason = (
-            "no test of a suite ran (a test with the fixture `variant`, in a folder with a "
-            "suite.py, or with `infperf_benchmark`)"
-        )
-        for path in filter(None, (self.settings.json, self.settings.html)):
-            older = ", and contains an earlier run" if path.exists() else ""
-            yield f"{path} was not written{older}, because {reason}"
-        if self.thresholds.suites:
-            names = ", ".join(f"[{name}]" for name in self.thresholds.suites)
-            yield f"the limits of {names} in {self.settings.thresholds} were not judged: {reason}"
-
-    def _doubts(self) -> Iterator[str]:
-        """Yield notices about the verdicts: repeated tries, and limits that were not judged.
-
-        Under xdist, only the controller yields them. The nodes of a fleet send theirs to it.
-        """
-        for record, gate in tried_again(self._ledger.run.records):
-            words = {
-                "pass": "passed",
-                "fail": "failed",
-                "xfailed": "failed as expected",
-                "inconclusive": "was inconclusive",
-            }
-            yield f"{variant_name(record)} {gate.measure} {words[gate.verdict]} at try {gate.tries}"
-        for record, gate in unjudged_gates(self._ledger.run.records):
-            yield f"{variant_name(record)} {gate.why} ({gate.source}): the run fails"
-        for suite in suites_without_verdict(self._ledger.run.records):
-            yield limits_file.measured_without(suite, self.settings)
 
     @property
     def fails(self) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_infperf.errors import UserError, brief
-from pytest_infperf.tasks.text_codec import open_tokenizer
+from pytest_infperf.suite.tokenizer import open_tokenizer
 
 Prompt = str | list[dict[str, str]]
 """A text, or the messages of a chat with `role` and `content`."""

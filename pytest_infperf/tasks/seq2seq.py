@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from difflib import get_close_matches
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.codec import Codec
 from pytest_infperf.suite.task import Decoding, Task
-from pytest_infperf.tasks.text_codec import open_tokenizer
+from pytest_infperf.suite.tokenizer import open_tokenizer
 
 if TYPE_CHECKING:
     from pytest_infperf.suite.payload import Payload
@@ -85,6 +86,13 @@ class Seq2Seq(Task):
         return TextToText()
 
 
+def _states_encoder(model: Path) -> bool:
+    """Return whether the configuration in a model's folder states that the model has an encoder."""
+    path = model / "config.json"
+    config = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return config.get("is_encoder_decoder") is True
+
+
 class Seq2SeqCodec:
     """Codec that uses the model's transformers tokenizer.
 
@@ -114,6 +122,7 @@ class Seq2SeqCodec:
     ) -> None:
         self._tokenizer = open_tokenizer(model)
         self._special = frozenset(self._tokenizer.all_special_ids)
+        self._has_encoder = _states_encoder(model)
         self._prefix = prefix
         limit = self._tokenizer.model_max_length
         self._longest = limit if limit < 10**6 else _LONGEST_INPUT
@@ -165,9 +174,16 @@ class Seq2SeqCodec:
     def token_counts(
         self, results: Sequence[Sequence[int]], features: Sequence[Sequence[int]]
     ) -> tuple[int, int]:
-        """Return the number of tokens of the inputs and of the outputs, with their end tokens."""
-        special = self._special
-        output = sum(sum(i not in special for i in ids) + 1 for ids in results)
+        """Return the number of tokens of the inputs and of the outputs, with their end tokens.
+
+        The result of a model without an encoder begins with its input, which does not count as
+        output.
+        """
+        output = 0
+        for ids, prompt in zip(results, features, strict=True):
+            is_continued = not self._has_encoder and [*ids[: len(prompt)]] == [*prompt]
+            generated = ids[len(prompt) :] if is_continued else ids
+            output += sum(i not in self._special for i in generated) + 1
         return sum(map(len, features)), output
 
     def decode(self, results: Sequence[Sequence[int]], features: Any) -> list[Any]:

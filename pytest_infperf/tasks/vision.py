@@ -157,24 +157,24 @@ class ImageClassification(ReadsCalibration, Task):
         codec.check_sizes(samples.inputs)
 
     def payload(self, codec: Any) -> Payload:
-        from pytest_infperf.tasks import payloads
+        from pytest_infperf.tasks.image_payloads import ImageToLabel, PhotoToLabel
 
         if isinstance(codec, InputsCodec):
             return self._payload_of_inputs()
         if codec.size and codec.channels == 1:
-            return payloads.ImageToLabel(*codec.size)
-        return payloads.PhotoToLabel(codec.size)
+            return ImageToLabel(*codec.size)
+        return PhotoToLabel(codec.size)
 
     def _payload_of_inputs(self) -> Payload:
         """Return the payload of a variant without a codec."""
-        from pytest_infperf.tasks import payloads
+        from pytest_infperf.tasks.image_payloads import PhotoToLabel
 
         if self.data is None:
             raise UserError(
                 "ImageClassification of IDX files can only be served with a model whose "
                 "config.json has the size of the images, which this variant lacks: use data=..."
             )
-        return payloads.PhotoToLabel(None)
+        return PhotoToLabel(None)
 
 
 def _read_idx_files(images_path: Path, labels_path: Path) -> Samples:

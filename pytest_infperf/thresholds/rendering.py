@@ -21,6 +21,8 @@ def to_toml(suites: Mapping[str, SuiteSection]) -> str:
 
 def _suite_table(section: SuiteSection) -> Table:
     table: Table = {} if section.baseline is None else {"baseline": section.baseline}
+    if section.imported:
+        table["imported"] = True
     table |= section.overrides.settings()
     if section.gates:
         table["gates"] = _gates_table(section.gates)

@@ -28,7 +28,7 @@ from pytest_infperf.thresholds.wording import describe_value, suggest, toml_key,
 
 Table = Mapping[str, Any]
 
-_SUITE_KEYS = ("baseline", *POLICY_KEYS, "gates", "variants")
+_SUITE_KEYS = ("baseline", *POLICY_KEYS, "gates", "variants", "imported")
 _NUMBERS = {
     "confidence": (0.5, 1.0, "a number greater than 0.5 and less than 1", "0.99"),
     "budget_s": (0.0, math.inf, "a number greater than 0", "20"),
@@ -60,6 +60,7 @@ class SectionParser:
                 variant: self._variant(value, variants.in_table(variant))
                 for variant, value in self._table(table.get("variants", {}), variants).items()
             },
+            imported=self._imported(table, location),
         )
 
     def _suite_gates(self, suite: Table, location: Location) -> Table:
@@ -179,6 +180,16 @@ class SectionParser:
             'Write it in quotes: baseline = "torch".',
         )
         return None
+
+    def _imported(self, table: Table, location: Location) -> bool:
+        value = table.get("imported", False)
+        if not isinstance(value, bool):
+            self._problems.add(
+                location.at_key("imported"),
+                f"must be true or false, not {describe_value(value)}",
+                "Write imported = true.",
+            )
+        return value is True
 
     def _overrides(self, table: Table, location: Location) -> PolicyOverrides:
         confidence, budget_s = (

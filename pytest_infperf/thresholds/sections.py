@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from pytest_infperf.records.catalogue import LimitRule
+from pytest_infperf.records.points import point_of
 
 SCHEMA = 1
 
@@ -70,6 +71,15 @@ class SuiteSection:
     overrides: PolicyOverrides = field(default_factory=PolicyOverrides)
     gates: Gates = field(default_factory=dict)
     variants: Mapping[str, VariantSection] = field(default_factory=dict)
+    imported: bool = False
+    """Whether the suite is one of other load generators' results: its limits are applied by
+    `infperf judge`, not by pytest."""
+
+    @property
+    def has_limits_at_points_only(self) -> bool:
+        """Whether there are limits, and each is on a measure at a point."""
+        measures = [measure for _, gates in self.gate_tables() for measure in gates]
+        return bool(measures) and all(map(point_of, measures))
 
     def gate_tables(self) -> Iterator[tuple[tuple[str, ...], Gates]]:
         """Yield every table of gates with its path below the suite's table."""

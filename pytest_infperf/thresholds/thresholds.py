@@ -41,20 +41,36 @@ class Thresholds:
         """Return thresholds without limits and with the default policy, for runs without a file."""
         return cls("thresholds.toml")
 
+    @property
+    def measured_suites(self) -> list[str]:
+        """The names of the suites whose limits pytest applies."""
+        return [name for name, section in self.suites.items() if not section.imported]
+
     def check(self, suites: Mapping[str, SuiteFacts], known_suites: Collection[str]) -> None:
         """Check the file against the collected `suites`.
 
-        Sections of suites in `known_suites` that are not collected are not checked.
+        Sections of suites in `known_suites` that are not collected are not checked, nor are those
+        of imported suites, which must have other names than the suites of the project.
 
         Raises ThresholdsError with everything that does not fit.
         """
         problems = ProblemCollector(self.source, self.lines)
         for name, section in self.suites.items():
-            if name in suites:
+            location, of_project = Location((name,)), name in suites or name in known_suites
+            if section.imported:
+                if of_project:
+                    problems.add(
+                        location.at_key("imported"),
+                        "the project has a suite of this name, whose limits pytest applies",
+                        "Remove imported = true, or rename the table.",
+                    )
+            elif name in suites:
                 check_suite(name, section, suites[name], self.policy(name), problems)
-            elif name not in known_suites:
-                valid_names = dict.fromkeys([*suites, *known_suites, "defaults"])
-                problems.add(Location((name,)), "unknown suite", suggest(name, valid_names))
+            elif not of_project:
+                remedy = suggest(name, dict.fromkeys([*suites, *known_suites, "defaults"]))
+                if section.has_limits_at_points_only:
+                    remedy += f" If it is for infperf judge, add imported = true to {location}."
+                problems.add(location, "unknown suite", remedy)
         problems.raise_if_any()
 
     def policy(self, suite: str) -> Policy:

@@ -37,7 +37,7 @@ def test_equal_code_passes_and_a_slowdown_fails(host: Host) -> None:
 def test_the_page_has_a_row_for_each_host() -> None:
     outcome = Outcome(passed=0.25, failed=0.0075, covered=0.99, seconds=11.2)
     text = page({Cell(host, truth): outcome for host in HOSTS for truth in TRUTHS})
-    assert f"{RUNS:,} runs per row" in text
+    assert f"{RUNS:,} runs for each host" in text
     rows = text.splitlines()[-len(HOSTS) :]
     assert rows[0] == (
         "| normal | 1 %, 0 % | 0.75, 25.00 % | 99.0 % "

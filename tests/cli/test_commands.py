@@ -136,6 +136,22 @@ def test_compare_shows_the_main_measures_and_counts_the_others(
     assert "3 changes of other measures are not shown, 0 of them beyond both intervals" in out
 
 
+@pytest.mark.parametrize("command", ["compare", "history"])
+def test_the_main_times_and_rates_of_tokens_are_shown(
+    project: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    measures = {
+        name: Measure(0.02, "s", 0.019, 0.021, 90)
+        for name in ("ttft_p50", "ttft_p90", "itl_p99@users=4", "itl_mean@users=4")
+    }
+    names = [write_record(project, f"{p50}.json", "x", p50 / 100, **measures) for p50 in (1, 2)]
+    assert cli.main([command, *names]) == 0
+    shown = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert {"latency_p50", "ttft_p50"} <= shown
+    assert any(name.startswith("itl_p99") for name in shown)
+    assert not {"ttft_p90", "itl_mean", "itl_mean@users=4"} & shown
+
+
 def test_compare_groups_all_measures_by_point_and_breaks_no_name(
     two_runs: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

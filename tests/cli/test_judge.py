@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def test_limits_that_are_met(capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert judge("--json", "record.json") == 0
     shown = capsys.readouterr().out
+    assert "warning" not in shown
     assert "chat[fp8] under load users=16, by vllm bench serve" in shown
     assert "pass ttft_p99@users=16: 0 of 600 requests took longer than 200 ms" in shown
     [record] = read(Path("record.json")).records
@@ -41,12 +43,88 @@ def test_limits_that_are_met(capsys: pytest.CaptureFixture[str]) -> None:
     assert record.settings.model == "m"
 
 
+def test_other_commands_show_the_times_of_tokens(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits('ttft_p99.at."users=16" = { max = "200 ms" }')
+    judge("--json", "before.json", "--host", "box")
+    slower = vllm(requests=600)
+    slower["ttfts"] = [0.15] * 600
+    (folder / "results.json").write_text(json.dumps(slower))
+    judge("--json", "after.json", "--host", "box")
+    capsys.readouterr()
+    assert cli.main(["compare", "before.json", "after.json"]) == 0
+    compared = capsys.readouterr().out
+    assert "The hosts are equal." in compared
+    assert re.search(r"ttft_p50 +100 ms +150 ms +\+50.0 %", compared)
+    assert re.search(r"itl_p99 +20 ms +20 ms", compared)
+    assert cli.main(["report", "before.json", "--load", "users=16"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"variant +p50 +p99 +TTFT p99 +ITL p99 +requests/h +tokens/s +errors", shown)
+    judge("--json", "elsewhere.json", "--host", "other")
+    cli.main(["compare", "before.json", "elsewhere.json"])
+    assert "The hosts differ (instance_type)" in capsys.readouterr().out
+
+
 def test_a_broken_limit_fails_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     limits('ttft_p99.at."users=16" = { max = "50 ms" }')
     assert judge() == 1
     shown = capsys.readouterr().out
     assert "FAIL ttft_p99@users=16: 600 of 600 requests took longer than 50 ms" in shown
     assert "(thresholds.toml:3)" in shown
+
+
+def test_failed_requests_that_no_limit_judges_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    limits('ttft_p99.at."users=16" = { max = "200 ms" }')
+    assert judge() == 0
+    assert (
+        "warning: 2 of 602 requests under load users=16 failed, and no limit judges them: write "
+        'error_rate.at."users=16" = { max = "1 %" } in [chat.gates]'
+    ) in capsys.readouterr().out
+
+
+def test_too_many_failed_requests_break_a_limit(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "results.json").write_text(json.dumps(vllm(requests=500, failed=100)))
+    limits('error_rate.at."users=16" = { max = "1 %" }')
+    assert judge() == 1
+    shown = capsys.readouterr().out
+    assert "FAIL error_rate@users=16" in shown
+    assert "warning" not in shown
+
+
+def test_a_suite_that_the_file_lacks_is_an_error_with_the_nearest_name(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits('ttft_p99.at."users=16" = { max = "200 ms" }')
+    text = Path("thresholds.toml").read_text().replace("chat", "chats")
+    (folder / "thresholds.toml").write_text(text)
+    assert judge() == 2
+    error = capsys.readouterr().err
+    assert '--suite chat: thresholds.toml has no table [chat]. Did you mean "chats"?' in error
+
+
+def test_a_file_without_limits_is_an_error_with_an_example(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judge() == 2
+    example = capsys.readouterr().err.partition("such as\n")[2]
+    (folder / "thresholds.toml").write_text(f"schema = 1\n{example}")
+    assert judge() == 0
+
+
+def test_a_variant_without_limits_of_its_own_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits('ttft_p99.at."users=16" = { max = "200 ms" }\n[chat.variants.fp16]')
+    assert judge() == 0
+    assert (
+        "warning: no limit is for the variant fp8 alone: [chat.variants] has fp16"
+        in capsys.readouterr().out
+    )
 
 
 def test_too_few_requests_are_inconclusive(

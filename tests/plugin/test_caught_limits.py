@@ -72,6 +72,44 @@ def test_a_test_that_goes_on_otherwise_fails_too(limited: Project, body: str) ->
     assert CAUGHT in outcome.message("test_size[large]")
 
 
+FIXTURE = """
+    import pytest
+    from pytest_infperf.errors import GateBroken
+
+    @pytest.fixture
+    def checked(variant):
+        yield
+        {}
+
+    def test_size(checked): pass
+    """
+
+
+def test_a_limit_caught_in_the_teardown_of_a_fixture_fails_the_run(limited: Project) -> None:
+    limited.tests(FIXTURE.format(CATCHING.replace("\n", f"\n{' ' * 8}")))
+    outcome = limited.measure()
+    assert outcome.ret == pytest.ExitCode.TESTS_FAILED
+    outcome.assert_outcomes(passed=1, errors=1)
+    assert verdict(outcome) == "fail"
+    assert f"ERROR echo[large] {CAUGHT}" in outcome.words
+
+
+def test_a_limit_met_in_the_teardown_of_a_fixture_is_judged(limited: Project) -> None:
+    limited.thresholds('[echo.gates]\nsize = { max = "1 MB" }\n')
+    limited.tests(FIXTURE.format("variant.footprint().check()"))
+    outcome = limited.measure_here()
+    assert outcome.ret == pytest.ExitCode.OK
+    assert verdict(outcome) == "pass"
+
+
+def test_a_limit_broken_in_the_teardown_of_a_fixture_is_reported_once(limited: Project) -> None:
+    limited.tests(FIXTURE.format("variant.footprint().check()"))
+    outcome = limited.measure_here()
+    outcome.assert_outcomes(passed=1, errors=1)
+    assert verdict(outcome) == "fail"
+    assert "was caught" not in outcome.text
+
+
 def test_a_caught_inconclusive_limit_fails_the_test(limited: Project) -> None:
     limited.thresholds(UNDECIDED)
     write(limited, CATCHING.replace("footprint()", "quality()"))

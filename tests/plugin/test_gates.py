@@ -301,6 +301,19 @@ def test_an_invalid_file_is_a_usage_error_with_line_and_nearest_name(
     assert "note: " not in result.text
 
 
+def test_limits_of_infperf_judge_may_be_in_the_same_file(project: Project) -> None:
+    imported = '[chat]\nimported = true\n[chat.gates]\nttft_p99.at."users=16".max = "1 s"\n'
+    project.thresholds(f"[echo.gates]\naccuracy = {{ min = 2 }}\n{imported}")
+    project.tests("def test_quality(variant): variant.quality().check()")
+    result = project.measure_here("--infperf-variants=fast")
+    result.assert_outcomes(passed=1)
+    assert "chat" not in result.text
+    project.thresholds(imported.replace("chat", "echo"))
+    result = project.collect()
+    assert result.ret == USAGE_ERROR
+    assert "ERROR: thresholds.toml:3: [echo] imported: the project has a suite" in result.text
+
+
 def test_messages_name_the_thresholds_file_of_the_option(project: Project) -> None:
     project.write("limits/cpu.toml", "schema = 1\n[echo.gates]\nsped = { min = 2 }\n")
     result = project.collect("--infperf-thresholds", "limits/cpu.toml")

@@ -249,6 +249,15 @@ def test_axes_of_any_length_have_numbers(values: list[float]) -> None:
     assert len(re.findall(r"<text[^>]*>[0-9.]+</text>", text)) >= 2
 
 
+@pytest.mark.parametrize("levels", [(0, 10, 50), (0, 50), (0,), (10, 50)])
+def test_every_level_of_a_factor_is_on_the_axis(levels: tuple[float, ...]) -> None:
+    names = [f"{level} ms" for level in levels]
+    text = plots.levels({level: [2.0, 3.0] for level in levels}, names, "delay", "ART")
+    places = re.findall(r"<text[^>]*? x=\"([\d.]+)\"[^>]*>(\d+ ms)</text>", text)
+    assert [name for _, name in places] == names
+    assert sorted(places, key=lambda place: float(place[0])) == places
+
+
 def test_undominated_points_are_named_also_in_a_crowd() -> None:
     crowd = [PlotPoint(f"dominated-variant-{i}", 5 + i / 100, 20) for i in range(30)]
     text = plots.front([*crowd, PlotPoint("best", 4.9, 20.1)], "ms", "BLEU")

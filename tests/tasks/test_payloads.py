@@ -16,15 +16,9 @@ from pydantic import BaseModel, ValidationError
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.payload import About, Answer, Payload
 from pytest_infperf.suite.serving import Serving
-from pytest_infperf.tasks import payloads
-from pytest_infperf.tasks.payloads import (
-    ImageToLabel,
-    PhotoToLabel,
-    SpeechToText,
-    TextToLabel,
-    TextToText,
-    WordsToTags,
-)
+from pytest_infperf.tasks import image_payloads, payloads
+from pytest_infperf.tasks.image_payloads import ImageToLabel, PhotoToLabel
+from pytest_infperf.tasks.payloads import SpeechToText, TextToLabel, TextToText, WordsToTags
 from suites.serving.classification.listings import ListingPayload
 
 ABOUT = About("suite", "variant", "artifact-1")
@@ -113,7 +107,7 @@ def photo(rows: int = 2, columns: int = 2, format_: str = "png") -> str:
 def test_photos_that_are_refused(
     photos: list[str], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_infperf.tasks.payloads.MAX_PIXELS", 100 if len(photos) > 1 else 200)
+    monkeypatch.setattr(image_payloads, "MAX_PIXELS", 100 if len(photos) > 1 else 200)
     payload = PhotoToLabel()
     request = payload.request.model_validate({"instances": [{"b64": photo} for photo in photos]})
     with pytest.raises(ValueError, match=words):
@@ -209,7 +203,7 @@ def test_the_json_of_the_serving_study() -> None:
 @pytest.mark.parametrize("pixel", ["1", 1.0, True, None, -1, 256])
 def test_a_pixel_is_an_integer(pixel: object) -> None:
     with pytest.raises(ValidationError):
-        payloads.Images.model_validate({"instances": [[[pixel]]]})
+        image_payloads.Images.model_validate({"instances": [[[pixel]]]})
 
 
 @pytest.mark.parametrize("cell", [1, 1.5, "1", None])
@@ -227,8 +221,8 @@ def test_invalid_cells_are_refused(cell: object) -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        payloads.Texts, payloads.TextPairs, payloads.Sentences, payloads.Rows, payloads.Images,
-        payloads.Photos, payloads.Recordings,
+        payloads.Texts, payloads.TextPairs, payloads.Sentences, payloads.Rows,
+        image_payloads.Images, image_payloads.Photos, payloads.Recordings,
     ],
 )  # fmt: skip
 def test_everything_that_can_be_long_has_its_limit_in_the_schema(

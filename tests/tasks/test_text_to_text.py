@@ -170,6 +170,16 @@ def test_a_language_that_is_not_known_is_named(tmp_path: Path) -> None:
         Seq2SeqCodec(tmp_path)
 
 
+def test_the_prompt_of_a_model_without_an_encoder_is_no_output(tmp_path: Path) -> None:
+    prompts = [[3, 4, 5], [6]]
+    continued = [[3, 4, 5, 8, 9, 10], [6, 8, 9, 1, 0, 0]]
+    codec = Seq2SeqCodec(t5(tmp_path / "model"))
+    assert codec.token_counts(continued, prompts) == (4, 6 + 1 + 3 + 1)  # a copy of the input
+    (tmp_path / "model/config.json").write_text('{"model_type": "own"}')
+    codec = Seq2SeqCodec(tmp_path / "model")
+    assert codec.token_counts(continued, prompts) == (4, 3 + 1 + 2 + 1)
+
+
 def test_references_can_be_in_several_columns(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("zh,first,second\n茶,tea,the tea\n水,water,some water\n")
     task = TextToText(data="a.csv", text="zh", reference=("first", "second"))

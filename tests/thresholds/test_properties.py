@@ -104,6 +104,7 @@ valid_suites = st.fixed_dictionaries(
     optional={
         **policies,
         "baseline": variants | names,
+        "imported": st.booleans(),
         "gates": valid_gates,
         "variants": tables(variants | names, valid_variants),
     },
@@ -128,6 +129,7 @@ doubtful_suites = st.fixed_dictionaries(
     optional={
         **{key: mostly(values, anything) for key, values in policies.items()},
         "baseline": mostly(variants, anything),
+        "imported": mostly(st.booleans(), anything),
         "gates": doubtful_gates,
         "variants": doubtful(
             variants,

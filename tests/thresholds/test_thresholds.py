@@ -192,6 +192,16 @@ def test_a_suite_that_is_not_collected_is_not_checked() -> None:
     read(text).check({"translation": FACTS}, ["translation", "speech"])
 
 
+def test_an_imported_suite_need_not_be_one_of_the_project() -> None:
+    text = 'schema = 1\n[chat]\nimported = true\n[chat.gates]\nttft_p99.at.x = { max = "1 s" }\n'
+    thresholds = read(f"{text}[translation.gates]\nbleu = {{ min = 22 }}\n")
+    thresholds.check({"translation": FACTS}, ["speech"])
+    assert thresholds.measured_suites == ["translation"]
+    at_load = Catalogue(points={"x": "load"}, generates=True, tokens_at=["x"])
+    (gate,) = thresholds.gates_for("chat", "fp8", at_load, (), None)
+    assert (gate.measure, gate.limit.value) == ("ttft_p99@x", 1.0)
+
+
 def in_gates(line: str) -> str:
     return f'schema = 1\n[translation]\nbaseline = "torch"\n[translation.gates]\n{line}\n'
 
@@ -272,6 +282,12 @@ MISTAKES = {
         '3: [translation] inconclusive: must be "fail" or "warn", not an array. '
         "Choose from: fail, warn."
     ),
+    "schema = 1\n[chat]\nimported = 1": (
+        "3: [chat] imported: must be true or false, not 1. Write imported = true."
+    ),
+    "schema = 1\n[chat]\nimportd = true": (
+        '3: [chat] importd: unknown key. Did you mean "imported"?'
+    ),
     "schema = 1\n[translation]\nbaseline = 1": (
         "3: [translation] baseline: must be a variant's id, not 1. "
         'Write it in quotes: baseline = "torch".'
@@ -337,6 +353,18 @@ MISTAKES = {
     # Mistakes that show only with the suites.
     "schema = 1\n[translatoin]": '2: [translatoin]: unknown suite. Did you mean "translation"?',
     "schema = 1\n[default]": '2: [default]: unknown suite. Did you mean "defaults"?',
+    'schema = 1\n[chat.gates]\nttft_p99.at."users=16" = { max = "1 s" }': (
+        "2: [chat]: unknown suite. Choose from: translation, speech, defaults. "
+        "If it is for infperf judge, add imported = true to [chat]."
+    ),
+    "schema = 1\n[speech]\nimported = true": (
+        "3: [speech] imported: the project has a suite of this name, whose limits pytest applies. "
+        "Remove imported = true, or rename the table."
+    ),
+    "schema = 1\n[translation]\nimported = true": (
+        "3: [translation] imported: the project has a suite of this name, whose limits pytest "
+        "applies. Remove imported = true, or rename the table."
+    ),
     'schema = 1\n[translation]\nbaseline = "Torch2"': (
         '3: [translation] baseline: unknown variant "Torch2". Did you mean "torch"?'
     ),

@@ -17,6 +17,7 @@ from pytest_infperf.report.problems import at_try, reasons_for_slowness
 from pytest_infperf.report.tables import cells
 from pytest_infperf.report.tables.cells import Cell
 from pytest_infperf.report.tables.columns import Column, filled_columns
+from pytest_infperf.report.tables.generated_text import generated_text_tables
 from pytest_infperf.report.tables.points import PointTable, filled_records, point_tables
 from pytest_infperf.serving.capacity import CapacityPlan, Demand, instance_capacities
 
@@ -37,7 +38,8 @@ class SuiteSection:
     """Id of the baseline; empty if the suite has none."""
     results: PageTable
     """The result table, with the variant and its verdict in the first two columns."""
-    point_tables: Sequence[PageTable]
+    further_tables: Sequence[PageTable]
+    """The tables of generated text, sweeps, protocols, loads and capacity."""
     slow_variants: Sequence[tuple[str, str]]
     """Id of each variant that is slower than the baseline, and the possible reasons."""
     figures: Sequence[Figure]
@@ -58,8 +60,8 @@ def suite_section(suite: str, run: RunRecord, history: HistoryPanels, link: str)
         _table("results", columns, records),
         [
             *(
-                _point_table(table, filled_records(records, table))
-                for table in point_tables(records)
+                _further_table(table, filled_records(records, table))
+                for table in (*generated_text_tables(records), *point_tables(records))
             ),
             *_capacity_tables(suite, run),
         ],
@@ -84,8 +86,8 @@ def _table(
     )
 
 
-def _point_table(table: PointTable, records: Sequence[Record]) -> PageTable:
-    """Return a table at a point, without its empty columns."""
+def _further_table(table: PointTable, records: Sequence[Record]) -> PageTable:
+    """Return a table below the results, without its empty columns."""
     columns = [
         column
         for column in table.columns

@@ -31,6 +31,7 @@ VERDICT_WORDS = {
 ERROR_WORD = "error"
 SKIPPED_WORD = "skipped"
 RATE_UNIT = "samples/s"
+TOKEN_RATE_UNIT = "tokens/s"
 
 
 def variant(record: Record) -> Cell:
@@ -57,13 +58,14 @@ def value_of(measure: str) -> MakeCell:
 
 
 def without_rate_unit(measure: str) -> MakeCell:
-    """Return a function like `value_of` that omits the unit of a throughput.
+    """Return a function like `value_of` that omits the unit of samples or tokens per second.
 
     The header of such a column names that unit. Other units stay.
     """
 
     def make_cell(record: Record) -> Cell:
-        return Cell(value_of(measure)(record).head.removesuffix(f" {RATE_UNIT}"))
+        head = value_of(measure)(record).head
+        return Cell(head.removesuffix(f" {RATE_UNIT}").removesuffix(f" {TOKEN_RATE_UNIT}"))
 
     return make_cell
 

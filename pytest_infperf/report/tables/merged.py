@@ -82,10 +82,14 @@ def _columns(rows: Sequence[Row], load: str) -> dict[str, Callable[[Row], str]]:
     speed = (
         {
             "requests/h": _value(name("requests_per_hour"), " requests/h"),
+            "tokens/s": _value(name("token_throughput"), f" {cells.TOKEN_RATE_UNIT}"),
             "errors": _value(name("error_rate")),
         }
         if load
-        else {"samples/s": _value("throughput", f" {cells.RATE_UNIT}")}
+        else {
+            "samples/s": _value("throughput", f" {cells.RATE_UNIT}"),
+            "tokens/s": _value("output_tokens_rate", f" {cells.TOKEN_RATE_UNIT}"),
+        }
     )
     columns: dict[str, Callable[[Row], str]] = {
         _HOST: lambda row: row.host,
@@ -93,6 +97,8 @@ def _columns(rows: Sequence[Row], load: str) -> dict[str, Callable[[Row], str]]:
         "USD/1M": _cost,
         "p50": _value(name("latency_p50")),
         "p99": _value(name("latency_p99")),
+        "TTFT p99": _value(name("ttft_p99")),
+        "ITL p99": _value(name("itl_p99")),
         **speed,
         METRIC_HEADERS.get(metric, metric) or "quality": _value(metric),
         "verdict": lambda row: cells.verdict(row.record).head,

@@ -15,6 +15,8 @@ from pytest_infperf.report.tables.columns import Column
 from pytest_infperf.report.tables.load_notes import load_notes
 
 _SWEEP_MEASURE = "latency_p50"
+_OF_EVERY_LOAD = ("requests_per_hour", "error_rate")
+"""Measures of which each load has at least one; imported results may have no rate."""
 _PROTOCOL_HEADERS = {
     "latency_mean": "average",
     "latency_p90": "p90",
@@ -33,6 +35,7 @@ _LOAD_HEADERS = {
     "ttft_p50": "TTFT p50",
     "ttft_p99": "TTFT p99",
     "tpot_p50": "TPOT p50",
+    "itl_p50": "ITL p50",
     "itl_p99": "ITL p99",
     "token_throughput": "tokens/s",
     "error_rate": "errors",
@@ -104,7 +107,7 @@ def _sweep_table(parameter: str, values: Sequence[float]) -> PointTable:
         for value in values
     ]
     growth = Column("growth", GROWTH, _growth_cell(at(GROWTH, parameter)))
-    return PointTable(f"p50 by {parameter}", [_id_column(), *columns, growth])
+    return PointTable(f"p50 by {parameter}", [id_column(), *columns, growth])
 
 
 def _protocol_table(protocol: str, records: Sequence[Record]) -> PointTable:
@@ -115,20 +118,20 @@ def _protocol_table(protocol: str, records: Sequence[Record]) -> PointTable:
     sources = ((record.evidence.protocols or {}).get(protocol) for record in records)
     return PointTable(
         f"protocol {protocol}",
-        [_id_column(), _requests_column(protocol), *columns],
+        [id_column(), _requests_column(protocol), *columns],
         list(dict.fromkeys(source for source in sources if source)),
     )
 
 
 def _load_table(load: str, records: Sequence[Record]) -> PointTable:
     columns = [
-        Column(name, header, cells.value_of(at(name, load)))
+        Column(name, header, cells.without_rate_unit(at(name, load)))
         for name, header in _LOAD_HEADERS.items()
         if any(at(name, load) in record.measures for record in records)
     ]
     return PointTable(
         f"a server under load {load}",
-        [_id_column(), _requests_column(load), *columns],
+        [id_column(), _requests_column(load), *columns],
         list(load_notes(load, records)),
     )
 
@@ -143,7 +146,7 @@ def _loads(records: Sequence[Record]) -> list[str]:
     return [
         name
         for name in _point_names(records)
-        if any(at("requests_per_hour", name) in record.measures for record in records)
+        if any(at(measure, name) in r.measures for r in records for measure in _OF_EVERY_LOAD)
     ]
 
 
@@ -152,7 +155,7 @@ def _point_names(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _id_column() -> Column:
+def id_column() -> Column:
     return Column("variant", "variant", cells.variant_with_star, numeric=False)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pytest_infperf.records.evidence import VariantSettings
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.record import Record, RunRecord
+from pytest_infperf.report.tables.generated_text import generated_text_tables
 from pytest_infperf.report.tables.points import filled_records, point_tables
 from pytest_infperf.report.terminal import layout
 from pytest_infperf.report.terminal.headings import host_heading, suite_heading
@@ -45,7 +46,7 @@ def _write_suite(writer: Writer, suite: str, run: RunRecord) -> None:
         writer.heading(f"regression and change against {revision}")
     rows = [*_unselected_baseline(records), *records]
     writer.tables(layout.by_importance(rows, writer.width, writer.sanitize), rows)
-    for table in point_tables(records):
+    for table in (*generated_text_tables(records), *point_tables(records)):
         writer.blank_line()
         writer.heading(table.title)
         shown = filled_records(records, table)

@@ -24,7 +24,8 @@ SUITE = """
 import numpy as np
 
 from pytest_infperf import Echo, Fake, Samples, Suite
-from pytest_infperf.tasks import payloads
+from pytest_infperf.tasks.image_payloads import *
+from pytest_infperf.tasks.payloads import *
 from pytest_infperf.tasks.echo import EchoCodec
 
 def seen(sample):
@@ -53,7 +54,7 @@ class Task(Echo):
         return Seen()
 
     def payload(self, codec):
-        return payloads.PAYLOAD
+        return PAYLOAD
 
 suite = Suite("echo", task=Task(), model="model", variants=[Fake()])
 """
@@ -72,7 +73,7 @@ PAYLOADS = {
 
 def serving(serve: Serve, folder: Path, payload: str, examples: str = "None") -> Running:
     """Serve a payload, with inputs of the suite's data as examples; an expression for each."""
-    suite = SUITE.replace("payloads.PAYLOAD", f"payloads.{payload}").replace("EXAMPLES", examples)
+    suite = SUITE.replace("PAYLOAD", payload).replace("EXAMPLES", examples)
     return serve(
         folder=written(folder, suite.replace("ANSWER(text)", f"({PAYLOADS[payload]})(text)"))
     )
