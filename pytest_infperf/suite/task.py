@@ -124,7 +124,7 @@ class Task(ABC):
         """
 
     def windows(self, codec: Any, folder: Path) -> Sequence[Window]:
-        """Return the windows of the text of `perplexity`, by default none.
+        """Return the windows of the text of `perplexity`.
 
         Parameters
         ----------
@@ -136,10 +136,10 @@ class Task(ABC):
         Raises
         ------
         UserError
-            If the text cannot be read or is too short, or a window is too long for the model's
-            tokenizer.
+            If the text cannot be read or is too short, a window is too long for the model's
+            tokenizer, or the task does not implement this method.
         """
-        return []
+        raise UserError(f"{type(self).__name__} has a perplexity, but no method windows")
 
     def check(self, samples: Samples, codec: Any) -> None:  # noqa: B027 - it need not be overridden
         """Check that a model fits the references.

@@ -162,7 +162,6 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
         return GenerationCodec(model, self.stop, self.max_prompt_tokens)
 
     def windows(self, codec: Any, folder: Path) -> Sequence[Window]:
-        if not self.perplexity:
-            return []
+        assert self.perplexity
         text = read_text(folder / self.perplexity.text)
         return self.perplexity.windows(*codec.text_tokens(text, self.perplexity.window))

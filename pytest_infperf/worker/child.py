@@ -68,8 +68,8 @@ class LoadedVariant:
 
     @cached_property
     def _windows(self) -> Sequence[Window]:
-        can_score = isinstance(self.runner, ScoringRunner)
-        return self._task.windows(self.codec, self._data) if can_score else []
+        scores = self._task.perplexity and isinstance(self.runner, ScoringRunner)
+        return self._task.windows(self.codec, self._data) if scores else []
 
     def text(self) -> messages.Text:
         vocabulary = getattr(self.codec, "vocabulary", str)
