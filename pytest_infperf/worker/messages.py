@@ -106,6 +106,9 @@ class BlockDone:
     token_ns: list[list[int]] | None = None
     """Time of each output token of each query since the start of the query; None if the backend
     returns whole outputs, or a query has several samples."""
+    output_ids: list[list[int]] | None = None
+    """Token ids of each output, over all queries; None if outputs were not requested or the codec
+    is no `TokenIdCodec`."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,57 @@ class Inputs:
 
     digest: str
     """Hash of the inputs, equal in two workers with the same inputs."""
+
+
+@dataclass(frozen=True)
+class AskText:
+    """Request for the text of `Task.perplexity` in tokens of the variant; the reply is `Text`."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """The tokens of a variant, and the windows of the task's text."""
+
+    vocabulary: str
+    """Hash of the tokens and their ids; empty if the variant has no tokens."""
+    windows: int
+    """Number of windows; 0 if the task has no text or the variant cannot score it."""
+    unable: str
+    """Reason why the variant cannot score a text; empty if it can."""
+
+
+@dataclass(frozen=True)
+class ScoreWindow:
+    """Request for the probability of a window of the text; the reply is `WindowScored`."""
+
+    number: int
+    """Number of the window, from 0."""
+    positions: int
+    """Maximum number of tokens whose distributions are kept or compared."""
+    keep_in: str | None = None
+    """File for the distributions of these tokens; None keeps none."""
+    compare_with: str | None = None
+    """File with the baseline's distributions of these tokens; None compares none."""
+
+
+@dataclass(frozen=True)
+class WindowScored:
+    """The probability of the scored tokens of a window."""
+
+    tokens: int
+    """Number of scored tokens."""
+    size: int
+    """Size of their text, in bytes."""
+    nats: float
+    """Negative natural logarithm of their probability."""
+    is_finite: bool = True
+    """Whether all probabilities are finite; `nats` has no meaning otherwise."""
+    positions: int = 0
+    """Number of tokens whose distributions were compared."""
+    divergence: float = 0.0
+    """Sum of the Kullback-Leibler divergences of these distributions, in nats."""
+    unlike: str = ""
+    """Reason why the distributions cannot be compared; empty if they were."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +234,10 @@ Message = (
     | Memory
     | AskInputs
     | Inputs
+    | AskText
+    | Text
+    | ScoreWindow
+    | WindowScored
     | Survey
     | Surveyed
     | RequestFailed
