@@ -66,7 +66,7 @@ class Torch(Backend):
     device : {"cpu", "cuda"}, default "cpu"
         Device that runs the model. "cuda" requires a CUDA build of torch; its tests are skipped on
         hosts without an NVIDIA driver.
-    model, id, threads, cpus
+    model, id, threads, cpus, python
         As in `Backend`; the id defaults to ``"torch"`` or ``"cuda"`` with ``-compile``,
         ``-torchao``, ``-int8``, ``-bf16`` and ``-fp16`` appended. With ``threads=None``, torch
         chooses the number of threads.
