@@ -10,7 +10,6 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +18,9 @@ from typing import Any
 
 from pytest_infperf.artifacts.models import files_of
 from pytest_infperf.errors import UserError
+from pytest_infperf.host import interpreter
 from pytest_infperf.host.cpu import instruction_sets
+from pytest_infperf.host.interpreter import Interpreter
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Backend, Threads
 from pytest_infperf.suite.calibration import calibration_inputs
@@ -52,6 +53,8 @@ class Blueprint:
     the build needs its own process."""
     is_remote: bool = False
     """Whether the variant is an endpoint, which has no artifact."""
+    python: str | None = None
+    """Path of the interpreter that builds and runs the variant; None for that of the run."""
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Blueprint:
@@ -69,13 +72,28 @@ class Blueprint:
         return asdict(self)
 
 
-def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Blueprint:
+def make_blueprint(
+    suite: Suite, backend: Backend, model: Path | None, environments: Path | None = None
+) -> Blueprint:
     """Return the blueprint of a variant; `model` is the folder of its model's files, if any.
 
-    Raises UserError if a distribution or a file that the backend needs is missing.
+    Paths of interpreters are relative to `environments`, by default the suite's folder.
+
+    Raises UserError if an interpreter, a distribution or a file that the backend needs is missing.
     """
+    other = None
+    if backend.interpreter:
+        path = interpreter.find(backend.interpreter, environments or suite.folder)
+        other = interpreter.interpreter_at(path)
+    return _blueprint(suite, backend, model, other)
+
+
+def _blueprint(
+    suite: Suite, backend: Backend, model: Path | None, other: Interpreter | None
+) -> Blueprint:
+    """Return the blueprint of a variant or of an artifact that it is built from."""
     source_backend = backend.built_from()
-    source = make_blueprint(suite, source_backend, model) if source_backend else None
+    source = _blueprint(suite, source_backend, model, other) if source_backend else None
     facts = {
         "model": None if model is None else _model_digest(model),
         "files": [file_digest(path) for path in backend.files(model or suite.folder, suite.folder)],
@@ -93,7 +111,7 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Bluepr
             else None
         ),
         "code": _code_digest(type(backend)),
-        "libraries": installed_versions(type(backend)),
+        "libraries": installed_versions(type(backend), other),
         "instruction_sets": instruction_sets(),
     }
     return Blueprint(
@@ -105,16 +123,18 @@ def make_blueprint(suite: Suite, backend: Backend, model: Path | None) -> Bluepr
         threads=suite.threads_of(backend),
         cpus=backend.cpus,
         source=source,
-        builder=_builder(backend, model),
+        builder=_builder(backend, model, other),
         is_remote=backend.is_remote,
+        python=other.path if other else None,
     )
 
 
-def _builder(backend: Backend, model: Path | None) -> str | None:
+def _builder(backend: Backend, model: Path | None, other: Interpreter | None) -> str | None:
     """Return the name of a variant's builder; None if it or the model's code has side effects."""
     if not backend.leaves_no_trace:
         return None
-    return str(model) if model and any(model.glob("*.py")) else ""
+    code = model if model and any(model.glob("*.py")) else ""
+    return f"{other.path if other else ''} {code}".strip()
 
 
 def _codec_reads_inputs(suite: Suite, backend: Backend) -> bool:
@@ -122,24 +142,32 @@ def _codec_reads_inputs(suite: Suite, backend: Backend) -> bool:
     return not (suite.task.reads_model or backend.answers_inputs)
 
 
-def installed_versions(backend: type[Backend]) -> dict[str, str]:
+def installed_versions(
+    backend: type[Backend], other: Interpreter | None = None
+) -> dict[str, str]:
     """Return the versions of the distributions that a backend requires or can use.
+
+    They are those of another interpreter's environment, if one is given.
 
     Raises UserError if a required distribution is not installed.
     """
-    versions = {}
+    version_of = other.version_of if other else _version_here
+    found = {name: version_of(name) for name in (*backend.requires, *backend.optional)}
     for name in backend.requires:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
+        if found[name] is None:
             package = f'"pytest-infperf[{backend.extra}]"' if backend.extra else name
+            pip = f"{other.path} -m pip" if other else "pip"
             raise UserError(
-                f"{backend.__name__} needs {name}, which is not installed: pip install {package}"
-            ) from None
-    for name in backend.optional:
-        with suppress(PackageNotFoundError):
-            versions[name] = version(name)
-    return versions
+                f"{backend.__name__} needs {name}, which is not installed: {pip} install {package}"
+            )
+    return {name: known for name, known in found.items() if known}
+
+
+def _version_here(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
 
 
 def file_digest(path: Path) -> str:

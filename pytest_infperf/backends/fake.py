@@ -46,7 +46,7 @@ class Fake(Backend):
         CPU time of each later token, in milliseconds.
     streams : bool, default True
         Whether tokens are delivered while they are generated. If not, a sample takes `query_ms`.
-    model, id, threads, cpus
+    model, id, threads, cpus, python
         As in `Backend`; the id defaults to ``"fake"``.
 
     References
@@ -141,7 +141,7 @@ class Slowed(Backend):
     by : float
         Additional time as a fraction of the time in the runner of `inner`. 0.05 slows each query
         by 5 %, not counting the time of the task's codec. The added time is spent on the CPU.
-    model, id, threads, cpus
+    model, id, threads, cpus, python
         As in `Backend`; the id defaults to that of `inner` with ``-slowed`` appended.
 
     Examples

@@ -33,7 +33,7 @@ class Function(Backend):
         returns a callable from a list of inputs to the list of their outputs, in JSON types. If
         the task has decoding settings, the callable is compared with other variants only if it has
         an attribute `decoding`, a mapping of the settings that it uses.
-    model, id, threads, cpus
+    model, id, threads, cpus, python
         As in `Backend`; the id defaults to ``"function"``.
 
     Raises

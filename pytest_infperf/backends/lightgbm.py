@@ -29,7 +29,7 @@ class LightGBM(ModelFile):
     file : str
         The file, a path in the model's folder or, if there is none, in the suite's, such as
         ``"model.txt"``.
-    model, id, threads, cpus
+    model, id, threads, cpus, python
         As in `Backend`; the id defaults to ``"lightgbm"``. With ``threads=None``, LightGBM uses all
         cores.
 

@@ -38,7 +38,7 @@ class Sklearn(ModelFile):
     trust : bool or sequence of str, default ()
         Names of trusted types, in addition to those that skops trusts, or True for all types.
         Pickles require True, because they can run any code.
-    model, id, threads, cpus
+    model, id, threads, cpus, python
         As in `Backend`; the id defaults to ``"sklearn"``. `threads` sets every `n_jobs` and the
         thread pools of OpenMP and BLAS. With ``threads=None``, the settings of the file and of the
         libraries apply.

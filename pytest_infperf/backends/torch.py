@@ -15,6 +15,7 @@ from pytest_infperf.backends import (
     torch_int8,
     torch_padding,
     torchao_int8,
+    torchao_weights,
 )
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_generate import TorchContinue, TorchGenerate
@@ -48,11 +49,18 @@ class Torch(Backend):
 
     Parameters
     ----------
-    int8 : {"dynamic", "static"} or None, default None
+    int8 : {"dynamic", "static", "weights"} or None, default None
         Quantisation to int8; None keeps `dtype`. "dynamic" quantises the weights of Linear, LSTM
         and GRU layers and computes the ranges of activations at run time. "static" also quantises
         convolutions, with ranges that are calibrated on the task's `calibration` (FX graph mode).
-        Both are for float32 models on the CPU.
+        Both are for float32 models. "weights" quantises the weights of Linear layers with torchao;
+        activations keep `dtype`. All of them run on the CPU.
+    int4 : {"weights"} or None, default None
+        Quantisation of the weights of Linear layers to 4 bits with torchao, on the CPU.
+        Activations keep `dtype`. Layers whose sizes torch's kernel does not support are left out;
+        the evidence counts them.
+    group_size : {32, 64, 128}, optional
+        Number of weights with a common scale for `int4`; None uses 32.
     quantizer : {"torch", "torchao"}, default "torch"
         Library of ``int8="dynamic"``. "torchao" quantises Linear layers, with a scale per channel
         of the weights and per token of the activations. It requires ``pytest-infperf[torchao]``.
@@ -60,25 +68,26 @@ class Torch(Backend):
     dtype : {"float32", "bfloat16", "float16"}, default "float32"
         Type of weights and activations.
     compile : bool, default False
-        Whether `torch.compile` compiles the forward pass, for one-pass models only. The variant is
-        compiled while it is loaded, for queries of any batch and length. A query that requires
-        recompilation is an error. The evidence counts the compiled graphs and the graph breaks.
-        Requires a C++ compiler.
+        Whether `torch.compile` compiles the forward pass of a one-pass model or of a causal
+        language model, there for prompts and for single tokens. The variant is compiled while it is
+        loaded, for queries of any batch and length. A query that requires recompilation, such as a
+        prompt of one token, is an error. The evidence counts the compiled graphs and the graph
+        breaks. Requires a C++ compiler.
     device : {"cpu", "cuda"}, default "cpu"
         Device that runs the model. "cuda" requires a CUDA build of torch; its tests are skipped on
         hosts without an NVIDIA driver.
-    model, id, threads, cpus
+    model, id, threads, cpus, python
         As in `Backend`; the id defaults to ``"torch"`` or ``"cuda"`` with ``-compile``,
-        ``-torchao``, ``-int8``, ``-bf16`` and ``-fp16`` appended. With ``threads=None``, torch
-        chooses the number of threads.
+        ``-torchao``, ``-int8``, ``-int8-weights``, ``-int4``, ``-bf16`` and ``-fp16`` appended.
+        With ``threads=None``, torch chooses the number of threads.
 
     Raises
     ------
     BuildError
-        If the model folder has no `modeling.py` and its task has no Auto class, `int8` finds no
-        layer to quantise, `int8` is "static" and the task generates text, the CPU lacks an
-        operator of the model in `dtype`, or the model generates text or cannot be compiled with
-        `compile`. Raised when the artifact is built.
+        If the model folder has no `modeling.py` and its task has no Auto class, `int8` or `int4`
+        finds no layer to quantise, `int8` is "static" and the task generates text, the CPU lacks an
+        operator of the model in `dtype`, or `compile` cannot compile the model or its task
+        generates text with an encoder. Raised when the artifact is built.
     UserError
         If a required distribution or a C++ compiler is not installed, or if arguments exclude each
         other, such as `int8` and ``dtype="bfloat16"``.
@@ -99,11 +108,13 @@ class Torch(Backend):
     """
 
     _: KW_ONLY
-    int8: Literal["dynamic", "static"] | None = None
+    int8: Literal["dynamic", "static", "weights"] | None = None
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: Literal["cpu", "cuda"] = "cpu"
     compile: bool = False
     quantizer: Literal["torch", "torchao"] = "torch"
+    int4: Literal["weights"] | None = None
+    group_size: Literal[32, 64, 128] | None = None
 
     requires: ClassVar[tuple[str, ...]] = ("torch", "transformers", "sentencepiece")
     optional: ClassVar[tuple[str, ...]] = ("torchao",)
@@ -113,18 +124,34 @@ class Torch(Backend):
         ao = self.quantizer == "torchao"
         if self.dtype not in _DTYPE_SUFFIXES:
             raise UserError(f"Torch(dtype={self.dtype!r}): choose one of {list(_DTYPE_SUFFIXES)}")
-        if self.int8 and (self.dtype != "float32" or self.device != "cpu"):
+        if self.int4 and self.int8:
+            raise UserError(f"Torch(int4={self.int4!r}, int8={self.int8!r}): set one of them")
+        if self._weights_only and self.device != "cpu":
+            raise UserError(f"Torch quantises weights on the CPU: remove device={self.device!r}")
+        if self.group_size and not self.int4:
+            raise UserError(f"Torch(group_size={self.group_size}) is a setting of int4")
+        if self.group_size not in (None, *torchao_weights.GROUP_SIZES):
+            raise UserError(
+                f"Torch(group_size={self.group_size!r}): choose one of "
+                f"{list(torchao_weights.GROUP_SIZES)}"
+            )
+        activations = self.int8 and not self._weights_only
+        if activations and (self.dtype != "float32" or self.device != "cpu"):
             raise UserError(
                 f"Torch(int8={self.int8!r}) quantises a float32 model on the CPU: remove int8, or "
                 f"dtype={self.dtype!r} and device={self.device!r}"
             )
         if ao and self.int8 != "dynamic":
             raise UserError('Torch(quantizer="torchao") requires int8="dynamic"')
-        if self.compile and self.int8 and not ao:
+        if self.compile and activations and not ao:
             raise UserError(
                 f"Torch(int8={self.int8!r}, compile=True): torch.compile does not compile torch's "
                 'int8 layers; set int8="dynamic", quantizer="torchao"'
             )
+
+    @property
+    def _weights_only(self) -> bool:
+        return self.int8 == "weights" or self.int4 is not None
 
     @property
     def default_id(self) -> str:
@@ -132,6 +159,8 @@ class Torch(Backend):
             "-compile": self.compile,
             "-torchao": self.quantizer == "torchao",
             "-int8": self.int8,
+            "-weights": self.int8 == "weights",
+            "-int4": self.int4,
             _DTYPE_SUFFIXES[self.dtype]: True,
         }
         name = "torch" if self.device == "cpu" else self.device
@@ -143,7 +172,8 @@ class Torch(Backend):
 
     @property
     def leaves_no_trace(self) -> bool:
-        return not self.compile and self.quantizer == "torch" and self.int8 != "static"
+        uses_torchao = self.quantizer == "torchao" or self._weights_only
+        return not self.compile and not uses_torchao and self.int8 != "static"
 
     def missing_hardware(self) -> str:
         if self.device == "cuda" and not _NVIDIA_DRIVER.exists():
@@ -152,17 +182,14 @@ class Torch(Backend):
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         if self.compile and material.task.generates:
-            raise BuildError(
-                "Torch(compile=True) is for one-pass models, but this task generates text in steps "
-                "of different sizes: remove compile=True"
-            )
+            torch_compile.require_causal(material.task)
         evidence = self._write(material, folder)
         if decoding.STOP in material.task.decoding:
             open_tokenizer(material.model).save_pretrained(folder)
         if self.compile:
-            torch_compile.write_examples(material, folder)
-            runner = self._runner(folder, material.task, None)
-            evidence |= torch_compile.compile_now(runner, torch_compile.read_examples(folder))
+            if not material.task.generates:
+                torch_compile.write_examples(material, folder)
+            evidence |= torch_compile.compile_now(self._runner(folder, material.task, None), folder)
         elif self.dtype == "float16" and self.device == "cpu":
             self._try(material, folder)
         return evidence
@@ -190,19 +217,25 @@ class Torch(Backend):
         module = load_torch_module(material.model, material.task.auto_class, self.dtype)
         if (first := first_token(material)) is not None:
             module.generation_config.forced_bos_token_id = first
-        if not self.int8:
+        if not self.int8 and not self.int4:
             save_torch_module(module, material.model, folder)
             return self._padding(module, material.task, folder)
         if self.int8 == "static":
             scripted, evidence = torch_int8.quantize_statically(module, material)
             scripted.save(folder / _SCRIPTED)
             return evidence
-        ao = self.quantizer == "torchao"
-        quantize = torchao_int8.quantize if ao else torch_int8.quantize_dynamically
-        quantized, evidence = quantize(module)
+        quantized, evidence = self._quantized(module)
         copy_code(material.model, folder)
         torch.save(quantized, folder / _QUANTIZED)
         return {**evidence, **self._padding(quantized, material.task, folder)}
+
+    def _quantized(self, module: Any) -> torch_int8.Quantized:
+        if self._weights_only:
+            group_size = self.group_size or torchao_weights.GROUP_SIZES[0]
+            return torchao_weights.quantize(module, group_size if self.int4 else None)
+        if self.quantizer == "torchao":
+            return torchao_int8.quantize(module)
+        return torch_int8.quantize_dynamically(module)
 
     @staticmethod
     def _padding(module: Any, task: Task, folder: Path) -> dict[str, Any]:
@@ -212,8 +245,8 @@ class Torch(Backend):
         runner = self._runner(artifact, task, threads)
         if not self.compile:
             return runner
-        torch_compile.compile_now(runner, torch_compile.read_examples(artifact))
-        return torch_compile.Compiled(runner)
+        torch_compile.compile_now(runner, artifact)
+        return torch_compile.guarded(runner)
 
     def _runner(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import torch
@@ -244,7 +277,7 @@ class Torch(Backend):
     def _load_module(self, artifact: Path, task: Task) -> Any:
         import torch
 
-        if not self.int8:
+        if not self.int8 and not self.int4:
             return load_torch_module(artifact, task.auto_class, self.dtype)
         with warnings.catch_warnings():
             # torch warns that torchao replaces its int8.
@@ -258,6 +291,8 @@ class Torch(Backend):
             return torch.load(artifact / _QUANTIZED, weights_only=False)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
+        if self._weights_only:
+            return torchao_weights.doubts(evidence)
         if not self.int8:
             return []
         eager = self.quantizer == "torchao" and not self.compile

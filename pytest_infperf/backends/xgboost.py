@@ -28,7 +28,7 @@ class XGBoost(ModelFile):
     file : str
         The file, a path in the model's folder or, if there is none, in the suite's: ``.json`` or
         ``.ubj``.
-    model, id, threads, cpus
+    model, id, threads, cpus, python
         As in `Backend`; the id defaults to ``"xgboost"``. With ``threads=None``, XGBoost uses all
         cores.
 

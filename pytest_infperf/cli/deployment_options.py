@@ -76,7 +76,15 @@ def deployment_plan(
 
 
 def extras_of(suite: Suite, variant: str) -> tuple[str, ...]:
-    """Return the extras of pytest-infperf that a variant and its server need."""
+    """Return the extras of pytest-infperf that a variant and its server need.
+
+    Raises UserError if the variant has an interpreter of its own, which the instance lacks.
+    """
+    if python := suite.variant(variant).interpreter:
+        raise UserError(
+            f"{variant} runs in an environment of its own ({python}), which an instance does not "
+            "have: deploy a variant without python="
+        )
     extra = suite.variant(variant).extra
     return (*filter(None, [extra]), *suite.task.extras, "serve")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import replace
 from importlib.util import find_spec
@@ -135,6 +134,12 @@ def run(arguments: Namespace) -> int:
         f"{suite_run.suite.name}[{variant_id}]: {serving.workers} x {deployment.threads} threads"
     )
     deployment = replace(deployment, title=title)
-    environment = {**os.environ, ENVIRONMENT: deployment.to_json()}
+    checkout = suite_run.server.checkout_of(variant_id)
+    environment = {
+        **os.environ,
+        ENVIRONMENT: deployment.to_json(),
+        "PYTHONPATH": checkout.environment()["PYTHONPATH"],
+    }
     environment.pop(METRICS_FOLDER, None)  # the server creates its own folder
-    os.execve(sys.executable, [sys.executable, "-m", "pytest_infperf.serving.server"], environment)
+    python = str(checkout.python)
+    os.execve(python, [python, "-m", "pytest_infperf.serving.server"], environment)

@@ -69,6 +69,11 @@ class VariantSettings(Entries):
     """The commit of a model from the hub at the time of the run."""
     recipe: dict[str, Any] | None = None
     """The backend with its optimisations."""
+    python: str | None = None
+    """The interpreter of the variant as named by the suite; None means that of the run."""
+    libraries: dict[str, str] | None = None
+    """The versions of Python and of packages in the environment of `python`; None means those of
+    the host's fingerprint."""
     baseline: bool | None = None
     """Whether the variant was the baseline."""
     baseline_id: str | None = None

@@ -6,9 +6,10 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pytest_infperf.host.interpreter import source_tree
 from pytest_infperf.host.processes import child_environment
 
 
@@ -24,6 +25,17 @@ class Checkout:
     """Interpreter of the processes."""
     revision: str = ""
     """Name of the revision as the user wrote it; empty for the working tree."""
+
+    def run_by(self, python: str | None) -> Checkout:
+        """Return this tree with another interpreter, which also imports this package.
+
+        None keeps the interpreter.
+        """
+        if python is None:
+            return self
+        own = source_tree()
+        paths = (*self.import_paths, str(own)) if own else self.import_paths
+        return replace(self, python=Path(python), import_paths=paths)
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a measured process, with `import_paths` first in PYTHONPATH.

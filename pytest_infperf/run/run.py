@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_infperf import errors
 from pytest_infperf.artifacts import models
+from pytest_infperf.artifacts.blueprint import Blueprint
 from pytest_infperf.artifacts.cache import ArtifactCache
 from pytest_infperf.cost.billing import billing
 from pytest_infperf.errors import HardwareMissing, UserError, WorkerError
@@ -18,6 +19,7 @@ from pytest_infperf.gates.verdicts import Try, VariantVerdicts
 from pytest_infperf.history.past import Past
 from pytest_infperf.host import cgroup
 from pytest_infperf.host.fingerprint import fingerprint, host_names
+from pytest_infperf.host.interpreter import interpreter_at
 from pytest_infperf.records.record import Record
 from pytest_infperf.repository import worktree
 from pytest_infperf.run.configured import ConfiguredSuite
@@ -157,7 +159,8 @@ class Run:
     def _describe(self, record: Record, suite_run: SuiteRun, worker: VariantWorker) -> None:
         """Enter the settings of the variant and the evidence of its build in the record."""
         suite, backend = suite_run.suite, suite_run.suite.variant(record.variant)
-        model = suite_run.workers.blueprint(record.variant).model
+        blueprint = suite_run.workers.blueprint(record.variant)
+        model = blueprint.model
         record.settings = replace(
             record.settings,
             threads=None if backend.is_remote else worker.loaded.threads,
@@ -166,6 +169,8 @@ class Run:
             model=suite.model_of(backend),
             model_commit=models.hub_commit(Path(model)) if model else None,
             recipe=backend.recipe(),
+            python=backend.interpreter,
+            libraries=_libraries(blueprint, backend),
             baseline=record.variant == suite_run.baseline_id,
             baseline_id=suite_run.baseline_id,
             confidence=suite_run.policy.confidence,
@@ -265,6 +270,14 @@ class Run:
             self._other_revision.close()
         if self.cluster_sets:
             self.cluster_sets.close()
+
+
+def _libraries(blueprint: Blueprint, backend: Backend) -> dict[str, str] | None:
+    """Return the versions in the environment of a variant; None for that of the run."""
+    if blueprint.python is None:
+        return None
+    distributions = (*LIBRARIES, *backend.requires, *backend.optional)
+    return interpreter_at(blueprint.python).versions(distributions)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pytest_infperf.artifacts.cache import Artifact
 from pytest_infperf.errors import UserError
 from pytest_infperf.host import cgroup
 from pytest_infperf.host.cpu import usable_cores
+from pytest_infperf.host.interpreter import interpreter_at
 from pytest_infperf.records.time_spent import spending
 from pytest_infperf.repository.checkout import Checkout
 from pytest_infperf.serving.load.generators import Target
@@ -93,7 +94,12 @@ class SuiteServer:
         has_failed : callable, optional
             Returns True if the server will not become ready, which ends the wait.
         """
-        return ServerProcess(deployment, self.checkout, self.timeout_s, has_failed)
+        checkout = self.checkout_of(deployment.variant)
+        return ServerProcess(deployment, checkout, self.timeout_s, has_failed)
+
+    def checkout_of(self, variant_id: str) -> Checkout:
+        """Return the tree of files and the interpreter of a variant's server."""
+        return self.checkout.run_by(self.blueprint(variant_id).python)
 
     def deployment(self, variant_id: str, serving: Serving, servers: int = 1) -> Deployment:
         """Return the deployment of a variant.
@@ -101,12 +107,14 @@ class SuiteServer:
         Each process gets the variant's number of threads, or else an equal part of the cores and
         the CPU quota, divided by all processes of `servers` servers.
         """
-        blueprint, artifact = self.blueprint(variant_id), self.artifact(variant_id)
+        blueprint = self.blueprint(variant_id)
         if blueprint.is_remote:
             raise UserError(
                 f"{variant_id} is the address of a server that already runs: choose a variant that "
                 "this host can serve"
             )
+        if blueprint.python:
+            interpreter_at(blueprint.python).check("serve", f"a server of {variant_id}")
         share = max(1, cgroup.usable_threads(self.cores.server) // (serving.workers * servers))
         threads = blueprint.threads if isinstance(blueprint.threads, int) else share
         return Deployment(
@@ -114,7 +122,7 @@ class SuiteServer:
             variant=variant_id,
             backend=blueprint.backend,
             model=blueprint.model,
-            artifact=str(artifact.folder),
+            artifact=str(self.artifact(variant_id).folder),
             threads=threads,
             serving=serving.limits(),
             cpus=blueprint.cpus or self.cores.server,

@@ -138,7 +138,8 @@ class SuiteWorkers:
         return result.chosen
 
     def _assignment(self, blueprint: Blueprint) -> Assignment:
-        return Assignment(self.address, blueprint, self.checkout, self.data, self.timeout_s)
+        checkout = self.checkout.run_by(blueprint.python)
+        return Assignment(self.address, blueprint, checkout, self.data, self.timeout_s)
 
     def artifact(self, variant_id: str) -> Artifact:
         """Return the artifact of a wanted variant.

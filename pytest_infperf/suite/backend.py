@@ -165,6 +165,10 @@ class Backend(ABC):
         or fewer threads if affinity and CPU quota allow fewer than the machine's cores.
     cpus : tuple of int, optional
         The cores to which the worker is pinned; None leaves the choice to the system.
+    python : str, optional
+        The interpreter that builds and runs the variant, relative to the suite's folder, absolute
+        or beginning with `~`, such as ``"venvs/genai/bin/python"``. None uses that of the run. Its
+        environment must have the packages of the variant.
 
     Attributes
     ----------
@@ -182,6 +186,7 @@ class Backend(ABC):
     id: str | None = None
     threads: Threads | Literal["suite"] = "suite"
     cpus: tuple[int, ...] | None = None
+    python: str | None = None
 
     requires: ClassVar[tuple[str, ...]] = ()
     optional: ClassVar[tuple[str, ...]] = ()
@@ -199,7 +204,7 @@ class Backend(ABC):
 
     def recipe(self) -> dict[str, Any]:
         """Return the settings of the build, which become part of the artifact's key."""
-        placement = {"model", "id", "threads", "cpus"}
+        placement = {"model", "id", "threads", "cpus", "python"}
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in placement}
         own = {
             name: value.recipe() if isinstance(value, Backend) else value
@@ -210,6 +215,12 @@ class Backend(ABC):
     def built_from(self) -> Backend | None:
         """Return the backend whose artifact is the input of the build; None means the model."""
         return None
+
+    @property
+    def interpreter(self) -> str | None:
+        """The interpreter of the variant as the suite names it; None means that of the run."""
+        source = self.built_from()
+        return self.python or (source.interpreter if source else None)
 
     @property
     def model_files(self) -> tuple[str, ...]:

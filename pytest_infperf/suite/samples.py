@@ -6,9 +6,13 @@ import hashlib
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from pytest_infperf.errors import UserError
+
+_PROTOCOL = 4
+"""The pickle protocol, whose default depends on the version of Python."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,25 @@ class Samples:
 
 
 def inputs_digest(inputs: Sequence[Any]) -> str:
-    """Return a hash that is the same for equal inputs in any process."""
+    """Return a hash that is the same for equal inputs in any process.
+
+    The versions of Python and numpy do not matter.
+    """
     # Inputs are pickled separately, because pickle encodes repeated objects differently.
     digest = hashlib.sha256()
     for sample in inputs:
-        digest.update(hashlib.sha256(pickle.dumps(sample)).digest())
+        stream = BytesIO()
+        _Pickler(stream, _PROTOCOL).dump(sample)
+        digest.update(hashlib.sha256(stream.getvalue()).digest())
     return digest.hexdigest()
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles arrays and numbers of numpy in a form that does not depend on its version."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if type(value).__module__ != "numpy" or not hasattr(value, "tobytes"):
+            return NotImplemented
+        if value.dtype.hasobject:
+            return NotImplemented
+        return bytes, (f"{value.dtype.descr} {value.shape} ".encode() + value.tobytes(),)

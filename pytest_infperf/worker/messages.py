@@ -196,7 +196,8 @@ class Survey:
     more_backends: Sequence[Mapping[str, Any]]
     """Descriptions of backends whose variants are added to the suite."""
     models_beside: str
-    """Folder with models that may be missing in the worker's checkout."""
+    """Folder with models that may be missing in the worker's checkout, and to which paths of
+    interpreters are relative."""
 
 
 @dataclass(frozen=True)

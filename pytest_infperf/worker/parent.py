@@ -6,8 +6,10 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
 
@@ -32,6 +34,7 @@ class WorkerProcess:
     def __init__(self, name: str, checkout: Checkout, timeout_s: float) -> None:
         self.name = name
         self._timeout_s = timeout_s
+        self._python = checkout.python
         self._output = OutputTail()
         self._process = subprocess.Popen(
             [checkout.python, "-m", "pytest_infperf.worker.child"],
@@ -77,13 +80,19 @@ class WorkerProcess:
                     f"it sent {type(reply).__name__} instead of {reply_type.__name__}"
                 )
         if isinstance(reply, messages.RequestFailed):
+            message = self._with_interpreter(reply.message)
             if reply.is_user_error:
-                raise UserError(reply.message)
+                raise UserError(message)
             raise WorkerError(
-                f"the worker of {self.name} failed: {reply.error_type}: {reply.message}"
-                f"{self._output}"
+                f"the worker of {self.name} failed: {reply.error_type}: {message}{self._output}"
             )
         return reply
+
+    def _with_interpreter(self, message: str) -> str:
+        """Add the interpreter to a message about a module that only its environment may lack."""
+        if "No module named" in message and self._python != Path(sys.executable):
+            return f"{message} (in the environment of {self._python}: install it there)"
+        return message
 
     @contextmanager
     def _exchange(self) -> Iterator[None]:

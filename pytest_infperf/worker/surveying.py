@@ -36,7 +36,8 @@ def survey(request: messages.Survey) -> messages.Surveyed:
                 borrowed.append(name)
         try:
             model = None if name is None else models.locate(name, folder, backend.model_files)
-            blueprints[backend.variant_id] = make_blueprint(suite, backend, model).to_document()
+            blueprint = make_blueprint(suite, backend, model, beside)
+            blueprints[backend.variant_id] = blueprint.to_document()
         except UserError as error:
             unable[backend.variant_id] = str(error)
     metrics = [metric(chosen).name for chosen in suite.task.metrics]

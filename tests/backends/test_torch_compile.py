@@ -127,9 +127,9 @@ def test_a_host_without_a_compiler_is_told_what_to_install(
         built(Torch(compile=True), model, tmp_path / "artifact")
 
 
-def test_a_model_that_generates_text_is_not_compiled(tmp_path: Path) -> None:
+def test_a_model_with_an_encoder_that_generates_text_is_not_compiled(tmp_path: Path) -> None:
     task = Translation(source="a", reference="b")
-    with pytest.raises(BuildError, match="one-pass models, but this task generates text"):
+    with pytest.raises(BuildError, match="generates text with an encoder: remove compile"):
         Torch(compile=True).build(Material(tmp_path, task, tmp_path), tmp_path)
 
 
@@ -141,6 +141,8 @@ def test_a_model_that_generates_text_is_not_compiled(tmp_path: Path) -> None:
         (Torch(dtype="float16", device="cuda"), "cuda-fp16"),
         (Torch(int8="dynamic"), "torch-int8"),
         (Torch(int8="dynamic", quantizer="torchao"), "torch-torchao-int8"),
+        (Torch(int8="weights"), "torch-int8-weights"),
+        (Torch(int4="weights", dtype="bfloat16", compile=True), "torch-compile-int4-bf16"),
         (Torch(int8="dynamic", quantizer="torchao", compile=True), "torch-compile-torchao-int8"),
     ],
 )
@@ -157,6 +159,11 @@ def test_ids_name_what_was_chosen(backend: Torch, expected: str) -> None:
         ({"int8": "dynamic", "compile": True}, "does not compile torch's int8 layers"),
         ({"quantizer": "torchao"}, 'requires int8="dynamic"'),
         ({"int8": "static", "quantizer": "torchao"}, 'requires int8="dynamic"'),
+        ({"int8": "weights", "quantizer": "torchao"}, 'requires int8="dynamic"'),
+        ({"int4": "weights", "int8": "weights"}, "set one of them"),
+        ({"int4": "weights", "device": "cuda"}, "on the CPU: remove device='cuda'"),
+        ({"group_size": 64}, "is a setting of int4"),
+        ({"int4": "weights", "group_size": 48}, r"choose one of \[32, 64, 128\]"),
         ({"dtype": "float64"}, r"choose one of \['float32', 'bfloat16', 'float16'\]"),
     ],
 )

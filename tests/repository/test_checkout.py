@@ -9,6 +9,8 @@ import pytest
 
 from pytest_infperf.repository.checkout import at_revision, position_below, working_tree
 
+REPOSITORY = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
@@ -48,3 +50,15 @@ def test_import_paths_are_those_below_a_root_that_is_a_link(
     other = at_revision(top, tmp_path / "tree", "HEAD~1")
     assert other.import_paths == (str(tmp_path / "tree"), str(tmp_path / "tree/sub"))
     assert other.folder == tmp_path / "tree/sub"
+
+
+def test_another_interpreter_imports_this_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    checkout = working_tree(tmp_path)
+    assert checkout.run_by(None) is checkout
+    other = checkout.run_by("/env/bin/python")
+    assert (other.python, other.import_paths) == (Path("/env/bin/python"), (str(REPOSITORY),))
+    assert other.folder == checkout.folder
+

@@ -28,7 +28,9 @@ from pytest_infperf import Echo, Fake, Onnx, Suite
 
 suite = Suite(
     "echo", task=Echo(count=4), model="model", baseline="slow",
-    variants=[Fake(id="slow"), Fake(id="fast"), Onnx(id="graph")],
+    variants=[
+        Fake(id="slow"), Fake(id="fast"), Onnx(id="graph"), Fake(id="apart", python="env/bin/python")
+    ],
 )
 """
 SOURCE = ["--repository", "https://example.org/acme/models.git", "--revision", "v1.2"]
@@ -95,6 +97,14 @@ def test_only_packages_of_the_variant_are_installed(
 ) -> None:
     deploy("suites/deployed", "--variant", variant)
     assert f"package='pytest-infperf{package}==" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project", "no_aws")
+def test_a_variant_with_an_environment_of_its_own_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert deploy("suites/deployed", "--variant", "apart") == 2
+    assert "apart runs in an environment of its own (env/bin/python)" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("project", "no_aws")
