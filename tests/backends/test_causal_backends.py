@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_infperf import BuildError, Onnx, OnnxGenAI, OpenVinoGenAI, TextGeneration, Torch
+from pytest_infperf import Onnx, OnnxGenAI, OpenVinoGenAI, TextGeneration, Torch
 from pytest_infperf.backends.onnx import OnnxExport
-from pytest_infperf.errors import UserError
 from pytest_infperf.suite.backend import Backend, Material, can_stream
 from tests.tasks.tiny_generator import save_tiny_generator
 
