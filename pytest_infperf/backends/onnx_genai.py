@@ -22,9 +22,8 @@ _CONFIG = "genai_config.json"
 _SETTINGS = "decoding.json"
 _FOLLOWED = ("min_new_tokens", "repetition_penalty", "do_sample", *decoding.SAMPLING)
 _NO_TOKEN = -1
-"""Padding, which no prompt contains. The runtime ignores every token of a prompt that is equal to
-the padding token, also without a batch; the default is often the end token, which separates the
-messages of chats."""
+"""Padding, which no prompt contains. The runtime ignores the tokens at the end of a prompt of a batch
+that are equal to the padding token, which is often the end token."""
 _BUILDER = "onnxruntime_genai.models.builder"
 
 
@@ -40,7 +39,7 @@ class OnnxGenAI(Backend):
 
     The decoding follows `min_new_tokens`, `repetition_penalty`, sampling with `temperature`,
     `top_k` and `top_p`, and stop texts. A model whose generation_config.json has another setting
-    with an effect is refused.
+    with an effect is refused. With `repetition_penalty`, the prompts of a batch run one by one.
 
     Parameters
     ----------
@@ -141,7 +140,7 @@ class OnnxGenAI(Backend):
                 f"the model builder quantised no operator of {material.model.name} to "
                 f"{self.precision}: remove precision"
             )
-        return evidence
+        return {**evidence, "padding": _padding(settings.decoding)}
 
     def _convert(self, model: Path, folder: Path) -> None:
         """Run the model builder in its own process, because its modules have common names."""
@@ -166,6 +165,18 @@ class OnnxGenAI(Backend):
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
         return int8.doubts() if evidence.get("quantization") else []
+
+
+def _padding(settings: Decoding) -> str:
+    """Return how the prompts of a batch are padded, for the evidence."""
+    if _penalises(settings):
+        return "none: the prompts of a batch run one by one, because of repetition_penalty"
+    return "right"
+
+
+def _penalises(settings: Decoding) -> bool:
+    """Return whether tokens of the prompt are penalised; the runtime would include padding."""
+    return settings.get("repetition_penalty", 1.0) != 1.0
 
 
 _BITS: Mapping[str, list[int] | None] = {"fp32": None, "int8": [8], "int4": [4]}
@@ -251,10 +262,13 @@ class GenAIContinue:
         self._options = _search_options(settings)
 
     def infer(self, features: Sequence[Sequence[int]]) -> list[list[int]]:
-        return self._generate(features, None)
+        return [row for rows in self._batches(features) for row in self._generate(rows, None)]
 
     def stream(self, features: Sequence[Sequence[int]], receive: Receive) -> list[list[int]]:
         return self._generate(features, receive)
+
+    def _batches(self, prompts: Sequence[Sequence[int]]) -> list[Sequence[Sequence[int]]]:
+        return [[prompt] for prompt in prompts] if _penalises(self.decoding) else [prompts]
 
     def _generate(
         self, prompts: Sequence[Sequence[int]], receive: Receive | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pytest_infperf import (
     TextGeneration,
     UserError,
 )
-from pytest_infperf.backends import causal, converted
+from pytest_infperf.backends import causal, converted, openvino_genai
 from pytest_infperf.suite.backend import Backend, Material
 
 pytest.importorskip("transformers")
@@ -115,3 +116,15 @@ def test_a_conversion_of_another_model_is_refused(tmp_path: Path) -> None:
     material = Material(model, task, tmp_path)
     with pytest.raises(BuildError, match="vocabulary of 7 tokens and model one of 13"):
         OnnxGenAI(folder="export").build(material, built)
+
+
+def test_a_conversion_to_openvino_needs_optimum_intel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(openvino_genai, "version", missing)
+    material = Material(write_model(tmp_path), TextGeneration(data=ROWS), tmp_path)
+    with pytest.raises(UserError, match=r"optimum-intel, which is not installed.*folder=\.\.\."):
+        OpenVinoGenAI().build(material, tmp_path)
