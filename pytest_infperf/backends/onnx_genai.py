@@ -144,8 +144,8 @@ class OnnxGenAI(Backend):
 
     def _convert(self, model: Path, folder: Path) -> None:
         """Run the model builder in its own process, because its modules have common names."""
-        command = [sys.executable, "-P", "-m", _BUILDER, "-i", model, "-o", folder, "-e", "cpu"]
-        command += ["-p", self.precision, "-c", folder / "cache"]
+        command = [sys.executable, "-P", "-m", _BUILDER, "-i", str(model), "-o", str(folder)]
+        command += ["-e", "cpu", "-p", self.precision, "-c", str(folder / "cache")]
         command += ["--extra_options", "hf_token=false"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         shutil.rmtree(folder / "cache", ignore_errors=True)
