@@ -11,7 +11,9 @@ from .backends.fake import Fake as Fake, Slowed as Slowed
 from .backends.function import Function as Function
 from .backends.lightgbm import LightGBM as LightGBM
 from .backends.onnx import Onnx as Onnx
+from .backends.onnx_genai import OnnxGenAI as OnnxGenAI
 from .backends.openvino import OpenVino as OpenVino
+from .backends.openvino_genai import OpenVinoGenAI as OpenVinoGenAI
 from .backends.sklearn import Sklearn as Sklearn
 from .backends.torch import Torch as Torch
 from .backends.xgboost import XGBoost as XGBoost

@@ -1,6 +1,7 @@
 """ONNX Runtime backend, with optional fusion and quantisation.
 
-A model that generates text becomes one graph from token ids to decoded token ids (`seq2seq`). Every
+An encoder-decoder model for texts becomes one graph from token ids to decoded token ids
+(`seq2seq`), and a causal language model a graph of one step of decoding (`onnx_causal`). Every
 other model is a graph of one forward pass (`onepass`).
 """
 
@@ -14,7 +15,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pytest_infperf.artifacts.models import find_file
-from pytest_infperf.backends import int8, onepass, onnx_export, onnx_file, seq2seq, torch_speech
+from pytest_infperf.backends import (
+    causal,
+    int8,
+    onepass,
+    onnx_causal,
+    onnx_export,
+    onnx_file,
+    seq2seq,
+    torch_speech,
+)
 from pytest_infperf.backends.binding import Binding
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.errors import BuildError, UserError
@@ -43,6 +53,8 @@ class OnnxExport(Backend):
             onnx_export.export_with_optimum(
                 material.model, folder, "automatic-speech-recognition-with-past"
             )
+        elif material.task.auto_class == causal.AUTO_CLASS:
+            onnx_causal.export(material, folder)
         elif material.task.generates:
             seq2seq.export(material.model, folder)
         else:
@@ -57,12 +69,13 @@ class OnnxExport(Backend):
 class Onnx(Backend):
     """ONNX Runtime on the CPU, with an exported graph or the graph in `file`.
 
-    Without `file`, all variants of a model are built from one float32 export, traced by torch. A
-    model that generates text becomes one graph that includes the decoding loop, greedy or with
-    beam search, and generates the same tokens as `generate` of transformers. The evidence counts
-    the fused operators and names the quantisation. Whisper is run step by step by
-    `ORTModelForSpeechSeq2Seq` of optimum and cannot be fused. Requires the extra
-    ``pytest-infperf[onnx]``, and ``pytest-infperf[optimum]`` for Whisper and, with transformers 4,
+    Without `file`, all variants of a model are built from one float32 export, traced by torch. An
+    encoder-decoder model for texts becomes one graph that includes the decoding loop, greedy or
+    with beam search, and generates the same tokens as `generate` of transformers. The evidence
+    counts the fused operators and names the quantisation. Causal language models and Whisper are
+    run step by step by `ORTModelForCausalLM` and `ORTModelForSpeechSeq2Seq` of optimum, with
+    `generate` of transformers, and cannot be fused. Requires the extra ``pytest-infperf[onnx]``,
+    and ``pytest-infperf[optimum]`` for causal language models, Whisper and, with transformers 4,
     for classifiers without an encoder.
 
     Parameters
@@ -165,6 +178,8 @@ class Onnx(Backend):
         assert material.source
         if material.task.auto_class == torch_speech.AUTO_CLASS:
             return self._build_speech(material.source, folder)
+        if material.task.auto_class == causal.AUTO_CLASS:
+            return self._build_causal(material, folder)
         if material.task.generates:
             return self._build_generating(material, material.source, folder)
         for path in material.source.iterdir():
@@ -250,6 +265,14 @@ class Onnx(Backend):
                 shutil.copy(path, folder)
         return {"quantization": seq2seq.quantize(folder)} if self.int8 else {}
 
+    def _build_causal(self, material: Material, folder: Path) -> dict[str, Any]:
+        if self.fused or self.int8 == "static":
+            raise BuildError(
+                'Onnx() runs causal language models only in float32 or with int8="dynamic": remove '
+                'fused and int8="static", or use OnnxGenAI(), whose graph has fused operators'
+            )
+        return onnx_causal.build(material, folder, int8=bool(self.int8))
+
     def _require_fusions(self, fused: dict[str, int], material: Material) -> dict[str, int]:
         if not any(fused.values()):
             raise BuildError(
@@ -264,8 +287,8 @@ class Onnx(Backend):
         options = onnxruntime.SessionOptions()
         if threads is not None:
             options.intra_op_num_threads = threads
-        if task.auto_class == torch_speech.AUTO_CLASS:
-            return _speech_runner(artifact, task, options, threads)
+        if task.auto_class in (torch_speech.AUTO_CLASS, causal.AUTO_CLASS):
+            return _optimum_runner(artifact, task, options, threads)
         session = onnxruntime.InferenceSession(
             artifact / _MODEL, options, providers=["CPUExecutionProvider"]
         )
@@ -289,14 +312,18 @@ _SETTINGS = "decoding.json"
 _SPEECH_CONFIGS = (_CONFIG, "generation_config.json")
 
 
-def _speech_runner(artifact: Path, task: Task, options: Any, threads: int | None) -> Runner:
+def _optimum_runner(artifact: Path, task: Task, options: Any, threads: int | None) -> Runner:
     import torch
-    from optimum.onnxruntime import ORTModelForSpeechSeq2Seq
 
     if threads is not None:
         torch.set_num_threads(threads)  # torch computes the features and selects the tokens
+    used = threads or _default_threads()
+    if task.auto_class == causal.AUTO_CLASS:
+        return onnx_causal.OnnxContinue.load(artifact, task.decoding, options, used)
+    from optimum.onnxruntime import ORTModelForSpeechSeq2Seq
+
     model = ORTModelForSpeechSeq2Seq.from_pretrained(artifact, session_options=options)
-    return torch_speech.TorchTranscribe(model, task.decoding, threads or _default_threads())
+    return torch_speech.TorchTranscribe(model, task.decoding, used)
 
 
 class OnnxGenerate:

@@ -115,7 +115,8 @@ class OpenVino(Backend):
         if material.task.generates:
             raise BuildError(
                 f"OpenVino cannot run {material.model.name}: it runs one-pass models, but this "
-                "task generates text. Use Onnx(), CTranslate2() or Torch()"
+                "task generates text. Use Onnx(), CTranslate2() or Torch(), or OpenVinoGenAI() for "
+                "causal language models"
             )
         with without_telemetry():
             import openvino

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 TEMPLATE = (
     "{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}"
@@ -10,7 +11,9 @@ TEMPLATE = (
 )
 
 
-def save_tiny_generator(folder: Path, template: str | None = TEMPLATE) -> Path:
+def save_tiny_generator(
+    folder: Path, template: str | None = TEMPLATE, family: Literal["gpt2", "llama"] = "gpt2"
+) -> Path:
     """Write the model and its tokenizer, and return the folder."""
     import torch
     import transformers
@@ -25,9 +28,16 @@ def save_tiny_generator(folder: Path, template: str | None = TEMPLATE) -> Path:
         tokenizer_object=tokenizer, eos_token="<end>", unk_token="<unk>", chat_template=template
     ).save_pretrained(folder)
     torch.manual_seed(5)
-    config = transformers.GPT2Config(
-        vocab_size=len(words), n_layer=2, n_embd=16, n_head=2, n_positions=64,
-        initializer_range=1.0, bos_token_id=0, eos_token_id=0,
+    sizes: dict[str, Any] = {
+        "gpt2": {"n_layer": 2, "n_embd": 16, "n_head": 2, "n_positions": 64},
+        "llama": {
+            "num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 64,
+            "num_attention_heads": 2, "max_position_embeddings": 64,
+        },
+    }  # fmt: skip
+    config = transformers.AutoConfig.for_model(
+        family, vocab_size=len(words), initializer_range=1.0, bos_token_id=0, eos_token_id=0,
+        **sizes[family],
     )  # fmt: skip
-    transformers.GPT2LMHeadModel(config).eval().save_pretrained(folder)
+    transformers.AutoModelForCausalLM.from_config(config).eval().save_pretrained(folder)
     return folder

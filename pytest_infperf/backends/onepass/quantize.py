@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from pytest_infperf.backends import onnx_file
 from pytest_infperf.backends.binding import Binding
 from pytest_infperf.backends.onepass.export import MODEL
 from pytest_infperf.backends.quantization import needs_reduced_range, without_preprocessing_advice
@@ -32,6 +33,7 @@ def quantize_dynamically(folder: Path) -> dict[str, Any]:
             path,
             weight_type=QuantType.QInt8,
             reduce_range=reduced,
+            use_external_data_format=bool(onnx_file.data_files(path)),
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
     return {"method": "dynamic", "weights": "int8", "reduce_range": reduced, **_operators(path)}
