@@ -203,6 +203,7 @@ class SlowedRunner:
         self._by = by
         self.decoding = inner.decoding
         self.threads = inner.threads
+        self.token_counts = getattr(inner, "token_counts", None)
 
     def infer(self, features: Any) -> Any:
         start = perf_counter_ns()
