@@ -63,7 +63,7 @@ class TextStream:
         StreamError
             If an event is an error, or has another form than the payload expects.
         """
-        pieces = []
+        pieces: list[str] = []
         for data in self._parser.feed(received):
             if data.strip() == _END:
                 self.is_complete = True

@@ -32,7 +32,6 @@ _FIELDS = {
     decoding.STOP: "stop",
 }
 """The fields of requests for settings of decoding."""
-_LEAST = "min_new_tokens"
 _PENALTIES = ("frequency_penalty", "min_p", "presence_penalty", "repetition_penalty")
 """Fields for which tasks have no setting."""
 
@@ -102,7 +101,7 @@ class OpenAIPayload(OneSample):
         """Return the fields of requests for the settings of a task, and those of `more`."""
         fields: dict[str, Any] = {
             key: asked[name]
-            for name, key in {**_FIELDS, _LEAST: "min_tokens"}.items()
+            for name, key in {**_FIELDS, "min_new_tokens": "min_tokens"}.items()
             if name in asked
         }
         if "stop" in fields:
