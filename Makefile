@@ -51,7 +51,7 @@ test-plugins: $(PLUGINS_VENV)/installed  ## run tests of the plugin among other 
 # Without optimum-onnx, which needs transformers below 4.58. Endpoints need no model.
 test-transformers5: $(TRANSFORMERS5_VENV)/installed  ## run the tests of models on transformers 5
 	$(TRANSFORMERS5_VENV)/bin/python -m pytest -n 2 --dist loadfile \
-		--ignore=tests/backends/test_endpoint.py --ignore=tests/backends/test_endpoint_payloads.py \
+		--ignore-glob="tests/backends/test_endpoint*.py" \
 		tests/suites/test_shipped_models.py tests/backends tests/tasks \
 		tests/plugin/test_own_models.py $(ARGS)
 

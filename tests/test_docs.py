@@ -23,6 +23,7 @@ from pytest_infperf.settings import Settings
 from pytest_infperf.suite.backend import Material
 from pytest_infperf.suite.discovery import suite_beside
 from pytest_infperf.thresholds import SuiteFacts
+from tests.openai_server import openai_server
 from tests.other_plugins import LEFT_OUT
 
 ROOT = Path(__file__).parents[1]
@@ -158,6 +159,27 @@ def test_the_function_of_the_docs_runs(pytester: pytest.Pytester) -> None:
         "def test_quality(variant):\n    assert variant.quality()['accuracy'].value == 100\n"
     )
     pytester.runpytest_subprocess(*LEFT_OUT, "--infperf").assert_outcomes(passed=1)
+
+
+def test_the_server_of_the_docs_is_gated_with_few_lines(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("httpx")
+    page = (ROOT / "docs/generation.md").read_text("utf-8")
+    section = page.partition("\n## Servers that generate text")[2].partition("\n## ")[0]
+    suite, tests, limits = [found["text"] for found in BLOCK.finditer(section)]
+    lines = [line for text in (suite, tests, limits) for line in text.splitlines()]
+    assert len([line for line in lines if line and not line.startswith("#")]) < 15
+    pytester.makeini("[pytest]")
+    pytester.mkdir("perf")
+    with openai_server() as server:
+        for name, text in {
+            "perf/suite.py": suite.replace("http://localhost:8000/v1", server.url),
+            "perf/test_assistant.py": tests,
+            "perf/prompts.jsonl": '{"prompt": "Say hello", "reference": "Hello there"}\n',
+            "thresholds.toml": limits,
+        }.items():
+            (pytester.path / name).write_text(text)
+        result = pytester.runpytest_subprocess(*LEFT_OUT, "--infperf", "--infperf-budget=1")
+    result.assert_outcomes(passed=2)
 
 
 OWN_TASKS = (ROOT / "docs" / "own_task.md").read_text("utf-8").split("\n## ")[1:]

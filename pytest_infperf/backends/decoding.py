@@ -75,6 +75,8 @@ def described(settings: Mapping[str, Any]) -> Decoding:
     beams = settings["num_beams"]
     neutral = {**NEUTRAL, **(NEUTRAL_TO_BEAMS if beams > 1 else {})}
     present = {**settings, "bad_words_ids": bad_words(settings) or None}
+    if isinstance(present.get(STOP), list):
+        present[STOP] = json.dumps(present[STOP])
     sampling = {name: settings.get(name) for name in (*SAMPLING, SEED)}
     return {
         "beams": beams,

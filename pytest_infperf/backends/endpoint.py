@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import logging
 import math
 import os
 import re
@@ -15,17 +14,17 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from pytest_infperf.backends.endpoint_generation import GenerationRunner
 from pytest_infperf.backends.endpoint_kserve import KServeV1
+from pytest_infperf.backends.endpoint_openai import OpenAIPayload
 from pytest_infperf.backends.endpoint_payload import EndpointPayload
-from pytest_infperf.errors import UserError, first_line, start_of_answer, without_secrets
+from pytest_infperf.backends.endpoint_runner import EndpointRunner
+from pytest_infperf.errors import UserError
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Address, Material, RemoteBackend, Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_IDLE_S = 4.0
-"""Idle time after which a connection is reopened, in seconds. uvicorn and Node close idle
-connections after 5 s, and a worker is frozen between blocks."""
 _TIMEOUT_S = 30.0
 _PART_OF_TIMEOUT = 0.9
 """Time limit of a request as a fraction of the worker's, so that the request is named as cause."""
@@ -38,7 +37,9 @@ class Endpoint(RemoteBackend):
     The server gets the task's inputs unchanged, such as texts, in the form of `payload`, and its
     outputs are scored by the task's metrics. The time of a query includes writing the request, the
     network, the server, and reading the response, on a connection that is kept alive. Nothing is
-    built. Memory, size, load time, CPU time and cost of the server are not measured.
+    built. Memory, size, load time, CPU time and cost of the server are not measured. If the task
+    generates tokens, `OpenAIChat` and `OpenAICompletions` stream the responses, and the times of
+    tokens are measured.
 
     Parameters
     ----------
@@ -53,6 +54,7 @@ class Endpoint(RemoteBackend):
     decoding : mapping, optional
         The decoding settings of the server, such as ``{"max_tokens": 512}``. If the task has such
         settings and they are not given, the variant is compared only with other endpoints.
+        `OpenAIChat` and `OpenAICompletions` give those that they send; settings here replace them.
     verify : str, optional
         A file with CA certificates, relative to the suite's folder, for a server with a private
         CA. Certificates are always verified.
@@ -71,7 +73,8 @@ class Endpoint(RemoteBackend):
     UserError
         If an argument is invalid (at once); if a variable is not set or the file of `verify`
         cannot be read (when the variant is loaded); if the server cannot be reached, does not
-        respond in time, redirects, or returns an error or a response that the payload cannot read.
+        respond in time, redirects, returns an error or a response that the payload cannot read, or
+        breaks off a stream.
 
     Notes
     -----
@@ -191,9 +194,15 @@ class Endpoint(RemoteBackend):
                 f"{error.strerror or error}"
             ) from None
 
-    def request(self, inputs: Sequence[Any]) -> bytes:
+    def request(
+        self, inputs: Sequence[Any], asked: Decoding | None = None, *, stream: bool = False
+    ) -> bytes:
+        payload = self.payload
         try:
-            body = self.payload.body(inputs)
+            if asked is not None and isinstance(payload, OpenAIPayload):
+                body = payload.generation(inputs, asked, stream=stream)
+            else:
+                body = payload.body(inputs)
             return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise UserError(
@@ -214,6 +223,8 @@ class Endpoint(RemoteBackend):
         return sorted({secret for secret in found if secret}, key=len, reverse=True)
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
+        if task.generates and isinstance(self.payload, OpenAIPayload):
+            return GenerationRunner(self, self.payload, task.decoding)
         return EndpointRunner(self)
 
     def _resolved(self, place: str, text: str) -> str:
@@ -228,99 +239,6 @@ class Endpoint(RemoteBackend):
             return os.environ[found[1]]
 
         return _VARIABLE.sub(value, text)
-
-
-class EndpointRunner:
-    """Runner of `Endpoint`: posts requests on one connection and reads the responses."""
-
-    threads = 1
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        import httpx
-
-        # At lower levels, these loggers write addresses and headers.
-        for name in ("httpx", "httpcore"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        self.decoding: Decoding = dict(endpoint.decoding)
-        self._endpoint = endpoint
-        self._payload = endpoint.payload
-        self._shown = endpoint.shown_url
-        self._address = endpoint.address()
-        self.server_is_here = self._address.is_here
-        """Whether the server is busy on this host while the worker waits."""
-        try:
-            self._client = httpx.Client(
-                headers={"Content-Type": "application/json", **self._address.headers},
-                verify=endpoint.certificates(),
-                timeout=self._address.timeout_s,
-                trust_env=not self._address.is_here,
-                limits=httpx.Limits(max_connections=1, keepalive_expiry=_IDLE_S),
-            )
-        except (ValueError, UnicodeError) as error:
-            kind = type(error).__name__
-            raise UserError(f"{self._shown}: its headers cannot be sent ({kind})") from None
-
-    def infer(self, features: list[Any]) -> list[Any]:
-        if self._payload.takes_batches:
-            return self._answered(features)
-        return [output for value in features for output in self._answered([value])]
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
-
-    def _answered(self, inputs: Sequence[Any]) -> list[Any]:
-        """Return the outputs of one request."""
-        content = self._endpoint.request(inputs)
-        status, location, text = self._posted(content)
-        if 300 <= status < 400:
-            where = f" to {location.partition('?')[0]}" if location else ""
-            raise self._error(f"redirects{where} (status {status}): measure that address", text)
-        if not 200 <= status < 300:
-            raise self._error(f"answered with status {status}", text)
-        try:
-            answer = json.loads(text)
-        except ValueError:
-            raise self._error(f"answered with status {status} and no JSON", text) from None
-        try:
-            outputs = self._payload.outputs(answer)
-        except UserError:
-            raise
-        except Exception as error:
-            problem = first_line(error) or type(error).__name__
-            what = f"answered with status {status} and another form than "
-            kind = type(self._payload).__name__
-            raise self._error(f"{what}{kind} expects: {problem}", text) from None
-        if any(output is None for output in outputs):
-            raise self._error(f"answered with status {status} and without an output", text)
-        if len(outputs) != len(inputs):
-            counts = f"{len(inputs)} inputs with {len(outputs)} outputs"
-            raise self._error(f"answered with status {status} {counts}", text)
-        return outputs
-
-    def _posted(self, content: bytes) -> tuple[int, str, str]:
-        """Return the status, the address of a redirection, and the body of a response."""
-        import httpx
-
-        try:
-            answer = self._client.post(self._address.url, content=content)
-            return answer.status_code, answer.headers.get("location", ""), answer.text
-        except httpx.TimeoutException:
-            raise self._error(
-                f"did not answer within {self._address.timeout_s:g} s (--infperf-timeout)"
-            ) from None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            raise self._error(
-                f"cannot be asked: {type(error).__name__}: {first_line(error)}"
-            ) from None
-
-    def _error(self, problem: str, body: str = "") -> UserError:
-        problem = without_secrets(problem, self._address.secrets)
-        message = f"{self._shown} {problem}"
-        if body:
-            shown = start_of_answer(body, self._address.secrets)
-            message += f". The response begins with: {shown}"
-        return UserError(message)
 
 
 def is_loopback(host: str) -> bool:

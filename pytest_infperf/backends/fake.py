@@ -206,6 +206,7 @@ class SlowedRunner:
         self.threads = inner.threads
         if isinstance(inner, ScoringRunner):
             self.log_probabilities = inner.log_probabilities
+        self.token_counts = getattr(inner, "token_counts", None)
 
     def infer(self, features: Any) -> Any:
         start = perf_counter_ns()

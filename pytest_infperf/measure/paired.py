@@ -20,6 +20,7 @@ from typing import Literal, Protocol
 from pytest_infperf import errors
 from pytest_infperf.measure.blocks import LEAST_BLOCK_NS, SecondChances
 from pytest_infperf.measure.budget import Budget, Remaining
+from pytest_infperf.measure.tokens import arrive_together
 from pytest_infperf.records.catalogue import TOKEN_RATIO_TIMES
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.measured import Measured, Processes
@@ -308,8 +309,13 @@ def _undisturbed(slices: Sequence[BlockDone], inputs: int) -> dict[str, float]:
     if len(streams) < len(slices):  # the first token arrives with the last one
         return {**sums, "ttft": sums["latency"]}
     sums["ttft"] = shortest([[arrivals[0] for arrivals in stream] for stream in streams])
-    later = sum(output - 1 for _, output in slices[0].tokens[:inputs])
-    if later:
+    later = sum(max(0, output - 1) for _, output in slices[0].tokens[:inputs])
+    together = any(
+        arrive_together(arrivals, output)
+        for part, stream in zip(slices, streams, strict=True)
+        for (_, output), arrivals in zip(part.tokens or (), stream, strict=True)
+    )
+    if later and not together:
         after_first = [
             [ns - arrivals[0] for ns, arrivals in zip(part.query_ns, stream, strict=True)]
             for part, stream in zip(slices, streams, strict=True)

@@ -14,6 +14,9 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
+NOT_COUNTED = "no token was counted (an endpoint must report the usage in its responses)"
+"""Reason why measures are missing."""
+
 
 @dataclass(frozen=True)
 class SetRun:
@@ -78,12 +81,15 @@ def throughput(run: SetRun, confidence: float) -> Measured:
     """
     n = len(run.numbers)
     measures = {"throughput": rate(run.batch_samples, run.batch_s, confidence, n)}
+    missing: dict[str, str] = {}
     if any(run.batch_tokens):
         tokens = sum(run.batch_tokens)
         measures["token_throughput"] = rate(
             run.batch_tokens, run.batch_s, confidence, int(tokens), "tokens/s"
         )
-    return Measured(measures, confidence=confidence, seconds=sum(run.batch_s))
+    elif run.batch_tokens:
+        missing["token_throughput"] = NOT_COUNTED
+    return Measured(measures, confidence=confidence, missing=missing, seconds=sum(run.batch_s))
 
 
 def rate(

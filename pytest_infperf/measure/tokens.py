@@ -12,7 +12,9 @@ ends after `latency` seconds:
 - `prompt_tokens_rate`: the number of tokens of the prompts divided by the sum of `first`.
 
 The end token counts in n, whether or not a runtime delivers it. Tokens that arrive together, as
-with speculative decoding, count as one arrival for `itl` and as several tokens elsewhere.
+with speculative decoding, count as one arrival for `itl` and as several tokens elsewhere. If all
+tokens of a longer output arrive together, something on the way has collected them, and the query
+has no `tpot`.
 
 References
 ----------
@@ -27,7 +29,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from pytest_infperf.measure.throughput import rate
+from pytest_infperf.measure.throughput import NOT_COUNTED, rate
 from pytest_infperf.measure.times import mean_and_percentiles
 from pytest_infperf.records.catalogue import TOKEN_TIMES, percentiles_of, times_of
 from pytest_infperf.records.measure import Measure
@@ -36,6 +38,7 @@ from pytest_infperf.worker.messages import BlockDone
 
 WHOLE_OUTPUTS = "the backend returns whole outputs, so the times of single tokens are not known"
 """Reason why measures are missing."""
+TOGETHER = "the tokens of an output arrived together, so the times between them are not known"
 
 
 @dataclass
@@ -56,6 +59,8 @@ class TokenTimes:
     """The number of tokens of each output."""
     is_whole: bool = False
     """Whether a query returned its output as a whole."""
+    is_together: bool = False
+    """Whether all tokens of a query arrived together."""
 
     def add(self, block: BlockDone) -> None:
         """Add the queries of a block."""
@@ -67,7 +72,8 @@ class TokenTimes:
         ):
             first_s = arrivals[0] / 1e9 if arrivals else None
             gaps_s = [(b - a) / 1e9 for a, b in pairwise(sorted({*arrivals}))]
-            self.add_query(query_ns / 1e9, prompt, output, first_s, gaps_s)
+            together = arrive_together(arrivals, output)
+            self.add_query(query_ns / 1e9, prompt, output, first_s, gaps_s, together=together)
 
     def add_query(
         self,
@@ -76,6 +82,8 @@ class TokenTimes:
         output: int,
         first_s: float | None,
         gaps_s: Sequence[float],
+        *,
+        together: bool = False,
     ) -> None:
         """Add a query.
 
@@ -89,13 +97,16 @@ class TokenTimes:
             The time to the first token, in seconds; None if the output was returned as a whole.
         gaps_s : sequence of float
             The times between successive arrivals, in seconds; empty if they are not known.
+        together : bool, default False
+            Whether all tokens arrived together, so that the time per token is not known.
         """
         self.latency_s.append(latency_s)
         self.prompt.append(prompt)
         self.output.append(output)
         self.is_whole |= first_s is None
         self.first_s.append(latency_s if first_s is None else first_s)
-        if first_s is not None and output > 1:
+        self.is_together |= together
+        if first_s is not None and output > 1 and not together:
             self.per_token_s.append((latency_s - first_s) / (output - 1))
         self.gaps_s += gaps_s
 
@@ -130,7 +141,7 @@ class TokenTimes:
             if any(counts):
                 measures[name] = rate(counts, seconds, confidence, len(seconds), "tokens/s")
             else:
-                missing[name] = "no token was counted"
+                missing[name] = NOT_COUNTED
         return Measured(measures, missing=missing, token_times_s=series)
 
     @property
@@ -139,4 +150,14 @@ class TokenTimes:
             return WHOLE_OUTPUTS
         if self.per_token_s:
             return "the times of the tokens after the first one are not known"
-        return "no output has a second token"
+        if not any(self.output):
+            return NOT_COUNTED
+        return TOGETHER if self.is_together else "no output has a second token"
+
+
+def arrive_together(arrivals: Sequence[int], output: int) -> bool:
+    """Return whether all tokens of an output arrived at once, and not because they are few.
+
+    The end token need not arrive, so an output of two tokens can have one arrival.
+    """
+    return output > 2 and len({*arrivals}) == 1

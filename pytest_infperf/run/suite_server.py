@@ -189,8 +189,10 @@ class SuiteServer:
         if size > 1 and not backend.takes_batches:
             raise UserError(f"a request to {name} contains one sample, not {size}")
         address = backend.within(self.timeout_s).address()
+        task = self.suite.task
+        asked = task.decoding if task.generates else None
         bodies = [
-            backend.request([samples.inputs[i] for i in islice(order, size)])
+            backend.request([samples.inputs[i] for i in islice(order, size)], asked)
             for _ in range(min(_BODIES, max(1, len(samples.inputs) // size)))
         ]
         return Target.at(address, bodies, size)

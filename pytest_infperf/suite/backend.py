@@ -91,6 +91,7 @@ class Runner(Protocol):
         """Run the model on the features of one query, and return its results.
 
         If the backend's `answers_inputs` is true, the runner gets inputs and returns outputs.
+        It can then have the method `token_counts` of `TokenCodec`.
         """
 
 
@@ -400,5 +401,18 @@ class RemoteBackend(Backend):
         """Return the address. Raises UserError if an environment variable is not set."""
 
     @abstractmethod
-    def request(self, inputs: Sequence[Any]) -> bytes:
-        """Return the body of the request for these inputs, as one line."""
+    def request(
+        self, inputs: Sequence[Any], asked: Decoding | None = None, *, stream: bool = False
+    ) -> bytes:
+        """Return the body of the request for these inputs, as one line.
+
+        Parameters
+        ----------
+        inputs : sequence
+            The inputs.
+        asked : mapping, optional
+            The settings of decoding of a task that generates tokens, which the request states if it
+            can.
+        stream : bool, default False
+            Whether the response is streamed, if the request can state it.
+        """

@@ -48,7 +48,8 @@ class LoadedVariant:
         self.runner: Runner = suite.loaded(backend, load.model, load.artifact, load.threads)
         self._server_is_here: bool = getattr(self.runner, "server_is_here", False)
         self._can_stream = can_stream(self.runner)
-        self._count_tokens = getattr(self.codec, "token_counts", None)
+        counter = self.runner if backend.answers_inputs else self.codec
+        self._count_tokens = getattr(counter, "token_counts", None)
         self._output_ids = getattr(self.codec, "output_ids", None)
         refuse_observers()
         # Loaded objects stay alive, so the collection before each block can skip them.

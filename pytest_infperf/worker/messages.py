@@ -102,10 +102,11 @@ class BlockDone:
     """Outputs of each query, one per sample; None if they were not requested."""
     tokens: Sequence[Sequence[int]] | None = None
     """Number of tokens of the prompts and of the outputs of each query, `[prompt, output]`; None
-    if the model does not generate tokens."""
+    if the model does not generate tokens, 0 if a server does not report the number."""
     token_ns: list[list[int]] | None = None
-    """Time of each output token of each query since the start of the query; None if the backend
-    returns whole outputs, or a query has several samples."""
+    """Time of each output token, or of each piece of text from a server, of each query since the
+    start of the query; None if the backend returns whole outputs, or a query has several
+    samples."""
     output_ids: list[list[int]] | None = None
     """Token ids of each output, over all queries; None if outputs were not requested or the codec
     is no `TokenIdCodec`."""

@@ -18,7 +18,8 @@ import pytest
 
 from pytest_infperf import Echo, Endpoint, JsonTemplate, KServeV1, Suite, UserError
 from pytest_infperf.artifacts.blueprint import make_blueprint
-from pytest_infperf.backends.endpoint import EndpointRunner, is_loopback
+from pytest_infperf.backends.endpoint import is_loopback
+from pytest_infperf.backends.endpoint_runner import EndpointRunner
 from pytest_infperf.serving.load import generators
 from pytest_infperf.serving.load.generators import Target
 from pytest_infperf.serving.load.traffic import NO_ANSWER

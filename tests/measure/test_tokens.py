@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_infperf.measure.tokens import WHOLE_OUTPUTS, TokenTimes
+from pytest_infperf.measure.tokens import TOGETHER, WHOLE_OUTPUTS, TokenTimes
+from pytest_infperf.measure.throughput import NOT_COUNTED
 from pytest_infperf.worker.messages import BlockDone
 
 MS = 1_000_000
@@ -78,6 +79,31 @@ def test_outputs_without_a_counted_token_have_no_rate() -> None:
     times = TokenTimes()
     times.add(replace(block([50], None), tokens=[(0, 0)]))
     measured = times.measured([], 0.95)
-    assert measured.missing["output_tokens_rate"] == "no token was counted"
-    assert measured.missing["prompt_tokens_rate"] == "no token was counted"
+    assert measured.missing["output_tokens_rate"] == NOT_COUNTED
+    assert measured.missing["prompt_tokens_rate"] == NOT_COUNTED
     assert measured.measures["ttft_mean"].value == pytest.approx(0.05)
+
+
+def test_tokens_that_a_server_does_not_count_have_a_first_time_and_gaps() -> None:
+    times = TokenTimes()
+    times.add(replace(block([50], [[10, 30, 50]]), tokens=[(0, 0)]))
+    measured = times.measured([], 0.95)
+    assert measured.measures["ttft_mean"].value == pytest.approx(0.01)
+    assert measured.measures["itl_mean"].value == pytest.approx(0.02)
+    assert measured.missing["tpot_mean"] == NOT_COUNTED
+    assert measured.missing["output_tokens_rate"] == NOT_COUNTED
+
+
+def test_an_output_whose_tokens_all_arrive_together_has_no_time_per_token() -> None:
+    times = TokenTimes()
+    times.add(block([50], [[49, 49, 49]]))
+    measured = times.measured([], 0.95)
+    assert measured.missing["tpot_mean"] == measured.missing["itl_p50"] == TOGETHER
+    times.add(block([50], [[10, 30, 50]]))
+    assert times.measured([], 0.95).measures["tpot_mean"].value == pytest.approx(0.04 / 2)
+
+
+def test_the_only_token_before_the_end_token_is_one_arrival() -> None:
+    times = TokenTimes()
+    times.add(replace(block([50], [[20]]), tokens=[(4, 2)]))
+    assert times.measured([], 0.95).measures["tpot_mean"].value == pytest.approx(0.03)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.endpoint_server import address
+from tests.openai_server import openai_server
 from tests.plugin.small_project import Outcome, Project
 from tests.plugin.test_against import commit
 
@@ -327,3 +328,66 @@ def test_loads_on_addresses(project: Project, address: str) -> None:
     written = [path for path in run.folder.rglob("*") if path.is_file()]
     assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
     assert SECRET not in run.text
+
+
+GENERATION = """
+    from pytest_infperf import Endpoint, OpenAIChat, OpenAICompletions, Suite, TextGeneration
+
+    whole = OpenAICompletions("tiny", stream=False)
+    suite = Suite(
+        "assistant",
+        task=TextGeneration(data="prompts.jsonl", max_new_tokens=8),
+        variants=[
+            Endpoint("{url}/chat/completions", payload=OpenAIChat("tiny"), id="streamed"),
+            Endpoint("{url}/completions", payload=whole, id="whole"),
+        ],
+    )
+"""
+GENERATION_TESTS = """
+    def test_latency(variant): variant.latency().check()
+    def test_quality(variant): variant.quality(batch=2).check()
+    def test_throughput(variant): variant.throughput(batch=2).check()
+"""
+
+
+def test_times_of_tokens_of_servers_without_a_model_here(project: Project) -> None:
+    write(project, "")
+    prompts = [f'{{"prompt": "Say hello {i}", "reference": "Hello there"}}\n' for i in range(4)]
+    project.write("perf/prompts.jsonl", "".join(prompts))
+    project.tests(GENERATION_TESTS, "perf/test_assistant.py")
+    (project.folder / "perf" / "test_reviews.py").unlink()
+    project.thresholds(
+        """
+        [assistant.gates]
+        exact_match = { min = 90 }
+        token_throughput = { min = 1 }
+        [assistant.variants.streamed]
+        ttft_p50 = { max = "5 s" }
+        tpot_p50 = { max = "5 s" }
+        output_tokens_rate = { min = 1 }
+        [assistant.variants.whole]
+        itl_p50 = { max = "5 s" }
+        """
+    )
+    with openai_server() as server:
+        server.pause_s = 0.005
+        project.suite(GENERATION.format(url=server.url), "perf")
+        run = project.measure("perf", budget_s=1)
+    assert run.outcomes() == {
+        "test_latency[streamed]": "passed",
+        "test_quality[streamed]": "passed",
+        "test_throughput[streamed]": "passed",
+        "test_latency[whole]": "failed",
+        "test_quality[whole]": "passed",
+        "test_throughput[whole]": "passed",
+    }, run.text
+    record = run.record("streamed", "assistant")
+    values = {name: measure["value"] for name, measure in record["measures"].items()}
+    assert values["ttft_mean"] >= 0.01, "the role comes first, after 5 ms"
+    assert values["itl_p50"] >= 0.005
+    # three of the four tokens come after the first piece
+    assert values["tpot_mean"] == pytest.approx((values["latency_mean"] - values["ttft_mean"]) / 3)
+    assert values["output_tokens_rate"] == pytest.approx(4 / values["latency_mean"])
+    assert record["settings"]["decoding"] == {"beams": 1, "max_new_tokens": 8}
+    assert "the backend returns whole outputs" in run.message("test_latency[whole]")
+    assert values["exact_match"] == 100
