@@ -156,7 +156,7 @@ class CTranslate2(Backend):
                 f"CTranslate2 cannot run {model.name}: it requires a task that generates text and "
                 "a transformers model without a modeling.py. Use Torch() or Onnx()"
             )
-        causal = material.task.auto_class == ctranslate2_causal.AUTO_CLASS
+        causal = material.task.auto_class == decoding.CAUSAL
         if self.vmap and causal:
             raise BuildError(
                 f"CTranslate2(vmap={self.vmap!r}): vocabulary maps are for models that "
@@ -250,7 +250,7 @@ class CTranslate2(Backend):
 
         path = ctranslate2_folder.find(name, material.model, material.folder or material.data)
         ctranslate2_folder.check_vocabulary(path, material.model)
-        causal = material.task.auto_class == ctranslate2_causal.AUTO_CLASS
+        causal = material.task.auto_class == decoding.CAUSAL
         try:
             opened = _engine(path, causal=causal)
         except (RuntimeError, ValueError) as error:
@@ -272,7 +272,7 @@ class CTranslate2(Backend):
         if task.auto_class == torch_speech.AUTO_CLASS:
             return CTranslate2Transcribe(artifact, self._compute_type, task.decoding, threads)
         settings = json.loads((artifact / _SETTINGS).read_text())
-        causal = task.auto_class == ctranslate2_causal.AUTO_CLASS
+        causal = task.auto_class == decoding.CAUSAL
         if decoding.SEED in settings:
             ctranslate2.set_random_seed(settings[decoding.SEED])
         engine = _engine(

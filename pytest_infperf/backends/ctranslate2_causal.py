@@ -16,8 +16,6 @@ from pytest_infperf.backends.stop_texts import StopTexts
 from pytest_infperf.suite.backend import Receive
 from pytest_infperf.suite.task import Decoding
 
-AUTO_CLASS = "AutoModelForCausalLM"
-"""The class of transformers that opens models of tasks that continue texts."""
 TOKENIZER = "tokenizer"
 """The folder of the tokenizer in an artifact, if texts end an output."""
 _FOLLOWED = (

@@ -22,8 +22,9 @@ from pytest_infperf.tasks.text_task import JoinsTexts
 class TextGeneration(ReadsData, JoinsTexts, Task):
     """Text generation with causal language models, greedily or by seeded sampling.
 
-    The model and its tokenizer are a folder of transformers. Outputs are the generated texts
-    without the prompt. Requires ``pytest-infperf[torch]``.
+    The model and its tokenizer are a folder of transformers, which requires
+    ``pytest-infperf[torch]``, or a GGUF file of `LlamaCpp`. Outputs are the generated texts without
+    the prompt.
 
     Parameters
     ----------
@@ -151,3 +152,7 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
 
     def codec(self, model: Path) -> Codec:
         return GenerationCodec(model, self.stop, self.max_prompt_tokens)
+
+    def codec_with(self, tokenizer: Any) -> Codec:
+        path = Path(tokenizer.name_or_path)
+        return GenerationCodec(path, self.stop, self.max_prompt_tokens, tokenizer)
