@@ -10,6 +10,7 @@ from .backends.endpoint_payload import EndpointPayload as EndpointPayload
 from .backends.fake import Fake as Fake, Slowed as Slowed
 from .backends.function import Function as Function
 from .backends.lightgbm import LightGBM as LightGBM
+from .backends.llama_cpp import LlamaCpp as LlamaCpp
 from .backends.onnx import Onnx as Onnx
 from .backends.onnx_genai import OnnxGenAI as OnnxGenAI
 from .backends.openvino import OpenVino as OpenVino

@@ -12,7 +12,9 @@ from pytest_infperf.repository import lfs
 
 _NAME = r"[A-Za-z0-9_](?:[\w.-]*\w)?"
 _HUB_ID = re.compile(rf"(?P<repository>(?:{_NAME}/)?{_NAME})(?:@(?P<revision>[\w./-]+))?", re.ASCII)
-_WEIGHTS_OF_OTHER_FRAMEWORKS = ("tf_*", "rust_*", "flax_*", "onnx/*", "openvino/*", "*.md")
+_WEIGHTS_OF_OTHER_FRAMEWORKS = (
+    "tf_*", "rust_*", "flax_*", "onnx/*", "openvino/*", "*.gguf", "*.md",
+)  # fmt: skip
 
 _NO_PART_OF_A_MODEL = ("*.md", "LICENSE*", "NOTICE*", "Thumbs.db", "desktop.ini")
 _LISTED = 10

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from pytest_infperf.artifacts.models import find_file
 from pytest_infperf.backends import (
+    ctranslate2_causal,
     ctranslate2_decoding,
     ctranslate2_folder,
     ctranslate2_marian,
@@ -20,6 +21,7 @@ from pytest_infperf.backends import (
     torch_speech,
 )
 from pytest_infperf.backends.first_token import first_token
+from pytest_infperf.backends.torch_generate import open_tokenizer
 from pytest_infperf.backends.torch_module import import_modeling, unreadable_weights
 from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Receive, Runner
@@ -32,9 +34,9 @@ _SETTINGS = "decoding.json"
 class CTranslate2(Backend):
     """CTranslate2 on the CPU, in float32 or int8, for transformers models that generate text.
 
-    These are encoder-decoder models for texts, and Whisper. With several beams, Whisper's output
-    can differ from that of `generate`, because CTranslate2 excludes suppressed tokens before it
-    normalises the scores.
+    These are encoder-decoder models for texts, causal language models, and Whisper. With several
+    beams, Whisper's output can differ from that of `generate`, because CTranslate2 excludes
+    suppressed tokens before it normalises the scores.
     Building converts the model with `ctranslate2.converters.TransformersConverter`; the evidence
     states the quantisation and the embedding that the decoder starts from. Requires the extra
     ``pytest-infperf[ctranslate2]``.
@@ -44,6 +46,8 @@ class CTranslate2(Backend):
     `length_penalty` with several. The record's decoding lists them. A variant with other settings
     than the baseline is not compared with it. Beam search stops once as many outputs as beams are
     complete, as with ``early_stopping=True`` in transformers.
+    For causal language models, only the settings that suppress tokens are applied. Sampling uses
+    the task's seed once, when a worker starts, so that a query is repeated with other outputs.
 
     Parameters
     ----------
@@ -152,8 +156,18 @@ class CTranslate2(Backend):
                 f"CTranslate2 cannot run {model.name}: it requires a task that generates text and "
                 "a transformers model without a modeling.py. Use Torch() or Onnx()"
             )
+        causal = material.task.auto_class == decoding.CAUSAL
+        if self.vmap and causal:
+            raise BuildError(
+                f"CTranslate2(vmap={self.vmap!r}): vocabulary maps are for models that "
+                f"translate texts, but {model.name} continues texts: remove vmap"
+            )
         if self.folder:
             return self._build_from_folder(material, self.folder, folder)
+        if causal:
+            self._convert(model, folder)
+            self._write_causal_settings(material, folder)
+            return {"quantization": self._compute_type}
         if material.task.auto_class == torch_speech.AUTO_CLASS:
             if self.vmap:
                 raise BuildError(
@@ -195,8 +209,16 @@ class CTranslate2(Backend):
         converter = TransformersConverter(str(model))
         try:
             converter.convert(str(folder), quantization=self._compute_type, force=True)
-        except ValueError as error:
+        except (ValueError, NotImplementedError) as error:
             raise BuildError(f"CTranslate2 cannot convert {model.name}: {error}") from error
+
+    @staticmethod
+    def _write_causal_settings(material: Material, folder: Path) -> None:
+        settings = ctranslate2_causal.settings_of(material.model, material.task.decoding)
+        (folder / _SETTINGS).write_text(json.dumps(settings))
+        if decoding.STOP in settings:
+            tokenizer = open_tokenizer(material.model)
+            tokenizer.save_pretrained(folder / ctranslate2_causal.TOKENIZER)
 
     @staticmethod
     def _write_settings(
@@ -228,35 +250,46 @@ class CTranslate2(Backend):
 
         path = ctranslate2_folder.find(name, material.model, material.folder or material.data)
         ctranslate2_folder.check_vocabulary(path, material.model)
+        causal = material.task.auto_class == decoding.CAUSAL
         try:
-            translator = ctranslate2.Translator(str(path), device="cpu")
+            opened = _engine(path, causal=causal)
         except (RuntimeError, ValueError) as error:
             raise BuildError(
                 f"CTranslate2 {ctranslate2.__version__} cannot open {path}: {error}"
             ) from error
         ctranslate2_folder.copy(path, folder)
+        if causal:
+            self._write_causal_settings(material, folder)
+            return {"quantization": opened.compute_type}
         settings = ctranslate2_folder.generation_settings(material.model)
         settings = self._write_settings(settings, material, folder)
         added = self._add_vmap(settings, material, folder)
-        return {"quantization": translator.compute_type, **added}
+        return {"quantization": opened.compute_type, **added}
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import ctranslate2
 
         if task.auto_class == torch_speech.AUTO_CLASS:
             return CTranslate2Transcribe(artifact, self._compute_type, task.decoding, threads)
-        translator = ctranslate2.Translator(
-            str(artifact),
-            device="cpu",
+        settings = json.loads((artifact / _SETTINGS).read_text())
+        causal = task.auto_class == decoding.CAUSAL
+        if decoding.SEED in settings:
+            ctranslate2.set_random_seed(settings[decoding.SEED])
+        engine = _engine(
+            artifact,
+            causal=causal,
             compute_type=self._compute_type,
             intra_threads=0 if threads is None else threads,
         )
-        settings = json.loads((artifact / _SETTINGS).read_text())
+        if causal:
+            return ctranslate2_causal.CTranslate2Continue(
+                engine, artifact, settings, threads or _default_threads()
+            )
         vocabulary = ctranslate2_marian.in_order_of_ids(
             ctranslate2_folder.vocabulary(artifact), settings
         )
         return CTranslate2Generate(
-            translator, vocabulary, settings, threads, use_vmap=bool(self.vmap)
+            engine, vocabulary, settings, threads, use_vmap=bool(self.vmap)
         )
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
@@ -268,6 +301,13 @@ class CTranslate2(Backend):
                 "faster only if that layer takes much of the time and a query has few candidates"
             )
         return doubts
+
+
+def _engine(folder: Path, *, causal: bool, **options: Any) -> Any:
+    import ctranslate2
+
+    engine = ctranslate2.Generator if causal else ctranslate2.Translator
+    return engine(str(folder), device="cpu", **options)
 
 
 class CTranslate2Generate:

@@ -49,11 +49,14 @@ def options(settings: Mapping[str, Any], tokens: Sequence[str]) -> dict[str, Any
     for name in ("length_penalty", "no_repeat_ngram_size", "repetition_penalty"):
         if name in settings:
             chosen[name] = settings[name]
+    return {**chosen, **suppressed(settings, tokens)}
+
+
+def suppressed(settings: Mapping[str, Any], tokens: Sequence[str]) -> dict[str, Any]:
+    """Return the option with the sequences of tokens that are never generated, if there are any."""
     # A token that the converter left out is never generated.
     words = [word for word in _suppressed(settings) if max(word) < len(tokens)]
-    if words:
-        chosen["suppress_sequences"] = [[tokens[i] for i in word] for word in words]
-    return chosen
+    return {"suppress_sequences": [[tokens[i] for i in word] for word in words]} if words else {}
 
 
 def _shortest(settings: Mapping[str, Any]) -> int:

@@ -11,7 +11,9 @@ from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.repository import lfs
 
 _WEIGHTS = "model.bin"
-_VOCABULARIES = ("shared_vocabulary.json", "shared_vocabulary.txt")
+_VOCABULARIES = (
+    "shared_vocabulary.json", "shared_vocabulary.txt", "vocabulary.json", "vocabulary.txt",
+)  # fmt: skip
 
 
 def find(name: str, model: Path, suite: Path) -> Path:

@@ -12,6 +12,8 @@ from typing import Any
 
 from pytest_infperf.suite.task import Decoding
 
+CAUSAL = "AutoModelForCausalLM"
+"""The class of transformers that opens models of tasks that continue texts."""
 SEED = "seed"
 """The seed of sampling, which is set before each query; not an option of `generate`."""
 STOP = "stop_strings"

@@ -171,6 +171,13 @@ class Slowed(Backend):
         return self.inner.answers_inputs
 
     @property
+    def has_tokenizer(self) -> bool:
+        return self.inner.has_tokenizer
+
+    def tokenizer(self, model: Path, folder: Path) -> Any:
+        return self.inner.tokenizer(model, folder)
+
+    @property
     def is_remote(self) -> bool:
         return self.inner.is_remote
 

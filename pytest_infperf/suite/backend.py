@@ -273,6 +273,31 @@ class Backend(ABC):
         return False
 
     @property
+    def has_tokenizer(self) -> bool:
+        """Whether the model's file contains a tokenizer, which the codec uses (`tokenizer`).
+
+        Such a backend can have no model.
+        """
+        return False
+
+    def tokenizer(self, model: Path, folder: Path) -> Any:
+        """Return the tokenizer of a backend with `has_tokenizer`, for `Task.codec_with`.
+
+        Parameters
+        ----------
+        model : Path
+            The folder of the model's files.
+        folder : Path
+            The folder of the suite.
+
+        Raises
+        ------
+        UserError
+            If the file does not exist or cannot be read.
+        """
+        raise NotImplementedError
+
+    @property
     def is_remote(self) -> bool:
         """Whether the variant is a server outside of this run.
 

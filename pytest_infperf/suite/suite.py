@@ -151,9 +151,8 @@ class Suite:
             "measure all values in one sweep",
         )
         for variant in self.variants:
-            needs_model = variant.needs_model or (
-                self.task.reads_model and not variant.answers_inputs
-            )
+            brings_codec = variant.answers_inputs or variant.has_tokenizer
+            needs_model = variant.needs_model or (self.task.reads_model and not brings_codec)
             if self.model_of(variant) is None and needs_model:
                 raise UserError(
                     f"Suite({self.name!r}): the variant {variant.variant_id} has no model: set it "
@@ -285,6 +284,8 @@ class Suite:
         if backend.answers_inputs:
             return InputsCodec()
         folder = self.model_folder(model)
+        if backend.has_tokenizer:
+            return self.task.codec_with(backend.tokenizer(folder, self.folder))
         return self.task.informed_codec(folder, data) if data else self.task.codec(folder)
 
     def model_folder(self, model: str) -> Path:

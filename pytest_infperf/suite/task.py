@@ -141,6 +141,24 @@ class Task(ABC):
         """
         raise UserError(f"{type(self).__name__} has a perplexity, but no method windows")
 
+    def codec_with(self, tokenizer: Any) -> Codec:
+        """Return the codec of a model whose file contains its tokenizer.
+
+        Parameters
+        ----------
+        tokenizer : Any
+            The tokenizer, with the methods of those of transformers that the codec uses.
+
+        Raises
+        ------
+        UserError
+            If the task has no such codec.
+        """
+        raise UserError(
+            f"{type(self).__name__} cannot use a model whose file contains its tokenizer, such as "
+            "a GGUF file: TextGeneration can"
+        )
+
     def check(self, samples: Samples, codec: Any) -> None:  # noqa: B027 - it need not be overridden
         """Check that a model fits the references.
 

@@ -25,9 +25,9 @@ from pytest_infperf.tasks.text_task import JoinsTexts
 class TextGeneration(ReadsData, JoinsTexts, Task):
     """Text generation with causal language models, greedily or by seeded sampling.
 
-    The model and its tokenizer are a folder of transformers. Outputs are the generated texts
-    without the prompt. Requires ``pytest-infperf[torch]``, except for endpoints, which need no model
-    here.
+    The model and its tokenizer are a folder of transformers, which requires
+    ``pytest-infperf[torch]``, or a GGUF file of `LlamaCpp`. Endpoints need no model here. Outputs are
+    the generated texts without the prompt.
 
     Parameters
     ----------
@@ -166,3 +166,7 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
         assert self.perplexity
         text = read_text(folder / self.perplexity.text)
         return self.perplexity.windows(*codec.text_tokens(text, self.perplexity.window))
+
+    def codec_with(self, tokenizer: Any) -> Codec:
+        path = Path(tokenizer.name_or_path)
+        return GenerationCodec(path, self.stop, self.max_prompt_tokens, tokenizer)

@@ -52,7 +52,7 @@ def prompt_of(cell: Any, place: str) -> Prompt:
 
 
 class GenerationCodec:
-    """Codec that uses the model's transformers tokenizer.
+    """Codec that uses the model's tokenizer.
 
     Features are one list of token ids per prompt. Results are the ids of the prompt and of the
     generated tokens, padded on the right.
@@ -60,11 +60,13 @@ class GenerationCodec:
     Parameters
     ----------
     model : Path
-        The model's folder.
+        The model's folder, or its file if it contains the tokenizer.
     stop : sequence of str, default ()
         Texts at which an output ends.
     max_prompt_tokens : int, optional
         Maximum length of a prompt, in tokens; None uses the limit of the tokenizer.
+    tokenizer : Any, optional
+        A tokenizer with the methods of those of transformers; None opens the one in the folder.
 
     Raises
     ------
@@ -73,10 +75,14 @@ class GenerationCodec:
     """
 
     def __init__(
-        self, model: Path, stop: Sequence[str] = (), max_prompt_tokens: int | None = None
+        self,
+        model: Path,
+        stop: Sequence[str] = (),
+        max_prompt_tokens: int | None = None,
+        tokenizer: Any = None,
     ) -> None:
         self._model = model
-        self._tokenizer = open_tokenizer(model)
+        self._tokenizer = open_tokenizer(model) if tokenizer is None else tokenizer
         self._stop = tuple(stop)
         limit = int(self._tokenizer.model_max_length)
         self._limit = limit if limit < _NO_LIMIT else None

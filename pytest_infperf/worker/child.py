@@ -207,7 +207,8 @@ def build(request: messages.Build) -> messages.Built:
     )
     # An artifact with a source was checked when the source was built.
     if material.source is None and not backend.answers_inputs:
-        suite.task.check(suite.task.samples(material.data), suite.task.codec(material.model))
+        codec = suite.codec_of(backend, request.model)
+        suite.task.check(suite.task.samples(material.data), codec)
     return messages.Built(backend.build(material, Path(request.folder)))
 
 

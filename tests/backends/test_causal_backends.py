@@ -11,7 +11,7 @@ import pytest
 from pytest_infperf import Onnx, OnnxGenAI, OpenVinoGenAI, TextGeneration, Torch
 from pytest_infperf.backends.onnx import OnnxExport
 from pytest_infperf.suite.backend import Backend, Material, can_stream
-from tests.tasks.tiny_generator import save_tiny_generator
+from tests.tasks.tiny_generator import save_tiny_llama
 
 PROMPTS = ["a b c", "d", "e f g h a b"]
 ROWS = [{"prompt": prompt, "reference": "a"} for prompt in PROMPTS]
@@ -25,7 +25,7 @@ Load = Callable[[TextGeneration], Any]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_generator(tmp_path_factory.mktemp("generator"), family="llama")
+    return save_tiny_llama(tmp_path_factory.mktemp("generator"))
 
 
 def built(backend: Backend, material: Material, folder: Path) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_infperf import BuildError, OnnxGenAI, TextGeneration
 from pytest_infperf.suite.backend import Material
-from tests.tasks.tiny_generator import save_tiny_generator
+from tests.tasks.tiny_generator import save_tiny_generator, save_tiny_llama
 
 pytest.importorskip("onnxruntime_genai")
 pytest.importorskip("onnx_ir")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.mark.parametrize("bits", [8, 4])
 def test_weights_are_quantised_to_the_precision(tmp_path: Path, bits: int) -> None:
-    model = save_tiny_generator(tmp_path / "model", family="llama")
+    model = save_tiny_llama(tmp_path / "model")
     rows, evidence = [], {}
     for backend in (OnnxGenAI(), OnnxGenAI(precision=f"int{bits}")):  # type: ignore[arg-type]
         folder = tmp_path / backend.variant_id
