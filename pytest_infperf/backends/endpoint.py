@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from pytest_infperf.backends.endpoint_kserve import KServeV1
+from pytest_infperf.backends.endpoint_openai import OpenAIChat, OpenAICompletions
 from pytest_infperf.backends.endpoint_payload import EndpointPayload
 from pytest_infperf.errors import UserError, first_line, start_of_answer, without_secrets
 from pytest_infperf.suite import naming
@@ -144,6 +145,10 @@ class Endpoint(RemoteBackend):
     @property
     def takes_batches(self) -> bool:
         return self.payload.takes_batches
+
+    @property
+    def streams(self) -> bool:
+        return isinstance(self.payload, OpenAIChat | OpenAICompletions)
 
     def recipe(self) -> dict[str, Any]:
         return {

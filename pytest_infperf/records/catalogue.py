@@ -168,6 +168,9 @@ _OF_TOKENS = (
 )
 """Measures that exist only for tasks whose models generate tokens."""
 
+TOKENS_AT_POINTS = tuple(spec.name for spec in _OF_TOKENS if spec.name not in PAIRED_MEASURES)
+"""The measures of tokens at each point at which they are measured."""
+
 _OF_SERVERS = (
     MeasureSpec("requests_per_hour", "requests/h", True, "load"),
     MeasureSpec("error_rate", "fraction", False, "load"),
@@ -273,11 +276,7 @@ class Catalogue:
 
     def measured_at(self, point: str) -> tuple[str, ...]:
         """Return the measures at a point, without additional percentiles."""
-        of_tokens = (
-            [spec.name for spec in _OF_TOKENS if spec.name not in PAIRED_MEASURES]
-            if point in self._tokens_at
-            else []
-        )
+        of_tokens = TOKENS_AT_POINTS if point in self._tokens_at else ()
         under_load = UNDER_LOAD if self._points.get(point) == "load" else ()
         return (*AT_POINTS, *under_load, *of_tokens)
 

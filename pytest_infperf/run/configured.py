@@ -65,4 +65,5 @@ class ConfiguredSuite:
             points,
             [sweep.parameter for sweep in self.suite.sweeps],
             generates=self.suite.task.generates,
+            tokens_at=[load.name for load in self.suite.loads],
         )
