@@ -28,7 +28,7 @@ ROOMS: dict[str, str] = {
     "serving": "cost host records",
     "artifacts": "errors host repository suite",
     "metrics": "errors suite",
-    "serving.load": "cost errors host records stats suite",
+    "serving.load": "cost errors host measure records stats suite",
     "serving.server": "errors host repository suite",
     "tasks": "errors repository suite",
     "gates": "errors records stats thresholds",

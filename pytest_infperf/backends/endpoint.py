@@ -148,6 +148,10 @@ class Endpoint(RemoteBackend):
     def takes_batches(self) -> bool:
         return self.payload.takes_batches
 
+    @property
+    def streams(self) -> bool:
+        return isinstance(self.payload, OpenAIPayload) and self.payload.stream
+
     def recipe(self) -> dict[str, Any]:
         return {
             "backend": f"{type(self).__module__}:{type(self).__qualname__}",

@@ -27,6 +27,19 @@ _USUAL_TRIALS = 7
 """Usual number of rates that a search tries."""
 _STARTING_S = 1.0
 """Usual time to start a load generator, in seconds."""
+_TOKEN_LIMITS = {
+    "ttft": "time to the first token",
+    "tpot": "time per output token",
+    "itl": "time between two tokens",
+}
+"""Options that limit times of tokens, and what they limit."""
+_AIMS = {
+    "latency": "requests are answered within {}",
+    "ttft": "requests have their first token within {}",
+    "tpot": "requests take at most {} per output token",
+    "itl": "tokens come within {} of the one before",
+}
+"""What is true of most requests or tokens if a limit is met, by kind of times."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -41,6 +54,11 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--header", type=_header, action="append", default=[], metavar="NAME:VALUE",
         help="header of each request, such as 'Authorization: Bearer ${TOKEN}'; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--stream", action="store_true",
+        help="ask for streamed responses, by OpenAI's API for (chat) completions, and measure the "
+        "times of tokens; adds stream and stream_options to each body",
     )  # fmt: skip
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
@@ -58,14 +76,21 @@ def configure(parser: ArgumentParser) -> None:
         "each, or for 10 times the limit if that is longer, usually 5 to 9 of them; the result is "
         "then tried for --seconds (default: none of these three, one request after another)",
     )  # fmt: skip
+    for option, what in _TOKEN_LIMITS.items():
+        parser.add_argument(
+            f"--{option}", type=time_s, metavar="TIME",
+            help=f"search for the highest rate as with --limit, for a limit on the {what}; implies "
+            "--stream. Of several limits, the rate keeps all",
+        )  # fmt: skip
     parser.add_argument(
         "--percentile", type=percentile, default=99.0, metavar="PERCENT",
-        help="fraction of the requests that must be answered within --limit, in percent "
+        help="fraction of the requests that must be answered within --limit, or of the times that "
+        "must be within another limit, in percent "
         "(default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
         "--seconds", type=seconds, default=10.0, metavar="SECONDS",
-        help="duration of the load, in seconds; with --limit, that of the last trial, not of the "
+        help="duration of the load, in seconds; with a limit, that of the last trial, not of the "
         "search (default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
@@ -95,9 +120,10 @@ def run(arguments: Namespace) -> int:
         verify=arguments.verify,
         timeout_s=arguments.timeout,
     )
-    driver = LoadDriver(
-        Target.at(endpoint.address(), bodies), None, arguments.seed, _progress(_plan(load))
-    )
+    target = Target.at(endpoint.address(), bodies)
+    if arguments.stream or (isinstance(load, Server) and load.limits_tokens):
+        target = target.streamed()
+    driver = LoadDriver(target, None, arguments.seed, _progress(_plan(load)))
     test = LoadTest(driver, arguments.confidence, [], arguments.seconds, None, None)
     try:
         result = test.measure(load, arguments.seconds)
@@ -110,14 +136,21 @@ def run(arguments: Namespace) -> int:
 
 def _load(arguments: Namespace) -> Load:
     seconds = arguments.seconds
+    token_limits = {f"{option}_s": getattr(arguments, option) for option in _TOKEN_LIMITS}
+    is_search = arguments.limit is not None or any(token_limits.values())
+    if is_search and (arguments.users is not None or arguments.rate is not None):
+        raise UserError(
+            "--ttft, --tpot and --itl are limits of a search for the highest rate: omit --users "
+            "and --rate, or measure these times at that load with --stream"
+        )
     if arguments.users is not None:
         return ClosedLoop(arguments.users, seconds=seconds)
     if arguments.rate is not None:
         return OpenLoop(arguments.rate, seconds=seconds)
-    if arguments.limit is None:
+    if not is_search:
         return SingleStream(seconds=seconds)
     percentile = arguments.percentile / 100
-    return Server(limit_s=arguments.limit, percentile=percentile, seconds=seconds)
+    return Server(limit_s=arguments.limit, percentile=percentile, seconds=seconds, **token_limits)
 
 
 def _bodies(path: Path) -> list[bytes]:
@@ -156,8 +189,11 @@ def _description(load: Load) -> str:
 
 
 def _aim(load: Server) -> str:
-    limit = format_value(load.limit_s, "s")
-    return f"{100 * load.percentile:g} % of the requests are answered within {limit}"
+    share = f"{100 * load.percentile:g} % of the"
+    return " and ".join(
+        f"{share} {_AIMS[kind].format(format_value(limit_s, 's'))}"
+        for kind, limit_s in load.limits_s.items()
+    )
 
 
 def _plan(load: Load) -> str:
@@ -166,9 +202,10 @@ def _plan(load: Load) -> str:
     if not isinstance(load, Server):
         return f"{_description(load)} for {lasts_s:g} s"
     trial_s = load.trial_lasts_s
+    each = f"at least {trial_s:g}" if load.limits_tokens else f"{trial_s:g}"
     about_s = _USUAL_TRIALS * (trial_s + _STARTING_S) + lasts_s
     return (
-        f"searching for the {_description(load)}: usually 5 to 9 rates are tried for {trial_s:g} s "
+        f"searching for the {_description(load)}: usually 5 to 9 rates are tried for {each} s "
         f"each, then the result for {lasts_s:g} s: about {about_s:.0f} s in all"
     )
 
@@ -211,5 +248,11 @@ def _show(title: str, load: Load, result: LoadResult, confidence: float) -> None
         )
     if isinstance(load, Server) and (reason := _unsustained(load, result)):
         console.print(reason, soft_wrap=True)
+    if isinstance(load, Server) and load.limits_tokens and evidence.first_broken:
+        console.print(f"the first limit to break: {evidence.first_broken}", soft_wrap=True)
+    if evidence.why_no_tokens:
+        console.print(
+            f"times of tokens that are missing: {evidence.why_no_tokens}", soft_wrap=True
+        )
     if result.measured.doubt:
         console.print(f"in doubt: {result.measured.doubt}", soft_wrap=True)

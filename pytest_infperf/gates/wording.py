@@ -93,6 +93,7 @@ def _count(spec: MeasureSpec, quantity: Measure) -> str:
     }  # fmt: skip
     noun = "pairs" if spec.name in PAIRED_MEASURES else nouns.get(spec.method, "readings")
     noun = "windows" if base_of(spec.name) in ("cpu_usage", *TEXT_MEASURES) else noun
+    noun = "tokens" if base_of(spec.name).startswith("itl_") else noun
     noun = "rounds" if base_of(spec.name) == GROWTH else noun
     noun = "earlier runs" if spec.needs == "a history" else noun
     return f" ({quantity.n:,} {noun})"

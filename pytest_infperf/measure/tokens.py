@@ -106,7 +106,7 @@ class TokenTimes:
         self.is_whole |= first_s is None
         self.first_s.append(latency_s if first_s is None else first_s)
         self.is_together |= together
-        if first_s is not None and output > 1 and not together:
+        if first_s is not None and output > 1 and first_s < latency_s and not together:
             self.per_token_s.append((latency_s - first_s) / (output - 1))
         self.gaps_s += gaps_s
 
@@ -122,9 +122,7 @@ class TokenTimes:
         """
         if not self.latency_s:
             return Measured()
-        series = {"ttft": self.first_s}
-        if not self.is_whole:
-            series |= {"tpot": self.per_token_s, "itl": self.gaps_s}
+        series = self.series
         measures: dict[str, Measure] = {}
         missing: dict[str, str] = {}
         for times in TOKEN_TIMES:
@@ -133,7 +131,7 @@ class TokenTimes:
                 measures |= mean_and_percentiles(times, values, asked, confidence)
             else:
                 names = (*percentiles_of(times), *asked, f"{times}_mean")
-                missing |= dict.fromkeys(names, self._why_missing)
+                missing |= dict.fromkeys(names, self.why_missing)
         for name, counts, seconds in (
             ("output_tokens_rate", self.output, self.latency_s),
             ("prompt_tokens_rate", self.prompt, self.first_s),
@@ -145,7 +143,15 @@ class TokenTimes:
         return Measured(measures, missing=missing, token_times_s=series)
 
     @property
-    def _why_missing(self) -> str:
+    def series(self) -> dict[str, Sequence[float]]:
+        """The known times by kind, such as `ttft`, in seconds."""
+        if self.is_whole:
+            return {"ttft": self.first_s}
+        return {"ttft": self.first_s, "tpot": self.per_token_s, "itl": self.gaps_s}
+
+    @property
+    def why_missing(self) -> str:
+        """Why other times than those to the first token are missing."""
         if self.is_whole:
             return WHOLE_OUTPUTS
         if self.per_token_s:

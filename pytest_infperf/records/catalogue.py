@@ -183,6 +183,9 @@ _OF_TEXT = (
 TEXT_MEASURES = tuple(spec.name for spec in _OF_TEXT)
 """The qualities of a task with a text for perplexity."""
 
+TOKENS_AT_POINTS = tuple(spec.name for spec in _OF_TOKENS if spec.name not in PAIRED_MEASURES)
+"""The measures of tokens at each point at which they are measured."""
+
 _OF_SERVERS = (
     MeasureSpec("requests_per_hour", "requests/h", True, "load"),
     MeasureSpec("error_rate", "fraction", False, "load"),
@@ -292,11 +295,7 @@ class Catalogue:
 
     def measured_at(self, point: str) -> tuple[str, ...]:
         """Return the measures at a point, without additional percentiles."""
-        of_tokens = (
-            [spec.name for spec in _OF_TOKENS if spec.name not in PAIRED_MEASURES]
-            if point in self._tokens_at
-            else []
-        )
+        of_tokens = TOKENS_AT_POINTS if point in self._tokens_at else ()
         under_load = UNDER_LOAD if self._points.get(point) == "load" else ()
         return (*AT_POINTS, *under_load, *of_tokens)
 

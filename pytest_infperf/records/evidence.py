@@ -200,6 +200,20 @@ class CpuWindows:
 
 
 @dataclass(frozen=True)
+class TokenCounts:
+    """The tokens of the streamed responses under a load."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    prompt: int | None
+    """The number of tokens of the prompts, by the server's count; None if it did not count them."""
+    output: int | None
+    """The number of output tokens, by the server's count; None if it did not count them."""
+    pieces: int
+    """The number of arrivals of output. Tokens that arrive together are one piece."""
+
+
+@dataclass(frozen=True)
 class LoadEvidence:
     """Observations under one load."""
 
@@ -244,6 +258,23 @@ class LoadEvidence:
     """The reason why the first of them is not valid."""
     repetition_means_s: Sequence[float] = ()
     """The mean latency of each repetition, in seconds; empty for a load without repetitions."""
+    broken_limits: dict[str, str] = field(default_factory=dict)
+    """The limit that each rate broke by the largest factor, such as `ttft`, or `errors` if requests
+    failed, by rate in requests per second; 0 is that of requests one after another."""
+    tokens: TokenCounts | None = None
+    """The generated tokens; None if their times are not known."""
+    why_no_tokens: str = ""
+    """The reason why times or numbers of tokens are not known although the requests asked for
+    streamed responses; empty if they are known, or if the requests did not ask."""
+
+    @property
+    def first_broken(self) -> str:
+        """The limit that the lowest rate broke, and this rate; empty if none was broken."""
+        if not self.broken_limits:
+            return ""
+        rate, limit = min(self.broken_limits.items(), key=lambda item: float(item[0]))
+        where = f"at {rate} requests/s" if float(rate) else "by requests one after another"
+        return f"{limit}, {where}"
 
 
 @dataclass(frozen=True)

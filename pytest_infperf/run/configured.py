@@ -66,4 +66,5 @@ class ConfiguredSuite:
             [sweep.parameter for sweep in self.suite.sweeps],
             generates=self.suite.task.generates,
             scores_text=self.suite.task.perplexity is not None,
+            tokens_at=[load.name for load in self.suite.loads],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
@@ -153,19 +154,51 @@ class SuiteServer:
         )
         refused: dict[int, str] = {}
         numbers = _accepted(payload, samples.inputs, order, refused)
-        bodies = []
-        for _ in range(min(_BODIES, max(1, len(samples.inputs) // size))):
-            inputs = [samples.inputs[i] for i in islice(numbers, size)]
-            bodies.append(_body(payload, inputs))
-        return Target(
+        queries = [
+            [samples.inputs[i] for i in islice(numbers, size)]
+            for _ in range(min(_BODIES, max(1, len(samples.inputs) // size)))
+        ]
+        target = Target(
             url,
             payload.path(self.suite.name),
-            bodies,
+            [_body(payload, inputs) for inputs in queries],
             size,
             deployment.limits.timeout_s + _PATIENCE_S,
             self.cores.generator,
             refused,
         )
+        if not self.suite.task.generates:
+            return target
+        return self._streamed(target, queries, payload_name)
+
+    def _streamed(
+        self, target: Target, queries: Sequence[Sequence[Any]], payload_name: str
+    ) -> Target:
+        """Return a destination that streams its responses, or the reason why it does not.
+
+        Raises UserError if requests have different paths.
+        """
+        task = self.suite.task
+        by_path: dict[str, list[bytes]] = {}
+        if payload_name:
+            because = f"requests of the payload {payload_name} are not streamed: omit payload="
+        elif target.samples > 1:
+            because = f"requests of {target.samples} samples are not streamed: set samples=1"
+        else:
+            because = f"a server of {type(task).__name__} returns whole responses"
+            requests = (task.streaming_request(sample) for [sample] in queries)
+            for path, body in filter(None, requests):
+                text = json.dumps({"model": self.suite.name, **body}, ensure_ascii=False)
+                by_path.setdefault(path, []).append(text.encode())
+        if not by_path:
+            return replace(target, whole_because=because)
+        if len(by_path) > 1:
+            raise UserError(
+                f"a load sends its requests to one path, and the samples are of {len(by_path)}: "
+                f"{', '.join(by_path)}. Make all prompts texts, or all of them chats"
+            )
+        [(path, bodies)] = by_path.items()
+        return replace(target, path=path, bodies=bodies).streamed()
 
     def remote_target(
         self,
@@ -195,7 +228,13 @@ class SuiteServer:
             backend.request([samples.inputs[i] for i in islice(order, size)], asked)
             for _ in range(min(_BODIES, max(1, len(samples.inputs) // size)))
         ]
-        return Target.at(address, bodies, size)
+        target = Target.at(address, bodies, size)
+        if not self.suite.task.generates:
+            return target
+        if backend.streams:
+            return target.streamed()
+        because = f"requests of {name} are not streamed: use a payload of OpenAI's API"
+        return replace(target, whole_because=because)
 
     def limits(self, deployment: Deployment) -> dict[str, Any]:
         """Return the server settings of a deployment, with the maximum size of a request's body."""

@@ -417,6 +417,11 @@ class RemoteBackend(Backend):
         """Whether a request contains all samples of a query."""
 
     @property
+    def streams(self) -> bool:
+        """Whether requests can ask for streamed responses, by OpenAI's API."""
+        return False
+
+    @property
     def usd_per_hour(self) -> float | None:
         """The price of the server, in US dollars per hour; None if unknown."""
         return None

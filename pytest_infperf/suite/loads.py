@@ -9,6 +9,8 @@ References
 ----------
 Reddi et al. 2020, "MLPerf Inference Benchmark", section IV.
 https://github.com/mlcommons/inference, loadgen/README.md.
+MLPerf Inference rules, limits on TTFT and TPOT of language models in the scenario Server:
+https://github.com/mlcommons/inference_policies/blob/master/inference_rules.adoc
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pytest_infperf.records.points import point
 from pytest_infperf.suite.bounds import require_above_0, require_whole
 
 HOUR_S = 3600.0
+_USUAL_LIMIT_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -264,16 +267,23 @@ class MultiStream(Stream):
 
 @dataclass(frozen=True)
 class Server(Load):
-    """MLPerf's Server: the highest rate of Poisson arrivals that keeps a percentile under a limit.
+    """MLPerf's Server: the highest rate of Poisson arrivals that keeps percentiles under limits.
 
-    The rate is found in short trials and then confirmed for `seconds`.
+    The rate is found in short trials and then confirmed for `seconds`. With several limits, it is
+    the highest rate that keeps all of them. Those on times of tokens require streamed responses.
 
     Parameters
     ----------
-    limit_s : float, default 0.25
-        The latency limit, in seconds.
+    limit_s : float, optional
+        The limit on latency, in seconds; 0.25 if no limit is given.
+    ttft_s : float, optional
+        The limit on the time to the first token, in seconds, from the intended send time.
+    tpot_s : float, optional
+        The limit on the time per output token, in seconds.
+    itl_s : float, optional
+        The limit on the time between two successive tokens, in seconds.
     percentile : float, default 0.99
-        The percentile of latency that must stay under the limit, as a fraction.
+        The percentile of each limited time that must stay under its limit, as a fraction.
     trial_s : float, default 4
         The minimum duration of the trial of one rate, in seconds.
     precision : float, default 0.1
@@ -288,29 +298,50 @@ class Server(Load):
     """
 
     _: KW_ONLY
-    limit_s: float = 0.25
+    limit_s: float | None = None
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    itl_s: float | None = None
     percentile: float = 0.99
     trial_s: float = 4.0
     precision: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_above_0(self, "limit_s", "trial_s")
+        require_above_0(self, "limit_s", "ttft_s", "tpot_s", "itl_s", "trial_s")
         require_above_0(self, "percentile", "precision", below=1)
 
     @property
+    def limits_s(self) -> dict[str, float]:
+        """The limits by kind of times (`latency`, `ttft`, `tpot`, `itl`), in seconds."""
+        kinds = ("latency", "ttft", "tpot", "itl")
+        given = (self.limit_s, self.ttft_s, self.tpot_s, self.itl_s)
+        limits_s = {kind: s for kind, s in zip(kinds, given, strict=True) if s is not None}
+        return limits_s or {"latency": _USUAL_LIMIT_S}
+
+    @property
+    def limits_tokens(self) -> bool:
+        """Whether times of tokens are limited."""
+        return self.limits_s.keys() != {"latency"}
+
+    @property
     def trial_lasts_s(self) -> float:
-        """The duration of a trial, in seconds, long enough to detect a rate that is too high.
+        """The minimum duration of a trial, in seconds, to detect a rate that is too high.
 
         At a rate that is too high by `precision`, the last request waits for that fraction of the
-        trial, which must be longer than the limit.
+        trial, which must be longer than a limit that includes the wait.
         """
-        return max(self.trial_s, self.limit_s / self.precision)
+        waits_s = [s for kind, s in self.limits_s.items() if kind in ("latency", "ttft")]
+        return max(self.trial_s, min(waits_s, default=0.0) / self.precision)
 
     @property
     def limit(self) -> str:
-        """The limit in words, such as "99th percentile under 0.25 s"."""
-        return f"{100 * self.percentile:g}th percentile under {self.limit_s:g} s"
+        """The limits in words, such as "99th percentile under 0.25 s"."""
+        rank = f"{100 * self.percentile:g}th percentile"
+        if not self.limits_tokens:
+            return f"{rank} under {self.limits_s['latency']:g} s"
+        limits = " and ".join(f"{kind} under {s:g} s" for kind, s in self.limits_s.items())
+        return f"{rank} of {limits}"
 
 
 @dataclass(frozen=True)
@@ -323,7 +354,7 @@ class Soak(Server):
     ----------
     fraction : float, default 0.8
         The rate of arrivals, as a fraction of the highest rate.
-    limit_s, percentile, trial_s, precision
+    limit_s, ttft_s, tpot_s, itl_s, percentile, trial_s, precision
         As for `Server`, which finds the highest rate.
     seconds, full_seconds, samples, payload
         As for all loads: durations in seconds, and the samples and the form of a request.

@@ -245,6 +245,19 @@ class Task(ABC):
         """
         raise UserError(f"{type(self).__name__} cannot be served: it defines no payload")
 
+    def streaming_request(self, sample: Any) -> tuple[str, Mapping[str, Any]] | None:
+        """Return the path and the body of a request whose response a server can stream.
+
+        The request is one of OpenAI's API, without the name of the model. By default, there is
+        none: servers of the task return whole responses.
+
+        Parameters
+        ----------
+        sample : Any
+            The input of a sample.
+        """
+        return None
+
     def beside(self, folder: Path, package: str) -> Self:
         """Return this task with full names for modules in the suite's folder.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -158,6 +158,12 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
             for prompt in inputs
         ]
         return super().sized(texts, number, length)
+
+    def streaming_request(self, sample: Any) -> tuple[str, Mapping[str, Any]]:
+        limit = {"max_tokens": self.max_new_tokens}
+        if isinstance(sample, str):
+            return "/v1/completions", {"prompt": sample, **limit}
+        return "/v1/chat/completions", {"messages": sample, **limit}
 
     def codec(self, model: Path) -> Codec:
         return GenerationCodec(model, self.stop, self.max_prompt_tokens)

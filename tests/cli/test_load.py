@@ -9,8 +9,9 @@ import pytest
 
 from pytest_infperf.cli import load, main
 from tests.endpoint_server import address
+from tests.token_server import TokenServer, token_server
 
-__all__ = ["address"]
+__all__ = ["address", "token_server"]
 
 SECRET = "tok-3f9a-secret"
 
@@ -147,3 +148,62 @@ def test_requests_that_are_too_large_have_a_remedy(
         "samples per request, or raise the server's limit with Serving(max_body_bytes=...) or "
         "infperf serve --max-body-bytes"
     ) in capsys.readouterr().err
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> str:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"model": "tiny", "prompt": "once"}\n')
+    return str(path)
+
+
+def test_streamed_responses(
+    token_server: TokenServer, prompts: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"{token_server.url}/v1/completions"
+    assert main(["load", url, "--bodies", prompts, "--seconds", "1", "--stream"]) == 0
+    out = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert {"ttft_p99", "itl_p50", "tpot_mean", "output_tokens_rate", "token_throughput"} <= {*rows}
+    assert "errors: none" in out
+    assert all(body["stream"] for _, body in token_server.requests)
+
+
+def test_a_server_that_ignores_the_stream_is_named(
+    token_server: TokenServer, prompts: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token_server.streams = False
+    url = f"{token_server.url}/v1/completions"
+    assert main(["load", url, "--bodies", prompts, "--seconds", "1", "--stream"]) == 0
+    out = capsys.readouterr().out
+    assert "times of tokens that are missing: the server did not stream " in out
+    assert "ttft_p99" not in out
+    assert main(["load", url, "--bodies", prompts, "--seconds", "1", "--ttft", "1 s"]) == 1
+    err = capsys.readouterr().err
+    assert "a limit on ttft cannot be judged: the server did not stream 30 of 30 responses" in err
+
+
+def test_limits_on_times_of_tokens(
+    token_server: TokenServer, prompts: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first token takes 20 ms, and so do the others: the limit on them is broken at once."""
+    url = f"{token_server.url}/v1/completions"
+    limits = ["--ttft", "10 s", "--itl", "5 ms", "--percentile", "90"]
+    assert main(["load", url, "--bodies", prompts, "--seconds", "1", *limits]) == 0
+    out, err = capsys.readouterr()
+    aim = (
+        "90 % of the requests have their first token within 10 s and 90 % of the tokens come "
+        "within 5 ms of the one before"
+    )
+    assert f"searching for the highest rate at which {aim}: usually" in err
+    assert "are tried for at least 100 s each" in err
+    assert f"there is no rate at which {aim} without errors" in out
+    assert "the first limit to break: itl, by requests one after another" in out
+
+
+def test_limits_on_tokens_and_a_fixed_load_exclude_each_other(
+    prompts: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = ["load", "http://127.0.0.1:9/v1/completions", "--bodies", prompts]
+    assert main([*url, "--users", "2", "--itl", "50 ms"]) == 2
+    assert "--ttft, --tpot and --itl are limits of a search" in capsys.readouterr().err

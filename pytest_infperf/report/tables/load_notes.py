@@ -57,6 +57,10 @@ def _variant_notes(evidence: LoadEvidence) -> Iterator[str]:
             f"means of {len(means_s)} repetitions from {low} to {high}: {middle} on average, with "
             f"a standard deviation of {spread}"
         )
+    if evidence.why_no_tokens:
+        yield f"times of tokens that are missing: {evidence.why_no_tokens}"
+    if set(evidence.broken_limits.values()) - {"latency"}:
+        yield f"the first limit to break: {evidence.first_broken}"
     windows = evidence.timeline
     if slow := [window for window in windows if window.slow_host]:
         yield (

@@ -9,6 +9,7 @@ from functools import partial
 from pytest_infperf import errors
 from pytest_infperf.gates.result import Result, is_undecided
 from pytest_infperf.measure.blocks import endless_order
+from pytest_infperf.records.catalogue import TOKEN_TIMES, times_of
 from pytest_infperf.records.evidence import ServerSettings
 from pytest_infperf.records.points import at, base_of
 from pytest_infperf.run.context import VariantContext
@@ -59,6 +60,7 @@ def measure_load(context: VariantContext, name: str) -> Result:
         usd_per_hour,
         highest_rate.value if highest_rate else None,
         [gate.limit.value for gate in gates if base_of(gate.measure) == "highest_rate"],
+        [base_of(gate.measure) for gate in gates if _is_percentile_of_tokens(gate)],
         partial(is_undecided, gates) if gates else None,
     )
     with server.checked() if server else nullcontext():
@@ -88,3 +90,7 @@ def _share_within(gate: Gate) -> float | None:
     if base_of(gate.measure) == "error_rate" and 0 < gate.limit.value < 1:
         return 1 - gate.limit.value
     return gate.spec.percentile
+
+
+def _is_percentile_of_tokens(gate: Gate) -> bool:
+    return gate.spec.percentile is not None and times_of(base_of(gate.measure)) in TOKEN_TIMES

@@ -47,6 +47,8 @@ class GeneratorConfig:
     """Whether the proxies of the environment are used."""
     requests: int | None = None
     """Maximum number of requests; None sends until the time is over."""
+    streams: bool = False
+    """Whether the requests ask for streamed responses, by OpenAI's API."""
 
     def to_environment(self) -> dict[str, str]:
         """Return the environment variable for the generator's process."""
@@ -60,7 +62,10 @@ class GeneratorConfig:
     @property
     def all_headers(self) -> dict[str, str]:
         """All headers of each request."""
-        return {"content-type": "application/json", **self.headers}
+        fixed = {"content-type": "application/json"}
+        if self.streams:  # a compressed stream would arrive in other pieces
+            fixed["accept-encoding"] = "identity"
+        return {**fixed, **self.headers}
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return the context that verifies the server's certificate."""

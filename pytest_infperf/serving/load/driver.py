@@ -85,7 +85,8 @@ class LoadDriver:
                 traffic = send()
             usage = sampler.usage
         self.died_workers += usage.died
-        run = LoadRun(traffic, usage)
+        target = self.target
+        run = LoadRun(traffic, usage, streams=target.streams, whole_because=target.whole_because)
         if not run.answered:
             statuses = Counter(reply.error or reply.status for reply in run.replies)
             raise WorkerError(

@@ -26,6 +26,7 @@ from pytest_infperf.host.processes import (
 )
 from pytest_infperf.serving.load import traffic
 from pytest_infperf.serving.load.config import GeneratorConfig
+from pytest_infperf.serving.load.streamed import streamed_body
 from pytest_infperf.serving.load.traffic import Traffic
 from pytest_infperf.suite.backend import Address
 from pytest_infperf.suite.loads import ClosedLoop
@@ -70,6 +71,10 @@ class Target:
     """Texts that messages must not show, each before those that are a part of it."""
     launcher: Sequence[str] = ()
     """Command that runs the generator, for example in another network namespace."""
+    streams: bool = False
+    """Whether the requests ask for streamed responses, by OpenAI's API."""
+    whole_because: str = ""
+    """Why they do not, if the model generates tokens; empty otherwise."""
 
     @classmethod
     def at(cls, address: Address, bodies: Sequence[bytes], samples: int = 1) -> Self:
@@ -87,6 +92,13 @@ class Target:
             uses_proxies=not address.is_here,
             secrets=address.secrets,
         )
+
+    def streamed(self) -> Self:
+        """Return the destination with requests that ask for streamed responses.
+
+        Raises UserError if a request is not a JSON object.
+        """
+        return replace(self, bodies=[*map(streamed_body, self.bodies)], streams=True)
 
 
 def open_loop(
@@ -161,6 +173,7 @@ def _generate(
                 headers=target.headers,
                 certificates=target.certificates,
                 uses_proxies=target.uses_proxies,
+                streams=target.streams,
             ),
             **options,  # type: ignore[arg-type]
         )

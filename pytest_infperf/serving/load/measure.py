@@ -22,7 +22,11 @@ from pytest_infperf.serving.load import summary
 from pytest_infperf.serving.load.driver import LoadDriver, undisturbed
 from pytest_infperf.serving.load.rate_search import SustainedRate
 from pytest_infperf.serving.load.run import LoadRun
-from pytest_infperf.serving.load.server_rate import confirmed_rate, keeps_limit, keeps_limit_surely
+from pytest_infperf.serving.load.server_rate import (
+    broken_limit,
+    confirmed_rate,
+    keeps_limits_surely,
+)
 from pytest_infperf.stats import quantile
 from pytest_infperf.suite.loads import Load, OpenLoop, Server, Soak, Stream
 
@@ -78,6 +82,8 @@ class LoadTest:
     """Result of an earlier search of the scenario Server, in requests per second."""
     limited_rates: Sequence[float] = ()
     """Limits of the highest rate, in requests per second."""
+    token_percentiles: Sequence[str] = ()
+    """Percentiles of times of tokens with limits, such as `ttft_p75`."""
     is_undecided: Callable[[Measured], bool] | None = None
     """Returns whether another run could decide the limits on these measures; None without limits.
     It must be false if a limit is broken, because another run would hide it."""
@@ -135,7 +141,7 @@ class LoadTest:
     def _highest_rate(self, load: Server, seconds: float) -> LoadResult:
         sustained, run = confirmed_rate(self.driver, load, partial(self._extended, seconds))
         doubt = ""
-        if sustained.rate and not keeps_limit(load, run):
+        if sustained.rate and broken_limit(load, run):
             doubt = (
                 f"a run of {run.seconds:.3g} s at {sustained.rate:.3g} requests/s did not keep "
                 f"the {load.limit}"
@@ -146,9 +152,9 @@ class LoadTest:
         """Run the load at the rate of each limit, and return the search's result with the verdicts.
 
         A search ends near the highest rate, where a run is undecided; at a rate further away, the
-        limit on latency is clearly met or broken. Rates far above the highest one are broken
+        limits on times are clearly met or broken. Rates far above the highest one are broken
         without a run. For rates far below it, one run in between is tried first, because faster
-        requests decide sooner. If no rate meets the limit, no other is tried.
+        requests decide sooner. If no rate meets the limits, no other is tried.
         """
         judged: dict[float, bool | None] = {}
         if not sustained.rate:
@@ -175,7 +181,7 @@ class LoadTest:
     def _is_surely_sustained(
         self, load: Server, rate: float, seconds: float, seed: int, confidence: float
     ) -> bool | None:
-        """Return whether the load's limit is met at a rate; None if no run decides."""
+        """Return whether the load's limits are met at a rate; None if no run decides."""
         needed = _RESERVE * quantile.queries_needed(load.percentile, confidence)
         lasts_s = max(seconds, min(self.budget_s, needed / rate))
         spent_s = 0.0
@@ -185,7 +191,7 @@ class LoadTest:
                 break
             look_seed = seed - look * _LOOK_SEEDS
             run = undisturbed(partial(self.driver.at_rate, rate, lasts_s, look_seed))
-            verdict = None if run.doubt else keeps_limit_surely(load, run, confidence)
+            verdict = None if run.doubt else keeps_limits_surely(load, run, confidence)
             if verdict is not None:
                 return verdict
             lasts_s *= _LONGER
@@ -216,9 +222,17 @@ class LoadTest:
         means_s: list[float] = []
         if isinstance(load, Stream) and load.requests and load.repeats > 1:
             means_s = run.means_of(load.requests)
-        measures = summary.measures(run, confidence, self.usd_per_hour, sustained, means_s)
+        of_tokens = Measured()
+        if run.generates:
+            of_tokens = summary.token_measures(run, self.token_percentiles, confidence)
+        measures = {
+            **dict(summary.measures(run, confidence, self.usd_per_hour, sustained, means_s)),
+            **of_tokens.measures,
+        }
         measured = Measured(
-            {at(name, load.name): measure for name, measure in measures},
+            {at(name, load.name): measure for name, measure in measures.items()},
+            missing={at(name, load.name): reason for name, reason in of_tokens.missing.items()},
+            token_times_s=of_tokens.token_times_s,
             times_s=[reply.latency_s for reply in run.steady_replies],
             confidence=confidence,
             seconds=run.seconds,

@@ -20,6 +20,7 @@ import aiohttp
 from pytest_infperf.host.environment import refuse_observers
 from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.serving.load.config import GeneratorConfig
+from pytest_infperf.serving.load.streamed import StreamReader, is_stream
 from pytest_infperf.serving.load.traffic import NO_ANSWER, GeneratorUsage, Reply, ReplyFile
 
 MAX_OPEN = 5000
@@ -42,18 +43,26 @@ class Sender:
     async def send(self, intended_s: float | None = None) -> None:
         """Send one request; None is due at once."""
         body, sent_s = next(self._bodies), monotonic()
-        status, error, answer = NO_ANSWER, "", b""
+        status, error, answer, reader = NO_ANSWER, "", b"", None
         try:
             async with self._session.post(
                 next(self._urls), data=body, allow_redirects=False
             ) as response:
-                answer = await response.read()
+                if self._config.streams and is_stream(response.status, response.content_type):
+                    reader = StreamReader()
+                    async for received in response.content.iter_any():
+                        reader.feed(received, monotonic())
+                else:
+                    answer = await response.read()
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             error = type(failure).__name__
         done_s = monotonic()
         intended_s = sent_s if intended_s is None else intended_s
-        self.file.add(Reply(intended_s, sent_s, done_s, status, error), answer)
+        reply = Reply(intended_s, sent_s, done_s, status, error)
+        if reader:
+            reply, answer = reader.completed(reply), reader.refused.encode()
+        self.file.add(reply, answer)
 
     async def at_random_times(self, rate: float) -> None:
         """Send requests at the arrival times, and wait for the last answers."""

@@ -21,6 +21,9 @@ class SustainedRate:
     """Whether each rate was sustained, in the order of the trials."""
     judged: Mapping[float, bool | None] = field(default_factory=dict)
     """Whether each rate that was run for a limit is certainly sustained; None if undecided."""
+    broken: Mapping[float, str] = field(default_factory=dict)
+    """The limit that each rate broke by the largest factor, such as `ttft`, or `errors`. The
+    rate 0 is that of requests one after another."""
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:

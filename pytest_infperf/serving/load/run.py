@@ -7,17 +7,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, median
 
+from pytest_infperf import errors
+from pytest_infperf.errors import WorkerError
+from pytest_infperf.measure.tokens import TokenTimes
+from pytest_infperf.serving.load.tokens import token_times, why_uncounted, why_unknown
 from pytest_infperf.serving.load.traffic import Reply, Traffic
 from pytest_infperf.serving.load.usage import Usage
 from pytest_infperf.stats import quantile
 from pytest_infperf.stats.steady import steady
+
+__tracebackhide__ = errors.meant_for_the_user
 
 _MAX_BUSY = 0.9
 """Fraction of its core above which a generator may be the bottleneck."""
 _MAX_LAG_SHARE = 0.1
 _MAX_LAG_S = 0.002
 """A generator was late if the 99th percentile of its lag exceeds both this, in seconds, and
-`_MAX_LAG_SHARE` of the median latency."""
+`_MAX_LAG_SHARE` of the median time to the response or to its first token."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,10 @@ class LoadRun:
     """Reasons why earlier runs were discarded: their generator was late or busy."""
     of_study: bool = False
     """Whether all answers count, including the first ones, as in the procedure of a study."""
+    streams: bool = False
+    """Whether the requests asked for streamed responses."""
+    whole_because: str = ""
+    """Why they did not, if the model generates tokens; empty otherwise."""
 
     @property
     def replies(self) -> Sequence[Reply]:
@@ -68,6 +78,34 @@ class LoadRun:
         """Answers in the steady state, from which latencies are taken."""
         begin, end = self.steady_range
         return self.answered[begin:end]
+
+    @property
+    def generates(self) -> bool:
+        """Whether the model generates tokens."""
+        return self.streams or bool(self.whole_because)
+
+    @property
+    def why_no_tokens(self) -> str:
+        """Why the times of tokens are not known; empty if they are."""
+        return why_unknown(self.answered, streams=self.streams, whole_because=self.whole_because)
+
+    def times_of(self, kind: str) -> Sequence[float]:
+        """Return the times of a kind, such as `latency` or `ttft`, of all answers, in seconds.
+
+        Raises WorkerError if they are not known.
+        """
+        if kind == "latency":
+            return [reply.latency_s for reply in self.answered]
+        reason = self.why_no_tokens
+        if not reason:
+            if times_s := self._token_times.series.get(kind):
+                return times_s
+            reason = why_uncounted(self.answered) or self._token_times.why_missing
+        raise WorkerError(f"a limit on {kind} cannot be judged: {reason}")
+
+    @cached_property
+    def _token_times(self) -> TokenTimes:
+        return token_times(self.answered)
 
     def means_of(self, requests: int) -> list[float]:
         """Return the mean latency of each successive number of requests, in seconds.
@@ -118,8 +156,12 @@ class LoadRun:
         busiest = max(generator.busy for generator in self.traffic.generators)
         if busiest > _MAX_BUSY:
             return f"the load generator was busy for {busiest:.0%} of its core"
-        if latencies := [reply.latency_s for reply in self.answered]:
+        responses_s = [
+            reply.latency_s if reply.first_token_s is None else reply.first_token_s
+            for reply in self.answered
+        ]
+        if responses_s:
             lag_s = self.lag_p99_s
-            if lag_s > max(_MAX_LAG_S, _MAX_LAG_SHARE * median(latencies)):
+            if lag_s > max(_MAX_LAG_S, _MAX_LAG_SHARE * median(responses_s)):
                 return f"the load generator was late by {1e3 * lag_s:.3g} ms (99th percentile)"
         return ""

@@ -31,12 +31,18 @@ class Reply:
     status: int
     """HTTP status, or NO_ANSWER."""
     error: str = ""
-    """Name of the exception if there was no response."""
+    """Name of the exception if there was no response, or what is wrong with a streamed one."""
+    arrivals_s: Sequence[float] | None = None
+    """Times at which pieces of the output arrived, in seconds; None if it was not streamed."""
+    prompt_tokens: int | None = None
+    """Number of tokens of the prompt; None if the server did not count them."""
+    output_tokens: int | None = None
+    """Number of tokens of the output; None if the server did not count them."""
 
     @property
     def ok(self) -> bool:
-        """Whether the status is 2xx."""
-        return 200 <= self.status < 300
+        """Whether the status is 2xx, and the response is complete."""
+        return 200 <= self.status < 300 and not self.error
 
     @property
     def latency_s(self) -> float:
@@ -50,6 +56,16 @@ class Reply:
     def service_s(self) -> float:
         """Time from the actual send time, in seconds."""
         return self.done_s - self.sent_s
+
+    @property
+    def first_token_s(self) -> float | None:
+        """Time from the intended send time to the first token, in seconds; None if unknown.
+
+        An output without text has its end token at its end.
+        """
+        if self.arrivals_s is None:
+            return None
+        return self.arrivals_s[0] - self.intended_s if self.arrivals_s else self.latency_s
 
     @property
     def lag_s(self) -> float:
@@ -85,7 +101,7 @@ class Traffic:
     samples: int = 1
     """Samples in each request."""
     refusal: str = ""
-    """Start of the text of the first answer with another status than 2xx; empty if none had one."""
+    """Start of the text of the first answer that is an error; empty if there is none."""
 
 
 @dataclass
@@ -96,7 +112,7 @@ class ReplyFile:
     replies: list[Reply] = field(default_factory=list)
     """Replies so far; `write` writes them."""
     refusal: str = ""
-    """Start of the text of the first answer with another status than 2xx."""
+    """Start of the text of the first answer that is an error."""
 
     def add(self, reply: Reply, body: bytes) -> None:
         """Add a reply, with the body of its answer."""
@@ -106,7 +122,7 @@ class ReplyFile:
 
     def write(self, usage: GeneratorUsage, dropped: int = 0) -> None:
         """Write the file under a temporary name first, so that it is either complete or absent."""
-        lines = [json.dumps(list(asdict(reply).values())) for reply in self.replies]
+        lines = [json.dumps([*vars(reply).values()]) for reply in self.replies]
         lines.append(json.dumps({**asdict(usage), "dropped": dropped, "refusal": self.refusal}))
         write_atomically(self.path, "\n".join(lines) + "\n")
 

@@ -1,0 +1,130 @@
+"""Times of tokens under loads, as a user of an OpenAI-compatible server sees them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_infperf import Echo, Fake, Suite, TextGeneration
+from pytest_infperf.errors import UserError
+from pytest_infperf.run.suite_server import SuiteServer
+from pytest_infperf.serving.load.generators import Target
+from tests.plugin.small_project import Project
+from tests.token_server import TokenServer, token_server
+
+__all__ = ["token_server"]
+
+SUITE = """
+    from pytest_infperf import ClosedLoop, Endpoint, JsonTemplate, OpenAICompletions, Server
+    from pytest_infperf import Suite, TextGeneration
+
+    suite = Suite(
+        "chat",
+        task=TextGeneration(data="prompts.jsonl", max_new_tokens=4),
+        variants=[
+            Endpoint("{url}/v1/completions", payload=OpenAICompletions("tiny"), id="streamed"),
+            Endpoint(
+                "{url}/v1/completions",
+                payload=JsonTemplate({{"prompt": "$input"}}, answer="choices[0].text"),
+                id="whole",
+            ),
+        ],
+        loads=[
+            ClosedLoop(2, seconds=2),
+            Server(ttft_s=10, itl_s=0.001, trial_s=0.5, seconds=0.5, precision=0.9),
+        ],
+    )
+"""
+
+
+@pytest.fixture
+def chat(project: Project, token_server: TokenServer) -> Project:
+    for name in ("suite.py", "test_echo.py"):
+        (project.folder / "suites" / "echo" / name).unlink()
+    project.suite(SUITE.format(url=token_server.url), "perf")
+    lines = [f'{{"prompt": "once {i}", "reference": "upon"}}\n' for i in range(20)]
+    project.write("perf/prompts.jsonl", "".join(lines))
+    return project
+
+
+def test_times_of_tokens_under_a_load(chat: Project) -> None:
+    chat.tests("def test_load(variant): variant.load('users=2').check()", "perf/test_chat.py")
+    chat.thresholds(
+        """
+        [chat.gates]
+        error_rate.at."users=2" = { max = 0 }
+        ttft_p50.at."users=2" = { max = "10 s" }
+        itl_p75.at."users=2" = { max = "1 ms" }
+        token_throughput.at."users=2" = { min = 1 }
+        """
+    )
+    outcome = chat.measure()
+    assert outcome.outcomes() == {"test_load[streamed]": "failed", "test_load[whole]": "failed"}
+    record = outcome.record("streamed", "chat")
+    verdicts = {gate["measure"]: gate["verdict"] for gate in record["gates"]}
+    assert verdicts == {
+        "error_rate@users=2": "pass",
+        "ttft_p50@users=2": "pass",
+        "itl_p75@users=2": "fail",
+        "token_throughput@users=2": "pass",
+    }, outcome.text
+    measures = record["measures"]
+    assert measures["ttft_mean@users=2"]["value"] >= 0.019
+    assert measures["latency_mean@users=2"]["value"] > measures["ttft_mean@users=2"]["value"]
+    tokens = record["evidence"]["loads"]["users=2"]["tokens"]
+    answered = record["evidence"]["loads"]["users=2"]["answered"]
+    assert (tokens["prompt"], tokens["output"]) == (7 * answered, 4 * answered)
+    assert "TTFT p50" in outcome.text
+    whole = {gate["measure"]: gate for gate in outcome.record("whole", "chat")["gates"]}
+    assert whole["error_rate@users=2"]["verdict"] == "pass"
+    for name in ("ttft_p50@users=2", "itl_p75@users=2", "token_throughput@users=2"):
+        assert whole[name]["verdict"] == "inconclusive"
+        assert "requests of whole are not streamed: use a payload of OpenAI's API" in (
+            whole[name]["remedy"]
+        )
+
+
+def test_the_highest_rate_under_limits_on_tokens(chat: Project) -> None:
+    chat.tests("def test_load(variant): variant.load('Server').check()", "perf/test_chat.py")
+    outcome = chat.measure()
+    assert outcome.outcomes() == {"test_load[streamed]": "passed", "test_load[whole]": "failed"}
+    measures = outcome.record("streamed", "chat")["measures"]
+    assert measures["highest_rate@Server"]["value"] == 0
+    assert "the first limit to break: itl, by requests one after another" in outcome.words
+    assert "a limit on ttft cannot be judged: requests of whole are not streamed" in outcome.words
+
+
+def target_of(suite: Suite, prompts: list[object], payload: str = "") -> Target:
+    """Return the destination of a load on a server of the suite."""
+    server = SuiteServer(suite, *[None] * 5)  # type: ignore[arg-type]
+    whole = Target("http://x", "/v1/models/chat:predict", [b"{}"], 1, 1.0, None)
+    return server._streamed(whole, [[prompt] for prompt in prompts], payload)
+
+
+GENERATING = Suite(
+    "chat", task=TextGeneration(data="x.csv", max_new_tokens=4), model="m", variants=[Fake()]
+)
+
+
+def test_requests_to_a_server_of_text_generation() -> None:
+    texts = target_of(GENERATING, ["once", "twice"])
+    assert (texts.path, texts.streams) == ("/v1/completions", True)
+    assert texts.bodies[1] == (
+        b'{"model": "chat", "prompt": "twice", "max_tokens": 4, "stream": true, '
+        b'"stream_options": {"include_usage": true}}'
+    )
+    messages = [{"role": "user", "content": "once"}]
+    chats = target_of(GENERATING, [messages])
+    assert chats.path == "/v1/chat/completions"
+    assert b'"messages": [{"role": "user", "content": "once"}]' in chats.bodies[0]
+    with pytest.raises(UserError, match="Make all prompts texts, or all of them chats"):
+        target_of(GENERATING, ["once", messages])
+
+
+def test_requests_that_are_not_streamed_have_a_reason() -> None:
+    payload = target_of(GENERATING, ["once"], "listings")
+    assert not payload.streams
+    assert payload.whole_because == (
+        "requests of the payload listings are not streamed: omit payload="
+    )
+    echo = Suite("echo", task=Echo(), model="m", variants=[Fake()])
+    assert target_of(echo, ["once"]).whole_because == "a server of Echo returns whole responses"
