@@ -1,6 +1,6 @@
 """Continue English text on CPUs: torch, int8 and int4 weights, ONNX Runtime, CTranslate2."""
 
-from pytest_infperf import CTranslate2, Onnx, Suite, TextGeneration, Torch
+from pytest_infperf import CTranslate2, Onnx, Perplexity, Suite, TextGeneration, Torch
 
 suite = Suite(
     "generation",
@@ -9,6 +9,8 @@ suite = Suite(
         max_new_tokens=32,
         min_new_tokens=32,
         metrics=("chrf",),
+        sample_size=100,
+        perplexity=Perplexity("data/text.txt", window=128, stride=64),
     ),
     model="models/llama-sentences",
     baseline="torch",
@@ -17,6 +19,7 @@ suite = Suite(
         Torch(),
         Torch(dtype="bfloat16"),
         Torch(int8="dynamic"),
+        Torch(compile=True),
         Onnx(),
         Onnx(int8="dynamic"),
         CTranslate2(),
