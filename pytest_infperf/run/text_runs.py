@@ -32,8 +32,8 @@ class TextRuns:
     worker: Callable[[str], VariantWorker]
     """Returns the worker of a variant."""
     start: Callable[[str], VariantWorker]
-    """Starts another worker of a variant for the text, whose probabilities take more memory than the
-    queries of the task and must not change the peak memory."""
+    """Starts another worker of a variant for the text. Its probabilities take more memory than the
+    queries of the task, and must not change the peak memory of those."""
     report_progress: Callable[[str, str], None]
     _runs: dict[str, TextRun] = field(init=False, default_factory=dict)
     _resources: ExitStack = field(init=False, default_factory=ExitStack)

@@ -58,10 +58,9 @@ def score(
     chosen = np.linspace(0, scored - 1, min(request.positions, scored)).round().astype(int)
     ours = rows[chosen].astype(np.float64)
     totals = np.exp(ours).sum(axis=1)
-    if abs(totals - 1).max() > _TOLERANCE:
-        raise ValueError(
-            f"log_probabilities returned probabilities that add up to {totals.max():g}, not 1"
-        )
+    farthest = totals[abs(totals - 1).argmax()]
+    if abs(farthest - 1) > _TOLERANCE:
+        raise ValueError(f"the rows of log_probabilities add up to {farthest:g}, not 1")
     if request.keep_in:
         np.save(request.keep_in, np.maximum(ours, _LEAST).astype(np.float16))
     if not request.compare_with:
