@@ -29,6 +29,9 @@ from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
 
+_OTHER_TOKENS = (
+    "the vocabularies of the variant and the baseline differ, so that the text has other tokens"
+)
 _LARGEST = 50.0
 """The largest exponent of a perplexity, far beyond that of a model that guesses; e to the power of
 709 would not be finite."""
@@ -39,15 +42,17 @@ class TextRun:
     """The probabilities of the windows of a text under one variant."""
 
     text: messages.Text
-    """The tokens of the variant."""
+    """The text in tokens of the variant."""
     windows: Sequence[messages.WindowScored] = ()
-    """The scored windows, in the order of the text; empty if the variant cannot score a text."""
+    """The scored windows, in the order of the text."""
+    unable: str = ""
+    """The reason why the variant cannot score a text; empty if it can."""
 
     @property
     def problem(self) -> str:
         """The reason why the run has no perplexity; empty if it has."""
-        if self.text.unable:
-            return self.text.unable
+        if self.unable:
+            return self.unable
         broken = sum(not window.is_finite for window in self.windows)
         if not broken:
             return ""
@@ -92,7 +97,7 @@ def run_text(
     worker : VariantWorker
         The worker of the variant.
     text : Text
-        The tokens of the variant.
+        The text in tokens of the variant.
     numbers : sequence of int
         The numbers of the windows, in the order of the text.
     distributions : Distributions
@@ -136,8 +141,8 @@ def measured_text(ours: TextRun, theirs: TextRun | None, confidence: float) -> l
         One with `perplexity` and `bits_per_byte`, and one with `kl_divergence` in nats if there is
         a baseline.
     """
-    if ours.text.unable:
-        return [Measured(missing=dict.fromkeys(TEXT_MEASURES, ours.problem))]
+    if ours.unable:
+        return [Measured(missing=dict.fromkeys(TEXT_MEASURES, ours.unable))]
     if ours.problem:
         missing = dict.fromkeys(TEXT_MEASURES, ours.problem)
         undefined = {"perplexity": f"perplexity is not defined: {ours.problem}"}
@@ -156,12 +161,9 @@ def _likelihood(ours: TextRun, theirs: TextRun | None, confidence: float) -> Mea
     missing: dict[str, str] = {}
     if theirs and theirs.problem:
         missing = dict.fromkeys(measures, f"the baseline: {theirs.problem}")
-    elif theirs and theirs.text.vocabulary != ours.text.vocabulary:
+    elif theirs and theirs.text.digest != ours.text.digest:
         baseline = {"bits_per_byte": _bits_per_byte(theirs, confidence)}
-        missing["perplexity"] = (
-            "the vocabularies of the variant and the baseline differ, so their perplexities are "
-            "not comparable: limit bits_per_byte instead"
-        )
+        missing["perplexity"] = f"{_OTHER_TOKENS}: limit bits_per_byte instead"
     elif theirs:
         others = [window.nats for window in theirs.windows]
         gaps = [a - b for a, b in zip(nats, others, strict=True)]
@@ -183,8 +185,8 @@ def _divergence(ours: TextRun, theirs: TextRun, confidence: float) -> Measured:
     reasons = [window.unlike for window in ours.windows if window.unlike]
     if theirs.problem:
         reasons.append(f"the baseline: {theirs.problem}")
-    elif theirs.text.vocabulary != ours.text.vocabulary:
-        reasons.append("the vocabularies of the variant and the baseline differ")
+    elif theirs.text.digest != ours.text.digest:
+        reasons.append(f"{_OTHER_TOKENS}: compare variants with the same tokenizer")
     if reasons:
         return Measured(missing={name: reasons[0]})
     sums = [window.divergence for window in ours.windows]

@@ -217,6 +217,7 @@ class SuiteRun:
             self.settings.full,
             self.seed,
             self.worker,
+            lambda name: self.workers.started(name, self.worker(name).loaded.threads),
             self.report_progress,
         )
         return self._resources.enter_context(closing(runs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from pytest_infperf import errors
 from pytest_infperf.measure import blocks
 from pytest_infperf.measure.perplexity import Distributions, TextRun, run_text
 from pytest_infperf.suite.perplexity import Perplexity
+from pytest_infperf.worker import messages
 from pytest_infperf.worker.variant_worker import VariantWorker
 
 __tracebackhide__ = errors.meant_for_the_user
@@ -30,6 +31,9 @@ class TextRuns:
     """The seed with which windows are drawn."""
     worker: Callable[[str], VariantWorker]
     """Returns the worker of a variant."""
+    start: Callable[[str], VariantWorker]
+    """Starts another worker of a variant for the text. Its probabilities take more memory than the
+    queries of the task, and must not change the peak memory of those."""
     report_progress: Callable[[str, str], None]
     _runs: dict[str, TextRun] = field(init=False, default_factory=dict)
     _resources: ExitStack = field(init=False, default_factory=ExitStack)
@@ -64,25 +68,25 @@ class TextRuns:
         )
 
     def _run(self, variant_id: str, baseline: TextRun | None, *, keep: bool) -> TextRun:
-        worker = self.worker(variant_id)
-        text = worker.text()
-        if text.unable:
-            return TextRun(text)
-        size = None if self.full else self.perplexity.sample_size
-        numbers = sorted(blocks.quality_sample(range(text.windows), size, self.seed))
-        return run_text(
-            worker,
-            text,
-            numbers,
-            Distributions(self._folder, max(1, self.perplexity.kl_positions // len(numbers))),
-            keep=keep,
-            compare=bool(
-                baseline and not baseline.problem and baseline.text.vocabulary == text.vocabulary
-            ),
-            report_progress=lambda done: self.report_progress(
-                variant_id, f"scoring the text, {done:.0%}"
-            ),
-        )
+        if not self.worker(variant_id).loaded.scores_text:
+            reason = f"the backend of {variant_id} does not return probabilities of tokens"
+            return TextRun(messages.Text(0, ""), unable=reason)
+        with closing(self.start(variant_id)) as worker:
+            text = worker.text()
+            size = None if self.full else self.perplexity.sample_size
+            numbers = sorted(blocks.quality_sample(range(text.windows), size, self.seed))
+            is_like = baseline and not baseline.problem and baseline.text.digest == text.digest
+            return run_text(
+                worker,
+                text,
+                numbers,
+                Distributions(self._folder, max(1, self.perplexity.kl_positions // len(numbers))),
+                keep=keep,
+                compare=bool(is_like),
+                report_progress=lambda done: self.report_progress(
+                    variant_id, f"scoring the text, {done:.0%}"
+                ),
+            )
 
     @cached_property
     def _folder(self) -> Path:

@@ -63,12 +63,6 @@ class TokenIdCodec(TokenCodec, Protocol):
             The features that `encode` returned for the query.
         """
 
-    def vocabulary(self) -> str:
-        """Return a hash of the tokens and their ids.
-
-        Tokens of models are compared only if it is the same for both.
-        """
-
 
 class InputsCodec:
     """Codec for backends with `answers_inputs`: it passes inputs and outputs through."""

@@ -69,8 +69,9 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
     ------
     UserError
         If a setting of decoding is not valid; if the data cannot be read or lacks a column or a
-        cell (when the samples are read); or if the model folder has no tokenizer, or the tokenizer
-        no chat template (when the codec is opened or a chat is encoded).
+        cell, or the text of `perplexity` does not exist (when the samples are read); or if the
+        model folder has no tokenizer, or the tokenizer no chat template (when the codec is opened
+        or a chat is encoded).
 
     Examples
     --------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -157,11 +155,6 @@ class GenerationCodec:
                 generated.pop()
             outputs.append(generated)
         return outputs
-
-    def vocabulary(self) -> str:
-        """Return a hash of the tokens and their ids."""
-        tokens = json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
-        return hashlib.sha256(tokens.encode()).hexdigest()
 
     def text_tokens(self, text: str, window: int) -> tuple[list[int], list[int]]:
         """Return the token ids of a text for windows of a length, and the ends of the tokens.

@@ -22,7 +22,7 @@ from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.suite import naming
 from pytest_infperf.suite.backend import Material, Runner, ScoringRunner, can_stream
 from pytest_infperf.suite.call import address_of
-from pytest_infperf.suite.codec import Codec
+from pytest_infperf.suite.codec import Codec, TokenIdCodec
 from pytest_infperf.suite.outputs import json_problem
 from pytest_infperf.suite.perplexity import Window
 from pytest_infperf.worker import clocks, messages, text_scoring
@@ -50,7 +50,7 @@ class LoadedVariant:
         self._can_stream = can_stream(self.runner)
         counter = self.runner if backend.answers_inputs else self.codec
         self._count_tokens = getattr(counter, "token_counts", None)
-        self._output_ids = getattr(self.codec, "output_ids", None)
+        self._output_ids = self.codec.output_ids if isinstance(self.codec, TokenIdCodec) else None
         refuse_observers()
         # Loaded objects stay alive, so the collection before each block can skip them.
         gc.collect()
@@ -62,6 +62,7 @@ class LoadedVariant:
             decoding=dict(self.runner.decoding),
             memory_bytes=clocks.peak_memory_bytes(),
             ready_ns=perf_counter_ns(),
+            scores_text=isinstance(self.runner, ScoringRunner),
         )
 
     def inputs(self) -> messages.Inputs:
@@ -69,13 +70,10 @@ class LoadedVariant:
 
     @cached_property
     def _windows(self) -> Sequence[Window]:
-        scores = self._task.perplexity and isinstance(self.runner, ScoringRunner)
-        return self._task.windows(self.codec, self._data) if scores else []
+        return self._task.windows(self.codec, self._data)
 
     def text(self) -> messages.Text:
-        vocabulary = getattr(self.codec, "vocabulary", str)
-        unable = "" if isinstance(self.runner, ScoringRunner) else text_scoring.UNABLE
-        return messages.Text(vocabulary(), len(self._windows), unable)
+        return messages.Text(len(self._windows), text_scoring.digest(self._windows))
 
     def score(self, request: messages.ScoreWindow) -> messages.WindowScored:
         assert isinstance(self.runner, ScoringRunner)

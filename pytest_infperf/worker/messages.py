@@ -42,6 +42,8 @@ class Loaded:
     """Peak memory so far, in bytes."""
     ready_ns: int
     """Time at which loading ended, by `perf_counter_ns`, a clock common to all processes."""
+    scores_text: bool = False
+    """Whether the runner is a `ScoringRunner`."""
 
 
 @dataclass(frozen=True)
@@ -139,19 +141,17 @@ class Inputs:
 
 @dataclass(frozen=True)
 class AskText:
-    """Request for the text of `Task.perplexity` in tokens of the variant; the reply is `Text`."""
+    """Request for the windows of the text of `Task.perplexity`; the reply is `Text`."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """The tokens of a variant, and the windows of the task's text."""
+    """The windows of the task's text in tokens of a variant."""
 
-    vocabulary: str
-    """Hash of the tokens and their ids; empty if the variant has no tokens."""
     windows: int
-    """Number of windows; 0 if the task has no text or the variant cannot score it."""
-    unable: str
-    """Reason why the variant cannot score a text; empty if it can."""
+    """Number of windows."""
+    digest: str
+    """Hash of the tokens of the windows, equal in two variants with the same tokenizer."""
 
 
 @dataclass(frozen=True)

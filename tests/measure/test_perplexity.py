@@ -11,7 +11,7 @@ from pytest_infperf import Perplexity, UserError
 from pytest_infperf.measure.perplexity import TextRun, measured_text
 from pytest_infperf.worker.messages import Text, WindowScored
 
-TEXT = Text("letters", 8, "")
+TEXT = Text(8, "letters")
 
 
 def scored(
@@ -75,7 +75,7 @@ def test_an_absurd_perplexity_stays_finite() -> None:
 
 
 def test_other_vocabularies_compare_bits_per_byte_only() -> None:
-    ours = scored([10.0] * 8, Text("words", 8, ""))
+    ours = scored([10.0] * 8, Text(8, "words"))
     likelihood, divergence = measured_text(ours, scored([5.0] * 8), 0.99)
     assert "vocabularies of the variant and the baseline differ" in likelihood.missing["perplexity"]
     assert not likelihood.ratios
@@ -100,7 +100,7 @@ def test_probabilities_that_are_not_finite_are_no_perplexity() -> None:
 
 
 def test_a_variant_that_cannot_score_has_a_reason() -> None:
-    unable = TextRun(Text("letters", 0, "no probabilities"))
+    unable = TextRun(Text(0, ""), unable="no probabilities")
     (measured,) = measured_text(unable, scored([10.0] * 8), 0.99)
     assert set(measured.missing.values()) == {"no probabilities"}
     likelihood, _ = measured_text(scored([10.0] * 8), unable, 0.99)

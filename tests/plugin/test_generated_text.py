@@ -26,9 +26,6 @@ SUITE = """
         def output_ids(self, results, features):
             return [list(map(ord, text)) for text in results]
 
-        def vocabulary(self):
-            return LETTERS
-
 
     @dataclass(frozen=True)
     class Spelling(Echo):
@@ -161,7 +158,7 @@ def test_what_cannot_be_scored_never_passes(measured: Outcome) -> None:
     assert "FAIL words[broken] perplexity: the probabilities of 11 of 11 windows" in broken
     blind = measured.message("test_quality[blind]")
     assert "INCONCLUSIVE words[blind] perplexity was not measured" in blind
-    assert "does not return probabilities (log_probabilities)" in blind
+    assert "the backend of blind does not return probabilities of tokens" in blind
     wide = measured.message("test_quality[wide]")
     assert "kl_divergence was not measured" in wide
     assert "the variant returns the probabilities of 5 tokens, and the baseline of 4" in wide
