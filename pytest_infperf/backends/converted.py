@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.repository import lfs
 
 
-def find(backend: str, name: str, model: Path, suite: Path, *, file: str, remedy: str) -> Path:
+def find(
+    backend: str, name: str, model: Path, suite: Path, *, needs: Sequence[str], remedy: str
+) -> Path:
     """Return the path of a converted model in the model's folder, or else in the suite's folder.
 
     Parameters
@@ -20,15 +23,15 @@ def find(backend: str, name: str, model: Path, suite: Path, *, file: str, remedy
         The folder that its user named.
     model, suite : Path
         The folders to search.
-    file : str
-        A file that every converted model has.
+    needs : sequence of str
+        The files that every converted model has.
     remedy : str
         How to convert a model, for messages.
 
     Raises
     ------
     UserError
-        If the folder does not exist, lacks `file`, or contains Git LFS pointers.
+        If the folder does not exist, lacks a file, or contains Git LFS pointers.
     """
     found = [path for path in (model / name, suite / name) if path.is_dir()]
     if not found:
@@ -36,8 +39,9 @@ def find(backend: str, name: str, model: Path, suite: Path, *, file: str, remedy
             f"{backend}(folder={name!r}) is neither in the model's folder {model} nor in the "
             f"suite's folder {suite}: correct the name"
         )
-    if not (found[0] / file).is_file():
-        raise UserError(f"{found[0]} has no {file}, so {backend} cannot run it: {remedy}")
+    for file in needs:
+        if not (found[0] / file).is_file():
+            raise UserError(f"{found[0]} has no {file}, so {backend} cannot run it: {remedy}")
     for path in files(found[0]):
         if lfs.is_pointer(path):
             raise UserError(lfs.fetch_it(path))

@@ -112,7 +112,7 @@ class OnnxGenAI(Backend):
             name,
             model,
             folder,
-            file=_CONFIG,
+            needs=[_CONFIG],
             remedy=f"write one with `python -m {_BUILDER} -i MODEL -o FOLDER -p int4 -e cpu`",
         )
 

@@ -19,6 +19,7 @@ from pytest_infperf.suite.backend import Backend, Material, Receive, Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 _MODEL = "openvino_model.xml"
+_TOKENIZER = "openvino_tokenizer.xml"
 _SETTINGS = "decoding.json"
 _FOLLOWED = ("min_new_tokens", "repetition_penalty", "do_sample", *decoding.SAMPLING)
 _CONVERTER = "optimum-cli export openvino --task text-generation-with-past"
@@ -104,7 +105,8 @@ class OpenVinoGenAI(Backend):
     @staticmethod
     def _find(name: str, model: Path, folder: Path) -> Path:
         remedy = f"write one with `{_CONVERTER} --model MODEL FOLDER`"
-        return converted.find("OpenVinoGenAI", name, model, folder, file=_MODEL, remedy=remedy)
+        needs = [_MODEL, _TOKENIZER]
+        return converted.find("OpenVinoGenAI", name, model, folder, needs=needs, remedy=remedy)
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         causal.require_causal(material, "OpenVinoGenAI")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -71,26 +72,30 @@ def test_the_precision_of_a_folder_is_its_own(kind: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("backend", "file", "command"),
+    ("backend", "needed", "command"),
     [
-        (OnnxGenAI(folder="export"), "genai_config.json", "onnxruntime_genai.models.builder"),
-        (OpenVinoGenAI(folder="export"), "openvino_model.xml", "optimum-cli export openvino"),
+        (OnnxGenAI(folder="export"), ["genai_config.json"], "onnxruntime_genai.models.builder"),
+        (
+            OpenVinoGenAI(folder="export"),
+            ["openvino_model.xml", "openvino_tokenizer.xml"],
+            "optimum-cli export openvino",
+        ),
     ],
 )
 def test_a_folder_without_a_model_is_refused(
-    tmp_path: Path, backend: Backend, file: str, command: str
+    tmp_path: Path, backend: Backend, needed: list[str], command: str
 ) -> None:
     model = tmp_path / "model"
     with pytest.raises(UserError, match=r"\(folder='export'\) is neither in the model's folder"):
         backend.files(model, tmp_path)
     (tmp_path / "export").mkdir()
-    with pytest.raises(UserError, match=f"has no {file}.*{command}"):
-        backend.files(model, tmp_path)
-    (tmp_path / "export" / file).write_text("{}")
-    assert backend.files(model, tmp_path) == [tmp_path / "export" / file]
-    (model / "export").mkdir(parents=True)
-    (model / "export" / file).write_text("{}")
-    assert backend.files(model, tmp_path) == [model / "export" / file]
+    for file in needed:
+        with pytest.raises(UserError, match=f"has no {file}.*{command}"):
+            backend.files(model, tmp_path)
+        (tmp_path / "export" / file).write_text("{}")
+    assert backend.files(model, tmp_path) == [tmp_path / "export" / file for file in needed]
+    shutil.copytree(tmp_path / "export", model / "export")
+    assert backend.files(model, tmp_path) == [model / "export" / file for file in needed]
 
 
 def test_a_file_that_was_not_fetched_is_an_error(tmp_path: Path) -> None:
@@ -101,7 +106,7 @@ def test_a_file_that_was_not_fetched_is_an_error(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="lfs"):
         converted.find(
-            "OnnxGenAI", "export", tmp_path, tmp_path, file="genai_config.json", remedy="-"
+            "OnnxGenAI", "export", tmp_path, tmp_path, needs=["genai_config.json"], remedy="-"
         )
 
 
