@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.codec import Codec
@@ -16,6 +16,9 @@ from pytest_infperf.suite.task import Decoding, Task
 from pytest_infperf.tasks.data import Data, ReadsData, read
 from pytest_infperf.tasks.generation_codec import GenerationCodec, prompt_of
 from pytest_infperf.tasks.text_task import JoinsTexts
+
+if TYPE_CHECKING:
+    from pytest_infperf.suite.payload import Payload
 
 
 @dataclass(frozen=True)
@@ -151,3 +154,8 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
 
     def codec(self, model: Path) -> Codec:
         return GenerationCodec(model, self.stop, self.max_prompt_tokens)
+
+    def payload(self, codec: Codec) -> Payload:
+        from pytest_infperf.tasks.prompt_payload import PromptToText
+
+        return PromptToText()
