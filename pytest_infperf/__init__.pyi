@@ -50,7 +50,12 @@ from .suite.backend import (
     Runner as Runner,
     StreamingRunner as StreamingRunner,
 )
-from .suite.codec import ArrayCodec as ArrayCodec, Codec as Codec, TokenCodec as TokenCodec
+from .suite.codec import (
+    ArrayCodec as ArrayCodec,
+    Codec as Codec,
+    TokenCodec as TokenCodec,
+    WritingCodec as WritingCodec,
+)
 from .suite.loads import (
     ClosedLoop as ClosedLoop,
     MultiStream as MultiStream,

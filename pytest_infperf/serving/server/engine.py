@@ -118,8 +118,10 @@ class Engine:
         self.suite = SuiteAddress(**deployment.suite).load()
         self._backend = naming.restore(deployment.backend)
         self.codec: Codec = self.suite.codec_of(self._backend, deployment.model, self.suite.folder)
-        self.writing = self.codec if isinstance(self.codec, WritingCodec) else None
+        self.writing: WritingCodec | None = None
         """The codec, if outputs are generated texts that can be streamed."""
+        if isinstance(self.codec, WritingCodec):
+            self.writing = self.codec
 
     @property
     def ready(self) -> bool:
