@@ -59,6 +59,7 @@ from .suite.codec import (
     Codec as Codec,
     TokenCodec as TokenCodec,
     TokenIdCodec as TokenIdCodec,
+    WritingCodec as WritingCodec,
 )
 from .suite.loads import (
     ClosedLoop as ClosedLoop,

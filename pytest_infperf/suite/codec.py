@@ -64,6 +64,62 @@ class TokenIdCodec(TokenCodec, Protocol):
         """
 
 
+class Writer(Protocol):
+    """Converts the tokens of one output to text while they are generated.
+
+    Attributes
+    ----------
+    has_stopped : bool
+        Whether the text has reached a stop text. Nothing is written after it.
+    has_ended : bool
+        Whether the output has reached a stop text or an end token.
+    """
+
+    has_stopped: bool
+    has_ended: bool
+
+    def write(self, tokens: Sequence[Any]) -> str:
+        """Return the text that the next tokens add, in whole characters.
+
+        Text that may be the beginning of a stop text is held back.
+
+        Parameters
+        ----------
+        tokens : sequence
+            The tokens, as the runner delivers them.
+        """
+
+    def rest(self) -> str:
+        """Return the text that is held back, if the output has no further token."""
+
+
+@runtime_checkable
+class WritingCodec(TokenCodec, Protocol):
+    """The codec of a task whose models continue prompts, which can be served as OpenAI's API.
+
+    Features and results are sequences with one item per sample.
+    """
+
+    def writer(self) -> Writer:
+        """Return a writer for one output."""
+
+    def prompt_tokens(self, features: Any) -> int:
+        """Return the number of tokens of the prompts of one query."""
+
+    def have_ended(self, results: Any, features: Any) -> list[bool]:
+        """Return whether each output of a query ends at an end token or a stop text.
+
+        It does not if it has the maximum length, or if the results do not contain its end.
+
+        Parameters
+        ----------
+        results : Any
+            The results of the model's runner for the features.
+        features : Any
+            The features that `encode` returned for the query.
+        """
+
+
 class InputsCodec:
     """Codec for backends with `answers_inputs`: it passes inputs and outputs through."""
 

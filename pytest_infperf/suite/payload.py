@@ -69,7 +69,8 @@ class Payload(ABC):
         "pixels" send image files unchanged or as grey pixels; "audio" sends audio as WAV. Empty
         for no page.
     form_settings : mapping of str to Any
-        Settings of the form: `rows` and `columns` of pixels, or the `rate` of audio in Hz.
+        Settings of the form: `rows` and `columns` of pixels, the `rate` of audio in Hz, or `cut`,
+        the part of a long text that the model does not read, by default its end.
     form_example : str
         The initial text of the form.
     body_bytes : int

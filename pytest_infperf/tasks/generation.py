@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.codec import Codec
@@ -19,6 +19,9 @@ from pytest_infperf.tasks.data.lines import read_text
 from pytest_infperf.tasks.data.read import require_file
 from pytest_infperf.tasks.generation_codec import GenerationCodec, prompt_of
 from pytest_infperf.tasks.text_task import JoinsTexts
+
+if TYPE_CHECKING:
+    from pytest_infperf.suite.payload import Payload
 
 
 @dataclass(frozen=True)
@@ -177,3 +180,8 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
     def codec_with(self, tokenizer: Any) -> Codec:
         path = Path(tokenizer.name_or_path)
         return GenerationCodec(path, self.stop, self.max_prompt_tokens, tokenizer)
+
+    def payload(self, codec: Codec) -> Payload:
+        from pytest_infperf.tasks.prompt_payload import PromptToText
+
+        return PromptToText()

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_infperf.errors import UserError, brief
 from pytest_infperf.suite.tokenizer import open_tokenizer
+from pytest_infperf.tasks.text_writer import TextWriter
 
 Prompt = str | list[dict[str, str]]
 """A text, or the messages of a chat with `role` and `content`."""
@@ -86,6 +87,7 @@ class GenerationCodec:
         self._limit = limit if limit < _NO_LIMIT else None
         self._longest = max_prompt_tokens or self._limit
         self._special = frozenset(self._tokenizer.all_special_ids)
+        self._ends = self._special - {self._tokenizer.unk_token_id}
 
     def encode(self, inputs: Sequence[Prompt], length: int | None = None) -> list[list[int]]:
         """Return the token ids of each prompt; longer prompts lose their beginning."""
@@ -121,12 +123,14 @@ class GenerationCodec:
     def decode(
         self, results: Sequence[Sequence[int]], features: Sequence[Sequence[int]]
     ) -> list[Any]:
-        texts = self._tokenizer.batch_decode(
-            [ids[len(prompt) :] for ids, prompt in zip(results, features, strict=True)],
-            skip_special_tokens=True,
-            clean_up_tokenization_spaces=False,
+        generated = zip(results, features, strict=True)
+        return [self._until_stop(self._text(ids[len(prompt) :])) for ids, prompt in generated]
+
+    def _text(self, ids: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(
+            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return [self._until_stop(text) for text in texts]
+        return text
 
     def _until_stop(self, text: str) -> str:
         ends = [end for stop in self._stop if (end := text.find(stop)) >= 0]
@@ -142,7 +146,27 @@ class GenerationCodec:
             while len(generated) > 1 and generated[-1] in self._special:
                 generated.pop()  # the end and padding, which may be the same token
             output += min(len(generated) + 1, len(ids) - len(prompt))
-        return sum(map(len, features)), output
+        return self.prompt_tokens(features), output
+
+    def writer(self) -> TextWriter:
+        """Return a writer of the text of one output."""
+        return TextWriter(self._text, self._stop, self._ends)
+
+    def prompt_tokens(self, features: Sequence[Sequence[int]]) -> int:
+        """Return the number of tokens of the prompts."""
+        return sum(map(len, features))
+
+    def have_ended(
+        self, results: Sequence[Sequence[int]], features: Sequence[Sequence[int]]
+    ) -> list[bool]:
+        """Return whether each output ends at an end token or a stop text."""
+        ended = []
+        for ids, prompt in zip(results, features, strict=True):
+            generated = ids[len(prompt) :]
+            text = self._text(generated)
+            has_end = bool(generated) and generated[-1] in self._ends
+            ended.append(has_end or self._until_stop(text) != text)
+        return ended
 
     def output_ids(
         self, results: Sequence[Sequence[int]], features: Sequence[Sequence[int]]

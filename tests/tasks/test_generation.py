@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from pytest_infperf import TextGeneration, Torch, UserError
+from pytest_infperf.serving.server.generation import GeneratedAnswer, Generation
+from pytest_infperf.serving.server.inference import Inference
 from pytest_infperf.suite.backend import Material, can_stream
+from pytest_infperf.suite.codec import WritingCodec
 from pytest_infperf.tasks.generation_codec import GenerationCodec, prompt_of
 from tests.tasks.tiny_generator import save_tiny_generator
 
@@ -123,3 +126,47 @@ def test_a_cell_that_is_no_prompt_is_an_error() -> None:
 def test_settings_that_contradict_each_other(settings: dict[str, Any], problem: str) -> None:
     with pytest.raises(UserError, match=problem):
         TextGeneration(data=ROWS, **settings)
+
+
+def served(
+    task: TextGeneration, model: Path, folder: Path, prompt: Any, limit: int | None = None
+) -> tuple[GeneratedAnswer, list[str]]:
+    """Return the answer of a server to a prompt, and the pieces of its text."""
+    codec = task.codec(model)
+    assert isinstance(codec, WritingCodec)
+    pieces: list[str] = []
+    generation = Generation(codec.writer(), limit, lambda: True, pieces.append)
+    folder.mkdir()
+    [answer] = Inference(codec, built(task, model, folder)).generate(prompt, generation)
+    assert isinstance(answer, GeneratedAnswer)
+    return answer, pieces
+
+
+def test_the_pieces_of_a_served_output(model: Path, tmp_path: Path) -> None:
+    task = TextGeneration(data=ROWS, max_new_tokens=8, min_new_tokens=8)
+    answer, pieces = served(task, model, tmp_path / "whole", "a b c")
+    assert "".join(pieces) == answer.output
+    assert len(pieces) == 8
+    counts = answer.prompt_tokens, answer.output_tokens, answer.finish_reason
+    assert counts == (3, 8, "length")
+    shorter, _ = served(task, model, tmp_path / "shorter", "a b c", 3)
+    assert shorter.output == "".join(pieces[:3])
+    assert (shorter.output_tokens, shorter.finish_reason) == (3, "length")
+
+
+def test_the_stop_text_of_a_served_output(model: Path, tmp_path: Path) -> None:
+    task = TextGeneration(data=ROWS, max_new_tokens=8, min_new_tokens=8)
+    words = served(task, model, tmp_path / "whole", "a b c")[0].output.split()
+    stop = next(word for word in words[1:] if word != words[0])
+    task = TextGeneration(data=ROWS, max_new_tokens=8, stop=[stop])
+    answer, pieces = served(task, model, tmp_path / "stopped", "a b c")
+    assert "".join(pieces).split() == words[: words.index(stop)]
+    assert (answer.output_tokens, answer.finish_reason) == (words.index(stop) + 1, "stop")
+
+
+def test_outputs_that_have_ended(model: Path) -> None:
+    codec = GenerationCodec(model, ["b"])
+    [prompt, a, b], end = codec.encode(["c a b"])[0], 0
+    results = [[prompt, a, end], [prompt, a, b], [prompt, a, a], [prompt]]
+    assert codec.have_ended(results, [[prompt]] * 4) == [True, True, False, False]
+    assert codec.prompt_tokens([[prompt], [prompt, a]]) == 3

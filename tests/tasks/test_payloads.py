@@ -19,6 +19,7 @@ from pytest_infperf.suite.serving import Serving
 from pytest_infperf.tasks import image_payloads, payloads
 from pytest_infperf.tasks.image_payloads import ImageToLabel, PhotoToLabel
 from pytest_infperf.tasks.payloads import SpeechToText, TextToLabel, TextToText, WordsToTags
+from pytest_infperf.tasks.prompt_payload import PromptToText
 from suites.serving.classification.listings import ListingPayload
 
 ABOUT = About("suite", "variant", "artifact-1")
@@ -34,6 +35,14 @@ def test_texts() -> None:
     assert through_json(TextToText(), ["你好", "a\nb"]) == ["你好", "a\nb"]
     response = TextToText().respond(None, [Answer("hello"), Answer("you")], ABOUT)
     assert response.model_dump() == {"predictions": ["hello", "you"]}
+
+
+def test_prompts() -> None:
+    chat = [{"role": "user", "content": "你好"}, {"role": "assistant", "content": ""}]
+    assert through_json(PromptToText(), ["a\nb", chat]) == ["a\nb", chat]
+    for instances in ([[]], [""], [[{"role": "user"}]], [[{**chat[0], "name": "Ann"}]]):
+        with pytest.raises(ValidationError):
+            PromptToText.request.model_validate({"instances": instances})
 
 
 def test_labels_come_with_their_probabilities() -> None:

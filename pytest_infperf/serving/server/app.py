@@ -18,17 +18,18 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from pytest_infperf.host.processes import die_with_parent
-from pytest_infperf.serving.server import refusals
+from pytest_infperf.serving.server import completions, refusals
 from pytest_infperf.serving.server.admission import Gate
 from pytest_infperf.serving.server.engine import Engine, place_process
 from pytest_infperf.serving.server.limits import Limits
+from pytest_infperf.serving.server.openai_forms import ModelEntry
 from pytest_infperf.serving.server.page import page_router
 from pytest_infperf.serving.server.predictions import prediction_router
 from pytest_infperf.serving.server.request_recorder import RequestRecorder
 from pytest_infperf.serving.server.security import AllowedHosts, SecurityHeaders
 from pytest_infperf.serving.server.settings import ENVIRONMENT, METRICS_FOLDER, Deployment
 from pytest_infperf.serving.server.status import status_router
-from pytest_infperf.serving.server.telemetry import Telemetry
+from pytest_infperf.serving.server.telemetry import Telemetry, TokenTelemetry
 from pytest_infperf.suite.payload import About
 
 _SWITCH_S = 0.0005
@@ -60,7 +61,11 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
     about = About(suite.name, deployment.variant, os.path.basename(deployment.artifact))
     payloads = [suite.task.payload(engine.codec), *suite.serving.payloads]
     body_bytes = replace(limits, payloads=suite.serving.payloads).body_limit(payloads[0])
-    gate = Gate(engine, [payload.path(suite.name) for payload in payloads], telemetry)
+    paths = [payload.path(suite.name) for payload in payloads]
+    if engine.writing:
+        paths += completions.PATHS
+        telemetry.tokens = TokenTelemetry()
+    gate = Gate(engine, paths, telemetry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Gate]]:
@@ -85,7 +90,12 @@ def create(deployment: Deployment, telemetry: Telemetry) -> FastAPI:
     app.add_middleware(SecurityHeaders)  # the last one is the outermost
     refusals.add_handlers(app)
     app.include_router(prediction_router(engine, payloads, about, telemetry))
-    app.include_router(status_router(engine, about, telemetry))
+    model = None
+    if engine.writing:
+        built_s = int(os.path.getmtime(deployment.artifact))
+        model = ModelEntry(id=about.suite, created=built_s)
+        app.include_router(completions.completion_router(engine, about, telemetry, model))
+    app.include_router(status_router(engine, about, telemetry, model))
     app.include_router(page_router(payloads[0], about, engine, body_bytes, limits.timeout_s))
     return app
 

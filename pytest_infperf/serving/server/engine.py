@@ -1,6 +1,7 @@
 """The model in a server process: a bounded queue of requests, and one thread that runs the model.
 
-Waiting requests can be combined into one query, up to the batch size of the suite.
+Waiting requests can be combined into one query, up to the batch size of the suite. A request for a
+stream, or for fewer tokens than others, is a query of its own.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from time import perf_counter
 from typing import Any
 
 from pytest_infperf.host import cpu
+from pytest_infperf.serving.server.generation import Generation
+from pytest_infperf.serving.server.inference import Inference, UnreadableSample
 from pytest_infperf.serving.server.settings import Deployment
 from pytest_infperf.suite import naming
-from pytest_infperf.suite.backend import Runner
-from pytest_infperf.suite.codec import Codec
+from pytest_infperf.suite.backend import can_stream
+from pytest_infperf.suite.codec import Codec, WritingCodec
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.payload import Answer
 from pytest_infperf.suite.task import Decoding
@@ -42,18 +45,42 @@ class TimedAnswers:
     """Time of the query, in seconds."""
     batch: int
     """Samples in the query."""
+    first_token_s: float
+    """Time from the request's arrival to the first token, in seconds; to the end of the query if
+    the runner returns whole outputs."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Number of tokens of the prompts; 0 if the model does not generate texts."""
+        return sum(getattr(answer, "prompt_tokens", 0) for answer in self.answers)
+
+    @property
+    def output_tokens(self) -> int:
+        """Number of tokens of the outputs; 0 if the model does not generate texts."""
+        return sum(getattr(answer, "output_tokens", 0) for answer in self.answers)
 
 
 @dataclass(eq=False)
-class _PendingRequest:
+class PendingRequest:
+    """A request that waits for the model, or whose query runs."""
+
     samples: Sequence[Any]
-    arrived_s: float
     result: asyncio.Future[TimedAnswers] = field(repr=False)
+    limit: int | None = None
+    """Maximum number of output tokens, if it is lower than that of the suite."""
+    pieces: asyncio.Queue[str | None] | None = None
+    """Gets the text of the output while it is generated, and None at the end."""
+    arrived_s: float = field(default_factory=perf_counter)
 
     @property
     def is_done(self) -> bool:
         """Whether the answer is not needed: the client has left, or the time limit is over."""
         return self.result.done()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the request is a query of its own."""
+        return self.limit is not None or self.pieces is not None
 
 
 class Seat:
@@ -84,13 +111,17 @@ class Engine:
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._limits = deployment.limits
-        self._queue: deque[_PendingRequest] = deque()
+        self._queue: deque[PendingRequest] = deque()
         self._changed = threading.Condition()
         self._has_stopped = False
         self._is_loaded = False
         self.suite = SuiteAddress(**deployment.suite).load()
         self._backend = naming.restore(deployment.backend)
         self.codec: Codec = self.suite.codec_of(self._backend, deployment.model, self.suite.folder)
+        self.writing: WritingCodec | None = None
+        """The codec, if outputs are generated texts that can be streamed."""
+        if isinstance(self.codec, WritingCodec):
+            self.writing = self.codec
 
     @property
     def ready(self) -> bool:
@@ -110,7 +141,12 @@ class Engine:
     @property
     def decoding(self) -> Decoding:
         """The decoding settings in use, once the model is loaded."""
-        return self._runner.decoding
+        return self._model.runner.decoding
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether tokens are delivered while they are generated, once the model is loaded."""
+        return can_stream(self._model.runner)
 
     def seat(self) -> Seat | None:
         """Return a place in the queue, or None if it is full."""
@@ -118,32 +154,33 @@ class Engine:
 
     async def start(self) -> None:
         """Load the model and warm it up with one sample, in the thread that runs all queries."""
-        loop = asyncio.get_running_loop()
-        loaded: asyncio.Future[None] = loop.create_future()
+        self._loop = asyncio.get_running_loop()
+        loaded: asyncio.Future[None] = self._loop.create_future()
         # A process that receives a second signal to end does not wait for this thread.
         self._thread = threading.Thread(
-            target=self._run, args=(loop, loaded), name="model", daemon=True
+            target=self._run, args=(loaded,), name="model", daemon=True
         )
         self._thread.start()
         await loaded
         self._is_loaded = True
 
-    def _run(self, loop: asyncio.AbstractEventLoop, loaded: asyncio.Future[None]) -> None:
+    def _run(self, loaded: asyncio.Future[None]) -> None:
         try:
-            self._runner: Runner = self._load()
+            self._model = self._load()
             self.examples = self.suite.task.samples(self.suite.folder).inputs[:_EXAMPLES]
-            self._infer(self.examples[:1])
+            self._model.answers(self.examples[:1])
         except BaseException as error:
-            loop.call_soon_threadsafe(loaded.set_exception, error)
+            self._loop.call_soon_threadsafe(loaded.set_exception, error)
             return
-        loop.call_soon_threadsafe(loaded.set_result, None)
-        self._serve(loop)
+        self._loop.call_soon_threadsafe(loaded.set_result, None)
+        self._serve()
 
-    def _load(self) -> Runner:
+    def _load(self) -> Inference:
         deployment = self._deployment
-        return self.suite.loaded(
+        runner = self.suite.loaded(
             self._backend, deployment.model, deployment.artifact, deployment.threads
         )
+        return Inference(self.codec, runner)
 
     async def stop(self) -> None:
         """Stop the engine. No request is open, because uvicorn waits for them before it ends."""
@@ -152,37 +189,83 @@ class Engine:
             self._changed.notify()
         self._thread.join()
 
-    async def answer(self, samples: Sequence[Any], seat: Seat) -> TimedAnswers:
-        """Return the answers to the samples of the request with the seat."""
-        result: asyncio.Future[TimedAnswers] = asyncio.get_running_loop().create_future()
-        request = _PendingRequest(samples, perf_counter(), result)
+    async def answer(
+        self, samples: Sequence[Any], seat: Seat, limit: int | None = None
+    ) -> TimedAnswers:
+        """Return the answers to the samples of the request with the seat.
+
+        A `limit` on the number of output tokens requires `can_stream` and one sample.
+        """
+        request = PendingRequest(samples, asyncio.get_running_loop().create_future(), limit)
+        self._enqueue(request, seat)
+        try:
+            return await request.result
+        finally:
+            self.withdraw(request)
+
+    def stream(self, sample: Any, seat: Seat, limit: int | None = None) -> PendingRequest:
+        """Return the request for one output, whose text arrives in `pieces`.
+
+        The caller must call `withdraw` if it does not wait for the end.
+        """
+        result = asyncio.get_running_loop().create_future()
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        result.add_done_callback(lambda _: pieces.put_nowait(None))
+        request = PendingRequest([sample], result, limit, pieces)
+        self._enqueue(request, seat)
+        return request
+
+    def _enqueue(self, request: PendingRequest, seat: Seat) -> None:
         with self._changed:
             self._queue.append(request)
             self._changed.notify()
         seat.leave()
-        try:
-            return await result
-        finally:
-            if result.cancelled():  # the client has left, or the time limit is over
-                with self._changed, suppress(ValueError):
-                    self._queue.remove(request)
 
-    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+    def withdraw(self, request: PendingRequest) -> None:
+        """Drop a request without an answer: the client has left, or the time limit is over."""
+        request.result.cancel()
+        if request.result.cancelled():
+            with self._changed, suppress(ValueError):
+                self._queue.remove(request)
+
+    def _serve(self) -> None:
         """Run one query after the other, in the model's thread."""
         while taken := self._next_batch():
             # A request may have been cancelled while the batch waited for others.
-            if not (batch := [request for request in taken if not request.is_done]):
-                continue
-            samples = [sample for request in batch for sample in request.samples]
-            start_s = perf_counter()
-            try:
-                answers: Sequence[Answer] | Exception = self._infer(samples)
-            except Exception as error:
-                answers = error
-            model_s = perf_counter() - start_s
-            loop.call_soon_threadsafe(_deliver, batch, answers, start_s, model_s)
+            if batch := [request for request in taken if not request.is_done]:
+                self._run_query(batch)
 
-    def _next_batch(self) -> list[_PendingRequest]:
+    def _run_query(self, batch: Sequence[PendingRequest]) -> None:
+        samples = [sample for request in batch for sample in request.samples]
+        answers: Sequence[Answer] | Exception
+        generation = None
+        start_s = perf_counter()
+        try:
+            if self.writing and len(samples) == 1:
+                generation = self._generation(self.writing, batch[0])
+                answers = self._model.generate(samples[0], generation)
+            else:
+                answers = self._model.answers(samples)
+        except Exception as error:
+            if isinstance(error, UnreadableSample) and len(batch) > 1:
+                for request in batch:  # the sample of one must not fail the others
+                    self._run_query([request])
+                return
+            answers = error
+        first_token_s = generation.first_token_s if generation else None
+        self._loop.call_soon_threadsafe(
+            _deliver, batch, answers, start_s, perf_counter(), first_token_s
+        )
+
+    def _generation(self, codec: WritingCodec, request: PendingRequest) -> Generation:
+        def deliver(text: str) -> None:
+            if request.pieces is not None:
+                self._loop.call_soon_threadsafe(request.pieces.put_nowait, text)
+
+        writer = codec.writer() if request.is_alone else None
+        return Generation(writer, request.limit, lambda: not request.is_done, deliver)
+
+    def _next_batch(self) -> list[PendingRequest]:
         """Return waiting requests in their order, as many as fit into one query.
 
         A request with more samples than a batch is a query of its own. The list is empty when the
@@ -195,37 +278,26 @@ class Engine:
             first = self._queue.popleft()
             batch, size = [first], len(first.samples)
             deadline_s = first.arrived_s + self._limits.batch_window_ms / 1000
-            while size < self._limits.batch:
+            while size < self._limits.batch and not first.is_alone:
                 if self._queue:
-                    if size + len(self._queue[0].samples) > self._limits.batch:
+                    following = self._queue[0]
+                    if following.is_alone or size + len(following.samples) > self._limits.batch:
                         break
-                    batch.append(request := self._queue.popleft())
-                    size += len(request.samples)
+                    batch.append(self._queue.popleft())
+                    size += len(following.samples)
                 elif (left_s := deadline_s - perf_counter()) <= 0 or self._has_stopped:
                     break
                 else:
                     self._changed.wait(left_s)
             return batch
 
-    def _infer(self, samples: Sequence[Any]) -> list[Answer]:
-        features = self.codec.encode(samples)
-        results = self._runner.infer(features)
-        outputs = self.codec.decode(results, features)
-        if len(outputs) != len(samples):
-            raise ValueError(f"the codec decoded {len(outputs)} outputs of {len(samples)} samples")
-        if not (probabilities := getattr(self.codec, "probabilities", None)):
-            return [Answer(output) for output in outputs]
-        return [
-            Answer(output, by_label)
-            for output, by_label in zip(outputs, probabilities(results), strict=True)
-        ]
-
 
 def _deliver(
-    batch: Sequence[_PendingRequest],
+    batch: Sequence[PendingRequest],
     answers: Sequence[Answer] | Exception,
     start_s: float,
-    model_s: float,
+    end_s: float,
+    first_token_s: float | None,
 ) -> None:
     """Return the answers to each request of a query, in the event loop."""
     size = sum(len(request.samples) for request in batch)
@@ -237,8 +309,15 @@ def _deliver(
         if isinstance(answers, Exception):
             request.result.set_exception(answers)
         else:
-            queued_s = start_s - request.arrived_s
-            request.result.set_result(TimedAnswers(own_answers, queued_s, model_s, size))
+            request.result.set_result(
+                TimedAnswers(
+                    own_answers,
+                    queued_s=start_s - request.arrived_s,
+                    model_s=end_s - start_s,
+                    batch=size,
+                    first_token_s=(first_token_s or end_s) - request.arrived_s,
+                )
+            )
 
 
 def place_process(deployment: Deployment) -> None:

@@ -40,7 +40,8 @@ class Limits:
         exchange.is_too_large = _declared_length(scope) > self._max_body_bytes
         try:
             if not exchange.is_too_large:
-                async with asyncio.timeout(self._timeout_s):
+                async with asyncio.timeout(self._timeout_s) as time_limit:
+                    scope.setdefault("state", {})["time_limit"] = time_limit
                     with suppress(_Refused):
                         await self._app(scope, exchange.receive, exchange.send)
         except TimeoutError:

@@ -41,6 +41,7 @@ _FORMS = {
     ),
 }
 """Forms by `Payload.form`."""
+_OF_TEXTS = frozenset(name for name, form in _FORMS.items() if form is _TEXT)
 
 
 def page_router(
@@ -112,6 +113,8 @@ def _examples(payload: Payload, inputs: Sequence[Any]) -> list[Any]:
         except Exception:  # of the author's payload, which can serve without `ask`
             continue
         instances = request.get("instances", [])[:1]
+        if payload.form in _OF_TEXTS and not all(isinstance(each, str) for each in instances):
+            continue  # the messages of a chat
         left -= len(json.dumps(instances))
         if left < 0:
             break

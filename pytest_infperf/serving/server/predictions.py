@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel
 
-from pytest_infperf.serving.server.engine import Engine
+from pytest_infperf.serving.server.engine import Engine, TimedAnswers, UnreadableSample
 from pytest_infperf.serving.server.refusals import RESPONSES
 from pytest_infperf.serving.server.telemetry import Telemetry
 from pytest_infperf.suite.payload import About, Payload
@@ -35,14 +35,52 @@ def prediction_router(
             path,
             response_model=payload.response,
             responses=RESPONSES,
-            dependencies=[Depends(_require_json)],
+            dependencies=[Depends(require_json)],
             name=type(payload).__name__,
             summary=f"Predict with {about.suite}[{about.variant}]",
         )(_endpoint(engine, payload, about, telemetry))
     return router
 
 
-async def _require_json(request: Request) -> None:
+async def answered(
+    request: Request,
+    engine: Engine,
+    telemetry: Telemetry,
+    samples: Sequence[Any],
+    limit: int | None = None,
+) -> TimedAnswers:
+    """Return the answers to a request with samples, and record its query.
+
+    Raises HTTPException if the model cannot read a sample, or an answer is not finite.
+    """
+    try:
+        timed = await engine.answer(samples, request.state.seat, limit)
+    except UnreadableSample as error:
+        raise HTTPException(422, str(error)) from error
+    finally:
+        telemetry.waiting.set(engine.waiting)
+    record(request, telemetry, timed)
+    if broken := [i for i, answer in enumerate(timed.answers) if not answer.is_finite]:
+        raise HTTPException(502, _not_finite(broken))
+    return timed
+
+
+def record(request: Request, telemetry: Telemetry, timed: TimedAnswers) -> None:
+    """Add the query of a request to the metrics and the log."""
+    telemetry.observe(timed)
+    request.state.log_fields.update(
+        samples=len(timed.answers),
+        queued_s=round(timed.queued_s, 6),
+        model_s=round(timed.model_s, 6),
+        batch=timed.batch,
+    )
+    if timed.output_tokens:
+        request.state.log_fields.update(
+            output_tokens=timed.output_tokens, first_token_s=round(timed.first_token_s, 6)
+        )
+
+
+async def require_json(request: Request) -> None:
     """Refuse requests that FastAPI would report as a value of the wrong type."""
     if not await request.body():
         raise HTTPException(400, "the body is empty")
@@ -59,21 +97,7 @@ def _endpoint(
             samples = payload.samples(body)
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
-        try:
-            timed = await engine.answer(samples, request.state.seat)
-        finally:
-            telemetry.waiting.set(engine.waiting)
-        telemetry.queued_s.observe(timed.queued_s)
-        telemetry.model_s.observe(timed.model_s)
-        telemetry.batch.observe(timed.batch)
-        request.state.log_fields.update(
-            samples=len(samples),
-            queued_s=round(timed.queued_s, 6),
-            model_s=round(timed.model_s, 6),
-            batch=timed.batch,
-        )
-        if broken := [i for i, answer in enumerate(timed.answers) if not answer.is_finite]:
-            raise HTTPException(502, _not_finite(broken))
+        timed = await answered(request, engine, telemetry, samples)
         return payload.respond(body, timed.answers, about)
 
     # FastAPI validates the body against this annotation, which differs from payload to payload.

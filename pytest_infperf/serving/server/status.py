@@ -8,13 +8,19 @@ from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import PlainTextResponse
 
 from pytest_infperf.serving.server.engine import Engine
+from pytest_infperf.serving.server.openai_forms import ModelEntry
 from pytest_infperf.serving.server.refusals import Refusal
 from pytest_infperf.serving.server.telemetry import Telemetry
 from pytest_infperf.suite.payload import About
 
 
-def status_router(engine: Engine, about: About, telemetry: Telemetry) -> APIRouter:
-    """Return a router with the routes about health, model and metrics."""
+def status_router(
+    engine: Engine, about: About, telemetry: Telemetry, entry: ModelEntry | None = None
+) -> APIRouter:
+    """Return a router with the routes about health, model and metrics.
+
+    With an `entry` of OpenAI's list of models, the description of the model contains it.
+    """
     router = APIRouter()
 
     @router.get("/healthz")
@@ -37,6 +43,7 @@ def status_router(engine: Engine, about: About, telemetry: Telemetry) -> APIRout
             "ready": engine.ready,
             "variant": about.variant,
             "version": about.version,
+            **(entry.model_dump() if entry else {}),
         }
 
     @router.get("/metrics", response_class=PlainTextResponse)

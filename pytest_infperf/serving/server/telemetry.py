@@ -12,8 +12,31 @@ import psutil
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
+    from pytest_infperf.serving.server.engine import TimedAnswers
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class TokenTelemetry:
+    """The metrics of a model that generates texts, named like those of vLLM."""
+
+    def __init__(self) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Histogram
+
+        own = CollectorRegistry()
+        self.prompt = Counter(
+            "infperf_prompt_tokens_total", "Tokens of the prompts", registry=own
+        )
+        self.generation = Counter(
+            "infperf_generation_tokens_total", "Tokens of the outputs", registry=own
+        )
+        self.first_s = Histogram(
+            "infperf_time_to_first_token_seconds",
+            "Time from the arrival of a request to its first token",
+            buckets=_SECONDS,
+            registry=own,
+        )
 
 
 class Telemetry:
@@ -28,6 +51,8 @@ class Telemetry:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self._folder = folder
+        self.tokens: TokenTelemetry | None = None
+        """Metrics of tokens, of a server for a model that generates texts."""
         own = CollectorRegistry()
         self.requests = Counter(
             "infperf_requests_total", "Answered requests", ["route", "status"], registry=own
@@ -62,6 +87,16 @@ class Telemetry:
             multiprocess_mode="livesum",
             registry=own,
         )
+
+    def observe(self, timed: TimedAnswers) -> None:
+        """Count the answers to a request."""
+        self.queued_s.observe(timed.queued_s)
+        self.model_s.observe(timed.model_s)
+        self.batch.observe(timed.batch)
+        if self.tokens:
+            self.tokens.first_s.observe(timed.first_token_s)
+            self.tokens.prompt.inc(timed.prompt_tokens)
+            self.tokens.generation.inc(timed.output_tokens)
 
     def exposition(self) -> bytes:
         """Return the metrics in Prometheus' text format.
