@@ -288,9 +288,7 @@ class CTranslate2(Backend):
         vocabulary = ctranslate2_marian.in_order_of_ids(
             ctranslate2_folder.vocabulary(artifact), settings
         )
-        return CTranslate2Generate(
-            engine, vocabulary, settings, threads, use_vmap=bool(self.vmap)
-        )
+        return CTranslate2Generate(engine, vocabulary, settings, threads, use_vmap=bool(self.vmap))
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
         stored = str(evidence.get("quantization", ""))

@@ -88,9 +88,7 @@ class OnnxGenAI(Backend):
 
     def __post_init__(self) -> None:
         if self.precision not in _BITS:
-            raise UserError(
-                f"OnnxGenAI(precision={self.precision!r}): choose one of {list(_BITS)}"
-            )
+            raise UserError(f"OnnxGenAI(precision={self.precision!r}): choose one of {list(_BITS)}")
         if self.folder and self.precision != "fp32":
             raise UserError(
                 f"OnnxGenAI(folder={self.folder!r}, precision={self.precision!r}): the folder runs "

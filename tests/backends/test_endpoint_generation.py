@@ -156,7 +156,10 @@ ERROR = event({"error": {"message": "the key tok-3f9a is out of memory", "code":
     ("pieces", "problem"),
     [
         ([of_piece("a"), ERROR], r"sent an error in its stream: .*the key \*\*\* is out of memory"),
-        ([of_piece("a"), b"data: nothing\n\n"], r"another form than OpenAIChat expects \(.*nothing"),
+        (
+            [of_piece("a"), b"data: nothing\n\n"],
+            r"another form than OpenAIChat expects \(.*nothing",
+        ),
         ([b"data: [1]\n\n"], r"another form than OpenAIChat expects \(.*\): \[1\]"),
         ([event({"choices": [{"delta": {"content": 7}}]})], "another form than OpenAIChat"),
         ([of_piece("a")], r"ended its stream without \[DONE\]"),
@@ -323,7 +326,10 @@ def test_the_messages_of_a_chat_are_sent_unchanged() -> None:
     ("payload", "problem"),
     [
         (OpenAIChat("tiny", prompt="Answer: $input"), "an input is a chat.*remove prompt"),
-        (OpenAICompletions("tiny"), r"an input is a chat: use OpenAIChat\('tiny'\) with the address"),
+        (
+            OpenAICompletions("tiny"),
+            r"an input is a chat: use OpenAIChat\('tiny'\) with the address",
+        ),
     ],
 )
 def test_a_chat_that_a_payload_cannot_send(payload: Any, problem: str) -> None:

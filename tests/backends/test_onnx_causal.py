@@ -51,7 +51,7 @@ def test_int8_quantises_the_matrices_and_changes_the_logits(
 def test_fusion_and_calibration_are_refused(
     material: Material, tmp_path: Path, backend: Onnx
 ) -> None:
-    with pytest.raises(BuildError, match="only in float32 or with int8=\"dynamic\""):
+    with pytest.raises(BuildError, match='only in float32 or with int8="dynamic"'):
         backend.build(material, tmp_path)
 
 

@@ -124,7 +124,9 @@ def test_weights_are_quantised(
     assert QUERIES[0][0] + tokens == output[0]
 
 
-@pytest.mark.parametrize("backend", [Torch(int8="weights", compile=True), Torch(int4="weights", compile=True)])
+@pytest.mark.parametrize(
+    "backend", [Torch(int8="weights", compile=True), Torch(int4="weights", compile=True)]
+)
 def test_quantised_weights_are_compiled(tmp_path: Path, llama: Path, backend: Torch) -> None:
     pytest.importorskip("torchao")
     evidence = built(backend, llama, tmp_path / "compiled")

@@ -12,7 +12,7 @@ import pytest
 from tests.other_plugins import LEFT_OUT
 from tests.suites.test_planted_mistakes import Copy, broken
 
-FAULTY = '''
+FAULTY = """
 
 class Faulty(Torch):
     def load(self, artifact, task, threads):
@@ -23,7 +23,7 @@ class Faulty(Torch):
 
 def plant(runner):
 {fault}
-'''
+"""
 SAMPLING = """
     runner._options |= {"do_sample": True, "temperature": 1.0}
 """
