@@ -77,7 +77,7 @@ class LoadedVariant:
 
     def score(self, request: messages.ScoreWindow) -> messages.WindowScored:
         assert isinstance(self.runner, ScoringRunner)
-        return text_scoring.score(self.runner, self._windows[request.number], request)
+        return text_scoring.score(self.runner, self._windows[request.window], request)
 
     def run(self, block: messages.Block) -> messages.BlockDone:
         """Run the queries of a block, and return their times and, if requested, their outputs.

@@ -158,7 +158,7 @@ class Text:
 class ScoreWindow:
     """Request for the probability of a window of the text; the reply is `WindowScored`."""
 
-    number: int
+    window: int
     """Number of the window, from 0."""
     positions: int
     """Maximum number of tokens whose distributions are kept or compared."""

@@ -62,6 +62,14 @@ def test_divergence_is_a_mean_over_the_compared_tokens() -> None:
     assert not measured.whole_set, "only 5 of 10 tokens of each window were compared"
 
 
+def test_distributions_that_are_unlike_have_no_divergence() -> None:
+    run = scored([10.0] * 8)
+    unlike = replace(run, windows=[replace(each, unlike="5 and 4") for each in run.windows])
+    likelihood, divergence = measured_text(unlike, run, 0.99)
+    assert divergence.missing == {"kl_divergence": "5 and 4"}
+    assert likelihood.ratios["perplexity"].value == 1
+
+
 def test_few_windows_have_no_interval() -> None:
     (measured,) = measured_text(scored([10.0, 12.0, 9.0]), None, 0.99)
     perplexity = measured.measures["perplexity"]

@@ -45,9 +45,14 @@ def windows_of(model: Path) -> Sequence[Window]:
     return TASK.windows(TASK.codec(model), model)
 
 
-def run(runner: ScoringRunner, model: Path) -> TextRun:
+def run(runner: ScoringRunner, model: Path, file: str) -> TextRun:
+    """Score the text, and keep or compare the distributions in files of this name."""
     windows = windows_of(model)
-    done = [score(runner, window, ScoreWindow(0, 1)) for window in windows]
+    done = []
+    for number, window in enumerate(windows):
+        path = Path(file.format(number))
+        option = "compare_with" if path.exists() else "keep_in"
+        done.append(score(runner, window, ScoreWindow(number, 12, **{option: str(path)})))
     return TextRun(Text(len(windows), "letters"), done)
 
 
@@ -145,15 +150,20 @@ def damage_scale(artifact: Path, factor: float) -> None:
 def test_a_wrong_scale_of_a_quantised_weight_raises_perplexity(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     model = trained_llama(tmp_path / "model")
-    baseline = run(loaded(Torch(), model, tmp_path / "torch"), model)
+    file = f"{tmp_path}/{{}}.npy"
+    baseline = run(loaded(Torch(), model, tmp_path / "torch"), model, file)
     (measured,) = measured_text(baseline, None, 0.99)
     assert measured.measures["perplexity"].value < 2, "it has learned the text"
     spec = Catalogue(scores_text=True).get("perplexity")
     assert spec
     gate = Gate(spec, Limit("max_ratio", 1.1, "max_ratio = 1.1"), "thresholds.toml:3", 0.99, "fail")
     backend = Torch(int8="dynamic")
-    quantised = run(loaded(backend, model, tmp_path / "int8"), model)
-    assert judge(gate, measured_text(quantised, baseline, 0.99)[0]).verdict is Verdict.PASS
+    quantised = run(loaded(backend, model, tmp_path / "int8"), model, file)
+    likelihood, divergence = measured_text(quantised, baseline, 0.99)
+    assert judge(gate, likelihood).verdict is Verdict.PASS
+    assert 0 < divergence.measures["kl_divergence"].value < 0.02
     damage_scale(tmp_path / "int8", 20)
-    damaged = run(backend.load(tmp_path / "int8", TASK, 1), model)
-    assert judge(gate, measured_text(damaged, baseline, 0.99)[0]).verdict is Verdict.FAIL
+    damaged = run(backend.load(tmp_path / "int8", TASK, 1), model, file)
+    likelihood, divergence = measured_text(damaged, baseline, 0.99)
+    assert judge(gate, likelihood).verdict is Verdict.FAIL
+    assert divergence.measures["kl_divergence"].value > 0.1

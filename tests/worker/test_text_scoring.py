@@ -20,10 +20,9 @@ ROWS = [[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.6, 0.25, 0.15], [1.0, 0.0, 0.0]]
 class Rows:
     """A runner that returns the same rows for any sequence."""
 
-    decoding: Any = {}
-    threads = 1
-
     def __init__(self, rows: Any) -> None:
+        self.decoding: Any = {}
+        self.threads = 1
         with np.errstate(divide="ignore"):
             self._rows = np.log(np.array(rows, np.float32))
 
