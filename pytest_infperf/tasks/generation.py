@@ -23,8 +23,8 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
     """Text generation with causal language models, greedily or by seeded sampling.
 
     The model and its tokenizer are a folder of transformers. Outputs are the generated texts
-    without the prompt. Requires ``pytest-infperf[torch]``, except for endpoints, which need no model
-    here.
+    without the prompt. Requires ``pytest-infperf[torch]``, except for endpoints,
+    which need no model here.
 
     Parameters
     ----------
