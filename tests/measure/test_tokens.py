@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_infperf.measure.tokens import TOGETHER, WHOLE_OUTPUTS, TokenTimes
 from pytest_infperf.measure.throughput import NOT_COUNTED
+from pytest_infperf.measure.tokens import TOGETHER, WHOLE_OUTPUTS, TokenTimes
 from pytest_infperf.worker.messages import BlockDone
 
 MS = 1_000_000

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_infperf.suite.server_sent_events import EventParser
 
@@ -25,7 +26,7 @@ def events(*pieces: bytes) -> list[str]:
 def test_events_in_any_pieces(end: str, cuts: set[int]) -> None:
     stream = STREAM.replace("\n", end).encode()
     places = [0, *sorted(cuts), len(stream)]
-    pieces = [stream[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in itertools.pairwise(places)]
     assert events(*pieces) == EVENTS
 
 
