@@ -251,8 +251,6 @@ def _show(title: str, load: Load, result: LoadResult, confidence: float) -> None
     if isinstance(load, Server) and load.limits_tokens and evidence.first_broken:
         console.print(f"the first limit to break: {evidence.first_broken}", soft_wrap=True)
     if evidence.why_no_tokens:
-        console.print(
-            f"times of tokens that are missing: {evidence.why_no_tokens}", soft_wrap=True
-        )
+        console.print(f"times of tokens that are missing: {evidence.why_no_tokens}", soft_wrap=True)
     if result.measured.doubt:
         console.print(f"in doubt: {result.measured.doubt}", soft_wrap=True)

@@ -78,8 +78,9 @@ def test_times_of_tokens_under_a_load(chat: Project) -> None:
     assert whole["error_rate@users=2"]["verdict"] == "pass"
     for name in ("ttft_p50@users=2", "itl_p75@users=2", "token_throughput@users=2"):
         assert whole[name]["verdict"] == "inconclusive"
-        assert "requests of whole are not streamed: use a payload of OpenAI's API" in (
-            whole[name]["remedy"]
+        assert (
+            "requests of whole are not streamed: use a payload of OpenAI's API"
+            in (whole[name]["remedy"])
         )
 
 

@@ -108,6 +108,4 @@ def _has_output(choice: Mapping[str, Any]) -> bool:
     tools are generated tokens too.
     """
     delta = choice.get("delta") or {}
-    return bool(choice.get("text")) or any(
-        value for name, value in delta.items() if name != "role"
-    )
+    return bool(choice.get("text")) or any(value for name, value in delta.items() if name != "role")

@@ -39,9 +39,7 @@ def streamed(
 
 def run_of(*replies: Reply, streams: bool = True, whole_because: str = "") -> LoadRun:
     traffic = Traffic(replies, [IDLE])
-    return LoadRun(
-        traffic, Usage([]), of_study=True, streams=streams, whole_because=whole_because
-    )
+    return LoadRun(traffic, Usage([]), of_study=True, streams=streams, whole_because=whole_because)
 
 
 def test_the_measures_of_two_answers() -> None:
@@ -106,9 +104,7 @@ def test_without_streamed_responses_no_measure_is_known(run: LoadRun, reason: st
 
 
 def test_without_the_numbers_of_tokens_only_times_of_pieces_are_known() -> None:
-    run = run_of(
-        streamed(0.0, 0.1, [0.2]), replace(streamed(1.0, 0.1, [0.2]), output_tokens=None)
-    )
+    run = run_of(streamed(0.0, 0.1, [0.2]), replace(streamed(1.0, 0.1, [0.2]), output_tokens=None))
     measured = token_measures(run, [], 0.95)
     assert measured.measures["ttft_mean"].value == pytest.approx(0.1)
     assert measured.measures["itl_mean"].value == pytest.approx(0.2)
@@ -249,9 +245,7 @@ def test_a_limit_on_tokens_without_streamed_responses_is_an_error(
 
 def answers(slow: int, n: int) -> LoadRun:
     """Return a run in which that many first tokens take 250 ms, evenly spread, and others half."""
-    return run_of(
-        *(streamed(i, 0.25 if i * slow % n < slow else 0.125, [0.125]) for i in range(n))
-    )
+    return run_of(*(streamed(i, 0.25 if i * slow % n < slow else 0.125, [0.125]) for i in range(n)))
 
 
 def test_a_rate_is_rejected_by_one_limit_and_accepted_by_all() -> None:
