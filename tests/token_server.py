@@ -28,7 +28,7 @@ class TokenServer:
     counts: bool = True
     """Whether it sends the numbers of tokens."""
     fault: str = ""
-    """What happens after the first token: `ends`, `breaks`, `error` or `other form`."""
+    """What happens after the first token: `ends`, `breaks`, `closes`, `error` or `other form`."""
     url: str = ""
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """The path and the body of each request."""
@@ -53,6 +53,9 @@ class TokenServer:
             if self.fault == "breaks":
                 assert request.transport
                 request.transport.abort()
+            if self.fault == "closes":
+                assert request.transport
+                request.transport.close()
             if self.fault == "ends":
                 return response
             if self.fault == "error":

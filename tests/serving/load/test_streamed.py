@@ -163,6 +163,7 @@ def test_a_server_that_does_not_stream(send: Send, token_server: TokenServer) ->
     [
         ("ends", "stream ended early"),
         ("breaks", "stream ended early ("),
+        ("closes", "stream ended early ("),
         ("error", "error in the stream"),
         ("other form", "stream of another form"),
     ],
