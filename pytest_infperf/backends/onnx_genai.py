@@ -22,7 +22,7 @@ _CONFIG = "genai_config.json"
 _SETTINGS = "decoding.json"
 _FOLLOWED = ("min_new_tokens", "repetition_penalty", "do_sample", *decoding.SAMPLING)
 _NO_TOKEN = -1
-"""Padding, which no prompt contains. The runtime ignores the tokens at the end of a prompt of a batch
+"""Padding, which no prompt contains. In a batch, the runtime ignores tokens at the end of a prompt
 that are equal to the padding token, which is often the end token."""
 _BUILDER = "onnxruntime_genai.models.builder"
 
@@ -88,9 +88,7 @@ class OnnxGenAI(Backend):
 
     def __post_init__(self) -> None:
         if self.precision not in _BITS:
-            raise UserError(
-                f"OnnxGenAI(precision={self.precision!r}): choose one of {list(_BITS)}"
-            )
+            raise UserError(f"OnnxGenAI(precision={self.precision!r}): choose one of {list(_BITS)}")
         if self.folder and self.precision != "fp32":
             raise UserError(
                 f"OnnxGenAI(folder={self.folder!r}, precision={self.precision!r}): the folder runs "

@@ -83,9 +83,7 @@ def load_torch(model: Path, tmp_path: Path) -> Load:
 
 def outputs(runner: Any, prompts: list[list[int]]) -> list[list[int]]:
     """Return the generated tokens up to the end token."""
-    rows = [
-        row[len(prompt) :] for row, prompt in zip(runner.infer(prompts), prompts, strict=True)
-    ]
+    rows = [row[len(prompt) :] for row, prompt in zip(runner.infer(prompts), prompts, strict=True)]
     return [row[: row.index(END)] if END in row else row for row in rows]
 
 
