@@ -22,7 +22,7 @@ _CONFIG = "genai_config.json"
 _SETTINGS = "decoding.json"
 _FOLLOWED = ("min_new_tokens", "repetition_penalty", "do_sample", *decoding.SAMPLING)
 _NO_TOKEN = -1
-"""Padding, which no prompt contains. The runtime ignores the tokens at the end of a prompt of a batch
+"""Padding, which no prompt contains. In a batch, the runtime ignores tokens at the end of a prompt
 that are equal to the padding token, which is often the end token."""
 _BUILDER = "onnxruntime_genai.models.builder"
 

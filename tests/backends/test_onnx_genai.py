@@ -37,5 +37,5 @@ def test_weights_are_quantised_to_the_precision(tmp_path: Path, bits: int) -> No
 def test_an_architecture_that_the_builder_does_not_know_is_refused(tmp_path: Path) -> None:
     model = save_tiny_generator(tmp_path / "model")
     (tmp_path / "built").mkdir()
-    with pytest.raises(BuildError, match="cannot convert model to fp32: .*not currently supported"):
+    with pytest.raises(BuildError, match=r"cannot convert model to fp32: .* not currently"):
         OnnxGenAI().build(Material(model, TASK, model), tmp_path / "built")
