@@ -142,9 +142,7 @@ def _codec_reads_inputs(suite: Suite, backend: Backend) -> bool:
     return not (suite.task.reads_model or backend.answers_inputs)
 
 
-def installed_versions(
-    backend: type[Backend], other: Interpreter | None = None
-) -> dict[str, str]:
+def installed_versions(backend: type[Backend], other: Interpreter | None = None) -> dict[str, str]:
     """Return the versions of the distributions that a backend requires or can use.
 
     They are those of another interpreter's environment, if one is given.

@@ -42,9 +42,7 @@ def import_torchao(setting: str) -> Any:
     try:
         return import_module("torchao.quantization")
     except ImportError:
-        raise UserError(
-            f'{setting} needs torchao: pip install "pytest-infperf[torchao]"'
-        ) from None
+        raise UserError(f'{setting} needs torchao: pip install "pytest-infperf[torchao]"') from None
 
 
 def count_quantized(module: Any) -> dict[str, int]:

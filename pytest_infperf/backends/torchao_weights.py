@@ -72,9 +72,7 @@ def _config(library: Any, group_size: int | None) -> Any:
     if group_size is None:
         return library.Int8WeightOnlyConfig(set_inductor_config=False)
     opaque = import_module("torchao.prototype.int4_opaque_tensor")
-    return opaque.Int4WeightOnlyOpaqueTensorConfig(
-        group_size=group_size, set_inductor_config=False
-    )
+    return opaque.Int4WeightOnlyOpaqueTensorConfig(group_size=group_size, set_inductor_config=False)
 
 
 def _obstacles(module: Any, group_size: int | None) -> dict[str, str]:

@@ -88,7 +88,7 @@ def test_a_compiled_model_generates_what_the_eager_one_does(tmp_path: Path, llam
 def test_a_prompt_that_would_be_compiled_again_is_refused(tmp_path: Path, llama: Path) -> None:
     runner = loaded(Torch(compile=True), llama, tmp_path / "compiled")
     for run in (runner.infer, lambda query: runner.stream(query, lambda tokens: None)):
-        with pytest.raises(UserError, match="recompile for a query .*prompts with lengths 1"):
+        with pytest.raises(UserError, match=r"recompile for a query .*prompts with lengths 1"):
             run([[5]])
 
 
@@ -124,7 +124,9 @@ def test_weights_are_quantised(
     assert QUERIES[0][0] + tokens == output[0]
 
 
-@pytest.mark.parametrize("backend", [Torch(int8="weights", compile=True), Torch(int4="weights", compile=True)])
+@pytest.mark.parametrize(
+    "backend", [Torch(int8="weights", compile=True), Torch(int4="weights", compile=True)]
+)
 def test_quantised_weights_are_compiled(tmp_path: Path, llama: Path, backend: Torch) -> None:
     pytest.importorskip("torchao")
     evidence = built(backend, llama, tmp_path / "compiled")

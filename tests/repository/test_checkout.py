@@ -61,4 +61,3 @@ def test_another_interpreter_imports_this_package(
     other = checkout.run_by("/env/bin/python")
     assert (other.python, other.import_paths) == (Path("/env/bin/python"), (str(REPOSITORY),))
     assert other.folder == checkout.folder
-
