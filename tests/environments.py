@@ -27,7 +27,7 @@ def make_empty_environment(folder: Path) -> Path:
 
 
 def install(folder: Path, name: str, version: str) -> None:
-    """Enter a distribution in an environment; one of the same name must not have another version."""
+    """Enter a distribution in an environment that has none of its name."""
     described = _packages(folder) / f"{name.replace('-', '_')}-{version}.dist-info"
     described.mkdir()
     (described / "METADATA").write_text(

@@ -88,7 +88,7 @@ def test_a_compiled_model_generates_what_the_eager_one_does(tmp_path: Path, llam
 def test_a_prompt_that_would_be_compiled_again_is_refused(tmp_path: Path, llama: Path) -> None:
     runner = loaded(Torch(compile=True), llama, tmp_path / "compiled")
     for run in (runner.infer, lambda query: runner.stream(query, lambda tokens: None)):
-        with pytest.raises(UserError, match="recompile for a query .*prompts with lengths 1"):
+        with pytest.raises(UserError, match=r"recompile for a query .*prompts with lengths 1"):
             run([[5]])
 
 

@@ -29,7 +29,8 @@ from pytest_infperf import Echo, Fake, Onnx, Suite
 suite = Suite(
     "echo", task=Echo(count=4), model="model", baseline="slow",
     variants=[
-        Fake(id="slow"), Fake(id="fast"), Onnx(id="graph"), Fake(id="apart", python="env/bin/python")
+        Fake(id="slow"), Fake(id="fast"), Onnx(id="graph"),
+        Fake(id="apart", python="env/bin/python"),
     ],
 )
 """
