@@ -168,9 +168,9 @@ _HEAD = f"""\
 simulated hosts, with {RUNS:,} runs for each host and each true difference. The limit is
 `regression = {{ max = "{MARGIN:.0%}" }}`, at a confidence of {CONFIDENCE}. A test has a budget of
 {BUDGET.own_s:g} s and can draw {BUDGET.more_s:g} s from the reserve of the run. A pair takes
-{HOSTS[0].pair_s:g} s, and starting a pair of processes takes {HOSTS[0].start_s:g} s. The prior is the
-default one. [verdicts.md](verdicts.md) describes the rule, and `bench/simulated_hosts.py` defines
-the hosts.
+{HOSTS[0].pair_s:g} s, and starting a pair of processes takes {HOSTS[0].start_s:g} s. The prior is
+the default one. [verdicts.md](verdicts.md) describes the rule, and `bench/simulated_hosts.py`
+defines the hosts.
 
 - **noise**: how pairs vary.
 - **pairs, processes**: standard deviations of the ratio, of pairs within a pair of processes and

@@ -1,4 +1,4 @@
-"""Notices at the end of a run: what was not measured or written, and verdicts that need a remark."""
+"""Notices at the end of a run: what was not measured or written, and remarks on verdicts."""
 
 from __future__ import annotations
 
