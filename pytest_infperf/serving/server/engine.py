@@ -157,9 +157,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         loaded: asyncio.Future[None] = self._loop.create_future()
         # A process that receives a second signal to end does not wait for this thread.
-        self._thread = threading.Thread(
-            target=self._run, args=(loaded,), name="model", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(loaded,), name="model", daemon=True)
         self._thread.start()
         await loaded
         self._is_loaded = True

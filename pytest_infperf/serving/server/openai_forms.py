@@ -180,4 +180,3 @@ class OpenAIError(BaseModel):
 
 class OpenAIRefusal(BaseModel):
     error: OpenAIError
-

@@ -25,9 +25,7 @@ class TokenTelemetry:
         from prometheus_client import CollectorRegistry, Counter, Histogram
 
         own = CollectorRegistry()
-        self.prompt = Counter(
-            "infperf_prompt_tokens_total", "Tokens of the prompts", registry=own
-        )
+        self.prompt = Counter("infperf_prompt_tokens_total", "Tokens of the prompts", registry=own)
         self.generation = Counter(
             "infperf_generation_tokens_total", "Tokens of the outputs", registry=own
         )

@@ -276,9 +276,7 @@ def test_an_error_in_the_middle_ends_the_stream(server: Running) -> None:
         "request_id": "abc",
     }
     [failure] = [
-        line
-        for line in server.log()
-        if line.get("request_id") == "abc" and "exc_info" in line
+        line for line in server.log() if line.get("request_id") == "abc" and "exc_info" in line
     ]
     assert "ZeroDivisionError" in failure["exc_info"]
     assert server.post(completion("a"), COMPLETIONS).status == 200
