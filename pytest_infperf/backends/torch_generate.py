@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-
 from pytest_infperf.backends import decoding, torch_padding
 from pytest_infperf.suite.backend import Receive
 from pytest_infperf.suite.task import Decoding

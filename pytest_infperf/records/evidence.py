@@ -250,8 +250,8 @@ class LoadEvidence:
     doubt: str
     """The reason why the results may not describe the server, or its steady state; else empty."""
     spoilt_runs: Sequence[str]
-    """The reasons why earlier runs are replaced by this one: a late or busy generator, or limits that
-    were undecided."""
+    """The reasons why earlier runs are replaced by this one: a late or busy generator, or undecided
+    limits."""
     samples_left_out: int = 0
     """The number of samples that were not sent because they are not valid in a request."""
     left_out_why: str = ""

@@ -29,8 +29,8 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
     """Text generation with causal language models, greedily or by seeded sampling.
 
     The model and its tokenizer are a folder of transformers, which requires
-    ``pytest-infperf[torch]``, or a GGUF file of `LlamaCpp`. Endpoints need no model here. Outputs are
-    the generated texts without the prompt.
+    ``pytest-infperf[torch]``, or a GGUF file of `LlamaCpp`. Endpoints need no model here. Outputs
+    are the generated texts without the prompt.
 
     Parameters
     ----------
