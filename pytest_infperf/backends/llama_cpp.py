@@ -13,11 +13,11 @@ from pytest_infperf.artifacts.models import find_file
 from pytest_infperf.backends import decoding, llama_cpp_convert, llama_cpp_file
 from pytest_infperf.backends.llama_cpp_generate import LlamaCppContinue
 from pytest_infperf.backends.stop_texts import StopTexts
-from pytest_infperf.backends.torch_generate import open_tokenizer
 from pytest_infperf.backends.torch_module import import_modeling, load_torch_module
 from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Runner
 from pytest_infperf.suite.task import Task
+from pytest_infperf.suite.tokenizer import open_tokenizer
 
 Quantization = Literal[
     "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1",

@@ -13,10 +13,11 @@ from typing import Any
 
 from pytest_infperf.backends import decoding, onepass, onnx_export, onnx_file, torch_padding
 from pytest_infperf.backends.causal import require_causal
-from pytest_infperf.backends.torch_generate import TorchContinue, open_tokenizer
+from pytest_infperf.backends.torch_generate import TorchContinue
 from pytest_infperf.errors import BuildError, UserError, first_line
 from pytest_infperf.suite.backend import Material
 from pytest_infperf.suite.task import Decoding
+from pytest_infperf.suite.tokenizer import open_tokenizer
 
 _TASK = "text-generation-with-past"
 _CONFIGS = ("config.json", "generation_config.json")

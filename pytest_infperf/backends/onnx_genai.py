@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pytest_infperf.backends import causal, converted, decoding, int8
-from pytest_infperf.backends.torch_generate import open_tokenizer
 from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Receive, Runner
 from pytest_infperf.suite.task import Decoding, Task
+from pytest_infperf.suite.tokenizer import open_tokenizer
 
 _CONFIG = "genai_config.json"
 _SETTINGS = "decoding.json"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from pytest_infperf.backends.torch_generate import open_tokenizer
+from pytest_infperf.suite.tokenizer import open_tokenizer
 
 
 class StopTexts:
