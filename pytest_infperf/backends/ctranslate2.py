@@ -166,6 +166,7 @@ class CTranslate2(Backend):
             return self._build_from_folder(material, self.folder, folder)
         if causal:
             self._convert(model, folder)
+            ctranslate2_causal.name_special_tokens(folder)
             self._write_causal_settings(material, folder)
             return {"quantization": self._compute_type}
         if material.task.auto_class == torch_speech.AUTO_CLASS:

@@ -6,6 +6,7 @@ suppress tokens. It sets the seed of sampling only once in each thread.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,18 @@ def settings_of(model: Path, asked: Decoding) -> dict[str, Any]:
         decoding.SEED: asked.get(decoding.SEED),
     }
     return {name: settings[name] for name in _FOLLOWED if settings.get(name) is not None}
+
+
+def name_special_tokens(folder: Path) -> None:
+    """Replace special tokens that the tokenizer lacks by the empty text.
+
+    CTranslate2 4.8 cannot open a converted model with a null in their place.
+    """
+    path = folder / "config.json"
+    config = json.loads(path.read_text("utf-8"))
+    lacking = {f"{name}_token": "" for name in ("bos", "eos", "unk")}
+    given = {name: value for name, value in config.items() if value is not None}
+    path.write_text(json.dumps({**lacking, **given}), "utf-8")
 
 
 def options(settings: Mapping[str, Any], tokens: Sequence[str]) -> dict[str, Any]:
