@@ -71,8 +71,15 @@ def _config(library: Any, group_size: int | None) -> Any:
     """Return torchao's configuration, which leaves the settings of torch.compile as they are."""
     if group_size is None:
         return library.Int8WeightOnlyConfig(set_inductor_config=False)
-    opaque = import_module("torchao.prototype.int4_opaque_tensor")
-    return opaque.Int4WeightOnlyOpaqueTensorConfig(group_size=group_size, set_inductor_config=False)
+    try:
+        prototype = import_module("torchao.prototype.quantization.int4")
+        config = prototype.PrototypeInt4WeightOnlyConfig
+    except (ImportError, AttributeError) as error:
+        raise BuildError(
+            f"this version of torchao has its int4 for CPUs elsewhere ({error}): "
+            "pip install torchao==0.18.0"
+        ) from error
+    return config(group_size=group_size, set_inductor_config=False)
 
 
 def _obstacles(module: Any, group_size: int | None) -> dict[str, str]:

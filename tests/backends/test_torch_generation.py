@@ -10,6 +10,7 @@ import pytest
 
 from pytest_infperf import BuildError, TextGeneration, Torch, UserError
 from pytest_infperf.suite.backend import Material
+from tests.tasks.tiny_generator import save_tiny_generator
 
 torch = pytest.importorskip("torch")
 
@@ -17,8 +18,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 QUERIES = [[[5, 6, 7, 8, 9, 10, 11]], [[12, 13], [20, 21, 22]], [[7] * 20], [[3, 4]] * 4]
 TASK = TextGeneration(data=[{"prompt": "a", "reference": "b"}], max_new_tokens=6)
-LINEAR = 15
-"""Linear layers of the model: seven in each of two layers, and the head."""
+LINEAR = 8
+"""Linear layers of the model: seven of its layer, and the head."""
 
 
 @pytest.fixture(autouse=True)
@@ -37,13 +38,13 @@ def save_llama(folder: Path, **changes: Any) -> Path:
 
     torch.manual_seed(1)
     sizes = {
-        "vocab_size": 96, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+        "vocab_size": 96, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1,
         "num_attention_heads": 2, "max_position_embeddings": 64, **changes,
     }  # fmt: skip
     config = LlamaConfig(
         **sizes, initializer_range=0.2, bos_token_id=1, eos_token_id=0, pad_token_id=0
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    LlamaForCausalLM(config).save_pretrained(save_tiny_generator(folder))
     return folder
 
 
@@ -147,15 +148,12 @@ def test_a_layer_of_other_sizes_keeps_its_type(tmp_path: Path) -> None:
 
 
 def test_a_model_without_a_layer_of_fitting_sizes_is_refused(tmp_path: Path) -> None:
-    from transformers import GPT2Config, GPT2LMHeadModel
-
     pytest.importorskip("torchao")
-    config = GPT2Config(vocab_size=64, n_layer=1, n_embd=16, n_head=2, n_positions=64)
-    GPT2LMHeadModel(config).save_pretrained(tmp_path / "model")
+    save_tiny_generator(tmp_path / "model")
     with pytest.raises(BuildError) as raised:
         built(Torch(int4="weights"), tmp_path / "model", tmp_path / "int4")
     assert str(raised.value) == (
-        'torchao finds no layer to quantise with int4="weights": 4 x Conv1D, which torchao does '
+        'torchao finds no layer to quantise with int4="weights": 8 x Conv1D, which torchao does '
         "not quantise; 1 x Linear with 16 inputs, not a multiple of 32. Choose another group_size "
         '(32, 64 or 128), or int8="weights"'
     )

@@ -143,8 +143,6 @@ def test_both_revisions_use_the_environment(apart: Project) -> None:
 
 
 def test_a_server_runs_in_the_environment(apart: Project) -> None:
-    pytest.importorskip("locust")
-    pytest.importorskip("uvicorn")
     apart.tests('def test_load(variant): variant.load("users=1-10").check()\n')
     result = apart.measure("--infperf-variants=there")
     result.assert_outcomes(passed=1)
@@ -155,7 +153,7 @@ def test_a_server_runs_in_the_environment(apart: Project) -> None:
 def test_infperf_serve_starts_the_interpreter(
     apart: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("fastapi_offline")
+
     monkeypatch.chdir(apart.folder)
     monkeypatch.setattr(sys, "path", [*sys.path])
     started: list[tuple[str, list[str], dict[str, str]]] = []
