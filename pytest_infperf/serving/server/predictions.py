@@ -9,7 +9,8 @@ from typing import Any
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel
 
-from pytest_infperf.serving.server.engine import Engine, TimedAnswers, UnreadableSample
+from pytest_infperf.serving.server.engine import Engine, TimedAnswers
+from pytest_infperf.serving.server.inference import UnreadableSample
 from pytest_infperf.serving.server.refusals import RESPONSES
 from pytest_infperf.serving.server.telemetry import Telemetry
 from pytest_infperf.suite.payload import About, Payload
