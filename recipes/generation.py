@@ -42,6 +42,7 @@ def tokenizer(sentences: Sequence[str], folder: Path) -> Any:
         byte_fallback=True,
         normalization_rule_name="identity",
         split_digits=True,
+        minloglevel=1,
         unk_id=0,
         bos_id=1,
         eos_id=2,
@@ -147,7 +148,7 @@ def train(
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", DATA, seconds=2400)
+    options = arguments(__doc__ or "", DATA, seconds=1560)
     train(options.data, options.out, options.budget, options.device)
 
 

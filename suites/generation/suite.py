@@ -20,6 +20,8 @@ suite = Suite(
         Torch(dtype="bfloat16"),
         Torch(int8="dynamic"),
         Torch(compile=True),
+        Torch(int8="weights"),
+        Torch(int4="weights"),
         Onnx(),
         Onnx(int8="dynamic"),
         CTranslate2(),
