@@ -226,13 +226,22 @@ def _field_meanings(name: str) -> dict[str, str]:
 
 def classes() -> dict[str, list[type]]:
     """Return the public classes that a suite is made of, by kind."""
-    from pytest_infperf import Backend, EndpointPayload, HubDataset, Serving, Suite, Sweep, Task
+    from pytest_infperf import (
+        Backend,
+        EndpointPayload,
+        HubDataset,
+        Perplexity,
+        Serving,
+        Suite,
+        Sweep,
+        Task,
+    )
 
     public = [getattr(pytest_infperf, name) for name in sorted(dir(pytest_infperf))]
     made = [cls for cls in public if not inspect.isabstract(cls) and cls not in (Task, Load)]
     scoring = [cls for cls in made if callable(getattr(cls, "score", None))]
     return {
-        "suites": [Suite, Sweep, Serving, HubDataset],
+        "suites": [Suite, Sweep, Serving, HubDataset, Perplexity],
         "tasks": [cls for cls in made if issubclass(cls, Task)],
         "backends": [Backend, *(cls for cls in made if issubclass(cls, Backend))],
         "payloads": [cls for cls in made if issubclass(cls, EndpointPayload)],

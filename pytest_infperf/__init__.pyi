@@ -48,9 +48,15 @@ from .suite.backend import (
     Backend as Backend,
     Material as Material,
     Runner as Runner,
+    ScoringRunner as ScoringRunner,
     StreamingRunner as StreamingRunner,
 )
-from .suite.codec import ArrayCodec as ArrayCodec, Codec as Codec, TokenCodec as TokenCodec
+from .suite.codec import (
+    ArrayCodec as ArrayCodec,
+    Codec as Codec,
+    TokenCodec as TokenCodec,
+    TokenIdCodec as TokenIdCodec,
+)
 from .suite.loads import (
     ClosedLoop as ClosedLoop,
     MultiStream as MultiStream,
@@ -62,6 +68,7 @@ from .suite.loads import (
 )
 from .suite.metric import CorpusMetric as CorpusMetric, Metric as Metric
 from .suite.payload import About as About, Answer as Answer, Payload as Payload
+from .suite.perplexity import Perplexity as Perplexity
 from .suite.samples import Samples as Samples
 from .suite.serving import Serving as Serving
 from .suite.suite import Suite as Suite, Sweep as Sweep

@@ -17,6 +17,7 @@ from pytest_infperf.suite.backend import (
     Material,
     Receive,
     Runner,
+    ScoringRunner,
     StreamingRunner,
     can_stream,
 )
@@ -203,6 +204,8 @@ class SlowedRunner:
         self._by = by
         self.decoding = inner.decoding
         self.threads = inner.threads
+        if isinstance(inner, ScoringRunner):
+            self.log_probabilities = inner.log_probabilities
 
     def infer(self, features: Any) -> Any:
         start = perf_counter_ns()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.backends import decoding, torch_padding
 from pytest_infperf.suite.backend import Receive
 from pytest_infperf.suite.task import Decoding
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class TorchGenerate:
@@ -80,6 +84,18 @@ class TorchContinue:
 
     def stream(self, features: Sequence[Sequence[int]], receive: Receive) -> list[list[int]]:
         return self._generate(features, streamer=Streamer(receive))
+
+    def log_probabilities(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        """Run each sequence alone, so that no padding can change its probabilities."""
+        import torch
+
+        results = []
+        for sequence in sequences:
+            ids = torch.tensor([list(sequence)]).to(self._device)
+            with torch.inference_mode():
+                logits = self._model(input_ids=ids).logits[0]
+            results.append(logits.float().log_softmax(-1).cpu().numpy())
+        return results
 
     def _generate(self, features: Sequence[Sequence[int]], **more: Any) -> list[list[int]]:
         import torch

@@ -139,6 +139,7 @@ def join(shares: Sequence[Share], outcomes: Sequence[Done]) -> SetRun:
         [seconds for run in runs for seconds in run.batch_s],
         [tokens for run in runs for tokens in run.batch_tokens],
         Counter(done.node_type for done in by_id.values()),
+        [ids for run in runs for ids in run.output_ids],
     )
 
 

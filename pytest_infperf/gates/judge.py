@@ -49,6 +49,7 @@ _ESTIMATED = frozenset(
 )
 """Measures that are estimated with an interval, except percentiles, which have their own rule."""
 
+_OF_BASELINE = " of the baseline's"
 _TINY = 1e-6
 """Difference to the worst score that counts as rounding, in points."""
 _CORRECT_MODEL = (
@@ -110,7 +111,8 @@ def _unusable_quality(gate: Gate, measured: Measured) -> GateRecord | None:
     """Return the verdict on a limit if its scores have no meaning, else None."""
     name, spec = gate.measure, gate.spec
     if measured.not_finite:
-        why = f"{name}: {measured.not_finite}; the score counts them as wrong"
+        counted = "; the score counts them as wrong" if name in measured.measures else ""
+        why = f"{name}: {measured.not_finite}{counted}"
         return gate_record(gate, Verdict.FAIL, why, _CORRECT_MODEL)
     compares = gate.limit.rule in ("max_drop", "max_rise")
     if measured.baseline_not_finite and (compares or name == "agreement"):
@@ -160,12 +162,14 @@ def _limited_quantity(gate: Gate, measured: Measured) -> JudgedQuantity | str:
     if measure is None:
         return name
     if gate.limit.rule in ("min_ratio", "max_ratio"):
+        if paired := measured.ratios.get(name):
+            return JudgedQuantity(paired, exact, "", _OF_BASELINE)
         baseline = measured.baseline.get(name)
         if baseline is None:
             return f"the baseline's {name}"
         if not baseline.value:
             return f"a baseline's {name} above zero"
-        return _ratio(spec, measure, baseline)
+        return _ratio(spec, measure, baseline, exact=exact)
     # No run can prove that requests never fail: a limit of 0 counts the errors of this run.
     is_count = base_of(name) == "error_rate" and gate.limit.value == 0
     return JudgedQuantity(measure, exact or is_count or not _is_estimated(spec, measure))
@@ -189,7 +193,9 @@ def _negated(difference: Measure) -> Measure:
     )
 
 
-def _ratio(spec: MeasureSpec, measure: Measure, baseline: Measure) -> JudgedQuantity:
+def _ratio(
+    spec: MeasureSpec, measure: Measure, baseline: Measure, *, exact: bool
+) -> JudgedQuantity:
     from pytest_infperf.stats.independent import Estimate, ratio as ratio_of
 
     estimated = [_is_estimated(spec, side) for side in (measure, baseline)]
@@ -205,7 +211,7 @@ def _ratio(spec: MeasureSpec, measure: Measure, baseline: Measure) -> JudgedQuan
         estimate.high if math.isfinite(estimate.high) else None,
         min(measure.n, baseline.n),
     )
-    return JudgedQuantity(ratio, not any(estimated), "", " of the baseline's")
+    return JudgedQuantity(ratio, exact or not any(estimated), "", _OF_BASELINE)
 
 
 def _bounds(quantity: Measure, exact: bool) -> tuple[float, float]:

@@ -91,6 +91,8 @@ def more_time(spec: MeasureSpec, more_s: float, seconds: float, *, has_bounds: b
     has_bounds : bool, default True
         Whether the measure has an interval with two bounds, from which `more_s` is estimated.
     """
+    if spec.name == "kl_divergence":
+        return "compare more tokens: raise kl_positions and sample_size of Perplexity(...)"
     if spec.method == "quality":
         return "run with --infperf-full: the score of the whole test set is exact"
     ways = {"throughput": _MORE_SAMPLES, "load": _LONGER_LOAD}

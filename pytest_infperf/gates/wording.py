@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from pytest_infperf.records.catalogue import PAIRED_MEASURES, MeasureSpec
+from pytest_infperf.records.catalogue import PAIRED_MEASURES, TEXT_MEASURES, MeasureSpec
 from pytest_infperf.records.measure import Measure
 from pytest_infperf.records.points import GROWTH, base_of
 from pytest_infperf.records.quantity import format_value
@@ -92,7 +92,7 @@ def _count(spec: MeasureSpec, quantity: Measure) -> str:
         "latency": "queries", "throughput": "samples", "quality": "samples", "load": "requests",
     }  # fmt: skip
     noun = "pairs" if spec.name in PAIRED_MEASURES else nouns.get(spec.method, "readings")
-    noun = "windows" if base_of(spec.name) == "cpu_usage" else noun
+    noun = "windows" if base_of(spec.name) in ("cpu_usage", *TEXT_MEASURES) else noun
     noun = "rounds" if base_of(spec.name) == GROWTH else noun
     noun = "earlier runs" if spec.needs == "a history" else noun
     return f" ({quantity.n:,} {noun})"

@@ -196,7 +196,7 @@ class _VariantOfRun:
 
     def higher_is_better(self, name: str) -> bool | None:
         """Return whether a higher value of a measure is better; None if that is not known."""
-        if spec := Catalogue(generates=True).get(base_of(name)):
+        if spec := Catalogue(generates=True, scores_text=True).get(base_of(name)):
             return spec.higher_is_better
         record = self.records.get((self.suite, self.variant))
         if record and name == record.evidence.quality_metric:

@@ -31,6 +31,8 @@ class SetRun:
     """The number of output tokens of each batch; empty if the model does not generate tokens."""
     shares: Mapping[str, int] = field(default_factory=dict)
     """The number of parts of the set that each node type ran; empty if this host ran the set."""
+    output_ids: Sequence[Sequence[int]] = ()
+    """The token ids of each output; empty if the codec is no `TokenIdCodec`."""
 
 
 def run_set(
@@ -56,14 +58,17 @@ def run_set(
     outputs: list[Any] = []
     seconds = []
     tokens: list[float] = []
+    output_ids: list[Sequence[int]] = []
     for done, query in enumerate(batches):
         block = worker.run([query], outputs=True, warm_up=done == 0)
         assert block.outputs
         outputs += block.outputs[0]
         seconds.append(block.query_ns[0] / 1e9)
         tokens += [output for _, output in block.tokens or ()]
+        output_ids += block.output_ids or ()
         report_progress((done + 1) / len(batches))
-    return SetRun(numbers, outputs, [len(query) for query in batches], seconds, tokens)
+    sizes = [len(query) for query in batches]
+    return SetRun(numbers, outputs, sizes, seconds, tokens, output_ids=output_ids)
 
 
 def throughput(run: SetRun, confidence: float) -> Measured:

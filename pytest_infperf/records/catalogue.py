@@ -11,7 +11,7 @@ from pytest_infperf.records.points import AT, GROWTH, at, base_of
 
 Unit = Literal[
     "s", "bytes", "samples/s", "ratio", "fraction", "points", "usd", "",
-    "requests/s", "requests/h", "cores", "J", "MB/h", "tokens/s",
+    "requests/s", "requests/h", "cores", "J", "MB/h", "tokens/s", "tokens", "bits", "nats",
 ]  # fmt: skip
 Need = Literal["baseline", "another revision", "a price", "a history"]
 Method = Literal["latency", "throughput", "quality", "footprint", "sweep", "protocol", "load"]
@@ -166,7 +166,22 @@ _OF_TOKENS = (
     MeasureSpec("prompt_tokens_rate", "tokens/s", True, "latency"),
     MeasureSpec("token_throughput", "tokens/s", True, "throughput", _AGAINST_BASELINE),
 )
-"""Measures that exist only for tasks whose models generate tokens."""
+"""Times and rates that exist only for tasks whose models generate tokens."""
+
+_OF_OUTPUT_TOKENS = (
+    MeasureSpec("token_agreement", "fraction", True, "quality", needs="baseline"),
+    MeasureSpec("first_difference", "tokens", True, "quality", needs="baseline"),
+)
+"""Qualities that exist only for tasks whose models generate tokens."""
+
+_OF_TEXT = (
+    MeasureSpec("perplexity", "", False, "quality", _AGAINST_BASELINE),
+    MeasureSpec("bits_per_byte", "bits", False, "quality", _AGAINST_BASELINE),
+    MeasureSpec("kl_divergence", "nats", False, "quality", needs="baseline"),
+)
+
+TEXT_MEASURES = tuple(spec.name for spec in _OF_TEXT)
+"""The qualities of a task with a text for perplexity."""
 
 _OF_SERVERS = (
     MeasureSpec("requests_per_hour", "requests/h", True, "load"),
@@ -184,7 +199,7 @@ _ALIKE_ON_ANY_HOST = PAIRED_MEASURES | {"trend", "size", "fused_operators"}
 
 
 def is_quality(name: str) -> bool:
-    """Return whether a measure is `agreement` or a metric: any that is not predefined.
+    """Return whether a measure is a quality: a metric, or one such as `agreement`.
 
     Parameters
     ----------
@@ -236,6 +251,8 @@ class Catalogue:
         The parameters of the sweeps.
     generates : bool, default False
         Whether the models of the task generate tokens.
+    scores_text : bool, default False
+        Whether the task has a text for perplexity.
     tokens_at : collection of str, optional
         The points at which the times of tokens are measured.
     """
@@ -247,11 +264,13 @@ class Catalogue:
         sweeps: Sequence[str] = (),
         *,
         generates: bool = False,
+        scores_text: bool = False,
         tokens_at: Collection[str] = (),
     ) -> None:
         self._tokens_at = frozenset(tokens_at)
-        of_tokens = _OF_TOKENS if generates else ()
-        self._specs = {spec.name: spec for spec in (*_FIXED, *of_tokens, *metrics)}
+        of_tokens = (*_OF_TOKENS, *_OF_OUTPUT_TOKENS) if generates else ()
+        of_text = _OF_TEXT if scores_text else ()
+        self._specs = {spec.name: spec for spec in (*_FIXED, *of_tokens, *of_text, *metrics)}
         self._times = ("latency", *TOKEN_TIMES) if generates else ("latency",)
         self._of_servers = {spec.name: spec for spec in _OF_SERVERS}
         self._points = points or {}

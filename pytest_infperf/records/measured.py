@@ -30,6 +30,8 @@ class Measured:
     """The measures by name."""
     baseline: Mapping[str, Measure] = field(default_factory=dict)
     """The measures of the baseline, for ratios of quantities that are not measured in pairs."""
+    ratios: Mapping[str, Measure] = field(default_factory=dict)
+    """Ratios to the values of the baseline, with the paired interval."""
     differences: Mapping[str, Measure] = field(default_factory=dict)
     """Scores of the variant minus those of the baseline, with the paired interval."""
     changes: Mapping[str, Measure] = field(default_factory=dict)

@@ -65,4 +65,5 @@ class ConfiguredSuite:
             points,
             [sweep.parameter for sweep in self.suite.sweeps],
             generates=self.suite.task.generates,
+            scores_text=self.suite.task.perplexity is not None,
         )

@@ -21,6 +21,7 @@ from pytest_infperf.run.configured import ConfiguredSuite
 from pytest_infperf.run.other_revision import OtherRevision, SuiteAtRevision
 from pytest_infperf.run.suite_server import SuiteServer
 from pytest_infperf.run.suite_workers import ReportProgress, SuiteWorkers
+from pytest_infperf.run.text_runs import TextRuns
 from pytest_infperf.settings import Settings
 from pytest_infperf.suite.samples import Samples
 from pytest_infperf.suite.suite import Suite
@@ -204,6 +205,22 @@ class SuiteRun:
             batch,
             lambda text: self.report_progress(variant_id, text),
         )
+
+    @cached_property
+    def text_runs(self) -> TextRuns | None:
+        """The runs over the text for perplexity; None if the task has no text."""
+        if self.suite.task.perplexity is None:
+            return None
+        runs = TextRuns(
+            self.suite.task.perplexity,
+            self.baseline_id,
+            self.settings.full,
+            self.seed,
+            self.worker,
+            lambda name: self.workers.started(name, self.worker(name).loaded.threads),
+            self.report_progress,
+        )
+        return self._resources.enter_context(closing(runs))
 
     @cached_property
     def workers(self) -> SuiteWorkers:

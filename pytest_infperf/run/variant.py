@@ -99,7 +99,9 @@ class Variant:
         -------
         Result
             A measure for each metric, in the metric's unit, and `agreement`, the fraction of
-            outputs that equal the baseline's.
+            outputs that equal the baseline's. For tasks whose models generate text,
+            `token_agreement`, a fraction, and `first_difference`, a number of tokens. For tasks
+            with a text for perplexity, `perplexity`, `bits_per_byte`, and `kl_divergence` in nats.
 
         Raises
         ------

@@ -6,11 +6,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self, TypeGuard, cast, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    Self,
+    TypeGuard,
+    cast,
+    runtime_checkable,
+)
 
 from pytest_infperf.suite.calibration import calibration_inputs
 from pytest_infperf.suite.codec import ArrayCodec
 from pytest_infperf.suite.task import Decoding, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Threads = int | Literal["best"] | None
 """A number of threads, "best" for a short interleaved search, or None for the runtime's default."""
@@ -105,6 +119,31 @@ class StreamingRunner(Runner, Protocol):
 def can_stream(runner: Runner) -> TypeGuard[StreamingRunner]:
     """Return whether a runner streams with its decoding settings; beam search cannot."""
     return isinstance(runner, StreamingRunner) and runner.decoding.get("beams", 1) == 1
+
+
+@runtime_checkable
+class ScoringRunner(Runner, Protocol):
+    """A runner that also returns how probable the tokens of a given text are."""
+
+    def log_probabilities(
+        self, sequences: Sequence[Sequence[int]]
+    ) -> Sequence[NDArray[np.float32]]:
+        """Return the natural logarithms of the probabilities of the next token.
+
+        They are those of the model itself: without temperature, penalties or other settings of
+        decoding. Values that are not finite are returned as they are.
+
+        Parameters
+        ----------
+        sequences : sequence of sequence of int
+            The token ids of one or more texts, without padding. No special token is added.
+
+        Returns
+        -------
+        sequence of ndarray of float32, shape (length, vocabulary)
+            An array for each sequence, with a row for each of its tokens: row i is the distribution
+            of the token after tokens 0 to i. The exponentials of a row add up to 1.
+        """
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,22 @@ class TokenCodec(Codec, Protocol):
         """
 
 
+@runtime_checkable
+class TokenIdCodec(TokenCodec, Protocol):
+    """The codec of a task whose outputs are compared with the baseline's token by token."""
+
+    def output_ids(self, results: Any, features: Any) -> list[list[int]]:
+        """Return the ids of the generated tokens of each output, without end and padding.
+
+        Parameters
+        ----------
+        results : Any
+            The results of the model's runner for the features.
+        features : Any
+            The features that `encode` returned for the query.
+        """
+
+
 class InputsCodec:
     """Codec for backends with `answers_inputs`: it passes inputs and outputs through."""
 

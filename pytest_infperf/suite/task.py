@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.codec import Codec
 from pytest_infperf.suite.metric import AnyMetric
+from pytest_infperf.suite.perplexity import Perplexity, Window
 from pytest_infperf.suite.samples import Samples
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class Task(ABC):
     calibration : Any
         Data of the form of the test data that calibrates int8="static". None uses a fifth of the
         test data, at most 200 samples, which are not scored.
+    perplexity : Perplexity or None
+        The text on which perplexity is measured. A task with a text implements `windows`. The
+        default is None.
     reads_model : bool
         Whether the codec reads files of the model's folder.
     """
@@ -53,6 +57,7 @@ class Task(ABC):
     auto_class: ClassVar[str | None] = None
     answer: ClassVar[str] = "logits"
     calibration: Any = None
+    perplexity: Perplexity | None = None
     reads_model: ClassVar[bool] = True
 
     @property
@@ -117,6 +122,24 @@ class Task(ABC):
         UserError
             If the folder lacks a file that the codec needs.
         """
+
+    def windows(self, codec: Any, folder: Path) -> Sequence[Window]:
+        """Return the windows of the text of `perplexity`.
+
+        Parameters
+        ----------
+        codec : Codec
+            The codec of the model.
+        folder : Path
+            The folder of the suite, to which paths are relative.
+
+        Raises
+        ------
+        UserError
+            If the text cannot be read or is too short, a window is too long for the model's
+            tokenizer, or the task does not implement this method.
+        """
+        raise UserError(f"{type(self).__name__} has a perplexity, but no method windows")
 
     def check(self, samples: Samples, codec: Any) -> None:  # noqa: B027 - it need not be overridden
         """Check that a model fits the references.

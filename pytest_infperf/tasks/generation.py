@@ -11,9 +11,12 @@ from typing import Any, ClassVar
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite.codec import Codec
 from pytest_infperf.suite.metric import AnyMetric
+from pytest_infperf.suite.perplexity import Perplexity, Window
 from pytest_infperf.suite.samples import Samples
 from pytest_infperf.suite.task import Decoding, Task
 from pytest_infperf.tasks.data import Data, ReadsData, read
+from pytest_infperf.tasks.data.lines import read_text
+from pytest_infperf.tasks.data.read import require_file
 from pytest_infperf.tasks.generation_codec import GenerationCodec, prompt_of
 from pytest_infperf.tasks.text_task import JoinsTexts
 
@@ -55,6 +58,9 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
         Texts that end an output, and are not part of it.
     metrics : sequence of Metric, CorpusMetric or str, default ("exact_match", "chrf")
         Quality scores.
+    perplexity : Perplexity, optional
+        A text on which `perplexity`, `bits_per_byte` and `kl_divergence` are measured, such as
+        ``Perplexity("wiki.txt")``.
     sample_size : int, default 100
         Number of samples to measure and score, drawn with a seed; ``--infperf-full`` uses all.
 
@@ -62,8 +68,9 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
     ------
     UserError
         If a setting of decoding is not valid; if the data cannot be read or lacks a column or a
-        cell (when the samples are read); or if the model folder has no tokenizer, or the tokenizer
-        no chat template (when the codec is opened or a chat is encoded).
+        cell, or the text of `perplexity` does not exist (when the samples are read); or if the
+        model folder has no tokenizer, or the tokenizer no chat template (when the codec is opened
+        or a chat is encoded).
 
     Examples
     --------
@@ -88,6 +95,7 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
     seed: int = 0
     stop: Sequence[str] = ()
     metrics: Sequence[AnyMetric | str] = ("exact_match", "chrf")
+    perplexity: Perplexity | None = None
     sample_size: int = 100
 
     def __post_init__(self) -> None:
@@ -130,6 +138,8 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
         return settings
 
     def samples(self, folder: Path) -> Samples:
+        if self.perplexity:
+            require_file(folder / self.perplexity.text)
         names = [self.reference] if isinstance(self.reference, str) else [*self.reference]
         table = read(self.data, folder, [self.prompt, *names])
         prompts = [prompt_of(cell, place) for cell, place in table.cells(self.prompt)]
@@ -151,3 +161,8 @@ class TextGeneration(ReadsData, JoinsTexts, Task):
 
     def codec(self, model: Path) -> Codec:
         return GenerationCodec(model, self.stop, self.max_prompt_tokens)
+
+    def windows(self, codec: Any, folder: Path) -> Sequence[Window]:
+        assert self.perplexity
+        text = read_text(folder / self.perplexity.text)
+        return self.perplexity.windows(*codec.text_tokens(text, self.perplexity.window))

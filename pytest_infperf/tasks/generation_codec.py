@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ class GenerationCodec:
         self._tokenizer = open_tokenizer(model)
         self._stop = tuple(stop)
         limit = int(self._tokenizer.model_max_length)
-        self._longest = max_prompt_tokens or (limit if limit < _NO_LIMIT else None)
+        self._limit = limit if limit < _NO_LIMIT else None
+        self._longest = max_prompt_tokens or self._limit
         self._special = frozenset(self._tokenizer.all_special_ids)
 
     def encode(self, inputs: Sequence[Prompt], length: int | None = None) -> list[list[int]]:
@@ -135,3 +137,39 @@ class GenerationCodec:
                 generated.pop()  # the end and padding, which may be the same token
             output += min(len(generated) + 1, len(ids) - len(prompt))
         return sum(map(len, features)), output
+
+    def output_ids(
+        self, results: Sequence[Sequence[int]], features: Sequence[Sequence[int]]
+    ) -> list[list[int]]:
+        """Return the ids of the generated tokens of each prompt, without end and padding."""
+        outputs = []
+        for ids, prompt in zip(results, features, strict=True):
+            generated = list(ids[len(prompt) :])
+            while generated and generated[-1] in self._special:
+                generated.pop()
+            outputs.append(generated)
+        return outputs
+
+    def text_tokens(self, text: str, window: int) -> tuple[list[int], list[int]]:
+        """Return the token ids of a text for windows of a length, and the ends of the tokens.
+
+        The ends are positions in the UTF-8 text, in bytes. A tokenizer written in Python does not
+        report them: its tokens then all count as equally long.
+
+        Raises UserError if the tokenizer has a limit that the window exceeds.
+        """
+        if self._limit and window > self._limit:
+            raise UserError(
+                f"Perplexity(window={window}) is longer than the {self._limit} tokens that the "
+                f"tokenizer in {self._model} permits: set window={self._limit} or less"
+            )
+        is_fast = self._tokenizer.is_fast
+        encoded = self._tokenizer(text, return_offsets_mapping=is_fast, verbose=False)
+        ids: list[int] = encoded["input_ids"]
+        sizes = [0, *accumulate(len(character.encode()) for character in text)]
+        if is_fast:
+            ends = [*accumulate((sizes[end] for _, end in encoded["offset_mapping"]), max)]
+            ends[-1:] = sizes[-1:]  # what follows the last token
+        else:
+            ends = [sizes[-1] * number // len(ids) for number in range(1, len(ids) + 1)]
+        return ids, ends

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pytest_infperf.records.catalogue import UNDER_LOAD, Catalogue, MeasureSpec
+from pytest_infperf.records.catalogue import TEXT_MEASURES, UNDER_LOAD, Catalogue, MeasureSpec
 from pytest_infperf.records.points import AT, GROWTH, base_of
 from pytest_infperf.records.quantity import parse_quantity
 from pytest_infperf.thresholds.crossed_limits import report_crossed_limits
@@ -69,6 +69,9 @@ def _report_unknown_measure(
         if catalogue.loads:
             remedy = f"Write {base}.at.{json.dumps(catalogue.loads[0])} = ..."
         problems.add(location, "needs the name of a load", remedy)
+    elif base in TEXT_MEASURES and not point:
+        remedy = 'Name a text: TextGeneration(perplexity=Perplexity("text.txt")).'
+        problems.add(location, "needs a task with a text for perplexity", remedy)
     elif not point or (catalogue.get(base) is None and base not in UNDER_LOAD):
         problems.add(location, "unknown measure", suggest(base, map(base_of, catalogue.names())))
     elif point in catalogue.points:

@@ -9,7 +9,7 @@ import gc
 import os
 import traceback
 from collections.abc import Callable, Sequence, Sized
-from functools import partial
+from functools import cached_property, partial
 from math import inf
 from pathlib import Path
 from time import perf_counter_ns, process_time_ns
@@ -20,11 +20,12 @@ from pytest_infperf.host import cpu
 from pytest_infperf.host.environment import refuse_observers
 from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.suite import naming
-from pytest_infperf.suite.backend import Material, Runner, can_stream
+from pytest_infperf.suite.backend import Material, Runner, ScoringRunner, can_stream
 from pytest_infperf.suite.call import address_of
-from pytest_infperf.suite.codec import Codec
+from pytest_infperf.suite.codec import Codec, TokenIdCodec
 from pytest_infperf.suite.outputs import json_problem
-from pytest_infperf.worker import clocks, messages
+from pytest_infperf.suite.perplexity import Window
+from pytest_infperf.worker import clocks, messages, text_scoring
 from pytest_infperf.worker.surveying import survey
 
 
@@ -37,7 +38,8 @@ class LoadedVariant:
         suite = address_of(load.suite).load()
         backend = naming.restore(load.backend).within(load.timeout_s)
         self._task = suite.task
-        self._samples = suite.task.samples(Path(load.data))
+        self._data = Path(load.data)
+        self._samples = suite.task.samples(self._data)
         self._warm_up_input = _shortest_input(self._samples.inputs)
         self._backend = backend
         self.codec: Codec = suite.codec_of(backend, load.model)
@@ -47,6 +49,7 @@ class LoadedVariant:
         self._server_is_here: bool = getattr(self.runner, "server_is_here", False)
         self._can_stream = can_stream(self.runner)
         self._count_tokens = getattr(self.codec, "token_counts", None)
+        self._output_ids = self.codec.output_ids if isinstance(self.codec, TokenIdCodec) else None
         refuse_observers()
         # Loaded objects stay alive, so the collection before each block can skip them.
         gc.collect()
@@ -58,10 +61,22 @@ class LoadedVariant:
             decoding=dict(self.runner.decoding),
             memory_bytes=clocks.peak_memory_bytes(),
             ready_ns=perf_counter_ns(),
+            scores_text=isinstance(self.runner, ScoringRunner),
         )
 
     def inputs(self) -> messages.Inputs:
         return messages.Inputs(self._samples.inputs_digest())
+
+    @cached_property
+    def _windows(self) -> Sequence[Window]:
+        return self._task.windows(self.codec, self._data)
+
+    def text(self) -> messages.Text:
+        return messages.Text(len(self._windows), text_scoring.digest(self._windows))
+
+    def score(self, request: messages.ScoreWindow) -> messages.WindowScored:
+        assert isinstance(self.runner, ScoringRunner)
+        return text_scoring.score(self.runner, self._windows[request.window], request)
 
     def run(self, block: messages.Block) -> messages.BlockDone:
         """Run the queries of a block, and return their times and, if requested, their outputs.
@@ -80,6 +95,7 @@ class LoadedVariant:
         model_ns: list[int] = []
         tokens: list[tuple[int, int]] = []
         token_ns: list[list[int]] = []
+        output_ids: list[list[int]] = []
         gc.collect()
         gc.disable()
         busy_before = clocks.host_busy_ns()
@@ -97,6 +113,8 @@ class LoadedVariant:
                     token_ns.append([arrival - query.start for arrival in query.arrivals])
                 if block.outputs:
                     outputs.append(query.outputs)
+                    if self._output_ids:
+                        output_ids += self._output_ids(query.results, query.features)
             if perf_counter_ns() >= deadline:
                 break
         wall_ns = perf_counter_ns() - block_start
@@ -125,6 +143,7 @@ class LoadedVariant:
             outputs if block.outputs else None,
             tokens or None,
             token_ns if len(token_ns) == len(query_ns) else None,
+            output_ids if block.outputs and self._output_ids else None,
         )
 
     def _sample(self, number: int, length: int | None) -> object:
@@ -207,6 +226,10 @@ def main() -> None:
                 reply = variant.run(request)
             elif isinstance(request, messages.AskInputs) and variant:
                 reply = variant.inputs()
+            elif isinstance(request, messages.AskText) and variant:
+                reply = variant.text()
+            elif isinstance(request, messages.ScoreWindow) and variant:
+                reply = variant.score(request)
             elif isinstance(request, messages.Survey):
                 reply = survey(request)
             elif isinstance(request, messages.AskMemory):

@@ -42,6 +42,8 @@ class Loaded:
     """Peak memory so far, in bytes."""
     ready_ns: int
     """Time at which loading ended, by `perf_counter_ns`, a clock common to all processes."""
+    scores_text: bool = False
+    """Whether the runner is a `ScoringRunner`."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,9 @@ class BlockDone:
     token_ns: list[list[int]] | None = None
     """Time of each output token of each query since the start of the query; None if the backend
     returns whole outputs, or a query has several samples."""
+    output_ids: list[list[int]] | None = None
+    """Token ids of each output, over all queries; None if outputs were not requested or the codec
+    is no `TokenIdCodec`."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,55 @@ class Inputs:
 
     digest: str
     """Hash of the inputs, equal in two workers with the same inputs."""
+
+
+@dataclass(frozen=True)
+class AskText:
+    """Request for the windows of the text of `Task.perplexity`; the reply is `Text`."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """The windows of the task's text in tokens of a variant."""
+
+    windows: int
+    """Number of windows."""
+    digest: str
+    """Hash of the tokens of the windows, equal in two variants with the same tokenizer."""
+
+
+@dataclass(frozen=True)
+class ScoreWindow:
+    """Request for the probability of a window of the text; the reply is `WindowScored`."""
+
+    window: int
+    """Number of the window, from 0."""
+    positions: int
+    """Maximum number of tokens whose distributions are kept or compared."""
+    keep_in: str | None = None
+    """File for the distributions of these tokens; None keeps none."""
+    compare_with: str | None = None
+    """File with the baseline's distributions of these tokens; None compares none."""
+
+
+@dataclass(frozen=True)
+class WindowScored:
+    """The probability of the scored tokens of a window."""
+
+    tokens: int
+    """Number of scored tokens."""
+    size: int
+    """Size of their text, in bytes."""
+    nats: float
+    """Negative natural logarithm of their probability."""
+    is_finite: bool = True
+    """Whether all probabilities are finite; `nats` has no meaning otherwise."""
+    positions: int = 0
+    """Number of tokens whose distributions were compared."""
+    divergence: float = 0.0
+    """Sum of the Kullback-Leibler divergences of these distributions, in nats."""
+    unlike: str = ""
+    """Reason why the distributions cannot be compared; empty if they were."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +234,10 @@ Message = (
     | Memory
     | AskInputs
     | Inputs
+    | AskText
+    | Text
+    | ScoreWindow
+    | WindowScored
     | Survey
     | Surveyed
     | RequestFailed

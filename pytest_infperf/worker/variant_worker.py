@@ -168,6 +168,15 @@ class VariantWorker:
         with self._process.thawed():
             return self._process.ask(messages.AskInputs(), messages.Inputs).digest
 
+    def text(self) -> messages.Text:
+        with self._process.thawed():
+            return self._process.ask(messages.AskText(), messages.Text)
+
+    def score_window(self, request: messages.ScoreWindow) -> messages.WindowScored:
+        self._process.place(self._cores, first_leads=False)
+        with self._process.thawed():
+            return self._process.ask(request, messages.WindowScored)
+
     def peak_memory_bytes(self) -> int:
         with self._process.thawed():
             return self._process.ask(messages.AskMemory(), messages.Memory).peak_bytes

@@ -219,6 +219,21 @@ def test_size_is_judged_by_its_value() -> None:
     assert judge(gate("size", "max_ratio", 0.25), size).verdict is Verdict.FAIL
 
 
+def test_a_paired_ratio_to_the_baseline_is_judged_by_its_own_interval() -> None:
+    spec = Catalogue(scores_text=True).get("perplexity")
+    assert spec is not None
+    limit = Limit("max_ratio", 1.05, "max_ratio = 1.05")
+    measured = Measured(
+        {"perplexity": Measure(8.4, "", 6.0, 12.0, 100)},
+        ratios={"perplexity": Measure(1.02, "ratio", 1.01, 1.03, 100)},
+    )
+    judged = judge(Gate(spec, limit, "thresholds.toml:7", 0.99, "fail"), measured)
+    assert judged.verdict is Verdict.PASS
+    assert judged.why == (
+        "perplexity 1.02x [1.01, 1.03] of the baseline's meets the limit of 1.05x (100 windows)"
+    )
+
+
 def throughput(value: float, share: float | None, n: int = 400) -> dict[str, Measure]:
     low, high = (None, None) if share is None else (value / (1 + share), value * (1 + share))
     return {"throughput": Measure(value, "samples/s", low, high, n)}

@@ -353,6 +353,10 @@ MISTAKES = {
     in_gates("BLEU = { min = 22 }"): (
         '5: [translation.gates] BLEU: unknown measure. Did you mean "bleu"?'
     ),
+    in_gates("perplexity = { max = 9 }"): (
+        "5: [translation.gates] perplexity: needs a task with a text for perplexity. "
+        'Name a text: TextGeneration(perplexity=Perplexity("text.txt")).'
+    ),
     in_gates("latency_p90 = { max_ratio = 1.1 }"): (
         "5: [translation.gates] latency_p90.max_ratio: latency_p90 has no limit max_ratio, only "
         "min, max. To compare it with the baseline, set the gate speedup = { min = ... }."

@@ -14,6 +14,7 @@ from pytest_infperf.worker.messages import Block, BlockDone, Message, RequestFai
     "message",
     [
         messages.AskMemory(),
+        messages.ScoreWindow(3, 10, keep_in="3.npy"),
         Block([[1, 2], [3]], least_ns=10**9, outputs=True),
         BlockDone([1], [1], 10**10, 0, None, [["a\nb", "é", [1.5, None], {"label": math.inf}]]),
         RequestFailed("ValueError", "no file caf\udce9", is_user_error=False),

@@ -26,6 +26,7 @@ _TIPS = {
     "memory": "peak resident memory",
     "threads": "threads of the runtime",
     "cosine": "mean cosine similarity of the outputs to those of the baseline",
+    "perplexity": "exponential of the mean negative log-likelihood of a token of the text",
     "growth": "exponent of the growth of time with the parameter: 1 is linear",
     "CPU": "cores in use on average",
     "errors": "fraction of requests without a 2xx response",

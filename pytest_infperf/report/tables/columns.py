@@ -89,6 +89,7 @@ def _quality_columns(records: Sequence[Record]) -> list[Column]:
     return [
         Column("quality", with_difference, cell),
         Column("quality change", f"{header} change", cells.quality_change(metric)),
+        Column("perplexity", "perplexity", cells.value_of("perplexity")),
         *([Column("cosine", "cosine", cells.value_of("cosine"))] if metric != "cosine" else []),
     ]
 

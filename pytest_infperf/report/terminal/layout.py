@@ -37,6 +37,7 @@ SAVE_WIDTH: Sequence[tuple[Literal["shorten", "move"], str]] = (
     ("move", "p99"),
     ("move", "p50"),
     ("move", "cosine"),
+    ("move", "perplexity"),
     ("move", "quality"),
     ("move", "quality change"),
     ("move", "regression"),

@@ -1,4 +1,4 @@
-"""`variant.quality()`: the task's metrics on the outputs of the run for throughput."""
+"""`variant.quality()`: the metrics on the outputs of the run for throughput, and perplexity."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pytest_infperf.measure.throughput import SetRun
 from pytest_infperf.records.evidence import NotFiniteOutputs
 from pytest_infperf.records.time_spent import spending
 from pytest_infperf.run.context import VariantContext
+from pytest_infperf.run.measurements.generated_text import compare_tokens, score_text
 
 __tracebackhide__ = errors.meant_for_the_user
 
@@ -29,9 +30,11 @@ def measure_quality(context: VariantContext, batch: int) -> Result:
     before, missing = _before(context, batch)
     with spending("scoring"):
         measured = run.scoring.quality(outputs, baseline, before)
+        of_tokens = compare_tokens(context, outputs, baseline)
     measured = replace(measured, missing={**measured.missing, **missing})
     _enter_evidence(context, outputs)
-    return context.result([measured], context.gates_of("quality"), batch)
+    parts = [measured, *of_tokens, *score_text(context)]
+    return context.result(parts, context.gates_of("quality"), batch)
 
 
 def _before(context: VariantContext, batch: int) -> tuple[SetRun | None, dict[str, str]]:
