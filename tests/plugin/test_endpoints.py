@@ -352,7 +352,7 @@ GENERATION_TESTS = """
 
 def test_times_of_tokens_of_servers_without_a_model_here(project: Project) -> None:
     write(project, "")
-    prompts = [f'{{"prompt": "Say hello {i}", "reference": "Hello there"}}\n' for i in range(4)]
+    prompts = [f'{{"prompt": "Say hello {i}", "reference": "Hello there"}}\n' for i in range(40)]
     project.write("perf/prompts.jsonl", "".join(prompts))
     project.tests(GENERATION_TESTS, "perf/test_assistant.py")
     (project.folder / "perf" / "test_reviews.py").unlink()
