@@ -11,3 +11,6 @@ TRANSFORMERS = int(version("transformers").partition(".")[0])
 BEFORE_TRANSFORMERS_5 = pytest.mark.skipif(
     TRANSFORMERS >= 5, reason="of transformers before version 5"
 )
+SINCE_TRANSFORMERS_5 = pytest.mark.skipif(
+    TRANSFORMERS < 5, reason="the model builder of onnxruntime-genai imports transformers 5"
+)

@@ -44,7 +44,7 @@ class OnnxGenAI(Backend):
     Parameters
     ----------
     precision : {"fp32", "int8", "int4"}, default "fp32"
-        Type of the weights. With "int8" and "int4", matrices are quantised in blocks of 32 weights
+        Type of the weights. With "int8" and "int4", matrices are quantised in blocks of weights
         with one scale each; the other tensors are float32.
     folder : str, optional
         A model that was converted elsewhere, such as ``"export/genai"``: a folder with
@@ -149,9 +149,15 @@ class OnnxGenAI(Backend):
         shutil.rmtree(folder / "cache", ignore_errors=True)
         if done.returncode:
             *_, reason = done.stderr.strip().splitlines() or ["no message"]
+            remedy = "use Onnx() or Torch()"
+            if "from 'transformers'" in reason:
+                remedy = (
+                    "install transformers 5, or convert the model in another environment and name "
+                    "the result with folder=..."
+                )
             raise BuildError(
                 f"the model builder of onnxruntime-genai cannot convert {model.name} to "
-                f"{self.precision}: {reason}. Use Onnx() or Torch()"
+                f"{self.precision}: {reason}; {remedy}"
             )
 
     def load(self, artifact: Path, task: Task, threads: int | None) -> Runner:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -164,9 +165,9 @@ def _weights(folder: Path) -> dict[str, int]:
         import openvino
     sizes: Counter[str] = Counter()
     for node in openvino.Core().read_model(folder / _MODEL).get_ops():
-        if node.get_type_name() == "Constant" and len(node.get_output_shape(0)) > 1:
-            kind = node.get_output_element_type(0).get_type_name()
-            sizes[kind] += node.get_output_tensor(0).get_size()
+        shape = node.get_output_shape(0) if node.get_type_name() == "Constant" else []
+        if len(shape) > 1:
+            sizes[node.get_output_element_type(0).get_type_name()] += prod(shape)
     return dict(sizes)
 
 
