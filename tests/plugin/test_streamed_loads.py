@@ -14,7 +14,7 @@ from tests.token_server import TokenServer, token_server
 __all__ = ["token_server"]
 
 SUITE = """
-    from pytest_infperf import ClosedLoop, Endpoint, JsonTemplate, OpenAICompletions, Server
+    from pytest_infperf import Endpoint, JsonTemplate, OpenAICompletions, Server, SingleStream
     from pytest_infperf import Suite, TextGeneration
 
     suite = Suite(
@@ -29,7 +29,7 @@ SUITE = """
             ),
         ],
         loads=[
-            ClosedLoop(2, seconds=2),
+            SingleStream(seconds=2),
             Server(ttft_s=10, itl_s=0.001, trial_s=0.5, seconds=0.5, precision=0.9),
         ],
     )
@@ -47,14 +47,14 @@ def chat(project: Project, token_server: TokenServer) -> Project:
 
 
 def test_times_of_tokens_under_a_load(chat: Project) -> None:
-    chat.tests("def test_load(variant): variant.load('users=2').check()", "perf/test_chat.py")
+    chat.tests("def test_load(variant): variant.load('SingleStream').check()", "perf/test_chat.py")
     chat.thresholds(
         """
         [chat.gates]
-        error_rate.at."users=2" = { max = 0 }
-        ttft_p50.at."users=2" = { max = "10 s" }
-        itl_p75.at."users=2" = { max = "1 ms" }
-        output_tokens_rate.at."users=2" = { min = 1 }
+        error_rate.at."SingleStream" = { max = 0 }
+        ttft_p50.at."SingleStream" = { max = "10 s" }
+        itl_p75.at."SingleStream" = { max = "1 ms" }
+        output_tokens_rate.at."SingleStream" = { min = 1 }
         """
     )
     outcome = chat.measure()
@@ -62,22 +62,28 @@ def test_times_of_tokens_under_a_load(chat: Project) -> None:
     record = outcome.record("streamed", "chat")
     verdicts = {gate["measure"]: gate["verdict"] for gate in record["gates"]}
     assert verdicts == {
-        "error_rate@users=2": "pass",
-        "ttft_p50@users=2": "pass",
-        "itl_p75@users=2": "fail",
-        "output_tokens_rate@users=2": "pass",
+        "error_rate@SingleStream": "pass",
+        "ttft_p50@SingleStream": "pass",
+        "itl_p75@SingleStream": "fail",
+        "output_tokens_rate@SingleStream": "pass",
     }, outcome.text
     measures = record["measures"]
-    assert measures["token_throughput@users=2"]["value"] > 0
-    assert measures["ttft_mean@users=2"]["value"] >= 0.019
-    assert measures["latency_mean@users=2"]["value"] > measures["ttft_mean@users=2"]["value"]
-    tokens = record["evidence"]["loads"]["users=2"]["tokens"]
-    answered = record["evidence"]["loads"]["users=2"]["answered"]
+    assert measures["token_throughput@SingleStream"]["value"] > 0
+    assert measures["ttft_mean@SingleStream"]["value"] >= 0.019
+    assert (
+        measures["latency_mean@SingleStream"]["value"] > measures["ttft_mean@SingleStream"]["value"]
+    )
+    tokens = record["evidence"]["loads"]["SingleStream"]["tokens"]
+    answered = record["evidence"]["loads"]["SingleStream"]["answered"]
     assert (tokens["prompt"], tokens["output"]) == (7 * answered, 4 * answered)
     assert "TTFT p50" in outcome.text
     whole = {gate["measure"]: gate for gate in outcome.record("whole", "chat")["gates"]}
-    assert whole["error_rate@users=2"]["verdict"] == "pass"
-    for name in ("ttft_p50@users=2", "itl_p75@users=2", "output_tokens_rate@users=2"):
+    assert whole["error_rate@SingleStream"]["verdict"] == "pass"
+    for name in (
+        "ttft_p50@SingleStream",
+        "itl_p75@SingleStream",
+        "output_tokens_rate@SingleStream",
+    ):
         assert whole[name]["verdict"] == "inconclusive"
         assert (
             "requests of whole are not streamed: use a payload of OpenAI's API"
