@@ -92,11 +92,11 @@ class StopTexts:
     def __init__(self, tokenizer: Any, texts: Sequence[str]) -> None:
         from transformers import StopStringCriteria
 
-        self._criteria = StopStringCriteria(tokenizer, [*texts])
+        criteria: Any = StopStringCriteria
+        self._criteria = criteria(tokenizer, [*texts])
 
     def end(self, tokens: Sequence[int]) -> bool:
         """Return whether the last token completes a stop text."""
         import torch
 
-        scores: Any = None  # they are not read
-        return bool(self._criteria(torch.tensor([tokens]), scores)[0])
+        return bool(self._criteria(torch.tensor([tokens]), None)[0])  # scores are not read

@@ -165,7 +165,7 @@ def _weights(folder: Path) -> dict[str, int]:
         import openvino
     sizes: Counter[str] = Counter()
     for node in openvino.Core().read_model(folder / _MODEL).get_ops():
-        shape = node.get_output_shape(0) if node.get_type_name() == "Constant" else []
+        shape: Any = node.get_output_shape(0) if node.get_type_name() == "Constant" else []
         if len(shape) > 1:
             sizes[node.get_output_element_type(0).get_type_name()] += prod(shape)
     return dict(sizes)
