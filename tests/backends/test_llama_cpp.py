@@ -99,7 +99,7 @@ def test_other_tasks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="which is the task TextGeneration, not Translation"):
         LlamaCpp().build(Material(tmp_path, task, tmp_path), tmp_path)
     with pytest.raises(UserError, match="Custom cannot use a model whose file contains its token"):
-        Custom(data=[("a", "b")]).codec_with(object())
+        Custom(data=[("a", "b")], metrics=[]).codec_with(object())
 
 
 def test_a_converted_model_writes_the_same_as_with_torch(model: Path, tmp_path: Path) -> None:
