@@ -10,8 +10,6 @@ from pytest_infperf.backends import decoding, torch_padding
 from pytest_infperf.suite.backend import Receive
 from pytest_infperf.suite.task import Decoding
 
-_WARM_UP_TOKENS = 4
-
 
 class TorchGenerate:
     """Runner from token ids to token ids by the `generate` of a model with an encoder.
@@ -83,16 +81,6 @@ class TorchContinue:
     def stream(self, features: Sequence[Sequence[int]], receive: Receive) -> list[list[int]]:
         return self._generate(features, streamer=Streamer(receive))
 
-    def warm_up(self, prompts: Sequence[Sequence[int]]) -> None:
-        """Run prompts for a few tokens, whatever would end an output earlier."""
-        vocabulary = self._model.config.vocab_size
-        self._generate(
-            [[token % vocabulary for token in prompt] for prompt in prompts],
-            max_new_tokens=_WARM_UP_TOKENS,
-            min_new_tokens=_WARM_UP_TOKENS,
-            stop_strings=None,
-        )
-
     def _generate(self, features: Sequence[Sequence[int]], **more: Any) -> list[list[int]]:
         import torch
 
@@ -103,7 +91,7 @@ class TorchContinue:
             ids, mask = torch.tensor(rows).to(self._device), torch.tensor(masks).to(self._device)
             with torch.inference_mode():
                 sequences = self._model.generate(
-                    input_ids=ids, attention_mask=mask, **{**self._options, **more}
+                    input_ids=ids, attention_mask=mask, **self._options, **more
                 )
             results += [
                 sequence[row_mask.count(0) :]
