@@ -61,9 +61,9 @@ def next_logits(runner: Any) -> Any:
     ("backend", "quantization", "closeness"),
     [
         (Torch(int8="weights"), {"bits": 8}, 0.999),
-        (Torch(int4="weights"), {"bits": 4, "group_size": 32}, 0.97),
-        (Torch(int4="weights", group_size=64), {"bits": 4, "group_size": 64}, 0.97),
-        (Torch(int4="weights", dtype="bfloat16"), {"bits": 4, "group_size": 32}, 0.97),
+        (Torch(int4="weights"), {"bits": 4, "group_size": 32}, 0.9),
+        (Torch(int4="weights", group_size=64), {"bits": 4, "group_size": 64}, 0.9),
+        (Torch(int4="weights", dtype="bfloat16"), {"bits": 4, "group_size": 32}, 0.9),
     ],
 )
 def test_weights_are_quantised(
