@@ -68,11 +68,10 @@ class Torch(Backend):
     dtype : {"float32", "bfloat16", "float16"}, default "float32"
         Type of weights and activations.
     compile : bool, default False
-        Whether `torch.compile` compiles the forward pass of a one-pass model or of a causal
-        language model, there for prompts and for single tokens. The variant is compiled while it is
-        loaded, for queries of any batch and length. A query that requires recompilation, such as a
-        prompt of one token, is an error. The evidence counts the compiled graphs and the graph
-        breaks. Requires a C++ compiler.
+        Whether `torch.compile` compiles the forward pass, for one-pass models only. The variant is
+        compiled while it is loaded, for queries of any batch and length. A query that requires
+        recompilation is an error. The evidence counts the compiled graphs and the graph breaks.
+        Requires a C++ compiler.
     device : {"cpu", "cuda"}, default "cpu"
         Device that runs the model. "cuda" requires a CUDA build of torch; its tests are skipped on
         hosts without an NVIDIA driver.
@@ -86,8 +85,8 @@ class Torch(Backend):
     BuildError
         If the model folder has no `modeling.py` and its task has no Auto class, `int8` or `int4`
         finds no layer to quantise, `int8` is "static" and the task generates text, the CPU lacks an
-        operator of the model in `dtype`, or `compile` cannot compile the model or its task
-        generates text with an encoder. Raised when the artifact is built.
+        operator of the model in `dtype`, or the model generates text or cannot be compiled
+        with `compile`. Raised when the artifact is built.
     UserError
         If a required distribution or a C++ compiler is not installed, or if arguments exclude each
         other, such as `int8` and ``dtype="bfloat16"``.
@@ -182,14 +181,17 @@ class Torch(Backend):
 
     def build(self, material: Material, folder: Path) -> dict[str, Any]:
         if self.compile and material.task.generates:
-            torch_compile.require_causal(material.task)
+            raise BuildError(
+                "Torch(compile=True) is for one-pass models, but this task generates text in steps "
+                "of different sizes: remove compile=True"
+            )
         evidence = self._write(material, folder)
         if decoding.STOP in material.task.decoding:
             open_tokenizer(material.model).save_pretrained(folder)
         if self.compile:
-            if not material.task.generates:
-                torch_compile.write_examples(material, folder)
-            evidence |= torch_compile.compile_now(self._runner(folder, material.task, None), folder)
+            torch_compile.write_examples(material, folder)
+            runner = self._runner(folder, material.task, None)
+            evidence |= torch_compile.compile_now(runner, torch_compile.read_examples(folder))
         elif self.dtype == "float16" and self.device == "cpu":
             self._try(material, folder)
         return evidence
@@ -245,8 +247,8 @@ class Torch(Backend):
         runner = self._runner(artifact, task, threads)
         if not self.compile:
             return runner
-        torch_compile.compile_now(runner, artifact)
-        return torch_compile.guarded(runner)
+        torch_compile.compile_now(runner, torch_compile.read_examples(artifact))
+        return torch_compile.Compiled(runner)
 
     def _runner(self, artifact: Path, task: Task, threads: int | None) -> Runner:
         import torch

@@ -1,42 +1,23 @@
 """Compilation of a module's forward pass with torch.compile.
 
-The module is compiled while a worker loads its variant, by running two queries: one with a single
-sample and one with two, because torch compiles separate code for a size of 1. Other sizes are
-symbolic, so that the compiled code runs queries of any batch size and length. A query that would
-require recompilation during a measurement raises an error.
-
-The queries of a one-pass model come from the artifact. A causal language model runs fixed prompts
-and generates a few tokens: the forward passes of the prompts and of single tokens are compiled, and
-`generate` itself is not.
+The module is compiled while a worker loads its variant, by running two queries of the artifact: one
+with a single sample and one with two, because torch compiles separate code for a size of 1. Other
+sizes are symbolic, so that the compiled code runs queries of any batch size and length. A query
+that would require recompilation during a measurement raises an error.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.backends.torch_generate import TorchContinue
 from pytest_infperf.errors import BuildError, UserError, first_line
-from pytest_infperf.suite.backend import Material, Receive
-from pytest_infperf.suite.task import Task
+from pytest_infperf.suite.backend import Material
 
 _EXAMPLES = ("one.npz", "two.npz")
 _CANDIDATES = 20
-_CAUSAL = "AutoModelForCausalLM"
-_PROMPTS = ([[3, 1, 2, 5, 4]], [[3, 1, 2, 5, 4], [2, 1, 3]])
-"""Prompts as token ids; torch compiles separate code for a length of 1, which they do not have."""
-
-
-def require_causal(task: Task) -> None:
-    """Raise BuildError if a task that generates text is not one of causal language models."""
-    if task.auto_class != _CAUSAL:
-        raise BuildError(
-            "Torch(compile=True) is for one-pass models and for causal language models "
-            "(TextGeneration), but this task generates text with an encoder: remove compile=True"
-        )
 
 
 def write_examples(material: Material, folder: Path) -> None:
@@ -82,8 +63,8 @@ def compile_forward(module: Any) -> None:
     module.compile(dynamic=True)
 
 
-def compile_now(runner: Any, artifact: Path) -> dict[str, Any]:
-    """Compile the module of a runner by running queries, and return the evidence.
+def compile_now(runner: Any, examples: list[dict[str, Any]]) -> dict[str, Any]:
+    """Compile the module of a runner by running the examples, and return the evidence.
 
     Raises BuildError if torch cannot compile the module, or finds nothing to compile.
     """
@@ -97,12 +78,8 @@ def compile_now(runner: Any, artifact: Path) -> dict[str, Any]:
     try:
         # Sizes that are equal in the examples, such as batch and length, can differ in queries.
         with settings.patch(use_duck_shape=False):
-            if isinstance(runner, TorchContinue):
-                for prompts in _PROMPTS:
-                    runner.warm_up(prompts)
-            else:
-                for features in read_examples(artifact):
-                    runner.infer(features)
+            for features in examples:
+                runner.infer(features)
     except Exception as error:
         raise BuildError(
             f"torch.compile cannot compile this model: {first_line(error)}. Remove compile=True"
@@ -120,50 +97,25 @@ def compile_now(runner: Any, artifact: Path) -> dict[str, Any]:
     }
 
 
-def guarded(runner: Any) -> Compiled:
-    """Return a runner of a compiled module for which recompilation is an error."""
-    import torch
-
-    torch.compiler.set_stance("fail_on_recompile")
-    return CompiledContinue(runner) if isinstance(runner, TorchContinue) else Compiled(runner)
-
-
 class Compiled:
     """Runner of a compiled module. A query that would require recompilation is an error."""
 
     def __init__(self, runner: Any) -> None:
+        import torch
+
         self.decoding = runner.decoding
         self.threads = runner.threads
-        self._runner = runner
+        self._infer = runner.infer
+        torch.compiler.set_stance("fail_on_recompile")
 
-    def infer(self, features: Any) -> Any:
-        with _refusing_recompilation(features):
-            return self._runner.infer(features)
-
-
-class CompiledContinue(Compiled):
-    """Runner of a compiled causal language model, which also delivers its tokens."""
-
-    def stream(self, features: Any, receive: Receive) -> Any:
-        with _refusing_recompilation(features):
-            return self._runner.stream(features, receive)
-
-
-@contextmanager
-def _refusing_recompilation(features: Any) -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        if "Detected recompile" not in str(error):
-            raise
-        raise UserError(
-            f"torch.compile would have to recompile for a query of other sizes "
-            f"({_sizes(features)}), which cannot be measured: exclude such queries, or remove "
-            "compile=True"
-        ) from error
-
-
-def _sizes(features: Mapping[str, Any] | Sequence[Sequence[int]]) -> str:
-    if isinstance(features, Mapping):
-        return ", ".join(f"{name} {array.shape}" for name, array in features.items())
-    return f"prompts with lengths {', '.join(str(len(prompt)) for prompt in features)}"
+    def infer(self, features: Mapping[str, Any]) -> Any:
+        try:
+            return self._infer(features)
+        except RuntimeError as error:
+            if "Detected recompile" not in str(error):
+                raise
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in features.items())
+            raise UserError(
+                f"torch.compile would have to recompile for a query of other sizes ({shapes}), "
+                "which cannot be measured: exclude such queries, or remove compile=True"
+            ) from error

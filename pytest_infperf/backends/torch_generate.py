@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_WARM_UP_TOKENS = 4
-
 
 class TorchGenerate:
     """Runner from token ids to token ids by the `generate` of a model with an encoder.
@@ -86,6 +84,7 @@ class TorchContinue:
     def stream(self, features: Sequence[Sequence[int]], receive: Receive) -> list[list[int]]:
         return self._generate(features, streamer=Streamer(receive))
 
+<<<<<<< HEAD
     def log_probabilities(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
         """Run each sequence alone, so that no padding can change its probabilities."""
         import torch
@@ -108,6 +107,8 @@ class TorchContinue:
             stop_strings=None,
         )
 
+=======
+>>>>>>> h-interp
     def _generate(self, features: Sequence[Sequence[int]], **more: Any) -> list[list[int]]:
         import torch
 
@@ -118,7 +119,7 @@ class TorchContinue:
             ids, mask = torch.tensor(rows).to(self._device), torch.tensor(masks).to(self._device)
             with torch.inference_mode():
                 sequences = self._model.generate(
-                    input_ids=ids, attention_mask=mask, **{**self._options, **more}
+                    input_ids=ids, attention_mask=mask, **self._options, **more
                 )
             results += [
                 sequence[row_mask.count(0) :]

@@ -19,7 +19,6 @@ suite = Suite(
         Torch(),
         Torch(dtype="bfloat16"),
         Torch(int8="dynamic"),
-        Torch(compile=True),
         Torch(int8="weights"),
         Torch(int4="weights"),
         Onnx(),
