@@ -84,7 +84,6 @@ class TorchContinue:
     def stream(self, features: Sequence[Sequence[int]], receive: Receive) -> list[list[int]]:
         return self._generate(features, streamer=Streamer(receive))
 
-<<<<<<< HEAD
     def log_probabilities(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
         """Run each sequence alone, so that no padding can change its probabilities."""
         import torch
@@ -97,18 +96,6 @@ class TorchContinue:
             results.append(logits.float().log_softmax(-1).cpu().numpy())
         return results
 
-    def warm_up(self, prompts: Sequence[Sequence[int]]) -> None:
-        """Run prompts for a few tokens, whatever would end an output earlier."""
-        vocabulary = self._model.config.vocab_size
-        self._generate(
-            [[token % vocabulary for token in prompt] for prompt in prompts],
-            max_new_tokens=_WARM_UP_TOKENS,
-            min_new_tokens=_WARM_UP_TOKENS,
-            stop_strings=None,
-        )
-
-=======
->>>>>>> h-interp
     def _generate(self, features: Sequence[Sequence[int]], **more: Any) -> list[list[int]]:
         import torch
 
