@@ -84,7 +84,7 @@ def _ours(url: str) -> list[float]:
     if len(replies) != REQUESTS or not all(reply.ok for reply in replies):
         raise RuntimeError(f"{sum(reply.ok for reply in replies)} of {REQUESTS} requests succeeded")
     times = token_times(replies)
-    return [fmean(times.ttft_s), fmean(times.tpot_s)]
+    return [fmean(times.first_s), fmean(times.per_token_s)]
 
 
 def _guidellm(command: str, url: str, folder: Path) -> list[float]:

@@ -54,6 +54,7 @@ def tokenizer(sentences: Sequence[str], folder: Path) -> Any:
         vocab_file=str(folder / "tokenizer.model"),
         pad_token="</s>",
         model_max_length=_CONTEXT,
+        add_prefix_space=True,  # as SentencePiece, so that joined sentences are joined tokens
         legacy=False,
     )
     words.save_pretrained(str(folder))
@@ -85,9 +86,9 @@ def texts(sentences: Sequence[str], words: Any) -> Iterator[list[int]]:
     Each begins with the start token and a whole sentence.
     """
     ids = words(list(sentences), add_special_tokens=False)["input_ids"]
+    row = [words.bos_token_id]
     while True:
         random.shuffle(ids)
-        row = [words.bos_token_id]
         for sentence in ids:
             row += sentence
             if len(row) >= _ROW:
@@ -148,7 +149,7 @@ def train(
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", DATA, seconds=1560)
+    options = arguments(__doc__ or "", DATA, seconds=1260)
     train(options.data, options.out, options.budget, options.device)
 
 
