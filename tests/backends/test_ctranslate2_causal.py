@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_an_output_ends_with_a_stop_text(model: Path, tmp_path: Path) -> None:
     for row, prompt, words in zip(results, features, whole, strict=True):
         expected = words.index(stop) + 1 if stop in words else 8
         assert len(row) - len(prompt) == expected
-    assert runner.decoding["stop_strings"] == str([stop])
+    assert runner.decoding["stop_strings"] == json.dumps([stop])
 
 
 def test_sampling_follows_the_seed(model: Path, tmp_path: Path) -> None:
