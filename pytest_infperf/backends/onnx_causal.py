@@ -7,7 +7,6 @@ logits. `ORTModelForCausalLM` of optimum runs it, and `generate` of transformers
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,27 +78,3 @@ class OnnxContinue(TorchContinue):
             pads_left=torch_padding.pads_left(artifact),
             tokenizer=open_tokenizer(artifact) if decoding.STOP in asked else None,
         )
-
-    def log_probabilities(self, sequences: Sequence[Sequence[int]]) -> list[Any]:
-        """Return the natural logarithms of the next-token probabilities after each token.
-
-        Parameters
-        ----------
-        sequences : sequence of sequence of int
-            Token ids.
-
-        Returns
-        -------
-        list of ndarray
-            One float32 array per sequence, shape [tokens, vocabulary]. A row is the distribution
-            after the token with its index.
-        """
-        import torch
-
-        arrays = []
-        for sequence in sequences:
-            ids = torch.tensor([[*sequence]])
-            with torch.inference_mode():
-                [logits] = self._model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
-                arrays.append(torch.log_softmax(logits.float(), -1).numpy())
-        return arrays

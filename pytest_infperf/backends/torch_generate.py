@@ -92,7 +92,7 @@ class TorchContinue:
         for sequence in sequences:
             ids = torch.tensor([list(sequence)]).to(self._device)
             with torch.inference_mode():
-                logits = self._model(input_ids=ids).logits[0]
+                [logits] = self._model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
             results.append(logits.float().log_softmax(-1).cpu().numpy())
         return results
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate, compress
 
 from pytest_infperf import errors
 from pytest_infperf.errors import WorkerError
@@ -105,26 +106,33 @@ class LoadTest:
             return self._highest_rate(load, seconds)
         self.driver.report_progress("")
         if load.total is not None:
-            return self._result(load, undisturbed(partial(self.driver.run, load, seconds)))
+            return self._result(load, self._run(load, seconds))
         rate = load.rate if isinstance(load, OpenLoop) else 1 / probe.service_mean_s
         return self._until_decided(load, seconds, rate)
 
     def _until_decided(self, load: Load, seconds: float, rate: float) -> LoadResult:
         """Run a load, and run it again for longer if its limits are undecided."""
         confidence = self._shared(_LOOKS) if self.is_undecided else self.confidence
-        seconds = self._extended(seconds, rate, confidence)
-        run = undisturbed(partial(self.driver.run, load, seconds))
-        result = self._result(load, run, confidence=confidence)
-        if (
-            not self.is_undecided
-            or result.measured.doubt
-            or seconds + _LONGER * seconds > self.budget_s
-            or not self.is_undecided(result.measured)
-        ):
-            return result
-        run = undisturbed(partial(self.driver.run, load, _LONGER * seconds))
-        run = replace(run, discarded_runs=(_UNDECIDED, *run.discarded_runs))
-        return self._result(load, run, confidence=confidence)
+        first, *further = self._looks(self._extended(seconds, rate, confidence))
+        result = self._result(load, self._run(load, first), confidence=confidence)
+        for lasts_s in further:
+            if not self.is_undecided or result.measured.doubt:
+                break
+            if not self.is_undecided(result.measured):
+                break
+            run = self._run(load, lasts_s)
+            run = replace(run, discarded_runs=(_UNDECIDED, *run.discarded_runs))
+            result = self._result(load, run, confidence=confidence)
+        return result
+
+    def _run(self, load: Load, seconds: float) -> LoadRun:
+        return undisturbed(partial(self.driver.run, load, seconds))
+
+    def _looks(self, seconds: float) -> list[float]:
+        """Return the durations of the runs for a limit; further ones must fit in the budget."""
+        durations = [seconds * _LONGER**look for look in range(_LOOKS)]
+        within = [spent_s <= self.budget_s for spent_s in accumulate(durations)]
+        return [seconds, *compress(durations[1:], within[1:])]
 
     def _soak(self, load: Soak, seconds: float) -> LoadResult:
         highest = self.highest_rate
@@ -184,17 +192,12 @@ class LoadTest:
         """Return whether the load's limits are met at a rate; None if no run decides."""
         needed = _RESERVE * quantile.queries_needed(load.percentile, confidence)
         lasts_s = max(seconds, min(self.budget_s, needed / rate))
-        spent_s = 0.0
-        for look in range(_LOOKS):
-            spent_s += lasts_s
-            if look and spent_s > self.budget_s:
-                break
+        for look, look_s in enumerate(self._looks(lasts_s)):
             look_seed = seed - look * _LOOK_SEEDS
-            run = undisturbed(partial(self.driver.at_rate, rate, lasts_s, look_seed))
+            run = undisturbed(partial(self.driver.at_rate, rate, look_s, look_seed))
             verdict = None if run.doubt else keeps_limits_surely(load, run, confidence)
             if verdict is not None:
                 return verdict
-            lasts_s *= _LONGER
         return None
 
     def _shared(self, decisions: int) -> float:
