@@ -1,4 +1,4 @@
-"""What backends of causal language models share: their settings of decoding and stop texts."""
+"""What backends of causal language models share: their models and settings of decoding."""
 
 from __future__ import annotations
 
@@ -45,6 +45,15 @@ class Settings:
     """Ids of the tokens that end an output."""
 
 
+def merged(model: Path, asked: Decoding) -> dict[str, Any]:
+    """Return the settings in a model's generation_config.json, replaced by those of a task."""
+    return {
+        **generation_settings(model),
+        **decoding.options(asked),
+        decoding.SEED: asked.get(decoding.SEED),
+    }
+
+
 def settings_of(model: Path, asked: Decoding, followed: Collection[str], runtime: str) -> Settings:
     """Return the settings that `generate` of transformers would use for a model and a task.
 
@@ -65,11 +74,7 @@ def settings_of(model: Path, asked: Decoding, followed: Collection[str], runtime
     BuildError
         If a setting that has an effect is not followed.
     """
-    settings = {
-        **generation_settings(model),
-        **decoding.options(asked),
-        decoding.SEED: asked.get(decoding.SEED),
-    }
+    settings = merged(model, asked)
     effective = decoding.described(settings)
     others = {name: value for name, value in effective.items() if name not in followed}
     others.pop("max_new_tokens")
@@ -84,19 +89,3 @@ def settings_of(model: Path, asked: Decoding, followed: Collection[str], runtime
     end = settings.get("eos_token_id")
     ends = end if isinstance(end, list) else [] if end is None else [end]
     return Settings(effective, ends)
-
-
-class StopTexts:
-    """The texts that end an output, found in its tokens as by `generate` of transformers."""
-
-    def __init__(self, tokenizer: Any, texts: Sequence[str]) -> None:
-        from transformers import StopStringCriteria
-
-        criteria: Any = StopStringCriteria
-        self._criteria = criteria(tokenizer, [*texts])
-
-    def end(self, tokens: Sequence[int]) -> bool:
-        """Return whether the last token completes a stop text."""
-        import torch
-
-        return bool(self._criteria(torch.tensor([tokens]), None)[0])  # scores are not read

@@ -12,7 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_infperf.backends import ctranslate2_decoding, ctranslate2_folder, decoding
+from pytest_infperf.backends import (
+    causal,
+    ctranslate2_decoding,
+    ctranslate2_folder,
+    decoding,
+)
 from pytest_infperf.backends.stop_texts import StopTexts
 from pytest_infperf.suite.backend import Receive
 from pytest_infperf.suite.task import Decoding
@@ -27,11 +32,7 @@ _FOLLOWED = (
 
 def settings_of(model: Path, asked: Decoding) -> dict[str, Any]:
     """Return the settings that the Generator follows, with those that a task asks for."""
-    settings = {
-        **ctranslate2_folder.generation_settings(model),
-        **decoding.options(asked),
-        decoding.SEED: asked.get(decoding.SEED),
-    }
+    settings = causal.merged(model, asked)
     return {name: settings[name] for name in _FOLLOWED if settings.get(name) is not None}
 
 

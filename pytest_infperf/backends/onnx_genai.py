@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pytest_infperf.backends import causal, converted, decoding, int8
+from pytest_infperf.backends.stop_texts import StopTexts
 from pytest_infperf.errors import BuildError, UserError
 from pytest_infperf.suite.backend import Backend, Material, Receive, Runner
 from pytest_infperf.suite.task import Decoding, Task
@@ -164,7 +165,7 @@ class OnnxGenAI(Backend):
         settings = json.loads((artifact / _SETTINGS).read_text())
         stop = None
         if texts := task.decoding.get(decoding.STOP):
-            stop = causal.StopTexts(open_tokenizer(artifact), json.loads(str(texts)))
+            stop = StopTexts.of_folder(json.loads(str(texts)), artifact)
         return GenAIContinue(artifact, settings, threads, stop)
 
     def doubts(self, evidence: Mapping[str, Any]) -> list[str]:
@@ -247,7 +248,7 @@ class GenAIContinue:
         artifact: Path,
         settings: Decoding,
         threads: int | None,
-        stop: causal.StopTexts | None,
+        stop: StopTexts | None,
     ) -> None:
         import onnxruntime_genai
 
@@ -293,7 +294,11 @@ class GenAIContinue:
                 receive(tokens[:1])
             for row in unfinished:
                 results[row].append(tokens[row])
-            unfinished = [row for row in unfinished if not self._is_finished(results[row])]
+            unfinished = [
+                row
+                for row in unfinished
+                if not self._is_finished(results[row][len(prompts[row]) :])
+            ]
         return results
 
     def _generator(self, prompts: Sequence[Sequence[int]], **options: Any) -> Any:
