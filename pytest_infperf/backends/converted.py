@@ -1,8 +1,10 @@
-"""Folders of models that were converted elsewhere, for backends with a `folder`."""
+"""Folders of converted models: made elsewhere, for backends with a `folder`, or by a converter."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,3 +58,16 @@ def files(folder: Path) -> list[Path]:
 def copy(folder: Path, artifact: Path) -> None:
     for path in files(folder):
         shutil.copy(path, artifact)
+
+
+def convert(module: str, *arguments: str) -> str:
+    """Run the module of a converter, and return the last line of its error; empty if it succeeds.
+
+    It runs in its own process, because converters have modules with common names.
+    """
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not done.returncode:
+        return ""
+    *_, reason = done.stderr.strip().splitlines() or ["no message"]
+    return reason

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -142,14 +140,12 @@ class OnnxGenAI(Backend):
         return {**evidence, "padding": _padding(settings.decoding)}
 
     def _convert(self, model: Path, folder: Path) -> None:
-        """Run the model builder in its own process, because its modules have common names."""
-        command = [sys.executable, "-P", "-m", _BUILDER, "-i", str(model), "-o", str(folder)]
-        command += ["-e", "cpu", "-p", self.precision, "-c", str(folder / "cache")]
-        command += ["--extra_options", "hf_token=false"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        reason = converted.convert(
+            _BUILDER, "-i", str(model), "-o", str(folder), "-e", "cpu", "-p", self.precision,
+            "-c", str(folder / "cache"), "--extra_options", "hf_token=false",
+        )  # fmt: skip
         shutil.rmtree(folder / "cache", ignore_errors=True)
-        if done.returncode:
-            *_, reason = done.stderr.strip().splitlines() or ["no message"]
+        if reason:
             remedy = "use Onnx() or Torch()"
             if "from 'transformers'" in reason:
                 remedy = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -141,13 +140,13 @@ class OpenVinoGenAI(Backend):
                 f"installed: convert it in another environment with `{_CONVERTER} --model MODEL "
                 "FOLDER`, and name the result with folder=..."
             ) from None
-        command = [sys.executable, "-P", "-m", "optimum.commands.optimum_cli", "export", "openvino"]
-        command += ["--model", str(model), "--task", "text-generation-with-past"]
-        command += ["--weight-format", self.precision, str(folder)]
         with without_telemetry():
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            *_, reason = done.stderr.strip().splitlines() or ["no message"]
+            reason = converted.convert(
+                "optimum.commands.optimum_cli", "export", "openvino", "--model", str(model),
+                "--task", "text-generation-with-past", "--weight-format", self.precision,
+                str(folder),
+            )  # fmt: skip
+        if reason:
             raise BuildError(
                 f"optimum-intel cannot convert {model.name} to {self.precision}: {reason}. Use "
                 "Onnx() or Torch()"
