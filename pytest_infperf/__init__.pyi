@@ -50,9 +50,6 @@ from .run.variant import Variant as Variant
 from .suite.backend import (
     Backend as Backend,
     Material as Material,
-    Runner as Runner,
-    ScoringRunner as ScoringRunner,
-    StreamingRunner as StreamingRunner,
 )
 from .suite.codec import (
     ArrayCodec as ArrayCodec,
@@ -73,6 +70,11 @@ from .suite.loads import (
 from .suite.metric import CorpusMetric as CorpusMetric, Metric as Metric
 from .suite.payload import About as About, Answer as Answer, Payload as Payload
 from .suite.perplexity import Perplexity as Perplexity
+from .suite.runner import (
+    Runner as Runner,
+    ScoringRunner as ScoringRunner,
+    StreamingRunner as StreamingRunner,
+)
 from .suite.samples import Samples as Samples
 from .suite.serving import Serving as Serving
 from .suite.suite import Suite as Suite, Sweep as Sweep

@@ -23,7 +23,8 @@ from pytest_infperf.backends import (
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.backends.torch_module import import_modeling, unreadable_weights
 from pytest_infperf.errors import BuildError, UserError
-from pytest_infperf.suite.backend import Backend, Material, Receive, Runner
+from pytest_infperf.suite.backend import Backend, Material
+from pytest_infperf.suite.runner import Receive, Runner
 from pytest_infperf.suite.task import Decoding, Task
 from pytest_infperf.suite.tokenizer import open_tokenizer
 

@@ -19,7 +19,7 @@ from pytest_infperf.backends import (
     decoding,
 )
 from pytest_infperf.backends.stop_texts import StopTexts
-from pytest_infperf.suite.backend import Receive
+from pytest_infperf.suite.runner import Receive
 from pytest_infperf.suite.task import Decoding
 
 TOKENIZER = "tokenizer"

@@ -21,7 +21,8 @@ from pytest_infperf.backends.endpoint_payload import EndpointPayload
 from pytest_infperf.backends.endpoint_runner import EndpointRunner
 from pytest_infperf.errors import UserError
 from pytest_infperf.suite import naming
-from pytest_infperf.suite.backend import Address, Material, RemoteBackend, Runner
+from pytest_infperf.suite.backend import Address, Material, RemoteBackend
+from pytest_infperf.suite.runner import Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")

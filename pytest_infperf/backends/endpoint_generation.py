@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_infperf.backends.endpoint_openai import UNKNOWN, OpenAIPayload
 from pytest_infperf.backends.endpoint_runner import EndpointRunner
 from pytest_infperf.errors import first_line, start_of_answer
-from pytest_infperf.suite.backend import Receive
+from pytest_infperf.suite.runner import Receive
 from pytest_infperf.suite.server_sent_events import EventParser
 from pytest_infperf.suite.task import Decoding
 

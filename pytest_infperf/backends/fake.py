@@ -15,6 +15,8 @@ from typing import Any, Self
 from pytest_infperf.suite.backend import (
     Backend,
     Material,
+)
+from pytest_infperf.suite.runner import (
     Receive,
     Runner,
     ScoringRunner,

@@ -11,7 +11,8 @@ from typing import Any, Self
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.suite import functions
-from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.backend import Backend, Material
+from pytest_infperf.suite.runner import Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 

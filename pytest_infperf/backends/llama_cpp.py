@@ -15,7 +15,8 @@ from pytest_infperf.backends.llama_cpp_generate import LlamaCppContinue
 from pytest_infperf.backends.stop_texts import StopTexts
 from pytest_infperf.backends.torch_module import import_modeling, load_torch_module
 from pytest_infperf.errors import BuildError, UserError
-from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.backend import Backend, Material
+from pytest_infperf.suite.runner import Runner
 from pytest_infperf.suite.task import Task
 from pytest_infperf.suite.tokenizer import open_tokenizer
 

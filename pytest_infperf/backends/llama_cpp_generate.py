@@ -13,7 +13,7 @@ from typing import Any
 from pytest_infperf.backends import decoding
 from pytest_infperf.backends.stop_texts import StopTexts
 from pytest_infperf.errors import UserError
-from pytest_infperf.suite.backend import Receive
+from pytest_infperf.suite.runner import Receive
 from pytest_infperf.suite.task import Decoding
 
 

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 from pytest_infperf.artifacts.models import find_file
 from pytest_infperf.errors import BuildError, UserError
-from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.backend import Backend, Material
 from pytest_infperf.suite.columns import Columns
 from pytest_infperf.suite.labels import listed
+from pytest_infperf.suite.runner import Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 

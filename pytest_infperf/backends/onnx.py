@@ -28,7 +28,8 @@ from pytest_infperf.backends import (
 from pytest_infperf.backends.binding import Binding
 from pytest_infperf.backends.first_token import first_token
 from pytest_infperf.errors import BuildError, UserError
-from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.backend import Backend, Material
+from pytest_infperf.suite.runner import Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 

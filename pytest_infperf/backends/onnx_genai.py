@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Literal
 from pytest_infperf.backends import causal, converted, decoding, int8
 from pytest_infperf.backends.stop_texts import StopTexts
 from pytest_infperf.errors import BuildError, UserError
-from pytest_infperf.suite.backend import Backend, Material, Receive, Runner
+from pytest_infperf.suite.backend import Backend, Material
+from pytest_infperf.suite.runner import Receive, Runner
 from pytest_infperf.suite.task import Decoding, Task
 from pytest_infperf.suite.tokenizer import open_tokenizer
 

@@ -16,7 +16,8 @@ from pytest_infperf.backends import int8, onepass, onnx_file
 from pytest_infperf.backends.binding import Binding, Tensor, bind_opened
 from pytest_infperf.backends.onnx import OnnxExport
 from pytest_infperf.errors import BuildError, UserError, first_line
-from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.backend import Backend, Material
+from pytest_infperf.suite.runner import Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 _MODEL = "model.xml"

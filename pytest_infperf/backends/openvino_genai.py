@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Literal
 from pytest_infperf.backends import causal, converted, decoding
 from pytest_infperf.backends.openvino import without_telemetry
 from pytest_infperf.errors import BuildError, UserError
-from pytest_infperf.suite.backend import Backend, Material, Receive, Runner
+from pytest_infperf.suite.backend import Backend, Material
+from pytest_infperf.suite.runner import Receive, Runner
 from pytest_infperf.suite.task import Decoding, Task
 
 _MODEL = "openvino_model.xml"

@@ -29,8 +29,9 @@ from pytest_infperf.backends.torch_module import (
 )
 from pytest_infperf.backends.torch_speech import TorchTranscribe, writes_speech
 from pytest_infperf.errors import BuildError, UserError
-from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.backend import Backend, Material
 from pytest_infperf.suite.labels import listed
+from pytest_infperf.suite.runner import Runner
 from pytest_infperf.suite.task import Task
 from pytest_infperf.suite.tokenizer import open_tokenizer
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_infperf.backends import decoding, torch_padding
-from pytest_infperf.suite.backend import Receive
+from pytest_infperf.suite.runner import Receive
 from pytest_infperf.suite.task import Decoding
 
 if TYPE_CHECKING:

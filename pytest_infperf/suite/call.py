@@ -22,10 +22,11 @@ from typing import Any, ClassVar
 from pytest_infperf.errors import UserError
 from pytest_infperf.host.cpu import usable_cores
 from pytest_infperf.suite import functions
-from pytest_infperf.suite.backend import Backend, Material, Runner
+from pytest_infperf.suite.backend import Backend, Material
 from pytest_infperf.suite.codec import Codec
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.metric import AnyMetric
+from pytest_infperf.suite.runner import Runner
 from pytest_infperf.suite.samples import Samples
 from pytest_infperf.suite.suite import Suite
 from pytest_infperf.suite.task import Decoding, Task

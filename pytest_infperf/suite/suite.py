@@ -16,10 +16,11 @@ from typing import Literal
 
 from pytest_infperf.errors import UserError
 from pytest_infperf.records.points import point
-from pytest_infperf.suite.backend import Backend, Runner, Threads
+from pytest_infperf.suite.backend import Backend, Threads
 from pytest_infperf.suite.calibration import held_out_numbers
 from pytest_infperf.suite.codec import Codec, InputsCodec
 from pytest_infperf.suite.loads import Load
+from pytest_infperf.suite.runner import Runner
 from pytest_infperf.suite.serving import Serving
 from pytest_infperf.suite.task import Task
 

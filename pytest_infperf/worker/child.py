@@ -20,11 +20,12 @@ from pytest_infperf.host import cpu
 from pytest_infperf.host.environment import refuse_observers
 from pytest_infperf.host.processes import die_with_parent
 from pytest_infperf.suite import naming
-from pytest_infperf.suite.backend import Material, Runner, ScoringRunner, can_stream
+from pytest_infperf.suite.backend import Material
 from pytest_infperf.suite.call import address_of
 from pytest_infperf.suite.codec import Codec, TokenIdCodec
 from pytest_infperf.suite.outputs import json_problem
 from pytest_infperf.suite.perplexity import Window
+from pytest_infperf.suite.runner import Runner, ScoringRunner, can_stream
 from pytest_infperf.worker import clocks, messages, text_scoring
 from pytest_infperf.worker.surveying import survey
 

@@ -16,8 +16,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_infperf.suite.backend import ScoringRunner
 from pytest_infperf.suite.perplexity import Window
+from pytest_infperf.suite.runner import ScoringRunner
 from pytest_infperf.worker import messages
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 
 from pytest_infperf import Onnx, OnnxGenAI, OpenVinoGenAI, TextGeneration, Torch
 from pytest_infperf.backends.onnx import OnnxExport
-from pytest_infperf.suite.backend import Backend, Material, can_stream
+from pytest_infperf.suite.backend import Backend, Material
+from pytest_infperf.suite.runner import can_stream
 from tests.tasks.tiny_generator import save_tiny_llama
 from tests.versions import TRANSFORMERS
 

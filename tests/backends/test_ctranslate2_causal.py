@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pytest_infperf import BuildError, CTranslate2, TextGeneration, Torch
-from pytest_infperf.suite.backend import Backend, Material, can_stream
+from pytest_infperf.suite.backend import Backend, Material
+from pytest_infperf.suite.runner import can_stream
 from tests.tasks.tiny_generator import save_tiny_generator, save_tiny_llama
 
 PROMPTS = ["a b c", "d", "e f g h a b"]

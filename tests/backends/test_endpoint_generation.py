@@ -20,7 +20,7 @@ from pytest_infperf import (
 )
 from pytest_infperf.backends.endpoint_generation import CountedTexts
 from pytest_infperf.suite import naming
-from pytest_infperf.suite.backend import can_stream
+from pytest_infperf.suite.runner import can_stream
 from tests.openai_server import DONE, OpenAIServer, event, of_piece, openai_server
 
 TASK = TextGeneration(data=[{"prompt": "Say hello", "reference": "Hello there"}])

@@ -20,7 +20,8 @@ from pytest_infperf import (
     Translation,
     UserError,
 )
-from pytest_infperf.suite.backend import Backend, Material, can_stream
+from pytest_infperf.suite.backend import Backend, Material
+from pytest_infperf.suite.runner import can_stream
 from tests.backends.tiny_gguf import write_tiny_gguf
 from tests.other_plugins import LEFT_OUT
 from tests.tasks.tiny_generator import save_tiny_generator, save_tiny_llama

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_infperf import CTranslate2, Onnx, Torch, Translation
-from pytest_infperf.suite.backend import Backend, Material, can_stream
+from pytest_infperf.suite.backend import Backend, Material
+from pytest_infperf.suite.runner import can_stream
 
 MODELS = Path(__file__).parents[2] / "suites" / "translation" / "models"
 SENTENCE = "我仔细地考虑了这个问题。"

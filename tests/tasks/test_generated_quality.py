@@ -13,8 +13,9 @@ from pytest_infperf.gates.judge import judge
 from pytest_infperf.measure.perplexity import TextRun, measured_text
 from pytest_infperf.records.catalogue import Catalogue
 from pytest_infperf.records.record import Verdict
-from pytest_infperf.suite.backend import Material, ScoringRunner
+from pytest_infperf.suite.backend import Material
 from pytest_infperf.suite.perplexity import Window
+from pytest_infperf.suite.runner import ScoringRunner
 from pytest_infperf.tasks.generation_codec import GenerationCodec
 from pytest_infperf.thresholds.gate import Gate, Limit
 from pytest_infperf.worker.messages import ScoreWindow, Text

@@ -11,8 +11,9 @@ import pytest
 from pytest_infperf import TextGeneration, Torch, UserError
 from pytest_infperf.serving.server.generation import GeneratedAnswer, Generation
 from pytest_infperf.serving.server.inference import Inference
-from pytest_infperf.suite.backend import Material, can_stream
+from pytest_infperf.suite.backend import Material
 from pytest_infperf.suite.codec import WritingCodec
+from pytest_infperf.suite.runner import can_stream
 from pytest_infperf.tasks.generation_codec import GenerationCodec, prompt_of
 from tests.tasks.tiny_generator import save_tiny_generator
 

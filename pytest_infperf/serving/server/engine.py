@@ -23,10 +23,10 @@ from pytest_infperf.serving.server.generation import Generation
 from pytest_infperf.serving.server.inference import Inference, UnreadableSample
 from pytest_infperf.serving.server.settings import Deployment
 from pytest_infperf.suite import naming
-from pytest_infperf.suite.backend import can_stream
 from pytest_infperf.suite.codec import Codec, WritingCodec
 from pytest_infperf.suite.discovery import SuiteAddress
 from pytest_infperf.suite.payload import Answer
+from pytest_infperf.suite.runner import can_stream
 from pytest_infperf.suite.task import Decoding
 
 _EXAMPLES = 3

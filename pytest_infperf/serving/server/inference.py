@@ -8,9 +8,9 @@ from typing import Any
 
 from pytest_infperf.errors import UserError, brief
 from pytest_infperf.serving.server.generation import GeneratedAnswer, Generation
-from pytest_infperf.suite.backend import Runner, can_stream
 from pytest_infperf.suite.codec import Codec, WritingCodec
 from pytest_infperf.suite.payload import Answer
+from pytest_infperf.suite.runner import Runner, can_stream
 
 
 class UnreadableSample(ValueError):
