@@ -23,6 +23,13 @@ __tracebackhide__ = errors.meant_for_the_user
 
 Reply = TypeVar("Reply", bound=messages.Message)
 
+_INTERRUPTED = "its last exchange with the run was interrupted"
+"""Reason for which a worker is ended; a later reply would be taken for that of another request.
+
+A context manager in place of `try` would leave a gap at its exit, where a signal can raise an
+exception: a generator would then end the worker only when it is collected, in a later exchange.
+"""
+
 
 class WorkerProcess:
     """A worker's process. After `freeze`, it runs only inside `thawed`.
@@ -59,13 +66,16 @@ class WorkerProcess:
 
     def send(self, request: messages.Message) -> None:
         assert self._process.stdin
-        with self._exchange():
+        try:
             self._number += 1
             try:
                 self._process.stdin.write(messages.encode(request, self._number))
                 self._process.stdin.flush()
             except (OSError, ValueError):  # ValueError: the pipe is closed
                 raise self._ended_error() from None
+        except BaseException:
+            self.close(_INTERRUPTED)
+            raise
 
     def receive(self, reply_type: type[Reply]) -> Reply:
         """Wait for a reply of that type, and return it.
@@ -73,12 +83,15 @@ class WorkerProcess:
         Raises UserError if the request raised one. Raises WorkerError if the request failed in
         another way, if the process ended or did not reply in time, and if it sent another message.
         """
-        with self._exchange():
+        try:
             reply = self._read_reply()
             if not isinstance(reply, (reply_type, messages.RequestFailed)):
                 raise self._protocol_error(
                     f"it sent {type(reply).__name__} instead of {reply_type.__name__}"
                 )
+        except BaseException:
+            self.close(_INTERRUPTED)
+            raise
         if isinstance(reply, messages.RequestFailed):
             message = self._with_interpreter(reply.message)
             if reply.is_user_error:
@@ -93,14 +106,6 @@ class WorkerProcess:
         if "No module named" in message and self._python != Path(sys.executable):
             return f"{message} (in the environment of {self._python}: install it there)"
         return message
-
-    @contextmanager
-    def _exchange(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self.close("its last exchange with the run was interrupted")
-            raise
 
     def _read_reply(self) -> messages.Message:
         line = self._read_line()
