@@ -24,18 +24,16 @@ __tracebackhide__ = errors.meant_for_the_user
 Reply = TypeVar("Reply", bound=messages.Message)
 
 _INTERRUPTED = "its last exchange with the run was interrupted"
-"""Reason for which a worker is ended; a later reply would be taken for that of another request.
-
-A context manager in place of `try` would leave a gap at its exit, where a signal can raise an
-exception: a generator would then end the worker only when it is collected, in a later exchange.
-"""
+"""Reason for which a worker is ended; a later reply would be taken for that of another request."""
 
 
 class WorkerProcess:
     """A worker's process. After `freeze`, it runs only inside `thawed`.
 
     Each request has a number, which its reply repeats. An exception during an exchange ends the
-    process; otherwise its late reply would be read as the reply to the next request.
+    process; otherwise its late reply would be read as the reply to the next request. A signal can
+    raise one where no `try` is in effect, such as between `send` and `receive`; the next request
+    ends the process in this case.
     """
 
     def __init__(self, name: str, checkout: Checkout, timeout_s: float) -> None:
@@ -55,6 +53,7 @@ class WorkerProcess:
         self._unread = b""
         self._number = 0
         """Number of the last request."""
+        self._awaits_reply = False
         self._ended_by_run = ""
         """Reason why the run ended the process; empty if it did not."""
         self._placement: tuple[int, ...] | None = None
@@ -66,8 +65,11 @@ class WorkerProcess:
 
     def send(self, request: messages.Message) -> None:
         assert self._process.stdin
+        if self._awaits_reply:
+            self.close(_INTERRUPTED)
         try:
             self._number += 1
+            self._awaits_reply = True
             try:
                 self._process.stdin.write(messages.encode(request, self._number))
                 self._process.stdin.flush()
@@ -89,6 +91,7 @@ class WorkerProcess:
                 raise self._protocol_error(
                     f"it sent {type(reply).__name__} instead of {reply_type.__name__}"
                 )
+            self._awaits_reply = False
         except BaseException:
             self.close(_INTERRUPTED)
             raise

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import random
+import itertools
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
 from pytest_infperf.errors import WorkerError
 from pytest_infperf.repository.checkout import Checkout
-from pytest_infperf.worker import messages
+from pytest_infperf.worker import messages, parent
 from pytest_infperf.worker.parent import WorkerProcess
 
-ROUNDS = int(os.environ.get("INFPERF_TEST_ROUNDS", "60"))
-"""Exchanges that are tried to break off. A thousand take a minute."""
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 REPEATS_THE_QUESTION = """
 import json, random, sys, time
@@ -73,27 +72,48 @@ def alarms(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def test_no_answer_is_that_of_another_question(checkout: Checkout) -> None:
-    rng = random.Random(1)
-    worker = WorkerProcess("w", checkout, timeout_s=10)
-    broken = answered = 0
+def broken_off_at(worker: WorkerProcess, step: int, question: int) -> bool:
+    """Ask, and raise BrokenOff at the given call or line of the parent's module."""
+    steps = itertools.count(1)
+
+    def trace(frame: FrameType, event: str, _: object) -> TraceFunction | None:
+        if frame.f_code.co_filename != parent.__file__:
+            return None
+        if event in ("call", "line", "return") and next(steps) == step:
+            sys.settrace(None)
+            raise BrokenOff
+        return trace
+
+    before = sys.gettrace()
     try:
-        for question in range(1, ROUNDS + 1):
-            if not worker.alive:
-                worker = WorkerProcess("w", checkout, timeout_s=10)
-                assert asked(worker, 10**9) == 10**9  # the start is over
-            try:
-                with alarms(1e-5 + rng.random() * 0.004):
-                    answer = asked(worker, question)
-            except BrokenOff:
-                broken += 1
-            else:
-                answered += 1
-                assert answer == question
+        sys.settrace(trace)
+        asked(worker, question)
+    except BrokenOff:
+        return True
     finally:
-        worker.close()
-    assert broken > ROUNDS / 5
-    assert answered > ROUNDS / 10
+        sys.settrace(before)
+    return False
+
+
+def test_no_answer_is_that_of_another_question(checkout: Checkout) -> None:
+    worker = WorkerProcess("w", checkout, timeout_s=10)
+    asked(worker, 10**9)  # the start is over
+    reasons = []
+    for question in itertools.count(1):
+        if not broken_off_at(worker, step=question, question=question):
+            break
+        try:
+            assert asked(worker, -question) == -question
+        except WorkerError as error:
+            reasons.append(str(error))
+            worker.close()
+            worker = WorkerProcess("w", checkout, timeout_s=10)
+            asked(worker, 10**9)
+    worker.close()
+    assert len(reasons) > question / 2 > 10
+    assert set(reasons) == {
+        "the worker of w was already ended, because its last exchange with the run was interrupted"
+    }
 
 
 def test_a_worker_whose_exchange_was_broken_off_is_ended(checkout: Checkout) -> None:
