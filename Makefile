@@ -27,10 +27,11 @@ test: $(VENV)/dev.installed  ## run the tests of the plugin, two files at a time
 	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		$(addprefix --ignore=,$(MODELS_OF_USERS) $(SERVERS)) tests/suites tests/backends tests $(ARGS)
 
-# Whole projects with models and data of their own, each variant in a worker: 6 minutes of CPU.
-MODELS_OF_USERS := tests/examples tests/plugin/test_own_models.py
+# Whole projects with models and data of their own, and shipped suites with planted mistakes.
+MODELS_OF_USERS := tests/examples tests/plugin/test_own_models.py \
+	$(addprefix tests/suites/test_planted_,generation.py mistakes.py)
 
-test-models: $(VENV)/dev.installed  ## run examples/ and other projects with models of their own
+test-models: $(VENV)/dev.installed  ## run examples/, other projects with models of their own, planted mistakes
 	$(RUN) pytest -n 2 $(MODELS_OF_USERS) $(ARGS)
 
 # Servers, load generators, deployments and clusters.

@@ -51,6 +51,7 @@ NEEDED_BY: dict[str, frozenset[str]] = {
             "test_differences_are_named",
         }
     ),
+    "suites/test_planted_generation.py": frozenset(),
     "suites/test_planted_mistakes.py": frozenset(),
     "suites/test_shipped_models.py": frozenset(),
     "tasks/test_classification.py": frozenset(),

@@ -1,4 +1,4 @@
-"""Continue English text on CPUs: torch, int8 and int4 weights, ONNX Runtime, CTranslate2."""
+"""Continue English text on CPUs: torch, bfloat16 and int8, ONNX Runtime, CTranslate2."""
 
 from pytest_infperf import CTranslate2, Onnx, Perplexity, Suite, TextGeneration, Torch
 
@@ -6,11 +6,11 @@ suite = Suite(
     "generation",
     task=TextGeneration(
         data="data/prompts.jsonl",
-        max_new_tokens=32,
-        min_new_tokens=32,
+        max_new_tokens=16,
+        min_new_tokens=16,
         metrics=("chrf",),
-        sample_size=100,
-        perplexity=Perplexity("data/text.txt", window=128, stride=64),
+        sample_size=48,
+        perplexity=Perplexity("data/text.txt", window=128, stride=64, sample_size=40),
     ),
     model="models/llama-sentences",
     baseline="torch",
@@ -20,7 +20,6 @@ suite = Suite(
         Torch(dtype="bfloat16"),
         Torch(int8="dynamic"),
         Torch(int8="weights"),
-        Torch(int4="weights"),
         Onnx(),
         Onnx(int8="dynamic"),
         CTranslate2(),

@@ -24,6 +24,7 @@ SMALLER = {
     "classification": ("sample_size=160", "sample_size=48"),
     "speech": ("sample_size=1000", "sample_size=24"),
     "vision": ("images=", "sample_size=300, images="),
+    "generation": ("sample_size=40", "sample_size=20"),
 }
 """The replacement that makes each suite's task smaller: few samples are enough for a mistake."""
 
