@@ -73,7 +73,7 @@ def alarms(seconds: float) -> Iterator[None]:
 
 
 def broken_off_at(worker: WorkerProcess, step: int, question: int) -> bool:
-    """Ask, and raise BrokenOff at the given call or line of the parent's module."""
+    """Ask, and raise BrokenOff at the given call, line or return of the parent's module."""
     steps = itertools.count(1)
 
     def trace(frame: FrameType, event: str, _: object) -> TraceFunction | None:
